@@ -1,0 +1,41 @@
+// Builds everything that git does not hold: kernels/*.wasm from assembly/, dist/ from src/.
+// Plain JavaScript, so that it runs on any Node before anything has been built.
+import { mkdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+/** One source, four builds: relaxed SIMD (fused multiply-add) or plain, shared memory (threads) or not. */
+const builds = [
+  { name: "relaxed-shared", relaxed: true, shared: true },
+  { name: "plain-shared", relaxed: false, shared: true },
+  { name: "relaxed", relaxed: true, shared: false },
+  { name: "plain", relaxed: false, shared: false },
+];
+
+async function buildKernels() {
+  mkdirSync("kernels", { recursive: true });
+  for (const { name, relaxed, shared } of builds) {
+    const args = ["assembly/index.ts", "--outFile", `kernels/${name}.wasm`];
+    args.push("-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--initialMemory", "1");
+    args.push("--maximumMemory", "65536", "--enable", relaxed ? "simd,relaxed-simd" : "simd");
+    if (shared) args.push("--enable", "threads", "--sharedMemory");
+    const { error, stderr } = await asc.main(args);
+    if (error) {
+      console.error(stderr.toString());
+      process.exit(1);
+    }
+  }
+}
+
+function buildSources() {
+  rmSync("dist", { recursive: true, force: true });
+  const tsc = createRequire(import.meta.url).resolve("typescript/package.json").replace("package.json", "bin/tsc");
+  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+}
+
+await buildKernels();
+buildSources();

@@ -1,0 +1,32 @@
+/**
+ * What can go wrong, in classes a caller can tell apart. Every message says what is wrong, where, what was expected
+ * and found, and what to do next.
+ */
+export class LlmError extends Error {
+  override name = "LlmError";
+}
+
+/** A file, text or other input that cannot be used: missing, damaged, or not fitting the rest. */
+export class InputError extends LlmError {
+  override name = "InputError";
+}
+
+/** An option or argument that makes no sense, alone or with the others. The command exits with 2. */
+export class UsageError extends LlmError {
+  override name = "UsageError";
+}
+
+/** A run that would not fit into the memory there is, refused before anything is allocated. */
+export class MemoryError extends LlmError {
+  override name = "MemoryError";
+}
+
+/** A backend that cannot be had here, or that failed while computing. */
+export class BackendError extends LlmError {
+  override name = "BackendError";
+}
+
+/** Training produced a loss or gradient that is not finite. */
+export class NotFiniteError extends LlmError {
+  override name = "NotFiniteError";
+}

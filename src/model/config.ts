@@ -1,0 +1,78 @@
+import { UsageError } from "../errors.ts";
+
+/** The shape of a GPT-2. Names as in llm.c and FORMATS: T time, V vocabulary, L layers, NH heads, C channels. */
+export interface GPT2Config {
+  /** Longest sequence: rows of wpe. */
+  readonly maxT: number;
+  /** Vocabulary: the tokens that exist. */
+  readonly V: number;
+  /** Rows of wte: V, or V rounded up to a multiple of 128 with zero rows. */
+  readonly Vp: number;
+  readonly L: number;
+  readonly NH: number;
+  readonly C: number;
+  /** Channels inside the MLP: 4C in GPT-2. */
+  readonly hidden: number;
+  /** Added to layernorm's variance: 1e-5 in GPT-2. */
+  readonly epsilon: number;
+}
+
+/** GPT-2's published sizes, by their Hugging Face names. */
+const pretrained = {
+  gpt2: { L: 12, NH: 12, C: 768, file: "gpt2_124M.bin" },
+  "gpt2-medium": { L: 24, NH: 16, C: 1024, file: "gpt2_355M.bin" },
+  "gpt2-large": { L: 36, NH: 20, C: 1280, file: "gpt2_774M.bin" },
+  "gpt2-xl": { L: 48, NH: 25, C: 1600, file: "gpt2_1558M.bin" },
+} as const;
+
+/** llm.c's sizes for training from scratch, by depth. */
+const depths: Record<string, { L: number; NH: number; C: number }> = {
+  d6: { L: 6, NH: 6, C: 384 },
+  d12: { L: 12, NH: 12, C: 768 },
+  d24: { L: 24, NH: 16, C: 1024 },
+  d36: { L: 36, NH: 20, C: 1280 },
+  d48: { L: 48, NH: 25, C: 1600 },
+};
+
+export const presetNames: readonly string[] = [...Object.keys(depths), "baby"];
+
+/** The llm.c checkpoint that a pretrained name stands for, or undefined when `name` is no pretrained model. */
+export function pretrainedFile(name: string): string | undefined {
+  return Object.hasOwn(pretrained, name) ? pretrained[name as keyof typeof pretrained].file : undefined;
+}
+
+/**
+ * The configuration of a from-scratch preset: d6 … d48 for GPT-2's tokenizer, or `baby`, the small character model of
+ * nanoGPT's CPU example. `V` is the vocabulary of the data's tokenizer.
+ */
+export function presetConfig(name: string, V: number): GPT2Config | undefined {
+  if (name === "baby") return makeConfig({ L: 4, NH: 4, C: 128, maxT: 64, V });
+  if (!Object.hasOwn(depths, name)) return undefined;
+  return makeConfig({ ...depths[name], maxT: 1024, V });
+}
+
+/** Fills in what is usual (Vp the next multiple of 128, hidden 4C, epsilon 1e-5) and checks that the sizes fit. */
+export function makeConfig(
+  sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>,
+): GPT2Config {
+  const config: GPT2Config = { Vp: Math.ceil(sizes.V / 128) * 128, hidden: 4 * sizes.C, epsilon: 1e-5, ...sizes };
+  const problem = configProblem(config);
+  if (problem) throw new UsageError(`This model cannot be: ${problem}.`);
+  return config;
+}
+
+/** Largest plausible value of each size: four times GPT-2 XL and more, small enough that no product overflows. */
+const limits = { maxT: 1 << 20, V: 1 << 20, Vp: 1 << 20, L: 1024, NH: 1024, C: 1 << 16, hidden: 1 << 18 };
+
+/** Why no model can have this configuration, in words; undefined when one can. */
+export function configProblem(config: GPT2Config): string | undefined {
+  for (const [field, limit] of Object.entries(limits)) {
+    const value = config[field as keyof typeof limits];
+    if (!Number.isInteger(value) || value < 1 || value > limit)
+      return `${field} is ${value}, expected a whole number from 1 to ${limit}`;
+  }
+  if (config.C % config.NH !== 0) return `C = ${config.C} channels cannot be divided among NH = ${config.NH} heads`;
+  if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
+  if (!(config.epsilon > 0)) return `the layernorm epsilon is ${config.epsilon}, expected a number above 0`;
+  return undefined;
+}

@@ -1,0 +1,69 @@
+import { type Backend, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import type { GPT2Config } from "./config.ts";
+
+/** GPT-2's parameter tensors, in llm.c's order. Per-layer tensors hold all layers, one after the other. */
+export const tensorNames = [
+  "wte", "wpe", "ln1w", "ln1b", "qkvw", "qkvb", "attprojw", "attprojb",
+  "ln2w", "ln2b", "fcw", "fcb", "fcprojw", "fcprojb", "lnfw", "lnfb",
+] as const;
+
+export type TensorName = (typeof tensorNames)[number];
+
+/** The shape of every parameter tensor, in order. Weights are (out, in); L stands first where there is one a layer. */
+export function tensorShapes({ maxT, Vp, L, C, hidden }: GPT2Config): Record<TensorName, readonly number[]> {
+  return {
+    wte: [Vp, C],
+    wpe: [maxT, C],
+    ln1w: [L, C],
+    ln1b: [L, C],
+    qkvw: [L, 3 * C, C],
+    qkvb: [L, 3 * C],
+    attprojw: [L, C, C],
+    attprojb: [L, C],
+    ln2w: [L, C],
+    ln2b: [L, C],
+    fcw: [L, hidden, C],
+    fcb: [L, hidden],
+    fcprojw: [L, C, hidden],
+    fcprojb: [L, C],
+    lnfw: [C],
+    lnfb: [C],
+  };
+}
+
+/** All numbers in the model, padding rows of wte included. */
+export function parameterCount(config: GPT2Config): number {
+  return Object.values(tensorShapes(config)).reduce((sum, shape) => sum + sizeOf(shape), 0);
+}
+
+/** Weight decay pulls on embeddings and matrices only, not on biases and layernorm weights (as GPT-2 was trained). */
+export const decayedTensors: ReadonlySet<TensorName> = new Set(["wte", "wpe", "qkvw", "attprojw", "fcw", "fcprojw"]);
+
+/** One value for each parameter tensor: the parameters themselves, their gradients, or a moment of AdamW. */
+export type TensorSet = Readonly<Record<TensorName, Tensor>>;
+
+/** A zeroed set in one buffer, in llm.c's order. */
+export function allocTensorSet(backend: Backend, config: GPT2Config): TensorSet {
+  const whole = backend.alloc([parameterCount(config)]);
+  const shapes = tensorShapes(config);
+  let start = 0;
+  const entries = tensorNames.map((name) => {
+    const tensor = view(whole, start, shapes[name]);
+    start += tensor.size;
+    return [name, tensor] as const;
+  });
+  return Object.fromEntries(entries) as Record<TensorName, Tensor>;
+}
+
+/** Layer `l`'s slice of a per-layer tensor: shape (L, …) becomes (…). */
+export function layer(tensor: Tensor, l: number): Tensor {
+  const [, ...shape] = tensor.shape;
+  return view(tensor, l * sizeOf(shape), shape);
+}
+
+/** A model's weights, and with `train` their gradients and AdamW's two moments. */
+export interface Parameters {
+  readonly config: GPT2Config;
+  readonly weights: TensorSet;
+  readonly training?: { readonly grads: TensorSet; readonly m: TensorSet; readonly v: TensorSet };
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // "source" makes `#platform` mean src/platform/node.ts, so that tests run on the sources.
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] } },
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    pool: "forks",
+    // Two test files at a time at most: each may start its own worker threads.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+  },
+});
