@@ -1,0 +1,74 @@
+const N = 624;
+const M = 397;
+
+/**
+ * The Mersenne Twister as PyTorch's CPU generator and llm.c's `mt19937_state` have it: the same seed gives the same
+ * numbers. Matsumoto and Nishimura, 1998.
+ */
+export class Mt19937 {
+  private readonly state = new Uint32Array(N);
+  private index = N;
+  /** The sine half of the last Box-Muller pair, kept for the next `normal` as torch's generator keeps it. */
+  private spareNormal: number | undefined;
+
+  constructor(seed: number) {
+    const { state } = this;
+    state[0] = seed;
+    for (let i = 1; i < N; i++) {
+      const previous = state[i - 1] ^ (state[i - 1] >>> 30);
+      state[i] = Math.imul(1812433253, previous) + i;
+    }
+  }
+
+  /** A whole number from 0 to 2^32 - 1. */
+  randint32(): number {
+    if (this.index === N) this.refill();
+    let y = this.state[this.index++];
+    y ^= y >>> 11;
+    y ^= (y << 7) & 0x9d2c5680;
+    y ^= (y << 15) & 0xefc60000;
+    y ^= y >>> 18;
+    return y >>> 0;
+  }
+
+  /** torch's uniform float: 24 random bits, in [0, 1). */
+  randfloat32(): number {
+    return (this.randint32() & 0xffffff) / 0x1000000;
+  }
+
+  /** torch's uniform double: 53 random bits of a 64-bit number whose upper half is drawn first, in [0, 1). */
+  randfloat64(): number {
+    const high = this.randint32() & 0x1fffff;
+    return (high * 0x100000000 + this.randint32()) / 0x20000000000000;
+  }
+
+  /** One standard normal number in double precision: torch's way for tensors of fewer than 16 values. */
+  normal(): number {
+    if (this.spareNormal !== undefined) {
+      const value = this.spareNormal;
+      this.spareNormal = undefined;
+      return value;
+    }
+    const angle = 2 * Math.PI * this.randfloat64();
+    const radius = Math.sqrt(-2 * Math.log1p(-this.randfloat64()));
+    this.spareNormal = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  }
+
+  /** Shuffles in place as llm.c's `random_permutation` does: Fisher-Yates from the end, randint32 modulo. */
+  shuffle(values: Int32Array): void {
+    for (let i = values.length - 1; i > 0; i--) {
+      const j = this.randint32() % (i + 1);
+      [values[i], values[j]] = [values[j], values[i]];
+    }
+  }
+
+  private refill(): void {
+    const { state } = this;
+    for (let i = 0; i < N; i++) {
+      const y = (state[i] & 0x80000000) | (state[(i + 1) % N] & 0x7fffffff);
+      state[i] = state[(i + M) % N] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
+    }
+    this.index = 0;
+  }
+}

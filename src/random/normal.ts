@@ -1,0 +1,45 @@
+import type { Mt19937 } from "./mt19937.ts";
+
+const BLOCK = 16;
+
+/** Box-Muller on one block of uniforms, as torch's `normal_fill_16`: the first half the radii, the second the angles. */
+function transformBlock(x: Float32Array, start: number, std: number): void {
+  for (let i = start; i < start + BLOCK / 2; i++) {
+    const radius = std * Math.sqrt(-2 * Math.log(1 - x[i]));
+    const angle = 2 * Math.PI * x[i + BLOCK / 2];
+    x[i] = radius * Math.cos(angle);
+    x[i + BLOCK / 2] = radius * Math.sin(angle);
+  }
+}
+
+/**
+ * `count` normal numbers of mean 0, in chunks: what `torch.Tensor.normal_` puts into a float tensor of that size,
+ * given the same generator. torch draws all uniforms first and transforms blocks of 16 after, which block by block
+ * comes to the same, except at the end of a size that is no multiple of 16: there the last 16 values are drawn anew.
+ */
+export function* normals(rng: Mt19937, count: number, std: number, chunkSize = 1 << 18): Generator<Float32Array> {
+  if (count < BLOCK) {
+    yield Float32Array.from({ length: count }, () => rng.normal() * std);
+    return;
+  }
+  const rest = count % BLOCK;
+  // With a rest, the last whole block belongs to the tail, since the values drawn anew reach into it.
+  const whole = count - rest - (rest > 0 ? BLOCK : 0);
+  for (let start = 0; start < whole; start += chunkSize) {
+    const chunk = uniforms(rng, Math.min(chunkSize, whole - start));
+    for (let i = 0; i < chunk.length; i += BLOCK) transformBlock(chunk, i, std);
+    yield chunk;
+  }
+  if (rest === 0) return;
+  const tail = uniforms(rng, BLOCK + rest);
+  transformBlock(tail, 0, std);
+  tail.set(uniforms(rng, BLOCK), rest);
+  transformBlock(tail, rest, std);
+  yield tail;
+}
+
+function uniforms(rng: Mt19937, count: number): Float32Array {
+  const x = new Float32Array(count);
+  for (let i = 0; i < count; i++) x[i] = rng.randfloat32();
+  return x;
+}
