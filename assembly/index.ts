@@ -1,0 +1,4 @@
+// Everything that the WebAssembly module exports. Each file's header says what its kernels expect.
+export { setScratch, setTile } from "./gemm";
+export { tile6x16, tile6x8, tile4x8 } from "./tiles";
+export { matmulForward, matmulBackwardInput, matmulBackwardWeight } from "./matmul";

@@ -1,0 +1,175 @@
+// The matrix product layer: out = inp weightᵀ + bias, and its two backward products.
+//
+// Every kernel is `name(thread, threads, …)`: all threads run it at once, and each computes its own rectangle of the
+// output. N rows (B * T), C input channels, OC output channels; weight is (OC, C).
+import { madd, loadTail, storeTail, sumLanes } from "./math";
+import { MR, NR, sgemm } from "./gemm";
+
+/** Up to this many rows (decoding), plain dot products beat packing: every weight is used only that often. */
+const FEW_ROWS = 4;
+
+// The rectangle of this thread, set by takeRectangle.
+let row0: i32 = 0;
+let rows: i32 = 0;
+let column0: i32 = 0;
+let columns: i32 = 0;
+
+/**
+ * Cuts an output (M, N) into a grid of `threads` rectangles and takes that of `thread`. Of the possible grids the one
+ * whose largest rectangle costs least: its area in products, plus its two sides in packing, where packing a float
+ * takes about as long as PACK multiplications.
+ */
+function takeRectangle(thread: i32, threads: i32, M: i32, N: i32): void {
+  const PACK = 8;
+  const high = (M + MR - 1) / MR; // in tiles
+  const wide = (N + NR - 1) / NR;
+  let best = f64.MAX_VALUE;
+  let down = 1;
+  for (let d = 1; d <= threads; d++) {
+    if (threads % d) continue;
+    const across = threads / d;
+    const h = <f64>((high + d - 1) / d * MR);
+    const w = <f64>((wide + across - 1) / across * NR);
+    const cost = h * w + PACK * (h + w);
+    if (cost < best) {
+      best = cost;
+      down = d;
+    }
+  }
+  const across = threads / down;
+  const i = thread / across;
+  const j = thread % across;
+  row0 = min(M, high * i / down * MR);
+  rows = min(M, high * (i + 1) / down * MR) - row0;
+  column0 = min(N, wide * j / across * NR);
+  columns = min(N, wide * (j + 1) / across * NR) - column0;
+}
+
+/** out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias (OC); bias 0: none. */
+export function matmulForward(
+  thread: i32, threads: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
+): void {
+  if (N <= FEW_ROWS) {
+    const o0 = <i32>(<i64>OC * thread / threads);
+    const o1 = <i32>(<i64>OC * (thread + 1) / threads);
+    dotProducts(out, inp, weight, bias, N, C, OC, o0, o1);
+    return;
+  }
+  takeRectangle(thread, threads, N, OC);
+  if (rows == 0 || columns == 0) return;
+  const a = inp + (<usize>row0 * C << 2);
+  const b = weight + (<usize>column0 * C << 2);
+  const c = out + (<usize>row0 * OC + column0 << 2);
+  const biasAt = bias ? bias + (<usize>column0 << 2) : 0;
+  sgemm(false, true, rows, columns, C, a, C, b, C, c, OC, biasAt, false);
+}
+
+/** dinp (N, C) = dout (N, OC) weight (OC, C). */
+export function matmulBackwardInput(
+  thread: i32, threads: i32, dinp: usize, dout: usize, weight: usize, N: i32, C: i32, OC: i32,
+): void {
+  takeRectangle(thread, threads, N, C);
+  if (rows == 0 || columns == 0) return;
+  const a = dout + (<usize>row0 * OC << 2);
+  const b = weight + (<usize>column0 << 2);
+  const c = dinp + (<usize>row0 * C + column0 << 2);
+  sgemm(false, false, rows, columns, OC, a, OC, b, C, c, C, 0, false);
+}
+
+/** dweight (OC, C) = dout (N, OC)ᵀ inp (N, C), dbias (OC) = sum of dout's rows; added to if `accumulate`. dbias 0: none. */
+export function matmulBackwardWeight(
+  thread: i32, threads: i32, dweight: usize, dbias: usize, dout: usize, inp: usize, N: i32, C: i32, OC: i32,
+  accumulate: i32,
+): void {
+  if (dbias) sumRows(thread, threads, dbias, dout, N, OC, accumulate);
+  takeRectangle(thread, threads, OC, C);
+  if (rows == 0 || columns == 0) return;
+  const a = dout + (<usize>row0 << 2);
+  const b = inp + (<usize>column0 << 2);
+  const c = dweight + (<usize>row0 * C + column0 << 2);
+  sgemm(true, false, rows, columns, N, a, OC, b, C, c, C, 0, accumulate != 0);
+}
+
+/** out (OC) (+)= the sum of the rows of inp (N, OC), in order; each thread its own columns, 16 side by side. */
+function sumRows(thread: i32, threads: i32, out: usize, inp: usize, N: i32, OC: i32, accumulate: i32): void {
+  const groups = (OC + 15) / 16;
+  const first = groups * thread / threads * 16;
+  const end = min(OC, groups * (thread + 1) / threads * 16);
+  const stride = <usize>OC << 2;
+  let j = first;
+  for (; j + 16 <= end; j += 16) {
+    const to = out + (<usize>j << 2);
+    let from = inp + (<usize>j << 2);
+    let s0 = accumulate ? v128.load(to) : f32x4.splat(0);
+    let s1 = accumulate ? v128.load(to, 16) : f32x4.splat(0);
+    let s2 = accumulate ? v128.load(to, 32) : f32x4.splat(0);
+    let s3 = accumulate ? v128.load(to, 48) : f32x4.splat(0);
+    for (let n = 0; n < N; n++) {
+      s0 = f32x4.add(s0, v128.load(from));
+      s1 = f32x4.add(s1, v128.load(from, 16));
+      s2 = f32x4.add(s2, v128.load(from, 32));
+      s3 = f32x4.add(s3, v128.load(from, 48));
+      from += stride;
+    }
+    v128.store(to, s0);
+    v128.store(to, s1, 16);
+    v128.store(to, s2, 32);
+    v128.store(to, s3, 48);
+  }
+  for (; j < end; j += 4) {
+    const count = min(4, end - j);
+    const to = out + (<usize>j << 2);
+    let from = inp + (<usize>j << 2);
+    let sum = accumulate ? loadUpTo4(to, count) : f32x4.splat(0);
+    for (let n = 0; n < N; n++) {
+      sum = f32x4.add(sum, loadUpTo4(from, count));
+      from += stride;
+    }
+    if (count == 4) v128.store(to, sum);
+    else storeTail(to, sum, count);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function loadUpTo4(ptr: usize, count: i32): v128 {
+  return count == 4 ? v128.load(ptr) : loadTail(ptr, count);
+}
+
+/** Columns o0 … o1 of out (N, OC) = inp weightᵀ + bias for few rows: each weight row is read once, from memory. */
+function dotProducts(
+  out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32,
+): void {
+  const rowBytes = <usize>C << 2;
+  for (let o = o0; o < o1; o++) {
+    const w = weight + <usize>o * rowBytes;
+    const start: f32 = bias ? f32.load(bias + (<usize>o << 2)) : 0;
+    for (let n = 0; n < N; n++) {
+      f32.store(out + (<usize>(n * OC + o) << 2), start + dot(inp + <usize>n * rowBytes, w, C));
+    }
+  }
+}
+
+/** Sum of a[i] b[i], in 16 lanes that are added at the end. */
+export function dot(a: usize, b: usize, count: i32): f32 {
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  let s2 = f32x4.splat(0);
+  let s3 = f32x4.splat(0);
+  let i = 0;
+  for (; i + 16 <= count; i += 16) {
+    s0 = madd(v128.load(a), v128.load(b), s0);
+    s1 = madd(v128.load(a, 16), v128.load(b, 16), s1);
+    s2 = madd(v128.load(a, 32), v128.load(b, 32), s2);
+    s3 = madd(v128.load(a, 48), v128.load(b, 48), s3);
+    a += 64;
+    b += 64;
+  }
+  for (; i + 4 <= count; i += 4) {
+    s0 = madd(v128.load(a), v128.load(b), s0);
+    a += 16;
+    b += 16;
+  }
+  if (i < count) s1 = madd(loadTail(a, count - i), loadTail(b, count - i), s1);
+  return sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+}
