@@ -90,33 +90,58 @@ export interface Backend {
 
   /** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]. Tokens must lie in wte: the caller checks. */
   embeddingForward(
-    out: Tensor, tokens: Tensor, wte: Tensor, wpe: Tensor, B: number, T: number, C: number, past: number,
+    out: Tensor,
+    tokens: Tensor,
+    wte: Tensor,
+    wpe: Tensor,
+    B: number,
+    T: number,
+    C: number,
+    past: number,
   ): void;
   /** dwte[tokens] += dout; dwpe[t] += sum of dout over the batch. Always adds. */
-  embeddingBackward(
-    dwte: Tensor, dwpe: Tensor, dout: Tensor, tokens: Tensor, B: number, T: number, C: number,
-  ): void;
+  embeddingBackward(dwte: Tensor, dwpe: Tensor, dout: Tensor, tokens: Tensor, B: number, T: number, C: number): void;
 
   /** out (N,C) = (inp - mean) * rstd * weight + bias; keeps mean (N) and rstd (N) for the backward. */
   layernormForward(
-    out: Tensor, mean: Tensor, rstd: Tensor, inp: Tensor, weight: Tensor, bias: Tensor,
-    N: number, C: number, epsilon: number,
+    out: Tensor,
+    mean: Tensor,
+    rstd: Tensor,
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    N: number,
+    C: number,
+    epsilon: number,
   ): void;
   /** dinp += …, since the residual stream's gradient is already there; dweight, dbias (C): set, or += if `accumulate`. */
   layernormBackward(
-    dinp: Tensor, dweight: Tensor, dbias: Tensor, dout: Tensor, inp: Tensor, weight: Tensor, mean: Tensor,
-    rstd: Tensor, N: number, C: number, accumulate: boolean,
+    dinp: Tensor,
+    dweight: Tensor,
+    dbias: Tensor,
+    dout: Tensor,
+    inp: Tensor,
+    weight: Tensor,
+    mean: Tensor,
+    rstd: Tensor,
+    N: number,
+    C: number,
+    accumulate: boolean,
   ): void;
 
   /** out (N,OC) = inp (N,C) weight (OC,C)ᵀ + bias (OC). */
-  matmulForward(
-    out: Tensor, inp: Tensor, weight: Tensor, bias: Tensor | null, N: number, C: number, OC: number,
-  ): void;
+  matmulForward(out: Tensor, inp: Tensor, weight: Tensor, bias: Tensor | null, N: number, C: number, OC: number): void;
   /** dinp (N,C) = dout (N,OC) weight (OC,C). */
   matmulBackwardInput(dinp: Tensor, dout: Tensor, weight: Tensor, N: number, C: number, OC: number): void;
   /** dweight (OC,C) = doutᵀ inp and dbias (OC) = sum of dout over its rows; both += if `accumulate`. */
   matmulBackwardWeight(
-    dweight: Tensor, dbias: Tensor | null, dout: Tensor, inp: Tensor, N: number, C: number, OC: number,
+    dweight: Tensor,
+    dbias: Tensor | null,
+    dout: Tensor,
+    inp: Tensor,
+    N: number,
+    C: number,
+    OC: number,
     accumulate: boolean,
   ): void;
 
@@ -128,12 +153,15 @@ export interface Backend {
    * positions 0 … past+t.
    */
   attentionForward(
-    out: Tensor, saved: Tensor | null, qkv: Tensor, shape: AttentionShape, cache?: KVCache, past?: number,
+    out: Tensor,
+    saved: Tensor | null,
+    qkv: Tensor,
+    shape: AttentionShape,
+    cache?: KVCache,
+    past?: number,
   ): void;
   /** dqkv (B,T,3C) is overwritten; `out` and `saved` are what the forward gave. */
-  attentionBackward(
-    dqkv: Tensor, dout: Tensor, qkv: Tensor, out: Tensor, saved: Tensor, shape: AttentionShape,
-  ): void;
+  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, out: Tensor, saved: Tensor, shape: AttentionShape): void;
 
   /** out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), over all elements. */
   geluForward(out: Tensor, inp: Tensor): void;
@@ -150,16 +178,34 @@ export interface Backend {
    * first V columns. The logits are never held for more rows than `scratch` takes.
    */
   headLoss(
-    losses: Tensor, scratch: Tensor, inp: Tensor, wte: Tensor, targets: Tensor,
-    N: number, C: number, V: number, Vp: number,
+    losses: Tensor,
+    scratch: Tensor,
+    inp: Tensor,
+    wte: Tensor,
+    targets: Tensor,
+    N: number,
+    C: number,
+    V: number,
+    Vp: number,
   ): void;
   /**
    * The same, and its gradient: dinp (N,C) is overwritten; dwte (Vp,C) is set, or += if `accumulate`. `scale` is the
    * weight of one row's loss: 1/N for a mean.
    */
   headBackward(
-    losses: Tensor, dinp: Tensor, dwte: Tensor, scratch: Tensor, inp: Tensor, wte: Tensor, targets: Tensor,
-    N: number, C: number, V: number, Vp: number, scale: number, accumulate: boolean,
+    losses: Tensor,
+    dinp: Tensor,
+    dwte: Tensor,
+    scratch: Tensor,
+    inp: Tensor,
+    wte: Tensor,
+    targets: Tensor,
+    N: number,
+    C: number,
+    V: number,
+    Vp: number,
+    scale: number,
+    accumulate: boolean,
   ): void;
 
   /** out (1) = mean of inp. */

@@ -52,9 +52,7 @@ export function presetConfig(name: string, V: number): GPT2Config | undefined {
 }
 
 /** Fills in what is usual (Vp the next multiple of 128, hidden 4C, epsilon 1e-5) and checks that the sizes fit. */
-export function makeConfig(
-  sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>,
-): GPT2Config {
+export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>): GPT2Config {
   const config: GPT2Config = { Vp: Math.ceil(sizes.V / 128) * 128, hidden: 4 * sizes.C, epsilon: 1e-5, ...sizes };
   const problem = configProblem(config);
   if (problem) throw new UsageError(`This model cannot be: ${problem}.`);

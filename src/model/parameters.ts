@@ -3,8 +3,22 @@ import type { GPT2Config } from "./config.ts";
 
 /** GPT-2's parameter tensors, in llm.c's order. Per-layer tensors hold all layers, one after the other. */
 export const tensorNames = [
-  "wte", "wpe", "ln1w", "ln1b", "qkvw", "qkvb", "attprojw", "attprojb",
-  "ln2w", "ln2b", "fcw", "fcb", "fcprojw", "fcprojb", "lnfw", "lnfb",
+  "wte",
+  "wpe",
+  "ln1w",
+  "ln1b",
+  "qkvw",
+  "qkvb",
+  "attprojw",
+  "attprojb",
+  "ln2w",
+  "ln2b",
+  "fcw",
+  "fcb",
+  "fcprojw",
+  "fcprojb",
+  "lnfw",
+  "lnfb",
 ] as const;
 
 export type TensorName = (typeof tensorNames)[number];
@@ -61,9 +75,15 @@ export function layer(tensor: Tensor, l: number): Tensor {
   return view(tensor, l * sizeOf(shape), shape);
 }
 
-/** A model's weights, and with `train` their gradients and AdamW's two moments. */
+/** What is needed to run a model: its shape and its weights. */
 export interface Parameters {
   readonly config: GPT2Config;
   readonly weights: TensorSet;
-  readonly training?: { readonly grads: TensorSet; readonly m: TensorSet; readonly v: TensorSet };
+}
+
+/** What training adds to the weights: their gradients, and AdamW's running means of gradient and squared gradient. */
+export interface TrainingTensors {
+  readonly grads: TensorSet;
+  readonly m: TensorSet;
+  readonly v: TensorSet;
 }

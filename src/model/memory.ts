@@ -1,0 +1,52 @@
+import { type Backend, type DType, sizeOf, type Tensor } from "../backend/backend.ts";
+import { MemoryError } from "../errors.ts";
+import type { GPT2Config } from "./config.ts";
+import { parameterCount } from "./parameters.ts";
+import { type Allocator, allocDecodeWorkspace, allocLossWorkspace, allocTrainWorkspace } from "./workspace.ts";
+
+/** Everything a run holds in its backend's memory. */
+export interface MemoryPlan {
+  /** Gradients and AdamW's moments as well as weights. */
+  readonly optimizer?: boolean;
+  /** Workspaces, by batch and block. */
+  readonly train?: { readonly B: number; readonly T: number };
+  readonly evaluate?: { readonly B: number; readonly T: number };
+  /** Longest sequence to generate. */
+  readonly decode?: { readonly S: number };
+}
+
+/** Bytes that a plan needs, before anything of it is allocated. */
+export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
+  let bytes = parameterCount(config) * 4 * (plan.optimizer ? 4 : 1);
+  const counter: Allocator = {
+    alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
+      const size = sizeOf(shape);
+      bytes += size * 4;
+      return { buffer: { bytes: size * 4 }, dtype, offset: 0, shape, size };
+    },
+    attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
+    headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
+  };
+  if (plan.train) allocTrainWorkspace(counter, config, plan.train.B, plan.train.T);
+  if (plan.evaluate) allocLossWorkspace(counter, config, plan.evaluate.B, plan.evaluate.T);
+  if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S);
+  return bytes;
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
+
+/** MemoryError when the plan cannot fit the backend: with the sum, and what would make it fit. */
+export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan): void {
+  const needed = memoryNeeded(backend, config, plan);
+  if (needed <= backend.memoryLimit) return;
+  const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer });
+  const advice =
+    fixed < backend.memoryLimit
+      ? "A smaller batch (-b) or block (-t) needs less."
+      : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
+        `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
+  throw new MemoryError(
+    `This run needs ${gigabytes(needed)}, and the ${backend.name} backend can hold ${gigabytes(backend.memoryLimit)}. ` +
+      advice,
+  );
+}

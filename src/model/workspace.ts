@@ -1,0 +1,171 @@
+import { type Backend, type KVCache, type Tensor, view } from "../backend/backend.ts";
+import type { GPT2Config } from "./config.ts";
+
+/** What allocating a workspace needs of a backend; `memory.ts` has a second one, which only counts. */
+export type Allocator = Pick<Backend, "alloc" | "attentionSavedSize" | "headScratchSize">;
+
+/** One layer's activations, all of N = B*T rows: what its backward needs again. */
+export interface LayerActivations {
+  /** (N,C) after the first layernorm, and that layernorm's mean and rstd (N). */
+  readonly ln1: Tensor;
+  readonly ln1mean: Tensor;
+  readonly ln1rstd: Tensor;
+  /** (B,T,3C) queries, keys and values. */
+  readonly qkv: Tensor;
+  /** (B,T,C) what attention gathered, before its projection. */
+  readonly atty: Tensor;
+  /** The backend's own record of the attention, when a backward follows. */
+  readonly attsaved?: Tensor;
+  /** (N,C) the residual stream after attention. */
+  readonly residual2: Tensor;
+  readonly ln2: Tensor;
+  readonly ln2mean: Tensor;
+  readonly ln2rstd: Tensor;
+  /** (N,hidden) the MLP before and after its GELU. */
+  readonly fch: Tensor;
+  readonly fchgelu: Tensor;
+  /** (N,C) the residual stream after the MLP. */
+  readonly residual3: Tensor;
+  /** Keys and values of earlier positions, when decoding. */
+  readonly cache?: KVCache;
+}
+
+/** Memory for one forward pass over B sequences of at most T tokens. Parameters live elsewhere. */
+export interface Workspace {
+  readonly B: number;
+  readonly T: number;
+  /** (B,T) int32. */
+  readonly tokens: Tensor;
+  readonly targets: Tensor;
+  /** (N,C) token plus position: the residual stream before the first layer. */
+  readonly encoded: Tensor;
+  readonly layers: readonly LayerActivations[];
+  /** (N,C) what a projection gives before it is added to the residual stream. */
+  readonly projected: Tensor;
+  readonly lnf: Tensor;
+  readonly lnfmean: Tensor;
+  readonly lnfrstd: Tensor;
+}
+
+/** A workspace that also computes the loss of every position. */
+export interface LossWorkspace extends Workspace {
+  /** (N) */
+  readonly losses: Tensor;
+  readonly headScratch: Tensor;
+  /** Two numbers, read once a step: the mean loss and, after a backward, the squared norm of all gradients. */
+  readonly stats: Tensor;
+}
+
+/** A workspace for training: every layer's activations are kept, and there is room for what flows backward. */
+export interface TrainWorkspace extends LossWorkspace {
+  readonly layers: readonly (LayerActivations & { readonly attsaved: Tensor })[];
+  /** (N,C) the gradient of the residual stream, from the last layer to the first. */
+  readonly dresidual: Tensor;
+  /** (N,C), (N,hidden) and (N,3C) gradients inside one layer. */
+  readonly dchannels: Tensor;
+  readonly dhidden: Tensor;
+  readonly dqkv: Tensor;
+}
+
+/** A workspace for generating: one sequence, keys and values of up to S positions kept, logits of the last one. */
+export interface DecodeWorkspace extends Workspace {
+  readonly S: number;
+  /** (1,Vp) */
+  readonly logits: Tensor;
+}
+
+function allocLayer(at: Allocator, config: GPT2Config, B: number, T: number): LayerActivations {
+  const { C, hidden } = config;
+  const N = B * T;
+  return {
+    ln1: at.alloc([N, C]),
+    ln1mean: at.alloc([N]),
+    ln1rstd: at.alloc([N]),
+    qkv: at.alloc([N, 3 * C]),
+    atty: at.alloc([N, C]),
+    residual2: at.alloc([N, C]),
+    ln2: at.alloc([N, C]),
+    ln2mean: at.alloc([N]),
+    ln2rstd: at.alloc([N]),
+    fch: at.alloc([N, hidden]),
+    fchgelu: at.alloc([N, hidden]),
+    residual3: at.alloc([N, C]),
+  };
+}
+
+function allocBase(at: Allocator, config: GPT2Config, B: number, T: number): Omit<Workspace, "layers"> {
+  const N = B * T;
+  return {
+    B,
+    T,
+    tokens: at.alloc([B, T], "i32"),
+    targets: at.alloc([B, T], "i32"),
+    encoded: at.alloc([N, config.C]),
+    projected: at.alloc([N, config.C]),
+    lnf: at.alloc([N, config.C]),
+    lnfmean: at.alloc([N]),
+    lnfrstd: at.alloc([N]),
+  };
+}
+
+function allocLoss(at: Allocator, config: GPT2Config, B: number, T: number) {
+  return {
+    losses: at.alloc([B * T]),
+    headScratch: at.alloc([at.headScratchSize(B * T, config.Vp)]),
+    stats: at.alloc([2]),
+  };
+}
+
+export function allocTrainWorkspace(at: Allocator, config: GPT2Config, B: number, T: number): TrainWorkspace {
+  const { L, C, NH, hidden } = config;
+  const N = B * T;
+  const savedSize = at.attentionSavedSize({ B, T, C, NH });
+  return {
+    ...allocBase(at, config, B, T),
+    ...allocLoss(at, config, B, T),
+    layers: Array.from({ length: L }, () => ({ ...allocLayer(at, config, B, T), attsaved: at.alloc([savedSize]) })),
+    dresidual: at.alloc([N, C]),
+    dchannels: at.alloc([N, C]),
+    dhidden: at.alloc([N, hidden]),
+    dqkv: at.alloc([N, 3 * C]),
+  };
+}
+
+/** Nothing flows backward here, so all layers take turns in the same activations. */
+export function allocLossWorkspace(at: Allocator, config: GPT2Config, B: number, T: number): LossWorkspace {
+  const shared = allocLayer(at, config, B, T);
+  const layers = Array.from({ length: config.L }, () => shared);
+  return { ...allocBase(at, config, B, T), ...allocLoss(at, config, B, T), layers };
+}
+
+/** At most T tokens at a time, S positions in all: a longer prompt is taken in pieces. */
+export function allocDecodeWorkspace(
+  at: Allocator,
+  config: GPT2Config,
+  S: number = config.maxT,
+  T: number = Math.min(S, 64),
+): DecodeWorkspace {
+  const shared = allocLayer(at, config, 1, T);
+  const layers = Array.from({ length: config.L }, () => ({
+    ...shared,
+    cache: { keys: at.alloc([1, S, config.C]), values: at.alloc([1, S, config.C]) },
+  }));
+  return { ...allocBase(at, config, 1, T), layers, S, logits: at.alloc([1, config.Vp]) };
+}
+
+/** Gives a workspace's memory back. */
+export async function freeWorkspace(backend: Backend, workspace: Workspace): Promise<void> {
+  const buffers = new Map<object, Tensor>();
+  const collect = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    if ("buffer" in value && "dtype" in value) buffers.set((value as Tensor).buffer, value as Tensor);
+    else for (const part of Object.values(value)) collect(part);
+  };
+  collect(workspace);
+  for (const tensor of buffers.values()) await backend.free(tensor);
+}
+
+/** Row `n` of a tensor of rows, as (1, …). */
+export function row(tensor: Tensor, n: number, width: number): Tensor {
+  return view(tensor, n * width, [1, width]);
+}
