@@ -2,3 +2,10 @@
 export { setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
 export { matmulForward, matmulBackwardInput, matmulBackwardWeight } from "./matmul";
+export { adamw } from "./adamw";
+export { embeddingBackward, embeddingForward } from "./embedding";
+export { geluBackward, geluForward } from "./gelu";
+export { layernormBackward, layernormForward } from "./layernorm";
+export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
+export { isFused } from "./probe";
+export { fill, residualForward } from "./residual";

@@ -1,0 +1,49 @@
+// Token and position embedding. Token ids must lie in wte: the caller checks.
+import { loadTail, storeTail } from "./math";
+import { LINE, shareStart } from "./split";
+
+/** to = a + b, or to += a when b is `to`: `count` floats. */
+// @ts-ignore: decorator
+@inline
+function addRow(to: usize, a: usize, b: usize, count: i32): void {
+  const stop = <usize>(count & ~3) << 2;
+  let at: usize = 0;
+  for (; at < stop; at += 16) v128.store(to + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
+  const rest = count & 3;
+  if (rest) storeTail(to + at, f32x4.add(loadTail(a + at, rest), loadTail(b + at, rest)), rest);
+}
+
+/** Where row `n` of a matrix of C columns stands. */
+// @ts-ignore: decorator
+@inline
+function rowAt(matrix: usize, n: i32, C: i32): usize {
+  return matrix + (<usize>n * <usize>C << 2);
+}
+
+/** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]. Threads share the rows. */
+export function embeddingForward(
+  thread: i32, threads: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
+): void {
+  const end = shareStart(B * T, 1, thread + 1, threads);
+  for (let n = shareStart(B * T, 1, thread, threads); n < end; n++) {
+    const token = load<i32>(tokens + (<usize>n << 2));
+    addRow(rowAt(out, n, C), rowAt(wte, token, C), rowAt(wpe, past + n % T, C), C);
+  }
+}
+
+/** dwte[tokens] += dout; dwpe[t] += dout. Threads share the channels, so that each adds its rows in order. */
+export function embeddingBackward(
+  thread: i32, threads: i32, dwte: usize, dwpe: usize, dout: usize, tokens: usize, B: i32, T: i32, C: i32,
+): void {
+  const start = shareStart(C, LINE, thread, threads);
+  const count = shareStart(C, LINE, thread + 1, threads) - start;
+  if (count == 0) return;
+  const column = <usize>start << 2;
+  for (let n = 0; n < B * T; n++) {
+    const from = rowAt(dout, n, C) + column;
+    const toToken = rowAt(dwte, load<i32>(tokens + (<usize>n << 2)), C) + column;
+    const toPosition = rowAt(dwpe, n % T, C) + column;
+    addRow(toToken, from, toToken, count);
+    addRow(toPosition, from, toPosition, count);
+  }
+}

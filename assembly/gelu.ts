@@ -1,0 +1,56 @@
+// GELU in its tanh form: x * 0.5 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3).
+//
+// 0.5 (1 + tanh u) = sigmoid(2u), which keeps its relative precision where tanh u comes close to -1.
+import { loadTail, madd, sigmoid, storeTail } from "./math";
+import { LINE, shareStart } from "./split";
+
+/** 2 sqrt(2/pi): the sigmoid takes 2u. */
+const SLOPE: f32 = 1.5957691216057308;
+const CUBIC: f32 = 0.044715;
+
+// @ts-ignore: decorator
+@inline
+function gate(x: v128, square: v128): v128 {
+  return sigmoid(f32x4.mul(f32x4.mul(x, f32x4.splat(SLOPE)), madd(square, f32x4.splat(CUBIC), f32x4.splat(1))));
+}
+
+// @ts-ignore: decorator
+@inline
+function forward(x: v128): v128 {
+  return f32x4.mul(x, gate(x, f32x4.mul(x, x)));
+}
+
+/** dout times the derivative: s + x s (1 - s) d(2u)/dx, where s = sigmoid(2u). */
+// @ts-ignore: decorator
+@inline
+function backward(x: v128, dout: v128): v128 {
+  const square = f32x4.mul(x, x);
+  const s = gate(x, square);
+  const slope = madd(square, f32x4.splat(3 * CUBIC * SLOPE), f32x4.splat(SLOPE));
+  const bend = f32x4.mul(f32x4.mul(x, s), f32x4.sub(f32x4.splat(1), s));
+  return f32x4.mul(dout, madd(bend, slope, s));
+}
+
+/** out may be inp. */
+export function geluForward(thread: i32, threads: i32, out: usize, inp: usize, n: i32): void {
+  const start = shareStart(n, LINE, thread, threads);
+  const end = shareStart(n, LINE, thread + 1, threads);
+  const vectors = start + ((end - start) & ~3);
+  let at = <usize>start << 2;
+  for (const stop = <usize>vectors << 2; at < stop; at += 16) v128.store(out + at, forward(v128.load(inp + at)));
+  const rest = end - vectors;
+  if (rest) storeTail(out + at, forward(loadTail(inp + at, rest)), rest);
+}
+
+/** dinp may be dout. */
+export function geluBackward(thread: i32, threads: i32, dinp: usize, inp: usize, dout: usize, n: i32): void {
+  const start = shareStart(n, LINE, thread, threads);
+  const end = shareStart(n, LINE, thread + 1, threads);
+  const vectors = start + ((end - start) & ~3);
+  let at = <usize>start << 2;
+  for (const stop = <usize>vectors << 2; at < stop; at += 16) {
+    v128.store(dinp + at, backward(v128.load(inp + at), v128.load(dout + at)));
+  }
+  const rest = end - vectors;
+  if (rest) storeTail(dinp + at, backward(loadTail(inp + at, rest), loadTail(dout + at, rest)), rest);
+}

@@ -1,0 +1,32 @@
+// Element by element: the sum of two tensors, and one value for all elements.
+import { loadTail, storeTail } from "./math";
+import { LINE, shareStart } from "./split";
+
+/** out = a + b; out may be either. */
+export function residualForward(thread: i32, threads: i32, out: usize, a: usize, b: usize, n: i32): void {
+  const start = shareStart(n, LINE, thread, threads);
+  const end = shareStart(n, LINE, thread + 1, threads);
+  const vectors = start + ((end - start) & ~3);
+  let at = <usize>start << 2;
+  for (const stop = <usize>vectors << 2; at < stop; at += 16) {
+    v128.store(out + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
+  }
+  const rest = end - vectors;
+  if (rest) storeTail(out + at, f32x4.add(loadTail(a + at, rest), loadTail(b + at, rest)), rest);
+}
+
+/** Sets all 4-byte elements to `bits`: an integer, or a float's bit pattern. */
+export function fill(thread: i32, threads: i32, out: usize, n: i32, bits: i32): void {
+  const start = shareStart(n, LINE, thread, threads);
+  const end = shareStart(n, LINE, thread + 1, threads);
+  if (bits == 0) {
+    memory.fill(out + (<usize>start << 2), 0, <usize>(end - start) << 2);
+    return;
+  }
+  const value = i32x4.splat(bits);
+  const vectors = start + ((end - start) & ~3);
+  let at = out + (<usize>start << 2);
+  for (const stop = out + (<usize>vectors << 2); at < stop; at += 16) v128.store(at, value);
+  const rest = end - vectors;
+  if (rest) storeTail(at, value, rest);
+}

@@ -1,0 +1,15 @@
+// How the elements of an output are dealt out to threads.
+
+/**
+ * Where the share of `thread` begins when `n` elements are dealt out in whole groups of `grain`; its end is the
+ * beginning of the next thread's share.
+ */
+// @ts-ignore: decorator
+@inline
+export function shareStart(n: i32, grain: i32, thread: i32, threads: i32): i32 {
+  const groups = (<i64>n + grain - 1) / grain;
+  return <i32>min<i64>(n, (groups * thread) / threads * grain);
+}
+
+/** One cache line of floats: two threads never write to the same one if tensors are aligned to it. */
+export const LINE: i32 = 16;
