@@ -1,4 +1,4 @@
-import { createSink, openSource } from "./node-files.ts";
+import { createSink, listFiles, makeFolder, openSource, openStream, pathKind, sha256 } from "./node-files.ts";
 import { compileKernels, defaultThreads, setRevectorize, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
@@ -6,6 +6,11 @@ import type { Platform } from "./platform.ts";
 export const platform: Platform = {
   openSource,
   createSink,
+  openStream,
+  pathKind,
+  listFiles,
+  makeFolder,
+  sha256,
   compileKernels,
   startKernelWorker,
   defaultThreads,

@@ -10,13 +10,39 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** A file being written: nothing stands under its name until `commit`, which flushes to disk and renames. */
+/**
+ * A file being written: nothing stands under its name until `commit`, which flushes to disk and renames. InputError
+ * when the disk is full or the like.
+ */
 export interface ByteSink {
   readonly name: string;
+  /** Bytes written so far. */
+  readonly size: number;
+  /** Appends. */
   write(bytes: Uint8Array): Promise<void>;
+  /** Overwrites bytes that were already written: a header's count, known only at the end. */
+  rewrite(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Exactly `length` bytes of what was written, from `offset` on. */
+  readBack(offset: number, length: number): Promise<Uint8Array>;
+  /** Forgets what was written from `size` on. */
+  truncate(size: number): Promise<void>;
   commit(): Promise<void>;
   /** Removes what was written; whatever stood under the name stays as it was. Safe to call after `commit`. */
   abort(): Promise<void>;
+}
+
+/** Bytes that can be read once, from the start: a file, standard input, a pipe. */
+export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** For messages: the path, or "standard input". */
+  readonly name: string;
+  /** Unknown for standard input and pipes. */
+  readonly size: number | undefined;
+}
+
+export interface Sha256 {
+  update(bytes: Uint8Array): void;
+  /** The hash of everything so far, in hexadecimal. Ends this hash. */
+  digest(): string;
 }
 
 /** The four builds of assembly/: relaxed SIMD (fused multiply-add) or plain, shared memory (threads) or not. */
@@ -37,6 +63,18 @@ export interface Platform {
   openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource>;
   /** InputError when the folder is missing or not writable. */
   createSink(path: string): Promise<ByteSink>;
+  /** Opens a file for reading once, from the start; "-" is standard input. InputError as for `openSource`. */
+  openStream(path: string): Promise<ByteStream>;
+  /** What stands under a path; undefined when nothing does. */
+  pathKind(path: string): Promise<"file" | "folder" | undefined>;
+  /**
+   * The files that a glob matches, in code-unit order: `*` and `?` within a name, `**` for any folders. A path without
+   * wildcards matches the file that it names.
+   */
+  listFiles(pattern: string): Promise<string[]>;
+  /** Makes a folder and those above it, where they are missing. */
+  makeFolder(path: string): Promise<void>;
+  sha256(): Sha256;
   compileKernels(build: KernelBuild): Promise<WebAssembly.Module>;
   startKernelWorker(): KernelWorker;
   /** OMP_NUM_THREADS, else the number of cores. */

@@ -1,0 +1,40 @@
+import { InputError, LlmError } from "../errors.ts";
+
+/** What the operating system's error codes mean to someone at a keyboard, and what to do about each. */
+const explanations: Record<string, (path: string) => string> = {
+  ENOENT: (path) => `${path} does not exist. Check the path.`,
+  ENOTDIR: (path) => `${path} cannot be: a part of the path is a file, not a folder. Check the path.`,
+  EISDIR: (path) => `${path} is a folder, where a file is expected. Name a file in it.`,
+  EACCES: (path) => `${path}: permission denied. Change its permissions, or use another path.`,
+  EPERM: (path) => `${path}: the system does not permit this. Change its permissions, or use another path.`,
+  EROFS: (path) => `${path} is on a read-only file system. Use another folder.`,
+  ENOSPC: (path) => `${path}: the disk is full. Make room, or use another disk. Nothing was changed.`,
+  EDQUOT: (path) => `${path}: your disk quota is used up. Make room, or use another disk. Nothing was changed.`,
+  EFBIG: (path) => `${path}: the file system cannot hold so large a file. Use another disk. Nothing was changed.`,
+  EMFILE: (path) => `${path}: too many files are open. Raise the limit (ulimit -n), or use fewer shards.`,
+  ENAMETOOLONG: (path) => `${path}: the name is too long. Use a shorter one.`,
+  ELOOP: (path) => `${path}: its symbolic links lead in a circle. Use another path.`,
+  EIO: (path) => `${path}: the disk failed while reading or writing. Copy what you can to another disk.`,
+};
+
+/** Runs a file operation on `path`; what the system refuses becomes an InputError in plain words. */
+export async function explained<T>(path: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    throw explain(path, error);
+  }
+}
+
+export function explain(path: string, error: unknown): unknown {
+  if (error instanceof LlmError || !(error instanceof Error)) return error;
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const explanation = explanations[code];
+  return new InputError(explanation ? explanation(path) : `${path}: ${error.message}.`, { cause: error });
+}
+
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { InputError } from "../errors.ts";
+import { errorCode, explain, explained } from "./node-errors.ts";
+import type { ByteSink } from "./platform.ts";
+
+/** Temporary files that nobody has committed or aborted yet. A process that exits takes them with it. */
+const unfinished = new Set<string>();
+process.on("exit", () => {
+  for (const path of unfinished) rmSync(path, { force: true });
+});
+
+/**
+ * A file that appears under `path` whole or not at all: bytes go to a hidden file in the same folder, which `commit`
+ * flushes to disk and renames.
+ */
+export async function createSink(path: string): Promise<ByteSink> {
+  const target = await explained(path, () => targetOf(path));
+  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString("hex")}.tmp`);
+  try {
+    const handle = await open(temporary, "wx+");
+    unfinished.add(temporary);
+    return new FileSink(path, target, temporary, handle);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT")
+      throw new InputError(`The folder ${dirname(path)} does not exist. Create it, or write somewhere else.`);
+    throw explain(path, error);
+  }
+}
+
+/** The file to replace, symbolic links followed. Folders and devices are refused: a rename would destroy them. */
+async function targetOf(path: string): Promise<string> {
+  const existing = await stat(path).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  if (existing === undefined) return path;
+  if (existing.isDirectory()) throw new InputError(`${path} is a folder. Give the name of a file to write.`);
+  if (!existing.isFile()) throw new InputError(`${path} is a device or pipe. Give the name of a file to write.`);
+  return realpath(path);
+}
+
+class FileSink implements ByteSink {
+  readonly name: string;
+  size = 0;
+  readonly #target: string;
+  readonly #temporary: string;
+  #handle: FileHandle | undefined;
+
+  constructor(name: string, target: string, temporary: string, handle: FileHandle) {
+    this.name = name;
+    this.#target = target;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#put(this.size, bytes);
+    this.size += bytes.length;
+  }
+
+  async rewrite(offset: number, bytes: Uint8Array): Promise<void> {
+    if (offset + bytes.length > this.size) throw new RangeError(`rewrite past the end of ${this.name}`);
+    await this.#put(offset, bytes);
+  }
+
+  async readBack(offset: number, length: number): Promise<Uint8Array> {
+    if (offset + length > this.size) throw new RangeError(`readBack past the end of ${this.name}`);
+    return explained(this.name, () => readExactly(this.#open(), offset, length, this.name));
+  }
+
+  async truncate(size: number): Promise<void> {
+    await explained(this.name, () => this.#open().truncate(size));
+    this.size = size;
+  }
+
+  async commit(): Promise<void> {
+    try {
+      await this.#open().sync();
+      await this.#close();
+      await replace(this.#temporary, this.#target);
+      unfinished.delete(this.#temporary);
+    } catch (error) {
+      await this.abort();
+      throw explain(this.name, error);
+    }
+    await syncFolder(dirname(this.#target));
+  }
+
+  async abort(): Promise<void> {
+    if (!unfinished.has(this.#temporary)) return;
+    await this.#close().catch(() => {});
+    await rm(this.#temporary, { force: true });
+    unfinished.delete(this.#temporary);
+  }
+
+  async #put(offset: number, bytes: Uint8Array): Promise<void> {
+    await explained(this.name, async () => {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await this.#open().write(bytes, done, bytes.length - done, offset + done);
+        done += bytesWritten;
+      }
+    });
+  }
+
+  #open(): FileHandle {
+    if (!this.#handle) throw new Error(`${this.name} was already committed or aborted`);
+    return this.#handle;
+  }
+
+  async #close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+}
+
+/** Exactly `length` bytes of an open file. */
+export async function readExactly(
+  handle: FileHandle,
+  offset: number,
+  length: number,
+  name: string,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0)
+      throw new InputError(`${name} ends at byte ${offset + done}, expected ${length} bytes from ${offset} on.`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/** Rename, patient on Windows: a virus scanner or an indexer may hold either file for a moment. */
+async function replace(from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      const busy = process.platform === "win32" && ["EPERM", "EACCES", "EBUSY"].includes(errorCode(error) ?? "");
+      if (!busy || attempt === 8) throw error;
+      await wait(10 * 2 ** attempt);
+    }
+  }
+}
+
+/** Makes a rename survive a power cut. Windows cannot open folders; some file systems cannot sync them. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r").catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
