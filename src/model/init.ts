@@ -1,15 +1,18 @@
 import { type Backend, type Tensor, view } from "../backend/backend.ts";
 import { Mt19937 } from "../random/mt19937.ts";
 import { normals } from "../random/normal.ts";
+import { takeTurns } from "../turns.ts";
 import { layer, type Parameters } from "./parameters.ts";
 
 const STD = 0.02;
 
 async function fillNormal(backend: Backend, tensor: Tensor, count: number, rng: Mt19937, std: number): Promise<void> {
+  const turn = takeTurns();
   let start = 0;
   for (const chunk of normals(rng, count, std)) {
     await backend.write(view(tensor, start, [chunk.length]), chunk);
     start += chunk.length;
+    await turn();
   }
 }
 

@@ -1,4 +1,5 @@
 import { BackendError } from "../../errors.ts";
+import { takeTurns } from "../../turns.ts";
 import {
   type AdamWOptions,
   type AttentionShape,
@@ -44,14 +45,6 @@ function i32(tensor: Tensor): Int32Array {
   return new Int32Array(host(tensor), tensor.offset * 4, tensor.size);
 }
 
-/** How long operations may run before timers, signals and redraws get their turn. */
-const TURN_MS = 20;
-
-/** One turn of the event loop: what waits there is served before this resolves. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
 /**
  * Plain loops over plain arrays, sums in double precision, one thread: slow, and what every other backend is tested
  * against. With the layers beside this file and model/gpt2.ts it is the readable GPT-2.
@@ -90,12 +83,10 @@ export class ReferenceBackend implements Backend {
     const operations = this.queue;
     this.queue = [];
     this.running = this.running.then(async () => {
-      let turn = performance.now();
+      const turn = takeTurns();
       for (const operation of operations) {
         operation();
-        if (performance.now() - turn < TURN_MS) continue;
-        await nextTurn();
-        turn = performance.now();
+        await turn();
       }
     });
     return this.running;
