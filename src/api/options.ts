@@ -1,0 +1,40 @@
+import type { Backend } from "../backend/backend.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+
+/** Where a model lives and how it reads text. */
+export interface ModelOptions {
+  /** `wasm` (the default: all cores), `reference` (slow and readable), or a backend of your own. */
+  readonly backend?: "wasm" | "reference" | Backend;
+  /** Threads of the wasm backend; default OMP_NUM_THREADS, else all cores. */
+  readonly threads?: number;
+  /** Lets V8 fuse 128-bit operations to 256-bit ones: faster, and set for the whole process; default off. */
+  readonly revectorize?: boolean;
+  /** Turns text into tokens and back. Default: the one found beside the model, else GPT-2's where V is 50257. */
+  readonly tokenizer?: Tokenizer;
+}
+
+export interface CreateOptions extends ModelOptions {
+  /** Seed of the initial weights, which are those that PyTorch gives; default 42. */
+  readonly seed?: number;
+  /** Told the share that is done, 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** How the next token is chosen. */
+export interface SamplingOptions {
+  /** Divides the logits: below 1 bolder, above 1 wilder, 0 always the most probable token; default 1. */
+  readonly temperature?: number;
+  /** Only the k most probable tokens; default 0: all. */
+  readonly topK?: number;
+  /** Only the most probable tokens that together reach this probability; default 1: all. */
+  readonly topP?: number;
+  /** Seed of llm.c's xorshift64*; default 1337. */
+  readonly seed?: number;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Tokens to write; default 64. */
+  readonly maxTokens?: number;
+  /** Ends the text after the token under way, without an error. */
+  readonly signal?: AbortSignal;
+}
