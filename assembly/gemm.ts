@@ -9,8 +9,9 @@
 // nor M and N, nor a cut of c between threads changes a bit.
 //
 // Memory: each thread is an instance of this module of its own, over one shared memory. Before any kernel that needs
-// it (matmul*, attention*, tune*), give each instance its own zone: setScratch(ptr), ptr a multiple of 16, at least
-// scratchBytes(T) long, T being the longest attention row (past + T) it will see. Its contents never outlive a command.
+// it (matmul*, attention*), give each instance its own zone: setScratch(ptr), ptr a multiple of 16 (better of 64), the
+// zone scratchBytes(T) long (attention.ts), T being the longest row of attention (past + T) that it will see. What is
+// in it never outlives a command.
 import { copyFloats, packColumns, packRows } from "./pack";
 import { tile4x8, tile6x16, tile6x8 } from "./tiles";
 

@@ -9,3 +9,5 @@ export { layernormBackward, layernormForward } from "./layernorm";
 export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
 export { isFused } from "./probe";
 export { fill, residualForward } from "./residual";
+export { attentionForward, attentionBackward, scratchBytes } from "./attention";
+export { softmaxLoss } from "./crossentropy";

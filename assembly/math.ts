@@ -50,6 +50,27 @@ export function maxLanes(x: v128): f32 {
 }
 
 /**
+ * Natural logarithm of a normal, positive x, to about 1e-15; infinity and NaN stay. The standard library's brings a
+ * table along, and tables are static data, which instances that share one memory must not have.
+ */
+export function log(x: f64): f64 {
+  if (!(x < Infinity)) return x;
+  const bits = reinterpret<i64>(x);
+  let exponent = <i32>(bits >> 52) - 1023;
+  let mantissa = reinterpret<f64>((bits & 0x000fffffffffffff) | 0x3ff0000000000000); // 1 to 2
+  if (mantissa > 1.4142135623730951) {
+    mantissa *= 0.5;
+    exponent++;
+  }
+  // log m = 2 artanh s, a series in odd powers of s; |s| < 0.172.
+  const s = (mantissa - 1) / (mantissa + 1);
+  const z = s * s;
+  let series: f64 = 1.0 / 19;
+  for (let odd = 17; odd >= 1; odd -= 2) series = series * z + 1.0 / <f64>odd;
+  return <f64>exponent * 0.6931471805599453 + 2 * s * series;
+}
+
+/**
  * e to the x, within 1 unit in the last place. Underflows gradually to 0, overflows to infinity, keeps NaN.
  *
  * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf; then times 2^n. The multiplication by

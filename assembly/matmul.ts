@@ -6,7 +6,7 @@ import { madd, loadTail, storeTail, sumLanes } from "./math";
 import { MR, NR, sgemm } from "./gemm";
 
 /** Up to this many rows (decoding), plain dot products beat packing: every weight is used only that often. */
-const FEW_ROWS = 4;
+export const FEW_ROWS = 4;
 
 // The rectangle of this thread, set by takeRectangle.
 let row0: i32 = 0;
@@ -76,7 +76,7 @@ export function matmulBackwardInput(
   sgemm(false, false, rows, columns, OC, a, OC, b, C, c, C, 0, false);
 }
 
-/** dweight (OC, C) = dout (N, OC)ᵀ inp (N, C), dbias (OC) = sum of dout's rows; added to if `accumulate`. dbias 0: none. */
+/** dweight (OC, C) = dout (N, OC)ᵀ inp (N, C), dbias (OC) = sum of dout's rows (0: none); += if `accumulate`. */
 export function matmulBackwardWeight(
   thread: i32, threads: i32, dweight: usize, dbias: usize, dout: usize, inp: usize, N: i32, C: i32, OC: i32,
   accumulate: i32,

@@ -41,7 +41,7 @@ class Machine {
   constructor(loaded: NonNullable<ReturnType<typeof load>>) {
     this.memory = loaded.memory;
     this.kernels = loaded.kernels;
-    this.kernels.setScratch?.(this.scratch);
+    this.kernels.setScratch(this.scratch);
   }
 
   /**
@@ -49,7 +49,9 @@ class Machine {
    * operands back as they are then. Checks that nothing around them was written.
    */
   run(
-    operands: Operands, last: string, threads: number,
+    operands: Operands,
+    last: string,
+    threads: number,
     call: (kernels: Record<string, Kernel>, at: Record<string, number>, thread: number, threads: number) => void,
   ): Operands {
     const names = [...Object.keys(operands).filter((name) => name !== last), last];
@@ -65,7 +67,7 @@ class Machine {
       floats.fill(GUARD, start - 5, start);
       end = start - 5;
     }
-    expect(end * 4).toBeGreaterThan(this.scratch + (this.kernels.scratchBytes?.(0) ?? 0));
+    expect(end * 4).toBeGreaterThan(this.scratch + (this.kernels.scratchBytes(128) as number));
     for (let thread = 0; thread < threads; thread++) call(this.kernels, at, thread, threads);
 
     const result: Operands = {};
@@ -105,8 +107,11 @@ function worst(actual: ArrayLike<number>, expected: ArrayLike<number>, scale: nu
  * gives it.
  */
 function outputOf(
-  machine: Machine, operands: Operands, outputs: string[],
-  call: Parameters<Machine["run"]>[3], tiles = TILES,
+  machine: Machine,
+  operands: Operands,
+  outputs: string[],
+  call: Parameters<Machine["run"]>[3],
+  tiles = TILES,
 ): Record<string, Float32Array> {
   let first: Operands | undefined;
   const runs: [number, number, string][] = [];
@@ -127,8 +132,12 @@ function outputOf(
 
 /** out (M,N) = start + a (M,K) b (K,N), in float64; the operands by functions of their indices. */
 function product(
-  M: number, N: number, K: number, start: (i: number, j: number) => number,
-  a: (i: number, k: number) => number, b: (k: number, j: number) => number,
+  M: number,
+  N: number,
+  K: number,
+  start: (i: number, j: number) => number,
+  a: (i: number, k: number) => number,
+  b: (k: number, j: number) => number,
 ): Float64Array {
   const out = new Float64Array(M * N);
   for (let i = 0; i < M; i++)
@@ -142,8 +151,22 @@ function product(
 
 // N, C, OC: decoding, odd sizes, multiples of the tiles, more than one block in each direction.
 const SHAPES = [
-  [1, 1, 1], [1, 48, 65], [2, 7, 3], [4, 33, 17], [5, 1, 9], [6, 16, 16], [7, 5, 50], [13, 48, 65], [29, 19, 211],
-  [64, 64, 64], [66, 385, 19], [255, 30, 21], [12, 20, 193], [11, 800, 30], [1010, 12, 18], [18, 11, 1013],
+  [1, 1, 1],
+  [1, 48, 65],
+  [2, 7, 3],
+  [4, 33, 17],
+  [5, 1, 9],
+  [6, 16, 16],
+  [7, 5, 50],
+  [13, 48, 65],
+  [29, 19, 211],
+  [64, 64, 64],
+  [66, 385, 19],
+  [255, 30, 21],
+  [12, 20, 193],
+  [11, 800, 30],
+  [1010, 12, 18],
+  [18, 11, 1013],
 ];
 
 describe("matmul", () => {
@@ -154,12 +177,19 @@ describe("matmul", () => {
       const bias = random(OC, 3);
       for (const withBias of [true, false]) {
         const { out } = outputOf(
-          machine, { out: new Float32Array(N * OC).fill(NaN), inp, weight, bias }, ["out"],
+          machine,
+          { out: new Float32Array(N * OC).fill(NaN), inp, weight, bias },
+          ["out"],
           (kernels, at, thread, threads) =>
             kernels.matmulForward(thread, threads, at.out, at.inp, at.weight, withBias ? at.bias : 0, N, C, OC),
         );
         const expected = product(
-          N, OC, C, (_, j) => (withBias ? bias[j] : 0), (i, k) => inp[i * C + k], (k, j) => weight[j * C + k],
+          N,
+          OC,
+          C,
+          (_, j) => (withBias ? bias[j] : 0),
+          (i, k) => inp[i * C + k],
+          (k, j) => weight[j * C + k],
         );
         expect(worst(out, expected, Math.sqrt(C))).toBeLessThan(1e-6);
       }
@@ -171,12 +201,19 @@ describe("matmul", () => {
       const dout = random(N * OC, 4);
       const weight = random(OC * C, 5);
       const { dinp } = outputOf(
-        machine, { dinp: new Float32Array(N * C).fill(NaN), dout, weight }, ["dinp"],
+        machine,
+        { dinp: new Float32Array(N * C).fill(NaN), dout, weight },
+        ["dinp"],
         (kernels, at, thread, threads) =>
           kernels.matmulBackwardInput(thread, threads, at.dinp, at.dout, at.weight, N, C, OC),
       );
       const expected = product(
-        N, C, OC, () => 0, (i, k) => dout[i * OC + k], (k, j) => weight[k * C + j],
+        N,
+        C,
+        OC,
+        () => 0,
+        (i, k) => dout[i * OC + k],
+        (k, j) => weight[k * C + j],
       );
       expect(worst(dinp, expected, Math.sqrt(OC))).toBeLessThan(1e-6);
     }
@@ -190,18 +227,225 @@ describe("matmul", () => {
         const dweight = accumulate ? random(OC * C, 8) : new Float32Array(OC * C).fill(NaN);
         const dbias = accumulate ? random(OC, 9) : new Float32Array(OC).fill(NaN);
         const result = outputOf(
-          machine, { dweight, dbias, dout, inp }, ["dweight", "dbias"],
+          machine,
+          { dweight, dbias, dout, inp },
+          ["dweight", "dbias"],
           (kernels, at, thread, threads) =>
-            kernels.matmulBackwardWeight(
-              thread, threads, at.dweight, at.dbias, at.dout, at.inp, N, C, OC, accumulate,
-            ),
+            kernels.matmulBackwardWeight(thread, threads, at.dweight, at.dbias, at.dout, at.inp, N, C, OC, accumulate),
         );
         const expected = product(
-          OC, C, N, (i, j) => (accumulate ? dweight[i * C + j] : 0), (i, k) => dout[k * OC + i], (k, j) => inp[k * C + j],
+          OC,
+          C,
+          N,
+          (i, j) => (accumulate ? dweight[i * C + j] : 0),
+          (i, k) => dout[k * OC + i],
+          (k, j) => inp[k * C + j],
         );
         expect(worst(result.dweight, expected, Math.sqrt(N))).toBeLessThan(1e-6);
-        const sums = product(1, OC, N, (_, j) => (accumulate ? dbias[j] : 0), () => 1, (k, j) => dout[k * OC + j]);
+        const sums = product(
+          1,
+          OC,
+          N,
+          (_, j) => (accumulate ? dbias[j] : 0),
+          () => 1,
+          (k, j) => dout[k * OC + j],
+        );
         expect(worst(result.dbias, sums, Math.sqrt(N))).toBeLessThan(1e-6);
+      }
+    }
+  });
+});
+
+/** Attention in float64. keys and values hold the `past` positions before; there is a gradient only without them. */
+function attentionReference(
+  qkv: Float32Array,
+  B: number,
+  T: number,
+  C: number,
+  NH: number,
+  past: number,
+  keys: Float32Array,
+  values: Float32Array,
+  dout: Float32Array,
+) {
+  const hs = C / NH;
+  const total = past + T;
+  const scale = 1 / Math.sqrt(hs);
+  const out = new Float64Array(B * T * C);
+  const lse = new Float64Array(B * NH * T);
+  const dqkv = new Float64Array(B * T * 3 * C);
+  for (let b = 0; b < B; b++)
+    for (let h = 0; h < NH; h++) {
+      const at = (t: number, part: number, i: number) => (b * T + t) * 3 * C + part * C + h * hs + i;
+      const row = (t: number, i: number) => (b * T + t) * C + h * hs + i;
+      const old = (s: number, i: number) => (b * past + s) * C + h * hs + i;
+      const k = (s: number, i: number) => (s < past ? keys[old(s, i)] : qkv[at(s - past, 1, i)]);
+      const v = (s: number, i: number) => (s < past ? values[old(s, i)] : qkv[at(s - past, 2, i)]);
+      for (let t = 0; t < T; t++) {
+        const seen = past + t + 1;
+        const p = new Float64Array(total);
+        for (let s = 0; s < seen; s++) for (let i = 0; i < hs; i++) p[s] += scale * qkv[at(t, 0, i)] * k(s, i);
+        const most = Math.max(...p.subarray(0, seen));
+        let sum = 0;
+        for (let s = 0; s < seen; s++) sum += Math.exp(p[s] - most);
+        lse[(b * NH + h) * T + t] = most + Math.log(sum);
+        for (let s = 0; s < seen; s++) {
+          p[s] = Math.exp(p[s] - most) / sum;
+          for (let i = 0; i < hs; i++) out[row(t, i)] += p[s] * v(s, i);
+        }
+        if (past) continue; // no backward through a cache
+        let D = 0;
+        for (let i = 0; i < hs; i++) D += dout[row(t, i)] * out[row(t, i)];
+        for (let s = 0; s < seen; s++) {
+          let dp = 0;
+          for (let i = 0; i < hs; i++) dp += dout[row(t, i)] * v(s, i);
+          const ds = p[s] * (dp - D) * scale;
+          for (let i = 0; i < hs; i++) {
+            dqkv[at(t, 0, i)] += ds * k(s, i);
+            dqkv[at(s, 1, i)] += ds * qkv[at(t, 0, i)];
+            dqkv[at(s, 2, i)] += p[s] * dout[row(t, i)];
+          }
+        }
+      }
+    }
+  return { out, lse, dqkv };
+}
+
+describe("attention", () => {
+  // B, T, NH, hs: one row, few rows (dot products), one block, several, a last block of one row.
+  const shapes = [
+    [1, 1, 1, 1],
+    [2, 3, 3, 1],
+    [1, 4, 2, 3],
+    [2, 5, 1, 8],
+    [5, 29, 3, 16],
+    [1, 48, 2, 20],
+    [3, 49, 1, 48],
+    [2, 64, 4, 32],
+    [1, 64, 3, 64],
+    [1, 101, 2, 7],
+  ];
+
+  forEachBuild("forward and backward", (machine) => {
+    for (const [B, T, NH, hs] of shapes) {
+      const C = NH * hs;
+      const qkv = random(B * T * 3 * C, 10).map((x) => 3 * x);
+      const dout = random(B * T * C, 11);
+      const none = new Float32Array(0);
+      const expected = attentionReference(qkv, B, T, C, NH, 0, none, none, dout);
+
+      const nan = (size: number) => new Float32Array(size).fill(NaN);
+      const forward = outputOf(
+        machine,
+        { out: nan(B * T * C), lse: nan(B * NH * T), qkv },
+        ["out", "lse"],
+        (kernels, at, thread, threads) =>
+          kernels.attentionForward(thread, threads, at.out, at.lse, at.qkv, 0, 0, B, T, C, NH, 0, 0),
+      );
+      expect(worst(forward.out, expected.out, 1)).toBeLessThan(3e-6);
+      expect(worst(forward.lse, expected.lse, 1)).toBeLessThan(1e-6);
+
+      const backward = outputOf(
+        machine,
+        { dqkv: nan(B * T * 3 * C), dout, qkv, out: forward.out, lse: forward.lse },
+        ["dqkv"],
+        (kernels, at, thread, threads) =>
+          kernels.attentionBackward(thread, threads, at.dqkv, at.dout, at.qkv, at.out, at.lse, B, T, C, NH),
+      );
+      const largest = expected.dqkv.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      expect(worst(backward.dqkv, expected.dqkv, largest)).toBeLessThan(3e-6);
+    }
+  });
+
+  forEachBuild("forward with a cache", (machine) => {
+    for (const [B, T, NH, hs, past] of [
+      [1, 1, 2, 16, 5],
+      [2, 1, 3, 5, 30],
+      [2, 3, 2, 8, 7],
+      [3, 5, 2, 12, 1],
+      [1, 50, 2, 9, 13],
+      [2, 9, 1, 64, 0],
+    ]) {
+      const C = NH * hs;
+      const S = past + T + 2;
+      const qkv = random(B * T * 3 * C, 12);
+      const oldKeys = random(B * past * C, 13);
+      const oldValues = random(B * past * C, 14);
+      const spread = (old: Float32Array) => {
+        const cache = new Float32Array(B * S * C).fill(NaN);
+        for (let b = 0; b < B; b++) cache.set(old.subarray(b * past * C, (b + 1) * past * C), b * S * C);
+        return cache;
+      };
+      const unused = new Float32Array(B * T * C);
+      const expected = attentionReference(qkv, B, T, C, NH, past, oldKeys, oldValues, unused);
+      const { out, keys, values } = outputOf(
+        machine,
+        { out: new Float32Array(B * T * C).fill(NaN), qkv, keys: spread(oldKeys), values: spread(oldValues) },
+        ["out", "keys", "values"],
+        (kernels, at, thread, threads) =>
+          kernels.attentionForward(thread, threads, at.out, 0, at.qkv, at.keys, at.values, B, T, C, NH, past, S),
+      );
+      expect(worst(out, expected.out, 1)).toBeLessThan(3e-6);
+      for (let b = 0; b < B; b++)
+        for (let t = 0; t < T; t++)
+          for (let c = 0; c < C; c++) {
+            const at = (b * S + past + t) * C + c;
+            expect(keys[at]).toBe(qkv[(b * T + t) * 3 * C + C + c]);
+            expect(values[at]).toBe(qkv[(b * T + t) * 3 * C + 2 * C + c]);
+          }
+    }
+  });
+});
+
+describe("softmax and cross-entropy", () => {
+  forEachBuild("losses and gradient", (machine) => {
+    for (const [rows, V, Vp] of [
+      [1, 1, 1],
+      [2, 3, 3],
+      [5, 65, 128],
+      [7, 50, 50],
+      [3, 211, 213],
+      [4, 1003, 1024],
+    ]) {
+      const logits = random(rows * Vp, 15).map((x) => 20 * x);
+      const targets = Int32Array.from({ length: rows }, (_, i) => (i * 37 + V - 1) % V);
+      const scale = 1 / 6;
+      const losses = new Float64Array(rows);
+      const gradient = new Float64Array(rows * Vp);
+      for (let i = 0; i < rows; i++) {
+        const x = logits.subarray(i * Vp, i * Vp + V);
+        const most = Math.max(...x);
+        const sum = x.reduce((total, value) => total + Math.exp(value - most), 0);
+        losses[i] = Math.log(sum) + most - x[targets[i]];
+        for (let j = 0; j < V; j++)
+          gradient[i * Vp + j] = (Math.exp(x[j] - most) / sum - (j === targets[i] ? 1 : 0)) * scale;
+      }
+      for (const writeGrad of [0, 1]) {
+        const result = outputOf(
+          machine,
+          { losses: new Float32Array(rows).fill(NaN), logits, targets },
+          writeGrad ? ["losses", "logits"] : ["losses"],
+          (kernels, at, thread, threads) =>
+            kernels.softmaxLoss(thread, threads, at.losses, at.logits, at.targets, rows, V, Vp, scale, writeGrad),
+        );
+        expect(worst(result.losses, losses, 1)).toBeLessThan(1e-6);
+        if (writeGrad) expect(worst(result.logits, gradient, 1)).toBeLessThan(2e-7);
+      }
+    }
+  });
+
+  forEachBuild("a logit that is not finite gives a loss that is not", (machine) => {
+    for (const bad of [NaN, Infinity]) {
+      for (const at of [3, 64]) {
+        const logits = random(65, 16);
+        logits[at] = bad;
+        const { losses } = machine.run(
+          { losses: new Float32Array(1), logits, targets: new Int32Array(1) },
+          "logits",
+          1,
+          (kernels, at) => kernels.softmaxLoss(0, 1, at.losses, at.logits, at.targets, 1, 65, 65, 1, 1),
+        );
+        expect(Number.isFinite(losses[0])).toBe(false);
       }
     }
   });

@@ -1,0 +1,260 @@
+// Causal self-attention, all heads, forward and backward.
+//
+// The unit of work is one head of one sequence (b, h): threads take whole units, so bits never depend on their number.
+// Inside a unit, queries are worked through in blocks of rows: scores of a block (rows x the keys it may see) in
+// scratch memory, softmax on them, and the products by sgemm. What lies above the diagonal is skipped block by block.
+//
+// The forward saves, per row, the logarithm of the sum of exponentials (lse): (B, NH, T) floats. From it and qkv the
+// backward recomputes the probabilities, so nothing of size T x T is ever kept (as in FlashAttention, Dao 2022).
+//
+// qkv (B, T, 3C): in each row queries, keys, values; in each of them the heads side by side, hs = C / NH floats each.
+import { copyFloats } from "./pack";
+import { exp, loadTail, log, madd, maxLanes, storeTail, sumLanes } from "./math";
+import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
+import { dot, FEW_ROWS } from "./matmul";
+
+/** Query rows worked on at once. */
+const BLOCK = 48;
+
+/** Bytes of scratch memory (setScratch) that each instance needs to attend over rows of up to T keys. */
+export function scratchBytes(T: i32): i32 {
+  return GEMM_BYTES + (2 * BLOCK * rowFloats(T) << 2);
+}
+
+/** Floats from one row of scores to the next: whole vectors, at least one float more than the keys. */
+// @ts-ignore: decorator
+@inline
+function rowFloats(keys: i32): i32 {
+  return (keys + 4) & ~3;
+}
+
+/**
+ * out (B, T, C); lse (B, NH, T), or 0 if no backward follows; qkv (B, T, 3C).
+ *
+ * With a cache, keys and values (B, S, C): first the T new keys and values are copied to its positions past to
+ * past + T - 1, then query t sees positions 0 to past + t. Without, keys = values = 0 and past = 0.
+ */
+export function attentionForward(
+  thread: i32, threads: i32, out: usize, lse: usize, qkv: usize, keys: usize, values: usize,
+  B: i32, T: i32, C: i32, NH: i32, past: i32, S: i32,
+): void {
+  const hs = C / NH;
+  const end = B * NH * (thread + 1) / threads;
+  for (let unit = B * NH * thread / threads; unit < end; unit++) {
+    const b = unit / NH;
+    const column = <usize>(unit % NH * hs) << 2; // of the head, in bytes, in any row of C floats
+    const q = qkv + (<usize>(b * T) * 3 * C << 2) + column;
+    let k = q + (<usize>C << 2);
+    let v = k + (<usize>C << 2);
+    let ld = 3 * C;
+    if (keys) {
+      const cachedK = keys + (<usize>(b * S) * C << 2) + column;
+      const cachedV = values + (<usize>(b * S) * C << 2) + column;
+      for (let t = 0; t < T; t++) {
+        const from = <usize>(t * 3) * C << 2;
+        const to = <usize>(past + t) * C << 2;
+        copyFloats(cachedK + to, k + from, hs);
+        copyFloats(cachedV + to, v + from, hs);
+      }
+      k = cachedK;
+      v = cachedV;
+      ld = C;
+    }
+    const o = out + (<usize>(b * T) * C << 2) + column;
+    headForward(o, lse ? lse + (<usize>unit * T << 2) : 0, q, k, v, ld, T, C, hs, past);
+  }
+}
+
+/** One head of one sequence: o (T, hs) in rows of C floats, q in rows of 3C, k and v (past + T, hs) in rows of ld. */
+function headForward(
+  o: usize, lse: usize, q: usize, k: usize, v: usize, ld: i32, T: i32, C: i32, hs: i32, past: i32,
+): void {
+  const scale: f32 = 1 / Mathf.sqrt(<f32>hs);
+  const scores = scratchBehindGemm();
+  const row = rowFloats(past + T);
+  for (let t0 = 0; t0 < T; t0 += BLOCK) {
+    const rows = min(BLOCK, T - t0);
+    const seen = past + t0 + rows; // keys that the block's last row sees
+    const qBlock = q + (<usize>(t0 * 3) * C << 2);
+    const oBlock = o + (<usize>t0 * C << 2);
+    if (T <= FEW_ROWS) dotScores(scores, row, qBlock, 3 * C, k, ld, rows, seen, hs);
+    else sgemm(false, true, rows, seen, hs, qBlock, 3 * C, k, ld, scores, row, 0, false);
+    for (let i = 0; i < rows; i++) {
+      const at = scores + (<usize>(i * row) << 2);
+      const logSum = softmax(at, past + t0 + i + 1, seen, scale);
+      if (lse) f32.store(lse + (<usize>(t0 + i) << 2), logSum);
+    }
+    if (T <= FEW_ROWS) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
+    else sgemm(false, false, rows, hs, seen, scores, row, v, ld, oBlock, C, 0, false);
+  }
+}
+
+/**
+ * One row, in place: x = softmax(scale x) over its first `count`, 0 from there to `end`. Returns the logarithm of the
+ * sum of exponentials. Rows are padded to whole vectors, so the last vector is masked, not cut.
+ */
+function softmax(x: usize, count: i32, end: i32, scale: f32): f32 {
+  const rest = count & 3;
+  const last = x + (<usize>(count - rest) << 2);
+  const mask = firstLanes(rest);
+  let most = v128.bitselect(v128.load(last), f32x4.splat(-Infinity), mask);
+  for (let at = x; at < last; at += 16) most = f32x4.pmax(most, v128.load(at));
+  const largest = maxLanes(most);
+
+  const scales = f32x4.splat(scale);
+  const shift = f32x4.splat(largest);
+  let sums = f32x4.splat(0);
+  for (let at = x; at < last; at += 16) {
+    const p = exp(f32x4.mul(f32x4.sub(v128.load(at), shift), scales));
+    v128.store(at, p);
+    sums = f32x4.add(sums, p);
+  }
+  const p = v128.and(exp(f32x4.mul(f32x4.sub(v128.load(last), shift), scales)), mask);
+  const sum = sumLanes(f32x4.add(sums, p));
+  const inverse = f32x4.splat(1 / sum);
+  for (let at = x; at < last; at += 16) v128.store(at, f32x4.mul(v128.load(at), inverse));
+  if (rest) v128.store(last, f32x4.mul(p, inverse));
+  zeroVectors(x, (count + 3) & ~3, end);
+  return largest * scale + <f32>log(sum);
+}
+
+/** Zeros from element `first`, a multiple of 4, to `end`, rounded up to whole vectors. */
+// @ts-ignore: decorator
+@inline
+function zeroVectors(x: usize, first: i32, end: i32): void {
+  const stop = x + (<usize>end << 2);
+  for (let at = x + (<usize>first << 2); at < stop; at += 16) v128.store(at, f32x4.splat(0));
+}
+
+/** All bits set in the first `count` (0 to 3) lanes. */
+// @ts-ignore: decorator
+@inline
+function firstLanes(count: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+}
+
+/** scores (rows, keys) = q kᵀ for few rows (decoding): each key is read once. */
+function dotScores(
+  scores: usize, row: i32, q: usize, ldq: i32, k: usize, ld: i32, rows: i32, keys: i32, hs: i32,
+): void {
+  for (let s = 0; s < keys; s++) {
+    const key = k + (<usize>s * ld << 2);
+    for (let i = 0; i < rows; i++) {
+      f32.store(scores + (<usize>(i * row + s) << 2), dot(q + (<usize>i * ldq << 2), key, hs));
+    }
+  }
+}
+
+/** o (rows, hs) = p (rows, keys) v for few rows. */
+function weightedSums(
+  o: usize, ldo: i32, p: usize, row: i32, v: usize, ld: i32, rows: i32, keys: i32, hs: i32,
+): void {
+  const stride = <usize>ld << 2;
+  for (let i = 0; i < rows; i++) {
+    const weights = p + (<usize>(i * row) << 2);
+    let j = 0;
+    for (; j + 4 <= hs; j += 4) {
+      let sum = f32x4.splat(0);
+      let value = v + (<usize>j << 2);
+      for (let s = 0; s < keys; s++) {
+        sum = madd(v128.load32_splat(weights + (<usize>s << 2)), v128.load(value), sum);
+        value += stride;
+      }
+      v128.store(o + (<usize>(i * ldo + j) << 2), sum);
+    }
+    if (j < hs) {
+      let sum = f32x4.splat(0);
+      let value = v + (<usize>j << 2);
+      for (let s = 0; s < keys; s++) {
+        sum = madd(v128.load32_splat(weights + (<usize>s << 2)), loadTail(value, hs - j), sum);
+        value += stride;
+      }
+      storeTail(o + (<usize>(i * ldo + j) << 2), sum, hs - j);
+    }
+  }
+}
+
+/** dqkv (B, T, 3C) is overwritten; dout, out (B, T, C) and lse (B, NH, T) from the forward. */
+export function attentionBackward(
+  thread: i32, threads: i32, dqkv: usize, dout: usize, qkv: usize, out: usize, lse: usize,
+  B: i32, T: i32, C: i32, NH: i32,
+): void {
+  const hs = C / NH;
+  const end = B * NH * (thread + 1) / threads;
+  for (let unit = B * NH * thread / threads; unit < end; unit++) {
+    const b = unit / NH;
+    const column = <usize>(unit % NH * hs) << 2;
+    const wide = (<usize>(b * T) * 3 * C << 2) + column;
+    const narrow = (<usize>(b * T) * C << 2) + column;
+    headBackward(dqkv + wide, dout + narrow, qkv + wide, out + narrow, lse + (<usize>unit * T << 2), T, C, hs);
+  }
+}
+
+/**
+ * One head of one sequence. With P the probabilities, S = scale q kᵀ the scores before the softmax, and per row
+ * D = sum of dout * out = sum of P * dP:
+ *
+ *   dV = Pᵀ dO,   dP = dO Vᵀ,   dS = P * (dP - D),   dQ = scale dS K,   dK = scale dSᵀ Q
+ *
+ * The block with the last rows comes first: it sees all keys, so it sets all of dK and dV; the others add to them.
+ */
+function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, T: i32, C: i32, hs: i32): void {
+  const scale: f32 = 1 / Mathf.sqrt(<f32>hs);
+  const third = <usize>C << 2;
+  const k = q + third;
+  const v = k + third;
+  const dk = dq + third;
+  const dv = dk + third;
+  const ld = 3 * C;
+  const row = rowFloats(T);
+  const probabilities = scratchBehindGemm();
+  const dscores = probabilities + (<usize>(BLOCK * row) << 2);
+  let later = false;
+  for (let t0 = (T - 1) / BLOCK * BLOCK; t0 >= 0; t0 -= BLOCK) {
+    const rows = min(BLOCK, T - t0);
+    const seen = t0 + rows;
+    const qBlock = q + (<usize>t0 * ld << 2);
+    const outBlock = out + (<usize>t0 * C << 2);
+    const doutBlock = dout + (<usize>t0 * C << 2);
+    sgemm(false, true, rows, seen, hs, qBlock, ld, k, ld, probabilities, row, 0, false);
+    sgemm(false, true, rows, seen, hs, doutBlock, C, v, ld, dscores, row, 0, false);
+    for (let i = 0; i < rows; i++) {
+      const p = probabilities + (<usize>(i * row) << 2);
+      const ds = dscores + (<usize>(i * row) << 2);
+      const rowAt = <usize>(i * C) << 2;
+      const D = dot(doutBlock + rowAt, outBlock + rowAt, hs);
+      softmaxBackward(p, ds, t0 + i + 1, seen, scale, f32.load(lse + (<usize>(t0 + i) << 2)), D);
+    }
+    sgemm(true, false, seen, hs, rows, probabilities, row, doutBlock, C, dv, ld, 0, later);
+    sgemm(true, false, seen, hs, rows, dscores, row, qBlock, ld, dk, ld, 0, later);
+    sgemm(false, false, rows, hs, seen, dscores, row, k, ld, dq + (<usize>t0 * ld << 2), ld, 0, false);
+    later = true;
+  }
+}
+
+/**
+ * One row: p holds raw scores and becomes probabilities, ds holds dP and becomes scale dS; both 0 from `count` to
+ * `end`.
+ */
+function softmaxBackward(p: usize, ds: usize, count: i32, end: i32, scale: f32, lse: f32, D: f32): void {
+  const scales = f32x4.splat(scale);
+  const shift = f32x4.splat(-lse);
+  const minusD = f32x4.splat(-D);
+  const last = <usize>(count & ~3) << 2;
+  for (let i: usize = 0; i < last; i += 16) {
+    const probability = exp(madd(v128.load(p + i), scales, shift));
+    const dp = f32x4.add(v128.load(ds + i), minusD);
+    v128.store(p + i, probability);
+    v128.store(ds + i, f32x4.mul(f32x4.mul(probability, dp), scales));
+  }
+  const rest = count & 3;
+  if (rest) {
+    const mask = firstLanes(rest);
+    const probability = exp(madd(v128.load(p + last), scales, shift));
+    const dp = f32x4.add(v128.load(ds + last), minusD);
+    v128.store(p + last, v128.and(probability, mask));
+    v128.store(ds + last, v128.and(f32x4.mul(f32x4.mul(probability, dp), scales), mask));
+  }
+  zeroVectors(p, (count + 3) & ~3, end);
+  zeroVectors(ds, (count + 3) & ~3, end);
+}

@@ -1,0 +1,78 @@
+// Softmax and cross-entropy on a block of the head's rows, in place.
+//
+// The head is fused by its caller: per block of rows matmulForward (logits), softmaxLoss (losses, and dlogits where the
+// logits were), matmulBackwardInput and matmulBackwardWeight. So logits are never held for all rows.
+import { exp, loadTail, log, maxLanes, storeTail, sumLanes } from "./math";
+
+/**
+ * losses (rows) = log of the sum of exponentials of logits (rows, Vp), over the first V columns, minus the logit of
+ * targets (rows, i32). If `writeGrad`, logits become dlogits = (softmax - one-hot) * scale, 0 in columns V to Vp;
+ * otherwise they are left as they are. Threads take whole rows.
+ */
+export function softmaxLoss(
+  thread: i32, threads: i32, losses: usize, logits: usize, targets: usize, rows: i32, V: i32, Vp: i32, scale: f32,
+  writeGrad: i32,
+): void {
+  const end = rows * (thread + 1) / threads;
+  for (let i = rows * thread / threads; i < end; i++) {
+    const x = logits + (<usize>i * Vp << 2);
+    const target = x + (<usize>i32.load(targets + (<usize>i << 2)) << 2);
+    const logit = f32.load(target);
+    const largest = maximum(x, V);
+    const sum = writeGrad ? exponentials(x, V, largest, true) : exponentials(x, V, largest, false);
+    f32.store(losses + (<usize>i << 2), <f32>(log(sum) + <f64>largest - <f64>logit));
+    if (writeGrad) {
+      multiply(x, V, scale / sum);
+      f32.store(target, f32.load(target) - scale);
+      memory.fill(x + (<usize>V << 2), 0, <usize>(Vp - V) << 2);
+    }
+  }
+}
+
+function maximum(x: usize, count: i32): f32 {
+  const end = x + (<usize>(count & ~7) << 2);
+  let m0 = f32x4.splat(-Infinity);
+  let m1 = m0;
+  for (; x < end; x += 32) {
+    m0 = f32x4.pmax(m0, v128.load(x));
+    m1 = f32x4.pmax(m1, v128.load(x, 16));
+  }
+  let largest = maxLanes(f32x4.pmax(m0, m1));
+  for (let i = 0; i < (count & 7); i++) largest = max(largest, f32.load(x + (<usize>i << 2)));
+  return largest;
+}
+
+/** Sum of e^(x - shift), eight lanes at a time; if `keep` (a constant), the exponentials replace x. */
+// @ts-ignore: decorator
+@inline
+function exponentials(x: usize, count: i32, shift: f32, keep: bool): f32 {
+  const end = x + (<usize>(count & ~7) << 2);
+  const shifts = f32x4.splat(shift);
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  for (; x < end; x += 32) {
+    const e0 = exp(f32x4.sub(v128.load(x), shifts));
+    const e1 = exp(f32x4.sub(v128.load(x, 16), shifts));
+    if (keep) {
+      v128.store(x, e0);
+      v128.store(x, e1, 16);
+    }
+    s0 = f32x4.add(s0, e0);
+    s1 = f32x4.add(s1, e1);
+  }
+  let sum = sumLanes(f32x4.add(s0, s1));
+  for (let i = 0; i < (count & 7); i++, x += 4) {
+    const e = exp(f32x4.sub(loadTail(x, 1), shifts));
+    if (keep) storeTail(x, e, 1);
+    sum += f32x4.extract_lane(e, 0);
+  }
+  return sum;
+}
+
+/** x *= factor. */
+function multiply(x: usize, count: i32, factor: f32): void {
+  const end = x + (<usize>(count & ~3) << 2);
+  const factors = f32x4.splat(factor);
+  for (; x < end; x += 16) v128.store(x, f32x4.mul(v128.load(x), factors));
+  if (count & 3) storeTail(x, f32x4.mul(loadTail(x, count & 3), factors), count & 3);
+}
