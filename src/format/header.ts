@@ -1,0 +1,95 @@
+/**
+ * llm.c's files start with 256 int32, little-endian: a magic number, a version, then whatever the format needs; unused
+ * fields are 0. Every machine that JavaScript runs on is little-endian, so typed arrays read them as they are.
+ */
+import { InputError } from "../errors.ts";
+import type { ByteSource } from "../platform/platform.ts";
+
+const headerInts = 256;
+export const headerBytes = 4 * headerInts;
+
+export const magic = {
+  model: 20240326,
+  state: 20240327,
+  tokenizer: 20240328,
+  tokens: 20240520,
+  hellaswag: 20240522,
+  optimizer: 20240527,
+  tokens32: 20240801,
+} as const;
+
+export type LlmcFormat = keyof typeof magic;
+
+const names: Record<LlmcFormat, string> = {
+  model: "a model checkpoint",
+  state: "a debug state",
+  tokenizer: "a tokenizer",
+  tokens: "a token file",
+  hellaswag: "a HellaSwag file",
+  optimizer: "an optimizer state",
+  tokens32: "a token file of 32-bit tokens (Llama 3)",
+};
+
+/** The llm.c format that a magic number stands for. */
+export function formatOfMagic(number: number): LlmcFormat | undefined {
+  return (Object.keys(magic) as LlmcFormat[]).find((format) => magic[format] === number);
+}
+
+/** The 256 fields of the header, whatever they say; InputError when the file is shorter than a header. */
+export async function readHeader(source: ByteSource): Promise<Int32Array> {
+  if (source.size < headerBytes)
+    throw new InputError(
+      `${source.name} has ${source.size} bytes, expected at least the ${headerBytes} of a header: ` +
+        "it is truncated, or of another format. Copy or write it again.",
+    );
+  return new Int32Array((await source.read(0, headerBytes)).slice().buffer);
+}
+
+/** Reads the header of one of the `expected` formats; InputError for any other, named where it is known. */
+export async function readHeaderOf(source: ByteSource, ...expected: readonly LlmcFormat[]): Promise<Int32Array> {
+  const header = await readHeader(source);
+  if (!expected.some((format) => magic[format] === header[0])) throw wrongMagic(source, header[0], expected);
+  return header;
+}
+
+function wrongMagic(source: ByteSource, found: number, expected: readonly LlmcFormat[]): InputError {
+  const known = formatOfMagic(found);
+  const wanted = expected.map((format) => `${magic[format]} of ${names[format]}`).join(" or ");
+  const really = known
+    ? `this is ${names[known]}. Give the right file`
+    : "this is another kind of file. Give the right one; llm-ts info FILE tells what a file is";
+  return new InputError(`${source.name}: header field [0] (magic, byte 0) is ${found}, expected ${wanted}: ${really}.`);
+}
+
+/** A header with the given fields, by index. */
+export function makeHeader(fields: Record<number, number>): Uint8Array {
+  const header = new Int32Array(headerInts);
+  for (const [index, value] of Object.entries(fields)) header[Number(index)] = value;
+  return new Uint8Array(header.buffer);
+}
+
+/** What is wrong with one field of a header: `field` says its name, `expected` what would be right. */
+export function fieldError(
+  source: ByteSource,
+  header: Int32Array,
+  index: number,
+  field: string,
+  expected: string,
+  advice = "The file is damaged or of an unknown kind: copy or write it again.",
+): InputError {
+  return new InputError(
+    `${source.name}: header field [${index}] (${field}, byte ${4 * index}) is ${header[index]}, ` +
+      `expected ${expected}. ${advice}`,
+  );
+}
+
+/** Checks the file's length against what its header asks for, so that nothing is allocated by a header alone. */
+export function checkSize(source: ByteSource, expected: number, why: string): void {
+  if (source.size === expected) return;
+  const difference = Math.abs(source.size - expected);
+  const how = source.size < expected ? `truncated: ${difference} bytes are missing` : `${difference} bytes too long`;
+  throw new InputError(
+    `${source.name} has ${source.size} bytes, expected ${expected} (${why}). It is ${how}, or its header is ` +
+      "damaged. Copy or write it again.",
+  );
+}

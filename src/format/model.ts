@@ -1,0 +1,89 @@
+/**
+ * llm.c's model checkpoints, `gpt2_124M.bin` and the like (train_gpt2.py's `write_model`).
+ *
+ * Header: [0] 20240326, [1] version, [2] maxT, [3] V, [4] L, [5] NH, [6] C, [7] Vp. Then the tensors.
+ * - version 1: float32, wte has V rows and the header no Vp (April 2024).
+ * - version 3: float32, wte has Vp rows: V rounded up to a multiple of 128, the padding zero.
+ * - version 5: as 3, in bfloat16.
+ */
+import { InputError, UsageError } from "../errors.ts";
+import { configProblem, type GPT2Config } from "../model/config.ts";
+import type { ByteSink, ByteSource } from "../platform/platform.ts";
+import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
+import { type OnChunk, type ReadChunk, readTensors, type TensorLayout, tensorBytes, writeTensors } from "./tensors.ts";
+
+export interface ModelHeader {
+  readonly version: 1 | 3 | 5;
+  /** What the model is made of. For version 1, Vp is V rounded up: the tensors are read with zero rows added. */
+  readonly config: GPT2Config;
+  readonly dtype: "f32" | "bf16";
+  /** Where the tensors start. */
+  readonly dataOffset: number;
+}
+
+const layouts: Record<ModelHeader["version"], TensorLayout> = {
+  1: { dtype: "f32", padded: false },
+  3: { dtype: "f32", padded: true },
+  5: { dtype: "bf16", padded: true },
+};
+
+function isVersion(version: number): version is ModelHeader["version"] {
+  return Object.hasOwn(layouts, version);
+}
+
+/** Reads and checks the header, and the file's length against it. InputError says what is wrong, and where. */
+export async function readModelHeader(source: ByteSource): Promise<ModelHeader> {
+  const header = await readHeaderOf(source, "model");
+  const version = header[1];
+  if (!isVersion(version))
+    throw fieldError(
+      source,
+      header,
+      1,
+      "version",
+      "1 (float32, unpadded), 3 (float32) or 5 (bfloat16)",
+      "Write the checkpoint again, as one of these.",
+    );
+  const layout = layouts[version];
+  const [, , maxT, V, L, NH, C] = header;
+  const Vp = layout.padded ? header[7] : Math.ceil(V / 128) * 128;
+  const config: GPT2Config = { maxT, V, Vp, L, NH, C, hidden: 4 * C, epsilon: 1e-5 };
+  const problem = configProblem(config);
+  if (problem)
+    throw new InputError(
+      `${source.name}: the header describes no model: ${problem}. Its fields [2] to [7] (bytes 8 to 31) are ` +
+        `maxT ${maxT}, V ${V}, L ${L}, NH ${NH}, C ${C}, Vp ${header[7]}. The file is damaged: copy or write it again.`,
+    );
+  const why = `a version ${version} checkpoint of V ${V}, L ${L}, C ${C}`;
+  checkSize(source, headerBytes + tensorBytes(config, layout), why);
+  return { version, config, dtype: layout.dtype, dataOffset: headerBytes };
+}
+
+/** Hands over every element of every tensor once, in order, in chunks of at most 8 MB. */
+export async function readModelTensors(source: ByteSource, header: ModelHeader, onChunk: OnChunk): Promise<void> {
+  await readTensors(source, header.dataOffset, header.config, layouts[header.version], onChunk);
+}
+
+/** Why llm.c's format cannot hold a model, in words; undefined when it can. */
+export function modelFormatProblem(config: GPT2Config): string | undefined {
+  if (config.hidden !== 4 * config.C)
+    return `its MLP has ${config.hidden} hidden channels, llm.c's format knows only 4C = ${4 * config.C}`;
+  if (config.epsilon !== 1e-5) return `its layernorm epsilon is ${config.epsilon}, llm.c's format knows only 0.00001`;
+  return undefined;
+}
+
+/** Writes a checkpoint of version 3 (f32) or 5 (bf16); the caller commits. UsageError where it would lose something. */
+export async function writeModel(
+  sink: ByteSink,
+  config: GPT2Config,
+  readChunk: ReadChunk,
+  dtype: "f32" | "bf16" = "f32",
+): Promise<void> {
+  const problem = modelFormatProblem(config);
+  if (problem)
+    throw new UsageError(`${sink.name}: this model does not fit a .bin: ${problem}. Save it as .safetensors.`);
+  const { maxT, V, Vp, L, NH, C } = config;
+  const version = dtype === "f32" ? 3 : 5;
+  await sink.write(makeHeader({ 0: magic.model, 1: version, 2: maxT, 3: V, 4: L, 5: NH, 6: C, 7: Vp }));
+  await writeTensors(sink, config, dtype, readChunk);
+}

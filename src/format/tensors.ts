@@ -1,0 +1,71 @@
+/**
+ * A model's tensors as llm.c's files hold them: one after the other in `tensorNames` order, each over all layers. They
+ * are read and written in chunks, so that a checkpoint of any size needs only a few megabytes on its way.
+ */
+import { sizeOf } from "../backend/backend.ts";
+import type { GPT2Config } from "../model/config.ts";
+import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import type { ByteSink, ByteSource } from "../platform/platform.ts";
+import { bytesPer, fromFloat32, toFloat32 } from "./numbers.ts";
+
+/** Takes elements `start` … of a tensor (wte with its Vp rows). Each element is given exactly once, in order. */
+export type OnChunk = (name: TensorName, start: number, data: Float32Array) => Promise<void>;
+
+/** Gives `length` elements of a tensor from `start` on. */
+export type ReadChunk = (name: TensorName, start: number, length: number) => Promise<Float32Array>;
+
+/** Most elements handed over at once: 8 MB. */
+const chunkElements = 1 << 21;
+
+export interface TensorLayout {
+  readonly dtype: "f32" | "bf16";
+  /** Whether wte has Vp rows in the file; the first files of April 2024 have only V. */
+  readonly padded: boolean;
+}
+
+/** Bytes that a model's tensors take in a file. */
+export function tensorBytes(config: GPT2Config, { dtype, padded }: TensorLayout): number {
+  const shapes = Object.values(tensorShapes(padded ? config : { ...config, Vp: config.V }));
+  return shapes.reduce((sum, shape) => sum + sizeOf(shape), 0) * bytesPer[dtype];
+}
+
+/** Reads all tensors from byte `offset` of a file whose length was checked. Rows that the file lacks come as zeros. */
+export async function readTensors(
+  source: ByteSource,
+  offset: number,
+  config: GPT2Config,
+  { dtype, padded }: TensorLayout,
+  onChunk: OnChunk,
+): Promise<void> {
+  const shapes = tensorShapes(config);
+  let position = offset;
+  for (const name of tensorNames) {
+    const size = sizeOf(shapes[name]);
+    const inFile = name === "wte" && !padded ? config.V * config.C : size;
+    for (const [start, length] of chunksOf(inFile)) {
+      const bytes = await source.read(position, length * bytesPer[dtype]);
+      await onChunk(name, start, toFloat32(bytes, dtype));
+      position += bytes.length;
+    }
+    for (const [start, length] of chunksOf(size - inFile))
+      await onChunk(name, inFile + start, new Float32Array(length));
+  }
+}
+
+/** Appends all tensors to a file. */
+export async function writeTensors(
+  sink: ByteSink,
+  config: GPT2Config,
+  dtype: "f32" | "bf16",
+  readChunk: ReadChunk,
+): Promise<void> {
+  const shapes = tensorShapes(config);
+  for (const name of tensorNames)
+    for (const [start, length] of chunksOf(sizeOf(shapes[name])))
+      await sink.write(fromFloat32(await readChunk(name, start, length), dtype));
+}
+
+/** Cuts `size` elements into pieces of at most 8 MB: pairs of start and length. */
+export function* chunksOf(size: number): Generator<[start: number, length: number]> {
+  for (let start = 0; start < size; start += chunkElements) yield [start, Math.min(chunkElements, size - start)];
+}
