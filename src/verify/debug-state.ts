@@ -1,0 +1,56 @@
+import { type Backend, view } from "../backend/backend.ts";
+import type { DebugStateContent } from "../format/state.ts";
+import { backward, forward } from "../model/gpt2.ts";
+import { allocTensorSet, type Parameters } from "../model/parameters.ts";
+import { allocTrainWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { logitReader } from "./logits.ts";
+import { withProgress } from "./progress.ts";
+
+export interface DebugBatch {
+  readonly B: number;
+  readonly T: number;
+  /** (B,T) tokens, and the tokens that follow them. */
+  readonly x: Int32Array;
+  readonly y: Int32Array;
+}
+
+/**
+ * Computes what a debug state holds for one batch, and gives it to `write`. `onProgress` is told the share that is
+ * done, 0 to 1.
+ */
+export async function computeDebugState(
+  backend: Backend,
+  p: Parameters,
+  batch: DebugBatch,
+  write: (content: DebugStateContent) => Promise<void>,
+  onProgress: (share: number) => void = () => {},
+): Promise<void> {
+  const { B, T, x, y } = batch;
+  const { C, Vp } = p.config;
+  const grads = allocTensorSet(backend, p.config);
+  const ws = allocTrainWorkspace(backend, p.config, B, T);
+  const logitsWork = B * T * C * Vp;
+  const be = withProgress(backend, (done, total) => onProgress(done / (total + logitsWork)));
+  try {
+    await be.write(ws.tokens, x);
+    await be.write(ws.targets, y);
+    forward(be, p, ws);
+    backward(be, p, grads, ws);
+    const [loss] = await be.read(view(ws.stats, 0, [1]));
+    const logits = logitReader(backend, p, ws);
+    await write({
+      B,
+      T,
+      x,
+      y,
+      loss,
+      readLogits: (row) => logits.read(row),
+      readGradient: (name, start, length) => backend.read(view(grads[name], start, [length])),
+    });
+    await logits.free();
+    onProgress(1);
+  } finally {
+    await backend.free(grads.wte);
+    await freeWorkspace(backend, ws);
+  }
+}

@@ -1,0 +1,34 @@
+import { type Backend, view } from "../backend/backend.ts";
+import type { Parameters } from "../model/parameters.ts";
+import type { Workspace } from "../model/workspace.ts";
+
+/** Rows computed at once: enough to keep a backend busy, few enough that GPT-2's fit 13 MB. */
+const blockRows = 64;
+
+export interface LogitReader {
+  /** The logits (V) of position `row` of the B*T. Quick when rows are asked for in order. */
+  read(row: number): Promise<Float32Array>;
+  free(): Promise<void>;
+}
+
+/** After `forward`: the logits of any position. All of them at once would be too many. */
+export function logitReader(be: Backend, p: Parameters, ws: Workspace): LogitReader {
+  const { C, V, Vp } = p.config;
+  const N = ws.B * ws.T;
+  const block = be.alloc([Math.min(N, blockRows), Vp]);
+  let first = Number.NEGATIVE_INFINITY;
+  let values: Float32Array = new Float32Array();
+  return {
+    async read(row) {
+      if (row < first || row >= first + blockRows) {
+        first = row - (row % blockRows);
+        const rows = Math.min(blockRows, N - first);
+        const out = view(block, 0, [rows, Vp]);
+        be.matmulForward(out, view(ws.lnf, first * C, [rows, C]), p.weights.wte, null, rows, C, Vp);
+        values = await be.read(out);
+      }
+      return values.subarray((row - first) * Vp, (row - first) * Vp + V);
+    },
+    free: () => be.free(block),
+  };
+}

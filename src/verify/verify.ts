@@ -1,0 +1,158 @@
+/**
+ * llm.c's test_gpt2: does this program, on this machine, compute what another one did? A debug state holds one batch
+ * with the logits, the loss and the gradients that a model gives for it; ten AdamW steps on the batch follow.
+ */
+import { type Backend, type Tensor, view } from "../backend/backend.ts";
+import type { DebugState } from "../format/state.ts";
+import { backward, forward, update } from "../model/gpt2.ts";
+import { requireMemory } from "../model/memory.ts";
+import { allocTensorSet, type Parameters, type TensorName, tensorNames } from "../model/parameters.ts";
+import { allocTrainWorkspace, freeWorkspace, type TrainWorkspace } from "../model/workspace.ts";
+import { bounds, publishedLosses } from "./bounds.ts";
+import { logitReader } from "./logits.ts";
+
+/** How far one thing is from what the state says. */
+export interface Comparison {
+  /** The largest absolute difference. */
+  readonly maxDiff: number;
+  /** The largest absolute value that the state has. */
+  readonly maxAbs: number;
+  /** The largest difference that is allowed. */
+  readonly bound: number;
+  readonly okay: boolean;
+}
+
+/** What `verify` reports, in order: logits, loss, every gradient, ten steps, and the verdict. */
+export type VerifyEvent =
+  | ({ readonly type: "logits" } & Comparison)
+  | ({ readonly type: "loss"; readonly loss: number; readonly expected: number } & Comparison)
+  | ({ readonly type: "gradient"; readonly name: TensorName } & Comparison)
+  | {
+      readonly type: "step";
+      readonly step: number;
+      readonly loss: number;
+      /** Where nothing says what the loss should be, it cannot be wrong. */
+      readonly expected?: number;
+      readonly okay: boolean;
+      readonly ms: number;
+    }
+  | { readonly type: "done"; readonly okay: boolean };
+
+export const verifySteps = 10;
+
+/** The optimizer of llm.c's test: weight decay on every tensor, biases and layernorms included. */
+const adamw = {
+  learningRate: 1e-4,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.01,
+  gradScale: 1,
+  decayAll: true,
+} as const;
+
+/**
+ * Compares a model with a debug state and trains it for ten steps: its weights are others afterwards. `losses` are
+ * those that the ten steps should give, as many as are known; for GPT-2 124M's own state llm.c's are taken.
+ */
+export async function* verify(
+  be: Backend,
+  p: Parameters,
+  state: DebugState,
+  losses: readonly number[] = publishedLosses(p.config, state.loss) ?? [],
+): AsyncGenerator<VerifyEvent, void, undefined> {
+  const { B, T } = state;
+  requireMemory(be, p.config, { optimizer: true, train: { B, T } });
+  const [grads, m, v] = [1, 2, 3].map(() => allocTensorSet(be, p.config));
+  const ws = allocTrainWorkspace(be, p.config, B, T);
+  try {
+    await be.write(ws.tokens, state.x);
+    await be.write(ws.targets, state.y);
+    let okay = true;
+    for (let step = 0; step < verifySteps; step++) {
+      const start = performance.now();
+      forward(be, p, ws);
+      let scale = 1;
+      if (step === 0) {
+        const logits = await compareLogits(be, p, ws, state);
+        scale = bounds.scale(logits.maxAbs);
+        const event = judged(logits, bounds.logits * scale);
+        okay &&= event.okay;
+        yield { type: "logits", ...event };
+      }
+      backward(be, p, grads, ws);
+      const [loss] = await be.read(view(ws.stats, 0, [1]));
+      const ms = performance.now() - start;
+      if (step === 0) {
+        const difference = { maxDiff: Math.abs(loss - state.loss), maxAbs: Math.abs(state.loss) };
+        const event = judged(difference, bounds.loss * scale);
+        okay &&= event.okay;
+        yield { type: "loss", loss, expected: state.loss, ...event };
+        for (const [name, gradient] of await compareGradients(be, grads, state)) {
+          const event = judged(gradient, bounds.gradient * scale * gradient.maxAbs);
+          okay &&= event.okay;
+          yield { type: "gradient", name, ...event };
+        }
+      }
+      update(be, p, { grads, m, v }, { ...adamw, step: step + 1 });
+      const expected = losses[step];
+      const stepOkay = Number.isFinite(loss) && (expected === undefined || Math.abs(loss - expected) <= bounds.step);
+      okay &&= stepOkay;
+      yield { type: "step", step, loss, expected, okay: stepOkay, ms };
+    }
+    yield { type: "done", okay };
+  } finally {
+    for (const set of [grads, m, v]) await be.free(set.wte);
+    await freeWorkspace(be, ws);
+  }
+}
+
+type Difference = Pick<Comparison, "maxDiff" | "maxAbs">;
+
+/** A NaN anywhere is never okay: no comparison with it is true. */
+function judged(difference: Difference, bound: number): Comparison {
+  return { ...difference, bound, okay: difference.maxDiff <= bound };
+}
+
+/** Takes one more piece of a tensor into account. `Math.max` hands a NaN on. */
+function compare(so: Difference, actual: Float32Array, expected: Float32Array): Difference {
+  let { maxDiff, maxAbs } = so;
+  for (let i = 0; i < expected.length; i++) {
+    maxDiff = Math.max(maxDiff, Math.abs(actual[i] - expected[i]));
+    maxAbs = Math.max(maxAbs, Math.abs(expected[i]));
+  }
+  return { maxDiff, maxAbs };
+}
+
+const none: Difference = { maxDiff: 0, maxAbs: 0 };
+
+async function compareLogits(be: Backend, p: Parameters, ws: TrainWorkspace, state: DebugState): Promise<Difference> {
+  const { V } = p.config;
+  const logits = logitReader(be, p, ws);
+  let difference = none;
+  await state.readLogits(async (start, expected) => {
+    // The file's chunks end where they like, in the middle of a row too.
+    for (let i = 0; i < expected.length; ) {
+      const column = (start + i) % V;
+      const length = Math.min(V - column, expected.length - i);
+      const row = await logits.read(Math.floor((start + i) / V));
+      difference = compare(difference, row.subarray(column, column + length), expected.subarray(i, i + length));
+      i += length;
+    }
+  });
+  await logits.free();
+  return difference;
+}
+
+async function compareGradients(
+  be: Backend,
+  grads: Readonly<Record<TensorName, Tensor>>,
+  state: DebugState,
+): Promise<Map<TensorName, Difference>> {
+  const differences = new Map<TensorName, Difference>(tensorNames.map((name) => [name, none]));
+  await state.readGradients(async (name, start, expected) => {
+    const actual = await be.read(view(grads[name], start, [expected.length]));
+    differences.set(name, compare(differences.get(name) ?? none, actual, expected));
+  });
+  return differences;
+}
