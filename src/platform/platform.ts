@@ -52,6 +52,7 @@ export type KernelBuild = "relaxed-shared" | "plain-shared" | "relaxed" | "plain
 export interface KernelWorker {
   postMessage(message: unknown): void;
   onMessage(listener: (message: unknown) => void): void;
+  /** Also told when the worker ends, for whatever reason. */
   onError(listener: (error: Error) => void): void;
   /** Whether this worker keeps the process alive (Node only): yes while work is under way, no while it is idle. */
   keepAlive(on: boolean): void;

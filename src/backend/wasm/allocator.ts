@@ -1,0 +1,69 @@
+/** Hands out pieces of one address range: first fit, freed neighbours joined. It only counts; it touches no memory. */
+
+/** Every piece begins at a multiple of this many bytes: a cache line. */
+export const ALIGNMENT = 64;
+
+export function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+interface Piece {
+  address: number;
+  bytes: number;
+}
+
+export class FreeList {
+  /** Free pieces in the order of their addresses, none touching another, the last reaching to the range's end. */
+  private readonly pieces: Piece[];
+  private readonly sizes = new Map<number, number>();
+
+  /** `start` must be aligned. */
+  constructor(start: number, end: number) {
+    this.pieces = [{ address: start, bytes: end - start }];
+  }
+
+  /** The address of `bytes` free bytes, or null if no free piece is that long. */
+  take(bytes: number): number | null {
+    const size = Math.max(aligned(bytes), ALIGNMENT);
+    const i = this.pieces.findIndex((piece) => piece.bytes >= size);
+    if (i < 0) return null;
+    const piece = this.pieces[i];
+    const { address } = piece;
+    this.sizes.set(address, size);
+    piece.address += size;
+    piece.bytes -= size;
+    if (piece.bytes === 0) this.pieces.splice(i, 1);
+    return address;
+  }
+
+  /** Takes back what `take` gave. */
+  release(address: number): void {
+    const bytes = this.sizes.get(address);
+    if (bytes === undefined) throw new Error(`release of ${address}, which was not taken`);
+    this.sizes.delete(address);
+    const next = this.pieces.findIndex((piece) => piece.address > address);
+    const i = next < 0 ? this.pieces.length : next;
+    this.pieces.splice(i, 0, { address, bytes });
+    this.joinWithNext(i);
+    this.joinWithNext(i - 1);
+  }
+
+  /** Bytes taken at the moment. */
+  get used(): number {
+    let sum = 0;
+    for (const bytes of this.sizes.values()) sum += bytes;
+    return sum;
+  }
+
+  /** The longest piece that could be taken. */
+  get longest(): number {
+    return this.pieces.reduce((most, piece) => Math.max(most, piece.bytes), 0);
+  }
+
+  private joinWithNext(i: number): void {
+    const [piece, next] = [this.pieces[i], this.pieces[i + 1]];
+    if (!piece || !next || piece.address + piece.bytes !== next.address) return;
+    piece.bytes += next.bytes;
+    this.pieces.splice(i + 1, 1);
+  }
+}

@@ -1,0 +1,49 @@
+/** Who runs a backend's commands: workers (pool.ts), or the calling thread where memory cannot be shared. */
+import { BackendError } from "../../errors.ts";
+import { type KernelExports, kernelNames, runCommand } from "./kernels.ts";
+import { messageOf } from "./protocol.ts";
+
+export interface Executor {
+  readonly threads: number;
+  /** Runs a command after all before it. What fails is told by the next `after`. */
+  enqueue(opcode: number, ...args: number[]): void;
+  /** Runs `step` in the calling thread after all commands before it and before any after it. */
+  after<T>(step: () => T): Promise<T>;
+  dispose(): Promise<void>;
+}
+
+export function disposedError(): BackendError {
+  return new BackendError("This backend was disposed of. Create a new one to go on.");
+}
+
+/** Runs every command at once, as one thread. */
+export class DirectExecutor implements Executor {
+  readonly threads = 1;
+  private readonly kernels: KernelExports;
+  private error: BackendError | null = null;
+  private disposed = false;
+
+  constructor(kernels: KernelExports) {
+    this.kernels = kernels;
+  }
+
+  enqueue(opcode: number, ...args: number[]): void {
+    if (this.disposed) throw disposedError();
+    if (this.error) return;
+    try {
+      runCommand(this.kernels, opcode, 0, 1, args, 0);
+    } catch (error) {
+      this.error = new BackendError(`${kernelNames[opcode]} failed: ${messageOf(error)}`);
+    }
+  }
+
+  async after<T>(step: () => T): Promise<T> {
+    if (this.disposed) throw disposedError();
+    if (this.error) throw this.error;
+    return step();
+  }
+
+  async dispose(): Promise<void> {
+    this.disposed = true;
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The caller's side of the workers: puts commands into the ring and awaits fences. It never blocks and never computes.
+ *
+ * What does not fit into the ring waits in a list, and so does everything behind a step that the caller wants to take
+ * itself (`after`). Each time a fence is passed, as much of the list as possible moves on.
+ */
+import { BackendError } from "../../errors.ts";
+import type { KernelWorker } from "../../platform/platform.ts";
+import { disposedError, type Executor } from "./executor.ts";
+import { FENCE, SET_TILE } from "./kernels.ts";
+import {
+  announce,
+  CAPACITY,
+  FENCED,
+  FINISHED,
+  failureMessage,
+  MAX_ARGUMENTS,
+  PUBLISHED,
+  SHARED_BYTES,
+  type Shared,
+  sharedViews,
+  slotOf,
+} from "./protocol.ts";
+import type { TileTrial } from "./tiles.ts";
+import type { WorkerReport, WorkerStart } from "./worker.ts";
+
+interface Command {
+  readonly opcode: number;
+  readonly args: readonly number[];
+}
+
+/** Something the caller does itself once all before it is done. */
+interface Step {
+  readonly run: () => void;
+  readonly reject: (error: BackendError) => void;
+}
+
+export interface PoolOptions {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly threads: number;
+  readonly startWorker: () => KernelWorker;
+  /** Given: the first worker finds the fastest tile. Else `tile` is used. */
+  readonly trial: TileTrial | null;
+  readonly tile: number;
+}
+
+export class WorkerPool implements Executor {
+  readonly threads: number;
+  private readonly workers: readonly KernelWorker[];
+  private readonly shared: SharedArrayBuffer;
+  private readonly views: Shared;
+  private readonly waitAsync = typeof Atomics.waitAsync === "function";
+
+  /** Commands put into the ring so far, modulo 2^32, and how many of them are known to be done. */
+  private published = 0;
+  private done = 0;
+  private waiting: (Command | Step)[] = [];
+  /** The number of the last fence set, how many commands it stands behind, and whether it is still awaited. */
+  private fence = 0;
+  private fenced = 0;
+  private fenceUnderWay = false;
+  private error: BackendError | null = null;
+  private disposal: Promise<void> | null = null;
+
+  private constructor(options: PoolOptions) {
+    this.threads = options.threads;
+    this.shared = new SharedArrayBuffer(SHARED_BYTES);
+    this.views = sharedViews(this.shared);
+    this.workers = Array.from({ length: options.threads }, options.startWorker);
+  }
+
+  /** Resolves when all workers are ready; BackendError if one cannot start. Gives the pool and the tile in use. */
+  static async start(options: PoolOptions): Promise<{ pool: WorkerPool; tile: number }> {
+    const pool = new WorkerPool(options);
+    try {
+      const tiles = await Promise.all(pool.workers.map((_, thread) => pool.startWorker(thread, options)));
+      const tile = tiles[0] ?? options.tile;
+      pool.enqueue(SET_TILE, tile);
+      for (const worker of pool.workers) worker.keepAlive(false);
+      return { pool, tile };
+    } catch (error) {
+      await pool.dispose();
+      throw error;
+    }
+  }
+
+  enqueue(opcode: number, ...args: number[]): void {
+    if (this.disposal) throw disposedError();
+    if (this.error) return;
+    if (this.waiting.length === 0 && this.hasRoom()) this.publish(opcode, args);
+    else this.wait({ opcode, args });
+  }
+
+  after<T>(step: () => T): Promise<T> {
+    if (this.disposal) return Promise.reject(disposedError());
+    if (this.error) return Promise.reject(this.error);
+    return new Promise((resolve, reject) => {
+      const run = () => {
+        try {
+          resolve(step());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.wait({ run, reject });
+    });
+  }
+
+  dispose(): Promise<void> {
+    this.disposal ??= this.stop(disposedError());
+    return this.disposal;
+  }
+
+  private startWorker(thread: number, options: PoolOptions): Promise<number | null> {
+    const worker = this.workers[thread];
+    return new Promise((resolve, reject) => {
+      const failed = (message: string) => {
+        const error = new BackendError(`Worker thread ${thread + 1} of ${this.threads} failed: ${message}`);
+        reject(error);
+        this.fail(error);
+      };
+      worker.onError((error) => failed(error.message));
+      worker.onMessage((message) => {
+        const report = message as WorkerReport;
+        if (report.type === "ready") resolve(report.tile);
+        else if (report.type === "failed") failed(report.message);
+        else this.fencePassed();
+      });
+      const start: WorkerStart = {
+        module: options.module,
+        memory: options.memory,
+        shared: this.shared,
+        thread,
+        threads: this.threads,
+        trial: thread === 0 ? options.trial : null,
+      };
+      worker.postMessage(start);
+    });
+  }
+
+  private hasRoom(): boolean {
+    return ((this.published - Atomics.load(this.views.control, FINISHED)) | 0) < CAPACITY - 1;
+  }
+
+  private isIdle(): boolean {
+    return this.done === this.published || Atomics.load(this.views.control, FINISHED) === this.published;
+  }
+
+  private publish(opcode: number, args: readonly number[]): void {
+    if (args.length > MAX_ARGUMENTS) throw new RangeError(`a command has at most ${MAX_ARGUMENTS} arguments`);
+    const { control, ring } = this.views;
+    const slot = slotOf(this.published);
+    ring[slot] = opcode;
+    for (let i = 0; i < args.length; i++) ring[slot + 1 + i] = args[i];
+    this.published = (this.published + 1) | 0;
+    announce(control, PUBLISHED, this.published);
+  }
+
+  private wait(item: Command | Step): void {
+    this.waiting.push(item);
+    if (!this.fenceUnderWay) this.moveOn();
+  }
+
+  /** Takes from the list what can go now, and sees to it that the rest is looked at again. */
+  private moveOn(): void {
+    let taken = 0;
+    for (const item of this.waiting) {
+      if ("run" in item) {
+        if (!this.isIdle()) break;
+        const message = failureMessage(this.views.control);
+        if (message !== null) {
+          this.fail(new BackendError(`A kernel failed: ${message}`));
+          return;
+        }
+        item.run();
+      } else {
+        if (!this.hasRoom()) break;
+        this.publish(item.opcode, item.args);
+      }
+      taken++;
+    }
+    this.waiting.splice(0, taken);
+    if (this.waiting.length > 0) this.setFence();
+  }
+
+  private setFence(): void {
+    this.fenceUnderWay = true;
+    this.keepAlive(true);
+    const passed = this.fence;
+    this.fence = (this.fence + 1) | 0;
+    this.publish(FENCE, [this.fence, this.waitAsync ? 0 : 1]);
+    this.fenced = this.published;
+    if (!this.waitAsync) return;
+    const waiting = Atomics.waitAsync(this.views.control, FENCED, passed);
+    if (waiting.async) waiting.value.then(() => this.fencePassed());
+    else queueMicrotask(() => this.fencePassed());
+  }
+
+  private fencePassed(): void {
+    this.fenceUnderWay = false;
+    if (this.disposal || this.error) return;
+    this.done = this.fenced;
+    this.moveOn();
+    if (!this.fenceUnderWay) this.keepAlive(false);
+  }
+
+  /** One worker that keeps the process alive is enough. */
+  private keepAlive(on: boolean): void {
+    this.workers[0].keepAlive(on);
+  }
+
+  /** After a failure nothing more is computed: what waits is told, and so is everyone who asks later. */
+  private fail(error: BackendError): void {
+    if (this.error || this.disposal) return;
+    this.error = error;
+    void this.stop(error);
+  }
+
+  private async stop(error: BackendError): Promise<void> {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const item of waiting) if ("reject" in item) item.reject(error);
+    Atomics.notify(this.views.control, FENCED); // no promise may wait for ever
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+}

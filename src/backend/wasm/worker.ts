@@ -1,0 +1,79 @@
+/**
+ * One worker of the wasm backend: runs its slice of every command in the ring, in step with the others, for ever.
+ *
+ * Nothing here knows what kind of worker it is in: platform/ has the entry files.
+ */
+import { FENCE, instantiate, type KernelExports, kernelNames, runCommand } from "./kernels.ts";
+import {
+  ARRIVED,
+  announce,
+  FAILED,
+  FENCED,
+  FINISHED,
+  messageOf,
+  PUBLISHED,
+  recordFailure,
+  sharedViews,
+  slotOf,
+  waitWhile,
+} from "./protocol.ts";
+import { chooseTile, type TileTrial } from "./tiles.ts";
+
+/** The one message a worker gets. */
+export interface WorkerStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly shared: SharedArrayBuffer;
+  readonly thread: number;
+  readonly threads: number;
+  /** Asks this worker to find the fastest tile first. */
+  readonly trial: TileTrial | null;
+}
+
+export type WorkerReport =
+  | { readonly type: "ready"; readonly tile: number | null }
+  /** A fence was passed; sent only to a caller that cannot wait for FENCED itself. */
+  | { readonly type: "fence" }
+  | { readonly type: "failed"; readonly message: string };
+
+export function runWorker(start: WorkerStart, report: (message: WorkerReport) => void): void {
+  let kernels: KernelExports;
+  try {
+    kernels = instantiate(start.module, start.memory);
+    const tile = start.trial && chooseTile(kernels, start.memory, start.trial);
+    report({ type: "ready", tile });
+  } catch (error) {
+    report({ type: "failed", message: messageOf(error) });
+    return;
+  }
+
+  const { thread, threads } = start;
+  const { control, ring } = sharedViews(start.shared);
+  for (let command = 0; ; command = (command + 1) | 0) {
+    waitWhile(control, PUBLISHED, command);
+    const slot = slotOf(command);
+    const opcode = ring[slot];
+    if (opcode === FENCE) {
+      if (thread === 0) passFence(control, ring[slot + 1], ring[slot + 2] === 1, report);
+    } else if (Atomics.load(control, FAILED) === 0) {
+      try {
+        runCommand(kernels, opcode, thread, threads, ring, slot + 1);
+      } catch (error) {
+        recordFailure(control, `${kernelNames[opcode] ?? `command ${opcode}`}: ${messageOf(error)}`);
+      }
+    }
+    if (Atomics.add(control, ARRIVED, 1) === threads - 1) {
+      Atomics.store(control, ARRIVED, 0);
+      announce(control, FINISHED, (command + 1) | 0);
+    } else {
+      waitWhile(control, FINISHED, command);
+    }
+  }
+}
+
+/** All commands before the fence are done, since every worker waited for the others after each. */
+function passFence(control: Int32Array, fence: number, byMessage: boolean, report: (m: WorkerReport) => void): void {
+  Atomics.store(control, FENCED, fence);
+  if (byMessage) report({ type: "fence" });
+  else Atomics.notify(control, FENCED);
+}

@@ -1,0 +1,7 @@
+/** What a worker thread of the wasm backend runs in Node. */
+import { parentPort } from "node:worker_threads";
+import { runWorker, type WorkerStart } from "../backend/wasm/worker.ts";
+
+parentPort?.once("message", (start: WorkerStart) => {
+  runWorker(start, (report) => parentPort?.postMessage(report));
+});
