@@ -1,0 +1,101 @@
+import { InputError } from "../errors.ts";
+import type { ByteSource, ByteStream } from "./platform.ts";
+
+/** Opens a URL, a Blob or bytes in memory for random access. */
+export async function openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource> {
+  if (input instanceof Uint8Array) return openBlob(new Blob([new Uint8Array(input)]), "bytes in memory");
+  if (input instanceof Blob) return openBlob(input, "name" in input ? String(input.name) : "a Blob");
+  return openUrl(String(input));
+}
+
+function openBlob(blob: Blob, name: string): ByteSource {
+  return {
+    name,
+    size: blob.size,
+    async read(offset, length) {
+      checkRange(name, blob.size, offset, length);
+      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
+    },
+    close: async () => {},
+  };
+}
+
+/**
+ * Asks for the first byte only: a server that can send parts of a file answers 206 and tells the file's length, and is
+ * asked for parts from then on. From any other the whole file is taken at once.
+ */
+async function openUrl(url: string): Promise<ByteSource> {
+  const first = await request(url, "bytes=0-0");
+  const total = first.status === 206 ? /\/(\d+)$/.exec(first.headers.get("Content-Range") ?? "") : null;
+  // 416: the file is empty. 206 without a readable length: another site that does not let this page see it.
+  if (total === null)
+    return openBlob(await body(url, first.status === 200 ? first : await request(url), (r) => r.blob()), url);
+  const size = Number(total[1]);
+  await first.body?.cancel();
+  return {
+    name: url,
+    size,
+    async read(offset, length) {
+      checkRange(url, size, offset, length);
+      if (length === 0) return new Uint8Array();
+      const response = await request(url, `bytes=${offset}-${offset + length - 1}`);
+      const bytes = new Uint8Array(await body(url, response, (r) => r.arrayBuffer()));
+      const part = response.status === 206 ? bytes : bytes.subarray(offset, offset + length);
+      if (part.length !== length)
+        throw new InputError(`${url} gave ${part.length} bytes from byte ${offset} on, expected ${length}. Try again.`);
+      return part;
+    },
+    close: async () => {},
+  };
+}
+
+function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (offset + length > size)
+    throw new InputError(`${name} ends at byte ${size}, expected ${length} bytes from ${offset} on.`);
+}
+
+async function request(url: string, range?: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, range === undefined ? {} : { headers: { Range: range } });
+  } catch (error) {
+    throw new InputError(`${url} cannot be fetched: no connection, or its server does not allow this page.`, {
+      cause: error,
+    });
+  }
+  if (!response.ok && response.status !== 416)
+    throw new InputError(`${url} cannot be fetched: the server answered ${response.status}. Check the address.`);
+  return response;
+}
+
+async function body<T>(url: string, response: Response, take: (response: Response) => Promise<T>): Promise<T> {
+  try {
+    return await take(response);
+  } catch (error) {
+    throw new InputError(`${url}: the connection broke while reading. Try again.`, { cause: error });
+  }
+}
+
+/** Opens a URL to be read once, from the start. */
+export async function openStream(url: string): Promise<ByteStream> {
+  const response = await request(url);
+  const length = response.headers.get("Content-Length");
+  return {
+    name: url,
+    // The length that is told is that of the compressed bytes, where the server compresses.
+    size: length === null || response.headers.has("Content-Encoding") ? undefined : Number(length),
+    async *[Symbol.asyncIterator]() {
+      const reader = response.body?.getReader();
+      if (!reader) return;
+      try {
+        for (;;) {
+          const { done, value } = await body(url, response, () => reader.read());
+          if (done) return;
+          yield value;
+        }
+      } finally {
+        await reader.cancel().catch(() => {});
+      }
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { importsOf, modulesOf, readModule, resolveImport, withoutComments } from "./imports.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The rooms of src/, from the ground up: each may import from itself and from those before it. See ARCHITECTURE.md. */
+const rooms = [
+  "errors.ts",
+  "turns.ts",
+  "random",
+  "platform",
+  "backend",
+  "model",
+  "format",
+  "tokenizer",
+  "data",
+  "generate",
+  "api",
+  "train",
+  "verify",
+  "index.ts",
+  "cli",
+];
+
+/** A worker's entry file is where a program starts, so it stands on top of the house, wherever it lies. */
+const isEntry = (path: string) => path.endsWith("-worker-entry.ts");
+
+const nodeAllowed = /^src\/(platform\/node|cli\/)/;
+
+const modules = modulesOf(root, "src");
+const roomOf = (path: string) => path.split("/")[1] ?? "";
+
+test("every room is known", () => {
+  expect(modules.map(roomOf).filter((room) => !rooms.includes(room))).toEqual([]);
+});
+
+test("no room imports from one above it", () => {
+  const upward: string[] = [];
+  for (const path of modules.filter((path) => !isEntry(path))) {
+    for (const specifier of importsOf(readModule(root, path))) {
+      if (!specifier.startsWith(".")) continue;
+      const target = resolveImport(path, specifier);
+      if (rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(path)) && !isEntry(target))
+        upward.push(`${path} imports ${target}`);
+    }
+  }
+  expect(upward).toEqual([]);
+});
+
+test("only Node's platform and the command import from Node", () => {
+  const outside = modules.filter((path) => importsOf(readModule(root, path)).some((name) => name.startsWith("node:")));
+  expect(outside.filter((path) => !nodeAllowed.test(path))).toEqual([]);
+});
+
+test("what only Node has as a global stays at the same edge", () => {
+  const nodeOnly = /\b(process|Buffer|setImmediate|__dirname|require)\b\s*[.(]/;
+  const outside = modules.filter((path) => nodeOnly.test(withoutComments(readModule(root, path))));
+  expect(outside.filter((path) => !nodeAllowed.test(path))).toEqual([]);
+});
+
+test("only what the package depends on is imported", () => {
+  const { dependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
+  const packages = new Set<string>();
+  for (const path of modules) {
+    for (const specifier of importsOf(readModule(root, path))) {
+      if (/^(\.|node:|#)/.test(specifier)) continue;
+      packages.add(/^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier);
+    }
+  }
+  expect([...packages].filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+});
+
+/** Everything that a page loads, from `entry` on. */
+function reachableInBrowser(entry: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  const visit = (path: string) => {
+    if (found.has(path)) return;
+    const imports = importsOf(readModule(root, path));
+    found.set(path, imports);
+    for (const specifier of imports) {
+      if (specifier === "#platform") visit("src/platform/browser.ts");
+      else if (specifier.startsWith(".")) visit(resolveImport(path, specifier));
+    }
+  };
+  visit(entry);
+  return found;
+}
+
+test("nothing that a page loads imports from Node", () => {
+  const found = reachableInBrowser("src/index.ts");
+  expect([...found.keys()]).toContain("src/platform/browser-worker-entry.ts");
+  const imports = [...found].flatMap(([path, names]) => names.map((name) => `${path}: ${name}`));
+  expect(imports.filter((line) => line.includes(": node:"))).toEqual([]);
+});
+
+test("a browser's worker imports by relative paths alone, since import maps end at the page", () => {
+  const found = reachableInBrowser("src/platform/browser-worker-entry.ts");
+  expect([...found.values()].flat().filter((specifier) => !specifier.startsWith("."))).toEqual([]);
+});
