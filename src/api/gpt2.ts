@@ -1,54 +1,185 @@
-import type { Backend } from "../backend/backend.ts";
-import type { GPT2Config } from "../model/config.ts";
-import type { Parameters } from "../model/parameters.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { platform } from "#platform";
+import { type Backend, view } from "../backend/backend.ts";
+import { createBackend } from "../backend/create.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
+import { save } from "../format/save.ts";
+import { continueTokens } from "../generate/generate.ts";
+import { Sampler } from "../generate/sampler.ts";
+import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
+import { initialize } from "../model/init.ts";
+import { requireMemory } from "../model/memory.ts";
+import { allocTensorSet, type Parameters } from "../model/parameters.ts";
+import { allocDecodeWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { TextStream, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { findTokenizer, requireFit, startTokenOf } from "./find-tokenizer.ts";
 import type { CreateOptions, GenerateOptions, ModelOptions } from "./options.ts";
 
-/** A GPT-2 model in a backend's memory. */
+/** A GPT-2 model in a backend's memory: loaded from a file or made afresh, to be trained, sampled and saved. */
 export class GPT2 {
   readonly backend: Backend;
   readonly parameters: Parameters;
+  /** Undefined when none was given or found: the model then works with token ids only. */
   readonly tokenizer: Tokenizer | undefined;
+  /** What a text begins after when there is no prompt: end-of-text, or a newline. */
+  readonly startToken: number;
+  readonly #ownsBackend: boolean;
 
-  private constructor(backend: Backend, parameters: Parameters, tokenizer: Tokenizer | undefined) {
+  private constructor(backend: Backend, ownsBackend: boolean, parameters: Parameters, tokenizer?: Tokenizer) {
     this.backend = backend;
+    this.#ownsBackend = ownsBackend;
     this.parameters = parameters;
     this.tokenizer = tokenizer;
+    this.startToken = startTokenOf(tokenizer, parameters.config.V);
   }
 
   get config(): GPT2Config {
     return this.parameters.config;
   }
 
-  /** Reads a model file: llm.c's .bin (any version) or safetensors. */
-  static async load(_input: string | URL | Blob | Uint8Array, _options: ModelOptions = {}): Promise<GPT2> {
-    throw new Error("not written yet");
+  /**
+   * Reads a model: llm.c's .bin of any version. It goes to the backend in pieces, so it is never in memory twice.
+   * InputError for a file that is no model or is damaged, MemoryError for one that is too large.
+   */
+  static async load(input: string | URL | Blob | Uint8Array, options: ModelOptions = {}): Promise<GPT2> {
+    const source = await platform.openSource(input);
+    try {
+      const header = await readModelHeader(source);
+      const path = typeof input === "string" ? input : undefined;
+      return await GPT2.#make(header.config, path, options, async (backend, { weights }) => {
+        await readModelTensors(source, header, (name, start, data) =>
+          backend.write(view(weights[name], start, [data.length]), data),
+        );
+      });
+    } finally {
+      await source.close();
+    }
   }
 
-  /** A fresh model, from a configuration or a preset's name (d6 … d48; baby needs a tokenizer). */
-  static async create(_config: GPT2Config | string, _options: CreateOptions = {}): Promise<GPT2> {
-    throw new Error("not written yet");
+  /**
+   * A fresh model with PyTorch's own initial weights: of your own sizes (`makeConfig` fills in what is usual), or a
+   * preset: d6, d12, d24, d36, d48, or `baby`, which takes its vocabulary from the tokenizer.
+   */
+  static async create(config: GPT2Config | string, options: CreateOptions = {}): Promise<GPT2> {
+    const { seed = 42, tokenizer, onProgress } = options;
+    if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
+      throw new UsageError(`The seed is ${seed}, expected a whole number from 0 to 4294967295.`);
+    const full = typeof config === "string" ? configOf(config, tokenizer) : config;
+    const problem = configProblem(full);
+    if (problem) throw new UsageError(`This model cannot be: ${problem}.`);
+    return GPT2.#make(full, undefined, options, (backend, parameters) =>
+      initialize(backend, parameters, seed, onProgress),
+    );
   }
 
-  /** Continues a text, piece by piece. */
-  generate(_prompt: string, _options: GenerateOptions = {}): AsyncGenerator<string, void, undefined> {
-    throw new Error("not written yet");
+  static async #make(
+    config: GPT2Config,
+    path: string | undefined,
+    { backend: wanted = "wasm", threads, revectorize, tokenizer }: ModelOptions,
+    fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
+  ): Promise<GPT2> {
+    const reads = tokenizer ? requireFit(tokenizer, config.V) : await findTokenizer(path, config.V);
+    const ownsBackend = typeof wanted === "string";
+    const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize }) : wanted;
+    try {
+      requireMemory(backend, config, {});
+      const parameters: Parameters = { config, weights: allocTensorSet(backend, config) };
+      const model = new GPT2(backend, ownsBackend, parameters, reads);
+      try {
+        await fillWeights(backend, parameters);
+        await backend.sync();
+        return model;
+      } catch (error) {
+        await backend.free(parameters.weights.wte);
+        throw error;
+      }
+    } catch (error) {
+      if (ownsBackend) await backend.dispose();
+      throw error;
+    }
   }
 
-  /** Continues a sequence of tokens. */
-  generateTokens(_prompt: readonly number[], _options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
-    throw new Error("not written yet");
+  /**
+   * Continues a text, piece by piece (a piece never ends inside a character). An empty prompt begins a new text.
+   * Leaving the loop early, or `signal`, ends it.
+   */
+  async *generate(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string, void, undefined> {
+    const tokenizer = this.requireTokenizer();
+    const stream = new TextStream(tokenizer);
+    for await (const token of this.generateTokens(tokenizer.encode(prompt), options)) {
+      const piece = stream.push(token);
+      if (piece !== "") yield piece;
+    }
+    const rest = stream.end();
+    if (rest !== "") yield rest;
   }
 
-  /** Writes the model: .bin (llm.c version 3, fp32) or .safetensors. Appears whole or not at all. */
-  async save(_path: string): Promise<void> {
-    throw new Error("not written yet");
+  /**
+   * Continues a sequence of tokens; without any, it begins with `startToken`, which is not yielded. Past maxT tokens
+   * the model sees the newest half to whole of maxT. UsageError for options out of range, InputError for a token
+   * outside the vocabulary.
+   */
+  async *generateTokens(
+    prompt: readonly number[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<number, void, undefined> {
+    const { backend, config, parameters } = this;
+    const { maxTokens = 64, signal } = options;
+    if (!Number.isSafeInteger(maxTokens) || maxTokens < 0)
+      throw new UsageError(`maxTokens is ${maxTokens}, expected a whole number, 0 or more.`);
+    const sampler = new Sampler(options);
+    const strange = prompt.find((token) => !(Number.isInteger(token) && token >= 0 && token < config.V));
+    if (strange !== undefined)
+      throw new InputError(`The prompt holds token ${strange}, and the model knows 0 to ${config.V - 1}.`);
+    const tokens = prompt.length > 0 ? prompt : [this.startToken];
+    const S = Math.min(config.maxT, tokens.length + maxTokens);
+    requireMemory(backend, config, { decode: { S } });
+    const workspace = allocDecodeWorkspace(backend, config, S);
+    try {
+      yield* continueTokens(backend, parameters, workspace, tokens, { maxTokens, sampler, signal });
+    } finally {
+      await freeWorkspace(backend, workspace);
+    }
   }
 
-  /** Gives the model's memory back. */
-  async dispose(): Promise<void> {}
+  /**
+   * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (float32). InputError when the place
+   * cannot be written, UsageError when the format cannot hold the model.
+   */
+  async save(path: string): Promise<void> {
+    const { backend, config, parameters } = this;
+    await save(path, (sink) =>
+      writeModel(sink, config, (name, start, length) => backend.read(view(parameters.weights[name], start, [length]))),
+    );
+  }
+
+  /** The tokenizer; InputError when there is none. */
+  requireTokenizer(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    throw new InputError(
+      `This model of V = ${this.config.V} tokens has no tokenizer. Put the tokenizer.bin that it was trained with beside ` +
+        "its file, or give one as an option.",
+    );
+  }
+
+  /** Gives the weights' memory back, and stops the backend unless it was passed in. The model cannot be used after. */
+  async dispose(): Promise<void> {
+    if (this.#ownsBackend) await this.backend.dispose();
+    else await this.backend.free(this.parameters.weights.wte);
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
+}
+
+function configOf(name: string, tokenizer: Tokenizer | undefined): GPT2Config {
+  if (name === "baby" && !tokenizer)
+    throw new UsageError("The preset baby takes its vocabulary from a tokenizer. Give one as an option.");
+  const config = presetConfig(name, tokenizer?.vocabSize ?? 50257);
+  if (config) return config;
+  const file = pretrainedFile(name);
+  if (file)
+    throw new UsageError(`${name} is a trained model: load its file (${file}). To start from scratch, create "d12".`);
+  throw new UsageError(`There is no preset "${name}". Choose one of: ${presetNames.join(", ")}.`);
 }

@@ -1,4 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
+import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Where a model lives and how it reads text. */
@@ -18,18 +19,6 @@ export interface CreateOptions extends ModelOptions {
   readonly seed?: number;
   /** Told the share that is done, 0 to 1. */
   readonly onProgress?: (share: number) => void;
-}
-
-/** How the next token is chosen. */
-export interface SamplingOptions {
-  /** Divides the logits: below 1 bolder, above 1 wilder, 0 always the most probable token; default 1. */
-  readonly temperature?: number;
-  /** Only the k most probable tokens; default 0: all. */
-  readonly topK?: number;
-  /** Only the most probable tokens that together reach this probability; default 1: all. */
-  readonly topP?: number;
-  /** Seed of llm.c's xorshift64*; default 1337. */
-  readonly seed?: number;
 }
 
 export interface GenerateOptions extends SamplingOptions {

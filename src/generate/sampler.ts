@@ -1,0 +1,113 @@
+import { NotFiniteError, UsageError } from "../errors.ts";
+import { Xorshift64 } from "../random/xorshift.ts";
+
+/** How the next token is chosen. */
+export interface SamplingOptions {
+  /** Divides the logits: below 1 bolder, above 1 wilder, 0 always the most probable token; default 1. */
+  readonly temperature?: number;
+  /** Only the k most probable tokens; default 0: all. */
+  readonly topK?: number;
+  /** Only the most probable tokens that together reach this probability; default 1: all. */
+  readonly topP?: number;
+  /** Seed of llm.c's xorshift64*; default 1337. */
+  readonly seed?: number;
+}
+
+/** The index of the largest value, the first of several. */
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
+
+/**
+ * Softmax of logits / temperature as llm.c computes it: in single precision, sum and division included, so that the
+ * same coin chooses the same token.
+ */
+export function softmax(logits: Float32Array, temperature = 1): Float32Array {
+  const probabilities = new Float32Array(logits.length);
+  const max = logits[argmax(logits)];
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) {
+    probabilities[i] = Math.exp((logits[i] - max) / temperature);
+    sum = Math.fround(sum + probabilities[i]);
+  }
+  for (let i = 0; i < logits.length; i++) probabilities[i] /= sum;
+  return probabilities;
+}
+
+/** Sets all but the `topK` most probable, and of those all but the first that reach `topP` together, to 0. */
+function keepTop(probabilities: Float32Array, topK: number, topP: number): void {
+  const sorted = probabilities.slice().sort().reverse();
+  let kept = topK > 0 ? Math.min(topK, sorted.length) : sorted.length;
+  if (topP < 1) {
+    let total = 0;
+    for (let i = 0; i < kept; i++) total += sorted[i];
+    let reached = 0;
+    for (let i = 0; i < kept; i++) {
+      reached += sorted[i];
+      if (reached >= topP * total) kept = i + 1;
+    }
+  }
+  // Of equally probable tokens at the border, the first ones stay.
+  const border = sorted[kept - 1];
+  let atBorder = kept - sorted.indexOf(border);
+  let sum = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    if (probabilities[i] < border || (probabilities[i] === border && atBorder-- <= 0)) probabilities[i] = 0;
+    sum += probabilities[i];
+  }
+  for (let i = 0; i < probabilities.length; i++) probabilities[i] /= sum;
+}
+
+/** llm.c's rule: the first token whose cumulative probability, summed in single precision, exceeds the coin. */
+export function sampleMult(probabilities: Float32Array, coin: number): number {
+  let sum = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    sum = Math.fround(sum + probabilities[i]);
+    if (coin < sum) return i;
+  }
+  // Rounding left the sum just under the coin: the last token that is possible at all.
+  return Math.max(
+    0,
+    probabilities.findLastIndex((p) => p > 0),
+  );
+}
+
+/** Chooses tokens, one after the other. Draws one random number a token, none when greedy. */
+export class Sampler {
+  readonly #temperature: number;
+  readonly #topK: number;
+  readonly #topP: number;
+  readonly #rng: Xorshift64;
+
+  /** UsageError when an option is out of its range. */
+  constructor({ temperature = 1, topK = 0, topP = 1, seed = 1337 }: SamplingOptions = {}) {
+    if (!(temperature >= 0 && temperature < Infinity))
+      throw new UsageError(`The temperature is ${temperature}, expected 0 (always the most probable token) or more.`);
+    if (!(Number.isInteger(topK) && topK >= 0))
+      throw new UsageError(`top-k is ${topK}, expected a whole number: 0 for all tokens, or how many to choose from.`);
+    if (!(topP > 0 && topP <= 1)) throw new UsageError(`top-p is ${topP}, expected a number above 0, at most 1.`);
+    if (!Number.isSafeInteger(seed)) throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
+    this.#temperature = temperature;
+    this.#topK = topK;
+    this.#topP = topP;
+    this.#rng = new Xorshift64(seed);
+  }
+
+  /** A token from the first `V` logits. NotFiniteError when they hold no number to choose by. */
+  next(logits: Float32Array, V: number): number {
+    const values = logits.subarray(0, V);
+    const strange = values.find((value) => !Number.isFinite(value));
+    if (strange !== undefined)
+      throw new NotFiniteError(
+        `The model's output contains ${strange}, so no token can be chosen. Its weights are damaged: load another ` +
+          "checkpoint, or train again with a lower learning rate.",
+      );
+    const best = argmax(values);
+    if (this.#temperature === 0 || this.#topK === 1) return best;
+    const probabilities = softmax(values, this.#temperature);
+    if (this.#topK > 0 || this.#topP < 1) keepTop(probabilities, this.#topK, this.#topP);
+    return sampleMult(probabilities, this.#rng.randfloat32());
+  }
+}

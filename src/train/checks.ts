@@ -1,0 +1,51 @@
+import { InputError, UsageError } from "../errors.ts";
+import type { GPT2Config } from "../model/config.ts";
+import type { Batch, BatchSource, RunOptions, TrainerOptions } from "./options.ts";
+
+function require(okay: boolean, name: string, value: unknown, expected: string): void {
+  if (!okay) throw new UsageError(`${name} is ${value}, expected ${expected}.`);
+}
+
+const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
+
+/** UsageError when an option of a trainer is out of its range. */
+export function checkTrainerOptions(options: Required<TrainerOptions>): void {
+  const { learningRate, beta1, beta2, eps, weightDecay, gradClip, warmupSteps, finalFraction } = options;
+  const positive = (name: string, value: number) =>
+    require(value >= 0 && value < Infinity, name, value, "a number, 0 or more");
+  positive("learningRate", learningRate);
+  positive("eps", eps);
+  positive("weightDecay", weightDecay);
+  positive("gradClip", gradClip);
+  require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "a number from 0 to below 1");
+  require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "a number from 0 to below 1");
+  require(isCount(warmupSteps), "warmupSteps", warmupSteps, "a whole number, 0 or more");
+  require(finalFraction >= 0 && finalFraction <= 1, "finalFraction", finalFraction, "a number from 0 to 1");
+}
+
+/** UsageError when a run's options are out of their ranges, or its batches too long for the model. */
+export function checkRun(config: GPT2Config, loader: BatchSource, options: RunOptions): void {
+  const { valLoader } = options;
+  for (const name of ["steps", "valEvery", "valBatches", "sampleEvery", "sampleTokens", "checkpointEvery"] as const)
+    require(isCount(options[name] ?? 0), name, options[name], "a whole number, 0 or more");
+  for (const { B, T } of valLoader ? [loader, valLoader] : [loader]) {
+    require(isCount(B) && B > 0, "B", B, "a whole number, 1 or more");
+    require(isCount(T) && T > 0, "T", T, "a whole number, 1 or more");
+    if (T > config.maxT)
+      throw new UsageError(
+        `The block is T = ${T} tokens long, and this model has only ${config.maxT} positions. Choose T = ${config.maxT} ` +
+          "or less.",
+      );
+  }
+}
+
+/** InputError when a token of the batch is not in the model's vocabulary. */
+export function checkTokens({ inputs, targets }: Batch, V: number): void {
+  for (const tokens of [inputs, targets])
+    for (const token of tokens)
+      if (token < 0 || token >= V)
+        throw new InputError(
+          `The data holds token ${token}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
+            "with the tokenizer that belongs to the model, or choose a model that fits the data.",
+        );
+}

@@ -1,0 +1,44 @@
+import type { Backend } from "../backend/backend.ts";
+import { NotFiniteError } from "../errors.ts";
+import { forward, loss } from "../model/gpt2.ts";
+import type { Parameters } from "../model/parameters.ts";
+import type { LossWorkspace, Workspace } from "../model/workspace.ts";
+import { checkTokens } from "./checks.ts";
+import type { Batch, BatchSource } from "./options.ts";
+
+/** Puts a batch where the next forward pass finds it. */
+export async function writeBatch(be: Backend, ws: Workspace, batch: Batch, V: number): Promise<void> {
+  checkTokens(batch, V);
+  await be.write(ws.tokens, batch.inputs);
+  await be.write(ws.targets, batch.targets);
+}
+
+/**
+ * Mean loss over the first `batches` batches of `loader`, in nats a token; undefined when `signal` ended it early.
+ * NotFiniteError when the model gives no number.
+ */
+export async function evaluate(
+  be: Backend,
+  p: Parameters,
+  ws: LossWorkspace,
+  loader: BatchSource,
+  batches: number,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  await loader.reset();
+  let sum = 0;
+  for (let i = 0; i < batches; i++) {
+    if (signal?.aborted) return undefined;
+    await writeBatch(be, ws, await loader.next(), p.config.V);
+    forward(be, p, ws);
+    loss(be, p, ws);
+    const [batchLoss] = await be.read(ws.stats);
+    if (!Number.isFinite(batchLoss))
+      throw new NotFiniteError(
+        `The validation loss is ${batchLoss}: the model's weights are damaged. Train again from a good checkpoint, ` +
+          "with a lower learning rate or with gradient clipping.",
+      );
+    sum += batchLoss;
+  }
+  return sum / batches;
+}
