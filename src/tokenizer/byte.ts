@@ -1,0 +1,14 @@
+import { VocabularyTokenizer } from "./tokenizer.ts";
+
+class ByteTokenizer extends VocabularyTokenizer {
+  readonly kind = "byte";
+
+  encode(text: string): number[] {
+    return [...new TextEncoder().encode(text)];
+  }
+}
+
+/** 256 tokens: the bytes of the text in UTF-8. */
+export function byteTokenizer(): VocabularyTokenizer {
+  return new ByteTokenizer(Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)));
+}
