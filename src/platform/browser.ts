@@ -44,6 +44,8 @@ export const platform: Platform = {
   openStream,
   createSink: async (path) => noFiles(path),
   makeFolder: async (path) => noFiles(path),
+  makeNewFolder: async (path) => noFiles(path),
+  appendText: async (path) => noFiles(path),
   // Nothing can be looked for beside a URL.
   pathKind: async () => undefined,
   async listFiles(pattern) {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, type Dirent } from "node:fs";
-import { mkdir, open, readdir, stat } from "node:fs/promises";
+import { appendFile, mkdir, open, readdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
@@ -138,6 +139,21 @@ export async function makeFolder(path: string): Promise<void> {
     if (errorCode(error) === "EEXIST") throw new InputError(`${path} is a file. Give the name of a folder.`);
     throw explain(path, error);
   }
+}
+
+export async function makeNewFolder(path: string): Promise<boolean> {
+  await makeFolder(dirname(path));
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw explain(path, error);
+  }
+}
+
+export async function appendText(path: string, text: string): Promise<void> {
+  await explained(path, () => appendFile(path, text));
 }
 
 export function sha256(): Sha256 {

@@ -1,4 +1,14 @@
-import { createSink, listFiles, makeFolder, openSource, openStream, pathKind, sha256 } from "./node-files.ts";
+import {
+  appendText,
+  createSink,
+  listFiles,
+  makeFolder,
+  makeNewFolder,
+  openSource,
+  openStream,
+  pathKind,
+  sha256,
+} from "./node-files.ts";
 import { compileKernels, defaultThreads, setRevectorize, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
@@ -10,6 +20,8 @@ export const platform: Platform = {
   pathKind,
   listFiles,
   makeFolder,
+  makeNewFolder,
+  appendText,
   sha256,
   compileKernels,
   startKernelWorker,

@@ -75,6 +75,10 @@ export interface Platform {
   listFiles(pattern: string): Promise<string[]>;
   /** Makes a folder and those above it, where they are missing. */
   makeFolder(path: string): Promise<void>;
+  /** The same, but false, and nothing done, when something already stands under the path. */
+  makeNewFolder(path: string): Promise<boolean>;
+  /** Adds text to the end of a file, which is made where it is missing. */
+  appendText(path: string, text: string): Promise<void>;
   sha256(): Sha256;
   compileKernels(build: KernelBuild): Promise<WebAssembly.Module>;
   startKernelWorker(): KernelWorker;

@@ -59,3 +59,16 @@ export interface DoneEvent {
   /** Whether the run's AbortSignal ended it early. */
   readonly interrupted: boolean;
 }
+
+/** An event as one line of JSON, with `event` for its type: what `--json` prints and metrics.jsonl holds. */
+export function toJsonLine({ type, ...fields }: TrainEvent): string {
+  return `${JSON.stringify({ event: type, ...fields })}\n`;
+}
+
+/** An event as llm.c's main.log has it; undefined for those that llm.c does not log. */
+export function toLogLine(event: TrainEvent): string | undefined {
+  if (event.type === "val") return `s:${event.step} tel:${event.loss.toFixed(4)}\n`;
+  if (event.type !== "step") return undefined;
+  const { step, loss, lr, norm } = event;
+  return `s:${step} trl:${loss.toFixed(4)} lr:${lr.toFixed(6)} norm:${norm.toFixed(2)}\n`;
+}
