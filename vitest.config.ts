@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["source"] } },
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    // They need a browser: npm run test:browser.
+    exclude: ["test/browser/**"],
     pool: "forks",
     // Two test files at a time at most: each may start its own worker threads.
     maxWorkers: 2,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { importsOf, modulesOf, readModule, resolveImport, withoutComments } from "./imports.ts";
+import { importsOf, modulesOf, reachableInBrowser, readModule, resolveImport, withoutComments } from "./imports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -55,7 +55,7 @@ test("only Node's platform and the command import from Node", () => {
 });
 
 test("what only Node has as a global stays at the same edge", () => {
-  const nodeOnly = /\b(process|Buffer|setImmediate|__dirname|require)\b\s*[.(]/;
+  const nodeOnly = /\b(process|Buffer|setImmediate|__dirname)\b\s*[.(]/;
   const outside = modules.filter((path) => nodeOnly.test(withoutComments(readModule(root, path))));
   expect(outside.filter((path) => !nodeAllowed.test(path))).toEqual([]);
 });
@@ -72,30 +72,14 @@ test("only what the package depends on is imported", () => {
   expect([...packages].filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
 });
 
-/** Everything that a page loads, from `entry` on. */
-function reachableInBrowser(entry: string): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  const visit = (path: string) => {
-    if (found.has(path)) return;
-    const imports = importsOf(readModule(root, path));
-    found.set(path, imports);
-    for (const specifier of imports) {
-      if (specifier === "#platform") visit("src/platform/browser.ts");
-      else if (specifier.startsWith(".")) visit(resolveImport(path, specifier));
-    }
-  };
-  visit(entry);
-  return found;
-}
-
 test("nothing that a page loads imports from Node", () => {
-  const found = reachableInBrowser("src/index.ts");
+  const found = reachableInBrowser(root, "src/index.ts");
   expect([...found.keys()]).toContain("src/platform/browser-worker-entry.ts");
   const imports = [...found].flatMap(([path, names]) => names.map((name) => `${path}: ${name}`));
   expect(imports.filter((line) => line.includes(": node:"))).toEqual([]);
 });
 
 test("a browser's worker imports by relative paths alone, since import maps end at the page", () => {
-  const found = reachableInBrowser("src/platform/browser-worker-entry.ts");
+  const found = reachableInBrowser(root, "src/platform/browser-worker-entry.ts");
   expect([...found.values()].flat().filter((specifier) => !specifier.startsWith("."))).toEqual([]);
 });

@@ -33,3 +33,19 @@ export function modulesOf(root: string, folder: string): string[] {
 export function readModule(root: string, path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
+
+/** Everything that a page loads, from `entry` on: each module's path with what it imports. */
+export function reachableInBrowser(root: string, entry: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  const visit = (path: string) => {
+    if (found.has(path)) return;
+    const imports = importsOf(readModule(root, path));
+    found.set(path, imports);
+    for (const specifier of imports) {
+      if (specifier === "#platform") visit("src/platform/browser.ts");
+      else if (specifier.startsWith(".")) visit(resolveImport(path, specifier));
+    }
+  };
+  visit(entry);
+  return found;
+}

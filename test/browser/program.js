@@ -1,0 +1,42 @@
+// What both Node and the browser run, as it is: no build step stands between this file and either.
+import { GPT2, makeConfig, Trainer } from "llm-ts";
+
+/** Batches of tokens that are the same everywhere. */
+class Counting {
+  B = 3;
+  T = 29;
+  #next = 7;
+  reset() {
+    this.#next = 7;
+  }
+  async next() {
+    const inputs = new Int32Array(this.B * this.T);
+    const targets = new Int32Array(this.B * this.T);
+    for (let i = 0; i < inputs.length; i++) {
+      inputs[i] = this.#next;
+      this.#next = (this.#next * 5 + 3) % 67;
+      targets[i] = this.#next;
+    }
+    return { inputs, targets };
+  }
+}
+
+/** Trains a tiny model of odd sizes for a few steps and lets it write: all numbers must be the same everywhere. */
+export async function trainAndWrite(threads) {
+  const config = makeConfig({ maxT: 32, V: 67, L: 2, NH: 3, C: 48 });
+  const model = await GPT2.create(config, { threads, seed: 42 });
+  const trainer = new Trainer(model, { learningRate: 1e-3, weightDecay: 0.1, gradClip: 1 });
+  const losses = [];
+  const norms = [];
+  for await (const event of trainer.run(new Counting(), { steps: 8, sampleEvery: 0 })) {
+    if (event.type !== "step") continue;
+    losses.push(event.loss);
+    norms.push(event.norm);
+  }
+  const tokens = [];
+  for await (const token of model.generateTokens([1, 2, 3], { maxTokens: 20, seed: 1337 })) tokens.push(token);
+  const { description, fma, threads: used } = model.backend;
+  await trainer.dispose();
+  await model.dispose();
+  return { losses, norms, tokens, fma, threads: used, description };
+}
