@@ -12,7 +12,7 @@ import { requireMemory } from "../model/memory.ts";
 import { allocTensorSet, type Parameters } from "../model/parameters.ts";
 import { allocDecodeWorkspace, freeWorkspace } from "../model/workspace.ts";
 import { TextStream, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import { findTokenizer, requireFit, startTokenOf } from "./find-tokenizer.ts";
+import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
 import type { CreateOptions, GenerateOptions, ModelOptions } from "./options.ts";
 
 /** A GPT-2 model in a backend's memory: loaded from a file or made afresh, to be trained, sampled and saved. */
@@ -78,7 +78,7 @@ export class GPT2 {
     { backend: wanted = "wasm", threads, revectorize, tokenizer }: ModelOptions,
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
-    const reads = tokenizer ? requireFit(tokenizer, config.V) : await findTokenizer(path, config.V);
+    const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
     const ownsBackend = typeof wanted === "string";
     const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize }) : wanted;
     try {
@@ -157,7 +157,7 @@ export class GPT2 {
   requireTokenizer(): Tokenizer {
     if (this.tokenizer) return this.tokenizer;
     throw new InputError(
-      `This model of V = ${this.config.V} tokens has no tokenizer. Put the tokenizer.bin that it was trained with beside ` +
+      `This model has no tokenizer. Put the tokenizer.bin that it was trained with, one of ${this.config.V} tokens, beside ` +
         "its file, or give one as an option.",
     );
   }

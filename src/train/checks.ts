@@ -1,6 +1,7 @@
+import type { Batch } from "../data/loader.ts";
 import { InputError, UsageError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
-import type { Batch, BatchSource, RunOptions, TrainerOptions } from "./options.ts";
+import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
 
 function require(okay: boolean, name: string, value: unknown, expected: string): void {
   if (!okay) throw new UsageError(`${name} is ${value}, expected ${expected}.`);

@@ -1,10 +1,11 @@
 import type { Backend } from "../backend/backend.ts";
+import type { Batch } from "../data/loader.ts";
 import { NotFiniteError } from "../errors.ts";
 import { forward, loss } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace, Workspace } from "../model/workspace.ts";
 import { checkTokens } from "./checks.ts";
-import type { Batch, BatchSource } from "./options.ts";
+import type { BatchSource } from "./options.ts";
 
 /** Puts a batch where the next forward pass finds it. */
 export async function writeBatch(be: Backend, ws: Workspace, batch: Batch, V: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Batch } from "../data/loader.ts";
 import type { ScheduleOptions } from "./schedule.ts";
 
 /** How parameters are updated. The defaults are those of llm.c's CPU program. */
@@ -15,16 +16,11 @@ export interface TrainerOptions extends ScheduleOptions {
   readonly gradClip?: number;
 }
 
-/** A batch: row b of `targets` (B,T) is row b of `inputs` (B,T) one token later. Valid until the next call. */
-export interface Batch {
-  readonly inputs: Int32Array;
-  readonly targets: Int32Array;
-}
-
 /** Where batches come from; `TokenLoader` is one. */
 export interface BatchSource {
   readonly B: number;
   readonly T: number;
+  /** Row b of `targets` (B,T) is row b of `inputs` (B,T) one token later. Both are used up before the next call. */
   next(): Promise<Batch>;
   /** Starts over from the first batch. */
   reset(): void | Promise<void>;

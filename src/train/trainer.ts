@@ -1,4 +1,5 @@
 import type { GPT2 } from "../api/gpt2.ts";
+import type { Batch } from "../data/loader.ts";
 import { NotFiniteError, UsageError } from "../errors.ts";
 import { continueTokens } from "../generate/generate.ts";
 import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
@@ -7,7 +8,7 @@ import type { DecodeWorkspace, TrainWorkspace } from "../model/workspace.ts";
 import { checkTrainerOptions } from "./checks.ts";
 import { evaluate, writeBatch } from "./evaluate.ts";
 import type { SampleEvent, TrainEvent } from "./events.ts";
-import type { Batch, BatchSource, RunOptions, TrainerOptions } from "./options.ts";
+import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
 import { planRun, RunMemory, type RunPlan, type SamplePlan } from "./plan.ts";
 import { learningRateAt } from "./schedule.ts";
 

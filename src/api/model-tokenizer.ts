@@ -1,7 +1,6 @@
-import { platform } from "#platform";
+import { findTokenizer } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
-import { loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 const GPT2_VOCABULARY = 50257;
@@ -16,29 +15,13 @@ export function requireFit(tokenizer: Tokenizer, V: number): Tokenizer {
 }
 
 /**
- * The tokenizer that belongs to a model: what lies beside its file as tokenizer.bin or gpt2_tokenizer.bin, else GPT-2's
- * for GPT-2's vocabulary. A file of another vocabulary belongs to another model and is passed over.
+ * The tokenizer that belongs to a model of vocabulary `V`: the one that lies beside its file, else GPT-2's for GPT-2's
+ * vocabulary. A file with another number of tokens belongs to another model, and is passed over.
  */
-export async function findTokenizer(modelPath: string | undefined, V: number): Promise<Tokenizer | undefined> {
-  if (modelPath !== undefined) {
-    const folder = modelPath.replace(/[^/\\]*$/, "");
-    for (const name of ["tokenizer.bin", "gpt2_tokenizer.bin"]) {
-      const path = folder + name;
-      if ((await platform.pathKind(path)) !== "file") continue;
-      const tokenizer = await readTokenizer(path);
-      if (tokenizer.vocabSize === V) return tokenizer;
-    }
-  }
+export async function tokenizerOf(modelPath: string | undefined, V: number): Promise<Tokenizer | undefined> {
+  const found = modelPath === undefined ? undefined : await findTokenizer(modelPath);
+  if (found?.vocabSize === V) return found;
   return V === GPT2_VOCABULARY ? gpt2Tokenizer() : undefined;
-}
-
-async function readTokenizer(path: string): Promise<Tokenizer> {
-  const source = await platform.openSource(path);
-  try {
-    return await loadTokenizer(source);
-  } finally {
-    await source.close();
-  }
 }
 
 /**

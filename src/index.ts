@@ -1,0 +1,45 @@
+/**
+ * llm.ts: train, fine-tune and run GPT-2 on a CPU.
+ *
+ *     import { GPT2, TokenLoader, Trainer } from "llm-ts";
+ *
+ *     const model = await GPT2.load("gpt2_124M.bin", { threads: 4 });
+ *     const trainer = new Trainer(model, { learningRate: 1e-4, weightDecay: 0.1 });
+ *     const loader = await TokenLoader.open("train.bin", { B: 4, T: 64 });
+ *     for await (const event of trainer.run(loader, { steps: 40 }))
+ *       if (event.type === "step") console.log(event.step, event.loss);
+ *     for await (const piece of model.generate("First Citizen:", { maxTokens: 64, temperature: 0.8, seed: 1337 }))
+ *       process.stdout.write(piece);
+ *     await model.save("out.bin");
+ *     await model.dispose();
+ *
+ * Everything that can go wrong is an LlmError with a message made for people.
+ */
+export { GPT2 } from "./api/gpt2.ts";
+export type { CreateOptions, GenerateOptions, ModelOptions } from "./api/options.ts";
+export type { Backend, Tensor } from "./backend/backend.ts";
+export { type BackendName, backendNames, createBackend } from "./backend/create.ts";
+export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
+export { type Batch, TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
+export type { DataOrder } from "./data/order.ts";
+export { BackendError, InputError, LlmError, MemoryError, NotFiniteError, UsageError } from "./errors.ts";
+export type { SamplingOptions } from "./generate/sampler.ts";
+export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";
+export { type MemoryPlan, memoryNeeded } from "./model/memory.ts";
+export { type Parameters, parameterCount, type TensorName, tensorNames, tensorShapes } from "./model/parameters.ts";
+export { byteTokenizer } from "./tokenizer/byte.ts";
+export { charTokenizer, charTokenizerOf } from "./tokenizer/char.ts";
+export { gpt2Tokenizer } from "./tokenizer/gpt2.ts";
+export { type EncodeStream, TextStream, type Tokenizer, type TokenizerKind } from "./tokenizer/tokenizer.ts";
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  SampleEvent,
+  StepEvent,
+  TrainEvent,
+  ValEvent,
+} from "./train/events.ts";
+export type { BatchSource, RunOptions, TrainerOptions } from "./train/options.ts";
+export { RunFolder } from "./train/run-folder.ts";
+export { learningRateAt, type ScheduleOptions } from "./train/schedule.ts";
+export { Trainer } from "./train/trainer.ts";
