@@ -1,0 +1,116 @@
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import { loadTokenizer } from "../tokenizer/load.ts";
+import type { Tokenizer, TokenizerKind } from "../tokenizer/tokenizer.ts";
+
+/** One of the token files that `prepare` wrote. */
+export interface DatasetSplit {
+  /** Its name in the folder. */
+  readonly file: string;
+  readonly tokens: number;
+}
+
+/** What `prepare` notes beside its token files, in dataset.json. */
+export interface Dataset {
+  /** Where the text came from. */
+  readonly source: string;
+  /** Of the text's bytes, all documents one after the other. */
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly documents: number;
+  readonly tokenizer: TokenizerKind;
+  readonly vocabSize: number;
+  readonly train: DatasetSplit;
+  readonly val?: DatasetSplit;
+}
+
+export const datasetFile = "dataset.json";
+export const tokenizerFile = "tokenizer.bin";
+
+/** A file's path in a folder. Forward slashes work everywhere. */
+export function inFolder(folder: string, name: string): string {
+  return /[\\/]$/.test(folder) ? folder + name : `${folder}/${name}`;
+}
+
+/** The folder that a file lies in. */
+export function folderOf(path: string): string {
+  const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  return cut < 0 ? "." : path.slice(0, Math.max(cut, 1));
+}
+
+/** The dataset.json of a folder; undefined when there is none, InputError when it is damaged. */
+export async function readDataset(folder: string): Promise<Dataset | undefined> {
+  const path = inFolder(folder, datasetFile);
+  if ((await platform.pathKind(path)) !== "file") return undefined;
+  return parseDataset(path, await readSmallText(path));
+}
+
+/** No dataset.json is near this; it keeps a wrong file from being read whole. */
+const longestText = 1 << 20;
+
+async function readSmallText(path: string): Promise<string> {
+  const source = await platform.openSource(path);
+  try {
+    if (source.size > longestText)
+      throw new InputError(
+        `${path} has ${source.size} bytes, expected at most ${longestText}. Prepare the data again.`,
+      );
+    return new TextDecoder().decode(await source.read(0, source.size));
+  } finally {
+    await source.close();
+  }
+}
+
+const kinds: readonly unknown[] = ["gpt2", "char", "byte", "unknown"] satisfies TokenizerKind[];
+
+/** The content of a dataset.json; InputError says which field is wrong. */
+export function parseDataset(path: string, text: string): Dataset {
+  const data = parseObject(path, text);
+  const wrong = (field: string, expected: string) =>
+    new InputError(
+      `${path}: "${field}" is ${JSON.stringify(data[field]) ?? "missing"}, expected ${expected}. ` +
+        "Prepare the data again.",
+    );
+  if (!kinds.includes(data.tokenizer)) throw wrong("tokenizer", '"gpt2", "char" or "byte"');
+  if (!isSplit(data.train)) throw wrong("train", '{"file": the name of a file in this folder, "tokens": a number}');
+  if (data.val !== undefined && !isSplit(data.val)) throw wrong("val", 'the same as "train", or nothing');
+  return data as unknown as Dataset;
+}
+
+function parseObject(path: string, text: string): Record<string, unknown> {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${path} is no valid JSON: ${String(error)}. Prepare the data again.`, { cause: error });
+  }
+  if (typeof data !== "object" || data === null || Array.isArray(data))
+    throw new InputError(`${path} holds no JSON object. Prepare the data again.`);
+  return data as Record<string, unknown>;
+}
+
+function isSplit(value: unknown): value is DatasetSplit {
+  if (typeof value !== "object" || value === null || !("file" in value) || !("tokens" in value)) return false;
+  return typeof value.file === "string" && !/[\\/]/.test(value.file) && Number.isSafeInteger(value.tokens);
+}
+
+/** The tokenizer of the dataset, run or model that `path` (a folder, or a file in it) belongs to, where there is one. */
+export async function findTokenizer(path: string): Promise<Tokenizer | undefined> {
+  const folder = (await platform.pathKind(path)) === "folder" ? path : folderOf(path);
+  const dataset = await readDataset(folder);
+  for (const name of [tokenizerFile, "gpt2_tokenizer.bin"]) {
+    const file = inFolder(folder, name);
+    if ((await platform.pathKind(file)) === "file") return openTokenizer(file, dataset?.tokenizer);
+  }
+  return undefined;
+}
+
+/** The tokenizer in an llm.c tokenizer file; dataset.json beside it tells its kind, where there is one. */
+export async function openTokenizer(file: string, kind?: TokenizerKind): Promise<Tokenizer> {
+  const source = await platform.openSource(file);
+  try {
+    return await loadTokenizer(source, kind ?? (await readDataset(folderOf(file)))?.tokenizer);
+  } finally {
+    await source.close();
+  }
+}

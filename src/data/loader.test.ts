@@ -1,0 +1,163 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { MemorySink } from "../../test/memory-sink.ts";
+import { InputError } from "../errors.ts";
+import { TokenWriter } from "../format/tokens.ts";
+import { Mt19937 } from "../random/mt19937.ts";
+import { TokenLoader, type TokenLoaderOptions } from "./loader.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "llm-ts-loader-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function writeTokens(name: string, count: number, first: number) {
+  const sink = new MemorySink();
+  const writer = await TokenWriter.create(sink, 2);
+  await writer.write(Array.from({ length: count }, (_, i) => first + i));
+  await writer.finish();
+  const path = `${folder}/${name}`;
+  writeFileSync(path, sink.bytes);
+  return path;
+}
+
+/** Three files whose tokens count up: of 6, 5 and 7 batches of 2 x 4 tokens. */
+async function writeShards() {
+  await writeTokens("s_0.bin", 50, 0);
+  await writeTokens("s_1.bin", 41, 1000);
+  await writeTokens("s_2.bin", 64, 2000);
+}
+
+const sizes = { B: 2, T: 4 };
+
+/** The first token of each of the next batches. */
+async function firsts(loader: TokenLoader, batches: number) {
+  const found: number[] = [];
+  for (let i = 0; i < batches; i++) found.push((await loader.next()).inputs[0]);
+  return found;
+}
+
+test("file order goes from start to end and starts again when the next batch would pass the end", async () => {
+  await writeShards();
+  const loader = await TokenLoader.open(`${folder}/s_*.bin`, sizes);
+  expect(loader).toMatchObject({ numTokens: 155, batchesPerEpoch: 18, B: 2, T: 4 });
+  expect(loader.files).toEqual([0, 1, 2].map((n) => `${folder}/s_${n}.bin`));
+  expect(await loader.next()).toEqual({
+    inputs: Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7),
+    targets: Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+  });
+  // What llm.c's dataloader.h gives for these files.
+  const expected = [
+    8, 16, 24, 32, 40, 1000, 1008, 1016, 1024, 1032, 2000, 2008, 2016, 2024, 2032, 2040, 2048, 0, 8, 16,
+  ];
+  expect(await firsts(loader, expected.length)).toEqual(expected);
+  loader.reset();
+  expect(await firsts(loader, 2)).toEqual([0, 8]);
+});
+
+test("shuffle order is llm.c's, over several epochs", async () => {
+  await writeShards();
+  const loader = await TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order: "shuffle" });
+  // What llm.c's dataloader.h gives for these files, shuffled, as the first process.
+  const expected = [
+    2016, 2000, 2040, 2024, 2008, 2048, 2032, 1016, 1032, 1024, 1008, 1000, 0, 40, 8, 24, 32, 16, 2000, 2048, 2016,
+    2032, 2040, 2008, 2024, 0, 16, 24, 32, 40, 8, 1024, 1032, 1008, 1000, 1016, 32, 16, 24, 0, 8, 40, 2000, 2040, 2016,
+  ];
+  expect(await firsts(loader, expected.length)).toEqual(expected);
+  loader.reset();
+  expect(await firsts(loader, 5)).toEqual([32, 16, 24, 8, 0]);
+  const one = await TokenLoader.open(`${folder}/s_1.bin`, { ...sizes, order: "shuffle", seed: 42 });
+  const expectedOne = [1032, 1000, 1008, 1024, 1016, 1016, 1000, 1032, 1024, 1008, 1016, 1032];
+  expect(await firsts(one, expectedOne.length)).toEqual(expectedOne);
+  const other = await TokenLoader.open(`${folder}/s_1.bin`, { ...sizes, order: "shuffle", seed: 43 });
+  expect(await firsts(other, expectedOne.length)).not.toEqual(expectedOne);
+});
+
+test("random order draws each row's start as torch.randint does", async () => {
+  await writeShards();
+  const loader = await TokenLoader.open(`${folder}/s_2.bin`, { ...sizes, order: "random", seed: 1337 });
+  const random = new Mt19937(1337);
+  for (let batch = 0; batch < 20; batch++) {
+    const starts = [0, 1].map(() => 2000 + (random.randint32() % 60));
+    const { inputs, targets } = await loader.next();
+    expect([...inputs]).toEqual(starts.flatMap((start) => [0, 1, 2, 3].map((t) => start + t)));
+    expect([...targets]).toEqual([...inputs].map((token) => token + 1));
+  }
+  loader.reset();
+  expect(await firsts(loader, 1)).toEqual([2000 + (new Mt19937(1337).randint32() % 60)]);
+
+  const all = await TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order: "random" });
+  const seen = new Set<number>();
+  for (let batch = 0; batch < 1000; batch++) {
+    const { inputs, targets } = await all.next();
+    expect([...targets]).toEqual([...inputs].map((token) => token + 1));
+    seen.add(inputs[0]).add(inputs[4]);
+  }
+  expect(seen.size).toBe(50 + 41 + 64 - 3 * 4);
+});
+
+test.each(["file", "shuffle", "random"] as const)("%s order goes on after a skip", async (order) => {
+  await writeShards();
+  const open = () => TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order });
+  const [whole, resumed] = [await open(), await open()];
+  await firsts(whole, 29);
+  resumed.skip(29);
+  expect(await firsts(resumed, 30)).toEqual(await firsts(whole, 30));
+});
+
+test("reads the headerless files of April 2024 when asked", async () => {
+  const path = `${folder}/old.bin`;
+  writeFileSync(path, new Uint8Array(Int32Array.from({ length: 20 }, (_, i) => i).buffer));
+  const loader = await TokenLoader.open(path, { ...sizes, headerless: true });
+  expect(await firsts(loader, 3)).toEqual([0, 8, 0]);
+});
+
+test("finds the files of a folder", async () => {
+  await writeTokens("tiny_shakespeare_train.bin", 20, 0);
+  await writeTokens("tiny_shakespeare_val.bin", 20, 100);
+  const val = await TokenLoader.open(folder, { ...sizes, split: "val" });
+  expect(await firsts(val, 1)).toEqual([100]);
+  await writeTokens("x_train.bin", 20, 0);
+  await expect(TokenLoader.open(folder, sizes)).rejects.toThrow(/several train files/);
+  const train = { file: "x_train.bin", tokens: 20 };
+  writeFileSync(`${folder}/dataset.json`, JSON.stringify({ tokenizer: "char", train }));
+  expect((await TokenLoader.open(folder, sizes)).files).toEqual([`${folder}/x_train.bin`]);
+  await expect(TokenLoader.open(folder, { ...sizes, split: "val" })).rejects.toThrow(/has no val data/);
+  for (const content of [
+    "{",
+    "[]",
+    '{"tokenizer":"char"}',
+    '{"tokenizer":"char","train":{"file":"../x","tokens":1}}',
+  ]) {
+    writeFileSync(`${folder}/dataset.json`, content);
+    await expect(TokenLoader.open(folder, sizes)).rejects.toThrow(InputError);
+  }
+});
+
+async function failure(pattern: string | string[], options: TokenLoaderOptions = sizes) {
+  const loader = await TokenLoader.open(pattern, options);
+  await loader.next();
+}
+
+test("says what is wrong with data that cannot be used", async () => {
+  const path = await writeTokens("a.bin", 9, 96);
+  await failure(path);
+  await expect(failure(path, { ...sizes, V: 100 })).rejects.toThrow(
+    /a\.bin: token 100 at position 4 is not in the model's vocabulary of 100/,
+  );
+  const short = await writeTokens("short.bin", 8, 0);
+  await expect(failure(short)).rejects.toThrow(/has 8 tokens, expected at least 9 for one batch of B = 2 rows/);
+  await expect(failure([path, short])).rejects.toThrow(/short\.bin has 8 tokens/);
+  await failure(short, { ...sizes, order: "random" });
+  const tiny = await writeTokens("tiny.bin", 4, 0);
+  await expect(failure(tiny, { ...sizes, order: "random" })).rejects.toThrow(/expected at least 5 .* T = 4/);
+  await expect(failure(`${folder}/none.bin`)).rejects.toThrow(/none\.bin does not exist/);
+  await expect(failure(`${folder}/none*.bin`)).rejects.toThrow(/No file matches/);
+  await expect(failure([])).rejects.toThrow(InputError);
+  await expect(failure(path, { B: 0, T: 4 })).rejects.toThrow(/B is 0/);
+  mkdirSync(`${folder}/empty`);
+  await expect(failure(`${folder}/empty`)).rejects.toThrow(/holds no train\.bin/);
+});

@@ -1,0 +1,190 @@
+import { platform } from "#platform";
+import { InputError, UsageError } from "../errors.ts";
+import { openTokenFile, type TokenFile } from "../format/tokens.ts";
+import { inFolder, readDataset } from "./dataset.ts";
+import { type BatchOrder, type DataOrder, makeOrder, samplesIn, type Window } from "./order.ts";
+
+export interface TokenLoaderOptions {
+  /** Rows of a batch. */
+  readonly B: number;
+  /** Tokens of a row. */
+  readonly T: number;
+  /**
+   * `file` (default): from start to end, as llm.c did in April 2024 and still does for validation. `shuffle`: as
+   * today's llm.c does for training. `random`: rows from anywhere, as nanoGPT does.
+   */
+  readonly order?: DataOrder;
+  /** For `shuffle` and `random`; default 42. */
+  readonly seed?: number;
+  /** The model's vocabulary: tokens at or over it are refused. */
+  readonly V?: number;
+  /** The files have no header, only int32 tokens: llm.c's of April 2024. */
+  readonly headerless?: boolean;
+  /** Which file of a folder that `prepare` wrote; default `train`. */
+  readonly split?: "train" | "val";
+}
+
+/** B*T tokens and, for each, the token that follows it. */
+export interface Batch {
+  readonly inputs: Int32Array;
+  readonly targets: Int32Array;
+}
+
+/** Files that together are no larger than this are read into memory once. */
+const inMemoryBytes = 64 << 20;
+
+/** Serves batches from token files, in llm.c's or nanoGPT's order. */
+export class TokenLoader {
+  /** The paths of the token files, in order. */
+  readonly files: readonly string[];
+  readonly B: number;
+  readonly T: number;
+  readonly numTokens: number;
+  /** Batches after which each token was seen once, but for a rest at the end of each file. */
+  readonly batchesPerEpoch: number;
+  readonly #files: readonly TokenFile[];
+  readonly #order: BatchOrder;
+  readonly #V: number | undefined;
+
+  private constructor(files: readonly TokenFile[], options: TokenLoaderOptions) {
+    const { B, T, order = "file", seed = 42, V } = options;
+    const counts = files.map((file) => file.count);
+    this.#files = files;
+    this.#order = makeOrder(order, counts, { B, T }, seed);
+    this.#V = V;
+    this.B = B;
+    this.T = T;
+    this.files = files.map((file) => file.name);
+    this.numTokens = counts.reduce((sum, count) => sum + count, 0);
+    this.batchesPerEpoch = counts.reduce((sum, count) => sum + samplesIn(count, { B, T }), 0);
+  }
+
+  /**
+   * Opens what `patterns` name: token files, globs of them (`data/train_*.bin`), or a folder that `prepare` wrote.
+   * InputError when there is none, one is damaged, or one is too short for a batch.
+   */
+  static async open(patterns: string | readonly string[], options: TokenLoaderOptions): Promise<TokenLoader> {
+    const { B, T, split = "train" } = options;
+    for (const [name, value] of Object.entries({ B, T }))
+      if (!Number.isSafeInteger(value) || value < 1)
+        throw new UsageError(`${name} is ${value}, expected a whole number of at least 1.`);
+    const paths = await pathsOf(patterns, split);
+    const files: TokenFile[] = [];
+    try {
+      for (const path of paths) files.push(await openTokenFile(await platform.openSource(path), options));
+      for (const file of files) checkLength(file, options);
+      const bytes = files.reduce((sum, file) => sum + file.count * file.tokenBytes, 0);
+      return new TokenLoader(bytes > inMemoryBytes ? files : await Promise.all(files.map(inMemory)), options);
+    } catch (error) {
+      await closeAll(files);
+      throw error;
+    }
+  }
+
+  /** The next batch. The order never ends: after the last batch of an epoch comes the first of the next. */
+  async next(): Promise<Batch> {
+    const windows = this.#order.next();
+    const inputs = new Int32Array(this.B * this.T);
+    const targets = new Int32Array(this.B * this.T);
+    const pieces = await Promise.all(windows.map((window) => this.#read(window)));
+    let row = 0;
+    for (const tokens of pieces) {
+      inputs.set(tokens.subarray(0, -1), row);
+      targets.set(tokens.subarray(1), row);
+      row += tokens.length - 1;
+    }
+    return { inputs, targets };
+  }
+
+  /** Passes over batches without reading them: where a run that was interrupted goes on. */
+  skip(batches: number): void {
+    for (let i = 0; i < batches; i++) this.#order.next();
+  }
+
+  /**
+   * Starts over: `file` at the first batch, `random` at its seed. `shuffle` begins a new epoch in a new order, as
+   * llm.c does.
+   */
+  reset(): void {
+    this.#order.reset();
+  }
+
+  async close(): Promise<void> {
+    await closeAll(this.#files);
+  }
+
+  async #read({ file, start, length }: Window): Promise<Int32Array> {
+    const source = this.#files[file];
+    const tokens = await source.read(start, length);
+    const V = this.#V;
+    const bad = V === undefined ? -1 : tokens.findIndex((token) => token < 0 || token >= V);
+    if (bad >= 0)
+      throw new InputError(
+        `${source.name}: token ${tokens[bad] >>> 0} at position ${start + bad} is not in the model's vocabulary of ` +
+          `${V}. Prepare the data with the model's tokenizer, or use a model of the data's vocabulary.`,
+      );
+    return tokens;
+  }
+}
+
+async function pathsOf(patterns: string | readonly string[], split: "train" | "val"): Promise<string[]> {
+  const found: string[] = [];
+  for (const pattern of typeof patterns === "string" ? [patterns] : patterns) {
+    const isFolder = (await platform.pathKind(pattern)) === "folder";
+    found.push(...(isFolder ? [await splitOf(pattern, split)] : await filesMatching(pattern)));
+  }
+  if (found.length === 0) throw new InputError("No token files were given. Name one, or a folder of prepared data.");
+  return found;
+}
+
+async function filesMatching(pattern: string): Promise<string[]> {
+  const files = await platform.listFiles(pattern);
+  if (files.length > 0) return files;
+  const what = /[*?]/.test(pattern) ? `No file matches ${pattern}` : `${pattern} does not exist`;
+  throw new InputError(`${what}. Check the path, or make token files with llm-ts prepare.`);
+}
+
+/** The training or validation file of a folder: as dataset.json has it, else by llm.c's and our own names. */
+async function splitOf(folder: string, split: "train" | "val"): Promise<string> {
+  const dataset = await readDataset(folder);
+  if (dataset) {
+    const part = dataset[split];
+    if (part) return inFolder(folder, part.file);
+    throw new InputError(
+      `${folder} has no ${split} data: it was prepared without. Prepare it with --val-fraction 0.1.`,
+    );
+  }
+  const files = [...(await platform.listFiles(inFolder(folder, `${split}.bin`)))];
+  if (files.length === 0) files.push(...(await platform.listFiles(inFolder(folder, `*_${split}.bin`))));
+  if (files.length === 1) return files[0];
+  throw new InputError(
+    files.length === 0
+      ? `${folder} holds no ${split}.bin. Make one with llm-ts prepare, or name the token file itself.`
+      : `${folder} holds several ${split} files: ${files.join(", ")}. Name the one to use, or a glob.`,
+  );
+}
+
+function checkLength(file: TokenFile, { B, T, order = "file" }: TokenLoaderOptions): void {
+  const needed = order === "random" ? T + 1 : B * T + 1;
+  if (file.count >= needed) return;
+  const why = order === "random" ? `T = ${T}` : `B = ${B} rows of T = ${T}`;
+  throw new InputError(
+    `${file.name} has ${file.count} tokens, expected at least ${needed} for one batch of ${why}. ` +
+      "Use a longer text, or a smaller batch or block (-b, -t).",
+  );
+}
+
+async function inMemory(file: TokenFile): Promise<TokenFile> {
+  const tokens = await file.read(0, file.count);
+  await file.close();
+  const compact = file.tokenBytes === 2 ? Uint16Array.from(tokens) : tokens;
+  return {
+    ...file,
+    read: async (start, length) => Int32Array.from(compact.subarray(start, start + length)),
+    close: async () => {},
+  };
+}
+
+async function closeAll(files: readonly TokenFile[]): Promise<void> {
+  await Promise.all(files.map((file) => file.close()));
+}
