@@ -30,7 +30,8 @@ export function setRevectorize(on: boolean): boolean {
 const entry = new URL(`./node-worker-entry${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 export function startKernelWorker(): KernelWorker {
-  const worker = new Worker(entry);
+  // Not the options of this process: they may be about its main script (--input-type), and V8 flags hold anyway.
+  const worker = new Worker(entry, { execArgv: [] });
   return {
     postMessage: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.on("message", listener),

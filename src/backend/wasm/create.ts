@@ -3,7 +3,7 @@ import { BackendError, UsageError } from "../../errors.ts";
 import type { KernelBuild } from "../../platform/platform.ts";
 import type { Backend } from "../backend.ts";
 import { WasmBackend } from "./backend.ts";
-import { DirectExecutor, type Executor } from "./executor.ts";
+import { DirectExecutor } from "./executor.ts";
 import { exportsOf } from "./kernels.ts";
 import { KernelMemory } from "./memory.ts";
 import { WorkerPool } from "./pool.ts";
@@ -30,32 +30,37 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
   const shared = options.shared ?? platform.sharedMemory;
   const threads = shared ? checkedThreads(options.threads ?? platform.defaultThreads()) : 1;
   const wide = options.revectorize === true && platform.setRevectorize(true);
-  const { module, relaxed } = await compile(shared, options.relaxed);
-  const memory = new KernelMemory(shared);
+  // Workers take longest to start, so they come first.
+  const pool = shared ? new WorkerPool(Array.from({ length: threads }, platform.startKernelWorker)) : null;
+  try {
+    return await start(pool, wide, options);
+  } catch (error) {
+    await pool?.dispose();
+    throw error;
+  }
+}
+
+async function start(pool: WorkerPool | null, wide: boolean, options: WasmBackendOptions): Promise<Backend> {
+  const { module, relaxed } = await compile(pool !== null, options.relaxed);
+  const memory = new KernelMemory(pool !== null);
   const kernels = exportsOf(await WebAssembly.instantiate(module, { env: { memory: memory.memory } }));
 
-  const measured = `${shared} ${relaxed} ${wide}`;
+  const measured = `${pool !== null} ${relaxed} ${wide}`;
   const known = options.tile === undefined ? tilesMeasured.get(measured) : tileNames.indexOf(options.tile);
   const scratch = memory.take(kernels.scratchBytes(0)).address;
   const operands = memory.take(TRIAL_BYTES).address;
   const trial = known === undefined ? { scratch, operands } : null;
-
-  let executor: Executor;
   let tile = known ?? 0;
-  if (shared) {
-    const startWorker = platform.startKernelWorker;
-    const started = await WorkerPool.start({ module, memory: memory.memory, threads, startWorker, trial, tile });
-    executor = started.pool;
-    tile = started.tile;
-  } else {
-    if (trial) tile = chooseTile(kernels, memory.memory, trial);
-    else kernels.setTile(tile);
-    executor = new DirectExecutor(kernels);
-  }
-  tilesMeasured.set(measured, tile);
+  if (pool) tile = await pool.start({ module, memory: memory.memory, trial, tile });
+  else if (trial) tile = chooseTile(kernels, memory.memory, trial);
+  else kernels.setTile(tile);
+  if (trial) tilesMeasured.set(measured, tile);
   memory.release(scratch);
   memory.release(operands);
-  return new WasmBackend({ description: describe(relaxed, tile, wide, threads), memory, executor, kernels });
+
+  const executor = pool ?? new DirectExecutor(kernels);
+  const description = describe(relaxed, tile, wide, executor.threads);
+  return new WasmBackend({ description, memory, executor, kernels });
 }
 
 function checkedThreads(threads: number): number {

@@ -35,11 +35,9 @@ interface Step {
   readonly reject: (error: BackendError) => void;
 }
 
-export interface PoolOptions {
+export interface PoolStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  readonly threads: number;
-  readonly startWorker: () => KernelWorker;
   /** Given: the first worker finds the fastest tile. Else `tile` is used. */
   readonly trial: TileTrial | null;
   readonly tile: number;
@@ -48,8 +46,10 @@ export interface PoolOptions {
 export class WorkerPool implements Executor {
   readonly threads: number;
   private readonly workers: readonly KernelWorker[];
-  private readonly shared: SharedArrayBuffer;
-  private readonly views: Shared;
+  /** Each worker's answer to its start: the tile that it chose, if it was asked to. */
+  private readonly ready: readonly Promise<number | null>[];
+  private readonly shared = new SharedArrayBuffer(SHARED_BYTES);
+  private readonly views: Shared = sharedViews(this.shared);
   private readonly waitAsync = typeof Atomics.waitAsync === "function";
 
   /** Commands put into the ring so far, modulo 2^32, and how many of them are known to be done. */
@@ -63,26 +63,25 @@ export class WorkerPool implements Executor {
   private error: BackendError | null = null;
   private disposal: Promise<void> | null = null;
 
-  private constructor(options: PoolOptions) {
-    this.threads = options.threads;
-    this.shared = new SharedArrayBuffer(SHARED_BYTES);
-    this.views = sharedViews(this.shared);
-    this.workers = Array.from({ length: options.threads }, options.startWorker);
+  /** Takes over workers that were just created; they boot while the caller prepares what `start` needs. */
+  constructor(workers: readonly KernelWorker[]) {
+    this.threads = workers.length;
+    this.workers = workers;
+    this.ready = workers.map((_, thread) => this.listen(thread));
+    for (const answer of this.ready) answer.catch(() => {}); // `start` will tell, if anyone still asks
   }
 
-  /** Resolves when all workers are ready; BackendError if one cannot start. Gives the pool and the tile in use. */
-  static async start(options: PoolOptions): Promise<{ pool: WorkerPool; tile: number }> {
-    const pool = new WorkerPool(options);
-    try {
-      const tiles = await Promise.all(pool.workers.map((_, thread) => pool.startWorker(thread, options)));
-      const tile = tiles[0] ?? options.tile;
-      pool.enqueue(SET_TILE, tile);
-      for (const worker of pool.workers) worker.keepAlive(false);
-      return { pool, tile };
-    } catch (error) {
-      await pool.dispose();
-      throw error;
+  /** Resolves with the tile in use when all workers are ready; BackendError if one cannot start. */
+  async start({ module, memory, trial, tile }: PoolStart): Promise<number> {
+    const { shared, threads } = this;
+    for (const [thread, worker] of this.workers.entries()) {
+      const start: WorkerStart = { module, memory, shared, thread, threads, trial: thread === 0 ? trial : null };
+      worker.postMessage(start);
     }
+    const [chosen] = await Promise.all(this.ready);
+    this.enqueue(SET_TILE, chosen ?? tile);
+    for (const worker of this.workers) worker.keepAlive(false);
+    return chosen ?? tile;
   }
 
   enqueue(opcode: number, ...args: number[]): void {
@@ -112,7 +111,7 @@ export class WorkerPool implements Executor {
     return this.disposal;
   }
 
-  private startWorker(thread: number, options: PoolOptions): Promise<number | null> {
+  private listen(thread: number): Promise<number | null> {
     const worker = this.workers[thread];
     return new Promise((resolve, reject) => {
       const failed = (message: string) => {
@@ -127,15 +126,6 @@ export class WorkerPool implements Executor {
         else if (report.type === "failed") failed(report.message);
         else this.fencePassed();
       });
-      const start: WorkerStart = {
-        module: options.module,
-        memory: options.memory,
-        shared: this.shared,
-        thread,
-        threads: this.threads,
-        trial: thread === 0 ? options.trial : null,
-      };
-      worker.postMessage(start);
     });
   }
 

@@ -7,7 +7,7 @@
  */
 
 /** Commands that fit into the ring: a power of two. One place is kept for a fence. */
-export const CAPACITY = 4096;
+export const CAPACITY = 1024;
 /** A command in the ring: its opcode and up to 15 arguments, all f64, which holds every i32, address and f32. */
 export const SLOT = 16;
 export const MAX_ARGUMENTS = SLOT - 1;
@@ -49,7 +49,7 @@ export function slotOf(count: number): number {
   return (count & (CAPACITY - 1)) * SLOT;
 }
 
-/** Looks before a worker sleeps: about 30 microseconds. */
+/** Looks before a worker sleeps: some tens of microseconds. */
 const LOOKS = 10_000;
 
 /** Returns once the word is no longer `value`. Blocks: never in the calling thread. */

@@ -1,0 +1,268 @@
+// What stands around the kernels: order of commands, failures, memory, workers' lives. No test here measures time.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { BackendError, MemoryError, UsageError } from "../../errors.ts";
+import type { KernelWorker } from "../../platform/platform.ts";
+import type { Backend, Tensor } from "../backend.ts";
+import { createBackend } from "../create.ts";
+import { createWasmBackend, type WasmBackendOptions } from "./create.ts";
+import { opcodeOf } from "./kernels.ts";
+import { WorkerPool } from "./pool.ts";
+import { CAPACITY } from "./protocol.ts";
+
+const kinds: WasmBackendOptions[] = [
+  { threads: 1, tile: "4x8" },
+  { threads: 3, tile: "4x8" },
+  { shared: false, tile: "4x8" },
+];
+
+/** A test for each kind of backend, which is disposed of at its end. */
+function onEach(name: string, body: (backend: Backend) => Promise<void>): void {
+  for (const options of kinds) {
+    test(`${name} (${options.shared === false ? "no workers" : `${options.threads} workers`})`, async () => {
+      const backend = await createWasmBackend(options);
+      try {
+        await body(backend);
+      } finally {
+        await backend.dispose();
+      }
+    });
+  }
+}
+
+function vector(backend: Backend, ...numbers: number[]): { tensor: Tensor; written: Promise<void> } {
+  const tensor = backend.alloc([numbers.length]);
+  return { tensor, written: backend.write(tensor, Float32Array.from(numbers)) };
+}
+
+/** A tensor far outside of memory: to use it is a trap. */
+function outside(tensor: Tensor): Tensor {
+  return { ...tensor, offset: 2 ** 29 };
+}
+
+describe("order", () => {
+  onEach("many more commands than the ring holds run in order, none lost", async (backend) => {
+    const count = 12 * CAPACITY + 1;
+    const [sum, one] = [vector(backend, 0, 5), vector(backend, 1, 2)];
+    for (let i = 0; i < count; i++) backend.residualForward(sum.tensor, sum.tensor, one.tensor);
+    expect([...(await backend.read(sum.tensor))]).toEqual([count, 5 + 2 * count]);
+  });
+
+  onEach("reads and writes keep their place among commands, awaited or not", async (backend) => {
+    const { tensor } = vector(backend, 1, 1, 1);
+    const double = () => backend.residualForward(tensor, tensor, tensor);
+    double();
+    const before = backend.read(tensor);
+    double();
+    const written = backend.write(tensor, Float32Array.of(10));
+    double();
+    const after = backend.read(tensor);
+    double();
+    expect([...(await before)]).toEqual([2, 2, 2]);
+    await written;
+    expect([...(await after)]).toEqual([20, 8, 8]);
+    expect([...(await backend.read(tensor))]).toEqual([40, 16, 16]);
+  });
+
+  onEach("integers are filled, written and kept as such", async (backend) => {
+    const tensor = backend.alloc([3], "i32");
+    backend.fill(tensor, -7);
+    await backend.write(tensor, Int32Array.of(2 ** 30));
+    const bits = await backend.read(tensor);
+    expect([...new Int32Array(bits.buffer)]).toEqual([2 ** 30, -7, -7]);
+  });
+
+  test("a caller without Atomics.waitAsync is told by message", async () => {
+    const { waitAsync } = Atomics;
+    Object.defineProperty(Atomics, "waitAsync", { value: undefined, configurable: true, writable: true });
+    try {
+      const backend = await createWasmBackend({ threads: 2, tile: "4x8" });
+      const { tensor } = vector(backend, 1);
+      for (let i = 0; i < 2 * CAPACITY; i++) backend.fill(tensor, i);
+      expect([...(await backend.read(tensor))]).toEqual([2 * CAPACITY - 1]);
+      await backend.dispose();
+    } finally {
+      Object.defineProperty(Atomics, "waitAsync", { value: waitAsync, configurable: true, writable: true });
+    }
+  });
+
+  test("the event loop turns while workers compute", async () => {
+    const backend = await createWasmBackend({ threads: 2, tile: "4x8" });
+    const [a, b, c] = [0, 1, 2].map(() => backend.alloc([512, 512]));
+    const order: string[] = [];
+    for (let i = 0; i < 40; i++) backend.matmulForward(c, a, b, null, 512, 512, 512); // far more than a turn's time
+    const done = backend.sync().then(() => order.push("computed"));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    order.push("turned");
+    await done;
+    expect(order).toEqual(["turned", "computed"]);
+    await backend.dispose();
+  });
+});
+
+describe("failures", () => {
+  onEach("a trap in a kernel is told by whatever awaits next, and by all after it", async (backend) => {
+    const { tensor } = vector(backend, 1);
+    await backend.sync();
+    backend.fill(outside(tensor), 1);
+    backend.residualForward(tensor, tensor, tensor);
+    await expect(backend.read(tensor)).rejects.toThrow(/fill/);
+    await expect(backend.read(tensor)).rejects.toThrow(BackendError);
+    await expect(backend.sync()).rejects.toThrow(BackendError);
+    await expect(backend.write(tensor, Float32Array.of(1))).rejects.toThrow(BackendError);
+    backend.fill(tensor, 1); // not computed any more
+  });
+
+  onEach("a disposed backend refuses everything, and disposing twice is fine", async (backend) => {
+    const { tensor, written } = vector(backend, 1);
+    await written;
+    const [first, second] = [backend.dispose(), backend.dispose()];
+    await Promise.all([first, second]);
+    expect(() => backend.fill(tensor, 1)).toThrow(BackendError);
+    expect(() => backend.alloc([1])).toThrow(BackendError);
+    for (const refused of [
+      backend.read(tensor),
+      backend.sync(),
+      backend.write(tensor, Float32Array.of(1)),
+      backend.free(tensor),
+    ])
+      await expect(refused).rejects.toThrow(BackendError);
+  });
+
+  test("disposing ends what is awaited", async () => {
+    const backend = await createWasmBackend({ threads: 2, tile: "4x8" });
+    const [a, b, c] = [0, 1, 2].map(() => backend.alloc([512, 512]));
+    for (let i = 0; i < 20; i++) backend.matmulForward(c, a, b, null, 512, 512, 512);
+    const pending = expect(backend.sync()).rejects.toThrow(/disposed/);
+    await backend.dispose();
+    await pending;
+  });
+
+  onEach("tensors of another backend and data that is too long are refused", async (backend) => {
+    const other = await createWasmBackend({ shared: false, tile: "4x8" });
+    expect(() => backend.fill(other.alloc([1]), 0)).toThrow(BackendError);
+    await expect(backend.write(backend.alloc([2]), new Float32Array(3))).rejects.toThrow(UsageError);
+    await other.dispose();
+  });
+
+  test("impossible options are refused by name and number", async () => {
+    for (const threads of [0, -1, 1.5, Number.NaN, 1e6])
+      await expect(createBackend("wasm", { threads })).rejects.toThrow(UsageError);
+    await expect(createBackend("webgpu")).rejects.toThrow(/wasm, reference/);
+    const reference = await createBackend("reference");
+    expect(reference.name).toBe("reference");
+  });
+});
+
+/** A worker that does nothing but what the test says. */
+class FakeWorker implements KernelWorker {
+  terminated = false;
+  report: (message: unknown) => void = () => {};
+  die: (error: Error) => void = () => {};
+
+  postMessage(): void {
+    this.report({ type: "ready", tile: null });
+  }
+  onMessage(listener: (message: unknown) => void): void {
+    this.report = listener;
+  }
+  onError(listener: (error: Error) => void): void {
+    this.die = listener;
+  }
+  keepAlive(): void {}
+  async terminate(): Promise<void> {
+    this.terminated = true;
+  }
+}
+
+describe("workers", () => {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const module = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+
+  async function poolOf(workers: FakeWorker[]): Promise<WorkerPool> {
+    const pool = new WorkerPool(workers);
+    await pool.start({ module, memory, trial: null, tile: 0 });
+    return pool;
+  }
+
+  test("one that dies is reported to all who wait, and the others are stopped", async () => {
+    const workers = [new FakeWorker(), new FakeWorker()];
+    const pool = await poolOf(workers);
+    pool.enqueue(opcodeOf("fill"), 0, 0, 0);
+    const pending = pool.after(() => "never");
+    workers[1].die(new Error("out of memory"));
+    await expect(pending).rejects.toThrow(/Worker thread 2 of 2 failed: out of memory/);
+    await expect(pool.after(() => "never")).rejects.toThrow(BackendError);
+    expect(workers.every((worker) => worker.terminated)).toBe(true);
+    await pool.dispose();
+  });
+
+  test("one that cannot start fails the start", async () => {
+    const workers = [new FakeWorker(), new FakeWorker()];
+    workers[0].postMessage = () => workers[0].die(new Error("no thread to be had"));
+    await expect(poolOf(workers)).rejects.toThrow(/Worker thread 1 of 2 failed: no thread to be had/);
+    expect(workers.every((worker) => worker.terminated)).toBe(true);
+  });
+
+  test("one whose module cannot be instantiated fails the start", async () => {
+    const worker = new FakeWorker();
+    worker.postMessage = () => worker.report({ type: "failed", message: "import missing" });
+    await expect(poolOf([worker])).rejects.toThrow(/import missing/);
+  });
+
+  test("a script ends by itself, not before its work is done, without disposing", async () => {
+    const script = `
+      import { createBackend } from ${JSON.stringify(new URL("../create.ts", import.meta.url).href)};
+      const backend = await createBackend("wasm", { threads: 2, tile: "4x8" });
+      const [a, b, c] = [0, 1, 2].map(() => backend.alloc([300, 300]));
+      backend.fill(a, 1);
+      backend.fill(b, 2);
+      for (let i = 0; i < 20; i++) backend.matmulForward(c, a, b, null, 300, 300, 300);
+      console.log((await backend.read(c))[89_999]);
+      backend.fill(c, 3); // nobody waits for this
+    `;
+    const flags = ["--conditions=source", "--input-type=module", "-e", script];
+    const { stdout } = await promisify(execFile)(process.execPath, flags);
+    expect(stdout).toBe("600\n");
+  });
+});
+
+describe("memory", () => {
+  onEach("what cannot fit is refused with what is needed, and the rest goes on", async (backend) => {
+    expect(backend.memoryLimit).toBeLessThan(2 ** 32);
+    expect(() => backend.alloc([2 ** 30])).toThrow(MemoryError);
+    expect(() => backend.alloc([2 ** 40])).toThrow(/4194304 MiB more are needed/);
+    const { tensor } = vector(backend, 1, 2);
+    expect([...(await backend.read(tensor))]).toEqual([1, 2]);
+  });
+
+  onEach("freed memory comes back as zeros", async (backend) => {
+    const first = backend.alloc([1000]);
+    backend.fill(first, 3);
+    await backend.free(first);
+    const second = backend.alloc([1000]);
+    expect((await backend.read(second)).every((value) => value === 0)).toBe(true);
+  });
+
+  onEach("tensors survive the growth of memory", async (backend) => {
+    const { tensor } = vector(backend, 1, 2, 3);
+    const large = backend.alloc([5 * 2 ** 20]);
+    backend.fill(large, 4);
+    backend.residualForward(tensor, tensor, tensor);
+    expect([...(await backend.read(tensor))]).toEqual([2, 4, 6]);
+    expect((await backend.read(large)).every((value) => value === 4)).toBe(true);
+  });
+
+  onEach("attention over longer rows gets more scratch memory", async (backend) => {
+    const before = backend.alloc([16]);
+    for (const T of [8, 2048, 16]) {
+      const shape = { B: 1, T, C: 4, NH: 1 };
+      const [out, qkv] = [backend.alloc([T, 4]), backend.alloc([T, 12])];
+      backend.fill(qkv, 1);
+      backend.attentionForward(out, null, qkv, shape);
+      expect((await backend.read(out)).every((value) => Math.abs(value - 1) < 1e-3)).toBe(true);
+    }
+    expect((await backend.read(before)).every((value) => value === 0)).toBe(true);
+  });
+});
