@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import { examples } from "./options.ts";
+import { exitOnSignals, print } from "./output.ts";
+import { tokenizerNamed } from "./tokenizer.ts";
+
+export function addEncode(program: Command): void {
+  program
+    .command("encode")
+    .summary("print the token ids of a text")
+    .description("Prints the token ids of a text, separated by spaces. <|endoftext|> is GPT-2's token of that name.")
+    .argument("<text>", 'the text, or "-" to read it from standard input')
+    .option("--tokenizer <name>", "gpt2, byte, or a tokenizer.bin that llm-ts or llm.c wrote", "gpt2")
+    .addHelpText(
+      "after",
+      examples(
+        ["the ids of a prompt", 'llm-ts encode "Hello, world"'],
+        ["of a file, with the tokenizer of your own data", "llm-ts encode --tokenizer data/tokenizer.bin - < book.txt"],
+      ),
+    )
+    .action(encode);
+}
+
+async function encode(text: string, options: { tokenizer: string }): Promise<void> {
+  exitOnSignals();
+  const tokenizer = await tokenizerNamed(options.tokenizer);
+  if (text !== "-") return print(`${tokenizer.encode(text).join(" ")}\n`);
+  const { readText } = await import("../data/text.ts");
+  const { platform } = await import("#platform");
+  const stream = tokenizer.encodeStream();
+  let separator = "";
+  const printIds = async (ids: readonly number[]) => {
+    if (ids.length === 0) return;
+    await print(separator + ids.join(" "));
+    separator = " ";
+  };
+  for await (const piece of readText(await platform.openStream("-"))) await printIds(stream.push(piece));
+  await printIds(stream.end());
+  await print("\n");
+}

@@ -1,0 +1,38 @@
+import { LlmError, UsageError } from "../errors.ts";
+
+/** Writes to standard output and waits until it is taken, so that a slow reader slows us instead of filling memory. */
+export function print(text: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/**
+ * Tells an error on standard error, in one message, and gives the exit code it stands for: 2 for wrong usage, else 1.
+ * The stack is shown for errors of our own making, and for all with LLM_TS_DEBUG.
+ */
+export function reportError(error: unknown): number {
+  const debug = process.env.LLM_TS_DEBUG ? `\n${error instanceof Error ? error.stack : ""}` : "";
+  if (error instanceof LlmError) {
+    process.stderr.write(`error: ${error.message}${debug}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = debug || " This is a mistake in llm-ts: please report it, with what LLM_TS_DEBUG=1 shows.";
+  process.stderr.write(`error: ${message}.${hint}\n`);
+  return 1;
+}
+
+/** `head` and the like close our output when they have enough: no error, we just end. */
+export function endQuietlyOnClosedPipe(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}
+
+/** Ctrl-C ends a command that has nothing to save. Files that are half written vanish with the process. */
+export function exitOnSignals(): void {
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+}
