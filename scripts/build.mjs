@@ -1,7 +1,8 @@
 // Builds everything that git does not hold: kernels/*.wasm from assembly/, dist/ from src/.
 // Plain JavaScript, so that it runs on any Node before anything has been built.
-import { mkdirSync, rmSync } from "node:fs";
+
 import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
@@ -33,7 +34,9 @@ async function buildKernels() {
 
 function buildSources() {
   rmSync("dist", { recursive: true, force: true });
-  const tsc = createRequire(import.meta.url).resolve("typescript/package.json").replace("package.json", "bin/tsc");
+  const tsc = createRequire(import.meta.url)
+    .resolve("typescript/package.json")
+    .replace("package.json", "bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
 }
 
