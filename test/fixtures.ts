@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { GPT2 } from "../src/api/gpt2.ts";
+import { type Backend, view } from "../src/backend/backend.ts";
+import { readDebugState } from "../src/format/state.ts";
+import { type GPT2Config, makeConfig } from "../src/model/config.ts";
+import { backward, forward, gradientNorm, logits } from "../src/model/gpt2.ts";
+import { allocTensorSet, type TensorName, type TensorSet, tensorNames } from "../src/model/parameters.ts";
+import { allocTrainWorkspace, freeWorkspace } from "../src/model/workspace.ts";
+import { openSource } from "../src/platform/node-files.ts";
+import type { BatchSource } from "../src/train/options.ts";
+
+/** Ten AdamW steps as PyTorch made them. */
+export interface TorchSteps {
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weight_decay: number;
+  readonly clip: number | null;
+  readonly losses: readonly number[];
+  readonly norms: readonly number[];
+  /** Of every tensor after the last step. */
+  readonly final_sum_and_abs_sum: Readonly<Record<TensorName, readonly [number, number]>>;
+}
+
+/** A small model, one batch, and what PyTorch gives for them. */
+export interface Fixture {
+  readonly modelPath: string;
+  readonly config: GPT2Config;
+  readonly B: number;
+  readonly T: number;
+  readonly x: Int32Array;
+  readonly y: Int32Array;
+  /** (B,T,V) */
+  readonly logits: Float32Array;
+  readonly loss: number;
+  readonly gradients: Readonly<Record<TensorName, Float32Array>>;
+  readonly greedy: { readonly prompt: readonly number[]; readonly tokens: readonly number[] };
+  readonly adamw_plain: TorchSteps;
+  readonly adamw_full: TorchSteps;
+}
+
+export function fixturePath(file: string): string {
+  return fileURLToPath(new URL(`fixtures/${file}`, import.meta.url));
+}
+
+export async function loadFixture(name: "gpt2_tiny" | "gpt2_odd"): Promise<Fixture> {
+  const json = JSON.parse(readFileSync(fixturePath(`${name}.json`), "utf8"));
+  const config = makeConfig(json.config);
+  const source = await openSource(fixturePath(`${name}_debug_state.bin`));
+  try {
+    const state = await readDebugState(source, config);
+    const parts = new Map<TensorName | "logits", Float32Array[]>();
+    const keep = (part: TensorName | "logits", data: Float32Array) =>
+      parts.set(part, [...(parts.get(part) ?? []), data]);
+    await state.readLogits(async (_, data) => void keep("logits", data));
+    await state.readGradients(async (tensor, _, data) => void keep(tensor, data));
+    const whole = (part: TensorName | "logits") => concatenate(parts.get(part) ?? []);
+    const gradients = Object.fromEntries(tensorNames.map((tensor) => [tensor, whole(tensor)]));
+    return {
+      ...json,
+      ...state,
+      modelPath: fixturePath(`${name}.bin`),
+      config,
+      logits: whole("logits"),
+      gradients,
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let start = 0;
+  for (const part of parts) {
+    whole.set(part, start);
+    start += part.length;
+  }
+  return whole;
+}
+
+export type TokenBatch = Pick<Fixture, "B" | "T" | "x" | "y">;
+
+/** Logits (B,T,V), loss, gradients and their squared norm for one batch. */
+export async function computeBatch({ backend, config, parameters }: GPT2, { B, T, x, y }: TokenBatch) {
+  const { V, Vp } = config;
+  const grads = allocTensorSet(backend, config);
+  const ws = allocTrainWorkspace(backend, config, B, T);
+  const out = backend.alloc([B * T, Vp]);
+  await backend.write(ws.tokens, x);
+  await backend.write(ws.targets, y);
+  forward(backend, parameters, ws);
+  logits(backend, parameters, ws, out);
+  backward(backend, parameters, grads, ws);
+  gradientNorm(backend, grads, ws);
+  const padded = await backend.read(out);
+  const unpadded = new Float32Array(B * T * V);
+  for (let n = 0; n < B * T; n++) unpadded.set(padded.subarray(n * Vp, n * Vp + V), n * V);
+  const [loss, squaredNorm] = await backend.read(ws.stats);
+  const gradients = await readSet(backend, grads);
+  await freeWorkspace(backend, ws);
+  await backend.free(grads.wte);
+  await backend.free(out);
+  return { logits: unpadded, loss, squaredNorm, gradients };
+}
+
+/** The fixture's one batch, for ever. */
+export function sameBatch({ B, T, x, y }: TokenBatch): BatchSource {
+  return { B, T, next: async () => ({ inputs: x, targets: y }), reset() {} };
+}
+
+/** Every element of a set, tensor by tensor. */
+export async function readSet(backend: Backend, set: TensorSet): Promise<Record<TensorName, Float32Array>> {
+  const entries: [TensorName, Float32Array][] = [];
+  for (const name of tensorNames) entries.push([name, await backend.read(view(set[name], 0, set[name].shape))]);
+  return Object.fromEntries(entries) as Record<TensorName, Float32Array>;
+}
+
+/** A hash of all bits, to compare large results quickly. */
+export function bits(arrays: Iterable<Float32Array> | Record<string, Float32Array>): string {
+  const hash = createHash("sha256");
+  for (const { buffer, byteOffset, byteLength } of Symbol.iterator in arrays ? arrays : Object.values(arrays))
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest("hex");
+}
+
+export function largest(values: Float32Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+/** The largest difference between two arrays; NaN when one holds a NaN, and when the lengths differ. */
+export function maxDifference(a: Float32Array, b: Float32Array): number {
+  if (a.length !== b.length) return Number.NaN;
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+}
+
+/** Collects what an async iterator yields. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
