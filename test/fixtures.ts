@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { GPT2 } from "../src/api/gpt2.ts";
+import { GPT2 } from "../src/api/gpt2.ts";
 import { type Backend, view } from "../src/backend/backend.ts";
 import { readDebugState } from "../src/format/state.ts";
 import { type GPT2Config, makeConfig } from "../src/model/config.ts";
@@ -9,6 +9,8 @@ import { backward, forward, gradientNorm, logits } from "../src/model/gpt2.ts";
 import { allocTensorSet, type TensorName, type TensorSet, tensorNames } from "../src/model/parameters.ts";
 import { allocTrainWorkspace, freeWorkspace } from "../src/model/workspace.ts";
 import { openSource } from "../src/platform/node-files.ts";
+import { Mt19937 } from "../src/random/mt19937.ts";
+import { normals } from "../src/random/normal.ts";
 import type { BatchSource } from "../src/train/options.ts";
 
 /** Ten AdamW steps as PyTorch made them. */
@@ -109,6 +111,20 @@ export async function computeBatch({ backend, config, parameters }: GPT2, { B, T
 /** The fixture's one batch, for ever. */
 export function sameBatch({ B, T, x, y }: TokenBatch): BatchSource {
   return { B, T, next: async () => ({ inputs: x, targets: y }), reset() {} };
+}
+
+/** A model that nobody trained: biases and layernorm weights random as well, all larger than before a training. */
+export async function randomModel(backend: Backend, config: GPT2Config): Promise<GPT2> {
+  const model = await GPT2.create(config, { backend });
+  const rng = new Mt19937(1);
+  for (const name of tensorNames) {
+    const tensor = model.parameters.weights[name];
+    const size = name === "wte" ? config.V * config.C : tensor.size;
+    const mean = /^ln.*w$/.test(name) ? 1 : 0;
+    const values = concatenate([...normals(rng, size, 0.2)]).map((value) => value + mean);
+    await backend.write(view(tensor, 0, [size]), values);
+  }
+  return model;
 }
 
 /** Every element of a set, tensor by tensor. */

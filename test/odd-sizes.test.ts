@@ -1,13 +1,11 @@
 /** Models of odd sizes, with weights large enough to matter everywhere: the wasm backend against the reference. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { GPT2 } from "../src/api/gpt2.ts";
-import { type Backend, view } from "../src/backend/backend.ts";
+import type { Backend } from "../src/backend/backend.ts";
 import { createBackend } from "../src/backend/create.ts";
 import { type GPT2Config, makeConfig } from "../src/model/config.ts";
 import { tensorNames } from "../src/model/parameters.ts";
 import { Mt19937 } from "../src/random/mt19937.ts";
-import { normals } from "../src/random/normal.ts";
-import { bits, computeBatch, largest, maxDifference, type TokenBatch } from "./fixtures.ts";
+import { bits, computeBatch, largest, maxDifference, randomModel, type TokenBatch } from "./fixtures.ts";
 
 const cases: readonly { sizes: Parameters<typeof makeConfig>[0]; B: number; T: number }[] = [
   { sizes: { maxT: 29, V: 211, L: 2, NH: 3, C: 48 }, B: 5, T: 29 },
@@ -17,23 +15,6 @@ const cases: readonly { sizes: Parameters<typeof makeConfig>[0]; B: number; T: n
   { sizes: { maxT: 8, V: 7, L: 3, NH: 7, C: 7 }, B: 1, T: 1 },
   { sizes: { maxT: 3, V: 2, L: 1, NH: 1, C: 1 }, B: 2, T: 3 },
 ];
-
-/** Biases and layernorm weights random as well, and everything larger than at the start of a training. */
-async function randomModel(backend: Backend, config: GPT2Config): Promise<GPT2> {
-  const model = await GPT2.create(config, { backend });
-  const rng = new Mt19937(1);
-  for (const name of tensorNames) {
-    const tensor = model.parameters.weights[name];
-    const size = name === "wte" ? config.V * config.C : tensor.size;
-    const mean = /^ln.*w$/.test(name) ? 1 : 0;
-    const [values] = normals(rng, size, 0.2, 1 << 20);
-    await backend.write(
-      view(tensor, 0, [size]),
-      values.map((value) => value + mean),
-    );
-  }
-  return model;
-}
 
 function randomBatch({ V }: GPT2Config, B: number, T: number): TokenBatch {
   const rng = new Mt19937(2);

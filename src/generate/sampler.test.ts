@@ -1,0 +1,118 @@
+import { describe, expect, test } from "vitest";
+import { NotFiniteError, UsageError } from "../errors.ts";
+import { argmax, Sampler, sampleMult, softmax } from "./sampler.ts";
+
+const V = 50257;
+
+/** Logits from -4 to 4, from a linear congruential generator that is easy to write in C as well. */
+function manyLogits(): Float32Array {
+  const logits = new Float32Array(50304);
+  let state = 1;
+  for (let i = 0; i < V; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    logits[i] = Math.fround(Math.fround((state >>> 8) / 16777216) * 8) - 4;
+  }
+  // What stands in the padding must not matter.
+  return logits.fill(1000, V);
+}
+
+/** How often each token comes out of `draws` draws. */
+function count(sampler: Sampler, logits: Float32Array, draws: number): number[] {
+  const counts = new Array<number>(logits.length).fill(0);
+  for (let i = 0; i < draws; i++) counts[sampler.next(logits, logits.length)]++;
+  return counts;
+}
+
+const logitsOf = (...probabilities: number[]) => Float32Array.from(probabilities, Math.log);
+
+test("the tokens of llm.c's softmax and sample_mult, compiled with gcc, from its seed 1337", () => {
+  const expected = [
+    11564, 9676, 15451, 45149, 34105, 15334, 14304, 21389, 21253, 33069, 24350, 21599, 37910, 24019, 8950, 17239, 8875,
+    41073, 13384, 44334, 17711, 1355, 36848, 25080,
+  ];
+  const sampler = new Sampler();
+  const logits = manyLogits();
+  expect(expected.map(() => sampler.next(logits, V))).toEqual(expected);
+});
+
+test("a coin falls on the first token whose cumulative probability exceeds it", () => {
+  const probabilities = Float32Array.of(0.25, 0, 0.5, 0.25);
+  expect([0, 0.249, 0.25, 0.749, 0.75, 0.999].map((coin) => sampleMult(probabilities, coin))).toEqual([
+    0, 0, 2, 2, 3, 3,
+  ]);
+});
+
+test("rounding at the end never chooses an impossible token", () => {
+  expect(sampleMult(Float32Array.of(0.5, 0.4999, 0, 0), 0.99999)).toBe(1);
+});
+
+test("temperature 0 is greedy, and of equals the first wins", () => {
+  const sampler = new Sampler({ temperature: 0 });
+  expect(count(sampler, Float32Array.of(1, 3, 3, 2), 20)).toEqual([0, 20, 0, 0]);
+  expect(argmax(Float32Array.of(-5, -5))).toBe(0);
+});
+
+test("temperature sharpens and flattens", () => {
+  const logits = Float32Array.of(0, 1);
+  expect(softmax(logits)[1]).toBeCloseTo(1 / (1 + Math.exp(-1)), 6);
+  expect(softmax(logits, 0.5)[1]).toBeCloseTo(1 / (1 + Math.exp(-2)), 6);
+  expect(softmax(logits, 4)[1]).toBeCloseTo(1 / (1 + Math.exp(-0.25)), 6);
+  expect(softmax(Float32Array.of(0, 1, 50), 1e-30)).toEqual(Float32Array.of(0, 0, 1));
+});
+
+describe("top-k and top-p", () => {
+  const logits = logitsOf(0.1, 0.4, 0.15, 0.3, 0.05);
+
+  test.each([
+    ["topK 2", { topK: 2 }, [1, 3]],
+    ["topK 1", { topK: 1 }, [1]],
+    ["topK beyond V", { topK: 99 }, [0, 1, 2, 3, 4]],
+    ["topP 0.35", { topP: 0.35 }, [1]],
+    ["topP 0.69", { topP: 0.69 }, [1, 3]],
+    ["topP 0.84", { topP: 0.84 }, [1, 2, 3]],
+    ["topP 1", { topP: 1 }, [0, 1, 2, 3, 4]],
+    ["a tiny topP still leaves one", { topP: 1e-9 }, [1]],
+    ["topP works on what topK left", { topK: 3, topP: 0.8 }, [1, 3]],
+  ])("%s", (_, options, expected) => {
+    const counts = count(new Sampler(options), logits, 500);
+    expect(counts.flatMap((n, token) => (n > 0 ? [token] : []))).toEqual(expected);
+  });
+
+  test("what is left keeps its proportions", () => {
+    const counts = count(new Sampler({ topK: 2 }), logits, 20_000);
+    expect(counts[1] / 20_000).toBeCloseTo(4 / 7, 1);
+  });
+
+  test("of equals at the border the first stay", () => {
+    const counts = count(new Sampler({ topK: 2 }), Float32Array.of(1, 5, 1, 1), 500);
+    expect(counts.map((n) => n > 0)).toEqual([true, true, false, false]);
+  });
+});
+
+test("the same seed gives the same tokens, another seed others", () => {
+  const logits = new Float32Array(1000);
+  const draw = (seed: number) => {
+    const sampler = new Sampler({ seed });
+    return Array.from({ length: 8 }, () => sampler.next(logits, 1000));
+  };
+  expect(draw(7)).toEqual(draw(7));
+  expect(draw(7)).not.toEqual(draw(8));
+});
+
+test("options out of range are refused", () => {
+  for (const options of [
+    { temperature: -1 },
+    { temperature: Number.NaN },
+    { topK: 1.5 },
+    { topK: -1 },
+    { topP: 0 },
+    { topP: 1.1 },
+    { seed: 0.5 },
+  ])
+    expect(() => new Sampler(options), JSON.stringify(options)).toThrow(UsageError);
+});
+
+test("no token is chosen from what is no number", () => {
+  for (const temperature of [0, 1])
+    expect(() => new Sampler({ temperature }).next(Float32Array.of(1, Number.NaN, 2), 3)).toThrow(NotFiniteError);
+});
