@@ -18,6 +18,7 @@ class WasmBuffer implements DeviceBuffer {
   readonly memory: KernelMemory;
   readonly address: number;
   readonly bytes: number;
+  freed = false;
 
   constructor(memory: KernelMemory, address: number, bytes: number) {
     this.memory = memory;
@@ -76,9 +77,10 @@ export class WasmBackend implements Backend {
     return tensor;
   }
 
-  free(tensor: Tensor): Promise<void> {
-    const { address } = this.bufferOf(tensor);
-    return this.executor.after(() => this.memory.release(address));
+  async free(tensor: Tensor): Promise<void> {
+    const buffer = this.bufferOf(tensor);
+    buffer.freed = true;
+    return this.executor.after(() => this.memory.release(buffer.address));
   }
 
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
@@ -308,8 +310,10 @@ export class WasmBackend implements Backend {
 
   private bufferOf(tensor: Tensor): WasmBuffer {
     const { buffer } = tensor;
-    if (buffer instanceof WasmBuffer && buffer.memory === this.memory) return buffer;
-    throw new BackendError("This tensor belongs to another backend.");
+    if (!(buffer instanceof WasmBuffer && buffer.memory === this.memory))
+      throw new BackendError("This tensor belongs to another backend.");
+    if (buffer.freed) throw new BackendError("This tensor's memory was given back by free().");
+    return buffer;
   }
 
   /** The byte address of a tensor's element `index`; 0 for no tensor. */

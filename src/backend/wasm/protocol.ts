@@ -49,15 +49,38 @@ export function slotOf(count: number): number {
   return (count & (CAPACITY - 1)) * SLOT;
 }
 
-/** Looks before a worker sleeps: some tens of microseconds. */
-const LOOKS = 10_000;
+/** How often a worker looks before it sleeps: about 5 and 50 microseconds. */
+const LEAST_LOOKS = 1_000;
+const MOST_LOOKS = 10_000;
 
-/** Returns once the word is no longer `value`. Blocks: never in the calling thread. */
-export function waitWhile(control: Int32Array, word: number, value: number): void {
-  for (let i = 0; i < LOOKS; i++) if (Atomics.load(control, word) !== value) return;
-  Atomics.add(control, word + SLEEPERS, 1);
-  while (Atomics.load(control, word) === value) Atomics.wait(control, word, value);
-  Atomics.sub(control, word + SLEEPERS, 1);
+/**
+ * Waits for one control word to change: looks for a while, then sleeps. Looking is many times quicker while each worker
+ * has a core to itself, and much slower when they share one, since it keeps the others from running. So a worker looks
+ * longer after it has looked with success, and less long after it had to sleep.
+ */
+export class Waiter {
+  private readonly control: Int32Array;
+  private readonly word: number;
+  private looks = MOST_LOOKS;
+
+  constructor(control: Int32Array, word: number) {
+    this.control = control;
+    this.word = word;
+  }
+
+  /** Returns once the word is no longer `value`. Blocks: never in the calling thread. */
+  waitWhile(value: number): void {
+    const { control, word, looks } = this;
+    for (let i = 0; i < looks; i++) {
+      if (Atomics.load(control, word) === value) continue;
+      this.looks = Math.min(2 * looks, MOST_LOOKS);
+      return;
+    }
+    this.looks = Math.max(looks >> 1, LEAST_LOOKS);
+    Atomics.add(control, word + SLEEPERS, 1);
+    while (Atomics.load(control, word) === value) Atomics.wait(control, word, value);
+    Atomics.sub(control, word + SLEEPERS, 1);
+  }
 }
 
 /** Sets a word and wakes who sleeps on it. Who is about to sleep has counted itself first, or sees the new value. */

@@ -1,7 +1,7 @@
 // What stands around the kernels: order of commands, failures, memory, workers' lives. No test here measures time.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
 import type { KernelWorker } from "../../platform/platform.ts";
 import type { Backend, Tensor } from "../backend.ts";
@@ -17,18 +17,36 @@ const kinds: WasmBackendOptions[] = [
   { shared: false, tile: "4x8" },
 ];
 
-/** A test for each kind of backend, which is disposed of at its end. */
+const lasting = new Map<WasmBackendOptions, Promise<Backend>>();
+
+afterAll(async () => {
+  for (const backend of lasting.values()) await (await backend).dispose();
+});
+
+/** A test for each kind of backend, on one that other tests use too. */
 function onEach(name: string, body: (backend: Backend) => Promise<void>): void {
   for (const options of kinds) {
-    test(`${name} (${options.shared === false ? "no workers" : `${options.threads} workers`})`, async () => {
-      const backend = await createWasmBackend(options);
-      try {
-        await body(backend);
-      } finally {
-        await backend.dispose();
-      }
+    test(`${name} (${describeKind(options)})`, async () => {
+      const backend = lasting.get(options) ?? createWasmBackend(options);
+      lasting.set(options, backend);
+      await body(await backend);
     });
   }
+}
+
+/** A test for each kind of backend, on one that it may break. */
+function onEachAnew(name: string, body: (backend: Backend) => Promise<void>): void {
+  for (const options of kinds) {
+    test(`${name} (${describeKind(options)})`, async () => {
+      const backend = await createWasmBackend(options);
+      await body(backend);
+      await backend.dispose();
+    });
+  }
+}
+
+function describeKind({ shared, threads }: WasmBackendOptions): string {
+  return shared === false ? "no workers" : `${threads} workers`;
 }
 
 function vector(backend: Backend, ...numbers: number[]): { tensor: Tensor; written: Promise<void> } {
@@ -102,7 +120,7 @@ describe("order", () => {
 });
 
 describe("failures", () => {
-  onEach("a trap in a kernel is told by whatever awaits next, and by all after it", async (backend) => {
+  onEachAnew("a trap in a kernel is told by whatever awaits next, and by all after it", async (backend) => {
     const { tensor } = vector(backend, 1);
     await backend.sync();
     backend.fill(outside(tensor), 1);
@@ -114,7 +132,7 @@ describe("failures", () => {
     backend.fill(tensor, 1); // not computed any more
   });
 
-  onEach("a disposed backend refuses everything, and disposing twice is fine", async (backend) => {
+  onEachAnew("a disposed backend refuses everything, and disposing twice is fine", async (backend) => {
     const { tensor, written } = vector(backend, 1);
     await written;
     const [first, second] = [backend.dispose(), backend.dispose()];
@@ -139,9 +157,13 @@ describe("failures", () => {
     await pending;
   });
 
-  onEach("tensors of another backend and data that is too long are refused", async (backend) => {
+  onEach("tensors of another backend, freed ones and data that is too long are refused", async (backend) => {
     const other = await createWasmBackend({ shared: false, tile: "4x8" });
-    expect(() => backend.fill(other.alloc([1]), 0)).toThrow(BackendError);
+    expect(() => backend.fill(other.alloc([1]), 0)).toThrow(/another backend/);
+    const { tensor } = vector(backend, 1, 2);
+    await backend.free(tensor);
+    expect(() => backend.fill(tensor, 0)).toThrow(/given back/);
+    await expect(backend.free(tensor)).rejects.toThrow(/given back/);
     await expect(backend.write(backend.alloc([2]), new Float32Array(3))).rejects.toThrow(UsageError);
     await other.dispose();
   });

@@ -15,7 +15,7 @@ import {
   recordFailure,
   sharedViews,
   slotOf,
-  waitWhile,
+  Waiter,
 } from "./protocol.ts";
 import { chooseTile, type TileTrial } from "./tiles.ts";
 
@@ -49,8 +49,10 @@ export function runWorker(start: WorkerStart, report: (message: WorkerReport) =>
 
   const { thread, threads } = start;
   const { control, ring } = sharedViews(start.shared);
+  const published = new Waiter(control, PUBLISHED);
+  const finished = new Waiter(control, FINISHED);
   for (let command = 0; ; command = (command + 1) | 0) {
-    waitWhile(control, PUBLISHED, command);
+    published.waitWhile(command);
     const slot = slotOf(command);
     const opcode = ring[slot];
     if (opcode === FENCE) {
@@ -66,7 +68,7 @@ export function runWorker(start: WorkerStart, report: (message: WorkerReport) =>
       Atomics.store(control, ARRIVED, 0);
       announce(control, FINISHED, (command + 1) | 0);
     } else {
-      waitWhile(control, FINISHED, command);
+      finished.waitWhile(command);
     }
   }
 }
