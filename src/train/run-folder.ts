@@ -51,6 +51,15 @@ export class RunFolder {
     return folder;
   }
 
+  /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
+  static async check(path: string): Promise<void> {
+    const isParent = /[/\\]$/.test(path);
+    if (isParent) await platform.makeFolder(path);
+    const folder = isParent ? path.replace(/[/\\]+$/, "") : await makeNamed(path);
+    const probe = await platform.createSink(`${folder}/.llm-ts`);
+    await probe.abort();
+  }
+
   /** The path of a file in this folder. */
   file(name: string): string {
     return `${this.path}/${name}`;
