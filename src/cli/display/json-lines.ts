@@ -1,0 +1,13 @@
+import { toJsonLine } from "../../train/events.ts";
+import type { TrainDisplay } from "./display.ts";
+
+/** One JSON object a line on standard output, nothing else: for programs. Remarks go to standard error. */
+export function jsonLines(): TrainDisplay {
+  return {
+    remark: (text) => void process.stderr.write(`${text}\n`),
+    progress: () => {},
+    start: () => {},
+    event: (event) => void process.stdout.write(toJsonLine(event)),
+    end: () => {},
+  };
+}

@@ -1,0 +1,54 @@
+import type { TrainEvent } from "../../train/events.ts";
+import type { RunStart, TrainDisplay } from "./display.ts";
+import { printable } from "./text.ts";
+
+/** The lines of llm.c's train_gpt2.c, for output that is no terminal: scripts made for it keep working. */
+export function llmcLines(): TrainDisplay {
+  const print = (text: string) => void process.stdout.write(`${text}\n`);
+  const remark = (text: string) => void process.stderr.write(`${text}\n`);
+  return {
+    remark,
+    progress: () => {},
+    start(run) {
+      for (const line of header(run)) print(line);
+      remark(`${run.device}`);
+    },
+    event(event) {
+      const text = lineOf(event);
+      if (text !== undefined) print(text);
+      else if (event.type === "checkpoint") remark(`saved ${event.path}`);
+    },
+    end(next = []) {
+      for (const line of next) remark(line);
+    },
+  };
+}
+
+function header({ config, parameters, activations, trainBatches, valBatches }: RunStart): string[] {
+  return [
+    "[GPT-2]",
+    `max_seq_len: ${config.maxT}`,
+    `vocab_size: ${config.V}`,
+    `padded_vocab_size: ${config.Vp}`,
+    `num_layers: ${config.L}`,
+    `num_heads: ${config.NH}`,
+    `channels: ${config.C}`,
+    `num_parameters: ${parameters}`,
+    `train dataset num_batches: ${trainBatches}`,
+    `val dataset num_batches: ${valBatches}`,
+    `num_activations: ${activations}`,
+  ];
+}
+
+function lineOf(event: TrainEvent): string | undefined {
+  switch (event.type) {
+    case "step":
+      return `step ${event.step}: train loss ${event.loss.toFixed(6)} (took ${event.ms.toFixed(6)} ms)`;
+    case "val":
+      return `val loss ${event.loss.toFixed(6)}`;
+    case "sample":
+      return `generating:\n---\n${printable(event.text)}\n---`;
+    default:
+      return undefined;
+  }
+}

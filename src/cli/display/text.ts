@@ -1,0 +1,41 @@
+/** 12345.6 as "12,346". */
+export function grouped(n: number): string {
+  return Math.round(n).toLocaleString("en-US");
+}
+
+/** 41234 as "41.2k", 1240000 as "1.24M": three digits at most. */
+export function short(n: number): string {
+  const [value, unit] = n >= 999_500 ? [n / 1e6, "M"] : n >= 1000 ? [n / 1000, "k"] : [n, ""];
+  return value.toFixed(value >= 99.95 || unit === "" ? 0 : value >= 9.995 ? 1 : 2) + unit;
+}
+
+/** Milliseconds as "8 s", "1:05" or "2:03:09". */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const two = (n: number) => String(n).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}:${two(seconds % 60)}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
+}
+
+/** What a terminal may be sent of a text that a model wrote: no control characters but line feeds and tabs. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+}
+
+/** Cuts lines to `width` characters, at spaces where it can. */
+export function wrap(text: string, width: number): string[] {
+  return text.split("\n").flatMap((line) => {
+    const lines: string[] = [];
+    let rest = Array.from(line.replaceAll("\t", "    "));
+    while (rest.length > width) {
+      const space = rest.lastIndexOf(" ", width);
+      const end = space > width / 2 ? space : width;
+      lines.push(rest.slice(0, end).join(""));
+      rest = rest.slice(rest[end] === " " ? end + 1 : end);
+    }
+    return [...lines, rest.join("")];
+  });
+}

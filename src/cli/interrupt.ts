@@ -1,0 +1,49 @@
+/** Exit codes by convention: 128 and the signal's number. */
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/**
+ * Ctrl-C (SIGINT) and SIGTERM. At first they end the process at once; after `finishFirst` the first one only asks to
+ * finish, and the second ends the process.
+ */
+export class Interrupt {
+  readonly #controller = new AbortController();
+  readonly #cleanUp: () => void;
+  #onFirst: (() => void) | undefined;
+  #exitCode: number | undefined;
+
+  /** `cleanUp` runs before the process ends at once. */
+  constructor(cleanUp: () => void = () => {}) {
+    this.#cleanUp = cleanUp;
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, this.#handle);
+  }
+
+  /** Aborted when the run should end. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** 130 or 143 once a signal came. */
+  get exitCode(): number | undefined {
+    return this.#exitCode;
+  }
+
+  /** From now on there is something to finish: `onFirst` tells that it is being done. */
+  finishFirst(onFirst: () => void): void {
+    this.#onFirst = onFirst;
+  }
+
+  dispose(): void {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#handle);
+  }
+
+  readonly #handle = (signal: keyof typeof exitCodes): void => {
+    const again = this.#exitCode !== undefined;
+    this.#exitCode = exitCodes[signal];
+    if (again || !this.#onFirst) {
+      this.#cleanUp();
+      process.exit(this.#exitCode);
+    }
+    this.#controller.abort();
+    this.#onFirst();
+  };
+}

@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { examples } from "./examples.ts";
+import { addTrainOptions, type TrainFlags } from "./train/options.ts";
+
+export function addTrain(program: Command): void {
+  const command = program
+    .command("train")
+    .summary("train a model")
+    .description(
+      "Trains GPT-2, from scratch or from a model file. Without options it does what llm.c's train_gpt2 does.",
+    );
+  addTrainOptions(command)
+    .addHelpText(
+      "after",
+      `
+Models:
+  baby                          4 layers, 4 heads, 128 channels, learns from characters: nanoGPT's example for CPUs
+  d6, d12, d24, d36, d48        as large as GPT-2's four sizes (d12 to d48), from scratch
+  custom                        your own --layers, --heads, --channels (these change the others, too)
+  gpt2, gpt2-medium, -large, -xl  pretrained, from llm.c's file (gpt2_124M.bin, …) here or beside the data
+  FILE or run folder            go on with a model that was trained before
+${examples(
+  ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],
+  ["llm.c's run", "llm-ts train -e gpt2_124M.bin -i tiny_shakespeare_train.bin -j tiny_shakespeare_val.bin"],
+  ["your own text", "llm-ts prepare book.txt --tokenizer char --out book && llm-ts train -e baby -i book -o runs/"],
+)}`,
+    )
+    .action(async (flags: TrainFlags) => {
+      const { train } = await import("./train/run.ts");
+      await train(flags);
+    });
+}

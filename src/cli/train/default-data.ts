@@ -1,0 +1,89 @@
+import { rmSync } from "node:fs";
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { platform } from "#platform";
+import { findTokenizer, inFolder, readDataset, tokenizerFile } from "../../data/dataset.ts";
+import { prepareTinyshakespeare } from "../../data/prepare.ts";
+import { InputError } from "../../errors.ts";
+import type { DataChoice } from "./data.ts";
+
+type Kind = "gpt2" | "char";
+
+/** sha256 of the training file, the validation file and the tokenizer, one after the other. */
+const contents: Record<Kind, string> = {
+  gpt2: "",
+  char: "",
+};
+
+const names: Record<Kind, string> = {
+  gpt2: "tiny Shakespeare (GPT-2's tokens)",
+  char: "tiny Shakespeare (characters)",
+};
+
+/** Tiny Shakespeare as token files in the cache; they are made from the bundled text where they are not there yet. */
+export async function defaultData(kind: Kind, onProgress: (share: number) => void): Promise<DataChoice> {
+  const cache = cacheFolder();
+  const folder = join(cache, `tinyshakespeare-${kind}`);
+  if (!(await isWhole(folder, kind))) {
+    try {
+      await platform.makeFolder(cache);
+      await fill(folder, cache, kind, onProgress);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new InputError(`${error.message} (It is for the prepared data; LLM_TS_CACHE names another cache folder.)`);
+    }
+  }
+  return { name: names[kind], train: folder, val: folder, tokenizer: await findTokenizer(folder) };
+}
+
+/** The files appear under their folder's name all at once: another run may be doing the same. */
+async function fill(folder: string, cache: string, kind: Kind, onProgress: (share: number) => void): Promise<void> {
+  const temporary = await mkdtemp(join(cache, `.tinyshakespeare-${kind}-`));
+  const removeTemporary = () => rmSync(temporary, { recursive: true, force: true });
+  process.on("exit", removeTemporary);
+  try {
+    await prepareTinyshakespeare(temporary, {
+      tokenizer: kind,
+      onProgress: ({ bytesDone, bytesTotal }) => onProgress(bytesDone / (bytesTotal ?? bytesDone)),
+    });
+    if (await isWhole(folder, kind)) return;
+    await rm(folder, { recursive: true, force: true });
+    await rename(temporary, folder).catch(async (error: unknown) => {
+      if (!(await isWhole(folder, kind))) throw error;
+    });
+  } finally {
+    removeTemporary();
+    process.off("exit", removeTemporary);
+  }
+}
+
+async function isWhole(folder: string, kind: Kind): Promise<boolean> {
+  try {
+    const dataset = await readDataset(folder);
+    if (dataset?.tokenizer !== kind || !dataset.val) return false;
+    const hash = platform.sha256();
+    for (const name of [dataset.train.file, dataset.val.file, tokenizerFile]) {
+      const source = await platform.openSource(inFolder(folder, name));
+      try {
+        hash.update(await source.read(0, source.size));
+      } finally {
+        await source.close();
+      }
+    }
+    return hash.digest() === contents[kind];
+  } catch (error) {
+    // Damaged or half removed: it is made anew.
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
+/** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
+function cacheFolder(): string {
+  const { LLM_TS_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  if (LLM_TS_CACHE) return LLM_TS_CACHE;
+  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "llm-ts");
+  if (process.platform === "win32") return join(LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "llm-ts");
+  return join(homedir(), process.platform === "darwin" ? "Library/Caches" : ".cache", "llm-ts");
+}

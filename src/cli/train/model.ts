@@ -1,0 +1,100 @@
+import { platform } from "#platform";
+import { GPT2 } from "../../api/gpt2.ts";
+import type { Backend } from "../../backend/backend.ts";
+import { folderOf, inFolder } from "../../data/dataset.ts";
+import { InputError, UsageError } from "../../errors.ts";
+import { readModelHeader } from "../../format/model.ts";
+import { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "../../model/config.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { TrainFlags } from "./options.ts";
+
+/** What `--model` stands for. Nothing has been loaded or made yet. */
+export interface ModelChoice {
+  /** For people, and for the name of a numbered run folder. */
+  readonly name: string;
+  /** Of a model file: what it is made of. A fresh model's vocabulary is that of the data. */
+  readonly config?: GPT2Config;
+  /** The configuration with V tokens. */
+  configFor(V: number): GPT2Config;
+  make(backend: Backend, config: GPT2Config, tokenizer: Tokenizer | undefined, making: Making): Promise<GPT2>;
+}
+
+export interface Making {
+  readonly seed?: number;
+  readonly onProgress: (share: number) => void;
+}
+
+const sizeFlags = ["layers", "heads", "channels", "context", "vocab"] as const;
+
+/** Finds out what `--model` names: a preset, sizes of one's own, a pretrained model, or a file. */
+export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
+  const { model } = flags;
+  if (model === "custom" || presetNames.includes(model)) return freshModel(flags);
+  const given = sizeFlags.find((name) => flags[name] !== undefined);
+  if (given !== undefined)
+    throw new UsageError(`--${given} makes a new model, but ${model} is a trained one. Use --model custom, or baby.`);
+  const file = pretrainedFile(model);
+  return fileModel(model, file === undefined ? model : await findPretrained(model, file, flags.train));
+}
+
+function freshModel(flags: TrainFlags): ModelChoice {
+  const { model } = flags;
+  const own = { L: flags.layers, NH: flags.heads, C: flags.channels };
+  const missing = sizeFlags.slice(0, 3).filter((name) => flags[name] === undefined);
+  if (model === "custom" && missing.length > 0)
+    throw new UsageError(`--model custom also needs ${missing.map((name) => `--${name}`).join(", ")}.`);
+  const configFor = (dataV: number): GPT2Config => {
+    const V = flags.vocab ?? dataV;
+    const preset = presetConfig(model === "custom" ? "baby" : model, V);
+    if (!preset) throw new UsageError(`There is no preset "${model}".`);
+    const L = own.L ?? preset.L;
+    const NH = own.NH ?? preset.NH;
+    const C = own.C ?? preset.C;
+    return makeConfig({ L, NH, C, V, maxT: flags.context ?? Math.max(preset.maxT, contextOf(flags)) });
+  };
+  // Sizes that cannot be are refused at once, whatever the vocabulary will be.
+  configFor(flags.vocab ?? 1);
+  return {
+    name: model,
+    configFor,
+    make: (backend, config, tokenizer, making) => GPT2.create(config, { backend, tokenizer, ...making }),
+  };
+}
+
+/** Models of small presets have no fixed longest sequence: a longer block makes a longer one. */
+function contextOf({ model, block }: TrainFlags): number {
+  return model === "custom" || model === "baby" ? (block ?? 0) : 0;
+}
+
+async function fileModel(name: string, path: string): Promise<ModelChoice> {
+  const source = await platform.openSource(path).catch((error: unknown) => {
+    if (!(error instanceof InputError) || /[./\\]/.test(path)) throw error;
+    throw new UsageError(
+      `There is no model called "${path}", and no file. Choose one of ${presetNames.join(", ")}, custom, gpt2, ` +
+        "gpt2-medium, gpt2-large, gpt2-xl, or give the path of a model file.",
+    );
+  });
+  try {
+    const { config } = await readModelHeader(source);
+    return {
+      name,
+      config,
+      configFor: () => config,
+      make: (backend, _config, tokenizer) => GPT2.load(path, { backend, tokenizer }),
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+/** The file of a pretrained model, here or beside the data. */
+async function findPretrained(name: string, file: string, data: string | undefined): Promise<string> {
+  const places = [file];
+  if (data !== undefined) places.push(inFolder(data, file), inFolder(folderOf(data), file));
+  for (const path of places) if ((await platform.pathKind(path)) === "file") return path;
+  throw new InputError(
+    `${name} is a pretrained model, and its file ${file} is neither in this folder nor beside the data. Put it here, ` +
+      "or give its path with --model. Or train a model of your own: --model d12 (as large as gpt2, from scratch) or " +
+      "--model baby (small, with characters: a minute or two).",
+  );
+}

@@ -1,0 +1,40 @@
+import { basename } from "node:path";
+import type { DataChoice } from "./data.ts";
+import type { TrainFlags } from "./options.ts";
+
+export interface Outcome {
+  readonly flags: TrainFlags;
+  readonly data: DataChoice;
+  readonly folder?: string;
+  readonly interrupted: boolean;
+}
+
+/** What to try after a run: commands that work as they stand. */
+export function nextCommands({ flags, data, folder, interrupted }: Outcome): string[] {
+  if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
+  const llm = commandName();
+  const prompt = flags.train === undefined ? '"ROMEO:" ' : "";
+  const suggestions = [["write with this model", `${llm} generate ${prompt}--model ${quoted(folder)}`]];
+  if (interrupted) suggestions.push(["go on training it", `${llm} train ${again(flags, folder)}`]);
+  else if (data.tokenizer?.kind === "char")
+    suggestions.push([
+      "train on your own text",
+      `${llm} prepare my.txt --tokenizer char --out my && ${llm} train --model baby --train my -o runs/`,
+    ]);
+  return suggestions.flatMap(([what, command]) => [`${what}:`, `  ${command}`]);
+}
+
+function again({ train, val }: TrainFlags, folder: string): string {
+  const data = [train && `--train ${quoted(train)}`, val && `--val ${quoted(val)}`];
+  return [`--model ${quoted(folder)}`, ...data, "-o runs/"].filter(Boolean).join(" ");
+}
+
+/** How this program was called: by its name where it is installed, else through npx. */
+function commandName(): string {
+  return basename(process.argv[1] ?? "") === "llm-ts" ? "llm-ts" : "npx llm-ts";
+}
+
+/** In quotes where a shell would take it apart. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(text) ? text : `"${text}"`;
+}

@@ -1,0 +1,193 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { UsageError } from "../../errors.ts";
+import { addBackendOptions, type BackendFlags } from "../backend-options.ts";
+import { real, whole } from "../option-values.ts";
+
+/** The options of `llm-ts train` as they were given; what was not given is undefined. */
+export interface TrainFlags extends BackendFlags {
+  readonly model: string;
+  readonly train?: string;
+  readonly val?: string;
+  readonly headerless?: boolean;
+  readonly out?: string;
+  readonly batch?: number;
+  readonly block?: number;
+  readonly steps?: number;
+  readonly lr?: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly eps?: number;
+  readonly weightDecay?: number;
+  readonly gradClip?: number;
+  readonly schedule?: "constant" | "cosine";
+  readonly warmup?: number;
+  readonly finalLrFraction?: number;
+  readonly valEvery?: number;
+  readonly valBatches?: number;
+  readonly finalValBatches?: number;
+  readonly sampleEvery?: number;
+  readonly sampleTokens?: number;
+  readonly checkpointEvery?: number;
+  readonly order?: "file" | "shuffle" | "random";
+  readonly seed?: number;
+  readonly sampleSeed?: number;
+  readonly dataSeed?: number;
+  readonly layers?: number;
+  readonly heads?: number;
+  readonly channels?: number;
+  readonly context?: number;
+  readonly vocab?: number;
+  readonly json?: boolean;
+}
+
+/** What a run does, every option filled in. */
+export interface TrainSettings {
+  readonly batch: number;
+  readonly block: number;
+  /** Updates; -1: one epoch. */
+  readonly steps: number;
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly gradClip: number;
+  readonly schedule: "constant" | "cosine";
+  readonly warmup: number;
+  readonly finalLrFraction: number;
+  readonly valEvery: number;
+  readonly valBatches: number;
+  readonly finalValBatches: number;
+  readonly sampleEvery: number;
+  readonly sampleTokens: number;
+  readonly checkpointEvery: number;
+  readonly order: "file" | "shuffle" | "random";
+}
+
+const seed = whole(0, 0xffffffff);
+
+/** Declares every option of `train` on its command. */
+export function addTrainOptions(command: Command): Command {
+  const options: [flags: string, description: string, parse?: (text: string) => unknown][] = [
+    ["-i, --train <glob>", "token files to train on, or a folder that prepare wrote (default: tiny Shakespeare)"],
+    ["-j, --val <glob>", "token files to validate on (default: those of the folder, or tiny Shakespeare)"],
+    ["--headerless", "the token files are llm.c's of April 2024, without a header"],
+    ["-o, --out <dir>", "folder for checkpoints and logs; with a slash at its end, a new numbered one inside it"],
+    ["-b, --batch <n>", "sequences in a batch (default: 4; baby: 12)", whole(1, 1 << 16)],
+    ["-t, --block <n>", "tokens in a sequence (default: 64)", whole(1, 1 << 20)],
+    ["-x, --steps <n>", "updates; -1: one pass over the data (default: 41; baby: 2000)", whole(-1)],
+    ["-l, --lr <f>", "learning rate (default: 1e-4; baby: 1e-3)", real(0)],
+    ["--beta1 <f>", "AdamW's memory of gradients (default: 0.9)", real(0, 0.999999)],
+    ["--beta2 <f>", "and of their squares (default: 0.999; baby: 0.99)", real(0, 0.999999)],
+    ["--eps <f>", "AdamW's epsilon (default: 1e-8)", real(0)],
+    ["-c, --weight-decay <f>", "on embeddings and matrices (default: 0; baby: 0.1)", real(0)],
+    ["--grad-clip <f>", "largest norm of the gradients; 0: any (default: 0; baby: 1)", real(0)],
+    ["-u, --warmup <n>", "updates over which the learning rate rises (default: 0; baby: 100)", whole(0)],
+    ["-q, --final-lr-fraction <f>", "what the cosine schedule ends on (default: 0; baby: 0.1)", real(0, 1)],
+    ["-v, --val-every <n>", "validate every n updates; 0: never (default: 10; baby: 250)", whole(0)],
+    ["-m, --val-batches <n>", "batches of a validation (default: 10; baby: 20)", whole(1)],
+    ["--final-val-batches <n>", "batches of the last validation (default: as -m; baby: 200)", whole(1)],
+    ["-s, --sample-every <n>", "write a text every n updates; 0: never (default: 20; baby: 500)", whole(0)],
+    ["-g, --sample-tokens <n>", "tokens of such a text (default: 64; baby: 256)", whole(1)],
+    ["-n, --checkpoint-every <n>", "also save every n updates; 0: only at the end (default: 0)", whole(0)],
+    ["--seed <n>", "of everything random (default: 42; 1337 for the texts, as in llm.c)", seed],
+    ["--data-seed <n>", "of the order of the data alone", seed],
+    ["--sample-seed <n>", "of the texts alone", seed],
+    ["--layers <n>", "custom: layers", whole(1, 1024)],
+    ["--heads <n>", "custom: attention heads in a layer", whole(1, 1024)],
+    ["--channels <n>", "custom: width, a multiple of the heads", whole(1, 1 << 16)],
+    ["--context <n>", "custom: longest sequence (default: as --block)", whole(1, 1 << 20)],
+    ["--vocab <n>", "custom: vocabulary (default: that of the data)", whole(1, 1 << 20)],
+    ["--json", "one JSON object a line"],
+  ];
+  command.option("-e, --model <name|file>", "what to train, see below", "gpt2");
+  for (const [flags, description, parse] of options)
+    command.addOption(new Option(flags, description).argParser(parse ? hinted(flags, parse) : (text) => text));
+  command.addOption(
+    new Option("-k, --schedule <name>", "(default: constant; baby: cosine)").choices(["constant", "cosine"]),
+  );
+  command.addOption(
+    new Option("--order <name>", "of the data (default: file; baby: random)").choices(["file", "shuffle", "random"]),
+  );
+  return addBackendOptions(command);
+}
+
+/** llm.c's two-letter flags, and what does their work here. */
+const twoLetterFlags: Readonly<Record<string, string>> = {
+  nk: "All checkpoints are kept here; --checkpoint-every (-n) says how many there are",
+  nm: "All checkpoints are kept here; --checkpoint-every (-n) says how many there are",
+  sl: "Against outliers there is --grad-clip",
+  sg: "Against outliers there is --grad-clip",
+  lg: "It is about GPUs",
+  ge: "It is about GPUs",
+};
+
+/** `-nk 5` arrives as -n with the value "k": says what was meant. */
+function hinted(flags: string, parse: (text: string) => unknown): (text: string) => unknown {
+  return (text) => {
+    const hint = twoLetterFlags[flags[1] + text];
+    if (hint) throw new InvalidArgumentError(`-${flags[1]}${text} is a flag of llm.c's that is not one here. ${hint}.`);
+    return parse(text);
+  };
+}
+
+/** What llm.c's CPU program did in April 2024. */
+const llmcDefaults: TrainSettings = {
+  batch: 4,
+  block: 64,
+  steps: 41,
+  lr: 1e-4,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0,
+  gradClip: 0,
+  schedule: "constant",
+  warmup: 0,
+  finalLrFraction: 0,
+  valEvery: 10,
+  valBatches: 10,
+  finalValBatches: 10,
+  sampleEvery: 20,
+  sampleTokens: 64,
+  checkpointEvery: 0,
+  order: "file",
+};
+
+/** What nanoGPT does with characters on a CPU. A shorter run warms up, validates and writes proportionally. */
+function babyDefaults(steps = 2000): Partial<TrainSettings> {
+  const share = (n: number) => (steps < 1 ? n : Math.max(1, Math.min(n, Math.round((n * steps) / 2000))));
+  return {
+    batch: 12,
+    steps,
+    lr: 1e-3,
+    beta2: 0.99,
+    weightDecay: 0.1,
+    gradClip: 1,
+    schedule: "cosine",
+    warmup: share(100),
+    finalLrFraction: 0.1,
+    valEvery: share(250),
+    valBatches: 20,
+    finalValBatches: 200,
+    sampleEvery: share(500),
+    sampleTokens: 256,
+    order: "random",
+  };
+}
+
+/** Fills in what was not given: llm.c's defaults, for `baby` nanoGPT's. `maxT` bounds the block. */
+export function settingsOf(flags: TrainFlags, maxT: number): TrainSettings {
+  const given = Object.fromEntries(Object.entries(flags).filter(([name]) => name in llmcDefaults));
+  const preset = flags.model === "baby" ? babyDefaults(flags.steps) : {};
+  const settings: TrainSettings = { ...llmcDefaults, ...preset, ...given };
+  if (flags.valBatches !== undefined && flags.finalValBatches === undefined)
+    return withBlock({ ...settings, finalValBatches: flags.valBatches }, flags, maxT);
+  return withBlock(settings, flags, maxT);
+}
+
+function withBlock(settings: TrainSettings, { block }: TrainFlags, maxT: number): TrainSettings {
+  if (block !== undefined && block > maxT)
+    throw new UsageError(`--block ${block} is longer than the model's ${maxT} positions. Choose ${maxT} or less.`);
+  return { ...settings, block: block ?? Math.min(settings.block, maxT) };
+}

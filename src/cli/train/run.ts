@@ -1,0 +1,147 @@
+import type { GPT2 } from "../../api/gpt2.ts";
+import type { Backend } from "../../backend/backend.ts";
+import { createBackend } from "../../backend/create.ts";
+import type { GPT2Config } from "../../model/config.ts";
+import { memoryNeeded, requireMemory } from "../../model/memory.ts";
+import { parameterCount } from "../../model/parameters.ts";
+import type { TrainEvent } from "../../train/events.ts";
+import { RunFolder } from "../../train/run-folder.ts";
+import { Trainer } from "../../train/trainer.ts";
+import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
+import { grouped } from "../display/text.ts";
+import { Interrupt } from "../interrupt.ts";
+import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.ts";
+import { withFinalValidation } from "./final-validation.ts";
+import { chooseModel, type ModelChoice } from "./model.ts";
+import { nextCommands } from "./next-commands.ts";
+import { settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
+
+/** Everything that a run needs, found and checked; the weights are not made yet. */
+interface Run {
+  readonly flags: TrainFlags;
+  readonly settings: TrainSettings;
+  readonly choice: ModelChoice;
+  readonly config: GPT2Config;
+  readonly data: DataChoice;
+  readonly loaders: Loaders;
+  readonly steps: number;
+}
+
+/** What `llm-ts train` does. */
+export async function train(flags: TrainFlags): Promise<void> {
+  const display = await createDisplay(flags.json ?? false);
+  const interrupt = new Interrupt(() => display.end());
+  try {
+    const run = await prepareRun(flags, display);
+    const backend = await createBackend(flags.backend, flags);
+    try {
+      await trainOn(backend, run, display, interrupt);
+    } finally {
+      await backend.dispose();
+    }
+  } finally {
+    display.end();
+    interrupt.dispose();
+  }
+}
+
+/** Finds what the options name, and every mistake in them, before anything takes long. */
+async function prepareRun(flags: TrainFlags, display: TrainDisplay): Promise<Run> {
+  const choice = await chooseModel(flags);
+  if (flags.out !== undefined) await RunFolder.check(flags.out);
+  const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
+  const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
+  const settings = settingsOf(flags, config.maxT);
+  const loaders = await openLoaders(data, flags, settings, config.V);
+  const steps = settings.steps < 0 ? loaders.train.batchesPerEpoch : settings.steps;
+  return { flags, settings, choice, config, data, loaders, steps };
+}
+
+const gpt2Vocabulary = 50257;
+
+async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
+  const { flags, settings, choice, config, data, loaders, steps } = run;
+  const { batch: B, block: T, sampleTokens } = settings;
+  requireMemory(backend, config, {
+    optimizer: true,
+    train: { B, T },
+    evaluate: loaders.val && { B, T },
+    decode: settings.sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
+  });
+  const model = await choice.make(backend, config, data.tokenizer, {
+    seed: flags.seed,
+    onProgress: (share) => display.progress("making initial weights", share),
+  });
+  const folder =
+    flags.out === undefined ? undefined : await RunFolder.create(flags.out, model, choice.name, record(run));
+  const trainer = new Trainer(model, {
+    learningRate: settings.lr,
+    beta1: settings.beta1,
+    beta2: settings.beta2,
+    eps: settings.eps,
+    weightDecay: settings.weightDecay,
+    gradClip: settings.gradClip,
+    schedule: settings.schedule,
+    warmupSteps: settings.warmup,
+    finalFraction: settings.finalLrFraction,
+  });
+  display.start(startOf(run, model, folder?.path));
+  interrupt.finishFirst(() => display.remark(finishing(folder)));
+  const events = trainer.run(loaders.train, {
+    steps,
+    valLoader: loaders.val,
+    valEvery: settings.valEvery,
+    valBatches: settings.valBatches,
+    sampleEvery: settings.sampleEvery,
+    sampleTokens: settings.sampleTokens,
+    sampleSeed: flags.sampleSeed ?? flags.seed,
+    checkpoint: folder && ((step) => folder.saveCheckpoint(model, step)),
+    checkpointEvery: settings.checkpointEvery,
+    signal: interrupt.signal,
+  });
+  let last: TrainEvent | undefined;
+  for await (const event of withFinalValidation(events, model, loaders.val, settings, steps, interrupt.signal)) {
+    await folder?.record(event);
+    display.event(event);
+    last = event;
+  }
+  const interrupted = last?.type === "done" && last.interrupted;
+  display.end(nextCommands({ flags, data, folder: folder?.path, interrupted }));
+  if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
+}
+
+function finishing(folder: RunFolder | undefined): string {
+  const saving = folder ? ", then saving the model" : "";
+  return `finishing this step${saving}; once more (Ctrl-C) ends at once`;
+}
+
+/** What config.json keeps of a run, to repeat it. */
+function record({ settings, steps, data, loaders, flags }: Run): Record<string, unknown> {
+  const seeds = { seed: flags.seed, dataSeed: flags.dataSeed, sampleSeed: flags.sampleSeed };
+  return {
+    data: { train: loaders.train.files, val: loaders.val?.files, name: data.name },
+    run: { ...settings, steps, ...seeds },
+  };
+}
+
+function startOf({ choice, settings, data, loaders, steps }: Run, model: GPT2, folder?: string): RunStart {
+  const { config, backend } = model;
+  const { batch: B, block: T } = settings;
+  const parameters = parameterCount(config);
+  const batchesIn = (tokens = 0) => Math.floor(tokens / (B * T));
+  const val = loaders.val ? `, ${grouped(loaders.val.numTokens)} to validate` : "";
+  return {
+    config,
+    parameters,
+    activations: memoryNeeded(backend, config, { train: { B, T } }) / 4 - parameters,
+    trainBatches: batchesIn(loaders.train.numTokens),
+    valBatches: batchesIn(loaders.val?.numTokens),
+    B,
+    T,
+    steps,
+    model: choice.name,
+    data: `${data.name}: ${grouped(loaders.train.numTokens)} tokens to train on${val}`,
+    device: backend.description,
+    folder,
+  };
+}
