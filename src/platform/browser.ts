@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import { createSink } from "./browser-sink.ts";
 import { openSource, openStream } from "./browser-sources.ts";
 import type { KernelBuild, KernelWorker, Platform } from "./platform.ts";
 
@@ -34,18 +35,18 @@ function startKernelWorker(): KernelWorker {
   };
 }
 
-function noFiles(path: string): never {
-  throw new InputError(`${path} cannot be written: a page in a browser has no files. Save to memory instead.`);
+function noFolders(path: string): never {
+  throw new InputError(`${path} cannot be made: a page in a browser can only save single, whole files. Save those.`);
 }
 
 /** The browser's answer to the platform contract. */
 export const platform: Platform = {
   openSource,
   openStream,
-  createSink: async (path) => noFiles(path),
-  makeFolder: async (path) => noFiles(path),
-  makeNewFolder: async (path) => noFiles(path),
-  appendText: async (path) => noFiles(path),
+  createSink,
+  makeFolder: async (path) => noFolders(path),
+  makeNewFolder: async (path) => noFolders(path),
+  appendText: async (path) => noFolders(path),
   // Nothing can be looked for beside a URL.
   pathKind: async () => undefined,
   async listFiles(pattern) {

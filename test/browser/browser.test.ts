@@ -1,8 +1,12 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { launch, pageSource, type Run, root, runInNode } from "./page.ts";
+import { callInNode, launch, pageSource, type Run, root } from "./page.ts";
 import { startServer, type TestServer } from "./server.ts";
 
+const folder = mkdtempSync(join(tmpdir(), "llm-ts-browser-"));
 let browser: Browser;
 const servers: TestServer[] = [];
 let problems: string[] = [];
@@ -16,6 +20,7 @@ afterEach(() => {
 });
 afterAll(async () => {
   await browser?.close();
+  rmSync(folder, { recursive: true, force: true });
   await Promise.all(servers.map((server) => server.close()));
 });
 
@@ -31,15 +36,16 @@ async function openPage(isolated: boolean): Promise<Page> {
   return page;
 }
 
-// As text: Vitest would rewrite an import that stands in a function.
-const run = (page: Page, threads: number) =>
-  page.evaluate<Run>(`import("/test/browser/program.js").then((program) => program.trainAndWrite(${threads}))`);
+/** Calls a function of program.js. As text: Vitest would rewrite an import that stands in a function. */
+function call<T>(page: Page, call: string): Promise<T> {
+  return page.evaluate<T>(`import("/test/browser/program.js").then(async (program) => program.${call})`);
+}
 
 test("an isolated page trains with threads, bit for bit as Node does", async () => {
   const page = await openPage(true);
   expect(await page.evaluate("crossOriginIsolated")).toBe(true);
-  const here = runInNode(2);
-  const there = await run(page, 2);
+  const here = callInNode<Run>("trainAndWrite(2)");
+  const there = await call<Run>(page, "trainAndWrite(2)");
   expect(there.threads).toBe(2);
   expect(there.fma).toBe(true);
   expect(there.losses).toEqual(here.losses);
@@ -53,10 +59,26 @@ test("an isolated page trains with threads, bit for bit as Node does", async () 
 test("a page without shared memory trains in one thread, to the same bits", async () => {
   const page = await openPage(false);
   expect(await page.evaluate("crossOriginIsolated")).toBe(false);
-  const here = runInNode(2);
-  const there = await run(page, 2);
+  const here = callInNode<Run>("trainAndWrite(2)");
+  const there = await call<Run>(page, "trainAndWrite(2)");
   expect(there.threads).toBe(1);
   expect(there.losses).toEqual(here.losses);
   expect(there.tokens).toEqual(here.tokens);
+  await page.close();
+});
+
+test("a page saves a model as a download, the same file as Node's, and loads it from a URL or a Blob", async () => {
+  const page = await openPage(true);
+  const path = join(folder, "model.bin");
+  callInNode(`trainAndSave(${JSON.stringify(path)})`);
+  const download = page.waitForEvent("download");
+  await call(page, 'trainAndSave("runs/model.bin")');
+  expect((await download).suggestedFilename()).toBe("model.bin");
+  expect(readFileSync(await (await download).path()).equals(readFileSync(path))).toBe(true);
+
+  const fixture = "test/fixtures/gpt2_tiny.bin";
+  const here = callInNode<number[]>(`loadAndWrite("${fixture}")`);
+  expect(await call(page, `loadAndWrite("/${fixture}")`)).toEqual(here);
+  expect(await call(page, `loadAndWrite(await (await fetch("/${fixture}")).blob())`)).toEqual(here);
   await page.close();
 });

@@ -43,10 +43,10 @@ export interface Run {
   readonly description: string;
 }
 
-/** The same program in Node, which finds "llm-ts" as this very package. */
-export function runInNode(threads: number): Run {
-  const code = `import { trainAndWrite } from "./test/browser/program.js";
-    console.log(JSON.stringify(await trainAndWrite(${threads})));`;
+/** Calls a function of program.js in Node, which finds "llm-ts" as this very package. */
+export function callInNode<T>(call: string): T {
+  const code = `import * as program from "./test/browser/program.js";
+    console.log(JSON.stringify((await program.${call}) ?? null));`;
   const output = execFileSync(process.execPath, ["--input-type=module", "-e", code], { cwd: root, encoding: "utf8" });
   return JSON.parse(output);
 }

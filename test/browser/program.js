@@ -21,8 +21,8 @@ class Counting {
   }
 }
 
-/** Trains a tiny model of odd sizes for a few steps and lets it write: all numbers must be the same everywhere. */
-export async function trainAndWrite(threads) {
+/** A tiny model of odd sizes, trained for a few steps: all numbers must be the same everywhere. */
+async function train(threads) {
   const config = makeConfig({ maxT: 32, V: 67, L: 2, NH: 3, C: 48 });
   const model = await GPT2.create(config, { threads, seed: 42 });
   const trainer = new Trainer(model, { learningRate: 1e-3, weightDecay: 0.1, gradClip: 1 });
@@ -33,10 +33,33 @@ export async function trainAndWrite(threads) {
     losses.push(event.loss);
     norms.push(event.norm);
   }
+  await trainer.dispose();
+  return { model, losses, norms };
+}
+
+async function write(model) {
   const tokens = [];
   for await (const token of model.generateTokens([1, 2, 3], { maxTokens: 20, seed: 1337 })) tokens.push(token);
+  return tokens;
+}
+
+export async function trainAndWrite(threads) {
+  const { model, losses, norms } = await train(threads);
+  const tokens = await write(model);
   const { description, fma, threads: used } = model.backend;
-  await trainer.dispose();
   await model.dispose();
   return { losses, norms, tokens, fma, threads: used, description };
+}
+
+export async function trainAndSave(path) {
+  const { model } = await train(1);
+  await model.save(path);
+  await model.dispose();
+}
+
+export async function loadAndWrite(input) {
+  const model = await GPT2.load(input, { threads: 1 });
+  const tokens = await write(model);
+  await model.dispose();
+  return tokens;
 }

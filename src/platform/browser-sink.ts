@@ -1,0 +1,71 @@
+import { InputError } from "../errors.ts";
+import type { ByteSink } from "./platform.ts";
+
+/** A page has no files to write: what is saved there is collected in memory and then downloaded under its name. */
+export async function createSink(path: string): Promise<ByteSink> {
+  if (typeof document === "undefined")
+    throw new InputError(`${path} cannot be written: a worker cannot offer downloads. Save from the page itself.`);
+  return new DownloadSink(path);
+}
+
+class DownloadSink implements ByteSink {
+  readonly name: string;
+  size = 0;
+  #chunks: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    // A copy: the caller may fill its array anew.
+    this.#chunks.push(new Uint8Array(bytes));
+    this.size += bytes.length;
+  }
+
+  async rewrite(offset: number, bytes: Uint8Array): Promise<void> {
+    if (offset + bytes.length > this.size) throw new RangeError(`rewrite past the end of ${this.name}`);
+    for (const { chunk, start, from, to } of this.#parts(offset, bytes.length))
+      chunk.set(bytes.subarray(start + from - offset, start + to - offset), from);
+  }
+
+  async readBack(offset: number, length: number): Promise<Uint8Array> {
+    if (offset + length > this.size) throw new RangeError(`readBack past the end of ${this.name}`);
+    const bytes = new Uint8Array(length);
+    for (const { chunk, start, from, to } of this.#parts(offset, length))
+      bytes.set(chunk.subarray(from, to), start + from - offset);
+    return bytes;
+  }
+
+  async truncate(size: number): Promise<void> {
+    const kept = [...this.#parts(0, size)].map(({ chunk, to }) => (to === chunk.length ? chunk : chunk.slice(0, to)));
+    this.#chunks = kept;
+    this.size = size;
+  }
+
+  async commit(): Promise<void> {
+    const url = URL.createObjectURL(new Blob(this.#chunks));
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = this.name.replace(/^.*[/\\]/s, "");
+    link.click();
+    this.#chunks = [];
+    // The browser takes its time to begin; without this the tab would keep the bytes for ever.
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
+  async abort(): Promise<void> {
+    this.#chunks = [];
+  }
+
+  /** The parts of chunks that hold `length` bytes from `offset` on; `start` is where the whole chunk begins. */
+  *#parts(offset: number, length: number) {
+    let start = 0;
+    for (const chunk of this.#chunks) {
+      const from = Math.max(0, offset - start);
+      const to = Math.min(chunk.length, offset + length - start);
+      if (from < to) yield { chunk, start, from, to };
+      start += chunk.length;
+    }
+  }
+}
