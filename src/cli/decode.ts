@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { InputError } from "../errors.ts";
 import { TextStream } from "../tokenizer/tokenizer.ts";
-import { examples } from "./options.ts";
-import { exitOnSignals, print } from "./output.ts";
+import { examples } from "./examples.ts";
+import { Interrupt } from "./interrupt.ts";
+import { print } from "./output.ts";
 import { tokenizerNamed } from "./tokenizer.ts";
 
 export function addDecode(program: Command): void {
@@ -23,7 +24,7 @@ export function addDecode(program: Command): void {
 }
 
 async function decode(args: readonly string[], options: { tokenizer: string }): Promise<void> {
-  exitOnSignals();
+  new Interrupt();
   const text = new TextStream(await tokenizerNamed(options.tokenizer));
   const { platform } = await import("#platform");
   const { readText } = await import("../data/text.ts");

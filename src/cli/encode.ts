@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { examples } from "./options.ts";
-import { exitOnSignals, print } from "./output.ts";
+import { examples } from "./examples.ts";
+import { Interrupt } from "./interrupt.ts";
+import { print } from "./output.ts";
 import { tokenizerNamed } from "./tokenizer.ts";
 
 export function addEncode(program: Command): void {
@@ -21,7 +22,7 @@ export function addEncode(program: Command): void {
 }
 
 async function encode(text: string, options: { tokenizer: string }): Promise<void> {
-  exitOnSignals();
+  new Interrupt();
   const tokenizer = await tokenizerNamed(options.tokenizer);
   if (text !== "-") return print(`${tokenizer.encode(text).join(" ")}\n`);
   const { readText } = await import("../data/text.ts");

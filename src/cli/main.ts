@@ -3,11 +3,15 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addDecode } from "./decode.ts";
 import { addEncode } from "./encode.ts";
-import { examples } from "./options.ts";
+import { examples } from "./examples.ts";
+import { addGenerate } from "./generate.ts";
 import { endQuietlyOnClosedPipe, reportError } from "./output.ts";
+import { addPrepare } from "./prepare.ts";
+import { addTrain } from "./train.ts";
+import { addVerify } from "./verify.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
-const commands = [addEncode, addDecode];
+const commands = [addPrepare, addTrain, addGenerate, addVerify, addEncode, addDecode];
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
@@ -25,12 +29,13 @@ const program = new Command("llm-ts")
 // Settings above are inherited by the commands added from here on.
 for (const add of commands) add(program);
 
-/** 0 done, 1 failed, 2 wrong usage. */
+/** 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. */
 async function run(args: readonly string[]): Promise<number> {
   try {
     if (args.length === 0) program.outputHelp();
     else await program.parseAsync(args, { from: "user" });
-    return 0;
+    // An interrupted run sets its own.
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     // commander has told the user already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

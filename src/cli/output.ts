@@ -30,9 +30,3 @@ export function endQuietlyOnClosedPipe(): void {
     throw error;
   });
 }
-
-/** Ctrl-C ends a command that has nothing to save. Files that are half written vanish with the process. */
-export function exitOnSignals(): void {
-  process.once("SIGINT", () => process.exit(130));
-  process.once("SIGTERM", () => process.exit(143));
-}

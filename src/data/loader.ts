@@ -177,10 +177,10 @@ function checkLength(file: TokenFile, { B, T, order = "file" }: TokenLoaderOptio
 async function inMemory(file: TokenFile): Promise<TokenFile> {
   const tokens = await file.read(0, file.count);
   await file.close();
-  const compact = file.tokenBytes === 2 ? Uint16Array.from(tokens) : tokens;
+  const compact = file.tokenBytes === 2 ? new Uint16Array(tokens) : tokens;
   return {
     ...file,
-    read: async (start, length) => Int32Array.from(compact.subarray(start, start + length)),
+    read: async (start, length) => new Int32Array(compact.subarray(start, start + length)),
     close: async () => {},
   };
 }

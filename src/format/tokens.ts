@@ -85,7 +85,7 @@ function tokenFile(source: ByteSource, offset: number, count: number, tokenBytes
       if (start < 0 || start + length > count)
         throw new RangeError(`tokens ${start} to ${start + length} of ${source.name}, which has ${count}`);
       const bytes = await source.read(offset + start * tokenBytes, length * tokenBytes);
-      return tokenBytes === 2 ? Int32Array.from(toUint16(bytes)) : toInt32(bytes);
+      return tokenBytes === 2 ? new Int32Array(toUint16(bytes)) : toInt32(bytes);
     },
     close: () => source.close(),
   };
@@ -130,7 +130,7 @@ export class TokenWriter {
   async readBack(start: number, length: number): Promise<Int32Array> {
     const [offset, size] = [headerBytes + start * this.#tokenBytes, length * this.#tokenBytes];
     const bytes = await this.#sink.readBack(offset, size);
-    return this.#tokenBytes === 2 ? Int32Array.from(toUint16(bytes)) : toInt32(bytes);
+    return this.#tokenBytes === 2 ? new Int32Array(toUint16(bytes)) : toInt32(bytes);
   }
 
   /** Puts other tokens in the place of those written before. */
@@ -153,7 +153,7 @@ export class TokenWriter {
   }
 
   #encode(tokens: ArrayLike<number>): Uint8Array {
-    const data = this.#tokenBytes === 2 ? Uint16Array.from(tokens) : Uint32Array.from(tokens);
+    const data = this.#tokenBytes === 2 ? new Uint16Array(tokens) : new Uint32Array(tokens);
     return new Uint8Array(data.buffer);
   }
 }

@@ -1,0 +1,94 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import type { Dataset } from "../data/dataset.ts";
+import type { PrepareOptions, PrepareProgress } from "../data/prepare.ts";
+import { examples } from "./examples.ts";
+import { Interrupt } from "./interrupt.ts";
+import { real } from "./option-values.ts";
+import { print } from "./output.ts";
+
+interface PrepareFlags {
+  readonly out?: string;
+  readonly tokenizer: PrepareOptions["tokenizer"];
+  readonly valFraction?: number;
+  readonly json?: boolean;
+}
+
+export function addPrepare(program: Command): void {
+  program
+    .command("prepare")
+    .summary("turn text into token files to train on")
+    .description(
+      "Turns text into the token files that training reads. tinyshakespeare is bundled: no network is needed.\n" +
+        "Of a folder, all text files in it are taken, in order of their names.",
+    )
+    .argument("<text...>", 'tinyshakespeare, files, folders, or "-" for standard input')
+    .option("-o, --out <folder>", "where to write (default: data/tinyshakespeare, else data)")
+    .addOption(
+      new Option("--tokenizer <kind>", "GPT-2's tokens, one token a character, or one a byte")
+        .choices(["gpt2", "char", "byte"])
+        .default("gpt2"),
+    )
+    .option(
+      "--val-fraction <share>",
+      "share kept for validation, at the end; 0: none (default: 0.1)",
+      real(0, 0.999999),
+    )
+    .option("--json", "print what was written as JSON")
+    .addHelpText(
+      "after",
+      examples(
+        ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
+        ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
+        ["a book of your own", "llm-ts prepare book.txt --out data/book"],
+        ["whatever another program prints", "zcat books.gz | llm-ts prepare - --out data/books"],
+      ),
+    )
+    .action(prepare);
+}
+
+async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
+  new Interrupt();
+  const { prepareText, prepareTinyshakespeare } = await import("../data/prepare.ts");
+  const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
+  const folder = flags.out ?? (bundled ? "data/tinyshakespeare" : "data");
+  const progress = await progressBar();
+  const options: PrepareOptions = { ...flags, onProgress: progress.update };
+  try {
+    const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
+    progress.stop();
+    await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+  } finally {
+    progress.stop();
+  }
+}
+
+function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {
+  const count = (n: number) => n.toLocaleString("en-US");
+  const lines = [train, ...(val ? [val] : [])].map(({ file, tokens }) => `${folder}/${file}: ${count(tokens)} tokens`);
+  lines.push(`${folder}/tokenizer.bin: ${tokenizer}, ${count(vocabSize)} tokens`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** A bar on standard error while text is read; nothing where standard error is no terminal. */
+async function progressBar(): Promise<{ update: (progress: PrepareProgress) => void; stop: () => void }> {
+  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
+  const { default: cliProgress } = await import("cli-progress");
+  const bar = new cliProgress.SingleBar({
+    format: "{bar} {percentage}%  {megabytes} MB  {tokens} tokens  {eta_formatted} left",
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let started = false;
+  return {
+    update({ bytesDone, bytesTotal, tokens }) {
+      const payload = { megabytes: (bytesDone / 1e6).toFixed(0), tokens: tokens.toLocaleString("en-US") };
+      if (!started) bar.start(bytesTotal ?? 0, bytesDone, payload);
+      started = true;
+      // Of standard input the end is unknown: the bar is always at it.
+      if (bytesTotal === undefined) bar.setTotal(bytesDone);
+      bar.update(bytesDone, payload);
+    },
+    stop: () => bar.stop(),
+  };
+}

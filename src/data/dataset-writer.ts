@@ -1,0 +1,70 @@
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import { writeVocabulary } from "../format/tokenizer.ts";
+import { TokenWriter } from "../format/tokens.ts";
+import type { ByteSink } from "../platform/platform.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { type Dataset, type DatasetSplit, datasetFile, inFolder, tokenizerFile } from "./dataset.ts";
+
+/** The token files of a dataset while they are being written. */
+export interface SplitWriters {
+  readonly train: TokenWriter;
+  /** Only where something is kept for validation. */
+  readonly val?: TokenWriter;
+}
+
+export interface DatasetNames {
+  readonly train: string;
+  readonly val?: string;
+}
+
+export type DatasetFacts = Pick<Dataset, "source" | "sha256" | "bytes" | "documents">;
+
+/**
+ * Writes a dataset's files into a folder: the token files, which `fill` fills, tokenizer.bin and dataset.json. They
+ * appear together at the end; when anything fails, what the folder held before stays.
+ */
+export async function writeDataset(
+  folder: string,
+  names: DatasetNames,
+  fill: (writers: SplitWriters) => Promise<{ readonly facts: DatasetFacts; readonly tokenizer: Tokenizer }>,
+): Promise<Dataset> {
+  await platform.makeFolder(folder);
+  const sinks: ByteSink[] = [];
+  const create = async (name: string) => {
+    const sink = await platform.createSink(inFolder(folder, name));
+    sinks.push(sink);
+    return sink;
+  };
+  try {
+    // No tokenizer of ours has more than 65,536 tokens.
+    const train = await TokenWriter.create(await create(names.train), 2);
+    const val = names.val === undefined ? undefined : await TokenWriter.create(await create(names.val), 2);
+    const { facts, tokenizer } = await fill({ train, val });
+    const dataset: Dataset = {
+      ...facts,
+      tokenizer: tokenizer.kind,
+      vocabSize: tokenizer.vocabSize,
+      train: await finish(names.train, train),
+      ...(names.val !== undefined && val && { val: await finish(names.val, val) }),
+    };
+    await writeVocabulary(await create(tokenizerFile), tokenizer.tokens(), tokenizer.endOfText);
+    const json = await create(datasetFile);
+    await json.write(new TextEncoder().encode(`${JSON.stringify(dataset, null, 2)}\n`));
+    for (const sink of sinks) await sink.commit();
+    return dataset;
+  } finally {
+    for (const sink of sinks) await sink.abort();
+  }
+}
+
+async function finish(file: string, writer: TokenWriter): Promise<DatasetSplit> {
+  // One token to start from, and one to predict.
+  if (writer.count < 2)
+    throw new InputError(
+      `The text is too short: ${file} would hold ${writer.count} tokens, expected at least 2. Use a longer text, ` +
+        "or another --val-fraction (0 for no validation data).",
+    );
+  await writer.finish();
+  return { file, tokens: writer.count };
+}

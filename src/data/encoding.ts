@@ -1,0 +1,91 @@
+import { InputError } from "../errors.ts";
+import type { ByteStream } from "../platform/platform.ts";
+import { byteTokenizer } from "../tokenizer/byte.ts";
+import { charTokenizer } from "../tokenizer/char.ts";
+import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { readText } from "./text.ts";
+
+export type PreparedKind = "gpt2" | "char" | "byte";
+
+/** Turns documents into tokens in one pass, however long they are. */
+export interface TextEncoding {
+  /** The token between documents, where there is one. */
+  readonly endOfText?: number;
+  /** The tokens of a document, piece by piece; `onBytes` sees its bytes as they are read. */
+  encode(document: ByteStream, onBytes: (bytes: Uint8Array) => void): AsyncGenerator<ArrayLike<number>>;
+  /** After the last document: the tokenizer, and what each token given so far really is, where that was not known. */
+  finish(): { readonly tokenizer: Tokenizer; readonly finalIds?: Uint16Array };
+}
+
+export async function makeEncoding(kind: PreparedKind): Promise<TextEncoding> {
+  if (kind === "char") return new CharEncoding();
+  return kind === "byte" ? byteEncoding() : gpt2Encoding(await gpt2Tokenizer());
+}
+
+function gpt2Encoding(tokenizer: Tokenizer): TextEncoding {
+  return {
+    endOfText: tokenizer.endOfText,
+    async *encode(document, onBytes) {
+      const stream = tokenizer.encodeStream();
+      for await (const text of readText(document, onBytes)) yield stream.push(text);
+      yield stream.end();
+    },
+    finish: () => ({ tokenizer }),
+  };
+}
+
+/** Any bytes will do: this text need not be UTF-8. */
+function byteEncoding(): TextEncoding {
+  return {
+    async *encode(document, onBytes) {
+      for await (const bytes of document) {
+        onBytes(bytes);
+        yield bytes;
+      }
+    },
+    finish: () => ({ tokenizer: byteTokenizer() }),
+  };
+}
+
+/** What two bytes a token can number. No text that one would model by character has so many. */
+const mostCharacters = 65536;
+
+/**
+ * Ids follow the order of code points, which is not known before the end: until then characters are numbered as they
+ * come.
+ */
+class CharEncoding implements TextEncoding {
+  readonly #ids = new Int32Array(0x110000).fill(-1);
+  readonly #codePoints: number[] = [];
+
+  async *encode(document: ByteStream, onBytes: (bytes: Uint8Array) => void): AsyncGenerator<Uint16Array> {
+    for await (const text of readText(document, onBytes)) {
+      const tokens = new Uint16Array(text.length);
+      let count = 0;
+      for (let i = 0; i < text.length; i++) {
+        const codePoint = text.codePointAt(i) ?? 0;
+        if (codePoint > 0xffff) i++;
+        if (this.#ids[codePoint] < 0) this.#add(codePoint, document.name);
+        tokens[count++] = this.#ids[codePoint];
+      }
+      yield tokens.subarray(0, count);
+    }
+  }
+
+  finish(): { tokenizer: Tokenizer; finalIds: Uint16Array } {
+    const sorted = Int32Array.from(this.#codePoints).sort();
+    const finalIds = new Uint16Array(sorted.length);
+    for (const [id, codePoint] of sorted.entries()) finalIds[this.#ids[codePoint]] = id;
+    return { tokenizer: charTokenizer(Array.from(sorted, (code) => String.fromCodePoint(code))), finalIds };
+  }
+
+  #add(codePoint: number, document: string): void {
+    if (this.#codePoints.length === mostCharacters)
+      throw new InputError(
+        `${document}: the text has more than ${mostCharacters} different characters, too many for one token each. ` +
+          "Use --tokenizer gpt2 or byte.",
+      );
+    this.#ids[codePoint] = this.#codePoints.push(codePoint) - 1;
+  }
+}

@@ -1,0 +1,167 @@
+import { platform } from "#platform";
+import { InputError, UsageError } from "../errors.ts";
+import type { TokenWriter } from "../format/tokens.ts";
+import type { ByteStream } from "../platform/platform.ts";
+import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import type { Dataset } from "./dataset.ts";
+import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
+import { type Document, findDocuments } from "./documents.ts";
+import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
+
+export interface PrepareOptions {
+  readonly tokenizer: PreparedKind;
+  /** The share of the tokens, at the end, that is kept for validation; default 0.1. With 0 there is no val file. */
+  readonly valFraction?: number;
+  readonly onProgress?: (progress: PrepareProgress) => void;
+}
+
+export interface PrepareProgress {
+  readonly bytesDone: number;
+  /** Unknown for standard input. */
+  readonly bytesTotal: number | undefined;
+  readonly tokens: number;
+}
+
+/**
+ * Turns texts into token files: train.bin and val.bin in `folder`, beside them tokenizer.bin and dataset.json. Inputs
+ * are files, folders (all text files in them), globs, and "-" for standard input. Texts of any size pass through a few
+ * megabytes of memory. InputError when a text is missing, empty or no UTF-8, or the folder cannot be written.
+ */
+export async function prepareText(
+  inputs: readonly string[],
+  folder: string,
+  options: PrepareOptions,
+): Promise<Dataset> {
+  const documents = await findDocuments(inputs);
+  const source = inputs.map((input) => (input === "-" ? "standard input" : input)).join(", ");
+  return prepareDocuments({ source, documents }, folder, { train: "train.bin", val: "val.bin" }, options);
+}
+
+/** The bundled text; its origin is in data/README.md. */
+const shakespeareUrl = new URL("../../data/tinyshakespeare.txt", import.meta.url);
+const shakespeareNames = { train: "tiny_shakespeare_train.bin", val: "tiny_shakespeare_val.bin" };
+/** llm.c keeps the first 32,768 tokens for validation. */
+const shakespeareValTokens = 32768;
+
+/**
+ * Turns the bundled tiny Shakespeare into tiny_shakespeare_train.bin and tiny_shakespeare_val.bin in `folder`. With
+ * gpt2 they are llm.c's, byte for byte (dev/data/tinyshakespeare.py); with char or byte the split is nanoGPT's.
+ */
+export async function prepareTinyshakespeare(folder: string, options: PrepareOptions): Promise<Dataset> {
+  const bytes = await readWhole(shakespeareUrl);
+  const source = "tiny Shakespeare";
+  if (options.tokenizer !== "gpt2") {
+    const documents = [{ size: bytes.length, open: async () => inMemory(source, bytes) }];
+    return prepareDocuments({ source, documents }, folder, shakespeareNames, options);
+  }
+  if (options.valFraction !== undefined)
+    throw new UsageError(
+      `tinyshakespeare in GPT-2's tokens is split as llm.c does it: the first ${shakespeareValTokens} tokens are for ` +
+        "validation. Leave --val-fraction out, or prepare the text as a file of your own.",
+    );
+  return writeDataset(folder, shakespeareNames, async ({ train, val }) => {
+    const { tokens, documents } = await shakespeareTokens(bytes);
+    await val?.write(tokens.slice(0, shakespeareValTokens));
+    await train.write(tokens.slice(shakespeareValTokens));
+    options.onProgress?.({ bytesDone: bytes.length, bytesTotal: bytes.length, tokens: tokens.length });
+    const hash = platform.sha256();
+    hash.update(bytes);
+    const facts = { source, sha256: hash.digest(), bytes: bytes.length, documents };
+    return { facts, tokenizer: await gpt2Tokenizer() };
+  });
+}
+
+/** Every section between empty lines is a document to llm.c; the empty line stays at its end. */
+async function shakespeareTokens(bytes: Uint8Array): Promise<{ tokens: number[]; documents: number }> {
+  const tokenizer = await gpt2Tokenizer();
+  const sections = new TextDecoder().decode(bytes).split("\n\n");
+  const tokens = sections.flatMap((section, i) => {
+    const text = i < sections.length - 1 ? `${section}\n\n` : section;
+    return [...tokenizer.encode("<|endoftext|>"), ...tokenizer.encode(text)];
+  });
+  return { tokens, documents: sections.length };
+}
+
+async function readWhole(url: URL): Promise<Uint8Array> {
+  const source = await platform.openSource(url);
+  try {
+    return await source.read(0, source.size);
+  } finally {
+    await source.close();
+  }
+}
+
+function inMemory(name: string, bytes: Uint8Array): ByteStream {
+  return {
+    name,
+    size: bytes.length,
+    async *[Symbol.asyncIterator]() {
+      yield bytes;
+    },
+  };
+}
+
+async function prepareDocuments(
+  { source, documents }: { source: string; documents: readonly Document[] },
+  folder: string,
+  names: Required<DatasetNames>,
+  options: PrepareOptions,
+): Promise<Dataset> {
+  const valFraction = options.valFraction ?? 0.1;
+  if (!(valFraction >= 0 && valFraction < 1))
+    throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
+  const encoding = await makeEncoding(options.tokenizer);
+  return writeDataset(folder, valFraction > 0 ? names : { train: names.train }, async (writers) => {
+    const facts = await encodeDocuments(documents, encoding, writers.train, options);
+    if (facts.bytes === 0) throw new InputError(`${source}: the text is empty. Give a text to learn from.`);
+    const { tokenizer, finalIds } = encoding.finish();
+    await split(writers, valFraction, finalIds);
+    return { facts: { ...facts, source }, tokenizer };
+  });
+}
+
+async function encodeDocuments(
+  documents: readonly Document[],
+  encoding: TextEncoding,
+  writer: TokenWriter,
+  { onProgress }: PrepareOptions,
+): Promise<Omit<DatasetFacts, "source">> {
+  const hash = platform.sha256();
+  const sizes = documents.map(({ size }) => size ?? Number.NaN);
+  const sum = sizes.reduce((total, size) => total + size, 0);
+  const bytesTotal = Number.isNaN(sum) ? undefined : sum;
+  let bytesDone = 0;
+  let count = 0;
+  for (const document of documents) {
+    const before = writer.count;
+    const onBytes = (bytes: Uint8Array) => {
+      hash.update(bytes);
+      bytesDone += bytes.length;
+    };
+    for await (const tokens of encoding.encode(await document.open(), onBytes)) {
+      if (tokens.length === 0) continue;
+      const isFirst = writer.count === before;
+      if (isFirst && before > 0 && encoding.endOfText !== undefined) await writer.write([encoding.endOfText]);
+      await writer.write(tokens);
+      onProgress?.({ bytesDone, bytesTotal, tokens: writer.count });
+    }
+    if (writer.count > before) count++;
+  }
+  return { sha256: hash.digest(), bytes: bytesDone, documents: count };
+}
+
+/** Tokens that are moved at once. */
+const block = 1 << 20;
+
+/** Moves the last tokens from the training file to the validation file, and puts final ids for provisional ones. */
+async function split({ train, val }: SplitWriters, valFraction: number, finalIds?: Uint16Array): Promise<void> {
+  const final = (ids: Int32Array) => (finalIds ? ids.map((id) => finalIds[id]) : ids);
+  const trainCount = Math.floor(train.count * (1 - valFraction));
+  if (val)
+    for (let start = trainCount; start < train.count; start += block)
+      await val.write(final(await train.readBack(start, Math.min(block, train.count - start))));
+  await train.truncate(trainCount);
+  if (!finalIds) return;
+  for (let start = 0; start < trainCount; start += block)
+    await train.rewrite(start, final(await train.readBack(start, Math.min(block, trainCount - start))));
+}
