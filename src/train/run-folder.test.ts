@@ -1,0 +1,106 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { collect, loadFixture, sameBatch } from "../../test/fixtures.ts";
+import { GPT2 } from "../api/gpt2.ts";
+import { InputError } from "../errors.ts";
+import { makeConfig } from "../model/config.ts";
+import { byteTokenizer } from "../tokenizer/byte.ts";
+import { type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
+import { RunFolder } from "./run-folder.ts";
+import { Trainer } from "./trainer.ts";
+
+let folder: string;
+let model: GPT2;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "llm-ts-run-"));
+  const config = makeConfig({ maxT: 12, V: 256, L: 1, NH: 2, C: 8 });
+  model = await GPT2.create(config, { backend: "reference", tokenizer: byteTokenizer() });
+});
+afterAll(async () => {
+  await model.dispose();
+  await rm(folder, { recursive: true });
+});
+
+const read = (...path: string[]) => readFile(join(folder, ...path), "utf8");
+
+test("a run leaves its settings, events, llm.c's log, the tokenizer and the model", async () => {
+  const run = await RunFolder.create(join(folder, "one"), model, "small", { steps: 3, learningRate: 1e-4 });
+  const options = {
+    steps: 3,
+    valLoader: sameBatch(await loadFixture("gpt2_tiny")),
+    sampleEvery: 0,
+    checkpoint: (step: number) => run.saveCheckpoint(model, step),
+  };
+  const events = await collect(new Trainer(model).run(sameBatch(await loadFixture("gpt2_tiny")), options));
+  for (const event of events) await run.record(event);
+
+  expect((await readdir(join(folder, "one"))).sort()).toEqual([
+    "config.json",
+    "main.log",
+    "metrics.jsonl",
+    "model_00000003.bin",
+    "tokenizer.bin",
+  ]);
+  expect(JSON.parse(await read("one", "config.json"))).toMatchObject({
+    model: { name: "small", L: 1, NH: 2, C: 8, V: 256, maxT: 12, tokenizer: "byte" },
+    backend: { name: "reference", threads: 1, fma: false },
+    steps: 3,
+    learningRate: 1e-4,
+  });
+  const lines = (await read("one", "metrics.jsonl")).trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line).event)).toEqual(events.map(({ type }) => type));
+  expect(await read("one", "main.log")).toMatch(
+    /^s:0 tel:\d\.\d{4}\n(s:\d trl:\d\.\d{4} lr:0\.000100 norm:\d\.\d\d\n){3}s:3 tel:\d\.\d{4}\n$/,
+  );
+  const again = await GPT2.load(join(folder, "one", "model_00000003.bin"), { backend: "reference" });
+  expect(again.tokenizer?.kind).toBe("byte");
+  await again.dispose();
+});
+
+test("a folder that holds a run is refused, an empty one and one with other files are not", async () => {
+  await RunFolder.create(join(folder, "taken"), model, "small");
+  const before = await read("taken", "config.json");
+  const again = RunFolder.create(join(folder, "taken"), model, "small");
+  await expect(again).rejects.toThrow(InputError);
+  await expect(again).rejects.toThrow(/taken already holds a run \(config.json is there\)/);
+  expect(await read("taken", "config.json")).toBe(before);
+
+  await mkdir(join(folder, "mine"));
+  await writeFile(join(folder, "mine", "notes.txt"), "x");
+  await RunFolder.create(join(folder, "mine"), model, "small");
+  expect(await read("mine", "notes.txt")).toBe("x");
+});
+
+test("a file in the way is refused", async () => {
+  await writeFile(join(folder, "file"), "x");
+  for (const path of ["file", "file/", "file/run"])
+    await expect(RunFolder.create(join(folder, "file") + path.slice(4), model, "small")).rejects.toThrow(InputError);
+  expect(await read("file")).toBe("x");
+});
+
+test("a path that ends in a slash gets numbered folders, named after the model", async () => {
+  const runs = join(folder, "deep", "runs");
+  const paths = [];
+  for (const name of ["baby", "baby", "models/gpt2_124M.bin"])
+    paths.push((await RunFolder.create(`${runs}/`, model, name)).path);
+  expect(paths).toEqual([`${runs}/baby-001`, `${runs}/baby-002`, `${runs}/gpt2_124M-001`]);
+});
+
+test.skipIf(process.platform === "win32" || process.getuid?.() === 0)("a read-only folder is refused", async () => {
+  await mkdir(join(folder, "locked"));
+  await chmod(join(folder, "locked"), 0o555);
+  for (const path of ["locked", "locked/", "locked/run"])
+    await expect(RunFolder.create(`${folder}/${path}`, model, "small")).rejects.toThrow(/permission denied/);
+});
+
+test("events as llm.c logs them, and as JSON", () => {
+  const step: TrainEvent = { type: "step", step: 7, loss: 4.25, lr: 3e-4, norm: 1.005, ms: 10, tokensPerSecond: 100 };
+  expect(toLogLine(step)).toBe("s:7 trl:4.2500 lr:0.000300 norm:1.00\n");
+  expect(toLogLine({ type: "val", step: 7, loss: 5 })).toBe("s:7 tel:5.0000\n");
+  expect(toLogLine({ type: "checkpoint", step: 7, path: "x" })).toBeUndefined();
+  expect(toJsonLine(step)).toBe(
+    '{"event":"step","step":7,"loss":4.25,"lr":0.0003,"norm":1.005,"ms":10,"tokensPerSecond":100}\n',
+  );
+});
