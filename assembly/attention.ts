@@ -14,18 +14,18 @@ import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
 import { dot, FEW_ROWS } from "./matmul";
 
 /** Query rows worked on at once. */
-const BLOCK = 48;
+const BLOCK = 36;
 
 /** Bytes of scratch memory (setScratch) that each instance needs to attend over rows of up to T keys. */
 export function scratchBytes(T: i32): i32 {
   return GEMM_BYTES + (2 * BLOCK * rowFloats(T) << 2);
 }
 
-/** Floats from one row of scores to the next: whole vectors, at least one float more than the keys. */
+/** Floats from one row of scores to the next: the keys, rounded up to whole pairs of vectors. */
 // @ts-ignore: decorator
 @inline
 function rowFloats(keys: i32): i32 {
-  return (keys + 4) & ~3;
+  return (keys + 7) & ~7;
 }
 
 /**
@@ -81,7 +81,7 @@ function headForward(
     else sgemm(false, true, rows, seen, hs, qBlock, 3 * C, k, ld, scores, row, 0, false);
     for (let i = 0; i < rows; i++) {
       const at = scores + (<usize>(i * row) << 2);
-      const logSum = softmax(at, past + t0 + i + 1, seen, scale);
+      const logSum = softmaxRow(at, past + t0 + i + 1, seen, scale);
       if (lse) f32.store(lse + (<usize>(t0 + i) << 2), logSum);
     }
     if (T <= FEW_ROWS) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
@@ -91,46 +91,59 @@ function headForward(
 
 /**
  * One row, in place: x = softmax(scale x) over its first `count`, 0 from there to `end`. Returns the logarithm of the
- * sum of exponentials. Rows are padded to whole vectors, so the last vector is masked, not cut.
+ * sum of exponentials. Two vectors at a time, which V8 can make one of 256 bits.
  */
-function softmax(x: usize, count: i32, end: i32, scale: f32): f32 {
-  const rest = count & 3;
-  const last = x + (<usize>(count - rest) << 2);
-  const mask = firstLanes(rest);
-  let most = v128.bitselect(v128.load(last), f32x4.splat(-Infinity), mask);
-  for (let at = x; at < last; at += 16) most = f32x4.pmax(most, v128.load(at));
-  const largest = maxLanes(most);
+export function softmaxRow(x: usize, count: i32, end: i32, scale: f32): f32 {
+  const stop = x + (<usize>hide(x, count) << 2);
+  let m0 = v128.load(x);
+  let m1 = v128.load(x, 16);
+  for (let at = x + 32; at < stop; at += 32) {
+    m0 = f32x4.pmax(m0, v128.load(at));
+    m1 = f32x4.pmax(m1, v128.load(at, 16));
+  }
+  const largest = maxLanes(f32x4.pmax(m0, m1));
 
   const scales = f32x4.splat(scale);
   const shift = f32x4.splat(largest);
-  let sums = f32x4.splat(0);
-  for (let at = x; at < last; at += 16) {
-    const p = exp(f32x4.mul(f32x4.sub(v128.load(at), shift), scales));
-    v128.store(at, p);
-    sums = f32x4.add(sums, p);
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  for (let at = x; at < stop; at += 32) {
+    const p0 = exp(f32x4.mul(f32x4.sub(v128.load(at), shift), scales));
+    const p1 = exp(f32x4.mul(f32x4.sub(v128.load(at, 16), shift), scales));
+    v128.store(at, p0);
+    v128.store(at, p1, 16);
+    s0 = f32x4.add(s0, p0);
+    s1 = f32x4.add(s1, p1);
   }
-  const p = v128.and(exp(f32x4.mul(f32x4.sub(v128.load(last), shift), scales)), mask);
-  const sum = sumLanes(f32x4.add(sums, p));
+  const sum = sumLanes(f32x4.add(s0, s1));
   const inverse = f32x4.splat(1 / sum);
-  for (let at = x; at < last; at += 16) v128.store(at, f32x4.mul(v128.load(at), inverse));
-  if (rest) v128.store(last, f32x4.mul(p, inverse));
-  zeroVectors(x, (count + 3) & ~3, end);
+  for (let at = x; at < stop; at += 32) {
+    const p0 = f32x4.mul(v128.load(at), inverse);
+    const p1 = f32x4.mul(v128.load(at, 16), inverse);
+    v128.store(at, p0);
+    v128.store(at, p1, 16);
+  }
+  clear(stop, x + (<usize>end << 2));
   return largest * scale + <f32>log(sum);
 }
 
-/** Zeros from element `first`, a multiple of 4, to `end`, rounded up to whole vectors. */
+/** Sets x from `count` up to the next multiple of 8 to minus infinity, whose exponential is 0; gives that multiple. */
 // @ts-ignore: decorator
 @inline
-function zeroVectors(x: usize, first: i32, end: i32): void {
-  const stop = x + (<usize>end << 2);
-  for (let at = x + (<usize>first << 2); at < stop; at += 16) v128.store(at, f32x4.splat(0));
+function hide(x: usize, count: i32): i32 {
+  const end = (count + 7) & ~7;
+  for (let i = count; i < end; i++) f32.store(x + (<usize>i << 2), -Infinity);
+  return end;
 }
 
-/** All bits set in the first `count` (0 to 3) lanes. */
+/** Zeros from `at` to `stop`, rounded up to eight floats. */
 // @ts-ignore: decorator
 @inline
-function firstLanes(count: i32): v128 {
-  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+function clear(at: usize, stop: usize): void {
+  for (; at < stop; at += 32) {
+    v128.store(at, f32x4.splat(0));
+    v128.store(at, f32x4.splat(0), 16);
+  }
 }
 
 /** scores (rows, keys) = q kᵀ for few rows (decoding): each key is read once. */
@@ -223,7 +236,7 @@ function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, 
       const ds = dscores + (<usize>(i * row) << 2);
       const rowAt = <usize>(i * C) << 2;
       const D = dot(doutBlock + rowAt, outBlock + rowAt, hs);
-      softmaxBackward(p, ds, t0 + i + 1, seen, scale, f32.load(lse + (<usize>(t0 + i) << 2)), D);
+      softmaxRowBackward(p, ds, t0 + i + 1, seen, scale, f32.load(lse + (<usize>(t0 + i) << 2)), D);
     }
     sgemm(true, false, seen, hs, rows, probabilities, row, doutBlock, C, dv, ld, 0, later);
     sgemm(true, false, seen, hs, rows, dscores, row, qBlock, ld, dk, ld, 0, later);
@@ -232,29 +245,22 @@ function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, 
   }
 }
 
-/**
- * One row: p holds raw scores and becomes probabilities, ds holds dP and becomes scale dS; both 0 from `count` to
- * `end`.
- */
-function softmaxBackward(p: usize, ds: usize, count: i32, end: i32, scale: f32, lse: f32, D: f32): void {
+/** One row: p holds raw scores and becomes probabilities, ds holds dP and becomes scale dS; 0 from `count` to `end`. */
+export function softmaxRowBackward(p: usize, ds: usize, count: i32, end: i32, scale: f32, lse: f32, D: f32): void {
+  const bytes = <usize>hide(p, count) << 2;
   const scales = f32x4.splat(scale);
   const shift = f32x4.splat(-lse);
   const minusD = f32x4.splat(-D);
-  const last = <usize>(count & ~3) << 2;
-  for (let i: usize = 0; i < last; i += 16) {
-    const probability = exp(madd(v128.load(p + i), scales, shift));
-    const dp = f32x4.add(v128.load(ds + i), minusD);
-    v128.store(p + i, probability);
-    v128.store(ds + i, f32x4.mul(f32x4.mul(probability, dp), scales));
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const p0 = exp(madd(v128.load(p + i), scales, shift));
+    const p1 = exp(madd(v128.load(p + i, 16), scales, shift));
+    const ds0 = f32x4.mul(f32x4.mul(p0, f32x4.add(v128.load(ds + i), minusD)), scales);
+    const ds1 = f32x4.mul(f32x4.mul(p1, f32x4.add(v128.load(ds + i, 16), minusD)), scales);
+    v128.store(p + i, p0);
+    v128.store(p + i, p1, 16);
+    v128.store(ds + i, ds0);
+    v128.store(ds + i, ds1, 16);
   }
-  const rest = count & 3;
-  if (rest) {
-    const mask = firstLanes(rest);
-    const probability = exp(madd(v128.load(p + last), scales, shift));
-    const dp = f32x4.add(v128.load(ds + last), minusD);
-    v128.store(p + last, v128.and(probability, mask));
-    v128.store(ds + last, v128.and(f32x4.mul(f32x4.mul(probability, dp), scales), mask));
-  }
-  zeroVectors(p, (count + 3) & ~3, end);
-  zeroVectors(ds, (count + 3) & ~3, end);
+  clear(p + bytes, p + (<usize>end << 2));
+  clear(ds + bytes, ds + (<usize>end << 2));
 }

@@ -9,5 +9,6 @@ export { layernormBackward, layernormForward } from "./layernorm";
 export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
 export { isFused } from "./probe";
 export { fill, residualForward } from "./residual";
-export { attentionForward, attentionBackward, scratchBytes } from "./attention";
+export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward } from "./attention";
 export { softmaxLoss } from "./crossentropy";
+export * from "./constants";

@@ -1,8 +1,11 @@
-// Vector arithmetic shared by every kernel: fused multiply-add, exp, tanh and sigmoid on four floats, and loads and
-// stores of one to three floats for the ends of rows.
+// Vector arithmetic shared by every kernel: fused multiply-add, exp and sigmoid on four floats, and loads and stores of
+// one to three floats for the ends of rows.
 //
 // There is no scalar exp on purpose. A row's last one to three elements go through the same vector code
 // (loadTail, compute, storeTail), so an element's bits never depend on where in a row it stands.
+import {
+  EXP_2, EXP_3, EXP_4, EXP_5, EXP_6, EXP_7, EXP_HIGHEST, EXP_LOWEST, LN2_HIGH, LN2_LOW, LOG2_E, ONE, ROUND,
+} from "./constants";
 
 /** a * b + c, rounded once where the relaxed build runs on hardware with FMA, twice otherwise. */
 // @ts-ignore: decorator
@@ -65,43 +68,46 @@ export function log(x: f64): f64 {
   // log m = 2 artanh s, a series in odd powers of s; |s| < 0.172.
   const s = (mantissa - 1) / (mantissa + 1);
   const z = s * s;
-  let series: f64 = 1.0 / 19;
-  for (let odd = 17; odd >= 1; odd -= 2) series = series * z + 1.0 / <f64>odd;
+  let series: f64 = 1.0 / 19 * z + 1.0 / 17;
+  series = series * z + 1.0 / 15;
+  series = series * z + 1.0 / 13;
+  series = series * z + 1.0 / 11;
+  series = series * z + 1.0 / 9;
+  series = series * z + 1.0 / 7;
+  series = series * z + 1.0 / 5;
+  series = series * z + 1.0 / 3;
+  series = series * z + 1;
   return <f64>exponent * 0.6931471805599453 + 2 * s * series;
 }
 
 /**
- * e to the x, within 1 unit in the last place. Underflows gradually to 0, overflows to infinity, keeps NaN.
+ * e to the x, within 1 unit in the last place. 0 below -87.33 (no denormal numbers: they are slow), infinity above
+ * 88.37, NaN stays.
  *
- * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf; then times 2^n. The multiplication by
- * 2^n is done in two halves, because n = 128 and n < -126 have no float of their own.
+ * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial; then times 2^n, whose bits are 1's with n in the exponent.
  */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
+  const lowest = f32x4.splat(EXP_LOWEST);
+  const round = f32x4.splat(ROUND);
+  const one = f32x4.splat(ONE);
   // pmin and pmax return their first operand when it is NaN.
-  const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-105));
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits of the float.
-  const magic = f32x4.splat(12582912);
-  const shifted = madd(clamped, f32x4.splat(1.44269504088896341), magic);
-  const nInt = i32x4.sub(shifted, magic);
-  const n = f32x4.sub(shifted, magic);
-  // ln 2 in two parts; n times the first is exact.
-  let r = madd(n, f32x4.splat(-0.693359375), clamped);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
+  const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(EXP_HIGHEST)), lowest);
+  const shifted = madd(clamped, f32x4.splat(LOG2_E), round);
+  const n = f32x4.sub(shifted, round);
+  let r = madd(n, f32x4.splat(LN2_HIGH), clamped);
+  r = madd(n, f32x4.splat(LN2_LOW), r);
 
-  let p = madd(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
-  p = madd(p, r, f32x4.splat(8.3334519073e-3));
-  p = madd(p, r, f32x4.splat(4.1665795894e-2));
-  p = madd(p, r, f32x4.splat(1.6666665459e-1));
-  p = madd(p, r, f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1));
+  let p = madd(f32x4.splat(EXP_7), r, f32x4.splat(EXP_6));
+  p = madd(p, r, f32x4.splat(EXP_5));
+  p = madd(p, r, f32x4.splat(EXP_4));
+  p = madd(p, r, f32x4.splat(EXP_3));
+  p = madd(p, r, f32x4.splat(EXP_2));
+  p = f32x4.add(madd(p, f32x4.mul(r, r), r), one);
 
-  const half = i32x4.shr_s(nInt, 1);
-  const rest = i32x4.sub(nInt, half);
-  const one = f32x4.splat(1); // adding n << 23 to its bits gives 2^n
-  p = f32x4.mul(p, i32x4.add(one, i32x4.shl(half, 23)));
-  return f32x4.mul(p, i32x4.add(one, i32x4.shl(rest, 23)));
+  const power = i32x4.add(one, i32x4.shl(shifted, 23));
+  return v128.andnot(f32x4.mul(p, power), f32x4.lt(x, lowest));
 }
 
 /**
@@ -112,25 +118,6 @@ export function exp(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function sigmoid(x: v128): v128 {
-  const one = f32x4.splat(1);
+  const one = f32x4.splat(ONE);
   return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
-}
-
-/** Hyperbolic tangent, within 2 units in the last place: Cephes' tanhf, both branches computed, then selected. */
-// @ts-ignore: decorator
-@inline
-export function tanh(x: v128): v128 {
-  const magnitude = f32x4.abs(x);
-  const one = f32x4.splat(1);
-  const far = f32x4.sub(one, f32x4.div(f32x4.splat(2), f32x4.add(exp(f32x4.add(magnitude, magnitude)), one)));
-  const signed = v128.or(far, v128.and(x, f32x4.splat(-0.0)));
-
-  const z = f32x4.mul(x, x);
-  let p = madd(f32x4.splat(-5.70498872745e-3), z, f32x4.splat(2.06390887954e-2));
-  p = madd(p, z, f32x4.splat(-5.37397155531e-2));
-  p = madd(p, z, f32x4.splat(1.33314422036e-1));
-  p = madd(p, z, f32x4.splat(-3.33332819422e-1));
-  const near = madd(f32x4.mul(p, z), x, x);
-
-  return v128.bitselect(near, signed, f32x4.lt(magnitude, f32x4.splat(0.625)));
 }

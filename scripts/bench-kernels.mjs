@@ -4,7 +4,8 @@
 //   node scripts/bench-kernels.mjs [--threads 1,2] [--tiles 0,1,2] [--only matmul|attention|loss] [--build relaxed-shared]
 //                                  [--no-revectorize] [--seconds 0.3]
 //
-// Each figure is the best of many repeats within `seconds`: machines are noisy, compare rows of one run.
+// Each figure is the mean of many repeats within `seconds`, in processor time of the slowest thread. Machines are noisy:
+// compare rows of one run.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import v8 from "node:v8";
@@ -42,7 +43,7 @@ async function main() {
   });
   const seconds = Number(options.seconds);
 
-  /** Best milliseconds of one call of `job` on `threads` workers together. */
+  /** Milliseconds of one call of `job` on `threads` workers together. */
   const measure = async (job, threads, tile) => {
     Atomics.store(barrier, 0, 0);
     const times = await Promise.all(
@@ -53,7 +54,7 @@ async function main() {
         });
       }),
     );
-    return Math.min(...times[0].map((_, i) => Math.max(...times.map((t) => t[i]))));
+    return Math.max(...times);
   };
 
   const jobs = allJobs().filter((job) => job.title.includes(options.only));
@@ -62,7 +63,8 @@ async function main() {
       console.log(`\ntile ${["6x16", "6x8", "4x8"][tile]}, ${threads} thread${threads > 1 ? "s" : ""}`);
       for (const job of jobs) {
         const ms = await measure(job, threads, tile);
-        const rate = job.flops ? `${(job.flops / ms / 1e6).toFixed(1).padStart(8)} GFLOP/s` : "";
+        const flops = job.tile === undefined ? job.flops : job.flops * threads; // a bare tile: each thread its own
+        const rate = flops ? `${(flops / ms / 1e6).toFixed(1).padStart(8)} GFLOP/s` : "";
         console.log(`${job.title.padEnd(52)} ${ms.toFixed(3).padStart(10)} ms ${rate}`);
       }
     }
@@ -90,7 +92,7 @@ function allJobs() {
     ["6x8", 1, 48],
     ["4x8", 2, 32],
   ])
-    jobs.push({ title: `matmul kernel alone, ${name}, k=384`, kernel: `tile${name}`, tile, flops: 2 * size * 384 });
+    jobs.push({ title: `matmul tile alone, ${name}, k=384`, kernel: `tile${name}`, tile, flops: 2 * size * 384 });
   products("d12 qkv ", 256, 768, 2304);
   products("d12 proj", 256, 768, 768);
   products("d12 fc  ", 256, 768, 3072);
@@ -127,12 +129,11 @@ function work() {
     const once = kernel.startsWith("tile")
       ? aloneTile(kernels[kernel], thread)
       : () => kernels[kernel](thread, threads, ...args);
-    const meet = (count) => {
+    const meet = () => {
       Atomics.add(barrier, 0, 1);
-      while (Atomics.load(barrier, 0) < count * threads);
+      while (Atomics.load(barrier, 0) < threads);
     };
     // Warm up long enough for the optimising compiler, agree on a number of repeats, then measure together.
-    let meetings = 0;
     const warmUpEnd = performance.now() + 100;
     let calls = 0;
     const start = performance.now();
@@ -142,18 +143,19 @@ function work() {
     }
     if (thread === 0)
       Atomics.store(barrier, 1, Math.max(3, Math.ceil((seconds * 1000 * calls) / (performance.now() - start))));
-    meet(++meetings);
+    meet();
     const repeats = Atomics.load(barrier, 1);
-    const times = [];
-    for (let i = 0; i < Math.min(repeats, 200); i++) {
-      meet(++meetings);
-      const begin = performance.now();
-      const batch = Math.max(1, Math.floor(repeats / 200));
-      for (let j = 0; j < batch; j++) once();
-      times.push((performance.now() - begin) / batch);
-    }
-    parentPort.postMessage(times);
+    const begin = threadMs();
+    for (let i = 0; i < repeats; i++) once();
+    parentPort.postMessage((threadMs() - begin) / repeats);
   });
+}
+
+/** The thread's own processor time where Node tells it (23.9 and later), so that other programs disturb less. */
+function threadMs() {
+  if (!process.threadCpuUsage) return performance.now();
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /** The innermost loop with all its data in cache: the peak that everything else is compared with. */
