@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { bundlePage } from "./bundle.ts";
 import { callInNode, launch, pageSource, type Run, root } from "./page.ts";
-import { startServer, type TestServer } from "./server.ts";
+import { type ServerOptions, startServer, type TestServer } from "./server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-browser-"));
 let browser: Browser;
@@ -24,8 +25,8 @@ afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
 });
 
-async function openPage(isolated: boolean): Promise<Page> {
-  const server = await startServer({ root, isolated, pages: { "/": pageSource() } });
+async function openPage(isolated: boolean, options: Partial<ServerOptions> = {}): Promise<Page> {
+  const server = await startServer({ root, isolated, pages: { "/": pageSource() }, ...options });
   servers.push(server);
   const page = await browser.newPage();
   page.on("console", (message) => {
@@ -80,5 +81,16 @@ test("a page saves a model as a download, the same file as Node's, and loads it 
   const here = callInNode<number[]>(`loadAndWrite("${fixture}")`);
   expect(await call(page, `loadAndWrite("/${fixture}")`)).toEqual(here);
   expect(await call(page, `loadAndWrite(await (await fetch("/${fixture}")).blob())`)).toEqual(here);
+  await page.close();
+});
+
+test("a page bundled by Vite finds kernels and workers, and trains to the same bits", async () => {
+  const bundle = await bundlePage(join(folder, "page"));
+  const html = readFileSync(join(bundle, "index.html"), "utf8");
+  const page = await openPage(true, { root: bundle, pages: { "/": html } });
+  await page.waitForFunction("globalThis.program");
+  const there = await page.evaluate<Run>("program.trainAndWrite(2)");
+  expect(there.threads).toBe(2);
+  expect(there.losses).toEqual(callInNode<Run>("trainAndWrite(2)").losses);
   await page.close();
 });
