@@ -81,7 +81,7 @@ beforeAll(async () => {
     const backends = await Promise.all(variants.map((variant) => createWasmBackend({ ...variant, relaxed })));
     builds.push({ relaxed, backends });
   }
-});
+}, 60_000);
 
 afterAll(async () => {
   for (const { backends } of builds) await Promise.all(backends.map((backend) => backend.dispose()));

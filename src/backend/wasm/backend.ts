@@ -15,20 +15,19 @@ import { type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./ke
 import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
 
 class WasmBuffer implements DeviceBuffer {
-  readonly memory: KernelMemory;
+  readonly owner: WasmBackend;
   readonly address: number;
   readonly bytes: number;
   freed = false;
 
-  constructor(memory: KernelMemory, address: number, bytes: number) {
-    this.memory = memory;
+  constructor(owner: WasmBackend, address: number, bytes: number) {
+    this.owner = owner;
     this.address = address;
     this.bytes = bytes;
   }
 }
 
 export interface WasmBackendParts {
-  readonly description: string;
   readonly memory: KernelMemory;
   readonly executor: Executor;
   /** An instance in the calling thread, for questions only. */
@@ -48,64 +47,63 @@ export class WasmBackend implements Backend {
   readonly fma: boolean;
   readonly description: string;
   readonly memoryLimit: number;
-  private readonly memory: KernelMemory;
-  private readonly executor: Executor;
-  private readonly kernels: KernelExports;
+  /** Null once disposed of, so that the memory is free even if someone still holds this backend. */
+  private parts: WasmBackendParts | null;
   /** Where the workers' scratch memory begins, and for how long a row of attention it is enough. */
   private scratch: { readonly address: number; readonly T: number } | null = null;
   /** Room for the partial sums of `mean` and `sumSquares`: address and number of f64. */
   private partials: { readonly address: number; readonly count: number } | null = null;
-  private disposal: Promise<void> | null = null;
 
-  constructor({ description, memory, executor, kernels }: WasmBackendParts) {
+  constructor(description: string, parts: WasmBackendParts) {
     this.description = description;
-    this.memory = memory;
-    this.executor = executor;
-    this.kernels = kernels;
-    this.threads = executor.threads;
-    this.fma = kernels.isFused(1 + 2 ** -12) === 1;
+    this.parts = parts;
+    this.threads = parts.executor.threads;
+    this.fma = parts.kernels.isFused(1 + 2 ** -12) === 1;
     this.ensureScratch(0);
-    this.memoryLimit = MEMORY_LIMIT - memory.used;
+    this.memoryLimit = MEMORY_LIMIT - parts.memory.used;
   }
 
   alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
-    if (this.disposal) throw new BackendError("This backend was disposed of.");
     const size = sizeOf(shape);
-    const { address, zero } = this.memory.take(size * 4);
-    const tensor = { buffer: new WasmBuffer(this.memory, address, size * 4), dtype, offset: 0, shape, size };
+    const { address, zero } = this.live.memory.take(size * 4);
+    const tensor = { buffer: new WasmBuffer(this, address, size * 4), dtype, offset: 0, shape, size };
     if (!zero) this.fill(tensor, 0);
     return tensor;
   }
 
   async free(tensor: Tensor): Promise<void> {
+    const { memory, executor } = this.live;
     const buffer = this.bufferOf(tensor);
     buffer.freed = true;
-    return this.executor.after(() => this.memory.release(buffer.address));
+    await executor.after(() => memory.release(buffer.address));
   }
 
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
+    const { memory, executor } = this.live;
     if (data.length > tensor.size)
       throw new UsageError(`write: ${data.length} elements do not fit a tensor of ${tensor.size}.`);
     const address = this.at(tensor);
-    await this.executor.after(() => {
-      if (tensor.dtype === "i32") this.memory.i32(address, data.length).set(data);
-      else this.memory.f32(address, data.length).set(data);
+    await executor.after(() => {
+      if (tensor.dtype === "i32") memory.i32(address, data.length).set(data);
+      else memory.f32(address, data.length).set(data);
     });
   }
 
   /** The copy is made in one go: read a very large tensor in pieces, if the event loop must not wait for it. */
   async read(tensor: Tensor): Promise<Float32Array> {
+    const { memory, executor } = this.live;
     const address = this.at(tensor);
-    return this.executor.after(() => this.memory.f32(address, tensor.size).slice());
+    return executor.after(() => memory.f32(address, tensor.size).slice());
   }
 
-  sync(): Promise<void> {
-    return this.executor.after(() => {});
+  async sync(): Promise<void> {
+    await this.live.executor.after(() => {});
   }
 
-  dispose(): Promise<void> {
-    this.disposal ??= this.executor.dispose();
-    return this.disposal;
+  async dispose(): Promise<void> {
+    const executor = this.parts?.executor;
+    this.parts = null;
+    await executor?.dispose();
   }
 
   fill(out: Tensor, value: number): void {
@@ -304,13 +302,18 @@ export class WasmBackend implements Backend {
     this.run("adamw", ...addresses, param.size, ...scalars);
   }
 
+  private get live(): WasmBackendParts {
+    if (this.parts) return this.parts;
+    throw new BackendError("This backend was disposed of. Create a new one to go on.");
+  }
+
   private run(kernel: KernelName, ...args: number[]): void {
-    this.executor.enqueue(opcodeOf(kernel), ...args);
+    this.live.executor.enqueue(opcodeOf(kernel), ...args);
   }
 
   private bufferOf(tensor: Tensor): WasmBuffer {
     const { buffer } = tensor;
-    if (!(buffer instanceof WasmBuffer && buffer.memory === this.memory))
+    if (!(buffer instanceof WasmBuffer && buffer.owner === this))
       throw new BackendError("This tensor belongs to another backend.");
     if (buffer.freed) throw new BackendError("This tensor's memory was given back by free().");
     return buffer;
@@ -322,22 +325,23 @@ export class WasmBackend implements Backend {
   }
 
   private chunksOf(tensor: Tensor): number {
-    return Math.ceil(tensor.size / this.kernels.chunkSize());
+    return Math.ceil(tensor.size / this.live.kernels.chunkSize());
   }
 
   /** Gives every worker the scratch memory that attention over rows of up to T keys needs. */
   private ensureScratch(T: number): void {
     if (this.scratch && this.scratch.T >= T) return;
-    const stride = aligned(this.kernels.scratchBytes(T));
-    const { address } = this.memory.take(stride * this.threads);
-    this.executor.enqueue(SET_SCRATCH, address, stride);
+    const { memory, executor, kernels } = this.live;
+    const stride = aligned(kernels.scratchBytes(T));
+    const { address } = memory.take(stride * this.threads);
+    executor.enqueue(SET_SCRATCH, address, stride);
     this.replace(this.scratch);
     this.scratch = { address, T };
   }
 
   private ensurePartials(count: number): number {
     if (this.partials && this.partials.count >= count) return this.partials.address;
-    const { address } = this.memory.take(8 * count);
+    const { address } = this.live.memory.take(8 * count);
     this.replace(this.partials);
     this.partials = { address, count };
     return address;
@@ -345,7 +349,8 @@ export class WasmBackend implements Backend {
 
   /** Releases what is replaced, once the commands that use it are done. A failure until then is told elsewhere. */
   private replace(old: { readonly address: number } | null): void {
-    if (old) this.executor.after(() => this.memory.release(old.address)).catch(() => {});
+    const { memory, executor } = this.live;
+    if (old) executor.after(() => memory.release(old.address)).catch(() => {});
   }
 }
 

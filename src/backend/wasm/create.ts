@@ -59,8 +59,7 @@ async function start(pool: WorkerPool | null, wide: boolean, options: WasmBacken
   memory.release(operands);
 
   const executor = pool ?? new DirectExecutor(kernels);
-  const description = describe(relaxed, tile, wide, executor.threads);
-  return new WasmBackend({ description, memory, executor, kernels });
+  return new WasmBackend(describe(relaxed, tile, wide, executor.threads), { memory, executor, kernels });
 }
 
 function checkedThreads(threads: number): number {

@@ -12,8 +12,12 @@ export interface Executor {
   dispose(): Promise<void>;
 }
 
-export function disposedError(): BackendError {
-  return new BackendError("This backend was disposed of. Create a new one to go on.");
+/** What kernels are given, the model has checked; so whatever fails in one is this program's fault. */
+export function kernelFailure(message: string): BackendError {
+  return new BackendError(
+    `A kernel failed: ${message}. What this backend holds is lost; create a new one to go on. This is a fault in ` +
+      "llm.ts: please report it with the command that led here.",
+  );
 }
 
 /** Runs every command at once, as one thread. */
@@ -21,29 +25,24 @@ export class DirectExecutor implements Executor {
   readonly threads = 1;
   private readonly kernels: KernelExports;
   private error: BackendError | null = null;
-  private disposed = false;
 
   constructor(kernels: KernelExports) {
     this.kernels = kernels;
   }
 
   enqueue(opcode: number, ...args: number[]): void {
-    if (this.disposed) throw disposedError();
     if (this.error) return;
     try {
       runCommand(this.kernels, opcode, 0, 1, args, 0);
     } catch (error) {
-      this.error = new BackendError(`${kernelNames[opcode]} failed: ${messageOf(error)}`);
+      this.error = kernelFailure(`${kernelNames[opcode]}: ${messageOf(error)}`);
     }
   }
 
   async after<T>(step: () => T): Promise<T> {
-    if (this.disposed) throw disposedError();
     if (this.error) throw this.error;
     return step();
   }
 
-  async dispose(): Promise<void> {
-    this.disposed = true;
-  }
+  async dispose(): Promise<void> {}
 }

@@ -6,7 +6,7 @@
  */
 import { BackendError } from "../../errors.ts";
 import type { KernelWorker } from "../../platform/platform.ts";
-import { disposedError, type Executor } from "./executor.ts";
+import { type Executor, kernelFailure } from "./executor.ts";
 import { FENCE, SET_TILE } from "./kernels.ts";
 import {
   announce,
@@ -61,7 +61,7 @@ export class WorkerPool implements Executor {
   private fenced = 0;
   private fenceUnderWay = false;
   private error: BackendError | null = null;
-  private disposal: Promise<void> | null = null;
+  private stopped: Promise<unknown> | null = null;
 
   /** Takes over workers that were just created; they boot while the caller prepares what `start` needs. */
   constructor(workers: readonly KernelWorker[]) {
@@ -85,14 +85,12 @@ export class WorkerPool implements Executor {
   }
 
   enqueue(opcode: number, ...args: number[]): void {
-    if (this.disposal) throw disposedError();
     if (this.error) return;
     if (this.waiting.length === 0 && this.hasRoom()) this.publish(opcode, args);
     else this.wait({ opcode, args });
   }
 
   after<T>(step: () => T): Promise<T> {
-    if (this.disposal) return Promise.reject(disposedError());
     if (this.error) return Promise.reject(this.error);
     return new Promise((resolve, reject) => {
       const run = () => {
@@ -106,9 +104,9 @@ export class WorkerPool implements Executor {
     });
   }
 
-  dispose(): Promise<void> {
-    this.disposal ??= this.stop(disposedError());
-    return this.disposal;
+  async dispose(): Promise<void> {
+    this.fail(new BackendError("The backend was disposed of before this was computed."));
+    await this.stopped;
   }
 
   private listen(thread: number): Promise<number | null> {
@@ -160,7 +158,7 @@ export class WorkerPool implements Executor {
         if (!this.isIdle()) break;
         const message = failureMessage(this.views.control);
         if (message !== null) {
-          this.fail(new BackendError(`A kernel failed: ${message}`));
+          this.fail(kernelFailure(message));
           return;
         }
         item.run();
@@ -189,7 +187,7 @@ export class WorkerPool implements Executor {
 
   private fencePassed(): void {
     this.fenceUnderWay = false;
-    if (this.disposal || this.error) return;
+    if (this.error) return;
     this.done = this.fenced;
     this.moveOn();
     if (!this.fenceUnderWay) this.keepAlive(false);
@@ -202,16 +200,11 @@ export class WorkerPool implements Executor {
 
   /** After a failure nothing more is computed: what waits is told, and so is everyone who asks later. */
   private fail(error: BackendError): void {
-    if (this.error || this.disposal) return;
+    if (this.error) return;
     this.error = error;
-    void this.stop(error);
-  }
-
-  private async stop(error: BackendError): Promise<void> {
-    const waiting = this.waiting;
+    for (const item of this.waiting) if ("reject" in item) item.reject(error);
     this.waiting = [];
-    for (const item of waiting) if ("reject" in item) item.reject(error);
     Atomics.notify(this.views.control, FENCED); // no promise may wait for ever
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    this.stopped = Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 }
