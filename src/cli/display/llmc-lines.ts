@@ -1,6 +1,6 @@
 import type { TrainEvent } from "../../train/events.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
-import { printable } from "./text.ts";
+import { sampleText } from "./text.ts";
 
 /** The lines of llm.c's train_gpt2.c, for output that is no terminal: scripts made for it keep working. */
 export function llmcLines(): TrainDisplay {
@@ -47,7 +47,7 @@ function lineOf(event: TrainEvent): string | undefined {
     case "val":
       return `val loss ${event.loss.toFixed(6)}`;
     case "sample":
-      return `generating:\n---\n${printable(event.text)}\n---`;
+      return `generating:\n---\n${sampleText(event)}\n---`;
     default:
       return undefined;
   }

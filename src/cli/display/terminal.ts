@@ -4,7 +4,7 @@ import { barLine } from "./bar-line.ts";
 import { lossChart, type Point } from "./chart.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
 import { paintFor } from "./paint.ts";
-import { duration, grouped, printable, short, wrap } from "./text.ts";
+import { duration, grouped, sampleText, short, wrap } from "./text.ts";
 
 const defaultColumns = 80;
 const chartHeight = 10;
@@ -109,10 +109,10 @@ export class TerminalDisplay implements TrainDisplay {
     this.#print(parts.join("   "));
   }
 
-  #sampled({ step, text }: SampleEvent): void {
+  #sampled(event: SampleEvent): void {
     const { dim } = this.#paint;
-    this.#print(`  ${dim(`sample after ${grouped(step)} updates`)}`);
-    for (const line of wrap(printable(text).trimEnd(), Math.max(20, this.#columns - 6)))
+    this.#print(`  ${dim(`sample after ${grouped(event.step)} updates`)}`);
+    for (const line of wrap(sampleText(event).trimEnd(), Math.max(20, this.#columns - 6)))
       this.#print(`  ${dim("│")} ${line}`);
   }
 

@@ -1,3 +1,5 @@
+import type { SampleEvent } from "../../train/events.ts";
+
 /** 12345.6 as "12,346". */
 export function grouped(n: number): string {
   return Math.round(n).toLocaleString("en-US");
@@ -23,6 +25,12 @@ export function duration(ms: number): string {
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+}
+
+/** What a model wrote, fit to be shown; its token ids, as in llm.c, when nothing can decode them. */
+export function sampleText({ text, tokens }: SampleEvent): string {
+  const [, ...written] = tokens;
+  return text === "" ? written.join(" ") : printable(text);
 }
 
 /** Cuts lines to `width` characters, at spaces where it can. */

@@ -1,22 +1,23 @@
 import { basename } from "node:path";
-import type { DataChoice } from "./data.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { TrainFlags } from "./options.ts";
 
 export interface Outcome {
   readonly flags: TrainFlags;
-  readonly data: DataChoice;
+  readonly tokenizer: Tokenizer | undefined;
   readonly folder?: string;
   readonly interrupted: boolean;
 }
 
 /** What to try after a run: commands that work as they stand. */
-export function nextCommands({ flags, data, folder, interrupted }: Outcome): string[] {
+export function nextCommands({ flags, tokenizer, folder, interrupted }: Outcome): string[] {
   if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
   const llm = commandName();
   const prompt = flags.train === undefined ? '"ROMEO:" ' : "";
-  const suggestions = [["write with this model", `${llm} generate ${prompt}--model ${quoted(folder)}`]];
+  const suggestions: [what: string, command: string][] = [];
+  if (tokenizer) suggestions.push(["write with this model", `${llm} generate ${prompt}--model ${quoted(folder)}`]);
   if (interrupted) suggestions.push(["go on training it", `${llm} train ${again(flags, folder)}`]);
-  else if (data.tokenizer?.kind === "char")
+  else if (tokenizer?.kind === "char")
     suggestions.push([
       "train on your own text",
       `${llm} prepare my.txt --tokenizer char --out my && ${llm} train --model baby --train my -o runs/`,

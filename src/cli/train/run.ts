@@ -106,7 +106,7 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     last = event;
   }
   const interrupted = last?.type === "done" && last.interrupted;
-  display.end(nextCommands({ flags, data, folder: folder?.path, interrupted }));
+  display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, interrupted }));
   if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
 }
 
