@@ -1,0 +1,104 @@
+/** What `npm pack` would publish, installed elsewhere: the command and the API train and write with it. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cli, environmentOf, type NodeProgram, nodePrograms, root, sayIfAlone } from "./nodes.ts";
+
+const programs = nodePrograms();
+sayIfAlone(programs);
+
+const windows = process.platform === "win32";
+const home = mkdtempSync(join(tmpdir(), "llm-ts-package-"));
+const project = join(home, "project");
+let packed: string[] = [];
+
+// npm is a script on Windows, which only a shell can start.
+function npm(folder: string, ...args: string[]): string {
+  return execFileSync("npm", args, { cwd: folder, encoding: "utf8", shell: windows });
+}
+
+beforeAll(() => {
+  if (!existsSync(cli))
+    throw new Error("There is no dist/ to pack. Run `npm run build` first, or all with `npm test`.");
+  // Without scripts: `prepare` would build again, under the feet of the other tests.
+  const report = npm(root, "pack", "--ignore-scripts", "--json", "--pack-destination", home);
+  const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(report));
+  packed = pack?.files.map(({ path }) => path) ?? [];
+  const [tarball = ""] = readdirSync(home).filter((name) => name.endsWith(".tgz"));
+  mkdirSync(project);
+  writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
+  npm(project, "install", "--prefer-offline", "--no-audit", "--no-fund", join(home, tarball));
+  writeFileSync(join(project, "use.js"), program);
+  writeFileSync(join(project, "text.txt"), "The quick brown fox jumps over the lazy dog.\n".repeat(100));
+}, 300_000);
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+/** What a reader would write, as a plain module beside the installed package. */
+const program = `
+import { GPT2, TokenLoader, Trainer } from "llm-ts";
+
+const [path, out] = process.argv.slice(2);
+const model = await GPT2.load(path, { threads: 2 });
+const trainer = new Trainer(model, { learningRate: 1e-3 });
+const loader = await TokenLoader.open("data/train.bin", { B: 2, T: 16 });
+const losses = [];
+for await (const event of trainer.run(loader, { steps: 3, sampleEvery: 0 }))
+  if (event.type === "step") losses.push(event.loss);
+let text = "";
+for await (const piece of model.generate("The ", { maxTokens: 12, temperature: 0.8, seed: 1337 })) text += piece;
+await model.save(out);
+await trainer.dispose();
+await model.dispose();
+console.log(JSON.stringify({ losses, text }));
+`;
+
+function llmTs(node: NodeProgram, ...args: string[]): string {
+  const command = join(project, "node_modules", ".bin", windows ? "llm-ts.cmd" : "llm-ts");
+  return execFileSync(command, args, { cwd: project, env: environmentOf(node), encoding: "utf8", shell: windows });
+}
+
+test("the package holds what it needs and nothing else", () => {
+  for (const path of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js"])
+    expect(packed).toContain(path);
+  for (const build of ["plain", "plain-shared", "relaxed", "relaxed-shared"])
+    expect(packed).toContain(`kernels/${build}.wasm`);
+  expect(packed).toContain("dist/platform/node-worker-entry.js");
+  expect(packed).toContain("dist/platform/browser-worker-entry.js");
+  expect(packed.filter((path) => /\.test\.|^(src|test|assembly)\//.test(path))).toEqual([]);
+});
+
+/** What each Node gave: all must give the same bits. */
+const results = new Map<string, unknown>();
+
+describe.each(programs)("with Node $version", (node) => {
+  test("trains and generates through the command and through the API", () => {
+    const run = `run-${node.version}`;
+    llmTs(node, "prepare", "text.txt", "--tokenizer", "char", "--out", "data");
+    const size = ["--model", "custom", "--layers", "2", "--heads", "2", "--channels", "32"];
+    const options = ["-i", "data", "-b", "2", "-t", "16", "-x", "4", "-l", "1e-3", "--threads", "2", "--json"];
+    const lines = llmTs(node, "train", ...size, ...options, "-o", run)
+      .trim()
+      .split("\n");
+    const events = lines.map((line) => JSON.parse(line));
+    const losses = events.filter(({ event }) => event === "step").map(({ loss }) => loss);
+    expect(losses).toHaveLength(4);
+    expect(losses[3]).toBeLessThan(losses[0]);
+    const text = llmTs(node, "generate", "The ", "--model", run, "--tokens", "12", "--seed", "1", "--threads", "2");
+    expect(text).toMatch(/^The /);
+
+    const { path } = events.findLast(({ event }) => event === "checkpoint");
+    const args = ["use.js", join(project, path), join(project, `${run}.bin`)];
+    const fromApi = JSON.parse(execFileSync(node.path, args, { cwd: project, encoding: "utf8" }));
+    expect(fromApi.losses).toHaveLength(3);
+    expect(fromApi.text).toHaveLength(12);
+    results.set(node.version, { losses, text, fromApi, file: readFileSync(join(project, `${run}.bin`), "base64") });
+  });
+});
+
+test.skipIf(programs.length === 1)("every Node gives the same bits", () => {
+  const [first, ...others] = results.values();
+  expect(results.size).toBe(programs.length);
+  for (const other of others) expect(other).toEqual(first);
+});
