@@ -1,114 +1,17 @@
-import { BackendError, UsageError } from "../../errors.ts";
-import {
-  type AdamWOptions,
-  type AttentionShape,
-  type Backend,
-  type DeviceBuffer,
-  type DType,
-  type KVCache,
-  sizeOf,
-  type Tensor,
-} from "../backend.ts";
-import { aligned } from "./allocator.ts";
-import type { Executor } from "./executor.ts";
-import { type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
-import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
-
-class WasmBuffer implements DeviceBuffer {
-  readonly owner: WasmBackend;
-  readonly address: number;
-  readonly bytes: number;
-  freed = false;
-
-  constructor(owner: WasmBackend, address: number, bytes: number) {
-    this.owner = owner;
-    this.address = address;
-    this.bytes = bytes;
-  }
-}
-
-export interface WasmBackendParts {
-  readonly memory: KernelMemory;
-  readonly executor: Executor;
-  /** An instance in the calling thread, for questions only. */
-  readonly kernels: KernelExports;
-}
+import type { AdamWOptions, AttentionShape, Backend, KVCache, Tensor } from "../backend.ts";
+import { type DeviceParts, WasmDevice } from "./device.ts";
 
 /** The head works on as many rows at a time as give this many logits (64 MiB). */
 const HEAD_LOGITS = 2 ** 24;
 
-const floats = new Float32Array(1);
-const bits = new Int32Array(floats.buffer);
-
 /** Translates operations into commands: tensors into addresses, options into the numbers that the kernels take. */
-export class WasmBackend implements Backend {
+export class WasmBackend extends WasmDevice implements Backend {
   readonly name = "wasm";
-  readonly threads: number;
-  readonly fma: boolean;
   readonly description: string;
-  readonly memoryLimit: number;
-  /** Null once disposed of, so that the memory is free even if someone still holds this backend. */
-  private parts: WasmBackendParts | null;
-  /** Where the workers' scratch memory begins, and for how long a row of attention it is enough. */
-  private scratch: { readonly address: number; readonly T: number } | null = null;
-  /** Room for the partial sums of `mean` and `sumSquares`: address and number of f64. */
-  private partials: { readonly address: number; readonly count: number } | null = null;
 
-  constructor(description: string, parts: WasmBackendParts) {
+  constructor(description: string, parts: DeviceParts) {
+    super(parts);
     this.description = description;
-    this.parts = parts;
-    this.threads = parts.executor.threads;
-    this.fma = parts.kernels.isFused(1 + 2 ** -12) === 1;
-    this.ensureScratch(0);
-    this.memoryLimit = MEMORY_LIMIT - parts.memory.used;
-  }
-
-  alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
-    const size = sizeOf(shape);
-    const { address, zero } = this.live.memory.take(size * 4);
-    const tensor = { buffer: new WasmBuffer(this, address, size * 4), dtype, offset: 0, shape, size };
-    if (!zero) this.fill(tensor, 0);
-    return tensor;
-  }
-
-  async free(tensor: Tensor): Promise<void> {
-    const { memory, executor } = this.live;
-    const buffer = this.bufferOf(tensor);
-    buffer.freed = true;
-    await executor.after(() => memory.release(buffer.address));
-  }
-
-  async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
-    const { memory, executor } = this.live;
-    if (data.length > tensor.size)
-      throw new UsageError(`write: ${data.length} elements do not fit a tensor of ${tensor.size}.`);
-    const address = this.at(tensor);
-    await executor.after(() => {
-      if (tensor.dtype === "i32") memory.i32(address, data.length).set(data);
-      else memory.f32(address, data.length).set(data);
-    });
-  }
-
-  /** The copy is made in one go: read a very large tensor in pieces, if the event loop must not wait for it. */
-  async read(tensor: Tensor): Promise<Float32Array> {
-    const { memory, executor } = this.live;
-    const address = this.at(tensor);
-    return executor.after(() => memory.f32(address, tensor.size).slice());
-  }
-
-  async sync(): Promise<void> {
-    await this.live.executor.after(() => {});
-  }
-
-  async dispose(): Promise<void> {
-    const executor = this.parts?.executor;
-    this.parts = null;
-    await executor?.dispose();
-  }
-
-  fill(out: Tensor, value: number): void {
-    floats[0] = value;
-    this.run("fill", this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
   }
 
   embeddingForward(
@@ -300,57 +203,6 @@ export class WasmBackend implements Backend {
     const addresses = [param, grad, m, v].map((t) => this.at(t));
     const scalars = [gradScale, 1 - beta1, beta2, 1 - beta2, decay, rootScale, eps, stepSize];
     this.run("adamw", ...addresses, param.size, ...scalars);
-  }
-
-  private get live(): WasmBackendParts {
-    if (this.parts) return this.parts;
-    throw new BackendError("This backend was disposed of. Create a new one to go on.");
-  }
-
-  private run(kernel: KernelName, ...args: number[]): void {
-    this.live.executor.enqueue(opcodeOf(kernel), ...args);
-  }
-
-  private bufferOf(tensor: Tensor): WasmBuffer {
-    const { buffer } = tensor;
-    if (!(buffer instanceof WasmBuffer && buffer.owner === this))
-      throw new BackendError("This tensor belongs to another backend.");
-    if (buffer.freed) throw new BackendError("This tensor's memory was given back by free().");
-    return buffer;
-  }
-
-  /** The byte address of a tensor's element `index`; 0 for no tensor. */
-  private at(tensor: Tensor | null, index = 0): number {
-    return tensor ? this.bufferOf(tensor).address + 4 * (tensor.offset + index) : 0;
-  }
-
-  private chunksOf(tensor: Tensor): number {
-    return Math.ceil(tensor.size / this.live.kernels.chunkSize());
-  }
-
-  /** Gives every worker the scratch memory that attention over rows of up to T keys needs. */
-  private ensureScratch(T: number): void {
-    if (this.scratch && this.scratch.T >= T) return;
-    const { memory, executor, kernels } = this.live;
-    const stride = aligned(kernels.scratchBytes(T));
-    const { address } = memory.take(stride * this.threads);
-    executor.enqueue(SET_SCRATCH, address, stride);
-    this.replace(this.scratch);
-    this.scratch = { address, T };
-  }
-
-  private ensurePartials(count: number): number {
-    if (this.partials && this.partials.count >= count) return this.partials.address;
-    const { address } = this.live.memory.take(8 * count);
-    this.replace(this.partials);
-    this.partials = { address, count };
-    return address;
-  }
-
-  /** Releases what is replaced, once the commands that use it are done. A failure until then is told elsewhere. */
-  private replace(old: { readonly address: number } | null): void {
-    const { memory, executor } = this.live;
-    if (old) executor.after(() => memory.release(old.address)).catch(() => {});
   }
 }
 

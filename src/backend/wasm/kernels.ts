@@ -63,7 +63,7 @@ export function exportsOf(instance: WebAssembly.Instance): KernelExports {
   return instance.exports as unknown as KernelExports;
 }
 
-/** Runs one command's slice. Kernels take as many of the arguments as they need. */
+/** Runs one command's slice. Kernels take as many of the arguments as they need; adamw takes the most, 13. */
 export function runCommand(
   kernels: KernelExports,
   opcode: number,

@@ -14,7 +14,6 @@ import {
   FENCED,
   FINISHED,
   failureMessage,
-  MAX_ARGUMENTS,
   PUBLISHED,
   SHARED_BYTES,
   type Shared,
@@ -136,7 +135,6 @@ export class WorkerPool implements Executor {
   }
 
   private publish(opcode: number, args: readonly number[]): void {
-    if (args.length > MAX_ARGUMENTS) throw new RangeError(`a command has at most ${MAX_ARGUMENTS} arguments`);
     const { control, ring } = this.views;
     const slot = slotOf(this.published);
     ring[slot] = opcode;

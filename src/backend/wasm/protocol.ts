@@ -10,7 +10,6 @@
 export const CAPACITY = 1024;
 /** A command in the ring: its opcode and up to 15 arguments, all f64, which holds every i32, address and f32. */
 export const SLOT = 16;
-export const MAX_ARGUMENTS = SLOT - 1;
 
 /** Control words, as indices of an Int32Array; each in cache lines of its own. */
 const APART = 32;
