@@ -148,6 +148,7 @@ export class GPT2 {
    */
   async save(path: string): Promise<void> {
     const { backend, config, parameters } = this;
+    if (!path.endsWith(".bin")) throw new UsageError(`${path}: a model is saved as .bin. Give the file that ending.`);
     await save(path, (sink) =>
       writeModel(sink, config, (name, start, length) => backend.read(view(parameters.weights[name], start, [length]))),
     );

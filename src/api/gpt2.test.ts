@@ -1,0 +1,189 @@
+import { spawn } from "node:child_process";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { collect, fixturePath, randomModel, readSet } from "../../test/fixtures.ts";
+import { createBackend } from "../backend/create.ts";
+import { InputError, LlmError, UsageError } from "../errors.ts";
+import { save } from "../format/save.ts";
+import { writeVocabulary } from "../format/tokenizer.ts";
+import { makeConfig } from "../model/config.ts";
+import { byteTokenizer } from "../tokenizer/byte.ts";
+import { charTokenizerOf } from "../tokenizer/char.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { GPT2 } from "./gpt2.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "llm-ts-api-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const inFolder = (...names: string[]) => join(folder, ...names);
+const reference = { backend: "reference" } as const;
+const small = makeConfig({ maxT: 12, V: 256, L: 1, NH: 2, C: 8 });
+
+async function writeTokenizer(path: string, tokenizer: Tokenizer): Promise<void> {
+  await save(path, (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
+}
+
+describe("saving and loading", () => {
+  test.each(["reference", "wasm"] as const)("what was loaded is saved byte for byte: %s", async (backend) => {
+    for (const name of ["gpt2_tiny.bin", "gpt2_odd.bin"]) {
+      const model = await GPT2.load(fixturePath(name), { backend, threads: 2 });
+      await model.save(inFolder(name));
+      await model.dispose();
+      expect((await readFile(inFolder(name))).equals(await readFile(fixturePath(name)))).toBe(true);
+    }
+  });
+
+  test("random weights come back bit for bit, on another backend", async () => {
+    const model = await randomModel(await createBackend("reference"), makeConfig({ ...small, V: 300, Vp: 300 }));
+    await model.save(inFolder("random.bin"));
+    const again = await GPT2.load(inFolder("random.bin"), { threads: 2 });
+    expect(again.config).toEqual(model.config);
+    expect(await readSet(again.backend, again.parameters.weights)).toEqual(
+      await readSet(model.backend, model.parameters.weights),
+    );
+    await again.dispose();
+  });
+
+  test("from bytes, a Blob and a URL", async () => {
+    const path = fixturePath("gpt2_tiny.bin");
+    const bytes = new Uint8Array(await readFile(path));
+    for (const input of [bytes, new Blob([bytes]), pathToFileURL(path)])
+      expect((await GPT2.load(input, reference)).config).toMatchObject({ L: 2, NH: 4, C: 32, maxT: 16, V: 101 });
+  });
+
+  test("files that are no models say so", async () => {
+    const whole = await readFile(fixturePath("gpt2_tiny.bin"));
+    await writeFile(inFolder("short.bin"), whole.subarray(0, 5000));
+    await writeFile(inFolder("text.bin"), "This is no model. ".repeat(100));
+    for (const name of ["missing.bin", ".", "short.bin", "text.bin"])
+      await expect(GPT2.load(inFolder(name), reference), name).rejects.toThrow(InputError);
+  });
+
+  test("a save that fails leaves what was there", async () => {
+    const model = await GPT2.create({ ...small, epsilon: 1e-6 }, reference);
+    await writeFile(inFolder("kept.bin"), "kept");
+    await expect(model.save(inFolder("kept.bin"))).rejects.toThrow(/epsilon/);
+    expect(await readFile(inFolder("kept.bin"), "utf8")).toBe("kept");
+    await expect(model.save(inFolder("nowhere", "model.bin"))).rejects.toThrow(InputError);
+    await expect(model.save(inFolder("model.txt"))).rejects.toThrow(UsageError);
+    expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
+describe("creating", () => {
+  test("the same seed gives the same weights, another seed others", async () => {
+    const wte = async (seed?: number) => {
+      const { backend, parameters } = await GPT2.create(small, { ...reference, seed });
+      return backend.read(parameters.weights.wte);
+    };
+    expect(await wte()).toEqual(await wte(42));
+    expect(await wte(43)).not.toEqual(await wte(42));
+  });
+
+  test("presets", async () => {
+    const model = await GPT2.create("baby", { ...reference, tokenizer: byteTokenizer() });
+    expect(model.config).toMatchObject({ L: 4, NH: 4, C: 128, maxT: 64, V: 256 });
+    for (const name of ["baby", "d7", "gpt2"]) await expect(GPT2.create(name, reference)).rejects.toThrow(UsageError);
+    await expect(GPT2.create("gpt2", reference)).rejects.toThrow(/gpt2_124M.bin/);
+  });
+
+  test("what cannot be", async () => {
+    await expect(GPT2.create({ ...small, NH: 3 }, reference)).rejects.toThrow(/cannot be divided/);
+    await expect(GPT2.create(small, { ...reference, seed: -1 })).rejects.toThrow(UsageError);
+    await expect(GPT2.create(small, { ...reference, seed: 2 ** 32 })).rejects.toThrow(UsageError);
+    await expect(GPT2.create(small, { threads: 0 })).rejects.toThrow(LlmError);
+  });
+
+  test("a backend that was passed in outlives the model", async () => {
+    const backend = await createBackend("wasm", { threads: 2 });
+    for (let i = 0; i < 2; i++) {
+      const model = await GPT2.create(small, { backend });
+      await collect(model.generateTokens([1], { maxTokens: 2 }));
+      await model.dispose();
+    }
+    await backend.dispose();
+  });
+});
+
+describe("the tokenizer", () => {
+  test("is found beside the model, where it fits", async () => {
+    await copyFile(fixturePath("gpt2_tiny.bin"), inFolder("tiny.bin"));
+    const load = async () => (await GPT2.load(inFolder("tiny.bin"), reference)).tokenizer;
+    expect(await load()).toBeUndefined();
+    await writeTokenizer(inFolder("tokenizer.bin"), charTokenizerOf("too few"));
+    expect(await load()).toBeUndefined();
+    const characters = String.fromCodePoint(...Array.from({ length: 101 }, (_, i) => 1000 + i));
+    await writeTokenizer(inFolder("tokenizer.bin"), charTokenizerOf(characters));
+    expect((await load())?.decode([0, 100])).toBe(String.fromCodePoint(1000, 1100));
+    await writeFile(inFolder("tokenizer.bin"), "damaged");
+    await expect(load()).rejects.toThrow(InputError);
+  });
+
+  test("is GPT-2's for GPT-2's vocabulary", async () => {
+    const model = await GPT2.create(makeConfig({ maxT: 8, V: 50257, L: 1, NH: 1, C: 2 }), reference);
+    expect(model.tokenizer?.kind).toBe("gpt2");
+    expect(model.startToken).toBe(50256);
+  });
+
+  test("has to fit when it is given", async () => {
+    const create = GPT2.create(small, { ...reference, tokenizer: charTokenizerOf("abc") });
+    await expect(create).rejects.toThrow(InputError);
+    await expect(create).rejects.toThrow(/3 tokens, and the model knows V = 256/);
+  });
+
+  test("is needed for texts only", async () => {
+    const model = await GPT2.load(fixturePath("gpt2_tiny.bin"), reference);
+    expect(model.startToken).toBe(0);
+    await expect(collect(model.generate("x"))).rejects.toThrow(/has no tokenizer/);
+    expect(await collect(model.generateTokens([], { maxTokens: 3 }))).toHaveLength(3);
+  });
+});
+
+describe("generating", () => {
+  test("text comes in pieces of whole characters", async () => {
+    const tokenizer = byteTokenizer();
+    const model = await GPT2.create(small, { ...reference, tokenizer });
+    for (const [prompt, start] of [
+      ["First", tokenizer.encode("First")],
+      ["", [10]],
+    ] as const) {
+      const tokens = await collect(model.generateTokens(start, { maxTokens: 30 }));
+      const pieces = await collect(model.generate(prompt, { maxTokens: 30 }));
+      expect(pieces.join("")).toBe(tokenizer.decode(tokens));
+    }
+    expect(await collect(model.generateTokens([1], { maxTokens: 0 }))).toEqual([]);
+  });
+
+  test("what cannot be", async () => {
+    const model = await GPT2.create(small, reference);
+    for (const prompt of [[256], [-1], [0.5]])
+      await expect(collect(model.generateTokens(prompt))).rejects.toThrow(InputError);
+    for (const maxTokens of [-1, 0.5, Number.NaN])
+      await expect(collect(model.generateTokens([1], { maxTokens }))).rejects.toThrow(UsageError);
+    await expect(collect(model.generateTokens([1], { temperature: -1 }))).rejects.toThrow(UsageError);
+  });
+});
+
+test("a program that forgets to dispose ends by itself", async () => {
+  const program = `
+    import { GPT2, Trainer } from ${JSON.stringify(new URL("../index.ts", import.meta.url).href)};
+    const model = await GPT2.load(${JSON.stringify(fixturePath("gpt2_tiny.bin"))}, { threads: 2 });
+    const batch = { inputs: new Int32Array(8), targets: new Int32Array(8) };
+    const loader = { B: 2, T: 4, next: async () => batch, reset() {} };
+    for await (const event of new Trainer(model).run(loader, { steps: 2 })) console.log(event.type);
+    for await (const token of model.generateTokens([1], { maxTokens: 2 })) console.log(token);
+  `;
+  await writeFile(inFolder("program.ts"), program);
+  const child = spawn(process.execPath, ["--conditions=source", inFolder("program.ts")], { stdio: "pipe" });
+  let output = "";
+  child.stdout.on("data", (text) => (output += text));
+  const code = await new Promise((resolve) => child.on("exit", resolve));
+  expect(output).toMatch(/^step\nstep\ndone\n\d+\n\d+\n$/);
+  expect(code).toBe(0);
+}, 20_000);
