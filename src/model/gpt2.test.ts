@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { largest, maxDifference, randomModel, readSet } from "../../test/fixtures.ts";
+import type { GPT2 } from "../api/gpt2.ts";
+import { type Backend, view } from "../backend/backend.ts";
+import { createBackend } from "../backend/create.ts";
+import { makeConfig } from "./config.ts";
+import { backward, forward, loss, update } from "./gpt2.ts";
+import { allocTensorSet, decayedTensors, tensorNames } from "./parameters.ts";
+import { allocLossWorkspace, allocTrainWorkspace, type Workspace } from "./workspace.ts";
+
+const config = makeConfig({ maxT: 10, V: 50, L: 2, NH: 2, C: 12 });
+const T = 9;
+
+const tokensOf = (B: number, seed: number) => Int32Array.from({ length: B * T }, (_, i) => (i * seed + 5) % 50);
+
+describe.each(["reference", "wasm"] as const)("on %s", (name) => {
+  let backend: Backend;
+  let model: GPT2;
+  beforeAll(async () => {
+    backend = await createBackend(name, { threads: 2 });
+    model = await randomModel(backend, config);
+  });
+  afterAll(() => backend.dispose());
+
+  const put = async (ws: Workspace, start: number) => {
+    const [x, y] = [tokensOf(4, 7), tokensOf(4, 11)];
+    await backend.write(ws.tokens, x.subarray(start * T, (start + ws.B) * T));
+    await backend.write(ws.targets, y.subarray(start * T, (start + ws.B) * T));
+  };
+
+  test("gradients accumulated over small batches are those of one big batch", async () => {
+    const p = model.parameters;
+    const big = allocTrainWorkspace(backend, config, 4, T);
+    const whole = allocTensorSet(backend, config);
+    await put(big, 0);
+    forward(backend, p, big);
+    backward(backend, p, whole, big);
+
+    const small = allocTrainWorkspace(backend, config, 1, T);
+    const parts = allocTensorSet(backend, config);
+    // What is there from before must not matter.
+    for (const tensor of Object.values(parts)) backend.fill(tensor, 100);
+    const losses: number[] = [];
+    for (let b = 0; b < 4; b++) {
+      await put(small, b);
+      forward(backend, p, small);
+      backward(backend, p, parts, small, { accumulate: b > 0, weight: 1 / 4 });
+      losses.push((await backend.read(small.stats))[0]);
+    }
+    const [expected, actual] = [await readSet(backend, whole), await readSet(backend, parts)];
+    for (const tensor of tensorNames)
+      expect(maxDifference(actual[tensor], expected[tensor]), tensor).toBeLessThanOrEqual(
+        1e-5 * largest(expected[tensor]) + 1e-9,
+      );
+    const mean = losses.reduce((a, b) => a + b) / 4;
+    expect(Math.abs(mean - (await backend.read(big.stats))[0])).toBeLessThan(1e-5);
+  });
+
+  test("the loss is that of `backward`, without one", async () => {
+    const p = model.parameters;
+    const [evaluation, training] = [
+      allocLossWorkspace(backend, config, 4, T),
+      allocTrainWorkspace(backend, config, 4, T),
+    ];
+    const grads = allocTensorSet(backend, config);
+    for (const ws of [evaluation, training]) {
+      await put(ws, 0);
+      forward(backend, p, ws);
+    }
+    loss(backend, p, evaluation);
+    backward(backend, p, grads, training);
+    expect(await backend.read(evaluation.losses)).toEqual(await backend.read(training.losses));
+    expect((await backend.read(evaluation.stats))[0]).toBe((await backend.read(training.stats))[0]);
+  });
+
+  test("weight decay leaves biases and layernorms alone, unless asked", async () => {
+    const allocate = () => allocTensorSet(backend, config);
+    const training = { grads: allocate(), m: allocate(), v: allocate() };
+    const options = { learningRate: 0.5, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.5, gradScale: 1, step: 1 };
+    const before = await readSet(backend, model.parameters.weights);
+    const restore = async () => {
+      for (const tensor of tensorNames)
+        await backend.write(view(model.parameters.weights[tensor], 0, [before[tensor].length]), before[tensor]);
+    };
+    for (const decayAll of [false, true]) {
+      update(backend, model.parameters, training, { ...options, decayAll });
+      const after = await readSet(backend, model.parameters.weights);
+      for (const tensor of tensorNames) {
+        const factor = decayAll || decayedTensors.has(tensor) ? 0.75 : 1;
+        const expected = before[tensor].map((value) => value * factor);
+        expect(maxDifference(after[tensor], expected), tensor).toBeLessThan(1e-6);
+      }
+      await restore();
+    }
+  });
+});

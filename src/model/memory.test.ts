@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import type { Backend, DType, Tensor } from "../backend/backend.ts";
+import { ReferenceBackend } from "../backend/reference/reference.ts";
+import { MemoryError } from "../errors.ts";
+import { makeConfig } from "./config.ts";
+import { memoryNeeded, requireMemory } from "./memory.ts";
+import { allocTensorSet } from "./parameters.ts";
+import { allocDecodeWorkspace, allocLossWorkspace, allocTrainWorkspace, freeWorkspace } from "./workspace.ts";
+
+class CountingBackend extends ReferenceBackend {
+  bytes = 0;
+  override memoryLimit: number = Number.MAX_SAFE_INTEGER;
+
+  override alloc(shape: readonly number[], dtype?: DType): Tensor {
+    const tensor = super.alloc(shape, dtype);
+    this.bytes += tensor.buffer.bytes;
+    return tensor;
+  }
+
+  override async free(tensor: Tensor): Promise<void> {
+    this.bytes -= tensor.buffer.bytes;
+  }
+}
+
+const config = makeConfig({ maxT: 32, V: 100, L: 2, NH: 2, C: 16 });
+
+test("what is announced is what is allocated, and workspaces give all of it back", async () => {
+  const backend = new CountingBackend();
+  for (let i = 0; i < 4; i++) allocTensorSet(backend, config);
+  const parameters = backend.bytes;
+  expect(memoryNeeded(backend, config, { optimizer: true })).toBe(parameters);
+  const workspaces = [
+    allocTrainWorkspace(backend, config, 2, 8),
+    allocLossWorkspace(backend, config, 3, 4),
+    allocDecodeWorkspace(backend, config, 20),
+  ];
+  const plan = { optimizer: true, train: { B: 2, T: 8 }, evaluate: { B: 3, T: 4 }, decode: { S: 20 } };
+  expect(memoryNeeded(backend, config, plan)).toBe(backend.bytes);
+  for (const workspace of workspaces) await freeWorkspace(backend, workspace);
+  expect(backend.bytes).toBe(parameters);
+});
+
+test("a run that cannot fit is refused with the sum and the way out", () => {
+  const backend: Backend & { memoryLimit: number } = new CountingBackend();
+  const plan = { optimizer: true, train: { B: 4, T: 32 } };
+  backend.memoryLimit = memoryNeeded(backend, config, plan);
+  requireMemory(backend, config, plan);
+  backend.memoryLimit--;
+  expect(() => requireMemory(backend, config, plan)).toThrow(MemoryError);
+  expect(() => requireMemory(backend, config, plan)).toThrow("A smaller batch (-b) or block (-t) needs less.");
+  backend.memoryLimit = 1000;
+  expect(() => requireMemory(backend, config, plan)).toThrow(/parameters alone take .* choose a smaller model/);
+});
