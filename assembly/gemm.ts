@@ -16,7 +16,7 @@ import { copyFloats, packColumns, packRows } from "./pack";
 import { tile4x8, tile6x16, tile6x8 } from "./tiles";
 
 const KC = 384;
-const MC = 252; // divisible by 6 and 4
+const MC = 264; // divisible by 6 and 4; GPT-2's 4 x 64 rows are one block
 const A_ROWS = 4 * MC;
 const B_COLUMNS = 192; // divisible by 16 and 8
 
