@@ -1,4 +1,4 @@
-/** A smoke test of what was built, on each Node of this machine: the fixture's loss, and the same bits everywhere. */
+/** What was built, on each Node of this machine: PyTorch's numbers, the small model, and the same bits everywhere. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -10,15 +10,32 @@ sayIfAlone(programs);
 const results = new Map<string, string>();
 
 describe.each(programs)("Node $version", ({ path, version }) => {
-  test("verifies a model against PyTorch's numbers", () => {
+  function run(...args: string[]): string {
     if (!existsSync(cli)) throw new Error("There is no dist/. Run `npm run build` first, or all with `npm test`.");
-    const model = ["--model", "test/fixtures/gpt2_tiny.bin", "--state", "test/fixtures/gpt2_tiny_debug_state.bin"];
-    const args = [cli, "verify", ...model, "--threads", "2", "--json"];
-    const output = execFileSync(path, args, { cwd: root, encoding: "utf8" });
+    return execFileSync(path, [cli, ...args], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  }
+
+  test.each(["gpt2_tiny", "gpt2_odd"])("verifies %s against PyTorch's numbers", (name) => {
+    const files = ["--model", `test/fixtures/${name}.bin`, "--state", `test/fixtures/${name}_debug_state.bin`];
+    const output = run("verify", ...files, "--threads", "2", "--json");
     expect(JSON.parse(output).okay).toBe(true);
-    results.set(version, output);
+    remember(version, output);
+  });
+
+  test("trains the small model on the bundled text", () => {
+    const lines = run("train", "--model", "baby", "-x", "4", "-v", "0", "-g", "8", "--threads", "2", "--json");
+    const events = lines
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.at(-1).event).toBe("done");
+    remember(version, JSON.stringify(events.map(({ event, step, loss, text }) => ({ event, step, loss, text }))));
   });
 });
+
+function remember(version: string, output: string): void {
+  results.set(version, (results.get(version) ?? "") + output);
+}
 
 test.skipIf(programs.length === 1)("every Node gives the same bits", () => {
   expect(results.size).toBe(programs.length);
