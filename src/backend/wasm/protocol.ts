@@ -55,12 +55,14 @@ const MOST_LOOKS = 10_000;
 /**
  * Waits for one control word to change: looks for a while, then sleeps. Looking is many times quicker while each worker
  * has a core to itself, and much slower when they share one, since it keeps the others from running. So a worker looks
- * longer after it has looked with success, and less long after it had to sleep.
+ * longer after it has looked with success, and less long after it had to sleep. But once in a while it is patient in
+ * any case: workers that wake each other all the time would never find out that they need not sleep.
  */
 export class Waiter {
   private readonly control: Int32Array;
   private readonly word: number;
   private looks = MOST_LOOKS;
+  private waits = 0;
 
   constructor(control: Int32Array, word: number) {
     this.control = control;
@@ -69,13 +71,15 @@ export class Waiter {
 
   /** Returns once the word is no longer `value`. Blocks: never in the calling thread. */
   waitWhile(value: number): void {
-    const { control, word, looks } = this;
+    const { control, word } = this;
+    this.waits = (this.waits + 1) % 32;
+    const looks = this.waits === 0 ? MOST_LOOKS : this.looks;
     for (let i = 0; i < looks; i++) {
       if (Atomics.load(control, word) === value) continue;
-      this.looks = Math.min(2 * looks, MOST_LOOKS);
+      this.looks = Math.min(2 * this.looks, MOST_LOOKS);
       return;
     }
-    this.looks = Math.max(looks >> 1, LEAST_LOOKS);
+    this.looks = Math.max(this.looks >> 1, LEAST_LOOKS);
     Atomics.add(control, word + SLEEPERS, 1);
     while (Atomics.load(control, word) === value) Atomics.wait(control, word, value);
     Atomics.sub(control, word + SLEEPERS, 1);
