@@ -1,0 +1,88 @@
+/** Hugging Face's config.json for GPT-2 (transformers, configuration_gpt2.py). */
+import { InputError } from "../errors.ts";
+import { configProblem, type GPT2Config } from "../model/config.ts";
+import type { ByteSource } from "../platform/platform.ts";
+
+/** No config.json is near this. */
+const longestConfig = 1 << 20;
+
+/** GELU's tanh form, under the names that transformers has for it. */
+const tanhGelu = ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"];
+
+/** Switches that change what the model computes, with the value that this program computes. */
+const fixed = {
+  scale_attn_weights: true,
+  scale_attn_by_inverse_layer_idx: false,
+  add_cross_attention: false,
+  tie_word_embeddings: true,
+} as const;
+
+/** The model that a config.json describes; InputError when it is another than GPT-2, or damaged. */
+export async function readHuggingFaceConfig(source: ByteSource): Promise<GPT2Config> {
+  const json = await readJson(source);
+  const wrong = (field: string, expected: string) =>
+    new InputError(
+      `${source.name}: "${field}" is ${JSON.stringify(json[field])}, expected ${expected}. ` +
+        "Only GPT-2 with its usual layers can be read; give such a model's files.",
+    );
+  const whole = (field: string, fallback?: number): number => {
+    const value = json[field] ?? fallback;
+    if (typeof value !== "number" || !Number.isSafeInteger(value)) throw wrong(field, "a whole number");
+    return value;
+  };
+  if ((json.model_type ?? "gpt2") !== "gpt2") throw wrong("model_type", '"gpt2"');
+  if (!tanhGelu.includes(String(json.activation_function ?? "gelu_new")))
+    throw wrong("activation_function", '"gelu_new": the tanh form of GELU');
+  for (const [field, value] of Object.entries(fixed))
+    if ((json[field] ?? value) !== value) throw wrong(field, `${value}`);
+  const epsilon = json.layer_norm_epsilon ?? 1e-5;
+  if (typeof epsilon !== "number") throw wrong("layer_norm_epsilon", "a number");
+
+  const V = whole("vocab_size");
+  const C = whole("n_embd");
+  const config: GPT2Config = {
+    maxT: whole("n_positions", typeof json.n_ctx === "number" ? json.n_ctx : undefined),
+    V,
+    Vp: Math.ceil(V / 128) * 128,
+    L: whole("n_layer"),
+    NH: whole("n_head"),
+    C,
+    hidden: whole("n_inner", 4 * C),
+    epsilon,
+  };
+  const problem = configProblem(config);
+  if (problem) throw new InputError(`${source.name} describes no model: ${problem}. Give the config.json of a GPT-2.`);
+  return config;
+}
+
+async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
+  if (source.size > longestConfig)
+    throw new InputError(`${source.name} has ${source.size} bytes, too many for a config.json. Give the right file.`);
+  const text = new TextDecoder().decode(await source.read(0, source.size));
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
+  } catch (error) {
+    throw new InputError(`${source.name} is no valid JSON. Download it again.`, { cause: error });
+  }
+  throw new InputError(`${source.name} holds no JSON object. Give a model's config.json.`);
+}
+
+/** The config.json that transformers reads a model with; `endOfText` is the token that starts and ends texts. */
+export function huggingFaceConfig(config: GPT2Config, endOfText?: number): Record<string, unknown> {
+  return {
+    architectures: ["GPT2LMHeadModel"],
+    model_type: "gpt2",
+    activation_function: "gelu_new",
+    n_layer: config.L,
+    n_head: config.NH,
+    n_embd: config.C,
+    n_inner: config.hidden === 4 * config.C ? null : config.hidden,
+    n_positions: config.maxT,
+    n_ctx: config.maxT,
+    vocab_size: config.V,
+    layer_norm_epsilon: config.epsilon,
+    ...(endOfText !== undefined && { bos_token_id: endOfText, eos_token_id: endOfText }),
+    torch_dtype: "float32",
+  };
+}

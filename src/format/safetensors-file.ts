@@ -1,0 +1,162 @@
+/**
+ * The safetensors container (https://github.com/huggingface/safetensors): 8 bytes with the length of a JSON header, the
+ * header, then the raw tensors. The header maps names to dtype, shape and place; "__metadata__" holds strings.
+ */
+import { InputError } from "../errors.ts";
+import type { ByteSource } from "../platform/platform.ts";
+import { bytesPer, type FileDType } from "./numbers.ts";
+
+export interface StoredTensor {
+  readonly name: string;
+  /** F32, BF16, F16, or another that no weights of GPT-2 have. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Where its bytes start in the file. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface SafetensorsHeader {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Far above any GPT-2's header (GPT-2 XL's has 60 KB), far below what could hurt. */
+const longestHeader = 16 << 20;
+
+const elementBytes: Record<string, number> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+};
+
+/** The dtypes that weights can be read from. */
+export const weightDTypes: Readonly<Record<string, FileDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
+
+/** Reads and checks the header: every tensor lies in the file, fits its shape, and overlaps no other. */
+export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
+  const length = await readHeaderLength(source);
+  const dataOffset = 8 + length;
+  const json = parseHeader(source, await source.read(8, length));
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, entry] of Object.entries(json))
+    if (name !== "__metadata__") tensors.set(name, checkEntry(source, name, entry, dataOffset));
+  checkPlaces(source, [...tensors.values()], dataOffset);
+  return { tensors, metadata: strings(json.__metadata__) };
+}
+
+async function readHeaderLength(source: ByteSource): Promise<number> {
+  if (source.size < 8)
+    throw new InputError(
+      `${source.name} has ${source.size} bytes, too few for safetensors. Copy or download it again.`,
+    );
+  const start = await source.read(0, 8);
+  const length = Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true));
+  const most = Math.min(longestHeader, source.size - 8);
+  if (length < 2 || length > most)
+    throw new InputError(
+      `${source.name}: the header's length (bytes 0 to 7) is ${length}, expected 2 to ${most}. The file is truncated, ` +
+        "damaged, or no safetensors file: copy or download it again.",
+    );
+  return length;
+}
+
+function parseHeader(source: ByteSource, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    if (isRecord(json)) return json;
+  } catch (error) {
+    throw new InputError(
+      `${source.name}: the header (bytes 8 to ${7 + bytes.length}) is no valid JSON. Copy or download the file again.`,
+      { cause: error },
+    );
+  }
+  throw new InputError(`${source.name}: the header is no JSON object. Copy or download the file again.`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkEntry(source: ByteSource, name: string, entry: unknown, dataOffset: number): StoredTensor {
+  const wrong = (field: string, value: unknown, expected: string) =>
+    new InputError(
+      `${source.name}: tensor ${JSON.stringify(name)} has ${field} ${JSON.stringify(value)}, expected ${expected}. ` +
+        "The file is damaged: copy or download it again.",
+    );
+  if (!isRecord(entry)) throw wrong("entry", entry, "an object");
+  const { dtype, shape, data_offsets: place } = entry;
+  if (typeof dtype !== "string" || !Object.hasOwn(elementBytes, dtype))
+    throw wrong("dtype", dtype, `one of ${Object.keys(elementBytes).join(", ")}`);
+  if (!isSizes(shape)) throw wrong("shape", shape, "a list of whole numbers");
+  const dataBytes = source.size - dataOffset;
+  if (!isSizes(place) || place.length !== 2 || place[0] > place[1] || place[1] > dataBytes)
+    throw wrong("data_offsets", place, `start and end within the ${dataBytes} bytes after the header`);
+  const [start, end] = place;
+  const bytes = shape.reduce((product, n) => product * n, elementBytes[dtype]);
+  if (bytes !== end - start)
+    throw wrong("data_offsets", place, `${bytes} bytes for ${dtype} of shape ${JSON.stringify(shape)}`);
+  return { name, dtype, shape, offset: dataOffset + start, bytes };
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+/** Tensors follow each other without gaps to the end of the file, as the format demands. */
+function checkPlaces(source: ByteSource, tensors: readonly StoredTensor[], dataOffset: number): void {
+  let end = dataOffset;
+  for (const { name, offset, bytes } of tensors.toSorted((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
+    if (offset !== end)
+      throw new InputError(
+        `${source.name}: tensor ${JSON.stringify(name)} starts at byte ${offset}, expected ${end}, where the one ` +
+          "before it ends. The file is damaged: copy or download it again.",
+      );
+    end += bytes;
+  }
+  if (end !== source.size)
+    throw new InputError(
+      `${source.name} has ${source.size} bytes, expected ${end} for the tensors in its header. The file is damaged: ` +
+        "copy or download it again.",
+    );
+}
+
+function strings(value: unknown): Record<string, string> {
+  if (!isRecord(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}
+
+/** The bytes that precede the tensors of a new file; tensors are to follow in the order given, as float32. */
+export function makeSafetensorsHeader(
+  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let offset = 0;
+  for (const { name, shape } of tensors) {
+    const end = offset + shape.reduce((product, n) => product * n, bytesPer.f32);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  // Padded with spaces, so that the tensors start at a multiple of 8.
+  const length = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(8 + length).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, 8);
+  return bytes;
+}

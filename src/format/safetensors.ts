@@ -1,0 +1,223 @@
+/**
+ * GPT-2 in Hugging Face's model.safetensors. Layers are apart there ("h.0.ln_1.weight"), in some files behind the prefix
+ * "transformer.", wte has V rows, and the four matrices of a layer are (in, out): transposed on their way.
+ */
+import { sizeOf } from "../backend/backend.ts";
+import { InputError } from "../errors.ts";
+import { configProblem, type GPT2Config } from "../model/config.ts";
+import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import type { ByteSink, ByteSource } from "../platform/platform.ts";
+import { bytesPer, fromFloat32, toFloat32 } from "./numbers.ts";
+import {
+  makeSafetensorsHeader,
+  readSafetensorsHeader,
+  type SafetensorsHeader,
+  type StoredTensor,
+  weightDTypes,
+} from "./safetensors-file.ts";
+import { chunksOf, type OnChunk, type ReadChunk } from "./tensors.ts";
+
+export interface SafetensorsModel {
+  readonly config: GPT2Config;
+  /** The weights as they are in the file, by Hugging Face's names without prefix. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** What a tensor is called in each layer, or alone. Matrices are (in, out) there, but for the embeddings. */
+const names: Record<TensorName, { readonly name: string; readonly transposed?: true }> = {
+  wte: { name: "wte.weight" },
+  wpe: { name: "wpe.weight" },
+  ln1w: { name: "ln_1.weight" },
+  ln1b: { name: "ln_1.bias" },
+  qkvw: { name: "attn.c_attn.weight", transposed: true },
+  qkvb: { name: "attn.c_attn.bias" },
+  attprojw: { name: "attn.c_proj.weight", transposed: true },
+  attprojb: { name: "attn.c_proj.bias" },
+  ln2w: { name: "ln_2.weight" },
+  ln2b: { name: "ln_2.bias" },
+  fcw: { name: "mlp.c_fc.weight", transposed: true },
+  fcb: { name: "mlp.c_fc.bias" },
+  fcprojw: { name: "mlp.c_proj.weight", transposed: true },
+  fcprojb: { name: "mlp.c_proj.bias" },
+  lnfw: { name: "ln_f.weight" },
+  lnfb: { name: "ln_f.bias" },
+};
+
+/** One tensor of one layer: what it is called, and where its elements lie in ours. */
+interface Part {
+  readonly tensor: TensorName;
+  readonly stored: string;
+  /** First element in our tensor. */
+  readonly start: number;
+  /** (out, in) of a matrix that is stored (in, out). */
+  readonly transposed?: readonly [out: number, inp: number];
+  readonly storedShape: readonly number[];
+}
+
+/** All parts in our order: tensor by tensor, layer by layer. */
+function partsOf(config: GPT2Config): Part[] {
+  const shapes = tensorShapes({ ...config, Vp: config.V });
+  return tensorNames.flatMap((tensor) => {
+    const { name, transposed } = names[tensor];
+    if (!isPerLayer(tensor)) return [{ tensor, stored: name, start: 0, storedShape: shapes[tensor] }];
+    const [L, ...shape] = shapes[tensor];
+    const [out, inp] = shape;
+    return Array.from({ length: L }, (_, l) => ({
+      tensor,
+      stored: `h.${l}.${name}`,
+      start: l * sizeOf(shape),
+      ...(transposed ? { transposed: [out, inp] as const, storedShape: [inp, out] } : { storedShape: shape }),
+    }));
+  });
+}
+
+function isPerLayer(tensor: TensorName): boolean {
+  return !["wte", "wpe", "lnfw", "lnfb"].includes(tensor);
+}
+
+/** Masks that old files carry along: no parameters. */
+const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
+
+/**
+ * Opens a model. Without `config` (from config.json) the sizes are taken from the tensors; the number of heads, which
+ * they do not tell, is then what llm-ts noted, else a head for every 64 channels as in every published GPT-2.
+ */
+export async function readSafetensorsModel(source: ByteSource, config?: GPT2Config): Promise<SafetensorsModel> {
+  const header = await readSafetensorsHeader(source);
+  const tensors = withoutPrefix(header);
+  const model = { config: config ?? inferConfig(source, tensors, header.metadata), tensors };
+  checkTensors(source, model);
+  await checkHead(source, tensors);
+  return model;
+}
+
+function withoutPrefix({ tensors }: SafetensorsHeader): Map<string, StoredTensor> {
+  const found = new Map<string, StoredTensor>();
+  for (const [name, tensor] of tensors) {
+    const short = name.replace(/^transformer\./, "");
+    if (!mask.test(short)) found.set(short, tensor);
+  }
+  return found;
+}
+
+function inferConfig(
+  source: ByteSource,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+): GPT2Config {
+  const [V = 0, C = 0] = tensors.get("wte.weight")?.shape ?? [];
+  const [maxT = 0] = tensors.get("wpe.weight")?.shape ?? [];
+  const [hidden = 0] = tensors.get("h.0.mlp.c_fc.bias")?.shape ?? [];
+  let L = 0;
+  while (tensors.has(`h.${L}.ln_1.weight`)) L++;
+  const NH = Number(metadata.n_head ?? C / 64);
+  const epsilon = Number(metadata.layer_norm_epsilon ?? 1e-5);
+  const config: GPT2Config = { maxT, V, Vp: Math.ceil(V / 128) * 128, L, NH, C, hidden, epsilon };
+  const problem = configProblem(config);
+  if (problem)
+    throw new InputError(
+      `${source.name}: its tensors are not those of a GPT-2: ${problem}. Give a GPT-2 model, and keep its config.json ` +
+        "beside it.",
+    );
+  return config;
+}
+
+function checkTensors(source: ByteSource, { config, tensors }: SafetensorsModel): void {
+  const advice = "Give a GPT-2 model, with its own config.json.";
+  const parts = partsOf(config);
+  for (const { stored, storedShape } of parts) {
+    const tensor = tensors.get(stored);
+    if (!tensor) throw new InputError(`${source.name}: the tensor "${stored}" is missing. ${advice}`);
+    if (String(tensor.shape) !== String(storedShape))
+      throw new InputError(
+        `${source.name}: tensor "${stored}" has shape [${tensor.shape}], expected [${storedShape}]. ${advice}`,
+      );
+    if (!Object.hasOwn(weightDTypes, tensor.dtype))
+      throw new InputError(
+        `${source.name}: tensor "${stored}" is ${tensor.dtype}, expected ${Object.keys(weightDTypes).join(", ")}. ` +
+          "Convert the model to one of these.",
+      );
+  }
+  const known = new Set(["lm_head.weight", ...parts.map(({ stored }) => stored)]);
+  for (const name of tensors.keys())
+    if (!known.has(name)) throw new InputError(`${source.name}: the tensor "${name}" is none of GPT-2's. ${advice}`);
+}
+
+/** GPT-2's head is wte. A file may hold it a second time; another head would silently be lost. */
+async function checkHead(source: ByteSource, tensors: ReadonlyMap<string, StoredTensor>): Promise<void> {
+  const [head, wte] = [tensors.get("lm_head.weight"), tensors.get("wte.weight")];
+  if (!head || !wte || head.offset === wte.offset) return;
+  let same = head.dtype === wte.dtype && String(head.shape) === String(wte.shape);
+  for (const [start, length] of chunksOf(same ? head.bytes : 0)) {
+    const [a, b] = [await source.read(head.offset + start, length), await source.read(wte.offset + start, length)];
+    same &&= a.every((byte, i) => byte === b[i]);
+  }
+  if (!same)
+    throw new InputError(
+      `${source.name}: "lm_head.weight" differs from "wte.weight", and GPT-2 has one for both. Give a GPT-2 model.`,
+    );
+}
+
+/** Hands over every element of every tensor once, in our order and layout: see `readModelTensors`. */
+export async function readSafetensors(source: ByteSource, model: SafetensorsModel, onChunk: OnChunk): Promise<void> {
+  const { config, tensors } = model;
+  for (const { tensor, stored, start, transposed } of partsOf(config)) {
+    const place = tensors.get(stored);
+    if (!place) throw new Error(`${stored} was checked`);
+    if (transposed) {
+      const [out, inp] = transposed;
+      const matrix = transpose(await readElements(source, place, 0, out * inp), inp, out);
+      for (const [from, length] of chunksOf(matrix.length))
+        await onChunk(tensor, start + from, matrix.subarray(from, from + length));
+    } else {
+      for (const [from, length] of chunksOf(sizeOf(place.shape)))
+        await onChunk(tensor, start + from, await readElements(source, place, from, length));
+    }
+    if (tensor === "wte") await pad(config, onChunk);
+  }
+}
+
+async function readElements(
+  source: ByteSource,
+  { dtype, offset }: StoredTensor,
+  start: number,
+  length: number,
+): Promise<Float32Array> {
+  const kind = weightDTypes[dtype];
+  return toFloat32(await source.read(offset + start * bytesPer[kind], length * bytesPer[kind]), kind);
+}
+
+/** The rows of wte beyond the vocabulary. */
+async function pad({ V, Vp, C }: GPT2Config, onChunk: OnChunk): Promise<void> {
+  for (const [from, length] of chunksOf((Vp - V) * C)) await onChunk("wte", V * C + from, new Float32Array(length));
+}
+
+/** (rows, columns) to (columns, rows), in blocks that stay in the cache. */
+function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(matrix.length);
+  const block = 32;
+  for (let r0 = 0; r0 < rows; r0 += block)
+    for (let c0 = 0; c0 < columns; c0 += block)
+      for (let r = r0; r < Math.min(r0 + block, rows); r++)
+        for (let c = c0; c < Math.min(c0 + block, columns); c++) out[c * rows + r] = matrix[r * columns + c];
+  return out;
+}
+
+/** Writes a model as float32; the caller commits, and writes `huggingFaceConfig` beside it. */
+export async function writeSafetensors(sink: ByteSink, config: GPT2Config, readChunk: ReadChunk): Promise<void> {
+  const parts = partsOf(config);
+  const entries = parts.map(({ stored, storedShape }) => ({ name: stored, shape: storedShape }));
+  const metadata = { format: "pt", n_head: `${config.NH}`, layer_norm_epsilon: `${config.epsilon}` };
+  await sink.write(makeSafetensorsHeader(entries, metadata));
+  for (const { tensor, start, transposed, storedShape } of parts) {
+    const size = sizeOf(storedShape);
+    if (transposed) {
+      const matrix = new Float32Array(size);
+      for (const [from, length] of chunksOf(size)) matrix.set(await readChunk(tensor, start + from, length), from);
+      await sink.write(fromFloat32(transpose(matrix, ...transposed), "f32"));
+    } else {
+      for (const [from, length] of chunksOf(size))
+        await sink.write(fromFloat32(await readChunk(tensor, start + from, length), "f32"));
+    }
+  }
+}
