@@ -12,8 +12,7 @@ const torch = JSON.parse(readFileSync(fixturePath("gpt2_d12_torch.json"), "utf8"
 
 test("d12 begins with PyTorch's numbers: the first of seed 42 are wte's", () => {
   const [block] = normals(new Mt19937(42), 16, 0.02);
-  const expected: number[] = torch.tensors.wte.first;
-  for (const [i, value] of expected.entries()) expect(Math.abs(block[i] - value)).toBeLessThan(1e-7);
+  expect([...block.subarray(0, 6)]).toEqual(torch.tensors.wte.first);
 });
 
 describe("a small model", async () => {

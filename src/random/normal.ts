@@ -1,20 +1,25 @@
+import { logFloat, sinCosFloat } from "./float-math.ts";
 import type { Mt19937 } from "./mt19937.ts";
 
 const BLOCK = 16;
 
+const TWO_PI = Math.fround(2 * Math.PI);
+const angles = { sine: 0, cosine: 0 };
+
 /** Box-Muller on one block of uniforms, as torch's `normal_fill_16`: the first half the radii, the second the angles. */
 function transformBlock(x: Float32Array, start: number, std: number): void {
+  const round = Math.fround;
   for (let i = start; i < start + BLOCK / 2; i++) {
-    const radius = std * Math.sqrt(-2 * Math.log(1 - x[i]));
-    const angle = 2 * Math.PI * x[i + BLOCK / 2];
-    x[i] = radius * Math.cos(angle);
-    x[i + BLOCK / 2] = radius * Math.sin(angle);
+    const radius = round(Math.sqrt(round(-2 * logFloat(1 - x[i]))));
+    sinCosFloat(round(TWO_PI * x[i + BLOCK / 2]), angles);
+    x[i] = round(radius * angles.cosine) * std;
+    x[i + BLOCK / 2] = round(radius * angles.sine) * std;
   }
 }
 
 /**
  * `count` normal numbers of mean 0, in chunks: what `torch.Tensor.normal_` puts into a float tensor of that size,
- * given the same generator. torch draws all uniforms first and transforms blocks of 16 after, which block by block
+ * given the same generator, to the bit (on x86 with AVX2). torch draws all uniforms first and transforms blocks of 16 after, which block by block
  * comes to the same, except at the end of a size that is no multiple of 16: there the last 16 values are drawn anew.
  */
 export function* normals(rng: Mt19937, count: number, std: number, chunkSize = 1 << 18): Generator<Float32Array> {
@@ -22,19 +27,20 @@ export function* normals(rng: Mt19937, count: number, std: number, chunkSize = 1
     yield Float32Array.from({ length: count }, () => rng.normal() * std);
     return;
   }
+  const floatStd = Math.fround(std);
   const rest = count % BLOCK;
   // With a rest, the last whole block belongs to the tail, since the values drawn anew reach into it.
   const whole = count - rest - (rest > 0 ? BLOCK : 0);
   for (let start = 0; start < whole; start += chunkSize) {
     const chunk = uniforms(rng, Math.min(chunkSize, whole - start));
-    for (let i = 0; i < chunk.length; i += BLOCK) transformBlock(chunk, i, std);
+    for (let i = 0; i < chunk.length; i += BLOCK) transformBlock(chunk, i, floatStd);
     yield chunk;
   }
   if (rest === 0) return;
   const tail = uniforms(rng, BLOCK + rest);
-  transformBlock(tail, 0, std);
+  transformBlock(tail, 0, floatStd);
   tail.set(uniforms(rng, BLOCK), rest);
-  transformBlock(tail, rest, std);
+  transformBlock(tail, rest, floatStd);
   yield tail;
 }
 
