@@ -1,5 +1,5 @@
 import { SingleBar } from "cli-progress";
-import type { SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
+import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
 import { barLine } from "./bar-line.ts";
 import { lossChart, type Point } from "./chart.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
@@ -8,8 +8,8 @@ import { duration, grouped, sampleText, short, wrap } from "./text.ts";
 
 const defaultColumns = 80;
 const chartHeight = 10;
-/** How much of the smoothed loss and speed each update leaves: about the last fifty count. */
-const memory = 0.98;
+/** How much of the smoothed loss and pace each update leaves: about the last twenty count. */
+const memory = 0.95;
 
 /** For people: a live line with everything that changes, and above it what stays. */
 export class TerminalDisplay implements TrainDisplay {
@@ -19,13 +19,13 @@ export class TerminalDisplay implements TrainDisplay {
   readonly #train: Point[] = [];
   readonly #val: Point[] = [];
   readonly #losses = new Smoothed();
+  readonly #speed = new Smoothed();
   /** Wall time of an update, what happens between updates included. */
   readonly #pace = new Smoothed();
   #run: RunStart | undefined;
   #what: { text: string; share: number } | undefined;
   #step = 0;
   #steps = 0;
-  #tokensPerSecond: number | undefined;
   #lastStepAt = 0;
   #saved: string | undefined;
   #running = false;
@@ -42,7 +42,7 @@ export class TerminalDisplay implements TrainDisplay {
   }
 
   remark(text: string): void {
-    this.#print(this.#paint.dim(text));
+    this.#print(`  ${this.#paint.dim(text)}`);
   }
 
   progress(text: string, share: number): void {
@@ -73,7 +73,7 @@ export class TerminalDisplay implements TrainDisplay {
     else if (event.type === "val") this.#validated(event);
     else if (event.type === "sample") this.#sampled(event);
     else if (event.type === "checkpoint") this.#saved = event.path;
-    else this.#finished(event.step, event.ms, event.interrupted);
+    else this.#finished(event);
   }
 
   end(next: readonly string[] = []): void {
@@ -91,7 +91,7 @@ export class TerminalDisplay implements TrainDisplay {
     this.#step = step + 1;
     this.#train.push({ step, loss });
     this.#losses.add(loss);
-    this.#tokensPerSecond = tokensPerSecond;
+    this.#speed.add(tokensPerSecond);
     this.#bar.update(this.#step);
   }
 
@@ -116,17 +116,18 @@ export class TerminalDisplay implements TrainDisplay {
       this.#print(`  ${dim("│")} ${line}`);
   }
 
-  #finished(step: number, ms: number, interrupted: boolean): void {
+  #finished({ step, ms, interrupted, valLoss }: DoneEvent): void {
     this.#hide();
-    const { paint, columns } = { paint: this.#paint, columns: this.#columns };
-    const chart = lossChart({ train: this.#train, val: this.#val, width: columns - 1, height: chartHeight, paint });
+    const paint = this.#paint;
+    const width = this.#columns - 1;
+    const chart = lossChart({ train: this.#train, val: this.#val, width, height: chartHeight, paint });
     if (chart !== "") this.#print(`\n${chart}`);
     const verdict = interrupted ? paint.yellow("interrupted") : paint.green("done");
-    const speed =
-      step > 0 && this.#run
-        ? `, ${short((this.#run.B * this.#run.T * this.#train.length) / (ms / 1000))} tokens a second`
-        : "";
-    this.#print(`\n  ${verdict} after ${grouped(step)} updates in ${duration(ms)}${speed}`);
+    const tokens = this.#run ? this.#run.B * this.#run.T * this.#train.length : 0;
+    const parts = [`${verdict} after ${grouped(step)} updates in ${duration(ms)}`];
+    if (tokens > 0) parts.push(`${short((1000 * tokens) / ms)} tokens a second`);
+    if (valLoss !== undefined && !interrupted) parts.push(`validation loss ${paint.bold(valLoss.toFixed(4))}`);
+    this.#print(`\n  ${parts.join(", ")}`);
     if (this.#saved) this.#print(`  the model is in ${paint.bold(this.#saved)}`);
   }
 
@@ -146,7 +147,7 @@ export class TerminalDisplay implements TrainDisplay {
       steps: this.#steps,
       loss: this.#losses.value,
       valLoss: this.#val.at(-1)?.loss,
-      tokensPerSecond: this.#tokensPerSecond,
+      tokensPerSecond: this.#speed.value,
       left: pace === undefined ? undefined : Math.max(0, (this.#steps - this.#step) * pace - Math.min(sinceStep, pace)),
     };
     return barLine(progress, this.#columns - 1, this.#paint);

@@ -1,5 +1,6 @@
 import { platform } from "#platform";
-import { findTokenizer } from "../../data/dataset.ts";
+import { requireFit } from "../../api/model-tokenizer.ts";
+import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { TokenLoader } from "../../data/loader.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
@@ -23,23 +24,44 @@ const gpt2V = 50257;
 /** Finds the data of a run: what --train and --val name, else tiny Shakespeare in the model's vocabulary. */
 export async function chooseData(
   flags: TrainFlags,
+  model: ModelChoice,
+  onProgress: (share: number) => void,
+): Promise<DataChoice> {
+  const data = await (flags.train === undefined ? shakespeare(flags, model, onProgress) : named(flags, flags.train));
+  const V = model.config?.V ?? flags.vocab;
+  if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
+  if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer, model.tokenizer))
+    throw new InputError(
+      `${data.name} was prepared with another vocabulary than ${model.name} was trained with: both have ` +
+        `${data.tokenizer.vocabSize} tokens, but not the same ones. Train a new model on it, for example --model baby.`,
+    );
+  if (data.tokenizer ?? model.tokenizer) return { ...data, tokenizer: data.tokenizer ?? model.tokenizer };
+  // llm.c's token files stand alone: they are GPT-2's unless something says otherwise.
+  return V === undefined || V === gpt2V ? { ...data, tokenizer: await gpt2Tokenizer() } : data;
+}
+
+async function shakespeare(
+  { val, vocab }: TrainFlags,
   { config, name }: ModelChoice,
   onProgress: (share: number) => void,
 ): Promise<DataChoice> {
-  if (flags.train === undefined) {
-    if (flags.val !== undefined) throw new UsageError("--val alone is not enough: also name the data to --train on.");
-    return defaultData(kindFor(config?.V ?? flags.vocab, name), onProgress);
-  }
-  const isFolder = (await platform.pathKind(flags.train)) === "folder";
-  const tokenizer = await findTokenizer(flags.train);
-  // llm.c's token files stand alone: they are GPT-2's unless something says otherwise.
-  const assumed = tokenizer ?? ((config?.V ?? flags.vocab ?? gpt2V) === gpt2V ? await gpt2Tokenizer() : undefined);
-  return {
-    name: flags.train,
-    train: flags.train,
-    val: flags.val ?? (isFolder ? flags.train : undefined),
-    tokenizer: assumed,
-  };
+  if (val !== undefined) throw new UsageError("--val alone is not enough: also name the data to --train on.");
+  return defaultData(kindFor(config?.V ?? vocab, name), onProgress);
+}
+
+/** What `--train` names. A folder has its own validation data, unless it was prepared without. */
+async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
+  const isFolder = (await platform.pathKind(train)) === "folder";
+  const hasVal = isFolder && (await readDataset(train))?.val !== undefined;
+  return { name: train, train, val: val ?? (hasVal ? train : undefined), tokenizer: await findTokenizer(train) };
+}
+
+function sameTokens(a: Tokenizer, b: Tokenizer): boolean {
+  if (a === b) return true;
+  const theirs = b.tokens();
+  return a
+    .tokens()
+    .every((bytes, id) => bytes.length === theirs[id].length && bytes.every((x, i) => x === theirs[id][i]));
 }
 
 /** Which tokens tiny Shakespeare needs: small models of one's own learn from characters. */

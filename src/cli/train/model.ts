@@ -1,11 +1,14 @@
 import { platform } from "#platform";
+
 import { GPT2 } from "../../api/gpt2.ts";
+import { tokenizerOf } from "../../api/model-tokenizer.ts";
 import type { Backend } from "../../backend/backend.ts";
 import { folderOf, inFolder } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { readModelHeader } from "../../format/model.ts";
 import { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "../../model/config.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { modelPath } from "../model-path.ts";
 import type { TrainFlags } from "./options.ts";
 
 /** What `--model` stands for. Nothing has been loaded or made yet. */
@@ -14,6 +17,8 @@ export interface ModelChoice {
   readonly name: string;
   /** Of a model file: what it is made of. A fresh model's vocabulary is that of the data. */
   readonly config?: GPT2Config;
+  /** What a trained model was trained with, where that is known. */
+  readonly tokenizer?: Tokenizer;
   /** The configuration with V tokens. */
   configFor(V: number): GPT2Config;
   make(backend: Backend, config: GPT2Config, tokenizer: Tokenizer | undefined, making: Making): Promise<GPT2>;
@@ -34,7 +39,7 @@ export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
   if (given !== undefined)
     throw new UsageError(`--${given} makes a new model, but ${model} is a trained one. Use --model custom, or baby.`);
   const file = pretrainedFile(model);
-  return fileModel(model, file === undefined ? model : await findPretrained(model, file, flags.train));
+  return fileModel(model, await (file === undefined ? modelPath(model) : findPretrained(model, file, flags.train)));
 }
 
 function freshModel(flags: TrainFlags): ModelChoice {
@@ -79,6 +84,7 @@ async function fileModel(name: string, path: string): Promise<ModelChoice> {
     return {
       name,
       config,
+      tokenizer: await tokenizerOf(path, config.V),
       configFor: () => config,
       make: (backend, _config, tokenizer) => GPT2.load(path, { backend, tokenizer }),
     };

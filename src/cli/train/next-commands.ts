@@ -14,15 +14,16 @@ export function nextCommands({ flags, tokenizer, folder, interrupted }: Outcome)
   if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
   const llm = commandName();
   const prompt = flags.train === undefined ? '"ROMEO:" ' : "";
-  const suggestions: [what: string, command: string][] = [];
+  const suggestions: [what: string, ...commands: string[]][] = [];
   if (tokenizer) suggestions.push(["write with this model", `${llm} generate ${prompt}--model ${quoted(folder)}`]);
   if (interrupted) suggestions.push(["go on training it", `${llm} train ${again(flags, folder)}`]);
   else if (tokenizer?.kind === "char")
     suggestions.push([
       "train on your own text",
-      `${llm} prepare my.txt --tokenizer char --out my && ${llm} train --model baby --train my -o runs/`,
+      `${llm} prepare my.txt --tokenizer char --out my`,
+      `${llm} train --model baby --train my -o runs/`,
     ]);
-  return suggestions.flatMap(([what, command]) => [`${what}:`, `  ${command}`]);
+  return suggestions.flatMap(([what, ...commands]) => [`${what}:`, ...commands.map((command) => `  ${command}`)]);
 }
 
 function again({ train, val }: TrainFlags, folder: string): string {

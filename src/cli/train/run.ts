@@ -8,7 +8,7 @@ import type { TrainEvent } from "../../train/events.ts";
 import { RunFolder } from "../../train/run-folder.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
-import { grouped } from "../display/text.ts";
+import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.ts";
 import { withFinalValidation } from "./final-validation.ts";
@@ -129,7 +129,7 @@ function startOf({ choice, settings, data, loaders, steps }: Run, model: GPT2, f
   const { batch: B, block: T } = settings;
   const parameters = parameterCount(config);
   const batchesIn = (tokens = 0) => Math.floor(tokens / (B * T));
-  const val = loaders.val ? `, ${grouped(loaders.val.numTokens)} to validate` : "";
+  const val = loaders.val ? `, ${short(loaders.val.numTokens)} to validate` : "";
   return {
     config,
     parameters,
@@ -140,7 +140,7 @@ function startOf({ choice, settings, data, loaders, steps }: Run, model: GPT2, f
     T,
     steps,
     model: choice.name,
-    data: `${data.name}: ${grouped(loaders.train.numTokens)} tokens to train on${val}`,
+    data: `${data.name}: ${short(loaders.train.numTokens)} tokens to train on${val}`,
     device: backend.description,
     folder,
   };
