@@ -12,5 +12,6 @@ export default defineConfig({
     // Two test files at a time at most: each may start its own worker threads.
     maxWorkers: 2,
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });
