@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -48,6 +48,25 @@ describe("saving and loading", () => {
       await readSet(model.backend, model.parameters.weights),
     );
     await again.dispose();
+  });
+
+  test("safetensors bring the same weights back, beside a config.json for transformers", async () => {
+    await mkdir(inFolder("hf"));
+    const model = await GPT2.load(fixturePath("gpt2_odd.bin"), reference);
+    await model.save(inFolder("hf", "model.safetensors"));
+    const load = async () => {
+      const again = await GPT2.load(inFolder("hf", "model.safetensors"), reference);
+      return { config: again.config, weights: await readSet(again.backend, again.parameters.weights) };
+    };
+    const weights = await readSet(model.backend, model.parameters.weights);
+    expect(await load()).toEqual({ config: model.config, weights });
+    const config = JSON.parse(await readFile(inFolder("hf", "config.json"), "utf8"));
+    expect(config).toMatchObject({ n_head: model.config.NH, n_embd: model.config.C, vocab_size: model.config.V });
+    // A run's own config.json stays, and does not matter.
+    await writeFile(inFolder("hf", "config.json"), "{}");
+    await model.save(inFolder("hf", "model.safetensors"));
+    expect(await readFile(inFolder("hf", "config.json"), "utf8")).toBe("{}");
+    expect(await load()).toEqual({ config: model.config, weights });
   });
 
   test("from bytes, a Blob and a URL", async () => {

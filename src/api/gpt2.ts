@@ -2,8 +2,7 @@ import { platform } from "#platform";
 import { type Backend, view } from "../backend/backend.ts";
 import { createBackend } from "../backend/create.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
-import { save } from "../format/save.ts";
+import type { ReadChunk } from "../format/tensors.ts";
 import { continueTokens } from "../generate/generate.ts";
 import { Sampler } from "../generate/sampler.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
@@ -12,6 +11,7 @@ import { requireMemory } from "../model/memory.ts";
 import { allocTensorSet, type Parameters } from "../model/parameters.ts";
 import { allocDecodeWorkspace, freeWorkspace } from "../model/workspace.ts";
 import { TextStream, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { openModelFile, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
 import type { CreateOptions, GenerateOptions, ModelOptions } from "./options.ts";
 
@@ -38,19 +38,18 @@ export class GPT2 {
   }
 
   /**
-   * Reads a model: llm.c's .bin of any version. It goes to the backend in pieces, so it is never in memory twice.
+   * Reads a model: llm.c's .bin of any version, or Hugging Face's safetensors with the config.json beside it. It goes to
+   * the backend in pieces, so it is never in memory twice.
    * InputError for a file that is no model or is damaged, MemoryError for one that is too large.
    */
   static async load(input: string | URL | Blob | Uint8Array, options: ModelOptions = {}): Promise<GPT2> {
     const source = await platform.openSource(input);
     try {
-      const header = await readModelHeader(source);
       const path = typeof input === "string" ? input : undefined;
-      return await GPT2.#make(header.config, path, options, async (backend, { weights }) => {
-        await readModelTensors(source, header, (name, start, data) =>
-          backend.write(view(weights[name], start, [data.length]), data),
-        );
-      });
+      const file = await openModelFile(source, path);
+      return await GPT2.#make(file.config, path, options, (backend, { weights }) =>
+        file.readTensors((name, start, data) => backend.write(view(weights[name], start, [data.length]), data)),
+      );
     } finally {
       await source.close();
     }
@@ -143,15 +142,14 @@ export class GPT2 {
   }
 
   /**
-   * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (float32). InputError when the place
-   * cannot be written, UsageError when the format cannot hold the model.
+   * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (float32); beside a .safetensors comes
+   * the config.json that transformers wants, where there is none yet. InputError when the place cannot be written,
+   * UsageError when the format cannot hold the model.
    */
   async save(path: string): Promise<void> {
-    const { backend, config, parameters } = this;
-    if (!path.endsWith(".bin")) throw new UsageError(`${path}: a model is saved as .bin. Give the file that ending.`);
-    await save(path, (sink) =>
-      writeModel(sink, config, (name, start, length) => backend.read(view(parameters.weights[name], start, [length]))),
-    );
+    const { backend, config, parameters, tokenizer } = this;
+    const readChunk: ReadChunk = (name, start, length) => backend.read(view(parameters.weights[name], start, [length]));
+    await saveModelFile(path, config, readChunk, tokenizer?.endOfText);
   }
 
   /** The tokenizer; InputError when there is none. */

@@ -18,9 +18,10 @@ function transformBlock(x: Float32Array, start: number, std: number): void {
 }
 
 /**
- * `count` normal numbers of mean 0, in chunks: what `torch.Tensor.normal_` puts into a float tensor of that size,
- * given the same generator, to the bit (on x86 with AVX2). torch draws all uniforms first and transforms blocks of 16 after, which block by block
- * comes to the same, except at the end of a size that is no multiple of 16: there the last 16 values are drawn anew.
+ * `count` normal numbers of mean 0, in chunks: to the bit what `torch.Tensor.normal_` puts into a float tensor of that
+ * size on x86 (AVX2), given the same generator. torch draws all uniforms first and transforms blocks of 16 after, which
+ * block by block comes to the same, except at the end of a size that is no multiple of 16: there the last 16 values are
+ * drawn anew.
  */
 export function* normals(rng: Mt19937, count: number, std: number, chunkSize = 1 << 18): Generator<Float32Array> {
   if (count < BLOCK) {
