@@ -22,6 +22,7 @@ export { type BackendName, backendNames, createBackend } from "./backend/create.
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
 export { type Batch, TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
 export type { DataOrder } from "./data/order.ts";
+export { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "./data/prepare.ts";
 export { BackendError, InputError, LlmError, MemoryError, NotFiniteError, UsageError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";
