@@ -1,26 +1,10 @@
 import { expect, test } from "vitest";
-import type { Backend, DType, Tensor } from "../backend/backend.ts";
-import { ReferenceBackend } from "../backend/reference/reference.ts";
+import { CountingBackend } from "../../test/counting-backend.ts";
 import { MemoryError } from "../errors.ts";
 import { makeConfig } from "./config.ts";
 import { memoryNeeded, requireMemory } from "./memory.ts";
 import { allocTensorSet } from "./parameters.ts";
 import { allocDecodeWorkspace, allocLossWorkspace, allocTrainWorkspace, freeWorkspace } from "./workspace.ts";
-
-class CountingBackend extends ReferenceBackend {
-  bytes = 0;
-  override memoryLimit: number = Number.MAX_SAFE_INTEGER;
-
-  override alloc(shape: readonly number[], dtype?: DType): Tensor {
-    const tensor = super.alloc(shape, dtype);
-    this.bytes += tensor.buffer.bytes;
-    return tensor;
-  }
-
-  override async free(tensor: Tensor): Promise<void> {
-    this.bytes -= tensor.buffer.bytes;
-  }
-}
 
 const config = makeConfig({ maxT: 32, V: 100, L: 2, NH: 2, C: 16 });
 
@@ -41,7 +25,7 @@ test("what is announced is what is allocated, and workspaces give all of it back
 });
 
 test("a run that cannot fit is refused with the sum and the way out", () => {
-  const backend: Backend & { memoryLimit: number } = new CountingBackend();
+  const backend = new CountingBackend();
   const plan = { optimizer: true, train: { B: 4, T: 32 } };
   backend.memoryLimit = memoryNeeded(backend, config, plan);
   requireMemory(backend, config, plan);

@@ -1,62 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CountingBackend } from "../../test/counting-backend.ts";
+import { CountingBatches } from "../../test/counting-batches.ts";
 import { bits, collect, readSet } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { type Backend, type Tensor, view } from "../backend/backend.ts";
-import { ReferenceBackend } from "../backend/reference/reference.ts";
+import { view } from "../backend/backend.ts";
 import { InputError, MemoryError, NotFiniteError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { memoryNeeded } from "../model/memory.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import type { TrainEvent } from "./events.ts";
-import type { BatchSource, RunOptions } from "./options.ts";
+import type { RunOptions } from "./options.ts";
 import { Trainer } from "./trainer.ts";
 
 const B = 2;
 const T = 8;
 const V = 256;
-
-/** Counts what is allocated and given back. */
-class CountingBackend extends ReferenceBackend {
-  allocations = 0;
-  bytes = 0;
-  override memoryLimit: number = Number.MAX_SAFE_INTEGER;
-
-  override alloc(...args: Parameters<Backend["alloc"]>): Tensor {
-    const tensor = super.alloc(...args);
-    this.allocations++;
-    this.bytes += tensor.buffer.bytes;
-    return tensor;
-  }
-
-  override async free(tensor: Tensor): Promise<void> {
-    this.bytes -= tensor.buffer.bytes;
-    await super.free(tensor);
-  }
-}
-
-/** Batches that count: each continues where the last one ended. */
-class Counting implements BatchSource {
-  readonly B = B;
-  readonly T = T;
-  position = 0;
-  resets = 0;
-  readonly #modulus: number;
-
-  constructor(modulus = 23) {
-    this.#modulus = modulus;
-  }
-
-  async next() {
-    const tokens = Int32Array.from({ length: B * T + 1 }, (_, i) => (this.position + i) % this.#modulus);
-    this.position += B * T;
-    return { inputs: tokens.slice(0, -1), targets: tokens.slice(1) };
-  }
-
-  reset(): void {
-    this.position = 0;
-    this.resets++;
-  }
-}
 
 let backend: CountingBackend;
 let model: GPT2;
@@ -73,10 +31,11 @@ const weightBits = async () => bits(await readSet(backend, model.parameters.weig
 const outline = (events: readonly TrainEvent[]) => events.map(({ type, step }) => `${type} ${step}`);
 
 describe("the order of events", () => {
-  const run = async (options: RunOptions) => outline(await collect(new Trainer(model).run(new Counting(), options)));
+  const run = async (options: RunOptions) =>
+    outline(await collect(new Trainer(model).run(new CountingBatches(B, T), options)));
 
   test("validation, sample, update, as in llm.c; once more after the last update", async () => {
-    const valLoader = new Counting();
+    const valLoader = new CountingBatches(B, T);
     expect(await run({ steps: 4, valLoader, valEvery: 2, valBatches: 1, sampleEvery: 2, sampleTokens: 3 })).toEqual([
       "val 0",
       "step 0",
@@ -93,13 +52,13 @@ describe("the order of events", () => {
   });
 
   test("the last validation comes even when its turn has not", async () => {
-    const valLoader = new Counting();
+    const valLoader = new CountingBatches(B, T);
     expect(await run({ steps: 2, valLoader, valBatches: 2 })).toEqual(["val 0", "step 0", "step 1", "val 2", "done 2"]);
     expect(valLoader.position).toBe(2 * B * T);
   });
 
   test("0 means never", async () => {
-    const options = { valLoader: new Counting(), valEvery: 0, sampleEvery: 0 };
+    const options = { valLoader: new CountingBatches(B, T), valEvery: 0, sampleEvery: 0 };
     expect(await run({ steps: 1, ...options })).toEqual(["step 0", "done 1"]);
     expect(await run({ steps: 0, ...options })).toEqual(["done 0"]);
   });
@@ -123,9 +82,11 @@ describe("the order of events", () => {
   });
 
   test("events say what happened", async () => {
-    const loader = new Counting();
+    const loader = new CountingBatches(B, T);
     const trainer = new Trainer(model, { learningRate: 1e-2, warmupSteps: 2 });
-    const events = await collect(trainer.run(loader, { steps: 30, valLoader: new Counting(), sampleTokens: 5 }));
+    const events = await collect(
+      trainer.run(loader, { steps: 30, valLoader: new CountingBatches(B, T), sampleTokens: 5 }),
+    );
     const steps = events.filter((event) => event.type === "step");
     expect(steps.map(({ lr }) => lr).slice(0, 3)).toEqual([5e-3, 1e-2, 1e-2]);
     expect(steps[0].loss).toBeCloseTo(Math.log(V), 0);
@@ -150,7 +111,7 @@ describe("the order of events", () => {
   test("samples draw from one stream of random numbers", async () => {
     const options = { sampleEvery: 1, sampleTokens: 9, steps: 2 };
     // At a learning rate of 0 both samples come from the same model.
-    const events = await collect(new Trainer(model, { learningRate: 0 }).run(new Counting(), options));
+    const events = await collect(new Trainer(model, { learningRate: 0 }).run(new CountingBatches(B, T), options));
     const [first, second] = events.filter((event) => event.type === "sample").map(({ tokens }) => tokens.slice(1));
     const whole = await collect(model.generateTokens([10], { maxTokens: 8 }));
     expect(first).toEqual(whole);
@@ -159,7 +120,7 @@ describe("the order of events", () => {
 
   test("a sample can continue a prompt", async () => {
     const options = { steps: 1, sampleEvery: 1, sampleTokens: 4, samplePrompt: "ab" };
-    const [sample] = (await collect(new Trainer(model).run(new Counting(), options))).filter(
+    const [sample] = (await collect(new Trainer(model).run(new CountingBatches(B, T), options))).filter(
       (e) => e.type === "sample",
     );
     expect(sample.tokens.slice(0, 2)).toEqual([97, 98]);
@@ -174,10 +135,10 @@ describe("the end of a run", () => {
     const options = {
       steps: 100,
       signal: controller.signal,
-      valLoader: new Counting(),
+      valLoader: new CountingBatches(B, T),
       checkpoint: async () => "here",
     };
-    for await (const event of new Trainer(model).run(new Counting(), options)) {
+    for await (const event of new Trainer(model).run(new CountingBatches(B, T), options)) {
       events.push(event);
       if (event.type === "step" && event.step === 2) controller.abort();
     }
@@ -189,10 +150,10 @@ describe("the end of a run", () => {
     const options = {
       steps: 5,
       signal: AbortSignal.abort(),
-      valLoader: new Counting(),
+      valLoader: new CountingBatches(B, T),
       checkpoint: async () => "here",
     };
-    const events = await collect(new Trainer(model).run(new Counting(), options));
+    const events = await collect(new Trainer(model).run(new CountingBatches(B, T), options));
     expect(events).toEqual([expect.objectContaining({ type: "done", step: 0, interrupted: true })]);
   });
 
@@ -200,9 +161,9 @@ describe("the end of a run", () => {
     const before = backend.bytes;
     const trainer = new Trainer(model);
     const optimizer = 3 * model.parameters.weights.wte.buffer.bytes;
-    await collect(trainer.run(new Counting(), { steps: 2, valLoader: new Counting() }));
+    await collect(trainer.run(new CountingBatches(B, T), { steps: 2, valLoader: new CountingBatches(B, T) }));
     expect(backend.bytes).toBe(before + optimizer);
-    for await (const event of trainer.run(new Counting(), { steps: 9 })) if (event.type === "step") break;
+    for await (const event of trainer.run(new CountingBatches(B, T), { steps: 9 })) if (event.type === "step") break;
     expect(backend.bytes).toBe(before + optimizer);
     await trainer.dispose();
     expect(backend.bytes).toBe(before);
@@ -211,11 +172,11 @@ describe("the end of a run", () => {
   test("two runs make the updates of one", async () => {
     const steps = 6;
     const options = { learningRate: 1e-2, beta2: 0.95 };
-    await collect(new Trainer(model, options).run(new Counting(), { steps }));
+    await collect(new Trainer(model, options).run(new CountingBatches(B, T), { steps }));
     const whole = await weightBits();
     const other = await GPT2.create(model.config, { backend, tokenizer: byteTokenizer() });
     const trainer = new Trainer(other, options);
-    const loader = new Counting();
+    const loader = new CountingBatches(B, T);
     const events = [
       ...(await collect(trainer.run(loader, { steps: 2 }))),
       ...(await collect(trainer.run(loader, { steps: 4 }))),
@@ -229,33 +190,37 @@ describe("the end of a run", () => {
 describe("what cannot be trained", () => {
   test("a poisoned weight stops the run before the update", async () => {
     const trainer = new Trainer(model, { learningRate: 1e-2 });
-    await collect(trainer.run(new Counting(), { steps: 2 }));
+    await collect(trainer.run(new CountingBatches(B, T), { steps: 2 }));
     await backend.write(view(model.parameters.weights.fcw, 3, [1]), Float32Array.of(Number.NaN));
     const before = await weightBits();
-    await expect(collect(trainer.run(new Counting(), { steps: 5 }))).rejects.toThrow(
+    await expect(collect(trainer.run(new CountingBatches(B, T), { steps: 5 }))).rejects.toThrow(
       new NotFiniteError(
         "The loss in step 2 is NaN. The update was not made: the weights are those after 2 updates. Train with a " +
           "lower learning rate, with warm-up, or with gradient clipping (1.0 is usual).",
       ),
     );
     expect(await weightBits()).toBe(before);
-    const validation = collect(trainer.run(new Counting(), { steps: 5, valLoader: new Counting() }));
+    const validation = collect(
+      trainer.run(new CountingBatches(B, T), { steps: 5, valLoader: new CountingBatches(B, T) }),
+    );
     await expect(validation).rejects.toThrow(/validation loss is NaN/);
   });
 
   test("a gradient too large for a float stops it too", async () => {
     await backend.write(model.parameters.weights.lnfw, new Float32Array(8).fill(1e25));
-    await expect(collect(new Trainer(model).run(new Counting(), { steps: 1 }))).rejects.toThrow(NotFiniteError);
+    await expect(collect(new Trainer(model).run(new CountingBatches(B, T), { steps: 1 }))).rejects.toThrow(
+      NotFiniteError,
+    );
   });
 
   test("tokens outside the vocabulary", async () => {
-    const run = collect(new Trainer(model).run(new Counting(300), { steps: 100 }));
+    const run = collect(new Trainer(model).run(new CountingBatches(B, T, 300), { steps: 100 }));
     await expect(run).rejects.toThrow(InputError);
     await expect(run).rejects.toThrow("The data holds token 256, and the model's vocabulary ends at 255 (V = 256).");
   });
 
   test("blocks longer than the model has positions", async () => {
-    const loader = Object.assign(new Counting(), { T: 13 });
+    const loader = Object.assign(new CountingBatches(B, T), { T: 13 });
     const run = collect(new Trainer(model).run(loader, { steps: 1 }));
     await expect(run).rejects.toThrow(UsageError);
     await expect(run).rejects.toThrow("T = 13 tokens long, and this model has only 12 positions");
@@ -266,20 +231,20 @@ describe("what cannot be trained", () => {
     const needed = memoryNeeded(backend, model.config, plan);
     backend.memoryLimit = needed - 1;
     const { allocations } = backend;
-    await expect(collect(new Trainer(model).run(new Counting(), { steps: 1 }))).rejects.toThrow(MemoryError);
+    await expect(collect(new Trainer(model).run(new CountingBatches(B, T), { steps: 1 }))).rejects.toThrow(MemoryError);
     expect(backend.allocations).toBe(allocations);
     backend.memoryLimit = needed;
-    await collect(new Trainer(model).run(new Counting(), { steps: 1 }));
+    await collect(new Trainer(model).run(new CountingBatches(B, T), { steps: 1 }));
   });
 
   test("two runs at once", async () => {
     const trainer = new Trainer(model);
-    const first = trainer.run(new Counting(), { steps: 3 });
+    const first = trainer.run(new CountingBatches(B, T), { steps: 3 });
     await first.next();
-    await expect(collect(trainer.run(new Counting(), { steps: 1 }))).rejects.toThrow(/already running/);
+    await expect(collect(trainer.run(new CountingBatches(B, T), { steps: 1 }))).rejects.toThrow(/already running/);
     await expect(trainer.dispose()).rejects.toThrow(/still running/);
     await first.return();
-    await collect(trainer.run(new Counting(), { steps: 1 }));
+    await collect(trainer.run(new CountingBatches(B, T), { steps: 1 }));
   });
 
   test.each([
@@ -299,14 +264,14 @@ describe("what cannot be trained", () => {
   test.each([{ steps: -1 }, { steps: 1.5 }, { steps: 1, valEvery: -1 }, { steps: 1, sampleTokens: Number.NaN }])(
     "a run with %o",
     async (options) => {
-      await expect(collect(new Trainer(model).run(new Counting(), options))).rejects.toThrow(UsageError);
+      await expect(collect(new Trainer(model).run(new CountingBatches(B, T), options))).rejects.toThrow(UsageError);
     },
   );
 });
 
 test("nothing is allocated inside a step", async () => {
   const counts: number[] = [];
-  const options = { steps: 3, valLoader: new Counting(), valEvery: 1, sampleEvery: 1, sampleTokens: 4 };
-  for await (const _ of new Trainer(model).run(new Counting(), options)) counts.push(backend.allocations);
+  const options = { steps: 3, valLoader: new CountingBatches(B, T), valEvery: 1, sampleEvery: 1, sampleTokens: 4 };
+  for await (const _ of new Trainer(model).run(new CountingBatches(B, T), options)) counts.push(backend.allocations);
   expect(new Set(counts).size).toBe(1);
 });

@@ -1,0 +1,27 @@
+import type { BatchSource } from "../src/train/options.ts";
+
+/** Batches of tokens that count from 0 to `modulus` - 1, again and again: each continues where the last one ended. */
+export class CountingBatches implements BatchSource {
+  readonly B: number;
+  readonly T: number;
+  position = 0;
+  resets = 0;
+  readonly #modulus: number;
+
+  constructor(B: number, T: number, modulus = 23) {
+    this.B = B;
+    this.T = T;
+    this.#modulus = modulus;
+  }
+
+  async next() {
+    const tokens = Int32Array.from({ length: this.B * this.T + 1 }, (_, i) => (this.position + i) % this.#modulus);
+    this.position += this.B * this.T;
+    return { inputs: tokens.slice(0, -1), targets: tokens.slice(1) };
+  }
+
+  reset(): void {
+    this.position = 0;
+    this.resets++;
+  }
+}
