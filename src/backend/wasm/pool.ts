@@ -173,14 +173,21 @@ export class WorkerPool implements Executor {
   private setFence(): void {
     this.fenceUnderWay = true;
     this.keepAlive(true);
-    const passed = this.fence;
     this.fence = (this.fence + 1) | 0;
     this.publish(FENCE, [this.fence, this.waitAsync ? 0 : 1]);
     this.fenced = this.published;
-    if (!this.waitAsync) return;
-    const waiting = Atomics.waitAsync(this.views.control, FENCED, passed);
-    if (waiting.async) waiting.value.then(() => this.fencePassed());
-    else queueMicrotask(() => this.fencePassed());
+    if (this.waitAsync) void this.awaitFence();
+  }
+
+  /** Being woken does not say that the fence was passed: it may have been the notification of the one before. */
+  private async awaitFence(): Promise<void> {
+    const { control } = this.views;
+    while (!this.error) {
+      const seen = Atomics.load(control, FENCED);
+      if (seen === this.fence) break;
+      await Atomics.waitAsync(control, FENCED, seen).value;
+    }
+    this.fencePassed();
   }
 
   private fencePassed(): void {

@@ -9,7 +9,8 @@ import { createBackend } from "../create.ts";
 import { createWasmBackend, type WasmBackendOptions } from "./create.ts";
 import { opcodeOf } from "./kernels.ts";
 import { WorkerPool } from "./pool.ts";
-import { CAPACITY } from "./protocol.ts";
+import { CAPACITY, FENCED, SHARED_BYTES, sharedViews } from "./protocol.ts";
+import type { WorkerStart } from "./worker.ts";
 
 const kinds: WasmBackendOptions[] = [
   { threads: 1, tile: "4x8" },
@@ -81,6 +82,14 @@ describe("order", () => {
     await written;
     expect([...(await after)]).toEqual([20, 8, 8]);
     expect([...(await backend.read(tensor))]).toEqual([40, 16, 16]);
+  });
+
+  onEach("each of many awaits sees what was computed before it", async (backend) => {
+    const [sum, one] = [vector(backend, 0), vector(backend, 1)];
+    for (let i = 1; i <= 1000; i++) {
+      backend.residualForward(sum.tensor, sum.tensor, one.tensor);
+      expect(await backend.read(sum.tensor)).toEqual(Float32Array.of(i));
+    }
   });
 
   onEach("integers are filled, written and kept as such", async (backend) => {
@@ -183,7 +192,10 @@ class FakeWorker implements KernelWorker {
   report: (message: unknown) => void = () => {};
   die: (error: Error) => void = () => {};
 
-  postMessage(): void {
+  start: WorkerStart | null = null;
+
+  postMessage(message: unknown): void {
+    this.start = message as WorkerStart;
     this.report({ type: "ready", tile: null });
   }
   onMessage(listener: (message: unknown) => void): void {
@@ -207,6 +219,24 @@ describe("workers", () => {
     await pool.start({ module, memory, trial: null, tile: 0 });
     return pool;
   }
+
+  test("a notification that is not the fence's is not taken for it", async () => {
+    const worker = new FakeWorker();
+    const pool = await poolOf([worker]);
+    const { control } = sharedViews(worker.start?.shared ?? new SharedArrayBuffer(SHARED_BYTES));
+    let passed = false;
+    const pending = pool.after(() => {
+      passed = true;
+    });
+    Atomics.notify(control, FENCED);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(passed).toBe(false);
+    Atomics.store(control, FENCED, 1);
+    Atomics.notify(control, FENCED);
+    await pending;
+    expect(passed).toBe(true);
+    await pool.dispose();
+  });
 
   test("one that dies is reported to all who wait, and the others are stopped", async () => {
     const workers = [new FakeWorker(), new FakeWorker()];
