@@ -97,6 +97,20 @@ describe.each(programs)("with Node $version", (node) => {
   });
 });
 
+test.each(["README.md", "README.zh-CN.md"])("the program in %s runs as it stands, only shorter", (name) => {
+  const [node] = programs;
+  const [, code = ""] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, name), "utf8")) ?? [];
+  const short = code.replace("steps: 500", "steps: 2").replace("maxTokens: 200", "maxTokens: 5");
+  expect(short.length).toBe(code.length - 4);
+  const file = join(project, "readme.js");
+  writeFileSync(file, short);
+  const [command = ""] = /npx llm-ts prepare .*/.exec(code) ?? [];
+  llmTs(node, ...command.trim().split(" ").slice(2));
+  expect(execFileSync(node.path, [file], { cwd: project, encoding: "utf8" })).toMatch(/^0 4\.\d+\n/);
+  expect(existsSync(join(project, "romeo.bin"))).toBe(true);
+  rmSync(join(project, "romeo.bin"));
+});
+
 test.skipIf(programs.length === 1)("every Node gives the same bits", () => {
   const [first, ...others] = results.values();
   expect(results.size).toBe(programs.length);
