@@ -19,6 +19,8 @@ export interface LossChart {
 
 /** Of a label like "   5.27" with the axis behind it. */
 const labelWidth = 8;
+/** Of the legend, when it stands in one line. */
+const legendWidth = 46;
 
 /** The losses of a run as a drawing, ready to print; empty when there are too few to draw. */
 export function lossChart({ train, val, width, height, paint }: LossChart): string {
@@ -26,12 +28,12 @@ export function lossChart({ train, val, width, height, paint }: LossChart): stri
   const columns = Math.min(width - labelWidth - 4, 100);
   if (finite.length < 2 || columns < 20) return "";
   const first = finite[0].step;
-  const last = Math.max(finite[finite.length - 1].step + 1, ...val.map(({ step }) => step));
+  const last = Math.max(finite[finite.length - 1].step + 1, val.at(-1)?.step ?? 0);
 
   const curve = resample(finite, first, last, columns);
   const marks = val.filter(({ step, loss }) => step >= first && Number.isFinite(loss));
-  const losses = [...curve, ...marks.map(({ loss }) => loss)];
-  const [min, max] = [Math.min(...losses), Math.max(...losses)];
+  const losses = [...curve, ...marks.map(({ loss }) => loss)].sort((a, b) => a - b);
+  const [min, max] = [losses[0], losses[losses.length - 1]];
   if (min === max) return "";
   const format = (value: number) => `${value.toFixed(2).padStart(labelWidth - 2)} `;
   const rows = plot(curve, { min, max, height, format, offset: 2 }).split("\n");
@@ -45,9 +47,11 @@ export function lossChart({ train, val, width, height, paint }: LossChart): stri
   }
   const legend = [paint.cyan("─ training loss, smoothed")];
   if (marks.length > 0) legend.push(paint.yellow("● validation loss"));
+  const indent = " ".repeat(labelWidth + 1);
+  const legendLines = columns < legendWidth ? legend : [legend.join("   ")];
   return [
-    `${" ".repeat(labelWidth + 1)}${legend.join("   ")}`,
-    ...cells.map((row) => row.join("")),
+    ...legendLines.map((text) => indent + text),
+    ...cells.map((row) => row.join("").trimEnd()),
     ...axis(first, last, columns),
   ].join("\n");
 }

@@ -1,0 +1,276 @@
+/** `llm-ts train` as a program: its lines, events, files, signals and complaints. */
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fixturePath } from "./fixtures.ts";
+import { result, run, start, testFolder, writeTokens, written } from "./run-cli.ts";
+
+const folder = testFolder();
+const env = { LLM_TS_CACHE: join(folder, "cache") };
+/** V = 101, two layers, 16 positions. */
+const tiny = fixturePath("gpt2_tiny.bin");
+const data = ["-i", "train.bin", "-j", "val.bin"];
+
+const train = (...args: string[]) => run(["train", ...args], { cwd: folder, env });
+const lines = (text: string) => text.trimEnd().split("\n");
+const sha256 = (file: string) =>
+  createHash("sha256")
+    .update(readFileSync(join(folder, file)))
+    .digest("hex");
+
+beforeAll(() => {
+  writeTokens(join(folder, "train.bin"), 3000, 101);
+  writeTokens(join(folder, "val.bin"), 1000, 101);
+});
+
+test("prints llm.c's lines, and nothing else on standard output", async () => {
+  const { code, stdout, stderr } = await train(
+    "-e",
+    tiny,
+    ...data,
+    "-b",
+    "2",
+    "-t",
+    "8",
+    "-x",
+    "3",
+    "-v",
+    "2",
+    "-s",
+    "2",
+    "-g",
+    "6",
+  );
+  const number = String.raw`\d+\.\d{6}`;
+  const step = (n: number) => new RegExp(`^step ${n}: train loss ${number} \\(took ${number} ms\\)$`);
+  const val = new RegExp(`^val loss ${number}$`);
+  const expected = [
+    ...["[GPT-2]", "max_seq_len: 16", "vocab_size: 101", "padded_vocab_size: 128", "num_layers: 2", "num_heads: 4"],
+    ...["channels: 32", "num_parameters: 30080", "train dataset num_batches: 187", "val dataset num_batches: 62"],
+    ...[
+      /^num_activations: \d+$/,
+      val,
+      step(0),
+      step(1),
+      val,
+      "generating:",
+      "---",
+      /^\d+( \d+){4}$/,
+      "---",
+      step(2),
+      val,
+    ],
+  ];
+  expect(lines(stdout)).toEqual(
+    expected.map((line) => (typeof line === "string" ? line : expect.stringMatching(line))),
+  );
+  expect(stderr).toContain("Nothing was saved");
+  expect(code).toBe(0);
+});
+
+test("without options it does what llm.c did: 41 updates, validation every 10, samples every 20", async () => {
+  const { stdout } = await train("-e", tiny, ...data);
+  const kinds = lines(stdout).map((line) => line.split(" ")[0]);
+  const count = (kind: string) => kinds.filter((k) => k === kind).length;
+  expect([count("step"), count("val"), count("generating:")]).toEqual([41, 1 + 6, 2]);
+  expect(stdout).toContain("step 40: train loss");
+});
+
+test("--json prints one object a line", async () => {
+  const { code, stdout } = await train(
+    "-e",
+    tiny,
+    ...data,
+    "-x",
+    "2",
+    "-v",
+    "2",
+    "-s",
+    "1",
+    "-g",
+    "4",
+    "-o",
+    "json-run",
+    "--json",
+  );
+  const events = lines(stdout).map((line) => JSON.parse(line));
+  const kinds = ["val", "step", "sample", "step", "val", "sample", "checkpoint", "done"];
+  expect(events.map(({ event }) => event)).toEqual(kinds);
+  const number = expect.any(Number);
+  expect(events[1]).toEqual({
+    event: "step",
+    step: 0,
+    loss: number,
+    lr: 1e-4,
+    norm: number,
+    ms: number,
+    tokensPerSecond: number,
+  });
+  expect(events[2]).toEqual({ event: "sample", step: 1, tokens: [number, number, number, number], text: "" });
+  expect(events[6]).toEqual({ event: "checkpoint", step: 2, path: "json-run/model_00000002.bin" });
+  expect(readFileSync(join(folder, "json-run", "metrics.jsonl"), "utf8")).toBe(stdout);
+  expect(code).toBe(0);
+});
+
+test("baby learns the bundled text's characters into a numbered folder, in which generate finds everything", async () => {
+  const args = ["-e", "baby", "-o", "runs/", "-x", "6", "-b", "4", "-t", "16", "-m", "2", "-g", "20"];
+  const { code, stdout } = await train(...args);
+  expect(stdout).toMatch(/vocab_size: 65\n[\s\S]*\ngenerating:\n---\n[\s\S]+\n---\n/);
+  expect(code).toBe(0);
+  const files = ["config.json", "main.log", "metrics.jsonl", "model_00000006.bin", "tokenizer.bin"];
+  expect(readdirSync(join(folder, "runs/baby-001")).sort()).toEqual(files);
+  expect(readdirSync(env.LLM_TS_CACHE)).toEqual(["tinyshakespeare-char"]);
+
+  const generate = (...more: string[]) =>
+    run(["generate", "--model", "runs/baby-001", "--tokens", "30", ...more], { cwd: folder, env, input: "Now,\n" });
+  const [first, again, other, piped] = [
+    await generate("ROMEO:"),
+    await generate("ROMEO:", "--threads", "1"),
+    await generate("ROMEO:", "--seed", "2"),
+    await generate("-", "--json"),
+  ];
+  expect(first.stdout).toMatch(/^ROMEO:[\s\S]{30,}\n$/);
+  expect(again.stdout).toBe(first.stdout);
+  expect(other.stdout).not.toBe(first.stdout);
+  expect(JSON.parse(piped.stdout)).toMatchObject({
+    prompt: "Now,",
+    promptTokens: expect.any(Array),
+    text: expect.any(String),
+  });
+  const unknown = await generate("naïve");
+  expect(unknown.stderr).toContain('The character "ï" (U+00EF) at position 2');
+  expect(unknown.code).toBe(1);
+
+  // The next run gets the next number; damaged data in the cache is made anew.
+  writeFileSync(join(env.LLM_TS_CACHE, "tinyshakespeare-char", "tokenizer.bin"), "");
+  expect((await train(...args)).stdout.replaceAll(/took .* ms/g, "")).toBe(stdout.replaceAll(/took .* ms/g, ""));
+  expect(sha256("runs/baby-002/model_00000006.bin")).toBe(sha256("runs/baby-001/model_00000006.bin"));
+});
+
+test("the same bits at any number of threads", async () => {
+  const sizes = [
+    "-e",
+    "custom",
+    "--layers",
+    "2",
+    "--heads",
+    "3",
+    "--channels",
+    "48",
+    "--vocab",
+    "101",
+    "-t",
+    "13",
+    "-b",
+    "3",
+  ];
+  for (const threads of ["1", "2", "3"])
+    await train(
+      ...sizes,
+      ...data,
+      "-x",
+      "4",
+      "-s",
+      "0",
+      "--order",
+      "shuffle",
+      "--threads",
+      threads,
+      "-o",
+      `t${threads}`,
+    );
+  expect(sha256("t2/model_00000004.bin")).toBe(sha256("t1/model_00000004.bin"));
+  expect(sha256("t3/model_00000004.bin")).toBe(sha256("t1/model_00000004.bin"));
+});
+
+// Windows has no signals to send to another process: there, this would just kill it.
+describe.skipIf(process.platform === "win32")("signals", () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("after %s the step is finished and the model saved", async (signal, code) => {
+    const child = start(["train", "-e", tiny, ...data, "-x", "1000000", "-o", signal], { cwd: folder });
+    const done = result(child);
+    await written(child.stdout, "step 3:");
+    child.kill(signal);
+    const { code: found, stderr, stdout } = await done;
+    expect(found).toBe(code);
+    expect(stderr).toContain("finishing this step, then saving the model");
+    const last = [...stdout.matchAll(/^step (\d+):/gm)].length;
+    const model = join(folder, signal, `model_${String(last).padStart(8, "0")}.bin`);
+    expect(readFileSync(model).length).toBe(readFileSync(tiny).length);
+  });
+
+  test("a second Ctrl-C ends at once, and leaves no half-written file", async () => {
+    // On the reference backend one step of this model takes long enough to be caught in it.
+    const sizes = ["-e", "custom", "--layers", "8", "--heads", "4", "--channels", "256", "--vocab", "101"];
+    const args = [...sizes, ...data, "-b", "8", "-v", "0", "--backend", "reference", "-o", "twice"];
+    const child = start(["train", ...args], { cwd: folder });
+    const done = result(child);
+    await written(child.stdout, "num_activations");
+    child.kill("SIGINT");
+    await written(child.stderr, "finishing this step");
+    const asked = performance.now();
+    child.kill("SIGINT");
+    expect((await done).code).toBe(130);
+    expect(performance.now() - asked).toBeLessThan(5000);
+    expect(readdirSync(join(folder, "twice"))).toEqual(["config.json"]);
+  });
+});
+
+describe("complaints", () => {
+  beforeAll(() => {
+    writeFileSync(join(folder, "truncated.bin"), readFileSync(tiny).subarray(0, 5000));
+    writeFileSync(join(folder, "text.bin"), "no model".repeat(1000));
+    writeTokens(join(folder, "short.bin"), 10, 101);
+    writeTokens(join(folder, "large.bin"), 1000, 500);
+    mkdirSync(join(folder, "empty"));
+    mkdirSync(join(folder, "taken"));
+    copyFileSync(join(folder, "val.bin"), join(folder, "taken", "metrics.jsonl"));
+  });
+
+  test.each<[code: number, message: RegExp, ...args: string[]]>([
+    [1, /gpt2_124M\.bin.*--model d12 .*--model baby/],
+    [1, /missing\.bin does not exist/, "-e", "missing.bin"],
+    [2, /no model called "d13".*d12/, "-e", "d13"],
+    [1, /empty is a folder without a model/, "-e", "empty"],
+    [1, /truncated\.bin has 5000 bytes, expected \d+.*truncated/, "-e", "truncated.bin"],
+    [1, /text\.bin: header field \[0\] \(magic, byte 0\)/, "-e", "text.bin"],
+    [2, /--threads <n>' argument '0' is invalid.*from 1/, "-e", tiny, "--threads", "0"],
+    [2, /--steps <n>' argument 'many' is invalid/, "-e", tiny, "-x", "many"],
+    [2, /--lr <f>' argument '-1' is invalid/, "-e", tiny, "--lr", "-1"],
+    [2, /unknown option '--step'.*Did you mean --steps/s, "-e", tiny, "--step", "1"],
+    [2, /-nk is a flag of llm\.c's.*--checkpoint-every/, "-nk", "5"],
+    [2, /-sl is a flag of llm\.c's.*--grad-clip/, "-sl", "3"],
+    [2, /--block 17 is longer than the model's 16/, "-e", tiny, ...data, "-t", "17"],
+    [2, /C = 50 channels cannot be divided/, "-e", "custom", "--layers", "1", "--heads", "4", "--channels", "50"],
+    [2, /--model custom also needs --channels/, "-e", "custom", "--layers", "1", "--heads", "4"],
+    [1, /nothing\*\.bin/, "-e", tiny, "-i", "nothing*.bin"],
+    [1, /short\.bin has 10 tokens/, "-e", tiny, "-i", "short.bin"],
+    [1, /large\.bin: token \d+ at position \d+ .*vocabulary of 101/, "-e", tiny, "-i", "large.bin", "-v", "0"],
+    [1, /vocabulary of 101 tokens.*--train/, "-e", tiny],
+    [2, /--val alone/, "-e", "baby", "-j", "val.bin"],
+    [1, /taken already holds a run/, "-e", tiny, ...data, "-o", "taken"],
+    [1, /train\.bin.*(not a folder|is a file)/, "-e", tiny, ...data, "-o", "train.bin/run"],
+    [1, /needs \d+\.\d+ GB.*smaller model/, "-e", "d48", ...data],
+  ])("exit code %i and %s", async (code, message, ...args) => {
+    const found = await train(...args);
+    expect(found.stderr).toMatch(message);
+    expect(found.stderr).not.toMatch(/^ {4}at /m);
+    expect(found.stdout).not.toContain("step");
+    expect(found.code).toBe(code);
+  });
+
+  // Root may write anywhere.
+  test.skipIf(process.platform === "win32" || process.getuid?.() === 0)(
+    "a folder that may not be written",
+    async () => {
+      mkdirSync(join(folder, "read-only"), { mode: 0o555 });
+      const { code, stderr } = await train("-e", tiny, ...data, "-o", "read-only/");
+      expect(stderr).toContain("permission denied");
+      expect(code).toBe(1);
+      expect(existsSync(join(folder, "read-only", "gpt2_tiny-001"))).toBe(false);
+    },
+  );
+});
