@@ -35,22 +35,38 @@ function backward(x: v128, dout: v128): v128 {
 export function geluForward(thread: i32, threads: i32, out: usize, inp: usize, n: i32): void {
   const start = shareStart(n, LINE, thread, threads);
   const end = shareStart(n, LINE, thread + 1, threads);
-  const vectors = start + ((end - start) & ~3);
+  let i = start;
   let at = <usize>start << 2;
-  for (const stop = <usize>vectors << 2; at < stop; at += 16) v128.store(out + at, forward(v128.load(inp + at)));
-  const rest = end - vectors;
-  if (rest) storeTail(out + at, forward(loadTail(inp + at, rest)), rest);
+  for (; i <= end - 8; i += 8, at += 32) {
+    const y0 = forward(v128.load(inp + at));
+    const y1 = forward(v128.load(inp + at, 16));
+    v128.store(out + at, y0);
+    v128.store(out + at, y1, 16);
+  }
+  if (i <= end - 4) {
+    v128.store(out + at, forward(v128.load(inp + at)));
+    i += 4;
+    at += 16;
+  }
+  if (i < end) storeTail(out + at, forward(loadTail(inp + at, end - i)), end - i);
 }
 
 /** dinp may be dout. */
 export function geluBackward(thread: i32, threads: i32, dinp: usize, inp: usize, dout: usize, n: i32): void {
   const start = shareStart(n, LINE, thread, threads);
   const end = shareStart(n, LINE, thread + 1, threads);
-  const vectors = start + ((end - start) & ~3);
+  let i = start;
   let at = <usize>start << 2;
-  for (const stop = <usize>vectors << 2; at < stop; at += 16) {
-    v128.store(dinp + at, backward(v128.load(inp + at), v128.load(dout + at)));
+  for (; i <= end - 8; i += 8, at += 32) {
+    const d0 = backward(v128.load(inp + at), v128.load(dout + at));
+    const d1 = backward(v128.load(inp + at, 16), v128.load(dout + at, 16));
+    v128.store(dinp + at, d0);
+    v128.store(dinp + at, d1, 16);
   }
-  const rest = end - vectors;
-  if (rest) storeTail(dinp + at, backward(loadTail(inp + at, rest), loadTail(dout + at, rest)), rest);
+  if (i <= end - 4) {
+    v128.store(dinp + at, backward(v128.load(inp + at), v128.load(dout + at)));
+    i += 4;
+    at += 16;
+  }
+  if (i < end) storeTail(dinp + at, backward(loadTail(inp + at, end - i), loadTail(dout + at, end - i)), end - i);
 }
