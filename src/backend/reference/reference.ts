@@ -97,7 +97,7 @@ export class ReferenceBackend implements Backend {
   }
 
   fill(out: Tensor, value: number): void {
-    this.enqueue(() => f32(out).fill(value));
+    this.enqueue(() => (out.dtype === "i32" ? i32(out) : f32(out)).fill(value));
   }
 
   embeddingForward(
