@@ -100,10 +100,18 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     signal: interrupt.signal,
   });
   let last: TrainEvent | undefined;
-  for await (const event of withFinalValidation(events, model, loaders.val, settings, steps, interrupt.signal)) {
+  let saved = false;
+  const report = async (event: TrainEvent) => {
     await folder?.record(event);
     display.event(event);
+    saved ||= event.type === "checkpoint";
     last = event;
+  };
+  for await (const event of withFinalValidation(events, model, loaders.val, settings, steps, interrupt.signal)) {
+    // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
+    if (event.type === "done" && folder && !saved)
+      await report({ type: "checkpoint", step: event.step, path: await folder.saveCheckpoint(model, event.step) });
+    await report(event);
   }
   const interrupted = last?.type === "done" && last.interrupted;
   display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, interrupted }));
