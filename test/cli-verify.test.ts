@@ -10,6 +10,7 @@ const folder = testFolder();
 const model = fixturePath("gpt2_tiny.bin");
 const state = fixturePath("gpt2_tiny_debug_state.bin");
 const inFolder = (name: string) => join(folder, name);
+writeTokens(inFolder("few_tokens.bin"), 1000, 101);
 const verify = (...args: string[]) => run(["verify", ...args]);
 
 test("reports every tensor and ten steps, and is okay", async () => {
@@ -100,7 +101,7 @@ test.each<[code: number, message: RegExp, ...args: string[]]>([
     "--model",
     model,
     "--train",
-    "tokens.bin",
+    "few_tokens.bin",
     "-b",
     "1",
     "-t",
