@@ -33,8 +33,8 @@ const sizeFlags = ["layers", "heads", "channels", "context", "vocab"] as const;
 
 /** Finds out what `--model` names: a preset, sizes of one's own, a pretrained model, or a file. */
 export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
-  const { model } = flags;
-  if (model === "custom" || presetNames.includes(model)) return freshModel(flags);
+  const { model = "gpt2" } = flags;
+  if (model === "custom" || presetNames.includes(model)) return freshModel(model, flags);
   const given = sizeFlags.find((name) => flags[name] !== undefined);
   if (given !== undefined)
     throw new UsageError(`--${given} makes a new model, but ${model} is a trained one. Use --model custom, or baby.`);
@@ -42,8 +42,7 @@ export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
   return fileModel(model, await (file === undefined ? modelPath(model) : findPretrained(model, file, flags.train)));
 }
 
-function freshModel(flags: TrainFlags): ModelChoice {
-  const { model } = flags;
+function freshModel(model: string, flags: TrainFlags): ModelChoice {
   const own = { L: flags.layers, NH: flags.heads, C: flags.channels };
   const missing = sizeFlags.slice(0, 3).filter((name) => flags[name] === undefined);
   if (model === "custom" && missing.length > 0)

@@ -5,7 +5,7 @@ import { real, whole } from "../option-values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
 export interface TrainFlags extends BackendFlags {
-  readonly model: string;
+  readonly model?: string;
   readonly train?: string;
   readonly val?: string;
   readonly headerless?: boolean;
@@ -68,7 +68,8 @@ const seed = whole(0, 0xffffffff);
 
 /** Declares every option of `train` on its command. */
 export function addTrainOptions(command: Command): Command {
-  const options: [flags: string, description: string, parse?: (text: string) => unknown][] = [
+  const options: [flags: string, description: string, values?: ((text: string) => unknown) | string[]][] = [
+    ["-e, --model <name|file>", "what to train, see below (default: gpt2)"],
     ["-i, --train <glob>", "token files to train on, or a folder that prepare wrote (default: tiny Shakespeare)"],
     ["-j, --val <glob>", "token files to validate on (default: those of the folder, or tiny Shakespeare)"],
     ["--headerless", "the token files are llm.c's of April 2024, without a header"],
@@ -82,14 +83,16 @@ export function addTrainOptions(command: Command): Command {
     ["--eps <f>", "AdamW's epsilon (default: 1e-8)", real(0)],
     ["-c, --weight-decay <f>", "on embeddings and matrices (default: 0; baby: 0.1)", real(0)],
     ["--grad-clip <f>", "largest norm of the gradients; 0: any (default: 0; baby: 1)", real(0)],
+    ["-k, --schedule <name>", "of the learning rate (default: constant; baby: cosine)", ["constant", "cosine"]],
     ["-u, --warmup <n>", "updates over which the learning rate rises (default: 0; baby: 100)", whole(0)],
     ["-q, --final-lr-fraction <f>", "what the cosine schedule ends on (default: 0; baby: 0.1)", real(0, 1)],
     ["-v, --val-every <n>", "validate every n updates; 0: never (default: 10; baby: 250)", whole(0)],
     ["-m, --val-batches <n>", "batches of a validation (default: 10; baby: 20)", whole(1)],
     ["--final-val-batches <n>", "batches of the last validation (default: as -m; baby: 200)", whole(1)],
-    ["-s, --sample-every <n>", "write a text every n updates; 0: never (default: 20; baby: 500)", whole(0)],
-    ["-g, --sample-tokens <n>", "tokens of such a text (default: 64; baby: 256)", whole(1)],
+    ["-s, --sample-every <n>", "write a text every n updates; 0: never (default: 20; baby: 250)", whole(0)],
+    ["-g, --sample-tokens <n>", "tokens of such a text (default: 64; baby: 128)", whole(1)],
     ["-n, --checkpoint-every <n>", "also save every n updates; 0: only at the end (default: 0)", whole(0)],
+    ["--order <name>", "of the data (default: file; baby: random)", ["file", "shuffle", "random"]],
     ["--seed <n>", "of everything random (default: 42; 1337 for the texts, as in llm.c)", seed],
     ["--data-seed <n>", "of the order of the data alone", seed],
     ["--sample-seed <n>", "of the texts alone", seed],
@@ -100,15 +103,12 @@ export function addTrainOptions(command: Command): Command {
     ["--vocab <n>", "custom: vocabulary (default: that of the data)", whole(1, 1 << 20)],
     ["--json", "one JSON object a line"],
   ];
-  command.option("-e, --model <name|file>", "what to train, see below", "gpt2");
-  for (const [flags, description, parse] of options)
-    command.addOption(new Option(flags, description).argParser(parse ? hinted(flags, parse) : (text) => text));
-  command.addOption(
-    new Option("-k, --schedule <name>", "(default: constant; baby: cosine)").choices(["constant", "cosine"]),
-  );
-  command.addOption(
-    new Option("--order <name>", "of the data (default: file; baby: random)").choices(["file", "shuffle", "random"]),
-  );
+  for (const [flags, description, values] of options) {
+    const option = new Option(flags, description);
+    if (Array.isArray(values)) option.choices(values);
+    else if (values) option.argParser(hinted(flags, values));
+    command.addOption(option);
+  }
   return addBackendOptions(command);
 }
 
@@ -170,8 +170,8 @@ function babyDefaults(steps = 2000): Partial<TrainSettings> {
     valEvery: share(250),
     valBatches: 20,
     finalValBatches: 200,
-    sampleEvery: share(500),
-    sampleTokens: 256,
+    sampleEvery: share(250),
+    sampleTokens: 128,
     order: "random",
   };
 }
