@@ -29,9 +29,9 @@ async function encode(text: string, options: { tokenizer: string }): Promise<voi
   const { platform } = await import("#platform");
   const stream = tokenizer.encodeStream();
   let separator = "";
-  const printIds = async (ids: readonly number[]) => {
+  const printIds = async (ids: ArrayLike<number>) => {
     if (ids.length === 0) return;
-    await print(separator + ids.join(" "));
+    await print(separator + Array.from(ids).join(" "));
     separator = " ";
   };
   for await (const piece of readText(await platform.openStream("-"))) await printIds(stream.push(piece));

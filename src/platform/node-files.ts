@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, type Dirent } from "node:fs";
+import type { Dirent } from "node:fs";
 import { appendFile, mkdir, open, readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,29 +51,40 @@ function openBlob(blob: Blob, name: string): ByteSource {
   };
 }
 
-const streamChunk = 1 << 20;
+const streamChunk = 1 << 17;
 
 /** Opens a file, pipe or ("-") standard input to be read once. */
 export async function openStream(path: string): Promise<ByteStream> {
-  if (path === "-")
-    return { name: "standard input", size: undefined, [Symbol.asyncIterator]: () => chunks("standard input") };
+  if (path === "-") return { name: "standard input", size: undefined, [Symbol.asyncIterator]: stdinChunks };
   const info = await explained(path, () => stat(path));
   if (info.isDirectory()) throw new InputError(`${path} is a folder, where a file is expected. Name a file in it.`);
   return {
     name: path,
     size: info.isFile() ? info.size : undefined,
-    [Symbol.asyncIterator]: () => chunks(path, path),
+    [Symbol.asyncIterator]: () => fileChunks(path),
   };
 }
 
-async function* chunks(name: string, path?: string): AsyncGenerator<Uint8Array, void, undefined> {
+async function* stdinChunks(): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for await (const chunk of path === undefined
-      ? process.stdin
-      : createReadStream(path, { highWaterMark: streamChunk }))
-      yield chunk;
+    yield* process.stdin;
   } catch (error) {
-    throw explain(name, error);
+    throw explain("standard input", error);
+  }
+}
+
+/** One buffer for all chunks: a gigabyte must not become garbage faster than it is collected. */
+async function* fileChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const handle = await explained(path, () => open(path, "r"));
+  try {
+    const buffer = new Uint8Array(streamChunk);
+    for (;;) {
+      const { bytesRead } = await explained(path, () => handle.read(buffer, 0, streamChunk));
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
   }
 }
 

@@ -31,7 +31,10 @@ export interface ByteSink {
   abort(): Promise<void>;
 }
 
-/** Bytes that can be read once, from the start: a file, standard input, a pipe. */
+/**
+ * Bytes that can be read once, from the start: a file, standard input, a pipe. A chunk is good until the next one is
+ * asked for.
+ */
 export interface ByteStream extends AsyncIterable<Uint8Array> {
   /** For messages: the path, or "standard input". */
   readonly name: string;

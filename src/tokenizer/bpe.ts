@@ -1,53 +1,76 @@
-/**
- * Byte pair encoding of one piece of text: of all neighbouring parts whose bytes together are a token, the pair with
- * the lowest rank is merged first, the leftmost of equals, until none is left (Sennrich et al. 2016; tiktoken).
- */
-
 /** Ranks by the token's bytes, each byte one character of the key. In GPT-2 the rank is the id. */
 export type Ranks = ReadonlyMap<string, number>;
 
-/**
- * `bytes` has one character a byte. Time is n log n, where most implementations need n²: a megabyte without a single
- * space is no word, but it occurs (base64, minified code, a script that writes no spaces).
- */
-export function bytePairEncode(bytes: string, ranks: Ranks): number[] {
-  const n = bytes.length;
-  // Parts are bytes[i … next[i]); parts that were merged away are skipped. rank[i]: of part i with the one after it.
-  const next = Int32Array.from({ length: n }, (_, i) => i + 1);
-  const previous = Int32Array.from({ length: n + 1 }, (_, i) => i - 1);
-  const rank = new Int32Array(n).fill(-1);
-  const queue = new MinQueue();
-
-  const rankPair = (i: number) => {
-    const second = next[i];
-    rank[i] = second < n ? (ranks.get(bytes.slice(i, next[second])) ?? -1) : -1;
-    if (rank[i] >= 0) queue.push(rank[i] * positions + i);
-  };
-  for (let i = 0; i < n; i++) rankPair(i);
-
-  for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-    const i = entry % positions;
-    // The pair may have become another since it was queued.
-    if (rank[i] !== Math.floor(entry / positions)) continue;
-    const merged = next[i];
-    rank[merged] = -1;
-    next[i] = next[merged];
-    previous[next[i]] = i;
-    rankPair(i);
-    if (previous[i] >= 0) rankPair(previous[i]);
-  }
-
-  const ids: number[] = [];
-  for (let i = 0; i < n; i = next[i]) {
-    const id = ranks.get(bytes.slice(i, next[i]));
-    if (id === undefined) throw new Error(`byte ${bytes.charCodeAt(i)} is not in the vocabulary`);
-    ids.push(id);
-  }
-  return ids;
-}
-
 /** Queue entries are rank * positions + position: ordered by rank, then from the left, and exact in a double. */
 const positions = 2 ** 32;
+
+/**
+ * Byte pair encoding of single pieces of text: of all neighbouring parts whose bytes together are a token, the pair
+ * with the lowest rank is merged first, the leftmost of equals, until none is left (Sennrich et al. 2016; tiktoken).
+ *
+ * Time is n log n, where most implementations need n²: a megabyte without a single space is no word, but it occurs
+ * (base64, minified code, a script that writes no spaces).
+ */
+export class BytePairEncoder {
+  readonly #ranks: Ranks;
+  readonly #queue = new MinQueue();
+  // Parts are bytes[i … next[i]); parts that were merged away are skipped. rank[i]: of part i with the one after it.
+  // The arrays are kept from piece to piece: most pieces are short, and there are many.
+  #next = new Int32Array(64);
+  #previous = new Int32Array(64);
+  #rank = new Int32Array(64);
+
+  constructor(ranks: Ranks) {
+    this.#ranks = ranks;
+  }
+
+  /** The ids of a piece of which `bytes` has one character a byte. */
+  encode(bytes: string): number[] {
+    const n = bytes.length;
+    this.#reset(n);
+    for (let i = 0; i < n; i++) this.#rankPair(bytes, i);
+    const [next, previous, rank] = [this.#next, this.#previous, this.#rank];
+    for (let entry = this.#queue.pop(); entry !== undefined; entry = this.#queue.pop()) {
+      const i = entry % positions;
+      // The pair may have become another since it was queued.
+      if (rank[i] !== Math.floor(entry / positions)) continue;
+      const merged = next[i];
+      rank[merged] = -1;
+      next[i] = next[merged];
+      previous[next[i]] = i;
+      this.#rankPair(bytes, i);
+      if (previous[i] >= 0) this.#rankPair(bytes, previous[i]);
+    }
+    const ids: number[] = [];
+    for (let i = 0; i < n; i = next[i]) ids.push(this.#idOf(bytes.slice(i, next[i])));
+    return ids;
+  }
+
+  #reset(n: number): void {
+    if (n >= this.#next.length) {
+      this.#next = new Int32Array(2 * n);
+      this.#previous = new Int32Array(2 * n);
+      this.#rank = new Int32Array(2 * n);
+    }
+    for (let i = 0; i <= n; i++) {
+      this.#next[i] = i + 1;
+      this.#previous[i] = i - 1;
+    }
+  }
+
+  #rankPair(bytes: string, i: number): void {
+    const second = this.#next[i];
+    const rank = second < bytes.length ? (this.#ranks.get(bytes.slice(i, this.#next[second])) ?? -1) : -1;
+    this.#rank[i] = rank;
+    if (rank >= 0) this.#queue.push(rank * positions + i);
+  }
+
+  #idOf(bytes: string): number {
+    const id = this.#ranks.get(bytes);
+    if (id === undefined) throw new Error(`byte ${bytes.charCodeAt(0)} is not in the vocabulary`);
+    return id;
+  }
+}
 
 /** A binary heap of numbers. */
 class MinQueue {

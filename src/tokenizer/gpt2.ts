@@ -3,17 +3,12 @@
  * that library misses `<|endoftext|>` anywhere but at the start, takes JavaScript's white space for Unicode's, drops
  * byte order marks, and needs quadratic time for long pieces.
  */
-import { bytePairEncode, type Ranks } from "./bpe.ts";
+import { BytePairEncoder, type Ranks } from "./bpe.ts";
+import { PieceCache } from "./piece-cache.ts";
+import { pieceEnd } from "./pieces.ts";
 import { type EncodeStream, VocabularyTokenizer } from "./tokenizer.ts";
 
 const endOfText = "<|endoftext|>";
-
-/**
- * How GPT-2 cuts text into pieces that are encoded on their own (openai/gpt-2, encoder.py). `\s` is spelt out: in
- * JavaScript it holds U+FEFF and lacks U+0085, unlike in Python and Rust.
- */
-const pattern =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
 let loaded: Promise<VocabularyTokenizer> | undefined;
 
@@ -24,59 +19,122 @@ export function gpt2Tokenizer(): Promise<VocabularyTokenizer> {
   return loaded;
 }
 
-/** Pieces whose encoding is remembered: most of a text are repetitions of few words. */
-const cacheSize = 1 << 16;
-/** V8 keeps slices of 13 characters and more as references to the whole text: they would keep it in memory. */
-const longestCached = 12;
-
 class Gpt2Tokenizer extends VocabularyTokenizer {
   readonly kind = "gpt2";
   readonly #ranks: Ranks;
-  readonly #cache = new Map<string, readonly number[]>();
-  readonly #encoder = new TextEncoder();
+  readonly #encoder: BytePairEncoder;
+  readonly #cache = new PieceCache();
 
   constructor(vocabulary: readonly (string | readonly number[])[]) {
-    const encoder = new TextEncoder();
-    const tokens = [...vocabulary, endOfText].map((token) =>
-      typeof token === "string" ? encoder.encode(token) : Uint8Array.from(token),
+    super(bytesOfTokens([...vocabulary, endOfText]), vocabulary.length);
+    this.#ranks = new Map(
+      vocabulary.map((token, id) => [typeof token === "string" ? utf8(token) : String.fromCharCode(...token), id]),
     );
-    super(tokens, vocabulary.length);
-    this.#ranks = new Map(vocabulary.map((_, id) => [binaryString(tokens[id]), id]));
+    this.#encoder = new BytePairEncoder(this.#ranks);
   }
 
   encode(text: string): number[] {
-    const ids: number[] = [];
-    for (const [index, part] of text.split(endOfText).entries()) {
-      if (index > 0) ids.push(this.vocabSize - 1);
-      for (const piece of piecesOf(part)) this.#encodePiece(piece, ids);
-    }
-    return ids;
+    const ids = new IdBuffer();
+    this.#encodeAll(text, ids);
+    return ids.toArray();
   }
 
   override encodeStream(): EncodeStream {
     return new Gpt2Stream(
-      (text) => this.encode(text),
-      (piece, ids) => this.#encodePiece(piece, ids),
+      (text, ids) => this.#encodeAll(text, ids),
+      (text, settled, ids) => this.#encodeUntil(text, settled, ids),
     );
   }
 
-  #encodePiece(piece: string, ids: number[]): void {
-    const known = this.#cache.get(piece);
-    const found = known ?? this.#merge(binaryString(this.#encoder.encode(piece)));
-    for (const id of found) ids.push(id);
-    if (known || piece.length > longestCached) return;
-    if (this.#cache.size === cacheSize) this.#cache.clear();
-    this.#cache.set(piece, found);
+  #encodeAll(text: string, ids: IdBuffer): void {
+    for (const [index, part] of text.split(endOfText).entries()) {
+      if (index > 0) ids.push(this.vocabSize - 1);
+      this.#encodeUntil(part, part.length, ids);
+    }
   }
 
-  #merge(bytes: string): readonly number[] {
-    const id = this.#ranks.get(bytes);
-    return id === undefined ? bytePairEncode(bytes, this.#ranks) : [id];
+  /** Encodes the pieces that end at or before `limit`; says where the last of them ends. */
+  #encodeUntil(text: string, limit: number, ids: IdBuffer): number {
+    const units = codeUnits(text);
+    let start = 0;
+    for (let end = 0; start < limit; start = end) {
+      end = pieceEnd(units, start);
+      if (end > limit) break;
+      let found = this.#cache.get(units, start, end);
+      if (found === undefined) {
+        found = this.#encodePiece(text.slice(start, end));
+        this.#cache.set(units, start, end, found);
+      }
+      if (typeof found === "number") ids.push(found);
+      else for (const id of found) ids.push(id);
+    }
+    return start;
+  }
+
+  #encodePiece(piece: string): number | readonly number[] {
+    const bytes = utf8(piece);
+    return this.#ranks.get(bytes) ?? this.#encoder.encode(bytes);
   }
 }
 
-function piecesOf(text: string): readonly string[] {
-  return text.match(pattern) ?? [];
+const encoder = new TextEncoder();
+
+/** Ids as they come. */
+class IdBuffer {
+  #ids = new Int32Array(256);
+  #length = 0;
+
+  push(id: number): void {
+    if (this.#length === this.#ids.length) {
+      const larger = new Int32Array(2 * this.#length);
+      larger.set(this.#ids);
+      this.#ids = larger;
+    }
+    this.#ids[this.#length++] = id;
+  }
+
+  /** Several times as fast as Array.from. */
+  toArray(): number[] {
+    const ids: number[] = [];
+    for (let i = 0; i < this.#length; i++) ids.push(this.#ids[i]);
+    return ids;
+  }
+
+  /** The ids since the last call. They are good until the next push. */
+  take(): Int32Array {
+    const ids = this.#ids.subarray(0, this.#length);
+    this.#length = 0;
+    return ids;
+  }
+}
+
+let unitBuffer = new Uint16Array(1024);
+
+/** The UTF-16 code units of a text, good until the next call. */
+function codeUnits(text: string): Uint16Array {
+  if (unitBuffer.length < text.length) unitBuffer = new Uint16Array(2 * text.length);
+  for (let i = 0; i < text.length; i++) unitBuffer[i] = text.charCodeAt(i);
+  return unitBuffer.subarray(0, text.length);
+}
+
+/** The bytes of each token, all in one buffer. */
+function bytesOfTokens(tokens: readonly (string | readonly number[])[]): Uint8Array[] {
+  // The longest character takes three bytes a code unit.
+  const bytes = new Uint8Array(tokens.reduce((sum, token) => sum + 3 * token.length, 0));
+  let start = 0;
+  return tokens.map((token) => {
+    const free = bytes.subarray(start);
+    if (typeof token !== "string") free.set(token);
+    const length = typeof token === "string" ? encoder.encodeInto(token, free).written : token.length;
+    start += length;
+    return free.subarray(0, length);
+  });
+}
+
+/** The bytes of a text in UTF-8, one character a byte. */
+function utf8(text: string): string {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return binaryString(encoder.encode(text));
+  return text;
 }
 
 /** One character a byte. */
@@ -96,42 +154,40 @@ const unsettled = 16;
 const longestPiece = 1 << 20;
 
 class Gpt2Stream implements EncodeStream {
-  #buffer = "";
-  readonly #encode: (text: string) => number[];
-  readonly #encodePiece: (piece: string, ids: number[]) => void;
+  #rest = "";
+  readonly #ids = new IdBuffer();
+  readonly #encodeAll: (text: string, ids: IdBuffer) => void;
+  readonly #encodeUntil: (text: string, settled: number, ids: IdBuffer) => number;
 
-  constructor(encode: (text: string) => number[], encodePiece: (piece: string, ids: number[]) => void) {
-    this.#encode = encode;
-    this.#encodePiece = encodePiece;
+  constructor(
+    encodeAll: (text: string, ids: IdBuffer) => void,
+    encodeUntil: (text: string, settled: number, ids: IdBuffer) => number,
+  ) {
+    this.#encodeAll = encodeAll;
+    this.#encodeUntil = encodeUntil;
   }
 
-  push(text: string): number[] {
-    this.#buffer += text;
-    const lastEnd = this.#buffer.lastIndexOf(endOfText);
-    let done = lastEnd < 0 ? 0 : lastEnd + endOfText.length;
-    const ids = this.#encode(this.#buffer.slice(0, done));
-    const settled = this.#buffer.length - unsettled;
-    if (settled > done) {
-      for (const piece of piecesOf(this.#buffer.slice(done))) {
-        const end = done + piece.length;
-        if (end > settled) break;
-        this.#encodePiece(piece, ids);
-        done = end;
-      }
-      if (settled - done > longestPiece) {
-        const cut = isHighSurrogate(this.#buffer.charCodeAt(settled - 1)) ? settled - 1 : settled;
-        this.#encodePiece(this.#buffer.slice(done, cut), ids);
-        done = cut;
-      }
+  push(text: string): Int32Array {
+    const known = this.#rest + text;
+    const lastEnd = known.lastIndexOf(endOfText);
+    const start = lastEnd < 0 ? 0 : lastEnd + endOfText.length;
+    if (start > 0) this.#encodeAll(known.slice(0, start), this.#ids);
+    const open = known.slice(start);
+    const settled = open.length - unsettled;
+    let done = this.#encodeUntil(open, settled, this.#ids);
+    if (settled - done > longestPiece) {
+      const cut = isHighSurrogate(open.charCodeAt(settled - 1)) ? settled - 1 : settled;
+      this.#encodeAll(open.slice(done, cut), this.#ids);
+      done = cut;
     }
-    this.#buffer = this.#buffer.slice(done);
-    return ids;
+    this.#rest = open.slice(done);
+    return this.#ids.take();
   }
 
-  end(): number[] {
-    const ids = this.#encode(this.#buffer);
-    this.#buffer = "";
-    return ids;
+  end(): Int32Array {
+    this.#encodeAll(this.#rest, this.#ids);
+    this.#rest = "";
+    return this.#ids.take();
   }
 }
 

@@ -21,10 +21,10 @@ export interface Tokenizer {
 }
 
 export interface EncodeStream {
-  /** The ids that are settled by now, given the next piece of text. */
-  push(text: string): number[];
+  /** The ids that are settled by now, given the next piece of text. They are good until the next call. */
+  push(text: string): ArrayLike<number> & Iterable<number>;
   /** The remaining ids. The stream can be used again for another text. */
-  end(): number[];
+  end(): ArrayLike<number> & Iterable<number>;
 }
 
 /** Decodes ids one by one, as they are generated: never half a character. */
