@@ -6,13 +6,14 @@ import { addDecode } from "./decode.ts";
 import { addEncode } from "./encode.ts";
 import { examples } from "./examples.ts";
 import { addGenerate } from "./generate.ts";
+import { addInfo } from "./info.ts";
 import { endQuietlyOnClosedPipe, reportError } from "./output.ts";
 import { addPrepare } from "./prepare.ts";
 import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
-const commands = [addPrepare, addTrain, addGenerate, addVerify, addDebugState, addEncode, addDecode];
+const commands = [addPrepare, addTrain, addGenerate, addVerify, addDebugState, addEncode, addDecode, addInfo];
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 

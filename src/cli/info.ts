@@ -1,0 +1,121 @@
+import { cpus, freemem, totalmem } from "node:os";
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
+import { examples } from "./examples.ts";
+import { Interrupt } from "./interrupt.ts";
+import { print } from "./output.ts";
+
+interface InfoFlags {
+  readonly system?: boolean;
+  readonly headerless?: boolean;
+  readonly json?: boolean;
+}
+
+export function addInfo(program: Command): void {
+  program
+    .command("info")
+    .summary("tell what a file is, or what this machine has")
+    .description(
+      "Tells what a file holds, and whether it is whole: models, tokens, tokenizers, debug and optimizer states,\n" +
+        "HellaSwag, safetensors, folders of prepared data.",
+    )
+    .argument("[file]", "a file, or a folder that llm-ts prepare wrote")
+    .option("--system", "the processor, memory and kernels that training would use")
+    .option("--headerless", "the file is a token file of April 2024, without a header")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      examples(
+        ["a checkpoint", "llm-ts info gpt2_124M.bin"],
+        ["prepared data", "llm-ts info data/tinyshakespeare"],
+        ["this machine", "llm-ts info --system"],
+      ),
+    )
+    .action(info);
+}
+
+type Facts = Readonly<Record<string, unknown>>;
+
+async function info(file: string | undefined, flags: InfoFlags): Promise<void> {
+  new Interrupt();
+  if (flags.system) {
+    if (file !== undefined) throw new UsageError("Give either a file or --system.");
+    return show(await systemFacts(), flags);
+  }
+  if (file === undefined) throw new UsageError("Give a file to look at, or --system.");
+  return show({ file, ...(await fileFacts(file, flags)) }, flags);
+}
+
+async function show(facts: Facts, { json }: InfoFlags): Promise<void> {
+  if (json) return print(`${JSON.stringify(facts)}\n`);
+  const width = Math.max(...Object.keys(facts).map((name) => name.length));
+  await print(
+    Object.entries(facts)
+      .map(([name, value]) => `${name.padEnd(width)}  ${inWords(value)}\n`)
+      .join(""),
+  );
+}
+
+function inWords(value: unknown): string {
+  if (typeof value === "number" && Number.isInteger(value)) return value.toLocaleString("en-US");
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, inner]) => `${name} ${inWords(inner)}`)
+    .join(", ");
+}
+
+async function fileFacts(path: string, { headerless }: InfoFlags): Promise<Facts> {
+  const { platform } = await import("#platform");
+  const { datasetFile, folderOf, inFolder, readDataset } = await import("../data/dataset.ts");
+  const isFolder = (await platform.pathKind(path)) === "folder";
+  const folder = isFolder ? path : folderOf(path);
+  if (isFolder || path.endsWith(datasetFile)) {
+    const dataset = await readDataset(folder);
+    if (dataset) return { format: "prepared data", ...dataset };
+  }
+  const { describe } = await import("../data/describe.ts");
+  const configPath = inFolder(folder, "config.json");
+  const isSafetensors = path.endsWith(".safetensors") && (await platform.pathKind(configPath)) === "file";
+  const source = await platform.openSource(path);
+  try {
+    return await describe(source, { headerless, config: isSafetensors ? await readConfig(configPath) : undefined });
+  } finally {
+    await source.close();
+  }
+}
+
+async function readConfig(path: string) {
+  const { platform } = await import("#platform");
+  const { readHuggingFaceConfig } = await import("../format/huggingface-config.ts");
+  const source = await platform.openSource(path);
+  try {
+    return await readHuggingFaceConfig(source);
+  } finally {
+    await source.close();
+  }
+}
+
+async function systemFacts(): Promise<Facts> {
+  const { createBackend } = await import("../backend/create.ts");
+  const backend = await createBackend("wasm");
+  try {
+    return {
+      processor: cpus()[0]?.model.trim() ?? "unknown",
+      cores: cpus().length,
+      threads: backend.threads,
+      memory: gigabytes(totalmem()),
+      "free memory": gigabytes(freemem()),
+      system: `${process.platform} ${process.arch}`,
+      node: process.version,
+      v8: process.versions.v8,
+      backend: backend.description,
+      "memory limit": gigabytes(backend.memoryLimit),
+    };
+  } finally {
+    await backend.dispose();
+  }
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

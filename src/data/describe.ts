@@ -1,0 +1,103 @@
+import { InputError } from "../errors.ts";
+import { readHeader } from "../format/header.ts";
+import { readHellaSwagHeader } from "../format/hellaswag.ts";
+import { identify } from "../format/identify.ts";
+import { readModelHeader } from "../format/model.ts";
+import { readOptimizerHeader } from "../format/optimizer.ts";
+import { readSafetensorsModel } from "../format/safetensors.ts";
+import { readVocabulary } from "../format/tokenizer.ts";
+import { openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
+import type { GPT2Config } from "../model/config.ts";
+import { parameterCount } from "../model/parameters.ts";
+import type { ByteSource } from "../platform/platform.ts";
+import { loadTokenizer } from "../tokenizer/load.ts";
+
+/** What a file is, for people and programs. */
+export interface FileDescription {
+  /** "llm.c model", "safetensors model", "tokens", … */
+  readonly format: string;
+  readonly bytes: number;
+  readonly [field: string]: string | number | boolean;
+}
+
+export interface DescribeOptions extends TokenFileOptions {
+  /** The model's config.json, for safetensors. */
+  readonly config?: GPT2Config;
+}
+
+/** Identifies a file and checks what its header says; InputError when it is damaged, or of no format that we know. */
+export async function describe(source: ByteSource, options: DescribeOptions = {}): Promise<FileDescription> {
+  const bytes = source.size;
+  if (options.headerless) return { format: "tokens", bytes, ...(await describeTokens(source, options)) };
+  switch (await identify(source)) {
+    case "model":
+      return { format: "llm.c model", bytes, ...(await describeModel(source)) };
+    case "safetensors":
+      return { format: "safetensors model", bytes, ...(await describeSafetensors(source, options)) };
+    case "state":
+      return { format: "llm.c debug state", bytes, ...(await describeState(source)) };
+    case "tokens":
+    case "tokens32":
+      return { format: "tokens", bytes, ...(await describeTokens(source, options)) };
+    case "tokenizer":
+      return { format: "tokenizer", bytes, ...(await describeTokenizer(source)) };
+    case "optimizer": {
+      const { bytes: _, ...header } = await readOptimizerHeader(source);
+      return { format: "llm.c optimizer state", bytes, ...header };
+    }
+    case "hellaswag":
+      return { format: "HellaSwag", bytes, ...(await readHellaSwagHeader(source)) };
+    default:
+      throw new InputError(
+        `${source.name} has none of the formats that llm-ts knows: llm.c's .bin files and safetensors. A token file of ` +
+          "April 2024, which has no header, is read with --headerless.",
+      );
+  }
+}
+
+function sizes(config: GPT2Config) {
+  const { maxT, V, Vp, L, NH, C } = config;
+  return { parameters: parameterCount(config), L, NH, C, maxT, V, Vp };
+}
+
+async function describeModel(source: ByteSource) {
+  const { version, dtype, config } = await readModelHeader(source);
+  return { version, dtype, ...sizes(config) };
+}
+
+async function describeSafetensors(source: ByteSource, { config }: DescribeOptions) {
+  const model = await readSafetensorsModel(source, config);
+  const dtypes = new Set([...model.tensors.values()].map(({ dtype }) => dtype));
+  const { hidden, epsilon } = model.config;
+  return { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config), hidden, epsilon };
+}
+
+/** Without its model, a state's sizes cannot be checked. */
+async function describeState(source: ByteSource) {
+  const [, version, B, T] = await readHeader(source);
+  return { version, B, T };
+}
+
+async function describeTokens(source: ByteSource, options: TokenFileOptions) {
+  const file = await openTokenFile(source, options);
+  let largest = 0;
+  for (let start = 0; start < file.count; start += block)
+    for (const token of await file.read(start, Math.min(block, file.count - start)))
+      if (token >>> 0 > largest) largest = token >>> 0;
+  return { tokens: file.count, bytesPerToken: file.tokenBytes, largestToken: largest };
+}
+
+/** Tokens that are read at once. */
+const block = 1 << 20;
+
+async function describeTokenizer(source: ByteSource) {
+  const { tokens, endOfText } = await readVocabulary(source);
+  const { kind, endOfText: known } = await loadTokenizer(source);
+  const longest = tokens.reduce((length, token) => Math.max(length, token.length), 0);
+  return {
+    kind,
+    tokens: tokens.length,
+    endOfText: known ?? (kind === "unknown" ? endOfText : "none"),
+    longestToken: longest,
+  };
+}
