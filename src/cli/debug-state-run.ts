@@ -13,6 +13,7 @@ import { modelPath } from "./model-path.ts";
 export async function debugState({ batch: B, block: T, ...flags }: DebugStateFlags): Promise<void> {
   const progress = new ProgressLine("computing logits and gradients");
   const interrupt = new Interrupt(() => progress.end());
+  let loss = Number.NaN;
   const model = await GPT2.load(await modelPath(flags.model), { backend: "reference" });
   try {
     const { backend, parameters, config } = model;
@@ -28,9 +29,9 @@ export async function debugState({ batch: B, block: T, ...flags }: DebugStateFla
         backend,
         parameters,
         { B, T, x, y },
-        async (content) => {
-          await writeDebugState(sink, config, content);
-          process.stdout.write(`loss ${content.loss.toFixed(6)}\n`);
+        (content) => {
+          ({ loss } = content);
+          return writeDebugState(sink, config, content);
         },
         (share) => progress.update(share),
       ),
@@ -40,5 +41,6 @@ export async function debugState({ batch: B, block: T, ...flags }: DebugStateFla
     await model.dispose();
     interrupt.dispose();
   }
+  process.stdout.write(`loss ${loss.toFixed(6)}\n`);
   process.stderr.write(`wrote ${flags.out}\n`);
 }
