@@ -7,7 +7,7 @@ import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
-import type { TrainFlags, TrainSettings } from "./options.ts";
+import { seedsOf, type TrainFlags, type TrainSettings } from "./options.ts";
 
 /** Where a run's tokens come from. */
 export interface DataChoice {
@@ -82,12 +82,12 @@ export interface Loaders {
 /** Opens the token files; every problem with them is found here, but for tokens outside the vocabulary. */
 export async function openLoaders(
   data: DataChoice,
-  { headerless, dataSeed, seed }: TrainFlags,
+  flags: TrainFlags,
   { batch: B, block: T, order, valEvery }: TrainSettings,
   V: number,
 ): Promise<Loaders> {
-  const options = { B, T, V, headerless };
-  const train = await TokenLoader.open(data.train, { ...options, order, seed: dataSeed ?? seed });
+  const options = { B, T, V, headerless: flags.headerless };
+  const train = await TokenLoader.open(data.train, { ...options, order, seed: seedsOf(flags).dataSeed });
   if (data.val === undefined || valEvery === 0) return { train };
   // Always in file order: every validation sees the same tokens.
   return { train, val: await TokenLoader.open(data.val, { ...options, split: "val" }) };

@@ -176,6 +176,17 @@ function babyDefaults(steps = 2000): Partial<TrainSettings> {
   };
 }
 
+export interface Seeds {
+  readonly seed: number;
+  readonly dataSeed: number;
+  readonly sampleSeed: number;
+}
+
+/** llm.c's seeds, unless others were given: --seed sets all three. */
+export function seedsOf({ seed, dataSeed, sampleSeed }: TrainFlags): Seeds {
+  return { seed: seed ?? 42, dataSeed: dataSeed ?? seed ?? 42, sampleSeed: sampleSeed ?? seed ?? 1337 };
+}
+
 /** Fills in what was not given: llm.c's defaults, for `baby` nanoGPT's. `maxT` bounds the block. */
 export function settingsOf(flags: TrainFlags, maxT: number): TrainSettings {
   const given = Object.fromEntries(Object.entries(flags).filter(([name]) => name in llmcDefaults));

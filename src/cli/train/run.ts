@@ -14,7 +14,7 @@ import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.t
 import { withFinalValidation } from "./final-validation.ts";
 import { chooseModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
-import { settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
+import { seedsOf, settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
 
 /** Everything that a run needs, found and checked; the weights are not made yet. */
 interface Run {
@@ -69,7 +69,7 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     decode: settings.sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
   });
   const model = await choice.make(backend, config, data.tokenizer, {
-    seed: flags.seed,
+    seed: seedsOf(flags).seed,
     onProgress: (share) => display.progress("making initial weights", share),
   });
   const folder =
@@ -94,7 +94,7 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     valBatches: settings.valBatches,
     sampleEvery: settings.sampleEvery,
     sampleTokens: settings.sampleTokens,
-    sampleSeed: flags.sampleSeed ?? flags.seed,
+    sampleSeed: seedsOf(flags).sampleSeed,
     checkpoint: folder && ((step) => folder.saveCheckpoint(model, step)),
     checkpointEvery: settings.checkpointEvery,
     signal: interrupt.signal,
@@ -125,10 +125,9 @@ function finishing(folder: RunFolder | undefined): string {
 
 /** What config.json keeps of a run, to repeat it. */
 function record({ settings, steps, data, loaders, flags }: Run): Record<string, unknown> {
-  const seeds = { seed: flags.seed, dataSeed: flags.dataSeed, sampleSeed: flags.sampleSeed };
   return {
     data: { train: loaders.train.files, val: loaders.val?.files, name: data.name },
-    run: { ...settings, steps, ...seeds },
+    run: { ...settings, steps, ...seedsOf(flags) },
   };
 }
 
