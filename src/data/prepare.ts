@@ -151,7 +151,7 @@ async function encodeDocuments(
 }
 
 /** Tokens that are moved at once. */
-const block = 1 << 20;
+const block = 1 << 16;
 
 /** Moves the last tokens from the training file to the validation file, and puts final ids for provisional ones. */
 async function split({ train, val }: SplitWriters, valFraction: number, finalIds?: Uint16Array): Promise<void> {

@@ -16,8 +16,9 @@ class Utf8Reader {
   readonly #name: string;
   /** A byte order mark stays in the text: what goes in comes out. */
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  /** The start of a character whose end is in the next chunk. */
-  #rest = new Uint8Array(0);
+  /** The bytes being decoded: first the start of a character that the chunk before ended in. */
+  #bytes = new Uint8Array(0);
+  #restLength = 0;
   #offset = 0;
   #lines = 1;
 
@@ -26,19 +27,25 @@ class Utf8Reader {
   }
 
   push(chunk: Uint8Array): string {
-    const bytes = new Uint8Array(this.#rest.length + chunk.length);
-    bytes.set(this.#rest);
-    bytes.set(chunk, this.#rest.length);
-    const complete = bytes.length - incompleteAtEnd(bytes);
-    const text = this.#decode(bytes.subarray(0, complete));
-    this.#rest = bytes.slice(complete);
-    this.#offset += complete;
-    this.#lines += countLineEnds(bytes.subarray(0, complete));
+    const length = this.#restLength + chunk.length;
+    if (this.#bytes.length < length) {
+      const larger = new Uint8Array(length + 3);
+      larger.set(this.#bytes.subarray(0, this.#restLength));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(chunk, this.#restLength);
+    const bytes = this.#bytes.subarray(0, length);
+    const complete = bytes.subarray(0, length - incompleteAtEnd(bytes));
+    const text = this.#decode(complete);
+    this.#offset += complete.length;
+    this.#lines += countLineEnds(complete);
+    this.#restLength = length - complete.length;
+    this.#bytes.copyWithin(0, complete.length, length);
     return text;
   }
 
   end(): void {
-    if (this.#rest.length > 0) throw this.#invalid(this.#rest, 0);
+    if (this.#restLength > 0) throw this.#invalid(this.#bytes.subarray(0, this.#restLength), 0);
   }
 
   #decode(bytes: Uint8Array): string {

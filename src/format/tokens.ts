@@ -98,6 +98,8 @@ const mostTokens = 2 ** 31 - 1;
 export class TokenWriter {
   readonly #sink: ByteSink;
   readonly #tokenBytes: 2 | 4;
+  /** Kept from piece to piece: a long text would make much garbage. */
+  #buffer: Uint16Array | Uint32Array = new Uint16Array(0);
   #count = 0;
 
   private constructor(sink: ByteSink, tokenBytes: 2 | 4) {
@@ -152,8 +154,11 @@ export class TokenWriter {
     return makeHeader({ 0: magic[kind], 1: kinds[kind].version, 2: this.#count });
   }
 
+  /** The bytes of tokens in the file, good until the next call. */
   #encode(tokens: ArrayLike<number>): Uint8Array {
-    const data = this.#tokenBytes === 2 ? new Uint16Array(tokens) : new Uint32Array(tokens);
-    return new Uint8Array(data.buffer);
+    if (this.#buffer.length < tokens.length)
+      this.#buffer = this.#tokenBytes === 2 ? new Uint16Array(tokens.length) : new Uint32Array(tokens.length);
+    this.#buffer.set(tokens);
+    return new Uint8Array(this.#buffer.buffer, 0, tokens.length * this.#tokenBytes);
   }
 }

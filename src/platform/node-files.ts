@@ -51,7 +51,7 @@ function openBlob(blob: Blob, name: string): ByteSource {
   };
 }
 
-const streamChunk = 1 << 17;
+const streamChunk = 1 << 16;
 
 /** Opens a file, pipe or ("-") standard input to be read once. */
 export async function openStream(path: string): Promise<ByteStream> {

@@ -1,3 +1,5 @@
+import type { IdBuffer } from "./id-buffer.ts";
+
 /** Ranks by the token's bytes, each byte one character of the key. In GPT-2 the rank is the id. */
 export type Ranks = ReadonlyMap<string, number>;
 
@@ -24,8 +26,8 @@ export class BytePairEncoder {
     this.#ranks = ranks;
   }
 
-  /** The ids of a piece of which `bytes` has one character a byte. */
-  encode(bytes: string): number[] {
+  /** Appends to `ids` those of a piece of which `bytes` has one character a byte. */
+  encode(bytes: string, ids: IdBuffer): void {
     const n = bytes.length;
     this.#reset(n);
     for (let i = 0; i < n; i++) this.#rankPair(bytes, i);
@@ -41,9 +43,7 @@ export class BytePairEncoder {
       this.#rankPair(bytes, i);
       if (previous[i] >= 0) this.#rankPair(bytes, previous[i]);
     }
-    const ids: number[] = [];
     for (let i = 0; i < n; i = next[i]) ids.push(this.#idOf(bytes.slice(i, next[i])));
-    return ids;
   }
 
   #reset(n: number): void {

@@ -4,6 +4,7 @@
  * byte order marks, and needs quadratic time for long pieces.
  */
 import { BytePairEncoder, type Ranks } from "./bpe.ts";
+import { IdBuffer } from "./id-buffer.ts";
 import { PieceCache } from "./piece-cache.ts";
 import { pieceEnd } from "./pieces.ts";
 import { type EncodeStream, VocabularyTokenizer } from "./tokenizer.ts";
@@ -60,53 +61,23 @@ class Gpt2Tokenizer extends VocabularyTokenizer {
     for (let end = 0; start < limit; start = end) {
       end = pieceEnd(units, start);
       if (end > limit) break;
-      let found = this.#cache.get(units, start, end);
-      if (found === undefined) {
-        found = this.#encodePiece(text.slice(start, end));
-        this.#cache.set(units, start, end, found);
-      }
-      if (typeof found === "number") ids.push(found);
-      else for (const id of found) ids.push(id);
+      if (this.#cache.recall(units, start, end, ids)) continue;
+      const first = ids.length;
+      this.#encodePiece(text.slice(start, end), ids);
+      this.#cache.remember(units, start, end, ids, first);
     }
     return start;
   }
 
-  #encodePiece(piece: string): number | readonly number[] {
+  #encodePiece(piece: string, ids: IdBuffer): void {
     const bytes = utf8(piece);
-    return this.#ranks.get(bytes) ?? this.#encoder.encode(bytes);
+    const id = this.#ranks.get(bytes);
+    if (id === undefined) this.#encoder.encode(bytes, ids);
+    else ids.push(id);
   }
 }
 
 const encoder = new TextEncoder();
-
-/** Ids as they come. */
-class IdBuffer {
-  #ids = new Int32Array(256);
-  #length = 0;
-
-  push(id: number): void {
-    if (this.#length === this.#ids.length) {
-      const larger = new Int32Array(2 * this.#length);
-      larger.set(this.#ids);
-      this.#ids = larger;
-    }
-    this.#ids[this.#length++] = id;
-  }
-
-  /** Several times as fast as Array.from. */
-  toArray(): number[] {
-    const ids: number[] = [];
-    for (let i = 0; i < this.#length; i++) ids.push(this.#ids[i]);
-    return ids;
-  }
-
-  /** The ids since the last call. They are good until the next push. */
-  take(): Int32Array {
-    const ids = this.#ids.subarray(0, this.#length);
-    this.#length = 0;
-    return ids;
-  }
-}
 
 let unitBuffer = new Uint16Array(1024);
 

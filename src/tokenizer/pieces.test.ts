@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { IdBuffer } from "./id-buffer.ts";
 import { PieceCache } from "./piece-cache.ts";
 import { pieceEnd } from "./pieces.ts";
 
@@ -37,17 +38,25 @@ test("cuts any text as GPT-2's pattern does", () => {
 
 test("the cache remembers pieces, and forgets when it is full", () => {
   const cache = new PieceCache();
-  const piece = unitsOf("xx hello yy");
-  cache.set(piece, 3, 8, 7);
-  expect(cache.get(piece, 3, 8)).toBe(7);
-  expect(cache.get(unitsOf("hello"), 0, 5)).toBe(7);
-  expect(cache.get(piece, 3, 7)).toBeUndefined();
-  const numbers = Array.from({ length: 100_000 }, (_, i) => unitsOf(`${i}`));
-  for (const [i, units] of numbers.entries()) cache.set(units, 0, units.length, i);
-  const wrong = numbers.filter((units, i) => ![undefined, i].includes(cache.get(units, 0, units.length) as number));
+  const remember = (text: string, ...ids: number[]) => {
+    const out = new IdBuffer();
+    for (const id of [99, ...ids]) out.push(id);
+    cache.remember(unitsOf(text), 0, text.length, out, 1);
+  };
+  const recall = (text: string) => {
+    const out = new IdBuffer();
+    return cache.recall(unitsOf(`<${text}>`), 1, text.length + 1, out) ? out.toArray() : undefined;
+  };
+  remember("hello", 7, 8);
+  expect(recall("hello")).toEqual([7, 8]);
+  expect(recall("hell")).toBeUndefined();
+  remember("a".repeat(100), 1);
+  expect(recall("a".repeat(100))).toBeUndefined();
+  for (let i = 0; i < 100_000; i++) remember(`${i}`, i, i + 1);
+  const wrong = Array.from({ length: 100_000 }, (_, i) => [i, recall(`${i}`)?.[0]]).filter(
+    ([i, found]) => found !== undefined && found !== i,
+  );
   expect(wrong).toEqual([]);
-  expect(cache.get(unitsOf("99999"), 0, 5)).toBe(99999);
-  const long = unitsOf("a".repeat(100));
-  cache.set(long, 0, 100, 1);
-  expect(cache.get(long, 0, 100)).toBeUndefined();
+  expect(recall("99999")).toEqual([99999, 100000]);
+  expect(recall("hello")).toBeUndefined();
 });
