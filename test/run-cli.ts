@@ -28,7 +28,10 @@ export function testFolder(): string {
 /** Starts `llm-ts` with arguments. */
 export function start(args: readonly string[], { cwd, env }: RunOptions = {}): ChildProcessWithoutNullStreams {
   if (!existsSync(cli)) throw new Error("There is no dist/. Run `npm run build` first, or all with `npm test`.");
-  return spawn(process.execPath, [cli, ...args], { cwd, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { ...process.env, ...env } });
+  // A command may end before it has read all of its input.
+  child.stdin.on("error", () => {});
+  return child;
 }
 
 /** Waits for a command that was started, and gives what it wrote. */

@@ -1,3 +1,4 @@
+import { parse } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { Dataset } from "../data/dataset.ts";
@@ -23,7 +24,7 @@ export function addPrepare(program: Command): void {
         "Of a folder, all text files in it are taken, in order of their names.",
     )
     .argument("<text...>", 'tinyshakespeare, files, folders, or "-" for standard input')
-    .option("-o, --out <folder>", "where to write (default: data/tinyshakespeare, else data)")
+    .option("-o, --out <folder>", "where to write (default: a folder in data/, named after the text)")
     .addOption(
       new Option("--tokenizer <kind>", "GPT-2's tokens, one token a character, or one a byte")
         .choices(["gpt2", "char", "byte"])
@@ -51,7 +52,7 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
   new Interrupt();
   const { prepareText, prepareTinyshakespeare } = await import("../data/prepare.ts");
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
-  const folder = flags.out ?? (bundled ? "data/tinyshakespeare" : "data");
+  const folder = flags.out ?? `data/${nameOf(inputs)}`;
   const progress = await progressBar();
   const options: PrepareOptions = { ...flags, onProgress: progress.update };
   try {
@@ -61,6 +62,12 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
   } finally {
     progress.stop();
   }
+}
+
+/** book.txt, books/ and tinyshakespeare give their names; several texts, or those of standard input, have none. */
+function nameOf(inputs: readonly string[]): string {
+  const name = inputs.length === 1 ? parse(inputs[0]).name : "";
+  return /^[^.*?-]/.test(name) ? name : "text";
 }
 
 function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {

@@ -1,0 +1,102 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { MemorySink } from "../../test/memory-sink.ts";
+import { InputError } from "../errors.ts";
+import { headerBytes, makeHeader } from "../format/header.ts";
+import { readModelHeader } from "../format/model.ts";
+import { writeSafetensors } from "../format/safetensors.ts";
+import { writeVocabulary } from "../format/tokenizer.ts";
+import { openSource } from "../platform/node-files.ts";
+import { byteTokenizer } from "../tokenizer/byte.ts";
+import { describe } from "./describe.ts";
+
+const fixture = (name: string) =>
+  openSource(new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url))));
+
+function llmc(fields: Record<number, number>, body: ArrayBufferView = new Uint8Array()) {
+  const bytes = new Uint8Array(headerBytes + body.byteLength);
+  bytes.set(makeHeader(fields));
+  bytes.set(new Uint8Array(body.buffer), headerBytes);
+  return openSource(bytes);
+}
+
+async function write(fill: (sink: MemorySink) => Promise<void>) {
+  const sink = new MemorySink();
+  await fill(sink);
+  return sink.source();
+}
+
+test("every format is told apart and described", async () => {
+  const model = await fixture("gpt2_tiny.bin");
+  const { config } = await readModelHeader(model);
+  const sizes = { parameters: 30080, L: 2, NH: 4, C: 32, maxT: 16, V: 101, Vp: 128 };
+  expect(await describe(model)).toEqual({
+    format: "llm.c model",
+    bytes: 121344,
+    version: 3,
+    dtype: "f32",
+    ...sizes,
+  });
+  expect(await describe(await fixture("gpt2_tiny_debug_state.bin"))).toMatchObject({
+    format: "llm.c debug state",
+    version: 2,
+    B: 2,
+    T: 12,
+  });
+  const safetensors = await write((sink) =>
+    writeSafetensors(sink, config, async (_name, _start, length) => new Float32Array(length)),
+  );
+  expect(await describe(safetensors)).toMatchObject({
+    format: "safetensors model",
+    dtype: "F32",
+    tensors: 28,
+    ...sizes,
+    hidden: 128,
+    epsilon: 1e-5,
+  });
+  const tokens = await llmc({ 0: 20240520, 1: 1, 2: 3 }, Uint16Array.of(5, 65535, 7));
+  expect(await describe(tokens)).toMatchObject({ format: "tokens", tokens: 3, bytesPerToken: 2, largestToken: 65535 });
+  const tokens32 = await llmc({ 0: 20240801, 1: 7, 2: 2 }, Uint32Array.of(5, 4294967295));
+  expect(await describe(tokens32)).toMatchObject({ tokens: 2, bytesPerToken: 4, largestToken: 4294967295 });
+  const old = await openSource(new Uint8Array(Int32Array.of(5, 7).buffer));
+  expect(await describe(old, { headerless: true })).toMatchObject({ format: "tokens", tokens: 2, largestToken: 7 });
+  const tokenizer = await write((sink) => writeVocabulary(sink, byteTokenizer().tokens(), undefined));
+  expect(await describe(tokenizer)).toMatchObject({
+    format: "tokenizer",
+    kind: "byte",
+    tokens: 256,
+    endOfText: "none",
+    longestToken: 1,
+  });
+  const optimizer = await llmc({ 0: 20240527, 1: 1, 2: 8, 3: 2, 4: 1, 5: 1, 10: 500, 30: 3, 32: 4 });
+  expect(await describe(optimizer)).toEqual({
+    format: "llm.c optimizer state",
+    bytes: 1024,
+    processes: 8,
+    rank: 2,
+    masterWeights: true,
+    shuffled: true,
+    step: 500,
+    shard: 3,
+    sample: 4,
+  });
+  const hellaswag = await llmc({ 0: 20240522, 1: 1, 2: 2, 3: 44 }, new Uint16Array(40));
+  expect(await describe(hellaswag)).toMatchObject({ format: "HellaSwag", examples: 2, longestExampleBytes: 44 });
+});
+
+test.each<[string, Promise<Awaited<ReturnType<typeof openSource>>>, RegExp]>([
+  ["nothing", openSource(new Uint8Array()), /none of the formats/],
+  ["a text", openSource(new TextEncoder().encode("To be, or not to be")), /none of the formats/],
+  ["JSON", openSource(new TextEncoder().encode("{}")), /none of the formats/],
+  ["an optimizer state of version 2", llmc({ 0: 20240527, 1: 2 }), /\[1\] \(version, byte 4\) is 2, expected 1/],
+  [
+    "an optimizer state of rank 8 of 8",
+    llmc({ 0: 20240527, 1: 1, 2: 8, 3: 8 }),
+    /\[3\] \(rank, byte 12\) is 8, expected 0 to 7/,
+  ],
+  ["too many examples", llmc({ 0: 20240522, 1: 1, 2: 3 }, new Uint16Array(20)), /\[2\] .* is 3, expected 0 to the 2 /],
+])("%s is refused", async (_, source, message) => {
+  const failure = expect(describe(await source)).rejects;
+  await failure.toThrow(InputError);
+  await failure.toThrow(message);
+});
