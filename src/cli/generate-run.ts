@@ -30,10 +30,11 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
 
 async function printText(model: GPT2, prompt: string, options: GenerateOptions): Promise<void> {
   const { stdout, stderr } = process;
+  const tokenizer = model.requireTokenizer();
+  const promptTokens = tokenizer.encode(prompt);
   // A file gets every character; a terminal none that would change more than the text.
   const shown = stdout.isTTY ? printable : (text: string) => text;
   stdout.write(paintFor(stdout).bold(shown(prompt)));
-  const tokenizer = model.requireTokenizer();
   const stream = new TextStream(tokenizer);
   const start = performance.now();
   let count = 0;
@@ -43,7 +44,7 @@ async function printText(model: GPT2, prompt: string, options: GenerateOptions):
     last = text;
     stdout.write(shown(text));
   };
-  for await (const token of model.generateTokens(tokenizer.encode(prompt), options)) {
+  for await (const token of model.generateTokens(promptTokens, options)) {
     count++;
     print(stream.push(token));
   }
