@@ -7,6 +7,17 @@ function require(okay: boolean, name: string, value: unknown, expected: string):
   if (!okay) throw new UsageError(`${name} is ${value}, expected ${expected}.`);
 }
 
+/** The options of a run that count something. */
+const counts = [
+  "steps",
+  "valEvery",
+  "valBatches",
+  "finalValBatches",
+  "sampleEvery",
+  "sampleTokens",
+  "checkpointEvery",
+] as const;
+
 const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
 
 /** UsageError when an option of a trainer is out of its range. */
@@ -27,8 +38,7 @@ export function checkTrainerOptions(options: Required<TrainerOptions>): void {
 /** UsageError when a run's options are out of their ranges, or its batches too long for the model. */
 export function checkRun(config: GPT2Config, loader: BatchSource, options: RunOptions): void {
   const { valLoader } = options;
-  for (const name of ["steps", "valEvery", "valBatches", "sampleEvery", "sampleTokens", "checkpointEvery"] as const)
-    require(isCount(options[name] ?? 0), name, options[name], "a whole number, 0 or more");
+  for (const name of counts) require(isCount(options[name] ?? 0), name, options[name], "a whole number, 0 or more");
   for (const { B, T } of valLoader ? [loader, valLoader] : [loader]) {
     require(isCount(B) && B > 0, "B", B, "a whole number, 1 or more");
     require(isCount(T) && T > 0, "T", T, "a whole number, 1 or more");

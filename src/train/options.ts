@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly valEvery?: number;
   /** Batches of one validation; default 10. */
   readonly valBatches?: number;
+  /** Batches of the last validation, whose result is kept; default: as `valBatches`. */
+  readonly finalValBatches?: number;
   /** Write a sample every so many updates, but not before the first; default 20, 0: never. */
   readonly sampleEvery?: number;
   /** Tokens of a sample. As in llm.c, the end-of-text token that starts it counts; a `samplePrompt` does not. */

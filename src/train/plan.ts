@@ -19,6 +19,8 @@ export interface ValidationPlan {
   readonly loader: BatchSource;
   readonly every: number;
   readonly batches: number;
+  /** In the last validation. */
+  readonly finalBatches: number;
 }
 
 export interface SamplePlan {
@@ -47,14 +49,23 @@ export interface RunPlan {
 
 /** UsageError or MemoryError when the run cannot be; nothing is allocated. */
 export function planRun(model: GPT2, loader: BatchSource, options: RunOptions): RunPlan {
-  const { steps, valLoader, valEvery = 10, valBatches = 10, checkpoint, checkpointEvery = 0, signal } = options;
+  const {
+    steps,
+    valLoader,
+    valEvery = 10,
+    valBatches = 10,
+    finalValBatches = valBatches,
+    checkpoint,
+    checkpointEvery = 0,
+    signal,
+  } = options;
   checkRun(model.config, loader, options);
   const plan: RunPlan = {
     loader,
     steps,
     validation:
       valLoader && valEvery > 0 && valBatches > 0
-        ? { loader: valLoader, every: valEvery, batches: valBatches }
+        ? { loader: valLoader, every: valEvery, batches: valBatches, finalBatches: finalValBatches }
         : undefined,
     sample: planSample(model, options),
     checkpoint: checkpoint && { every: checkpointEvery, save: checkpoint },
@@ -63,7 +74,7 @@ export function planRun(model: GPT2, loader: BatchSource, options: RunOptions): 
   requireMemory(model.backend, model.config, {
     optimizer: true,
     train: loader,
-    evaluate: plan.validation?.loader,
+    evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
     decode: plan.sample && { S: samplePositions(model, plan.sample) },
   });
   return plan;
@@ -77,6 +88,10 @@ function planSample(model: GPT2, options: RunOptions): SamplePlan | undefined {
     return { every: sampleEvery, prompt: [model.startToken], newTokens: sampleTokens - 1, sampler };
   if (!model.tokenizer) throw new UsageError("A samplePrompt needs a tokenizer, and this model has none.");
   return { every: sampleEvery, prompt: model.tokenizer.encode(samplePrompt), newTokens: sampleTokens, sampler };
+}
+
+function sameShape(a: BatchSource, b: BatchSource): boolean {
+  return a.B === b.B && a.T === b.T;
 }
 
 function samplePositions({ config }: GPT2, { prompt, newTokens }: SamplePlan): number {
@@ -94,12 +109,16 @@ export class RunMemory {
     const { backend, config } = model;
     this.#model = model;
     this.train = allocTrainWorkspace(backend, config, loader.B, loader.T);
-    if (validation) this.evaluate = allocLossWorkspace(backend, config, validation.loader.B, validation.loader.T);
+    if (validation)
+      // No batch is under way while a validation runs, so it can have training's activations.
+      this.evaluate = sameShape(validation.loader, loader)
+        ? this.train
+        : allocLossWorkspace(backend, config, validation.loader.B, validation.loader.T);
     if (sample) this.decode = allocDecodeWorkspace(backend, config, samplePositions(model, sample));
   }
 
   async free(): Promise<void> {
-    const workspaces: (Workspace | undefined)[] = [this.train, this.evaluate, this.decode];
+    const workspaces = new Set<Workspace | undefined>([this.train, this.evaluate, this.decode]);
     for (const workspace of workspaces) if (workspace) await freeWorkspace(this.#model.backend, workspace);
   }
 }

@@ -10,12 +10,19 @@ const runFiles = ["config.json", "metrics.jsonl", "main.log"];
 
 const mostNumbered = 99_999;
 
+/** How long a step's line may wait to be written: opening two files for each of a small model's steps slows them. */
+const WRITE_EVERY_MS = 250;
+
 /**
  * What a run leaves on disk: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
  * prints it), main.log (llm.c's lines), tokenizer.bin, and model_%08d.bin for every checkpoint, by its updates.
  */
 export class RunFolder {
   readonly path: string;
+  /** Lines that wait to be written. */
+  #metrics = "";
+  #log = "";
+  #written = 0;
 
   private constructor(path: string) {
     this.path = path;
@@ -65,11 +72,21 @@ export class RunFolder {
     return `${this.path}/${name}`;
   }
 
-  /** Writes an event down. */
+  /** Writes an event down: a step within a quarter of a second, everything else, and all before it, at once. */
   async record(event: TrainEvent): Promise<void> {
-    await platform.appendText(this.file("metrics.jsonl"), toJsonLine(event));
-    const line = toLogLine(event);
-    if (line !== undefined) await platform.appendText(this.file("main.log"), line);
+    this.#metrics += toJsonLine(event);
+    this.#log += toLogLine(event) ?? "";
+    if (event.type !== "step" || performance.now() - this.#written >= WRITE_EVERY_MS) await this.flush();
+  }
+
+  /** Writes what waits: for a run that ends without its `done`. */
+  async flush(): Promise<void> {
+    const [metrics, log] = [this.#metrics, this.#log];
+    this.#metrics = "";
+    this.#log = "";
+    if (metrics !== "") await platform.appendText(this.file("metrics.jsonl"), metrics);
+    if (log !== "") await platform.appendText(this.file("main.log"), log);
+    this.#written = performance.now();
   }
 
   /** Saves the model as it is after `step` updates, and gives the file's path: `checkpoint` of `Trainer.run`. */

@@ -113,7 +113,8 @@ export class Trainer {
       const isDue = (every: number) => every > 0 && step > first && step % every === 0;
 
       if (validation && memory.evaluate && (step === first || step === last || isDue(validation.every))) {
-        const mean = await evaluate(backend, p, memory.evaluate, validation.loader, validation.batches, signal);
+        const batches = step === last ? validation.finalBatches : validation.batches;
+        const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, signal);
         if (mean !== undefined) {
           valLoss = mean;
           yield { type: "val", step, loss: mean };

@@ -11,7 +11,6 @@ import { createDisplay, type RunStart, type TrainDisplay } from "../display/disp
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.ts";
-import { withFinalValidation } from "./final-validation.ts";
 import { chooseModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { seedsOf, settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
@@ -65,7 +64,6 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
   requireMemory(backend, config, {
     optimizer: true,
     train: { B, T },
-    evaluate: loaders.val && { B, T },
     decode: settings.sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
   });
   const model = await choice.make(backend, config, data.tokenizer, {
@@ -92,6 +90,7 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     valLoader: loaders.val,
     valEvery: settings.valEvery,
     valBatches: settings.valBatches,
+    finalValBatches: settings.finalValBatches,
     sampleEvery: settings.sampleEvery,
     sampleTokens: settings.sampleTokens,
     sampleSeed: seedsOf(flags).sampleSeed,
@@ -107,11 +106,15 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     saved ||= event.type === "checkpoint";
     last = event;
   };
-  for await (const event of withFinalValidation(events, model, loaders.val, settings, steps, interrupt.signal)) {
-    // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
-    if (event.type === "done" && folder && !saved)
-      await report({ type: "checkpoint", step: event.step, path: await folder.saveCheckpoint(model, event.step) });
-    await report(event);
+  try {
+    for await (const event of events) {
+      // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
+      if (event.type === "done" && folder && !saved)
+        await report({ type: "checkpoint", step: event.step, path: await folder.saveCheckpoint(model, event.step) });
+      await report(event);
+    }
+  } finally {
+    await folder?.flush();
   }
   const interrupted = last?.type === "done" && last.interrupted;
   display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, interrupted }));
