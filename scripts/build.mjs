@@ -2,7 +2,7 @@
 // Plain JavaScript, so that it runs on any Node before anything has been built.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
@@ -38,6 +38,8 @@ function buildSources() {
     .resolve("typescript/package.json")
     .replace("package.json", "bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+  // npm does this once, when it first links the command; a later build must not undo it.
+  chmodSync("dist/cli/main.js", 0o755);
 }
 
 await buildKernels();
