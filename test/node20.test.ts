@@ -1,6 +1,6 @@
 /** What was built, on each Node of this machine: PyTorch's numbers, the small model, and the same bits everywhere. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { cli, nodePrograms, root, sayIfAlone } from "./nodes.ts";
 
@@ -40,4 +40,9 @@ function remember(version: string, output: string): void {
 test.skipIf(programs.length === 1)("every Node gives the same bits", () => {
   expect(results.size).toBe(programs.length);
   expect(new Set(results.values()).size).toBe(1);
+});
+
+// npm marks it once, when it first links the command; each build makes the file anew.
+test.skipIf(process.platform === "win32")("the command is executable after every build", () => {
+  expect(statSync(cli).mode & 0o111).toBe(0o111);
 });
