@@ -7,6 +7,7 @@ export { embeddingBackward, embeddingForward } from "./embedding";
 export { geluBackward, geluForward } from "./gelu";
 export { layernormBackward, layernormForward } from "./layernorm";
 export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
+export { benchCopy, benchFmaNarrow, benchFmaWide, benchRead, benchTriad } from "./bench";
 export { isFused } from "./probe";
 export { fill, residualForward } from "./residual";
 export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward } from "./attention";

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addBench } from "./bench.ts";
 import { addDebugState } from "./debug-state.ts";
 import { addDecode } from "./decode.ts";
 import { addEncode } from "./encode.ts";
@@ -13,7 +14,7 @@ import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
-const commands = [addPrepare, addTrain, addGenerate, addVerify, addDebugState, addEncode, addDecode, addInfo];
+const commands = [addPrepare, addTrain, addGenerate, addVerify, addDebugState, addEncode, addDecode, addInfo, addBench];
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 

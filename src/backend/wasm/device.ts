@@ -2,7 +2,7 @@ import { BackendError, UsageError } from "../../errors.ts";
 import { type DeviceBuffer, type DType, sizeOf, type Tensor } from "../backend.ts";
 import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
-import { type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
+import { type KernelExports, type KernelName, opcodeOf, type ProbeName, SET_SCRATCH } from "./kernels.ts";
 import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
 
 class WasmBuffer implements DeviceBuffer {
@@ -95,6 +95,11 @@ export class WasmDevice {
   fill(out: Tensor, value: number): void {
     floats[0] = value;
     this.run("fill", this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
+  }
+
+  /** Runs a kernel that is no operation of the contract: what `llm-ts bench` measures a machine with. */
+  probe(kernel: ProbeName, tensors: readonly Tensor[], n: number): void {
+    this.run(kernel, ...tensors.map((tensor) => this.at(tensor)), n);
   }
 
   private get live(): DeviceParts {

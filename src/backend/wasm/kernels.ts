@@ -10,6 +10,11 @@ export const kernelNames = [
   "adamw",
   "attentionBackward",
   "attentionForward",
+  "benchCopy",
+  "benchFmaNarrow",
+  "benchFmaWide",
+  "benchRead",
+  "benchTriad",
   "combine",
   "embeddingBackward",
   "embeddingForward",
@@ -28,6 +33,9 @@ export const kernelNames = [
 ] as const;
 
 export type KernelName = (typeof kernelNames)[number];
+
+/** Those that measure a machine (assembly/bench.ts) instead of computing a layer. */
+export type ProbeName = Extract<KernelName, `bench${string}`>;
 
 export type Kernel = (...args: number[]) => void;
 

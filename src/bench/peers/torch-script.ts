@@ -1,0 +1,91 @@
+/**
+ * A GPT-2 for PyTorch, to be run by `python3 -c`. It first tells its version and threads, then, for each line of JSON
+ * that it is sent ({L, NH, C, V, maxT, B, T, steps}), the milliseconds of so many training steps.
+ */
+export const torchScript = `
+import json, sys, time
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+threads = int(sys.argv[1])
+torch.set_num_threads(threads)
+torch.manual_seed(1)
+fused_attention = getattr(F, "scaled_dot_product_attention", None)
+
+
+def say(**facts):
+    print(json.dumps(facts), flush=True)
+
+
+class Block(nn.Module):
+    def __init__(self, channels, heads, max_t):
+        super().__init__()
+        self.heads = heads
+        self.before_attention = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.projection = nn.Linear(channels, channels)
+        self.before_mlp = nn.LayerNorm(channels)
+        self.up = nn.Linear(channels, 4 * channels)
+        self.down = nn.Linear(4 * channels, channels)
+        above = torch.ones(max_t, max_t, dtype=torch.bool).triu(1)
+        self.register_buffer("above", above, persistent=False)
+
+    def attend(self, x):
+        b, t, c = x.shape
+        q, k, v = (part.view(b, t, self.heads, -1).transpose(1, 2) for part in self.qkv(x).split(c, dim=2))
+        if fused_attention:
+            y = fused_attention(q, k, v, is_causal=True)
+        else:
+            scores = (q @ k.transpose(2, 3)) * (c // self.heads) ** -0.5
+            y = scores.masked_fill(self.above[:t, :t], float("-inf")).softmax(dim=3) @ v
+        return self.projection(y.transpose(1, 2).reshape(b, t, c))
+
+    def forward(self, x):
+        x = x + self.attend(self.before_attention(x))
+        return x + self.down(F.gelu(self.up(self.before_mlp(x)), approximate="tanh"))
+
+
+class GPT2(nn.Module):
+    def __init__(self, layers, heads, channels, vocabulary, max_t):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, channels)
+        self.positions = nn.Embedding(max_t, channels)
+        self.blocks = nn.ModuleList(Block(channels, heads, max_t) for _ in range(layers))
+        self.norm = nn.LayerNorm(channels)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+
+    def forward(self, tokens, targets):
+        x = self.tokens(tokens) + self.positions(torch.arange(tokens.shape[1]))
+        for block in self.blocks:
+            x = block(x)
+        logits = F.linear(self.norm(x), self.tokens.weight)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+say(version=torch.__version__, threads=torch.get_num_threads(), capability=torch.backends.cpu.get_cpu_capability()
+    if hasattr(torch.backends, "cpu") and hasattr(torch.backends.cpu, "get_cpu_capability") else "")
+models = {}
+for line in sys.stdin:
+    try:
+        job = json.loads(line)
+        shape = (job["L"], job["NH"], job["C"], job["Vp"], job["maxT"])
+        if shape not in models:
+            models.clear()
+            model = GPT2(*shape)
+            models[shape] = model, torch.optim.AdamW(model.parameters(), lr=1e-4)
+        model, optimizer = models[shape]
+        times = []
+        for _ in range(job["steps"]):
+            batch = torch.randint(job["V"], (job["B"], job["T"] + 1))
+            start = time.perf_counter()
+            loss = model(batch[:, :-1].contiguous(), batch[:, 1:].contiguous())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            loss.item()
+            times.append(1000 * (time.perf_counter() - start))
+        say(times=times)
+    except Exception as error:
+        say(error=(str(error) or repr(error)).splitlines()[0])
+`;

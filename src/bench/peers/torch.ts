@@ -1,0 +1,89 @@
+/** PyTorch in the user's Python, training a model of the same shape. One process, which waits while others are measured. */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import type { GPT2Config } from "../../model/config.ts";
+import { median } from "../contest.ts";
+import { stepsInARound } from "../steps.ts";
+import { type Competitor, missing, type Terms } from "./peer.ts";
+import { torchScript } from "./torch-script.ts";
+
+interface Answer {
+  readonly version?: string;
+  readonly threads?: number;
+  readonly capability?: string;
+  readonly times?: readonly number[];
+  readonly error?: string;
+}
+
+export async function torch(python: string | undefined, { threads }: Terms): Promise<Competitor> {
+  const program = python ?? "python3";
+  const child = new Python(program, threads);
+  let hello: Answer;
+  try {
+    hello = await child.answer();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return missing("torch", `${program} has no working torch (${reason}): pip install torch, or give torch:PYTHON`);
+  }
+  const { version, threads: used, capability } = hello;
+  const facts = [`PyTorch ${version}`, `${used} thread${used === 1 ? "" : "s"}`, capability].filter(Boolean);
+  return {
+    peer: { name: "torch", description: facts.join(", "), missing: false },
+    step({ L, NH, C, V, Vp, maxT }: GPT2Config, B: number, T: number) {
+      const run = async (steps: number) => {
+        const { times, error } = await child.ask({ L, NH, C, V, Vp, maxT, B, T, steps });
+        if (!times) throw new Error(error ?? "it gave no times");
+        return times;
+      };
+      const steps = stepsInARound(C, B * T);
+      return {
+        name: "torch",
+        isPeer: true,
+        warmUp: async () => {
+          await run(1);
+        },
+        measure: async () => median((await run(1 + steps)).slice(1)),
+      };
+    },
+    dispose: async () => child.end(),
+  };
+}
+
+class Python {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #lines: AsyncIterator<string>;
+  #complaint = "";
+
+  constructor(program: string, threads: number) {
+    const env = { ...process.env, OMP_NUM_THREADS: String(threads) };
+    // Another processor's kernels must not be forced on it.
+    for (const name of Object.keys(env)) if (name.startsWith("OPENBLAS_")) Reflect.deleteProperty(env, name);
+    this.#child = spawn(program, ["-c", torchScript, String(threads)], { env, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child.on("error", (error) => {
+      this.#complaint = error.message;
+    });
+    // It may end before it has read what it is sent.
+    this.#child.stdin.on("error", () => {});
+    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#complaint = text.trim().split("\n").at(-1) ?? "";
+    });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** The next line that it says. */
+  async answer(): Promise<Answer> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(this.#complaint || "it ended");
+    return JSON.parse(value);
+  }
+
+  ask(job: Readonly<Record<string, number>>): Promise<Answer> {
+    this.#child.stdin.write(`${JSON.stringify(job)}\n`);
+    return this.answer();
+  }
+
+  end(): void {
+    this.#child.kill();
+  }
+}

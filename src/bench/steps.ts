@@ -1,0 +1,164 @@
+/** Training steps and tokens written, by the program's own Trainer and GPT2, and what they would take at the limits. */
+import type { GPT2 } from "../api/gpt2.ts";
+import type { Batch } from "../data/loader.ts";
+import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
+import { backward, decode, forward, gradientNorm, update } from "../model/gpt2.ts";
+import { allocTensorSet } from "../model/parameters.ts";
+import { allocDecodeWorkspace, allocTrainWorkspace } from "../model/workspace.ts";
+import type { BatchSource } from "../train/options.ts";
+import type { Trainer } from "../train/trainer.ts";
+import { type Contender, median } from "./contest.ts";
+import { floorMs } from "./limits.ts";
+import type { Limits } from "./report.ts";
+import { type Call, callsOf, costOf, type OperationName, type Work } from "./work.ts";
+
+export const modelNames = ["d12", "baby"] as const;
+
+export type ModelName = (typeof modelNames)[number];
+
+/** Characters of tiny Shakespeare, which the small model is trained on. */
+const CHARACTERS = 65;
+
+export function configOf(name: ModelName): GPT2Config {
+  return (
+    presetConfig(name, name === "baby" ? CHARACTERS : 50257) ?? makeConfig({ maxT: 64, V: 65, L: 4, NH: 4, C: 128 })
+  );
+}
+
+/** Batch and block of the steps that are measured. */
+export function batchesOf(name: ModelName, quick: boolean): { readonly B: number; readonly T: number }[] {
+  if (name === "baby") return [{ B: 12, T: 64 }];
+  return quick
+    ? [{ B: 4, T: 64 }]
+    : [
+        { B: 4, T: 64 },
+        { B: 1, T: 1024 },
+      ];
+}
+
+/** The small model's steps are short: many of them make a round. */
+export function stepsInARound(C: number, tokens: number): number {
+  if (C <= 256) return 20;
+  return tokens <= 256 ? 2 : 1;
+}
+
+/** Tokens spread over the vocabulary, the same for everyone. */
+export function syntheticTokens(count: number, V: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % V);
+}
+
+/** The same batch for ever: what is in it does not change what a step takes. */
+class SyntheticBatches implements BatchSource {
+  readonly B: number;
+  readonly T: number;
+  readonly #batch: Batch;
+
+  constructor(B: number, T: number, V: number) {
+    this.B = B;
+    this.T = T;
+    const tokens = syntheticTokens(B * T + 1, V);
+    this.#batch = { inputs: tokens.subarray(0, B * T), targets: tokens.subarray(1) };
+  }
+
+  async next(): Promise<Batch> {
+    return this.#batch;
+  }
+
+  reset(): void {}
+}
+
+export function trainingContender(trainer: Trainer, B: number, T: number): Contender {
+  const { V, C } = trainer.model.config;
+  const loader = new SyntheticBatches(B, T, V);
+  const run = async (steps: number) => {
+    const times: number[] = [];
+    for await (const event of trainer.run(loader, { steps, valEvery: 0, sampleEvery: 0 }))
+      if (event.type === "step") times.push(event.ms);
+    return times;
+  };
+  return {
+    name: "llm.ts",
+    warmUp: async () => {
+      await run(2);
+    },
+    // The first step of a run has fresh memory for activations to touch.
+    measure: async () => median((await run(1 + stepsInARound(C, B * T))).slice(1)),
+  };
+}
+
+/** Tokens that are written for one measurement, the first apart. */
+const WRITTEN = 48;
+
+export function generationContender(model: GPT2): Contender {
+  const msOfAToken = async () => {
+    let first: number | undefined;
+    for await (const _token of model.generateTokens([0], { maxTokens: WRITTEN + 1, temperature: 0 }))
+      first ??= performance.now();
+    return (performance.now() - (first ?? 0)) / WRITTEN;
+  };
+  return {
+    name: "llm.ts",
+    warmUp: async () => {
+      await msOfAToken();
+    },
+    measure: msOfAToken,
+  };
+}
+
+/** Ordinary options of an update. */
+export const profileAdamw = {
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  learningRate: 1e-4,
+  gradScale: 1,
+  step: 1,
+};
+
+/** All operations of a training step, in order. */
+export function callsOfStep(config: GPT2Config, B: number, T: number): Call[] {
+  return callsOf((be) => {
+    const set = () => allocTensorSet(be, config);
+    const p = { config, weights: set() };
+    const training = { grads: set(), m: set(), v: set() };
+    const workspace = allocTrainWorkspace(be, config, B, T);
+    forward(be, p, workspace);
+    backward(be, p, training.grads, workspace);
+    gradientNorm(be, training.grads, workspace);
+    update(be, p, training, profileAdamw);
+  });
+}
+
+/** All operations of writing one token behind `past` others. */
+export function callsOfToken(config: GPT2Config): Call[] {
+  return callsOf((be) => {
+    const workspace = allocDecodeWorkspace(be, config);
+    decode(be, { config, weights: allocTensorSet(be, config) }, workspace, 1, WRITTEN / 2);
+  });
+}
+
+/**
+ * What cannot be left out: the products, and the update, which reads and writes every parameter. What lies between
+ * could, in the best of all programs, be done in passing.
+ */
+const needed: ReadonlySet<OperationName> = new Set([
+  "matmulForward",
+  "matmulBackwardInput",
+  "matmulBackwardWeight",
+  "attentionForward",
+  "attentionBackward",
+  "headBackward",
+  "adamw",
+]);
+
+/** The work of the calls that are needed, and what it takes at the limits: one after the other. */
+export function neededWork(calls: readonly Call[], limits: Limits): Work & { readonly floorMs: number } {
+  const costs = calls.filter(({ operation }) => needed.has(operation)).map(costOf);
+  const sum = (value: (cost: Work) => number) => costs.reduce((total, cost) => total + value(cost), 0);
+  return {
+    flops: sum(({ flops }) => flops),
+    bytes: sum(({ bytes }) => bytes),
+    floorMs: sum((cost) => floorMs(limits, cost)),
+  };
+}

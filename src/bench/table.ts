@@ -1,0 +1,119 @@
+/** A report as tables, for people. */
+import { bandwidth } from "./limits.ts";
+import { type BenchReport, type Figure, isFigure, type Problem, type Profile, type Row } from "./report.ts";
+
+export function tablesOf(report: BenchReport): string {
+  const { machine, limits, peers, rows, profiles } = report;
+  const names = peers.filter(({ missing }) => !missing).map(({ name }) => name);
+  const parts = [
+    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,
+    `Node ${report.node.slice(1)}; ${report.kernels}; medians of ${report.repeats}; ${report.date.slice(0, 10)}`,
+    ...peers.map(({ name, description, missing }) => `${name}: ${missing ? "missing: " : ""}${description}`),
+    "",
+    table(
+      ["limits", "GFLOP/s", "copy GB/s", "triad GB/s", "read GB/s"],
+      limits.map((limit) => [
+        threadsOf(limit.threads),
+        ...[limit.gflops, limit.copy, limit.triad, limit.read].map((value) => value.toFixed(1)),
+      ]),
+    ),
+    ...productTables(rows, names),
+    modelTable(rows, names),
+    ...profiles.map((profile) => profileTable(profile, report)),
+    ...problems(rows),
+  ];
+  return `${parts.filter((part) => part !== undefined).join("\n")}\n`;
+}
+
+function threadsOf(threads: number): string {
+  return threads === 1 ? "1 thread" : `${threads} threads`;
+}
+
+/** Rates in GFLOP/s, since that is what products are compared by. */
+function productTables(rows: readonly Row[], peers: readonly string[]): string[] {
+  const products = rows.filter(({ kind }) => kind === "product");
+  return [...new Set(products.map(({ threads }) => threads))].map((threads) =>
+    table(
+      [`products, GFLOP/s, ${threadsOf(threads)}`, "llm.ts", "of floor", ...peers.flatMap((peer) => [peer, "ratio"])],
+      products
+        .filter((row) => row.threads === threads)
+        .map((row) => [
+          row.name,
+          (row.flops / row.ours.ms / 1e6).toFixed(1),
+          percent(row.floorMs / row.ours.ms),
+          ...peers.flatMap((peer) => beside(row, row.peers[peer], (ms) => (row.flops / ms / 1e6).toFixed(1))),
+        ]),
+    ),
+  );
+}
+
+function modelTable(rows: readonly Row[], peers: readonly string[]): string {
+  return table(
+    ["models", "ms", "tokens/s", "floor ms", "of floor", ...peers.flatMap((peer) => [`${peer} ms`, "ratio"])],
+    rows
+      .filter(({ kind }) => kind !== "product")
+      .map((row) => [
+        row.name,
+        milliseconds(row.ours.ms),
+        (((row.tokens ?? 0) * 1000) / row.ours.ms).toFixed(row.kind === "step" ? 0 : 1),
+        milliseconds(row.floorMs),
+        percent(row.floorMs / row.ours.ms),
+        ...peers.flatMap((peer) => beside(row, row.peers[peer], milliseconds)),
+      ]),
+  );
+}
+
+/** A peer's figure, and how many times as fast we are. */
+function beside(row: Row, figure: Figure | Problem | undefined, show: (ms: number) => string): string[] {
+  if (figure === undefined) return ["", ""];
+  return isFigure(figure) ? [show(figure.ms), `${(figure.ms / row.ours.ms).toFixed(2)}x`] : ["failed", ""];
+}
+
+function profileTable({ name, roundTripMs, ms, rows, threads }: Profile, { limits }: BenchReport): string {
+  const limit = limits.find((one) => one.threads === threads);
+  const shareOfFloor = (row: { flops: number; bytes: number; ms: number }) =>
+    limit ? percent(Math.max(row.flops / limit.gflops, row.bytes / bandwidth(limit)) / 1e6 / row.ms) : "";
+  return table(
+    [`operations of ${name}`, "calls", "ms", "share", "GFLOP/s", "GB/s", "of floor"],
+    [
+      ...rows.map((row) => [
+        row.operation,
+        String(row.calls),
+        row.ms.toFixed(2),
+        percent(row.share),
+        (row.flops / row.ms / 1e6).toFixed(1),
+        (row.bytes / row.ms / 1e6).toFixed(1),
+        shareOfFloor(row),
+      ]),
+      [`sum, ${(1000 * roundTripMs).toFixed(0)} µs a call subtracted`, "", ms.toFixed(2), "", "", "", ""],
+    ],
+  );
+}
+
+function problems(rows: readonly Row[]): string[] {
+  const found = rows.flatMap((row) =>
+    Object.entries(row.peers).flatMap(([peer, figure]) =>
+      isFigure(figure) ? [] : [`${peer} failed in "${row.name}": ${figure.problem}`],
+    ),
+  );
+  return found.length > 0 ? [...found, ""] : [];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)}%`;
+}
+
+function milliseconds(ms: number): string {
+  return ms >= 100 ? ms.toFixed(0) : ms.toFixed(ms >= 10 ? 1 : 2);
+}
+
+/** The first column to the left, all others to the right. */
+function table(head: readonly string[], body: readonly (readonly string[])[]): string {
+  const lines = [head, ...body];
+  const widths = head.map((_, column) => Math.max(...lines.map((cells) => cells[column].length)));
+  const text = lines.map((cells) =>
+    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join("  "),
+  );
+  const [first, ...rest] = text.map((line) => line.trimEnd());
+  return `${[first, "─".repeat(widths.reduce((sum, width) => sum + width + 2, -2)), ...rest].join("\n")}\n`;
+}

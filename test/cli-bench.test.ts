@@ -1,0 +1,112 @@
+/** `llm-ts bench` as a program: what it writes, never how fast it was. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import type { BenchReport, Row } from "../src/bench/report.ts";
+import { type Result, run, testFolder } from "./run-cli.ts";
+
+const folder = testFolder();
+const small = ["bench", "--quick", "--model", "baby", "--repeats", "1"];
+
+const notThere = ["llmc:nowhere/train_gpt2", "openblas:nowhere.so", "torch:nowhere-python"];
+
+let done: Result;
+let report: BenchReport;
+beforeAll(async () => {
+  const files = ["--json", "bench.json", "--svg", "roofline.svg"];
+  done = await run([...small, "--threads", "2", "--profile", "--against", ...notThere, ...files], { cwd: folder });
+  expect(done.stderr).not.toContain("error:");
+  report = JSON.parse(readFileSync(join(folder, "bench.json"), "utf8"));
+});
+
+const ofKind = (kind: Row["kind"]) => report.rows.filter((row) => row.kind === kind);
+
+test("says what was measured, where and with what", () => {
+  expect(done.code).toBe(0);
+  expect(report).toMatchObject({ format: "llm-ts bench", version: 1, threads: 2, repeats: 1, node: process.version });
+  expect(Number.isNaN(Date.parse(report.date))).toBe(false);
+  expect(report.machine.cores).toBeGreaterThan(0);
+  expect(report.machine.memoryGiB).toBeGreaterThan(0);
+  expect(report.kernels).toMatch(/^wasm, .* 2 threads$/);
+});
+
+test("measures the limits, the three products at one and all threads, a step and a token", () => {
+  expect(report.limits.map(({ threads }) => threads)).toEqual([1, 2]);
+  for (const { gflops, copy, triad, read } of report.limits)
+    for (const value of [gflops, copy, triad, read]) expect(value).toBeGreaterThan(0);
+  const products = ofKind("product").map(({ name, threads }) => `${name}, ${threads}`);
+  expect(new Set(products).size).toBe(2 * 4 * 3);
+  expect(products).toContain("baby MLP up TN 512x128x768, 2");
+  expect(ofKind("step").map(({ name }) => name)).toEqual(["baby training step, B=12 T=64"]);
+  expect(ofKind("generation")).toHaveLength(1);
+  for (const { ours, floorMs } of report.rows) {
+    expect(ours.samples).toHaveLength(1);
+    expect(ours.ms).toBeGreaterThan(0);
+    expect(floorMs).toBeGreaterThan(0);
+  }
+});
+
+test("counts the operations of a step: six for each weight and token, and attention's", () => {
+  const [{ flops, tokens }] = ofKind("step");
+  const weights = 4 * 12 * 128 * 128 + 128 * 128;
+  const attention = 4 * 6 * 2 * (12 * ((64 * 65) / 2)) * 128;
+  expect(tokens).toBe(12 * 64);
+  expect(flops).toBeCloseTo(6 * weights * 12 * 64 + attention + 15 * (weights + 64 * 128 + 4 * 13 * 128 + 2 * 128), -3);
+});
+
+test("times every operation of a step", () => {
+  const [profile] = report.profiles;
+  const names = profile.rows.map(({ operation }) => operation);
+  for (const part of ["attention backward", "gelu forward", "head, loss and gradients", "adamw", "layernorm backward"])
+    expect(names.some((name) => name.startsWith(part))).toBe(true);
+  expect(profile.rows.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
+  expect(profile.rows.reduce((sum, { calls }) => sum + calls, 0)).toBeGreaterThan(100);
+});
+
+test("says of a peer that is not there what to do, and goes on", () => {
+  expect(report.peers.map(({ name, missing }) => [name, missing])).toEqual([
+    ["llmc", true],
+    ["openblas", true],
+    ["torch", true],
+  ]);
+  expect(done.stdout).toMatch(/^llmc: missing: .*make train_gpt2/m);
+  expect(done.stdout).toMatch(/^openblas: missing: /m);
+  expect(done.stdout).toMatch(/^torch: missing: nowhere-python .*ENOENT.*pip install torch/m);
+});
+
+test("prints tables, and progress beside them", () => {
+  for (const head of [
+    "limits",
+    "products, GFLOP/s, 1 thread",
+    "products, GFLOP/s, 2 threads",
+    "models",
+    "operations of",
+  ])
+    expect(done.stdout).toContain(`\n${head}`);
+  expect(done.stdout).not.toMatch(/NaN|undefined|Infinity/);
+  expect(done.stderr).toMatch(/^ 50% {2}/m);
+});
+
+test("draws a roofline that is well-formed", () => {
+  const svg = readFileSync(join(folder, "roofline.svg"), "utf8");
+  expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 \d+ \d+"/);
+  const open: string[] = [];
+  for (const [, close, name, self] of svg.matchAll(/<(\/?)(\w+)[^<>]*?(\/?)>/g)) {
+    if (close) expect(open.pop()).toBe(name);
+    else if (!self) open.push(name);
+  }
+  expect(open).toEqual([]);
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+  expect(svg.match(/<circle/g)?.length).toBe(report.profiles[0].rows.filter(({ flops }) => flops > 0).length);
+});
+
+test.each<[code: number, message: RegExp, ...args: string[]]>([
+  [2, /no peer "mkl".*openblas, llmc, torch/, "--against", "mkl"],
+  [2, /Expected a whole number, from 1 to 100/, "--repeats", "0"],
+  [2, /Allowed choices are d12, baby/, "--model", "gpt5"],
+  [1, /missing/, "--json", "missing/bench.json"],
+])("exit code %i and %s", async (code, message, ...args) => {
+  const found = await run([...small, ...args], { cwd: folder });
+  expect(found.stderr).toMatch(message);
+  expect(found.code).toBe(code);
+});
