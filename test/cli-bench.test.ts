@@ -1,5 +1,5 @@
 /** `llm-ts bench` as a program: what it writes, never how fast it was. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import type { BenchReport, Row } from "../src/bench/report.ts";
@@ -74,6 +74,29 @@ test("says of a peer that is not there what to do, and goes on", () => {
   expect(done.stdout).toMatch(/^torch: missing: nowhere-python .*ENOENT.*pip install torch/m);
 });
 
+// What is started here is a script with a first line that names its interpreter.
+test.skipIf(process.platform === "win32")("sets peers beside us, and says which of them failed", async () => {
+  const standIn = (name: string, answer: string) => {
+    const path = join(folder, name);
+    const hello = JSON.stringify({ version: "9.9", threads: 1 });
+    writeFileSync(path, `#!/bin/sh\necho '${hello}'\nwhile read -r job; do echo '${answer}'; done\n`, { mode: 0o755 });
+    return path;
+  };
+  const works = standIn("works", JSON.stringify({ times: [9, 4, 6, 5] }));
+  const fails = standIn("fails", JSON.stringify({ error: "out of luck" }));
+  const { stdout, code } = await run(
+    [...small, "--threads", "1", "--against", `torch:${works}`, `torch-tuned:${fails}`, "--json", "peers.json"],
+    { cwd: folder },
+  );
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^torch: PyTorch 9\.9, 1 thread$/m);
+  expect(stdout).toMatch(/^torch-tuned failed in "baby training step, B=12 T=64": out of luck$/m);
+  expect(stdout).toMatch(/^baby training step, .* 5\.00 +\d+\.\d\dx +failed$/m);
+  const { rows }: BenchReport = JSON.parse(readFileSync(join(folder, "peers.json"), "utf8"));
+  const [{ peers }] = rows.filter(({ kind }) => kind === "step");
+  expect(peers).toEqual({ torch: { ms: 5, samples: [5] }, "torch-tuned": { problem: "out of luck" } });
+});
+
 test("prints tables, and progress beside them", () => {
   for (const head of [
     "limits",
@@ -101,7 +124,7 @@ test("draws a roofline that is well-formed", () => {
 });
 
 test.each<[code: number, message: RegExp, ...args: string[]]>([
-  [2, /no peer "mkl".*openblas, llmc, torch/, "--against", "mkl"],
+  [2, /no peer "mkl".*openblas, openblas-avx2, llmc, torch/, "--against", "mkl"],
   [2, /Expected a whole number, from 1 to 100/, "--repeats", "0"],
   [2, /Allowed choices are d12, baby/, "--model", "gpt5"],
   [1, /missing/, "--json", "missing/bench.json"],

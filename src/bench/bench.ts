@@ -47,7 +47,7 @@ export interface BenchOptions {
 }
 
 /** How long something short is measured at a time. */
-const LEAST_MS = { quick: 10, long: 40 };
+const LEAST_MS = { quick: 20, long: 50 };
 const LIMITS_MS = 20;
 /** Repeats of a profiled step. */
 const PROFILE_REPEATS = 5;

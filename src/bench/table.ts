@@ -4,7 +4,10 @@ import { type BenchReport, type Figure, isFigure, type Problem, type Profile, ty
 
 export function tablesOf(report: BenchReport): string {
   const { machine, limits, peers, rows, profiles } = report;
-  const names = peers.filter(({ missing }) => !missing).map(({ name }) => name);
+  const namesIn = (some: readonly Row[]) =>
+    peers.map(({ name }) => name).filter((name) => some.some((row) => row.peers[name] !== undefined));
+  const products = rows.filter(({ kind }) => kind === "product");
+  const models = rows.filter(({ kind }) => kind !== "product");
   const parts = [
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,
     `Node ${report.node.slice(1)}; ${report.kernels}; medians of ${report.repeats}; ${report.date.slice(0, 10)}`,
@@ -17,12 +20,12 @@ export function tablesOf(report: BenchReport): string {
         ...[limit.gflops, limit.copy, limit.triad, limit.read].map((value) => value.toFixed(1)),
       ]),
     ),
-    ...productTables(rows, names),
-    modelTable(rows, names),
+    ...productTables(products, namesIn(products)),
+    modelTable(models, namesIn(models)),
     ...profiles.map((profile) => profileTable(profile, report)),
     ...problems(rows),
   ];
-  return `${parts.filter((part) => part !== undefined).join("\n")}\n`;
+  return `${parts.join("\n")}\n`;
 }
 
 function threadsOf(threads: number): string {
@@ -30,8 +33,7 @@ function threadsOf(threads: number): string {
 }
 
 /** Rates in GFLOP/s, since that is what products are compared by. */
-function productTables(rows: readonly Row[], peers: readonly string[]): string[] {
-  const products = rows.filter(({ kind }) => kind === "product");
+function productTables(products: readonly Row[], peers: readonly string[]): string[] {
   return [...new Set(products.map(({ threads }) => threads))].map((threads) =>
     table(
       [`products, GFLOP/s, ${threadsOf(threads)}`, "llm.ts", "of floor", ...peers.flatMap((peer) => [peer, "ratio"])],
@@ -50,16 +52,14 @@ function productTables(rows: readonly Row[], peers: readonly string[]): string[]
 function modelTable(rows: readonly Row[], peers: readonly string[]): string {
   return table(
     ["models", "ms", "tokens/s", "floor ms", "of floor", ...peers.flatMap((peer) => [`${peer} ms`, "ratio"])],
-    rows
-      .filter(({ kind }) => kind !== "product")
-      .map((row) => [
-        row.name,
-        milliseconds(row.ours.ms),
-        (((row.tokens ?? 0) * 1000) / row.ours.ms).toFixed(row.kind === "step" ? 0 : 1),
-        milliseconds(row.floorMs),
-        percent(row.floorMs / row.ours.ms),
-        ...peers.flatMap((peer) => beside(row, row.peers[peer], milliseconds)),
-      ]),
+    rows.map((row) => [
+      row.name,
+      milliseconds(row.ours.ms),
+      (((row.tokens ?? 0) * 1000) / row.ours.ms).toFixed(row.kind === "step" ? 0 : 1),
+      milliseconds(row.floorMs),
+      percent(row.floorMs / row.ours.ms),
+      ...peers.flatMap((peer) => beside(row, row.peers[peer], milliseconds)),
+    ]),
   );
 }
 

@@ -28,7 +28,10 @@ export function addBench(program: Command): void {
     .option("--quick", "fewer shapes and rounds: about a minute")
     .option("--repeats <n>", "rounds; their median counts (default: 5, with --quick 2)", whole(1, 100))
     .option("--profile", "also time every operation of a training step")
-    .option("--against <peer...>", "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]")
+    .option(
+      "--against <peer...>",
+      "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned",
+    )
     .option("--json <file>", "write everything that was measured")
     .option("--svg <file>", "write a roofline plot")
     .addHelpText(

@@ -24,13 +24,17 @@ const folderOfTokens = "dev/data/tinyshakespeare";
 /** Enough for its five batches of validation, and for as many steps as it makes. */
 const TOKENS = 64 * B * T + 1;
 
-export async function llmc(path: string | undefined, { threads, steps, d12 }: Terms): Promise<Competitor> {
-  if (path === undefined) return missing("llmc", "give the program that you built: --against llmc:PATH/train_gpt2");
+export async function llmc(
+  name: string,
+  path: string | undefined,
+  { threads, steps, d12 }: Terms,
+): Promise<Competitor> {
+  if (path === undefined) return missing(name, "give the program that you built: --against llmc:PATH/train_gpt2");
   const program = resolve(path);
   try {
     await access(program, constants.X_OK);
   } catch {
-    return missing("llmc", `${path} is no program that can be run: build it in llm.c with "make train_gpt2"`);
+    return missing(name, `${path} is no program that can be run: build it in llm.c with "make train_gpt2"`);
   }
   let folder: string | undefined;
   const removeFolder = () => {
@@ -38,11 +42,11 @@ export async function llmc(path: string | undefined, { threads, steps, d12 }: Te
   };
   process.on("exit", removeFolder);
   return {
-    peer: { name: "llmc", description: `${path}, OMP_NUM_THREADS=${threads}`, missing: false },
+    peer: { name, description: `${path}, OMP_NUM_THREADS=${threads}`, missing: false },
     step(config: GPT2Config, stepB: number, stepT: number) {
       if (config.L !== 12 || config.C !== 768 || stepB !== B || stepT !== T) return undefined;
       return {
-        name: "llmc",
+        name,
         isPeer: true,
         async warmUp() {
           const model = d12();

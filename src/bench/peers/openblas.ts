@@ -2,7 +2,8 @@
  * The system's OpenBLAS, called through koffi: an optional package, since only this comparison needs it.
  *
  * OPENBLAS_CORETYPE and the like, which force another processor's kernels, are taken out of the environment first:
- * OpenBLAS then chooses what it finds best here, and the description says which.
+ * OpenBLAS then chooses what it finds best here, and the description says which. `openblas-avx2` keeps it to kernels of
+ * 256-bit vectors, the widest that WebAssembly reaches: so much is skill, the rest the width of vectors.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -32,20 +33,31 @@ const PLAIN = 111;
 const TRANSPOSED = 112;
 
 /** Its threads look out for more work for some tens of milliseconds, and would disturb who comes next. */
-const REST_MS = 50;
+const REST_MS = 100;
 
-export async function openblas(path: string | undefined, { products }: Terms): Promise<Competitor> {
+/** A process has one OpenBLAS, and that has chosen its kernels when it was loaded. */
+let loaded = false;
+
+export async function openblas(
+  name: string,
+  path: string | undefined,
+  coreType: string | undefined,
+  { products }: Terms,
+): Promise<Competitor> {
   const koffi = await loadKoffi();
-  if (!koffi) return missing("openblas", "needs the package koffi: npm install koffi");
-  for (const name of Object.keys(process.env)) if (name.startsWith("OPENBLAS_")) delete process.env[name];
+  if (!koffi) return missing(name, "needs the package koffi: npm install koffi");
+  if (loaded) return missing(name, "only one OpenBLAS can be loaded: measure the other one in another run");
+  for (const key of Object.keys(process.env)) if (key.startsWith("OPENBLAS_")) delete process.env[key];
+  if (coreType !== undefined) process.env.OPENBLAS_CORETYPE = coreType;
   const library = firstOf(koffi, path === undefined ? libraries : [path]);
   if (!library)
     return missing(
-      "openblas",
+      name,
       path === undefined
         ? "no OpenBLAS was found: install it (Debian: libopenblas0-openmp), or give openblas:PATH"
         : `${path} cannot be loaded as a library`,
     );
+  loaded = true;
   const config = library.func("const char *openblas_get_config()");
   const core = library.func("const char *openblas_get_corename()");
   const setThreads = library.func("void openblas_set_num_threads(int)");
@@ -54,11 +66,11 @@ export async function openblas(path: string | undefined, { products }: Terms): P
   );
   let operands: Operands<Float32Array> | undefined = allocate(products);
   return {
-    peer: { name: "openblas", description: `${config()}, with its ${core()} kernels`, missing: false },
+    peer: { name, description: `${config()}, with its ${core()} kernels`, missing: false },
     product(product: Product, threads: number, leastMs: number): Contender {
       const [M, N, K] = dimensions(product);
       const { form, C, OC } = product;
-      const contender = repeated("openblas", leastMs, (times) => {
+      const contender = repeated(name, leastMs, (times) => {
         if (!operands) throw new Error("its operands were given back");
         const { x, y, w, out } = operands;
         const [a, lda] = form === "NT" ? [x, C] : [y, OC];
