@@ -21,7 +21,7 @@ export type { Backend, Tensor } from "./backend/backend.ts";
 export { type BackendName, backendNames, createBackend } from "./backend/create.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
 export { type Batch, TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
-export type { DataOrder } from "./data/order.ts";
+export type { DataOrder, LoaderPosition } from "./data/order.ts";
 export { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "./data/prepare.ts";
 export { BackendError, InputError, LlmError, MemoryError, NotFiniteError, UsageError } from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";

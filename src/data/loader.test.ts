@@ -1,12 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemorySink } from "../../test/memory-sink.ts";
 import { InputError } from "../errors.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { Mt19937 } from "../random/mt19937.ts";
-import { TokenLoader, type TokenLoaderOptions } from "./loader.ts";
+import { type Batch, TokenLoader, type TokenLoaderOptions } from "./loader.ts";
+import type { LoaderPosition } from "./order.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -99,14 +100,70 @@ test("random order draws each row's start as torch.randint does", async () => {
   expect(seen.size).toBe(50 + 41 + 64 - 3 * 4);
 });
 
-test.each(["file", "shuffle", "random"] as const)("%s order goes on after a skip", async (order) => {
-  await writeShards();
-  const open = () => TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order });
-  const [whole, resumed] = [await open(), await open()];
-  await firsts(whole, 29);
-  resumed.skip(29);
-  expect(await firsts(resumed, 30)).toEqual(await firsts(whole, 30));
+describe.each(["file", "shuffle", "random"] as const)("%s order", (order) => {
+  const open = (pattern = "s_*.bin") => TokenLoader.open(`${folder}/${pattern}`, { ...sizes, order });
+
+  test("goes on from any position, over several epochs, kept as JSON", async () => {
+    await writeShards();
+    const whole = await open();
+    const positions: string[] = [];
+    const batches: Batch[] = [];
+    for (let i = 0; i < 45; i++) {
+      positions.push(JSON.stringify(whole.position()));
+      batches.push(await whole.next());
+    }
+    for (const [i, position] of positions.entries()) {
+      const resumed = await open();
+      resumed.seek(JSON.parse(position));
+      for (const batch of batches.slice(i)) expect(await resumed.next()).toEqual(batch);
+    }
+  });
+
+  test("goes back to a position of its own, also after a reset", async () => {
+    await writeShards();
+    const loader = await open();
+    await firsts(loader, 7);
+    const position = loader.position();
+    const expected = await firsts(loader, 30);
+    loader.reset();
+    loader.seek(position);
+    expect(await firsts(loader, 30)).toEqual(expected);
+  });
+
+  test("refuses a position of other data or another order, and stays where it was", async () => {
+    await writeShards();
+    const loader = await open();
+    await firsts(loader, 20);
+    const position = loader.position();
+    const others = (["file", "shuffle", "random"] as const).filter((other) => other !== order);
+    for (const other of others) {
+      const strange = (await TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order: other })).position();
+      expect(() => loader.seek(strange)).toThrow(/Use the order that the position was taken in/);
+    }
+    for (const strange of damaged(position)) expect(() => loader.seek(strange)).toThrow(InputError);
+    expect(loader.position()).toEqual(position);
+  });
 });
+
+/** Positions that cannot be, each wrong in one place. */
+function damaged(position: LoaderPosition): LoaderPosition[] {
+  const wrong: LoaderPosition[] = [];
+  if (position.order !== "random")
+    wrong.push({ ...position, shard: 3 }, { ...position, shard: -1 }, { ...position, sample: 8 });
+  if (position.order === "shuffle")
+    wrong.push(
+      { ...position, shards: [0, 1] },
+      { ...position, shards: [0, 1, 1] },
+      { ...position, samples: position.samples.slice(1) },
+      { ...position, samples: position.samples.map(() => 0) },
+    );
+  if (position.order !== "file") {
+    const { random } = position;
+    for (const state of [{ next: 0 }, { left: 9 }, { state: [1, 2] }, { state: random.state.map(() => -1) }])
+      wrong.push({ ...position, random: { ...random, ...state } });
+  }
+  return wrong;
+}
 
 test("reads the headerless files of April 2024 when asked", async () => {
   const path = `${folder}/old.bin`;

@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { inFolder, readDataset } from "./dataset.ts";
-import { type BatchOrder, type DataOrder, makeOrder, samplesIn, type Window } from "./order.ts";
+import { type BatchOrder, type DataOrder, type LoaderPosition, makeOrder, samplesIn, type Window } from "./order.ts";
 
 export interface TokenLoaderOptions {
   /** Rows of a batch. */
@@ -96,9 +96,17 @@ export class TokenLoader {
     return { inputs, targets };
   }
 
-  /** Passes over batches without reading them: where a run that was interrupted goes on. */
-  skip(batches: number): void {
-    for (let i = 0; i < batches; i++) this.#order.next();
+  /** Where the loader stands: before the batch that `next` gives next. Cheap enough to ask before every batch. */
+  position(): LoaderPosition {
+    return this.#order.position();
+  }
+
+  /**
+   * Goes on from a position of a loader of the same files, sizes and order: the next batch is the one that came next
+   * there. InputError when the position does not fit this data.
+   */
+  seek(position: LoaderPosition): void {
+    this.#order.seek(position);
   }
 
   /**

@@ -1,4 +1,5 @@
-import { Mt19937 } from "../random/mt19937.ts";
+import { InputError } from "../errors.ts";
+import { Mt19937, type Mt19937State } from "../random/mt19937.ts";
 
 /** In which order a loader goes through its data. */
 export type DataOrder = "file" | "shuffle" | "random";
@@ -10,10 +11,40 @@ export interface Window {
   readonly length: number;
 }
 
+/** The next batch of llm.c's order in the file's own sequence: the turn's file, and the sample in it. */
+interface FilePosition {
+  readonly order: "file";
+  readonly shard: number;
+  readonly sample: number;
+}
+
+/** The same for llm.c's shuffled order, with all that its dataloader keeps in an optimizer state file. */
+export interface ShufflePosition {
+  readonly order: "shuffle";
+  /** Which of `shards` is read, and which of `samples` comes next: at most their lengths. */
+  readonly shard: number;
+  readonly sample: number;
+  /** The order of the files in this epoch, and of the samples in the file that is read. */
+  readonly shards: readonly number[];
+  readonly samples: readonly number[];
+  readonly random: Mt19937State;
+}
+
+interface RandomPosition {
+  readonly order: "random";
+  readonly random: Mt19937State;
+}
+
+/** Where a loader stands: which batch it would give next, and all after it. Plain data, to be kept as JSON. */
+export type LoaderPosition = FilePosition | ShufflePosition | RandomPosition;
+
 /** Says which tokens make up each batch: one window of B*T + 1 tokens, or B of T + 1. */
 export interface BatchOrder {
   next(): Window[];
   reset(): void;
+  position(): LoaderPosition;
+  /** InputError when the position belongs to another order or to other data; the order then stays where it was. */
+  seek(position: LoaderPosition): void;
 }
 
 export interface BatchSizes {
@@ -31,6 +62,8 @@ export function makeOrder(order: DataOrder, counts: readonly number[], sizes: Ba
   return new SampleOrder(counts, sizes, order === "shuffle" ? new Mt19937(seed) : undefined);
 }
 
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
 /**
  * llm.c's order (llmc/dataloader.h): file by file, sample by sample, and from the start again when all are done; where
  * there is a generator, the files are shuffled at every epoch and the samples whenever their file's turn comes.
@@ -38,17 +71,18 @@ export function makeOrder(order: DataOrder, counts: readonly number[], sizes: Ba
 class SampleOrder implements BatchOrder {
   readonly #samples: readonly number[];
   readonly #batch: number;
-  readonly #random: Mt19937 | undefined;
-  readonly #files: Int32Array;
+  #random: Mt19937 | undefined;
+  #files: number[];
   #turn = 0;
   #sample = 0;
-  #shuffled = new Int32Array();
+  /** Made anew for each file, and never changed after: positions share it. */
+  #shuffled: readonly number[] = [];
 
   constructor(counts: readonly number[], sizes: BatchSizes, random: Mt19937 | undefined) {
     this.#samples = counts.map((count) => samplesIn(count, sizes));
     this.#batch = sizes.B * sizes.T;
     this.#random = random;
-    this.#files = Int32Array.from(counts, (_, file) => file);
+    this.#files = upTo(counts.length);
     this.reset();
   }
 
@@ -68,12 +102,40 @@ class SampleOrder implements BatchOrder {
     return [{ file: this.#files[this.#turn], start: sample * this.#batch, length: this.#batch + 1 }];
   }
 
+  position(): LoaderPosition {
+    const [shard, sample] = [this.#turn, this.#sample];
+    if (!this.#random) return { order: "file", shard, sample };
+    const random = this.#random.position();
+    return { order: "shuffle", shard, sample, shards: [...this.#files], samples: this.#shuffled, random };
+  }
+
+  seek(position: LoaderPosition): void {
+    const order = this.#random ? "shuffle" : "file";
+    if (position.order !== order) throw otherOrder(position, order);
+    const { shard, sample } = position;
+    const files = position.order === "shuffle" ? [...position.shards] : upTo(this.#files.length);
+    if (!isPermutation(files, this.#files.length)) throw otherData(`its files are ${files.length} in number`);
+    if (!isWithin(shard, files.length - 1)) throw otherData(`it is at file ${shard} of ${files.length}`);
+    const samples = this.#samples[files[shard]];
+    if (!isWithin(sample, samples)) throw otherData(`it is at batch ${sample} of ${samples}`);
+    if (position.order === "shuffle") {
+      if (!isPermutation(position.samples, samples))
+        throw otherData(`its file has ${position.samples.length} batches, and here it has ${samples}`);
+      this.#random = generatorAt(position.random);
+      this.#shuffled = position.samples;
+    }
+    this.#files = files;
+    this.#turn = shard;
+    this.#sample = sample;
+  }
+
   #open(turn: number): void {
     this.#turn = turn;
     this.#sample = 0;
     if (!this.#random) return;
-    this.#shuffled = Int32Array.from({ length: this.#samples[this.#files[turn]] }, (_, i) => i);
-    this.#random.shuffle(this.#shuffled);
+    const samples = upTo(this.#samples[this.#files[turn]]);
+    this.#random.shuffle(samples);
+    this.#shuffled = samples;
   }
 }
 
@@ -110,4 +172,47 @@ class RandomOrder implements BatchOrder {
       return { file, start, length: T + 1 };
     });
   }
+
+  position(): LoaderPosition {
+    return { order: "random", random: this.#random.position() };
+  }
+
+  seek(position: LoaderPosition): void {
+    if (position.order !== "random") throw otherOrder(position, "random");
+    this.#random = generatorAt(position.random);
+  }
+}
+
+function isWithin(value: number, last: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= last;
+}
+
+/** Whether `values` are the numbers from 0 to `count` - 1, each once. */
+function isPermutation(values: readonly number[], count: number): boolean {
+  return (
+    values.length === count && values.every((value) => isWithin(value, count - 1)) && new Set(values).size === count
+  );
+}
+
+function generatorAt(state: Mt19937State): Mt19937 {
+  try {
+    return Mt19937.at(state);
+  } catch (error) {
+    throw new InputError("The data's position is damaged: its random state cannot be. Use another checkpoint.", {
+      cause: error,
+    });
+  }
+}
+
+function otherOrder(position: LoaderPosition, order: DataOrder): InputError {
+  return new InputError(
+    `The position in the data is one of order "${position.order}", and this data is read in order "${order}". Use the ` +
+      "order that the position was taken in (--order).",
+  );
+}
+
+function otherData(what: string): InputError {
+  return new InputError(
+    `The position in the data does not fit it: ${what}. Use the same files, batch and block as when it was taken.`,
+  );
 }

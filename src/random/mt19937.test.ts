@@ -46,6 +46,21 @@ test("a permutation is that of llm.c's random_permutation, seed 42, and the next
   expect([...values]).toEqual([2, 5, 9, 0, 3, 1, 4, 8, 6, 7]);
 });
 
+test("goes on from a position, as llm.c's struct has it", () => {
+  const rng = new Mt19937(137);
+  expect(rng.position()).toMatchObject({ left: 1, next: 0 });
+  rng.randint32();
+  expect(rng.position()).toMatchObject({ left: 624, next: 1 });
+  for (const draws of [0, 622, 1, 1, 700]) {
+    for (let i = 0; i < draws; i++) rng.randint32();
+    const again = Mt19937.at(JSON.parse(JSON.stringify(rng.position())));
+    expect(again.position()).toEqual(rng.position());
+    const numbers = (random: Mt19937) => Array.from({ length: 1300 }, () => random.randint32());
+    expect(numbers(again)).toEqual(numbers(Mt19937.at(rng.position())));
+  }
+  expect(new Mt19937(137).randint32()).toBe(Mt19937.at(new Mt19937(137).position()).randint32());
+});
+
 describe("normal numbers of every size", () => {
   /** torch's `normal_fill` as it is written there: all uniforms, all blocks, then the last 16 anew. */
   function wholeTensor(rng: Mt19937, count: number, std: number): number[] {

@@ -1,13 +1,22 @@
 const N = 624;
 const M = 397;
 
+/** Where a generator stands, as llm.c's `mt19937_state` has it: numbers left before the next refill, and the next one. */
+export interface Mt19937State {
+  readonly left: number;
+  readonly next: number;
+  /** 624 whole numbers of 32 bits. */
+  readonly state: readonly number[];
+}
+
 /**
  * The Mersenne Twister as PyTorch's CPU generator and llm.c's `mt19937_state` have it: the same seed gives the same
  * numbers. Matsumoto and Nishimura, 1998.
  */
 export class Mt19937 {
   private readonly state = new Uint32Array(N);
-  private index = N;
+  private left = 1;
+  private index = 0;
   /** The sine half of the last Box-Muller pair, kept for the next `normal` as torch's generator keeps it. */
   private spareNormal: number | undefined;
 
@@ -20,9 +29,27 @@ export class Mt19937 {
     }
   }
 
+  /** A generator that goes on where `position` was taken. RangeError for a state that no generator can have. */
+  static at({ left, next, state }: Mt19937State): Mt19937 {
+    const isWord = (value: number) => Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
+    const isStart = left === 1 && next === 0;
+    if (!(isStart || (next >= 1 && next <= N && left === N + 1 - next)) || state.length !== N || !state.every(isWord))
+      throw new RangeError("this is no state of a Mersenne Twister");
+    const random = new Mt19937(0);
+    random.state.set(state);
+    random.left = left;
+    random.index = next;
+    return random;
+  }
+
+  /** Where the generator stands; a spare number of `normal` is left out. */
+  position(): Mt19937State {
+    return { left: this.left, next: this.index, state: [...this.state] };
+  }
+
   /** A whole number from 0 to 2^32 - 1. */
   randint32(): number {
-    if (this.index === N) this.refill();
+    if (--this.left === 0) this.refill();
     let y = this.state[this.index++];
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
@@ -56,7 +83,7 @@ export class Mt19937 {
   }
 
   /** Shuffles in place as llm.c's `random_permutation` does: Fisher-Yates from the end, randint32 modulo. */
-  shuffle(values: Int32Array): void {
+  shuffle(values: number[] | Int32Array): void {
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.randint32() % (i + 1);
       [values[i], values[j]] = [values[j], values[i]];
@@ -72,6 +99,7 @@ export class Mt19937 {
     for (let i = 0; i < N - M; i++) mix(i, i + 1, i + M);
     for (let i = N - M; i < N - 1; i++) mix(i, i + 1, i + M - N);
     mix(N - 1, 0, M - 1);
+    this.left = N;
     this.index = 0;
   }
 }
