@@ -7,12 +7,13 @@ import { InputError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { openSource } from "../platform/node-files.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { Mt19937 } from "../random/mt19937.ts";
 import { makeHeader } from "./header.ts";
 import { readHellaSwagHeader } from "./hellaswag.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "./huggingface-config.ts";
 import { identify } from "./identify.ts";
 import { readModelHeader, readModelTensors } from "./model.ts";
-import { readOptimizerHeader } from "./optimizer.ts";
+import { readOptimizerState, writeOptimizerState } from "./optimizer.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
 import { readDebugState } from "./state.ts";
 import { readVocabulary, writeVocabulary } from "./tokenizer.ts";
@@ -33,6 +34,14 @@ async function tokenizerBytes(): Promise<Uint8Array> {
   const sink = new MemorySink();
   const tokens = ["a", "b", " the", "é", "<|endoftext|>"].map((token) => new TextEncoder().encode(token));
   await writeVocabulary(sink, tokens, 4);
+  return sink.bytes;
+}
+
+async function optimizerBytes(): Promise<Uint8Array> {
+  const sink = new MemorySink();
+  const shuffle = { shards: [0], samples: [2, 0, 1], random: new Mt19937(42).position() };
+  const zeros = async (_name: string, _start: number, length: number) => new Float32Array(length);
+  await writeOptimizerState(sink, config, { step: 7, shard: 0, sample: 1, shuffle }, zeros, zeros);
   return sink.bytes;
 }
 
@@ -88,7 +97,7 @@ const formats: Record<string, { bytes: Uint8Array; read: (source: ByteSource) =>
     bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, 7))),
     read: readHuggingFaceConfig,
   },
-  "optimizer state": { bytes: llmcBytes({ 0: 20240527, 1: 1, 2: 8, 3: 1, 10: 7 }, 100), read: readOptimizerHeader },
+  "optimizer state": { bytes: await optimizerBytes(), read: (source) => readOptimizerState(source, config) },
   HellaSwag: { bytes: llmcBytes({ 0: 20240522, 1: 1, 2: 2, 3: 40 }, 80), read: readHellaSwagHeader },
 };
 

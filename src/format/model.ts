@@ -8,7 +8,7 @@
  */
 import { InputError, UsageError } from "../errors.ts";
 import { configProblem, type GPT2Config } from "../model/config.ts";
-import type { ByteSink, ByteSource } from "../platform/platform.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
 import { type OnChunk, type ReadChunk, readTensors, type TensorLayout, tensorBytes, writeTensors } from "./tensors.ts";
 
@@ -74,7 +74,7 @@ export function modelFormatProblem(config: GPT2Config): string | undefined {
 
 /** Writes a checkpoint of version 3 (f32) or 5 (bf16); the caller commits. UsageError where it would lose something. */
 export async function writeModel(
-  sink: ByteSink,
+  sink: Appender,
   config: GPT2Config,
   readChunk: ReadChunk,
   dtype: "f32" | "bf16" = "f32",

@@ -1,12 +1,19 @@
 /**
- * The optimizer state of llm.c's CUDA trainer, `state_*.bin` (train_gpt2.cu's `save_state`): what its header tells.
+ * The optimizer state of llm.c's CUDA trainer, `state_*.bin` (train_gpt2.cu's `save_state`).
  *
- * [0] 20240527, [1] version 1, [2] processes, [3] rank, [4] master weights, [5] shuffled data, [10] step, [20..21] and
- * [22..23] random states, [30..31] shard and [32..33] sample. Then AdamW's m and v (and master weights), float32, then
- * for shuffled data the order in which it goes on.
+ * Header: [0] 20240527, [1] version 1, [2] processes, [3] rank, [4] master weights, [5] shuffled data, [10] step,
+ * [20..21] and [22..23] random states, [30..31] shard and [32..33] sample. Then AdamW's m and v (and master weights where
+ * [4] is 1), float32, in the order of the model's tensors, wte with Vp rows. For shuffled data follow the number of
+ * shards (uint64), their order (int32), the number of samples in the current shard (uint64), their order (int32), and
+ * the generator: seed (uint64), left (int32), next (uint32), 624 numbers and two constants (uint32).
  */
-import type { ByteSource } from "../platform/platform.ts";
-import { fieldError, headerBytes, readHeaderOf } from "./header.ts";
+import { InputError } from "../errors.ts";
+import type { GPT2Config } from "../model/config.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
+import type { Mt19937State } from "../random/mt19937.ts";
+import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
+import { toInt32 } from "./numbers.ts";
+import { type OnChunk, type ReadChunk, readTensors, tensorBytes, writeTensors } from "./tensors.ts";
 
 export interface OptimizerStateHeader {
   readonly processes: number;
@@ -20,6 +27,41 @@ export interface OptimizerStateHeader {
   readonly bytes: number;
 }
 
+/** The order in which llm.c's loader goes through shuffled data. */
+export interface ShuffleState {
+  readonly shards: readonly number[];
+  /** Of the shard that is read. */
+  readonly samples: readonly number[];
+  readonly random: Mt19937State;
+}
+
+/** What a state file holds besides the moments. */
+export interface OptimizerState {
+  /** Updates made. */
+  readonly step: number;
+  /** Which shard of the order is read, and which of its samples comes next. */
+  readonly shard: number;
+  readonly sample: number;
+  /** Undefined for data in file order. */
+  readonly shuffle?: ShuffleState;
+}
+
+/** A state file whose header and size were checked. */
+export interface OptimizerStateFile extends OptimizerState {
+  readMoments(onM: OnChunk, onV: OnChunk): Promise<void>;
+  /** Where llm.c kept float32 weights beside those of the model file: they are the true ones. */
+  readonly readMasterWeights?: (onChunk: OnChunk) => Promise<void>;
+}
+
+/** What llm.c starts its generator for stochastic rounding with; float32 needs none, so it stays there. */
+const roundingState = 13371337;
+
+/** mt19937_state's constants, by which llm.c knows that a generator has been seeded. */
+const matrixA = [0, 0x9908b0df];
+const generatorBytes = 8 + 4 + 4 + 624 * 4 + matrixA.length * 4;
+
+const layout = { dtype: "f32", padded: true } as const;
+
 export async function readOptimizerHeader(source: ByteSource): Promise<OptimizerStateHeader> {
   const header = await readHeaderOf(source, "optimizer");
   const [, version, processes, rank, masterWeights, shuffled] = header;
@@ -31,6 +73,7 @@ export async function readOptimizerHeader(source: ByteSource): Promise<Optimizer
     [5, "shuffled data"],
   ] as const)
     if (header[index] !== 0 && header[index] !== 1) throw fieldError(source, header, index, field, "0 or 1");
+  if (header[10] < 0) throw fieldError(source, header, 10, "step", "0 or more");
   const positions = new BigUint64Array(header.slice(30, 34).buffer);
   return {
     processes,
@@ -42,4 +85,75 @@ export async function readOptimizerHeader(source: ByteSource): Promise<Optimizer
     sample: Number(positions[1]),
     bytes: source.size - headerBytes,
   };
+}
+
+/** Writes the state of a run of one process without master weights; the caller commits. */
+export async function writeOptimizerState(
+  sink: Appender,
+  config: GPT2Config,
+  { step, shard, sample, shuffle }: OptimizerState,
+  readM: ReadChunk,
+  readV: ReadChunk,
+): Promise<void> {
+  const random = { 20: roundingState, 22: roundingState };
+  const position = { 10: step, 30: shard, 32: sample };
+  await sink.write(makeHeader({ 0: magic.optimizer, 1: 1, 2: 1, 5: shuffle ? 1 : 0, ...random, ...position }));
+  for (const readChunk of [readM, readV]) await writeTensors(sink, config, "f32", readChunk);
+  if (!shuffle) return;
+  for (const order of [shuffle.shards, shuffle.samples]) {
+    await sink.write(new Uint8Array(BigUint64Array.of(BigInt(order.length)).buffer));
+    await sink.write(new Uint8Array(Int32Array.from(order).buffer));
+  }
+  const { left, next, state } = shuffle.random;
+  // The seed comes first; llm.c leaves it unset, and so it is 0.
+  await sink.write(new Uint8Array(Uint32Array.of(0, 0, left, next, ...state, ...matrixA).buffer));
+}
+
+/** Opens the state that belongs to a model. InputError when it is damaged, of another model, or of several processes. */
+export async function readOptimizerState(source: ByteSource, config: GPT2Config): Promise<OptimizerStateFile> {
+  const { processes, masterWeights, shuffled, step, shard, sample } = await readOptimizerHeader(source);
+  if (processes !== 1)
+    throw new InputError(
+      `${source.name} belongs to a run of ${processes} processes, and here there is one. Take the model file alone: ` +
+        "train --model FILE.",
+    );
+  const setBytes = tensorBytes(config, layout);
+  const start = (set: number) => headerBytes + set * setBytes;
+  const end = start(masterWeights ? 3 : 2);
+  const why = `the moments of a model of V ${config.V}, L ${config.L}, C ${config.C}`;
+  if (!shuffled || source.size < end) checkSize(source, end, why);
+  return {
+    step,
+    shard,
+    sample,
+    shuffle: shuffled ? await readShuffle(source, end) : undefined,
+    async readMoments(onM, onV) {
+      for (const [set, onChunk] of [onM, onV].entries()) await readTensors(source, start(set), config, layout, onChunk);
+    },
+    readMasterWeights: masterWeights ? (onChunk) => readTensors(source, start(2), config, layout, onChunk) : undefined,
+  };
+}
+
+/** The rest of the file, from `offset` on. Nothing is read by a count that the file's size does not bear out. */
+async function readShuffle(source: ByteSource, offset: number): Promise<ShuffleState> {
+  let position = offset;
+  const read = async (bytes: number) => {
+    const data = await source.read(position, bytes);
+    position += bytes;
+    return data;
+  };
+  const readOrder = async (what: string) => {
+    const count = Number(new BigUint64Array((await read(8)).slice().buffer)[0]);
+    if (4 * count > source.size - position)
+      throw new InputError(
+        `${source.name}: byte ${position - 8} says that there are ${count} ${what}, and the file ends before. ` +
+          "It is damaged, or of another model: use another checkpoint.",
+      );
+    return [...toInt32(await read(4 * count))];
+  };
+  const shards = await readOrder("shards");
+  const samples = await readOrder("samples");
+  checkSize(source, position + generatorBytes, `an order of ${shards.length} shards and ${samples.length} samples`);
+  const [, , left, next, ...rest] = new Uint32Array((await read(generatorBytes)).slice().buffer);
+  return { shards, samples, random: { left, next, state: rest.slice(0, 624) } };
 }

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import type { ByteSink } from "../platform/platform.ts";
+import type { Appender, ByteSink } from "../platform/platform.ts";
 
 /** Writes a file whole or not at all: whatever fails, what stood under `path` before stays as it was. */
 export async function save(path: string, write: (sink: ByteSink) => Promise<void>): Promise<void> {
@@ -10,4 +10,30 @@ export async function save(path: string, write: (sink: ByteSink) => Promise<void
   } finally {
     await sink.abort();
   }
+}
+
+/** Writes a text whole or not at all. */
+export async function saveText(path: string, text: string): Promise<void> {
+  await save(path, (sink) => sink.write(new TextEncoder().encode(text)));
+}
+
+/** By which a file is known again. */
+export interface FileHash {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** As `save`, for a file that is only appended to; it is hashed on its way to disk. */
+export async function saveHashed(path: string, write: (out: Appender) => Promise<void>): Promise<FileHash> {
+  const hash = platform.sha256();
+  let bytes = 0;
+  await save(path, async (sink) => {
+    const hashed = async (data: Uint8Array) => {
+      hash.update(data);
+      await sink.write(data);
+    };
+    await write({ name: sink.name, write: hashed });
+    bytes = sink.size;
+  });
+  return { bytes, sha256: hash.digest() };
 }

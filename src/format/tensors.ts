@@ -5,7 +5,7 @@
 import { sizeOf } from "../backend/backend.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
-import type { ByteSink, ByteSource } from "../platform/platform.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
 import { bytesPer, fromFloat32, toFloat32 } from "./numbers.ts";
 
 /** Takes elements `start` … of a tensor (wte with its Vp rows). Each element is given exactly once, in order. */
@@ -54,7 +54,7 @@ export async function readTensors(
 
 /** Appends all tensors to a file. */
 export async function writeTensors(
-  sink: ByteSink,
+  sink: Appender,
   config: GPT2Config,
   dtype: "f32" | "bf16",
   readChunk: ReadChunk,

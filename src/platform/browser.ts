@@ -46,7 +46,12 @@ export const platform: Platform = {
   createSink,
   makeFolder: async (path) => noFolders(path),
   makeNewFolder: async (path) => noFolders(path),
+  listFolder: async (path) => noFolders(path),
   appendText: async (path) => noFolders(path),
+  renameFile: async (path) => noFolders(path),
+  removeFile: async (path) => noFolders(path),
+  lockFile: async (path) => noFolders(path),
+  lockOwner: async (path) => noFolders(path),
   // Nothing can be looked for beside a URL.
   pathKind: async () => undefined,
   async listFiles(pattern) {

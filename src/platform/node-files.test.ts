@@ -4,7 +4,17 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
-import { createSink, listFiles, makeFolder, openSource, openStream } from "./node-files.ts";
+import {
+  appendText,
+  createSink,
+  listFiles,
+  listFolder,
+  makeFolder,
+  openSource,
+  openStream,
+  removeFile,
+  renameFile,
+} from "./node-files.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -97,4 +107,19 @@ test("lists the files that a pattern matches, in order", async () => {
   expect(await list("none*")).toEqual([]);
   expect(await list("none/*.bin")).toEqual([]);
   expect(await list("a/../b_1.bin")).toEqual(["a/../b_1.bin"]);
+});
+
+test("files of a folder are listed, renamed and removed; a text is added to", async () => {
+  await appendText(join(folder, "b.txt"), "one\n");
+  await appendText(join(folder, "b.txt"), "two\n", true);
+  await appendText(join(folder, ".hidden"), "");
+  mkdirSync(join(folder, "inner"));
+  expect(await listFolder(folder)).toEqual([".hidden", "b.txt"]);
+  await renameFile(join(folder, "b.txt"), join(folder, ".hidden"));
+  expect(readFileSync(join(folder, ".hidden"), "utf8")).toBe("one\ntwo\n");
+  await removeFile(join(folder, ".hidden"));
+  await removeFile(join(folder, ".hidden"));
+  expect(await listFolder(folder)).toEqual([]);
+  expect(await listFolder(join(folder, "nowhere"))).toEqual([]);
+  await expect(renameFile(join(folder, "gone"), join(folder, "x"))).rejects.toThrow(InputError);
 });

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { appendFile, mkdir, open, readdir, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
-import { readExactly } from "./node-sink.ts";
+import { readExactly, replace } from "./node-sink.ts";
 import type { ByteSource, ByteStream, Sha256 } from "./platform.ts";
 
 export { createSink } from "./node-sink.ts";
@@ -163,8 +163,31 @@ export async function makeNewFolder(path: string): Promise<boolean> {
   }
 }
 
-export async function appendText(path: string, text: string): Promise<void> {
-  await explained(path, () => appendFile(path, text));
+export async function listFolder(path: string): Promise<string[]> {
+  return (await entriesOf(path))
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+export async function appendText(path: string, text: string, flush = false): Promise<void> {
+  await explained(path, async () => {
+    const handle = await open(path, "a");
+    try {
+      await handle.appendFile(text);
+      if (flush) await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+export async function renameFile(from: string, to: string): Promise<void> {
+  await explained(from, () => replace(from, to));
+}
+
+export async function removeFile(path: string): Promise<void> {
+  await explained(path, () => rm(path, { force: true }));
 }
 
 export function sha256(): Sha256 {

@@ -136,7 +136,7 @@ export async function readExactly(
 }
 
 /** Rename, patient on Windows: a virus scanner or an indexer may hold either file for a moment. */
-async function replace(from: string, to: string): Promise<void> {
+export async function replace(from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await rename(from, to);

@@ -2,13 +2,17 @@ import {
   appendText,
   createSink,
   listFiles,
+  listFolder,
   makeFolder,
   makeNewFolder,
   openSource,
   openStream,
   pathKind,
+  removeFile,
+  renameFile,
   sha256,
 } from "./node-files.ts";
+import { lockFile, lockOwner } from "./node-lock.ts";
 import { compileKernels, defaultThreads, setRevectorize, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
@@ -21,7 +25,12 @@ export const platform: Platform = {
   listFiles,
   makeFolder,
   makeNewFolder,
+  listFolder,
   appendText,
+  renameFile,
+  removeFile,
+  lockFile,
+  lockOwner,
   sha256,
   compileKernels,
   startKernelWorker,

@@ -10,16 +10,21 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** What is written from start to end. */
+export interface Appender {
+  /** For messages: the path. */
+  readonly name: string;
+  /** Appends. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
 /**
  * A file being written: nothing stands under its name until `commit`, which flushes to disk and renames. InputError
  * when the disk is full or the like.
  */
-export interface ByteSink {
-  readonly name: string;
+export interface ByteSink extends Appender {
   /** Bytes written so far. */
   readonly size: number;
-  /** Appends. */
-  write(bytes: Uint8Array): Promise<void>;
   /** Overwrites bytes that were already written: a header's count, known only at the end. */
   rewrite(offset: number, bytes: Uint8Array): Promise<void>;
   /** Exactly `length` bytes of what was written, from `offset` on. */
@@ -46,6 +51,21 @@ export interface Sha256 {
   update(bytes: Uint8Array): void;
   /** The hash of everything so far, in hexadecimal. Ends this hash. */
   digest(): string;
+}
+
+/** The process that holds a lock. */
+export interface LockOwner {
+  readonly pid: number;
+  readonly host: string;
+  /** When it took the lock: ISO 8601. For people; nothing is decided by it. */
+  readonly started: string;
+}
+
+/** A lock that this process holds; it is free when the process ends, however it ends. */
+export interface FileLock {
+  /** Who had the lock and is gone without having released it. */
+  readonly takenFrom?: LockOwner;
+  release(): Promise<void>;
 }
 
 /** The four builds of assembly/: relaxed SIMD (fused multiply-add) or plain, shared memory (threads) or not. */
@@ -80,8 +100,18 @@ export interface Platform {
   makeFolder(path: string): Promise<void>;
   /** The same, but false, and nothing done, when something already stands under the path. */
   makeNewFolder(path: string): Promise<boolean>;
-  /** Adds text to the end of a file, which is made where it is missing. */
-  appendText(path: string, text: string): Promise<void>;
+  /** The names of the files in a folder, hidden ones included, in code-unit order; none where there is no folder. */
+  listFolder(path: string): Promise<string[]>;
+  /** Adds text to the end of a file, which is made where it is missing; `flush` waits until it is on disk. */
+  appendText(path: string, text: string, flush?: boolean): Promise<void>;
+  /** Gives a file another name in the same folder; what had that name is gone. */
+  renameFile(from: string, to: string): Promise<void>;
+  /** Removes a file; one that is not there is no error. */
+  removeFile(path: string): Promise<void>;
+  /** Takes a lock, from a process that is gone as well; InputError, naming the owner, when somebody holds it. */
+  lockFile(path: string): Promise<FileLock>;
+  /** Who holds a lock; undefined when nobody does. */
+  lockOwner(path: string): Promise<LockOwner | undefined>;
   sha256(): Sha256;
   compileKernels(build: KernelBuild): Promise<WebAssembly.Module>;
   startKernelWorker(): KernelWorker;
