@@ -26,7 +26,24 @@ export class BackendError extends LlmError {
   override name = "BackendError";
 }
 
+/** A tensor that holds NaN or an infinity. */
+export interface NotFiniteTensor {
+  readonly kind: "weight" | "gradient";
+  /** As llm.c calls the parameter: `wte`, `qkvw`, … */
+  readonly name: string;
+  /** The first such element, and its value. */
+  readonly index: number;
+  readonly value: number;
+}
+
 /** Training produced a loss or gradient that is not finite. */
 export class NotFiniteError extends LlmError {
   override name = "NotFiniteError";
+  /** The first tensor that is not finite, in llm.c's order, weights before gradients; undefined where none is known. */
+  readonly tensor: NotFiniteTensor | undefined;
+
+  constructor(message: string, tensor?: NotFiniteTensor) {
+    super(message);
+    this.tensor = tensor;
+  }
 }

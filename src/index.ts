@@ -23,11 +23,26 @@ export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readData
 export { type Batch, TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
 export type { DataOrder, LoaderPosition } from "./data/order.ts";
 export { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "./data/prepare.ts";
-export { BackendError, InputError, LlmError, MemoryError, NotFiniteError, UsageError } from "./errors.ts";
+export {
+  BackendError,
+  InputError,
+  LlmError,
+  MemoryError,
+  NotFiniteError,
+  type NotFiniteTensor,
+  UsageError,
+} from "./errors.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";
 export { type MemoryPlan, memoryNeeded } from "./model/memory.ts";
-export { type Parameters, parameterCount, type TensorName, tensorNames, tensorShapes } from "./model/parameters.ts";
+export {
+  type Parameters,
+  parameterCount,
+  type TensorName,
+  type TensorSet,
+  tensorNames,
+  tensorShapes,
+} from "./model/parameters.ts";
 export { byteTokenizer } from "./tokenizer/byte.ts";
 export { charTokenizer, charTokenizerOf } from "./tokenizer/char.ts";
 export { gpt2Tokenizer } from "./tokenizer/gpt2.ts";
@@ -42,5 +57,6 @@ export type {
 } from "./train/events.ts";
 export type { BatchSource, RunOptions, TrainerOptions } from "./train/options.ts";
 export { RunFolder } from "./train/run-folder.ts";
-export { learningRateAt, type ScheduleOptions } from "./train/schedule.ts";
+export { learningRateAt, type ScheduleName, type ScheduleOptions, scheduleNames } from "./train/schedule.ts";
+export type { TrainerState } from "./train/state.ts";
 export { Trainer } from "./train/trainer.ts";

@@ -4,7 +4,7 @@ import type { BatchSource } from "../src/train/options.ts";
 export class CountingBatches implements BatchSource {
   readonly B: number;
   readonly T: number;
-  position = 0;
+  used = 0;
   resets = 0;
   readonly #modulus: number;
 
@@ -15,13 +15,13 @@ export class CountingBatches implements BatchSource {
   }
 
   async next() {
-    const tokens = Int32Array.from({ length: this.B * this.T + 1 }, (_, i) => (this.position + i) % this.#modulus);
-    this.position += this.B * this.T;
+    const tokens = Int32Array.from({ length: this.B * this.T + 1 }, (_, i) => (this.used + i) % this.#modulus);
+    this.used += this.B * this.T;
     return { inputs: tokens.slice(0, -1), targets: tokens.slice(1) };
   }
 
   reset(): void {
-    this.position = 0;
+    this.used = 0;
     this.resets++;
   }
 }

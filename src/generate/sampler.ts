@@ -9,8 +9,8 @@ export interface SamplingOptions {
   readonly topK?: number;
   /** Only the most probable tokens that together reach this probability; default 1: all. */
   readonly topP?: number;
-  /** Seed of llm.c's xorshift64*; default 1337. */
-  readonly seed?: number;
+  /** Seed of llm.c's xorshift64*; default 1337. A `Sampler`'s state is one, too: it goes on from there. */
+  readonly seed?: number | bigint;
 }
 
 /** The index of the largest value, the first of several. */
@@ -88,11 +88,17 @@ export class Sampler {
     if (!(Number.isInteger(topK) && topK >= 0))
       throw new UsageError(`top-k is ${topK}, expected a whole number: 0 for all tokens, or how many to choose from.`);
     if (!(topP > 0 && topP <= 1)) throw new UsageError(`top-p is ${topP}, expected a number above 0, at most 1.`);
-    if (!Number.isSafeInteger(seed)) throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
+    if (typeof seed !== "bigint" && !Number.isSafeInteger(seed))
+      throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
     this.#temperature = temperature;
     this.#topK = topK;
     this.#topP = topP;
     this.#rng = new Xorshift64(seed);
+  }
+
+  /** The state of the random numbers: a sampler with this seed chooses what this one would choose next. */
+  get state(): bigint {
+    return this.#rng.state;
   }
 
   /** A token from the first `V` logits. NotFiniteError when they hold no number to choose by. */

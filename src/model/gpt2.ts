@@ -15,7 +15,14 @@ import {
   type TrainingTensors,
   tensorNames,
 } from "./parameters.ts";
-import { type DecodeWorkspace, type LossWorkspace, row, type TrainWorkspace, type Workspace } from "./workspace.ts";
+import {
+  type DecodeWorkspace,
+  type LossWorkspace,
+  row,
+  type StepWorkspace,
+  type TrainWorkspace,
+  type Workspace,
+} from "./workspace.ts";
 
 /**
  * Runs ws.tokens (B,T) through all layers up to the last layernorm: ws.lnf (N,C). The head is apart, since its logits
@@ -167,6 +174,19 @@ export function backward(
   // The head has set wte's gradient; positions' gradients are only ever added to.
   if (!accumulate) be.fill(g.wpe, 0);
   be.embeddingBackward(g.wte, g.wpe, dresidual, ws.tokens, B, T, C);
+}
+
+/**
+ * Forward and backward of a step's batches, one after the other: their mean loss into ws.shared.stats, and its gradient
+ * into `grads`. As one large batch of all of them, but for rounding.
+ */
+export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet, ws: StepWorkspace): void {
+  const { shared, batches, means } = ws;
+  for (const [i, batch] of batches.entries()) {
+    forward(be, p, batch);
+    backward(be, p, grads, batch, { accumulate: i > 0, weight: 1 / batches.length });
+  }
+  be.mean(view(shared.stats, 0, [1]), means);
 }
 
 /** The squared norm of all gradients together, into ws.stats. */

@@ -4,7 +4,7 @@ import { MemoryError } from "../errors.ts";
 import { makeConfig } from "./config.ts";
 import { memoryNeeded, requireMemory } from "./memory.ts";
 import { allocTensorSet } from "./parameters.ts";
-import { allocDecodeWorkspace, allocLossWorkspace, allocTrainWorkspace, freeWorkspace } from "./workspace.ts";
+import { allocDecodeWorkspace, allocLossWorkspace, allocStepWorkspace, freeWorkspace } from "./workspace.ts";
 
 const config = makeConfig({ maxT: 32, V: 100, L: 2, NH: 2, C: 16 });
 
@@ -14,11 +14,11 @@ test("what is announced is what is allocated, and workspaces give all of it back
   const parameters = backend.bytes;
   expect(memoryNeeded(backend, config, { optimizer: true })).toBe(parameters);
   const workspaces = [
-    allocTrainWorkspace(backend, config, 2, 8),
+    allocStepWorkspace(backend, config, 2, 8, 3),
     allocLossWorkspace(backend, config, 3, 4),
     allocDecodeWorkspace(backend, config, 20),
   ];
-  const plan = { optimizer: true, train: { B: 2, T: 8 }, evaluate: { B: 3, T: 4 }, decode: { S: 20 } };
+  const plan = { optimizer: true, train: { B: 2, T: 8, accumulate: 3 }, evaluate: { B: 3, T: 4 }, decode: { S: 20 } };
   expect(memoryNeeded(backend, config, plan)).toBe(backend.bytes);
   for (const workspace of workspaces) await freeWorkspace(backend, workspace);
   expect(backend.bytes).toBe(parameters);

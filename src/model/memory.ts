@@ -2,14 +2,19 @@ import { type Backend, type DType, sizeOf, type Tensor } from "../backend/backen
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
 import { parameterCount } from "./parameters.ts";
-import { type Allocator, allocDecodeWorkspace, allocLossWorkspace, allocTrainWorkspace } from "./workspace.ts";
+import { type Allocator, allocDecodeWorkspace, allocLossWorkspace, allocStepWorkspace } from "./workspace.ts";
 
 /** Everything a run holds in its backend's memory. */
 export interface MemoryPlan {
   /** Gradients and AdamW's moments as well as weights. */
   readonly optimizer?: boolean;
   /** Workspaces, by batch and block. */
-  readonly train?: { readonly B: number; readonly T: number };
+  readonly train?: {
+    readonly B: number;
+    readonly T: number;
+    /** Batches of a step; default 1. */
+    readonly accumulate?: number;
+  };
   readonly evaluate?: { readonly B: number; readonly T: number };
   /** Longest sequence to generate. */
   readonly decode?: { readonly S: number };
@@ -27,7 +32,7 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  if (plan.train) allocTrainWorkspace(counter, config, plan.train.B, plan.train.T);
+  if (plan.train) allocStepWorkspace(counter, config, plan.train.B, plan.train.T, plan.train.accumulate ?? 1);
   if (plan.evaluate) allocLossWorkspace(counter, config, plan.evaluate.B, plan.evaluate.T);
   if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S);
   return bytes;

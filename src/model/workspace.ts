@@ -67,6 +67,16 @@ export interface TrainWorkspace extends LossWorkspace {
   readonly dqkv: Tensor;
 }
 
+/** A workspace for a training step of several batches, whose gradients are added up: all of it can be enqueued at once. */
+export interface StepWorkspace {
+  /** What all batches go through, one after the other. */
+  readonly shared: TrainWorkspace;
+  /** The same for each batch, with tokens, targets and mean loss (stats, 1) of its own. */
+  readonly batches: readonly TrainWorkspace[];
+  /** (batches) the mean loss of each. */
+  readonly means: Tensor;
+}
+
 /** A workspace for generating: one sequence, keys and values of up to S positions kept, logits of the last one. */
 export interface DecodeWorkspace extends Workspace {
   readonly S: number;
@@ -131,6 +141,26 @@ export function allocTrainWorkspace(at: Allocator, config: GPT2Config, B: number
   };
 }
 
+export function allocStepWorkspace(
+  at: Allocator,
+  config: GPT2Config,
+  B: number,
+  T: number,
+  count: number,
+): StepWorkspace {
+  const shared = allocTrainWorkspace(at, config, B, T);
+  const tokens = at.alloc([count, B, T], "i32");
+  const targets = at.alloc([count, B, T], "i32");
+  const means = at.alloc([count]);
+  const batches = Array.from({ length: count }, (_, i) => ({
+    ...shared,
+    tokens: view(tokens, i * B * T, [B, T]),
+    targets: view(targets, i * B * T, [B, T]),
+    stats: view(means, i, [1]),
+  }));
+  return { shared, batches, means };
+}
+
 /** Nothing flows backward here, so all layers take turns in the same activations. */
 export function allocLossWorkspace(at: Allocator, config: GPT2Config, B: number, T: number): LossWorkspace {
   const shared = allocLayer(at, config, B, T);
@@ -154,7 +184,7 @@ export function allocDecodeWorkspace(
 }
 
 /** Gives a workspace's memory back. */
-export async function freeWorkspace(backend: Backend, workspace: Workspace): Promise<void> {
+export async function freeWorkspace(backend: Backend, workspace: Workspace | StepWorkspace): Promise<void> {
   const buffers = new Map<object, Tensor>();
   const collect = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return;

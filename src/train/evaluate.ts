@@ -5,6 +5,7 @@ import { forward, loss } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace, Workspace } from "../model/workspace.ts";
 import { checkTokens } from "./checks.ts";
+import { describeNotFinite, firstNotFinite } from "./not-finite.ts";
 import type { BatchSource } from "./options.ts";
 
 /** Puts a batch where the next forward pass finds it. */
@@ -34,11 +35,14 @@ export async function evaluate(
     forward(be, p, ws);
     loss(be, p, ws);
     const [batchLoss] = await be.read(ws.stats);
-    if (!Number.isFinite(batchLoss))
+    if (!Number.isFinite(batchLoss)) {
+      const tensor = await firstNotFinite(be, p.weights);
       throw new NotFiniteError(
-        `The validation loss is ${batchLoss}: the model's weights are damaged. Train again from a good checkpoint, ` +
-          "with a lower learning rate or with gradient clipping.",
+        `The validation ${describeNotFinite(batchLoss, 0, tensor)}. The model's weights are damaged: train again from a ` +
+          "good checkpoint, with a lower learning rate or with gradient clipping.",
+        tensor,
       );
+    }
     sum += batchLoss;
   }
   return sum / batches;

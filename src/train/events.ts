@@ -1,22 +1,33 @@
+import type { NotFiniteTensor } from "../errors.ts";
+import { describeNotFinite } from "./not-finite.ts";
+
 /**
  * What `Trainer.run` reports, in order. `step` counts updates: a `step` event is update number `step`, from 0; `val`,
  * `sample` and `checkpoint` show the model after `step` updates. Losses are in nats a token.
  */
 export type TrainEvent = StepEvent | ValEvent | SampleEvent | CheckpointEvent | DoneEvent;
 
-/** An update was made. */
+/** An update was made, or skipped. */
 export interface StepEvent {
   readonly type: "step";
   readonly step: number;
-  /** Mean loss over the batch, before the update. */
+  /** Mean loss over the step's batches, before the update. */
   readonly loss: number;
   /** The learning rate that the update used. */
   readonly lr: number;
   /** The norm of all gradients together, before clipping. */
   readonly norm: number;
-  /** Milliseconds for batch, forward, backward and update. */
+  /** Milliseconds for batches, forward, backward and update. */
   readonly ms: number;
+  /** All tokens of the step's batches. */
   readonly tokensPerSecond: number;
+  /** Why weights and moments were left alone: an outlier of loss or norm, or something was not finite. */
+  readonly skipped?: "loss" | "norm" | "nan";
+  /** How many standard deviations loss and norm lie above the mean of the last 128; absent in the first 128 steps. */
+  readonly lossZ?: number;
+  readonly normZ?: number;
+  /** The first tensor that is not finite, where there is one. */
+  readonly notFinite?: NotFiniteTensor;
 }
 
 /** The loss on validation data. */
@@ -54,10 +65,33 @@ export interface DoneEvent {
   /** The last training loss and the last validation loss, where there is one. */
   readonly loss?: number;
   readonly valLoss?: number;
+  /** The best validation loss of all the trainer's runs, and after how many updates it came. */
+  readonly bestValLoss?: number;
+  readonly bestStep?: number;
+  /** Updates that were skipped, of those made. */
+  readonly skipped: number;
   /** Milliseconds since the run began. */
   readonly ms: number;
   /** Whether the run's AbortSignal ended it early. */
   readonly interrupted: boolean;
+  /** `early`: the validation loss got no better, see `earlyStop`. */
+  readonly stopped?: "early";
+}
+
+/** Why a step made no update, for people; undefined when it made one. The outliers' words are llm.c's. */
+export function skipNote({
+  step,
+  skipped,
+  loss,
+  norm,
+  lossZ = 0,
+  normZ = 0,
+  notFinite,
+}: StepEvent): string | undefined {
+  if (skipped === "loss") return `skipping update due to loss z-score of ${lossZ.toFixed(6)}`;
+  if (skipped === "norm") return `skipping update due to grad z-score of ${normZ.toFixed(6)}`;
+  if (skipped === "nan") return `skipping update ${step}: the ${describeNotFinite(loss, norm, notFinite)}`;
+  return undefined;
 }
 
 /** An event as one line of JSON, with `event` for its type: what `--json` prints and metrics.jsonl holds. */

@@ -5,15 +5,14 @@ import { requireMemory } from "../model/memory.ts";
 import {
   allocDecodeWorkspace,
   allocLossWorkspace,
-  allocTrainWorkspace,
+  allocStepWorkspace,
   type DecodeWorkspace,
   freeWorkspace,
   type LossWorkspace,
-  type TrainWorkspace,
-  type Workspace,
+  type StepWorkspace,
 } from "../model/workspace.ts";
-import { checkRun } from "./checks.ts";
-import type { BatchSource, RunOptions } from "./options.ts";
+import { checkRun, checkWarmup } from "./checks.ts";
+import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
 
 export interface ValidationPlan {
   readonly loader: BatchSource;
@@ -28,8 +27,14 @@ export interface SamplePlan {
   readonly prompt: readonly number[];
   /** Tokens to write behind the prompt. */
   readonly newTokens: number;
-  /** Its random numbers go on from sample to sample. */
-  readonly sampler: Sampler;
+  /** The random numbers of the first one: a sampler's state. */
+  readonly seed: bigint;
+}
+
+export interface EarlyStopPlan {
+  /** Validations without improvement. */
+  readonly after: number;
+  readonly delta: number;
 }
 
 export interface CheckpointPlan {
@@ -37,43 +42,67 @@ export interface CheckpointPlan {
   readonly save: (step: number) => Promise<string>;
 }
 
+/** What a plan depends on besides the options of the run. */
+interface Planned {
+  readonly model: GPT2;
+  readonly step: number;
+  readonly options: Required<TrainerOptions>;
+}
+
 /** A run's options, checked, with what is never done left out. */
 export interface RunPlan {
   readonly loader: BatchSource;
-  readonly steps: number;
+  /** Batches of an update. */
+  readonly accumulate: number;
+  /** How many updates there will have been after this run. */
+  readonly last: number;
+  readonly overfit: boolean;
   readonly validation?: ValidationPlan;
+  readonly earlyStop?: EarlyStopPlan;
   readonly sample?: SamplePlan;
   readonly checkpoint?: CheckpointPlan;
   readonly signal?: AbortSignal;
 }
 
 /** UsageError or MemoryError when the run cannot be; nothing is allocated. */
-export function planRun(model: GPT2, loader: BatchSource, options: RunOptions): RunPlan {
+export function planRun(
+  { model, step, options: { accumulate, ...schedule } }: Planned,
+  loader: BatchSource,
+  options: RunOptions,
+): RunPlan {
   const {
     steps,
+    overfit = false,
     valLoader,
     valEvery = 10,
     valBatches = 10,
     finalValBatches = valBatches,
+    earlyStop = 0,
+    earlyStopDelta: delta = 0,
     checkpoint,
     checkpointEvery = 0,
     signal,
   } = options;
   checkRun(model.config, loader, options);
+  const last = step + steps;
+  checkWarmup(schedule, last);
   const plan: RunPlan = {
     loader,
-    steps,
+    accumulate,
+    last,
+    overfit,
     validation:
       valLoader && valEvery > 0 && valBatches > 0
         ? { loader: valLoader, every: valEvery, batches: valBatches, finalBatches: finalValBatches }
         : undefined,
+    earlyStop: earlyStop > 0 ? { after: earlyStop, delta } : undefined,
     sample: planSample(model, options),
     checkpoint: checkpoint && { every: checkpointEvery, save: checkpoint },
     signal,
   };
   requireMemory(model.backend, model.config, {
     optimizer: true,
-    train: loader,
+    train: { B: loader.B, T: loader.T, accumulate },
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
     decode: plan.sample && { S: samplePositions(model, plan.sample) },
   });
@@ -81,13 +110,13 @@ export function planRun(model: GPT2, loader: BatchSource, options: RunOptions): 
 }
 
 function planSample(model: GPT2, options: RunOptions): SamplePlan | undefined {
-  const { sampleEvery = 20, sampleTokens = 64, sampleSeed: seed, samplePrompt } = options;
+  const { sampleEvery = 20, sampleTokens = 64, sampleSeed, samplePrompt } = options;
   if (sampleEvery === 0 || sampleTokens === 0) return undefined;
-  const sampler = new Sampler({ seed });
+  const seed = new Sampler({ seed: sampleSeed }).state;
   if (samplePrompt === undefined || samplePrompt === "")
-    return { every: sampleEvery, prompt: [model.startToken], newTokens: sampleTokens - 1, sampler };
+    return { every: sampleEvery, prompt: [model.startToken], newTokens: sampleTokens - 1, seed };
   if (!model.tokenizer) throw new UsageError("A samplePrompt needs a tokenizer, and this model has none.");
-  return { every: sampleEvery, prompt: model.tokenizer.encode(samplePrompt), newTokens: sampleTokens, sampler };
+  return { every: sampleEvery, prompt: model.tokenizer.encode(samplePrompt), newTokens: sampleTokens, seed };
 }
 
 function sameShape(a: BatchSource, b: BatchSource): boolean {
@@ -100,25 +129,27 @@ function samplePositions({ config }: GPT2, { prompt, newTokens }: SamplePlan): n
 
 /** The activations of a run. Everything is allocated before its first step. */
 export class RunMemory {
-  readonly train: TrainWorkspace;
+  readonly step: StepWorkspace;
   readonly evaluate: LossWorkspace | undefined;
   readonly decode: DecodeWorkspace | undefined;
   readonly #model: GPT2;
 
-  constructor(model: GPT2, { loader, validation, sample }: RunPlan) {
+  constructor(model: GPT2, { loader, accumulate, validation, sample }: RunPlan) {
     const { backend, config } = model;
     this.#model = model;
-    this.train = allocTrainWorkspace(backend, config, loader.B, loader.T);
+    this.step = allocStepWorkspace(backend, config, loader.B, loader.T, accumulate);
     if (validation)
       // No batch is under way while a validation runs, so it can have training's activations.
       this.evaluate = sameShape(validation.loader, loader)
-        ? this.train
+        ? this.step.shared
         : allocLossWorkspace(backend, config, validation.loader.B, validation.loader.T);
     if (sample) this.decode = allocDecodeWorkspace(backend, config, samplePositions(model, sample));
   }
 
   async free(): Promise<void> {
-    const workspaces = new Set<Workspace | undefined>([this.train, this.evaluate, this.decode]);
-    for (const workspace of workspaces) if (workspace) await freeWorkspace(this.#model.backend, workspace);
+    const { backend } = this.#model;
+    await freeWorkspace(backend, this.step);
+    if (this.evaluate && this.evaluate !== this.step.shared) await freeWorkspace(backend, this.evaluate);
+    if (this.decode) await freeWorkspace(backend, this.decode);
   }
 }

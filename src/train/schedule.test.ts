@@ -1,30 +1,52 @@
-import { expect, test } from "vitest";
-import { learningRateAt } from "./schedule.ts";
+import { describe, expect, test } from "vitest";
+import { learningRateAt, type ScheduleOptions, scheduleNames } from "./schedule.ts";
 
-const rates = (steps: number, options: Parameters<typeof learningRateAt>[3]) =>
-  Array.from({ length: steps }, (_, step) => learningRateAt(step, steps, 1, options));
+/** The rates of a run of `steps` updates and of the one after it, from a peak of 1. */
+const rates = (steps: number, options: ScheduleOptions) =>
+  Array.from({ length: steps + 1 }, (_, step) => Number(learningRateAt(step, steps, 1, options).toFixed(6)));
 
-test("constant", () => {
-  expect(rates(3, {})).toEqual([1, 1, 1]);
-  expect(rates(4, { warmupSteps: 2 })).toEqual([0.5, 1, 1, 1]);
+// The expected numbers were worked out by hand from llm.c's formulas.
+
+test("constant has no warm-up, as in llm.c", () => {
+  expect(rates(3, {})).toEqual([1, 1, 1, 1]);
+  expect(rates(4, { warmupSteps: 2, finalFraction: 0.1 })).toEqual([1, 1, 1, 1, 1]);
 });
 
 test("cosine falls from the peak along half a wave", () => {
-  const all = rates(4, { schedule: "cosine" });
-  expect(all.map((rate) => rate.toFixed(6))).toEqual(["1.000000", "0.853553", "0.500000", "0.146447"]);
+  // (1 + cos(k pi / 4)) / 2, with cos(pi / 4) = 0.707107
+  expect(rates(4, { schedule: "cosine" })).toEqual([1, 0.853553, 0.5, 0.146447, 0]);
+  // 0.1 + 0.9 * (1 + cos(k pi / 4)) / 2 behind two steps of warm-up
+  expect(rates(6, { schedule: "cosine", warmupSteps: 2, finalFraction: 0.1 })).toEqual([
+    0.5, 1, 1, 0.868198, 0.55, 0.231802, 0.1,
+  ]);
 });
 
-test("warm-up, then cosine down to the final fraction", () => {
-  const options = { schedule: "cosine", warmupSteps: 10, finalFraction: 0.1 } as const;
-  const all = rates(110, options);
-  expect(all[0]).toBeCloseTo(0.1, 12);
-  expect(all[9]).toBe(1);
-  expect(all[10]).toBe(1);
-  expect(all[60]).toBeCloseTo(0.55, 12);
-  expect(learningRateAt(110, 110, 1, options)).toBeCloseTo(0.1, 12);
-  expect(learningRateAt(500, 110, 1, options)).toBeCloseTo(0.1, 12);
+test("linear falls along a line", () => {
+  expect(rates(4, { schedule: "linear" })).toEqual([1, 0.75, 0.5, 0.25, 0]);
+  expect(rates(6, { schedule: "linear", warmupSteps: 2, finalFraction: 0.2 })).toEqual([0.5, 1, 1, 0.8, 0.6, 0.4, 0.2]);
 });
 
-test("a warm-up longer than the run", () => {
-  expect(rates(2, { schedule: "cosine", warmupSteps: 4 })).toEqual([0.25, 0.5]);
+test("wsd stays on the peak and falls in the last fifth", () => {
+  // The fall begins at step 8 of 10: 1 - sqrt(1 / 2) in the middle.
+  expect(rates(10, { schedule: "wsd" })).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 0.292893, 0]);
+  // At step 16 of 20, with warm-up: 0.1 + 0.9 * (1 - sqrt(k / 4)), and sqrt(3 / 4) = 0.866025.
+  const all = rates(20, { schedule: "wsd", warmupSteps: 4, finalFraction: 0.1 });
+  expect(all.slice(0, 5)).toEqual([0.25, 0.5, 0.75, 1, 1]);
+  expect(all.slice(15)).toEqual([1, 1, 0.55, 0.363604, 0.220577, 0.1]);
+  // 0.8 of 7 steps is 5.6: the fall begins at 5.
+  expect(rates(7, { schedule: "wsd" })).toEqual([1, 1, 1, 1, 1, 1, 0.292893, 0]);
+});
+
+describe.each(scheduleNames)("%s", (schedule) => {
+  test("keeps its last rate in a run that goes on past the planned steps", () => {
+    const options = { schedule, warmupSteps: 10, finalFraction: 0.1 };
+    const last = learningRateAt(110, 110, 3e-4, options);
+    expect(last).toBeCloseTo(schedule === "constant" ? 3e-4 : 3e-5, 12);
+    expect(learningRateAt(500, 110, 3e-4, options)).toBe(last);
+  });
+
+  test("a run that is all warm-up", () => {
+    const options = { schedule, warmupSteps: 2 };
+    expect(rates(2, options).slice(0, 2)).toEqual(schedule === "constant" ? [1, 1] : [0.5, 1]);
+  });
 });

@@ -54,7 +54,7 @@ describe("the order of events", () => {
   test("the last validation comes even when its turn has not", async () => {
     const valLoader = new CountingBatches(B, T);
     expect(await run({ steps: 2, valLoader, valBatches: 2 })).toEqual(["val 0", "step 0", "step 1", "val 2", "done 2"]);
-    expect(valLoader.position).toBe(2 * B * T);
+    expect(valLoader.used).toBe(2 * B * T);
   });
 
   test("0 means never", async () => {
@@ -83,7 +83,7 @@ describe("the order of events", () => {
 
   test("events say what happened", async () => {
     const loader = new CountingBatches(B, T);
-    const trainer = new Trainer(model, { learningRate: 1e-2, warmupSteps: 2 });
+    const trainer = new Trainer(model, { learningRate: 1e-2, schedule: "wsd", warmupSteps: 2 });
     const events = await collect(
       trainer.run(loader, { steps: 30, valLoader: new CountingBatches(B, T), sampleTokens: 5 }),
     );
@@ -105,7 +105,7 @@ describe("the order of events", () => {
       interrupted: false,
     });
     // Exactly the batches that were used were fetched.
-    expect(loader.position).toBe(30 * B * T);
+    expect(loader.used).toBe(30 * B * T);
   });
 
   test("samples draw from one stream of random numbers", async () => {
@@ -194,10 +194,9 @@ describe("what cannot be trained", () => {
     await backend.write(view(model.parameters.weights.fcw, 3, [1]), Float32Array.of(Number.NaN));
     const before = await weightBits();
     await expect(collect(trainer.run(new CountingBatches(B, T), { steps: 5 }))).rejects.toThrow(
-      new NotFiniteError(
-        "The loss in step 2 is NaN. The update was not made: the weights are those after 2 updates. Train with a " +
-          "lower learning rate, with warm-up, or with gradient clipping (1.0 is usual).",
-      ),
+      "In step 2 the loss is NaN, and the first tensor that is not finite is the weight fcw: it holds NaN at element 3. " +
+        "The update was not made: the weights are those after 2 updates. Go back to a good checkpoint, and train with " +
+        "a lower learning rate, with warm-up, or with gradient clipping (1.0 is usual).",
     );
     expect(await weightBits()).toBe(before);
     const validation = collect(
@@ -227,7 +226,7 @@ describe("what cannot be trained", () => {
   });
 
   test("a run that does not fit into memory, before anything is allocated", async () => {
-    const plan = { optimizer: true, train: { B, T }, decode: { S: 12 } };
+    const plan = { optimizer: true, train: { B, T, accumulate: 1 }, decode: { S: 12 } };
     const needed = memoryNeeded(backend, model.config, plan);
     backend.memoryLimit = needed - 1;
     const { allocations } = backend;

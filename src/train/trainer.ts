@@ -1,16 +1,18 @@
 import type { GPT2 } from "../api/gpt2.ts";
-import type { Batch } from "../data/loader.ts";
-import { NotFiniteError, UsageError } from "../errors.ts";
-import { continueTokens } from "../generate/generate.ts";
-import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
+import { UsageError } from "../errors.ts";
+import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
+import { requireMemory } from "../model/memory.ts";
 import { allocTensorSet, type TrainingTensors } from "../model/parameters.ts";
-import type { DecodeWorkspace, TrainWorkspace } from "../model/workspace.ts";
+import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkTrainerOptions } from "./checks.ts";
 import { evaluate, writeBatch } from "./evaluate.ts";
-import type { SampleEvent, TrainEvent } from "./events.ts";
+import type { DoneEvent, TrainEvent } from "./events.ts";
+import { judge, type Verdict } from "./judge.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
-import { planRun, RunMemory, type RunPlan, type SamplePlan } from "./plan.ts";
+import { planRun, RunMemory, type RunPlan } from "./plan.ts";
+import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
+import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
 
 const defaults: Required<TrainerOptions> = {
   learningRate: 1e-4,
@@ -19,6 +21,10 @@ const defaults: Required<TrainerOptions> = {
   eps: 1e-8,
   weightDecay: 0,
   gradClip: 0,
+  accumulate: 1,
+  skipLossZ: 0,
+  skipNormZ: 0,
+  onNotFinite: "stop",
   schedule: "constant",
   warmupSteps: 0,
   finalFraction: 0,
@@ -31,46 +37,78 @@ const defaults: Required<TrainerOptions> = {
  *     for await (const event of trainer.run(loader, { steps: 100 })) console.log(event);
  *
  * `run` may be called again: AdamW's moments and the count of updates stay with the trainer until `dispose`.
+ *
+ * Weights, `moments` and `state` are all there is: another trainer that gets them goes on bit for bit as this one would.
  */
 export class Trainer {
   readonly model: GPT2;
   readonly options: Required<TrainerOptions>;
-  #step = 0;
+  #state = initialState();
+  /** Between `restore` and the run that goes on from there. */
+  #restored = false;
   #running = false;
   #tensors: TrainingTensors | undefined;
 
-  /** UsageError when an option is out of its range. Nothing is allocated before `run`. */
+  /** UsageError when an option is out of its range. Nothing is allocated before `run` or `moments`. */
   constructor(model: GPT2, options: TrainerOptions = {}) {
     this.model = model;
     this.options = { ...defaults, ...options };
     checkTrainerOptions(this.options);
   }
 
-  /** Updates made so far. */
+  /** Updates made so far, those skipped included. */
   get step(): number {
-    return this.#step;
+    return this.#state.step;
+  }
+
+  /** A copy of all that the trainer knows besides weights and moments. To be taken between events of a run, or after. */
+  state(): TrainerState {
+    return structuredClone(this.#state);
+  }
+
+  /**
+   * Takes over another trainer's `state`; weights and moments are to be written by the caller. The next run then seeks
+   * its loader, makes no validation at its start but one that the other trainer still owed, and goes on from there.
+   * InputError when the state is damaged.
+   */
+  restore(state: TrainerState): void {
+    if (this.#running) throw new UsageError("This trainer is running. Wait for the run to end.");
+    checkState(state);
+    this.#state = structuredClone(state);
+    this.#restored = true;
+  }
+
+  /** AdamW's running means of gradients and squared gradients, to be saved and filled. MemoryError if there is no room. */
+  moments(): Pick<TrainingTensors, "m" | "v"> {
+    if (!this.#tensors) requireMemory(this.model.backend, this.model.config, { optimizer: true });
+    const { m, v } = this.#allocate();
+    return { m, v };
   }
 
   /**
    * Makes `steps` updates and reports what happens, in llm.c's order: before each update the validation, then the
    * sample, where it is time for them, and once more after the last update. Work goes on only while events are asked
-   * for. Leaving the loop early is safe; the activations' memory is given back either way. The batch after the one
-   * under way is fetched ahead, and dropped when the run ends early.
+   * for. Leaving the loop early is safe; the activations' memory is given back either way. The batches after those
+   * under way are fetched ahead; when the run ends early, a loader that can seek goes back to them.
    *
    * Throws UsageError and MemoryError before anything is allocated, InputError for a token outside the vocabulary,
    * and NotFiniteError when a loss or gradient is no number: before the update, so the weights stay as they were.
    */
   async *run(loader: BatchSource, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
     if (this.#running) throw new UsageError("This trainer is already running. Wait for that run to end.");
-    const plan = planRun(this.model, loader, options);
+    const plan = planRun(this, loader, options);
     this.#running = true;
     try {
+      const restored = this.#restored;
+      if (restored) await goTo(loader, this.#state.loader);
       const tensors = this.#allocate();
       const memory = new RunMemory(this.model, plan);
+      this.#restored = false;
       try {
-        yield* this.#events(plan, memory, tensors);
+        yield* this.#events(plan, memory, tensors, restored);
       } finally {
         await memory.free();
+        if (loader.seek) await goTo(loader, this.#state.loader);
       }
     } finally {
       this.#running = false;
@@ -82,7 +120,8 @@ export class Trainer {
     if (this.#running) throw new UsageError("This trainer is still running. Wait for the run to end.");
     const tensors = this.#tensors;
     this.#tensors = undefined;
-    this.#step = 0;
+    this.#state = initialState();
+    this.#restored = false;
     if (tensors) for (const { wte } of [tensors.grads, tensors.m, tensors.v]) await this.model.backend.free(wte);
   }
 
@@ -97,88 +136,110 @@ export class Trainer {
   }
 
   async *#events(
-    { loader, steps, validation, sample, checkpoint, signal }: RunPlan,
+    plan: RunPlan,
     memory: RunMemory,
     tensors: TrainingTensors,
+    restored: boolean,
   ): AsyncGenerator<TrainEvent, void, undefined> {
+    const { loader, accumulate, last, overfit, validation, earlyStop, sample, checkpoint, signal } = plan;
     const { backend, parameters: p } = this.model;
     const start = performance.now();
-    const first = this.#step;
-    const last = first + steps;
-    let fetched: Batch | undefined;
+    const state = this.#state;
+    const first = state.step;
+    if (!restored) {
+      state.validatedAt = undefined;
+      state.validationsSinceBest = 0;
+      state.loader = loader.position?.();
+    }
+    let fetched: StepBatches | undefined;
     let loss: number | undefined;
     let valLoss: number | undefined;
+    let stopped: DoneEvent["stopped"];
     for (;;) {
-      const step = this.#step;
-      const isDue = (every: number) => every > 0 && step > first && step % every === 0;
+      const { step } = state;
+      const isTime = (every: number) => every > 0 && step > 0 && step % every === 0;
+      const isEnd = step === last || (step === first && !restored);
 
-      if (validation && memory.evaluate && (step === first || step === last || isDue(validation.every))) {
+      if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && state.validatedAt !== step) {
         const batches = step === last ? validation.finalBatches : validation.batches;
         const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, signal);
         if (mean !== undefined) {
           valLoss = mean;
+          recordValidation(state, mean, earlyStop?.delta);
           yield { type: "val", step, loss: mean };
         }
       }
-      if (sample && memory.decode && isDue(sample.every) && !signal?.aborted)
-        yield await this.#sample(sample, memory.decode, signal);
-      if (step === last || signal?.aborted) break;
-      if (checkpoint && isDue(checkpoint.every)) yield { type: "checkpoint", step, path: await checkpoint.save(step) };
+      if (sample && memory.decode && isTime(sample.every) && state.sampledAt !== step && !signal?.aborted) {
+        const written = await writeSample(this.model, memory.decode, sample, state, signal);
+        if (written) yield written;
+      }
+      if (step === last) break;
+      if (earlyStop && state.validationsSinceBest >= earlyStop.after) {
+        stopped = "early";
+        break;
+      }
+      if (signal?.aborted) break;
+      if (checkpoint && step > first && isTime(checkpoint.every))
+        yield { type: "checkpoint", step, path: await checkpoint.save(step) };
 
       const began = performance.now();
-      await writeBatch(backend, memory.train, fetched ?? (await loader.next()), p.config.V);
-      const fetchNext = step + 1 < last ? () => loader.next() : undefined;
+      const current = fetched ?? (await fetchBatches(loader, accumulate));
+      for (const [i, batch] of current.batches.entries())
+        await writeBatch(backend, memory.step.batches[i], batch, p.config.V);
       const lr = learningRateAt(step, last, this.options.learningRate, this.options);
-      const update = await this.#update(memory.train, tensors, lr, fetchNext);
+      const fetchNext = async () => {
+        if (overfit) return current;
+        return step + 1 < last ? fetchBatches(loader, accumulate) : undefined;
+      };
+      const update = await this.#update(memory, tensors, lr, fetchNext);
       ({ loss, fetched } = update);
+      state.step++;
+      if (!overfit) {
+        state.batches += accumulate;
+        state.loader = current.end;
+      }
       const ms = performance.now() - began;
-      const tokensPerSecond = (loader.B * loader.T * 1000) / ms;
-      yield { type: "step", step, loss, lr, norm: update.norm, ms, tokensPerSecond };
+      const tokensPerSecond = (accumulate * loader.B * loader.T * 1000) / ms;
+      yield { type: "step", step, loss, lr, norm: update.norm, ms, tokensPerSecond, ...update.verdict };
     }
-    const step = this.#step;
+    const { step, best, skipped } = state;
     if (checkpoint && step > first) yield { type: "checkpoint", step, path: await checkpoint.save(step) };
-    yield { type: "done", step, steps: last, loss, valLoss, ms: performance.now() - start, interrupted: step < last };
+    yield {
+      type: "done",
+      step,
+      steps: last,
+      loss,
+      valLoss,
+      bestValLoss: best?.loss,
+      bestStep: best?.step,
+      skipped: skipped.loss + skipped.norm + skipped.nan,
+      ms: performance.now() - start,
+      interrupted: step < last && !stopped,
+      stopped,
+    };
   }
 
-  /** One update on the batch in `ws`, while `fetchNext` gets the batch after it. */
+  /** One update on the batches in `memory`, unless it is to be skipped, while `fetchNext` gets those after them. */
   async #update(
-    ws: TrainWorkspace,
+    { step: ws }: RunMemory,
     tensors: TrainingTensors,
     learningRate: number,
-    fetchNext?: () => Promise<Batch>,
-  ): Promise<{ loss: number; norm: number; fetched?: Batch }> {
+    fetchNext: () => Promise<StepBatches | undefined>,
+  ): Promise<{ loss: number; norm: number; verdict: Verdict; fetched: StepBatches | undefined }> {
     const { backend, parameters: p } = this.model;
     const { gradClip } = this.options;
-    forward(backend, p, ws);
-    backward(backend, p, tensors.grads, ws);
-    gradientNorm(backend, tensors.grads, ws);
-    const [[loss, squaredNorm], fetched] = await Promise.all([backend.read(ws.stats), fetchNext?.()]);
+    accumulateGradients(backend, p, tensors.grads, ws);
+    gradientNorm(backend, tensors.grads, ws.shared);
+    // The one read of a step: all that decides on its update.
+    const [[loss, squaredNorm], fetched] = await Promise.all([backend.read(ws.shared.stats), fetchNext()]);
     const norm = Math.sqrt(squaredNorm);
-    this.#requireFinite("loss", loss);
-    this.#requireFinite("norm of the gradients", norm);
-    // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
-    const gradScale = gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1;
-    update(backend, p, tensors, { ...this.options, learningRate, gradScale, step: this.#step + 1 });
-    await backend.sync();
-    this.#step++;
-    return { loss, norm, fetched };
-  }
-
-  #requireFinite(what: string, value: number): void {
-    if (Number.isFinite(value)) return;
-    throw new NotFiniteError(
-      `The ${what} in step ${this.#step} is ${value}. The update was not made: the weights are those after ` +
-        `${this.#step} updates. Train with a lower learning rate, with warm-up, or with gradient clipping (1.0 is usual).`,
-    );
-  }
-
-  async #sample(sample: SamplePlan, ws: DecodeWorkspace, signal?: AbortSignal): Promise<SampleEvent> {
-    const { backend, parameters, tokenizer } = this.model;
-    const { prompt, newTokens: maxTokens, sampler } = sample;
-    const written: number[] = [];
-    for await (const token of continueTokens(backend, parameters, ws, prompt, { maxTokens, sampler, signal }))
-      written.push(token);
-    const text = tokenizer?.decode(written) ?? "";
-    return { type: "sample", step: this.#step, tokens: [...prompt, ...written], text };
+    const verdict = await judge(backend, p.weights, tensors.grads, { loss, norm }, this.#state, this.options);
+    if (!verdict.skipped) {
+      // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
+      const gradScale = gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1;
+      update(backend, p, tensors, { ...this.options, learningRate, gradScale, step: this.#state.step + 1 });
+      await backend.sync();
+    }
+    return { loss, norm, verdict, fetched };
   }
 }

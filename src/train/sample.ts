@@ -1,0 +1,29 @@
+import type { GPT2 } from "../api/gpt2.ts";
+import { continueTokens } from "../generate/generate.ts";
+import { Sampler } from "../generate/sampler.ts";
+import type { DecodeWorkspace } from "../model/workspace.ts";
+import type { SampleEvent } from "./events.ts";
+import type { SamplePlan } from "./plan.ts";
+import type { TrainerState } from "./state.ts";
+
+/**
+ * A text by the model as it is. Undefined when `signal` ended it early: then its random numbers count as unused, so that
+ * a run that goes on from here writes it whole.
+ */
+export async function writeSample(
+  { backend, parameters, tokenizer }: GPT2,
+  ws: DecodeWorkspace,
+  { prompt, newTokens: maxTokens, seed }: SamplePlan,
+  state: TrainerState,
+  signal?: AbortSignal,
+): Promise<SampleEvent | undefined> {
+  const sampler = new Sampler({ seed: state.sampler === undefined ? seed : BigInt(state.sampler) });
+  const written: number[] = [];
+  for await (const token of continueTokens(backend, parameters, ws, prompt, { maxTokens, sampler, signal }))
+    written.push(token);
+  if (signal?.aborted) return undefined;
+  state.sampler = String(sampler.state);
+  state.sampledAt = state.step;
+  const text = tokenizer?.decode(written) ?? "";
+  return { type: "sample", step: state.step, tokens: [...prompt, ...written], text };
+}

@@ -1,0 +1,66 @@
+import type { LoaderPosition } from "../data/order.ts";
+import { InputError } from "../errors.ts";
+import { emptyWindow, type OutlierWindow, outlierWindow } from "./outliers.ts";
+
+/**
+ * All that a trainer knows besides weights and moments. With those it makes a trainer that goes on as if nothing had
+ * been: bit for bit. Plain data, to be kept as JSON.
+ */
+export interface TrainerState {
+  /** Updates made, those skipped included. */
+  step: number;
+  /** Batches used. */
+  batches: number;
+  /** Where the loader stands for the first batch that was not used, if it can tell. */
+  loader?: LoaderPosition;
+  /** The state of the samples' random numbers, in decimal digits; absent before the first sample. */
+  sampler?: string;
+  /** The last losses and norms of gradients. */
+  losses: OutlierWindow;
+  norms: OutlierWindow;
+  /** The best validation loss so far, and after how many updates it came. */
+  best?: { loss: number; step: number };
+  /** Validations since then. */
+  validationsSinceBest: number;
+  /** After how many updates the last validation and the last sample came. */
+  validatedAt?: number;
+  sampledAt?: number;
+  /** Updates that were skipped, by reason, and how many of the last in a row because something was not finite. */
+  skipped: { loss: number; norm: number; nan: number };
+  notFiniteInARow: number;
+}
+
+export function initialState(): TrainerState {
+  return {
+    step: 0,
+    batches: 0,
+    losses: emptyWindow(),
+    norms: emptyWindow(),
+    validationsSinceBest: 0,
+    skipped: { loss: 0, norm: 0, nan: 0 },
+    notFiniteInARow: 0,
+  };
+}
+
+/** Keeps a validation's loss, and whether it is better than the best by more than `delta`. */
+export function recordValidation(state: TrainerState, loss: number, delta = 0): void {
+  const { step, best } = state;
+  state.validatedAt = step;
+  const isBetter = best === undefined || loss < best.loss - delta;
+  if (isBetter) state.best = { loss, step };
+  state.validationsSinceBest = isBetter ? 0 : state.validationsSinceBest + 1;
+}
+
+/** InputError when a state that was kept somewhere cannot be one. */
+export function checkState({ step, batches, losses, norms, sampler }: TrainerState): void {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
+  const isWindow = ({ values, oldest }: OutlierWindow) =>
+    values.length <= outlierWindow && values.every(Number.isFinite) && isCount(oldest) && oldest < outlierWindow;
+  const okay =
+    isCount(step) &&
+    isCount(batches) &&
+    isWindow(losses) &&
+    isWindow(norms) &&
+    (sampler === undefined || /^\d+$/.test(sampler));
+  if (!okay) throw new InputError("The trainer's state is damaged: its numbers cannot be. Use another checkpoint.");
+}
