@@ -29,6 +29,12 @@ export function reals(most: number): (text: string) => number[] {
   };
 }
 
+/** The parser of a flag that may be followed by 0 or 1, as llm.c's flags are. */
+export function toggle(text: string): boolean {
+  if (text === "0" || text === "1") return text === "1";
+  throw new InvalidArgumentError("Expected 0 (off) or 1 (on).");
+}
+
 /** NaN for what is no number; unlike `Number`, for an empty text too. */
 function number(text: string): number {
   return /\d/.test(text) ? Number(text) : Number.NaN;

@@ -78,16 +78,14 @@ export interface DoneEvent {
   readonly stopped?: "early";
 }
 
-/** Why a step made no update, for people; undefined when it made one. The outliers' words are llm.c's. */
-export function skipNote({
-  step,
-  skipped,
-  loss,
-  norm,
-  lossZ = 0,
-  normZ = 0,
-  notFinite,
-}: StepEvent): string | undefined {
+/** What is out of the ordinary in an event, for people. For outliers they are llm.c's words. */
+export function noteOf(event: TrainEvent): string | undefined {
+  if (event.type === "step") return skipNote(event);
+  if (event.type !== "done" || event.stopped === undefined) return undefined;
+  return `stopped early: no validation was better than that after ${event.bestStep} updates, ${event.bestValLoss?.toFixed(6)}`;
+}
+
+function skipNote({ step, skipped, loss, norm, lossZ = 0, normZ = 0, notFinite }: StepEvent): string | undefined {
   if (skipped === "loss") return `skipping update due to loss z-score of ${lossZ.toFixed(6)}`;
   if (skipped === "norm") return `skipping update due to grad z-score of ${normZ.toFixed(6)}`;
   if (skipped === "nan") return `skipping update ${step}: the ${describeNotFinite(loss, norm, notFinite)}`;

@@ -5,8 +5,7 @@ import { GPT2 } from "../api/gpt2.ts";
 import { type Backend, view } from "../backend/backend.ts";
 import { backendNames, createBackend } from "../backend/create.ts";
 import { NotFiniteError } from "../errors.ts";
-import type { TrainEvent } from "./events.ts";
-import { skipNote } from "./events.ts";
+import { noteOf, type TrainEvent } from "./events.ts";
 import type { RunOptions, TrainerOptions } from "./options.ts";
 import { Trainer } from "./trainer.ts";
 
@@ -105,7 +104,7 @@ describe.each(backendNames)("%s", (name) => {
     const events = await run(trainer).finally(restore);
     const steps = events.filter((event) => event.type === "step");
     expect(steps.map(({ skipped }) => skipped)).toEqual([undefined, "nan", "nan", undefined, undefined, undefined]);
-    expect(skipNote(steps[1])).toMatch(/^skipping update 1: the norm of the gradients is NaN, .* gradient of wte/);
+    expect(noteOf(steps[1])).toMatch(/^skipping update 1: the norm of the gradients is NaN, .* gradient of wte/);
     expect(events.at(-1)).toMatchObject({ type: "done", step: 6, skipped: 2 });
     expect(trainer.state()).toMatchObject({
       skipped: { nan: 2 },

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../../errors.ts";
+import { type ScheduleName, scheduleNames } from "../../train/schedule.ts";
 import { addBackendOptions, type BackendFlags } from "../backend-options.ts";
-import { real, whole } from "../option-values.ts";
+import { real, toggle, whole } from "../option-values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
 export interface TrainFlags extends BackendFlags {
@@ -12,19 +13,26 @@ export interface TrainFlags extends BackendFlags {
   readonly out?: string;
   readonly batch?: number;
   readonly block?: number;
+  readonly totalBatch?: number;
   readonly steps?: number;
+  readonly overfit?: boolean;
   readonly lr?: number;
   readonly beta1?: number;
   readonly beta2?: number;
   readonly eps?: number;
   readonly weightDecay?: number;
   readonly gradClip?: number;
-  readonly schedule?: "constant" | "cosine";
+  readonly skipLossZ?: number;
+  readonly skipNormZ?: number;
+  readonly onNan?: "stop" | "skip";
+  readonly schedule?: ScheduleName;
   readonly warmup?: number;
   readonly finalLrFraction?: number;
   readonly valEvery?: number;
   readonly valBatches?: number;
   readonly finalValBatches?: number;
+  readonly earlyStop?: number;
+  readonly earlyStopDelta?: number;
   readonly sampleEvery?: number;
   readonly sampleTokens?: number;
   readonly checkpointEvery?: number;
@@ -44,20 +52,28 @@ export interface TrainFlags extends BackendFlags {
 export interface TrainSettings {
   readonly batch: number;
   readonly block: number;
+  /** Tokens of an update; 0: those of one batch. */
+  readonly totalBatch: number;
   /** Updates; -1: one epoch. */
   readonly steps: number;
+  readonly overfit: boolean;
   readonly lr: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
   readonly weightDecay: number;
   readonly gradClip: number;
-  readonly schedule: "constant" | "cosine";
+  readonly skipLossZ: number;
+  readonly skipNormZ: number;
+  readonly onNan: "stop" | "skip";
+  readonly schedule: ScheduleName;
   readonly warmup: number;
   readonly finalLrFraction: number;
   readonly valEvery: number;
   readonly valBatches: number;
   readonly finalValBatches: number;
+  readonly earlyStop: number;
+  readonly earlyStopDelta: number;
   readonly sampleEvery: number;
   readonly sampleTokens: number;
   readonly checkpointEvery: number;
@@ -68,7 +84,7 @@ const seed = whole(0, 0xffffffff);
 
 /** Declares every option of `train` on its command. */
 export function addTrainOptions(command: Command): Command {
-  const options: [flags: string, description: string, values?: ((text: string) => unknown) | string[]][] = [
+  const options: [flags: string, description: string, values?: ((text: string) => unknown) | readonly string[]][] = [
     ["-e, --model <name|file>", "what to train, see below (default: gpt2)"],
     ["-i, --train <glob>", "token files to train on, or a folder that prepare wrote (default: tiny Shakespeare)"],
     ["-j, --val <glob>", "token files to validate on (default: those of the folder, or tiny Shakespeare)"],
@@ -76,19 +92,26 @@ export function addTrainOptions(command: Command): Command {
     ["-o, --out <dir>", "folder for checkpoints and logs; with a slash at its end, a new numbered one inside it"],
     ["-b, --batch <n>", "sequences in a batch (default: 4; baby: 12)", whole(1, 1 << 16)],
     ["-t, --block <n>", "tokens in a sequence (default: 64)", whole(1, 1 << 20)],
+    ["-d, --total-batch <n>", "tokens of an update, a multiple of B*T (default: B*T)", whole(1)],
     ["-x, --steps <n>", "updates; -1: one pass over the data (default: 41; baby: 2000)", whole(-1)],
+    ["-a, --overfit [0|1]", "make every update on the first batch: can the model learn it by heart?", toggle],
     ["-l, --lr <f>", "learning rate (default: 1e-4; baby: 1e-3)", real(0)],
     ["--beta1 <f>", "AdamW's memory of gradients (default: 0.9)", real(0, 0.999999)],
     ["--beta2 <f>", "and of their squares (default: 0.999; baby: 0.99)", real(0, 0.999999)],
     ["--eps <f>", "AdamW's epsilon (default: 1e-8)", real(0)],
     ["-c, --weight-decay <f>", "on embeddings and matrices (default: 0; baby: 0.1)", real(0)],
     ["--grad-clip <f>", "largest norm of the gradients; 0: any (default: 0; baby: 1)", real(0)],
-    ["-k, --schedule <name>", "of the learning rate (default: constant; baby: cosine)", ["constant", "cosine"]],
-    ["-u, --warmup <n>", "updates over which the learning rate rises (default: 0; baby: 100)", whole(0)],
-    ["-q, --final-lr-fraction <f>", "what the cosine schedule ends on (default: 0; baby: 0.1)", real(0, 1)],
+    ["--skip-loss-z <f>", "no update when the loss is so many deviations above the last 128; 0: always", real(0)],
+    ["--skip-norm-z <f>", "the same for the norm of the gradients (default for both: 0)", real(0)],
+    ["--on-nan <what>", "stop at a loss or gradient that is no number, or skip it (default: stop)", ["stop", "skip"]],
+    ["-k, --schedule <name>", "of the learning rate (default: constant; baby: cosine)", scheduleNames],
+    ["-u, --warmup <n>", "updates over which it rises, unless constant (default: 0; baby: 100)", whole(0)],
+    ["-q, --final-lr-fraction <f>", "of the peak, at the schedule's end (default: 0; baby: 0.1)", real(0, 1)],
     ["-v, --val-every <n>", "validate every n updates; 0: never (default: 10; baby: 250)", whole(0)],
     ["-m, --val-batches <n>", "batches of a validation (default: 10; baby: 20)", whole(1)],
     ["--final-val-batches <n>", "batches of the last validation (default: as -m; baby: 200)", whole(1)],
+    ["--early-stop <n>", "stop when n validations in a row were no better; 0: never (default: 0)", whole(0)],
+    ["--early-stop-delta <f>", "by how much a validation must be better (default: 0)", real(0)],
     ["-s, --sample-every <n>", "write a text every n updates; 0: never (default: 20; baby: 250)", whole(0)],
     ["-g, --sample-tokens <n>", "tokens of such a text (default: 64; baby: 128)", whole(1)],
     ["-n, --checkpoint-every <n>", "also save every n updates; 0: only at the end (default: 0)", whole(0)],
@@ -105,8 +128,8 @@ export function addTrainOptions(command: Command): Command {
   ];
   for (const [flags, description, values] of options) {
     const option = new Option(flags, description);
-    if (Array.isArray(values)) option.choices(values);
-    else if (values) option.argParser(hinted(flags, values));
+    if (typeof values === "function") option.argParser(hinted(flags, values));
+    else if (values) option.choices(values);
     command.addOption(option);
   }
   return addBackendOptions(command);
@@ -116,8 +139,8 @@ export function addTrainOptions(command: Command): Command {
 const twoLetterFlags: Readonly<Record<string, string>> = {
   nk: "All checkpoints are kept here; --checkpoint-every (-n) says how many there are",
   nm: "All checkpoints are kept here; --checkpoint-every (-n) says how many there are",
-  sl: "Against outliers there is --grad-clip",
-  sg: "Against outliers there is --grad-clip",
+  sl: "Here it is --skip-loss-z",
+  sg: "Here it is --skip-norm-z",
   lg: "It is about GPUs",
   ge: "It is about GPUs",
 };
@@ -135,19 +158,26 @@ function hinted(flags: string, parse: (text: string) => unknown): (text: string)
 const llmcDefaults: TrainSettings = {
   batch: 4,
   block: 64,
+  totalBatch: 0,
   steps: 41,
+  overfit: false,
   lr: 1e-4,
   beta1: 0.9,
   beta2: 0.999,
   eps: 1e-8,
   weightDecay: 0,
   gradClip: 0,
+  skipLossZ: 0,
+  skipNormZ: 0,
+  onNan: "stop",
   schedule: "constant",
   warmup: 0,
   finalLrFraction: 0,
   valEvery: 10,
   valBatches: 10,
   finalValBatches: 10,
+  earlyStop: 0,
+  earlyStopDelta: 0,
   sampleEvery: 20,
   sampleTokens: 64,
   checkpointEvery: 0,

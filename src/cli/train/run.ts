@@ -4,7 +4,7 @@ import { createBackend } from "../../backend/create.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { memoryNeeded, requireMemory } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
-import type { TrainEvent } from "../../train/events.ts";
+import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { RunFolder } from "../../train/run-folder.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
@@ -14,6 +14,7 @@ import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.t
 import { chooseModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { seedsOf, settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
+import { planUpdates, type Updates } from "./updates.ts";
 
 /** Everything that a run needs, found and checked; the weights are not made yet. */
 interface Run {
@@ -23,7 +24,7 @@ interface Run {
   readonly config: GPT2Config;
   readonly data: DataChoice;
   readonly loaders: Loaders;
-  readonly steps: number;
+  readonly updates: Updates;
 }
 
 /** What `llm-ts train` does. */
@@ -52,18 +53,23 @@ async function prepareRun(flags: TrainFlags, display: TrainDisplay): Promise<Run
   const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
   const settings = settingsOf(flags, config.maxT);
   const loaders = await openLoaders(data, flags, settings, config.V);
-  const steps = settings.steps < 0 ? loaders.train.batchesPerEpoch : settings.steps;
-  return { flags, settings, choice, config, data, loaders, steps };
+  const updates = planUpdates(flags, settings, loaders);
+  if (flags.warmup && settings.schedule === "constant")
+    display.remark(
+      "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
+    );
+  return { flags, settings, choice, config, data, loaders, updates };
 }
 
 const gpt2Vocabulary = 50257;
 
 async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
-  const { flags, settings, choice, config, data, loaders, steps } = run;
+  const { flags, settings, choice, config, data, loaders, updates } = run;
+  const { accumulate, steps, warmup } = updates;
   const { batch: B, block: T, sampleTokens } = settings;
   requireMemory(backend, config, {
     optimizer: true,
-    train: { B, T },
+    train: { B, T, accumulate },
     decode: settings.sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
   });
   const model = await choice.make(backend, config, data.tokenizer, {
@@ -79,18 +85,25 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     eps: settings.eps,
     weightDecay: settings.weightDecay,
     gradClip: settings.gradClip,
+    accumulate,
+    skipLossZ: settings.skipLossZ,
+    skipNormZ: settings.skipNormZ,
+    onNotFinite: settings.onNan,
     schedule: settings.schedule,
-    warmupSteps: settings.warmup,
+    warmupSteps: warmup,
     finalFraction: settings.finalLrFraction,
   });
   display.start(startOf(run, model, folder?.path));
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const events = trainer.run(loaders.train, {
     steps,
+    overfit: settings.overfit,
     valLoader: loaders.val,
     valEvery: settings.valEvery,
     valBatches: settings.valBatches,
     finalValBatches: settings.finalValBatches,
+    earlyStop: settings.earlyStop,
+    earlyStopDelta: settings.earlyStopDelta,
     sampleEvery: settings.sampleEvery,
     sampleTokens: settings.sampleTokens,
     sampleSeed: seedsOf(flags).sampleSeed,
@@ -103,6 +116,8 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
   const report = async (event: TrainEvent) => {
     await folder?.record(event);
     display.event(event);
+    const note = noteOf(event);
+    if (note !== undefined) display.remark(note);
     saved ||= event.type === "checkpoint";
     last = event;
   };
@@ -127,14 +142,14 @@ function finishing(folder: RunFolder | undefined): string {
 }
 
 /** What config.json keeps of a run, to repeat it. */
-function record({ settings, steps, data, loaders, flags }: Run): Record<string, unknown> {
+function record({ settings, updates, data, loaders, flags }: Run): Record<string, unknown> {
   return {
     data: { train: loaders.train.files, val: loaders.val?.files, name: data.name },
-    run: { ...settings, steps, ...seedsOf(flags) },
+    run: { ...settings, ...updates, ...seedsOf(flags) },
   };
 }
 
-function startOf({ choice, settings, data, loaders, steps }: Run, model: GPT2, folder?: string): RunStart {
+function startOf({ choice, settings, data, loaders, updates: { steps } }: Run, model: GPT2, folder?: string): RunStart {
   const { config, backend } = model;
   const { batch: B, block: T } = settings;
   const parameters = parameterCount(config);

@@ -1,0 +1,29 @@
+import { UsageError } from "../../errors.ts";
+import { batchesIn, checkWarmup } from "../../train/checks.ts";
+import type { Loaders } from "./data.ts";
+import type { TrainFlags, TrainSettings } from "./options.ts";
+
+/** What depends on the data's length and on each other: a run's updates. */
+export interface Updates {
+  /** Batches of one. */
+  readonly accumulate: number;
+  readonly steps: number;
+  readonly warmup: number;
+}
+
+/** UsageError when the options that count batches and updates do not fit together. */
+export function planUpdates({ warmup }: TrainFlags, settings: TrainSettings, { train, val }: Loaders): Updates {
+  const { batch: B, block: T, totalBatch, schedule, earlyStop } = settings;
+  const accumulate = totalBatch === 0 ? 1 : batchesIn(totalBatch, B, T);
+  const inEpoch = Math.floor(train.batchesPerEpoch / accumulate);
+  if (settings.steps < 0 && inEpoch === 0)
+    throw new UsageError(
+      `One pass over the data is ${train.batchesPerEpoch} batches of ${B} * ${T} tokens, and an update takes ` +
+        `${accumulate}. Choose a smaller --total-batch, or a number of updates (-x).`,
+    );
+  const steps = settings.steps < 0 ? inEpoch : settings.steps;
+  if (warmup !== undefined) checkWarmup({ schedule, warmupSteps: warmup }, steps);
+  if (earlyStop > 0 && !val)
+    throw new UsageError("--early-stop goes by the validation loss: it needs --val data, and --val-every above 0.");
+  return { accumulate, steps, warmup: Math.min(settings.warmup, steps) };
+}
