@@ -118,7 +118,8 @@ test("baby learns the bundled text's characters into a numbered folder, in which
   const { code, stdout } = await train(...args);
   expect(stdout).toMatch(/vocab_size: 65\n[\s\S]*\ngenerating:\n---\n[\s\S]+\n---\n/);
   expect(code).toBe(0);
-  const files = ["config.json", "main.log", "metrics.jsonl", "model_00000006.bin", "tokenizer.bin"];
+  const checkpoint = ["DONE_00000006", "checkpoint_00000006.json", "model_00000006.bin", "state_00000006_00000.bin"];
+  const files = [...checkpoint, "config.json", "main.log", "metrics.jsonl", "tokenizer.bin"].sort();
   expect(readdirSync(join(folder, "runs/baby-001")).sort()).toEqual(files);
   expect(readdirSync(env.LLM_TS_CACHE)).toEqual(["tinyshakespeare-char"]);
 

@@ -173,9 +173,14 @@ export async function listFolder(path: string): Promise<string[]> {
 export async function appendText(path: string, text: string, flush = false): Promise<void> {
   await explained(path, async () => {
     const handle = await open(path, "a");
+    const { size } = await handle.stat();
     try {
       await handle.appendFile(text);
       if (flush) await handle.sync();
+    } catch (error) {
+      // A full disk may have taken a part.
+      await handle.truncate(size);
+      throw error;
     } finally {
       await handle.close();
     }

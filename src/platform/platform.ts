@@ -102,7 +102,7 @@ export interface Platform {
   makeNewFolder(path: string): Promise<boolean>;
   /** The names of the files in a folder, hidden ones included, in code-unit order; none where there is no folder. */
   listFolder(path: string): Promise<string[]>;
-  /** Adds text to the end of a file, which is made where it is missing; `flush` waits until it is on disk. */
+  /** Adds text to a file, all or nothing; the file is made where it is missing. `flush` waits until it is on disk. */
   appendText(path: string, text: string, flush?: boolean): Promise<void>;
   /** Gives a file another name in the same folder; what had that name is gone. */
   renameFile(from: string, to: string): Promise<void>;

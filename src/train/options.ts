@@ -74,9 +74,10 @@ export interface RunOptions {
   readonly samplePrompt?: string;
   /**
    * Saves the model after `step` updates and says where: after the last update, and on interruption. What
-   * `Trainer.state` and `Trainer.moments` then give belongs to it.
+   * `Trainer.state` and `Trainer.moments` then give belongs to it. Without a path, nothing was saved, and the run goes
+   * on.
    */
-  readonly checkpoint?: (step: number) => Promise<string>;
+  readonly checkpoint?: (step: number) => Promise<string | undefined>;
   /** Call `checkpoint` also every so many updates; default 0: only at the end. */
   readonly checkpointEvery?: number;
   /** Ends the run after the step under way: `done` comes with `interrupted: true`. */

@@ -39,7 +39,7 @@ export interface EarlyStopPlan {
 
 export interface CheckpointPlan {
   readonly every: number;
-  readonly save: (step: number) => Promise<string>;
+  readonly save: (step: number) => Promise<string | undefined>;
 }
 
 /** What a plan depends on besides the options of the run. */

@@ -27,23 +27,30 @@ const read = (...path: string[]) => readFile(join(folder, ...path), "utf8");
 
 test("a run leaves its settings, events, llm.c's log, the tokenizer and the model", async () => {
   const run = await RunFolder.create(join(folder, "one"), model, "small", { steps: 3, learningRate: 1e-4 });
+  const trainer = new Trainer(model);
   const options = {
     steps: 3,
     valLoader: sameBatch(await loadFixture("gpt2_tiny")),
     sampleEvery: 0,
-    checkpoint: (step: number) => run.saveCheckpoint(model, step),
+    checkpoint: () => run.checkpoint(trainer),
   };
-  const events = await collect(new Trainer(model).run(sameBatch(await loadFixture("gpt2_tiny")), options));
+  const events = await collect(trainer.run(sameBatch(await loadFixture("gpt2_tiny")), options));
   for (const event of events) await run.record(event);
+  expect(await readdir(join(folder, "one"))).toContain("run.lock");
+  await run.close();
 
   expect((await readdir(join(folder, "one"))).sort()).toEqual([
+    "DONE_00000003",
+    "checkpoint_00000003.json",
     "config.json",
     "main.log",
     "metrics.jsonl",
     "model_00000003.bin",
+    "state_00000003_00000.bin",
     "tokenizer.bin",
   ]);
   expect(JSON.parse(await read("one", "config.json"))).toMatchObject({
+    version: 1,
     model: { name: "small", L: 1, NH: 2, C: 8, V: 256, maxT: 12, tokenizer: "byte" },
     backend: { name: "reference", threads: 1, fma: false },
     steps: 3,
@@ -60,7 +67,12 @@ test("a run leaves its settings, events, llm.c's log, the tokenizer and the mode
 });
 
 test("a folder that holds a run is refused, an empty one and one with other files are not", async () => {
-  await RunFolder.create(join(folder, "taken"), model, "small");
+  const taken = await RunFolder.create(join(folder, "taken"), model, "small");
+  await expect(RunFolder.create(join(folder, "taken"), model, "small")).rejects.toThrow(
+    `which process ${process.pid} on `,
+  );
+  await expect(RunFolder.open(join(folder, "taken"))).rejects.toThrow(/run\.lock is held by process/);
+  await taken.close();
   const before = await read("taken", "config.json");
   const again = RunFolder.create(join(folder, "taken"), model, "small");
   await expect(again).rejects.toThrow(InputError);

@@ -1,9 +1,25 @@
 import { platform } from "#platform";
 import type { GPT2 } from "../api/gpt2.ts";
-import { InputError } from "../errors.ts";
-import { save } from "../format/save.ts";
+import { inFolder } from "../data/dataset.ts";
+import { InputError, LlmError, UsageError } from "../errors.ts";
+import { modelFormatProblem } from "../format/model.ts";
+import { save, saveText } from "../format/save.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
+import type { FileLock, LockOwner } from "../platform/platform.ts";
+import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { CheckpointInfo } from "./checkpoint-info.ts";
+import {
+  checkpointPaths,
+  completeSteps,
+  pruneCheckpoints,
+  putAsideAfter,
+  type Retention,
+  removeTemporaries,
+} from "./checkpoint-list.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
+import { type RunConfig, readRunConfig, runConfigVersion } from "./run-config.ts";
+import { type Checkpointed, keepLines, keptLog, keptMetrics } from "./run-log.ts";
+import type { Trainer } from "./trainer.ts";
 
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", "metrics.jsonl", "main.log"];
@@ -15,23 +31,30 @@ const WRITE_EVERY_MS = 250;
 
 /**
  * What a run leaves on disk: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
- * prints it), main.log (llm.c's lines), tokenizer.bin, and model_%08d.bin for every checkpoint, by its updates.
+ * prints it, the samples among them), main.log (llm.c's lines), tokenizer.bin, and for every checkpoint, by its updates,
+ * llm.c's model_%08d.bin, state_%08d_00000.bin and DONE_%08d with checkpoint_%08d.json. One process at a time has it:
+ * run.lock says which.
  */
 export class RunFolder {
   readonly path: string;
+  readonly #lock: FileLock;
+  #config: RunConfig | undefined;
+  #written = 0;
   /** Lines that wait to be written. */
   #metrics = "";
   #log = "";
-  #written = 0;
+  /** The checkpoint that the trainer stands at. */
+  #newest: CheckpointInfo | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, lock: FileLock) {
     this.path = path;
+    this.#lock = lock;
   }
 
   /**
    * Makes `path` a run folder. A path that ends in a slash gets a new numbered folder inside, named after the model:
    * runs/ becomes runs/baby-001. `settings` goes into config.json beside what the model itself tells. InputError when
-   * the folder already holds a run, is a file, or cannot be written.
+   * the folder already holds a run, is a file, or cannot be written; UsageError when llm.c's files cannot hold the model.
    */
   static async create(
     path: string,
@@ -39,37 +62,79 @@ export class RunFolder {
     modelName: string,
     settings: Readonly<Record<string, unknown>> = {},
   ): Promise<RunFolder> {
-    const folder = new RunFolder(/[/\\]$/.test(path) ? await makeNumbered(path, modelName) : await makeNamed(path));
-    const { backend, config, tokenizer } = model;
-    const { name, threads, fma, description } = backend;
-    const content = {
-      created: new Date().toISOString(),
-      model: { name: modelName, ...config, tokenizer: tokenizer?.kind },
-      backend: { name, threads, fma, description },
-      ...settings,
-    };
-    await save(folder.file("config.json"), (sink) =>
-      sink.write(new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`)),
-    );
-    if (tokenizer)
-      await save(folder.file("tokenizer.bin"), (sink) =>
-        writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText),
-      );
-    return folder;
+    const folder = await RunFolder.#take(isParent(path) ? await makeNumbered(path, modelName) : await makeNamed(path));
+    try {
+      await folder.begin(model, modelName, settings);
+      return folder;
+    } catch (error) {
+      await folder.close();
+      throw error;
+    }
+  }
+
+  /** Opens the folder of a run to continue it. InputError when it is another process's, or of an unknown version. */
+  static async open(path: string): Promise<RunFolder> {
+    const folder = await RunFolder.#take(path);
+    try {
+      folder.#config = await readRunConfig(path);
+      await removeTemporaries(path);
+      return folder;
+    } catch (error) {
+      await folder.close();
+      throw error;
+    }
+  }
+
+  /** Whether a folder holds a run, llm.c's included. */
+  static async holdsRun(path: string): Promise<boolean> {
+    return (await runFileIn(path)) !== undefined;
   }
 
   /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
   static async check(path: string): Promise<void> {
-    const isParent = /[/\\]$/.test(path);
-    if (isParent) await platform.makeFolder(path);
-    const folder = isParent ? path.replace(/[/\\]+$/, "") : await makeNamed(path);
+    if (isParent(path)) await platform.makeFolder(path);
+    const folder = isParent(path) ? path.replace(/[/\\]+$/, "") : await makeNamed(path);
     const probe = await platform.createSink(`${folder}/.llm-ts`);
     await probe.abort();
   }
 
+  static async #take(path: string): Promise<RunFolder> {
+    return new RunFolder(path, await platform.lockFile(inFolder(path, lockName)));
+  }
+
+  /** What config.json holds; undefined for a run of llm.c's that was not continued yet. */
+  get config(): RunConfig | undefined {
+    return this.#config;
+  }
+
+  /** The process that had this folder and ended without giving it back: killed, or lost with its machine. */
+  get takenFrom(): LockOwner | undefined {
+    return this.#lock.takenFrom;
+  }
+
   /** The path of a file in this folder. */
   file(name: string): string {
-    return `${this.path}/${name}`;
+    return inFolder(this.path, name);
+  }
+
+  /** Writes config.json and the tokenizer: of a new run, or of one that goes on with other settings. */
+  async begin(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const { backend, config, tokenizer } = model;
+    const problem = modelFormatProblem(config);
+    if (problem)
+      throw new UsageError(`A run folder's checkpoints are llm.c's, which cannot hold this model: ${problem}.`);
+    const { name, threads, fma, description } = backend;
+    const content: RunConfig = {
+      version: runConfigVersion,
+      created: this.#config?.created ?? new Date().toISOString(),
+      model: { name: modelName, ...config, tokenizer: tokenizer?.kind },
+      backend: { name, threads, fma, description },
+      ...settings,
+    };
+    await saveText(this.file("config.json"), `${JSON.stringify(content, null, 2)}\n`);
+    this.#config = content;
+    if (tokenizer)
+      await save(this.file("tokenizer.bin"), (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
   }
 
   /** Writes an event down: a step within a quarter of a second, everything else, and all before it, at once. */
@@ -79,33 +144,87 @@ export class RunFolder {
     if (event.type !== "step" || performance.now() - this.#written >= WRITE_EVERY_MS) await this.flush();
   }
 
-  /** Writes what waits: for a run that ends without its `done`. */
-  async flush(): Promise<void> {
-    const [metrics, log] = [this.#metrics, this.#log];
-    this.#metrics = "";
-    this.#log = "";
-    if (metrics !== "") await platform.appendText(this.file("metrics.jsonl"), metrics);
-    if (log !== "") await platform.appendText(this.file("main.log"), log);
+  /**
+   * Writes what waits; `toDisk`: so that it survives a power cut. What cannot be written, on a full disk, waits on: the
+   * next call tries again.
+   */
+  async flush(toDisk = false): Promise<void> {
     this.#written = performance.now();
+    const [metrics, log] = [this.#metrics, this.#log];
+    if (metrics !== "" || toDisk) await platform.appendText(this.file("metrics.jsonl"), metrics, toDisk);
+    this.#metrics = this.#metrics.slice(metrics.length);
+    if (log !== "" || toDisk) await platform.appendText(this.file("main.log"), log, toDisk);
+    this.#log = this.#log.slice(log.length);
   }
 
-  /** Saves the model as it is after `step` updates, and gives the file's path: `checkpoint` of `Trainer.run`. */
-  async saveCheckpoint(model: GPT2, step: number): Promise<string> {
-    const path = this.file(`model_${String(step).padStart(8, "0")}.bin`);
-    await model.save(path);
-    return path;
+  /**
+   * Saves all that the trainer needs to go on, and gives the model's path: for `checkpoint` of `Trainer.run`. Then older
+   * checkpoints are removed; by default the last two are kept. InputError when the disk is full or the like: the
+   * checkpoints before stay.
+   */
+  async checkpoint(trainer: Trainer, retention: Retention = { keep: 2, keepEvery: 0 }): Promise<string> {
+    await this.flush(true);
+    this.#newest = await writeCheckpoint(this.path, trainer, this.#config ?? {}, this.#newest);
+    await pruneCheckpoints(this.path, retention);
+    return checkpointPaths(this.path, trainer.step).model;
+  }
+
+  /** The newest checkpoint that is whole; `onDamaged` is told of those that are not. */
+  async newestCheckpoint(onDamaged: (step: number, problem: string) => void): Promise<Checkpoint | undefined> {
+    for (const step of await completeSteps(this.path)) {
+      try {
+        return await openCheckpoint(this.path, step);
+      } catch (error) {
+        if (!(error instanceof LlmError)) throw error;
+        onDamaged(step, error.message);
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes the folder back to a checkpoint, or to before the first one: later checkpoints are put aside, and later lines of
+   * the logs removed. `state` is that of the trainer that goes on.
+   */
+  async goBackTo(checkpoint: Checkpoint | undefined, state?: Checkpointed): Promise<void> {
+    await putAsideAfter(this.path, checkpoint?.step ?? -1);
+    const from = state ?? { step: 0 };
+    await keepLines(this.file("metrics.jsonl"), keptMetrics(from));
+    await keepLines(this.file("main.log"), keptLog(from));
+    this.#newest = checkpoint?.info;
+  }
+
+  /** Writes what waits, and lets others have the folder. */
+  async close(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      await this.#lock.release();
+    }
   }
 }
 
+export const lockName = "run.lock";
+
+const isParent = (path: string) => /[/\\]$/.test(path);
+
+async function runFileIn(path: string): Promise<string | undefined> {
+  for (const name of runFiles) if (await platform.pathKind(inFolder(path, name))) return name;
+  return undefined;
+}
+
 async function makeNamed(path: string): Promise<string> {
-  const makeAnother = "Choose another folder, or end the path in a slash to get a new numbered folder inside it.";
   const kind = await platform.pathKind(path);
   if (kind === "file") throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
   if (kind === undefined) await platform.makeFolder(path);
-  for (const name of runFiles)
-    if (await platform.pathKind(`${path}/${name}`))
-      throw new InputError(`${path} already holds a run (${name} is there). ${makeAnother}`);
-  return path;
+  const name = await runFileIn(path);
+  if (name === undefined) return path;
+  const owner = await platform.lockOwner(inFolder(path, lockName));
+  const whose = owner ? `, which process ${owner.pid} on ${owner.host} has since ${owner.started}` : "";
+  throw new InputError(
+    `${path} already holds a run (${name} is there)${whose}. ${owner ? "Choose" : "Continue it with --resume (-y), choose"} ` +
+      "another folder, or end the path in a slash to get a new numbered folder inside it.",
+  );
 }
 
 async function makeNumbered(parent: string, modelName: string): Promise<string> {

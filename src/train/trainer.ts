@@ -9,7 +9,7 @@ import { evaluate, writeBatch } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { judge, type Verdict } from "./judge.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
-import { planRun, RunMemory, type RunPlan } from "./plan.ts";
+import { type CheckpointPlan, planRun, RunMemory, type RunPlan } from "./plan.ts";
 import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
 import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
@@ -179,8 +179,7 @@ export class Trainer {
         break;
       }
       if (signal?.aborted) break;
-      if (checkpoint && step > first && isTime(checkpoint.every))
-        yield { type: "checkpoint", step, path: await checkpoint.save(step) };
+      if (checkpoint && step > first && isTime(checkpoint.every)) yield* saved(checkpoint, step);
 
       const began = performance.now();
       const current = fetched ?? (await fetchBatches(loader, accumulate));
@@ -203,7 +202,7 @@ export class Trainer {
       yield { type: "step", step, loss, lr, norm: update.norm, ms, tokensPerSecond, ...update.verdict };
     }
     const { step, best, skipped } = state;
-    if (checkpoint && step > first) yield { type: "checkpoint", step, path: await checkpoint.save(step) };
+    if (checkpoint && step > first) yield* saved(checkpoint, step);
     yield {
       type: "done",
       step,
@@ -242,4 +241,10 @@ export class Trainer {
     }
     return { loss, norm, verdict, fetched };
   }
+}
+
+/** Saves, and reports it where it could be done. */
+async function* saved({ save }: CheckpointPlan, step: number): AsyncGenerator<TrainEvent, void, undefined> {
+  const path = await save(step);
+  if (path !== undefined) yield { type: "checkpoint", step, path };
 }

@@ -107,7 +107,7 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     sampleEvery: settings.sampleEvery,
     sampleTokens: settings.sampleTokens,
     sampleSeed: seedsOf(flags).sampleSeed,
-    checkpoint: folder && ((step) => folder.saveCheckpoint(model, step)),
+    checkpoint: folder && (() => folder.checkpoint(trainer)),
     checkpointEvery: settings.checkpointEvery,
     signal: interrupt.signal,
   });
@@ -125,11 +125,11 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     for await (const event of events) {
       // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
       if (event.type === "done" && folder && !saved)
-        await report({ type: "checkpoint", step: event.step, path: await folder.saveCheckpoint(model, event.step) });
+        await report({ type: "checkpoint", step: event.step, path: await folder.checkpoint(trainer) });
       await report(event);
     }
   } finally {
-    await folder?.flush();
+    await folder?.close();
   }
   const interrupted = last?.type === "done" && last.interrupted;
   display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, interrupted }));

@@ -1,0 +1,79 @@
+/** The checkpoints of a run folder, as files: which there are, which are kept, which are put aside. */
+import { platform } from "#platform";
+import { inFolder } from "../data/dataset.ts";
+
+/** llm.c's names, and one of our own. */
+export interface CheckpointPaths {
+  readonly model: string;
+  readonly state: string;
+  readonly info: string;
+  /** Empty, and written last: a checkpoint without it does not count. */
+  readonly done: string;
+}
+
+const digits = (step: number) => String(step).padStart(8, "0");
+
+export function checkpointPaths(folder: string, step: number): CheckpointPaths {
+  const path = (name: string) => inFolder(folder, name);
+  return {
+    model: path(`model_${digits(step)}.bin`),
+    state: path(`state_${digits(step)}_00000.bin`),
+    info: path(`checkpoint_${digits(step)}.json`),
+    done: path(`DONE_${digits(step)}`),
+  };
+}
+
+/** The steps of the complete checkpoints in a folder, the newest first. */
+export async function completeSteps(folder: string): Promise<number[]> {
+  return stepsOf(await platform.listFolder(folder), /^DONE_(\d+)$/);
+}
+
+function stepsOf(names: readonly string[], pattern: RegExp): number[] {
+  const steps = names.map((name) => pattern.exec(name)?.[1]).filter((step) => step !== undefined);
+  return [...new Set(steps.map(Number))].sort((a, b) => b - a);
+}
+
+export interface Retention {
+  /** How many of the newest checkpoints are kept; 0: all. */
+  readonly keep: number;
+  /** Checkpoints of steps that this divides are kept for ever; 0: none. */
+  readonly keepEvery: number;
+}
+
+/**
+ * Removes the checkpoints that are older than those to keep, and what is left of any that were never completed. A crash
+ * in between leaves no checkpoint that seems complete and is not: DONE goes first. The state goes last, so that a second
+ * attempt finds the rest.
+ */
+export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Retention): Promise<void> {
+  const complete = await completeSteps(folder);
+  const kept = complete.filter((step, age) => keep === 0 || age < keep || (keepEvery > 0 && step % keepEvery === 0));
+  // A model without a state is somebody's model: it stays.
+  const withState = stepsOf(await platform.listFolder(folder), /^state_(\d+)_00000\.bin$/);
+  for (const step of withState) if (!kept.includes(step)) await removeCheckpoint(folder, step);
+}
+
+async function removeCheckpoint(folder: string, step: number): Promise<void> {
+  const { done, model, info, state } = checkpointPaths(folder, step);
+  for (const path of [done, model, info, state]) await platform.removeFile(path);
+}
+
+/**
+ * Makes room for a run that goes on from `step`: later checkpoints, which are damaged or of a future that will not be,
+ * get the ending .damaged, and no longer count.
+ */
+export async function putAsideAfter(folder: string, step: number): Promise<void> {
+  for (const later of (await completeSteps(folder)).filter((other) => other > step)) {
+    const { done, model, info, state } = checkpointPaths(folder, later);
+    await platform.removeFile(done);
+    for (const path of [model, info, state])
+      if (await platform.pathKind(path)) await platform.renameFile(path, `${path}.damaged`);
+  }
+}
+
+/** Removes the temporary files that a killed process left. Only who holds the folder's lock may do this. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  for (const name of await platform.listFolder(folder))
+    if (/^(\.(model|state|checkpoint|DONE|config|metrics|main|tokenizer).*|run\.lock)\.[0-9a-f]{8}\.tmp$/.test(name))
+      await platform.removeFile(inFolder(folder, name));
+}

@@ -1,0 +1,217 @@
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bits, readSet } from "../../test/fixtures.ts";
+import { writeTokens } from "../../test/run-cli.ts";
+import { GPT2 } from "../api/gpt2.ts";
+import { TokenLoader, type TokenLoaderOptions } from "../data/loader.ts";
+import { InputError } from "../errors.ts";
+import { makeConfig } from "../model/config.ts";
+import { tensorNames } from "../model/parameters.ts";
+import { type Checkpoint, openCheckpoint, restoreCheckpoint } from "./checkpoint.ts";
+import { checkpointPaths, completeSteps } from "./checkpoint-list.ts";
+import type { TrainEvent } from "./events.ts";
+import { RunFolder } from "./run-folder.ts";
+import { Trainer } from "./trainer.ts";
+
+const config = makeConfig({ maxT: 8, V: 31, L: 2, NH: 2, C: 8 });
+const options = { learningRate: 1e-2, weightDecay: 0.1, gradClip: 1, skipLossZ: 3, skipNormZ: 3, accumulate: 2 };
+const sizes = { B: 2, T: 6 };
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "llm-ts-checkpoint-"));
+  // Shards of 3, 2 and 4 batches: an epoch is over in five updates of two batches.
+  for (const [i, count] of [40, 30, 50].entries()) writeTokens(join(folder, `d_${i}.bin`), count, config.V);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const openLoader = (order: TokenLoaderOptions["order"]) =>
+  TokenLoader.open(join(folder, "d_*.bin"), { ...sizes, order });
+const freshModel = () => GPT2.create(config, { backend: "reference" });
+
+/** Trains on from where the trainer is to `last`, with a checkpoint every `every` updates, and records all. */
+async function train(run: RunFolder, trainer: Trainer, order: TokenLoaderOptions["order"], last: number, every = 0) {
+  const loader = await openLoader(order);
+  const events = trainer.run(loader, {
+    steps: last - trainer.step,
+    valLoader: await openLoader("file"),
+    valEvery: 2,
+    valBatches: 2,
+    sampleEvery: 3,
+    sampleTokens: 4,
+    checkpoint: () => run.checkpoint(trainer, { keep: 0, keepEvery: 0 }),
+    checkpointEvery: every,
+  });
+  for await (const event of events) await run.record(event);
+}
+
+/** What a run's events say, without times and paths. */
+async function metricsOf(run: string) {
+  const lines = (await readFile(join(run, "metrics.jsonl"), "utf8")).trimEnd().split("\n");
+  return lines
+    .map((line): TrainEvent & { event: string } => JSON.parse(line))
+    .filter(({ event }) => event !== "checkpoint" && event !== "done")
+    .map((event) => ({ ...event, ms: 0, tokensPerSecond: 0 }));
+}
+
+const weightsOf = async ({ backend, parameters }: GPT2) => bits(await readSet(backend, parameters.weights));
+
+async function resume(path: string): Promise<{ run: RunFolder; trainer: Trainer; checkpoint: Checkpoint }> {
+  const run = await RunFolder.open(path);
+  const checkpoint = await run.newestCheckpoint((_, problem) => void problems.push(problem));
+  if (!checkpoint) throw new Error("there is no checkpoint");
+  const trainer = new Trainer(await GPT2.load(checkpoint.model, { backend: "reference" }), options);
+  await restoreCheckpoint(trainer, checkpoint);
+  await run.goBackTo(checkpoint, trainer.state());
+  return { run, trainer, checkpoint };
+}
+
+const problems: string[] = [];
+
+/** A run of `last` updates with checkpoints after each of them. */
+async function whole(name: string, order: TokenLoaderOptions["order"], last: number) {
+  const path = join(folder, name);
+  const trainer = new Trainer(await freshModel(), options);
+  const run = await RunFolder.create(path, trainer.model, "tiny", {});
+  await train(run, trainer, order, last, 1);
+  await run.close();
+  return { path, weights: await weightsOf(trainer.model) };
+}
+
+/** The folder as it was when the run was killed just after the checkpoint of `step`, having logged a little more. */
+async function killedAt(path: string, name: string, step: number): Promise<string> {
+  const killed = join(folder, name);
+  await rm(killed, { recursive: true, force: true });
+  await RunFolder.create(killed, await freshModel(), "tiny", {}).then((run) => run.close());
+  const later = (file: string) => Number(/_(\d{8})/.exec(file)?.[1] ?? 0) > step;
+  for (const file of await readdir(path)) if (!later(file)) await copyFile(join(path, file), join(killed, file));
+  return killed;
+}
+
+describe.each(["file", "shuffle", "random"] as const)("a run on data in %s order", (order) => {
+  test("goes on from each of its checkpoints bit for bit, and its logs hold each step once", async () => {
+    const last = 7;
+    const { path, weights } = await whole(`whole-${order}`, order, last);
+    const log = await readFile(join(path, "main.log"), "utf8");
+    for (let step = 1; step < last; step++) {
+      const { run, trainer } = await resume(await killedAt(path, `killed-${order}`, step));
+      expect(trainer.step).toBe(step);
+      await train(run, trainer, order, last);
+      await run.close();
+      expect(await weightsOf(trainer.model)).toBe(weights);
+      expect(await metricsOf(run.path)).toEqual(await metricsOf(path));
+      expect(await readFile(join(run.path, "main.log"), "utf8")).toBe(log);
+    }
+  });
+});
+
+describe("damage", () => {
+  const damages: [what: string, harm: (paths: ReturnType<typeof checkpointPaths>) => Promise<void>, problem: RegExp][] =
+    [
+      ["a truncated model", ({ model }) => truncate(model, 5000), /has 5000 bytes, and \d+ were written/],
+      ["a bit of the model", ({ model }) => flipBit(model, 9001), /model_00000004\.bin: its sha256 is wrong/],
+      ["a bit of the state", ({ state }) => flipBit(state, 2077), /state_00000004_00000\.bin: its sha256 is wrong/],
+      ["a bit of the JSON", ({ info }) => flipBit(info, 900), /checkpoint_00000004\.json.*damaged/],
+      ["a missing state", ({ state }) => rm(state), /state_00000004_00000\.bin does not exist/],
+      ["an empty JSON", ({ info }) => writeFile(info, ""), /no valid JSON/],
+    ];
+
+  test.each(damages)("%s is found out, and the checkpoint before is used", async (_, harm, problem) => {
+    const { path, weights } = await whole("damaged", "shuffle", 4);
+    await harm(checkpointPaths(path, 4));
+    problems.length = 0;
+    const { run, trainer, checkpoint } = await resume(path);
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(checkpoint.step).toBe(3);
+    expect(await completeSteps(path)).toEqual([3, 2, 1]);
+    await train(run, trainer, "shuffle", 4);
+    await run.close();
+    expect(await weightsOf(trainer.model)).toBe(weights);
+    expect(await completeSteps(path)).toEqual([4, 3, 2, 1]);
+    await rm(path, { recursive: true });
+  });
+
+  test("a checkpoint of a later version is told apart from a damaged one", async () => {
+    const { path } = await whole("later", "file", 1);
+    const { info } = checkpointPaths(path, 1);
+    const { sha256, ...content } = JSON.parse(await readFile(info, "utf8"));
+    const later = { ...content, version: 2 };
+    const hash = createHash("sha256").update(JSON.stringify(later)).digest("hex");
+    await writeFile(info, JSON.stringify({ sha256: hash, ...later }));
+    expect(hash).not.toBe(sha256);
+    await expect(openCheckpoint(path, 1)).rejects.toThrow(/"version" is 2, expected 1.*Another version of llm-ts/);
+  });
+});
+
+async function flipBit(path: string, position: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[position] ^= 4;
+  await writeFile(path, bytes);
+}
+
+test("a run of llm.c's, which has no JSON, goes on as well as it can", async () => {
+  const { path, weights } = await whole("llmc", "shuffle", 5);
+  for (const step of [1, 2, 3, 4, 5]) await rm(checkpointPaths(path, step).info);
+  for (const file of ["DONE_00000005", "DONE_00000004", "config.json", "metrics.jsonl"]) await rm(join(path, file));
+  const { run, trainer, checkpoint } = await resume(path);
+  expect(checkpoint.info).toBeUndefined();
+  expect(run.config).toBeUndefined();
+  await train(run, trainer, "shuffle", 5);
+  await run.close();
+  // No update was an outlier in so few, so all that llm.c's files lack makes no difference to the weights.
+  expect(await weightsOf(trainer.model)).toBe(weights);
+});
+
+describe("which checkpoints are kept", () => {
+  test("the newest, and the major ones for ever; a model without a state is nobody's business", async () => {
+    const trainer = new Trainer(await freshModel(), options);
+    const path = join(folder, "kept");
+    const run = await RunFolder.create(path, trainer.model, "tiny", {});
+    await writeFile(join(path, "model_00000100.bin"), "mine");
+    const events = trainer.run(await openLoader("file"), {
+      steps: 9,
+      sampleEvery: 0,
+      checkpointEvery: 1,
+      checkpoint: () => run.checkpoint(trainer, { keep: 2, keepEvery: 4 }),
+    });
+    for await (const event of events) await run.record(event);
+    await run.close();
+    expect(await completeSteps(path)).toEqual([9, 8, 4]);
+    const names = (step: number) => Object.values(checkpointPaths(path, step));
+    const kept = [9, 8, 4].flatMap(names).map((name) => name.slice(path.length + 1));
+    const others = ["config.json", "main.log", "metrics.jsonl", "model_00000100.bin"];
+    expect((await readdir(path)).sort()).toEqual([...kept, ...others].sort());
+  });
+
+  test("a checkpoint that cannot be written leaves nothing, and those before it stay", async () => {
+    const trainer = new Trainer(await freshModel(), options);
+    const path = join(folder, "unwritable");
+    const run = await RunFolder.create(path, trainer.model, "tiny", {});
+    await train(run, trainer, "file", 1);
+    const before = await readdir(path);
+    // A folder stands where the model of the next checkpoint belongs.
+    await mkdir(checkpointPaths(path, 2).model);
+    await expect(train(run, trainer, "file", 2)).rejects.toThrow(InputError);
+    expect((await readdir(path)).filter((name) => name !== "model_00000002.bin")).toEqual(before);
+    await run.close();
+  });
+});
+
+test("a trainer is what it was, all numbers of it", async () => {
+  const { path } = await whole("same", "random", 3);
+  const { run, trainer } = await resume(path);
+  const again = new Trainer(await GPT2.load(checkpointPaths(path, 3).model, { backend: "reference" }), options);
+  await restoreCheckpoint(again, await openCheckpoint(path, 3));
+  expect(again.state()).toEqual(trainer.state());
+  expect(trainer.state().loader?.order).toBe("random");
+  for (const kind of ["m", "v"] as const) {
+    const set = again.moments()[kind];
+    const values = await readSet(again.model.backend, set);
+    expect(values).toEqual(await readSet(trainer.model.backend, trainer.moments()[kind]));
+    expect(tensorNames.some((name) => values[name].some((value) => value !== 0))).toBe(true);
+  }
+  await run.close();
+});

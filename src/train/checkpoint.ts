@@ -1,0 +1,160 @@
+/** Writing and reading the checkpoints of a run: llm.c's model, state and DONE files, and checkpoint_%08d.json. */
+import { platform } from "#platform";
+import { view } from "../backend/backend.ts";
+import { InputError } from "../errors.ts";
+import { readModelHeader, writeModel } from "../format/model.ts";
+import { type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
+import { type FileHash, saveHashed, saveText } from "../format/save.ts";
+import type { OnChunk, ReadChunk } from "../format/tensors.ts";
+import type { TensorSet } from "../model/parameters.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
+import { type CheckpointInfo, formatCheckpointInfo, parseCheckpointInfo } from "./checkpoint-info.ts";
+import { type CheckpointPaths, checkpointPaths } from "./checkpoint-list.ts";
+import { readText } from "./json.ts";
+import { initialState, type TrainerState } from "./state.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** A checkpoint that was found whole. */
+export interface Checkpoint {
+  readonly folder: string;
+  readonly step: number;
+  /** The path of the model, for `GPT2.load`. */
+  readonly model: string;
+  /** Undefined for one of llm.c's own: nothing says then what its files should be, nor what they belong to. */
+  readonly info?: CheckpointInfo;
+}
+
+/**
+ * Saves a trainer between two updates. Each file appears whole, with its sha256 taken on the way; DONE comes last. A piece
+ * of at most 8 MB is in memory at a time. `before` is the checkpoint that the trainer stands at, if there is one: where
+ * no update was made since, only what belongs to no update is written. Where it fails, what was written is removed.
+ */
+export async function writeCheckpoint(
+  folder: string,
+  trainer: Trainer,
+  config: CheckpointInfo["config"],
+  before?: CheckpointInfo,
+): Promise<CheckpointInfo> {
+  const { step } = trainer;
+  const paths = checkpointPaths(folder, step);
+  const wasThere = (await platform.pathKind(paths.done)) !== undefined;
+  try {
+    const files = before?.step === step ? before.files : await writeTensors(paths, trainer);
+    const info = describe(trainer, files, config);
+    await saveText(paths.info, formatCheckpointInfo(info));
+    await saveText(paths.done, "");
+    return info;
+  } catch (error) {
+    // What cannot be removed either matters less than why it is there.
+    if (!wasThere) await Promise.allSettled(Object.values(paths).map((path) => platform.removeFile(path)));
+    throw error;
+  }
+}
+
+async function writeTensors(paths: CheckpointPaths, trainer: Trainer): Promise<CheckpointInfo["files"]> {
+  const { config, weights } = trainer.model.parameters;
+  return {
+    [nameOf(paths.state)]: await saveHashed(paths.state, (out) => writeState(out, trainer)),
+    [nameOf(paths.model)]: await saveHashed(paths.model, (out) => writeModel(out, config, readerOf(trainer, weights))),
+  };
+}
+
+function describe(trainer: Trainer, files: CheckpointInfo["files"], config: CheckpointInfo["config"]): CheckpointInfo {
+  const { name, threads, fma } = trainer.model.backend;
+  const { loader, ...state } = trainer.state();
+  return {
+    step: trainer.step,
+    files,
+    backend: { name, threads, fma },
+    trainer: state,
+    loader: loader && loader.order !== "random" ? { order: loader.order } : loader,
+    written: new Date().toISOString(),
+    config,
+  };
+}
+
+async function writeState(out: Appender, trainer: Trainer): Promise<void> {
+  const { step, loader } = trainer.state();
+  const position = loader && loader.order !== "random" ? loader : { shard: 0, sample: 0 };
+  const { m, v } = trainer.moments();
+  const shuffle = loader?.order === "shuffle" ? loader : undefined;
+  const { shard, sample } = position;
+  const content = { step, shard, sample, shuffle };
+  await writeOptimizerState(out, trainer.model.config, content, readerOf(trainer, m), readerOf(trainer, v));
+}
+
+/** Reads pieces of tensors out of a backend's memory. */
+function readerOf({ model: { backend } }: Trainer, tensors: TensorSet): ReadChunk {
+  return (name, start, length) => backend.read(view(tensors[name], start, [length]));
+}
+
+function writerOf({ model: { backend } }: Trainer, tensors: TensorSet): OnChunk {
+  return (name, start, data) => backend.write(view(tensors[name], start, [data.length]), data);
+}
+
+const nameOf = (path: string) => path.replace(/^.*[/\\]/s, "");
+
+/** Opens a checkpoint and compares its files with their sha256. InputError says what is damaged or missing. */
+export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
+  const paths = checkpointPaths(folder, step);
+  const isLlmc = (await platform.pathKind(paths.info)) === undefined;
+  const info = isLlmc ? undefined : parseCheckpointInfo(paths.info, await readText(paths.info));
+  for (const path of [paths.model, paths.state]) {
+    const expected = info?.files[nameOf(path)];
+    if (info && !expected) throw new InputError(`${paths.info} does not speak of ${nameOf(path)}: it is damaged.`);
+    if (expected) await checkFile(path, expected);
+  }
+  // Without hashes there are still the sizes that the headers ask for.
+  await withSource(paths.model, async (model) => {
+    const { config } = await readModelHeader(model);
+    await withSource(paths.state, async (state) => {
+      const { step: found } = await readOptimizerState(state, config);
+      if (found !== step) throw new InputError(`${paths.state} is of step ${found}: it is another checkpoint's.`);
+    });
+  });
+  return { folder, step, model: paths.model, info };
+}
+
+async function checkFile(path: string, expected: FileHash): Promise<void> {
+  const hash = platform.sha256();
+  await withSource(path, async (source) => {
+    if (source.size !== expected.bytes)
+      throw new InputError(`${path} has ${source.size} bytes, and ${expected.bytes} were written.`);
+    for (let start = 0; start < source.size; start += piece)
+      hash.update(await source.read(start, Math.min(piece, source.size - start)));
+  });
+  if (hash.digest() !== expected.sha256) throw new InputError(`${path}: its sha256 is wrong, so its content changed.`);
+}
+
+const piece = 1 << 20;
+
+async function withSource<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  const source = await platform.openSource(path);
+  try {
+    return await use(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Makes a trainer, whose model was loaded from the checkpoint, what the checkpoint's was. */
+export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
+  const { state: path } = checkpointPaths(checkpoint.folder, checkpoint.step);
+  await withSource(path, async (source) => {
+    const file = await readOptimizerState(source, trainer.model.config);
+    const { m, v } = trainer.moments();
+    await file.readMoments(writerOf(trainer, m), writerOf(trainer, v));
+    await file.readMasterWeights?.(writerOf(trainer, trainer.model.parameters.weights));
+    trainer.restore(trainerState(checkpoint, file));
+  });
+  await trainer.model.backend.sync();
+}
+
+function trainerState({ info, step }: Checkpoint, { shard, sample, shuffle }: OptimizerStateFile): TrainerState {
+  const llmcLoader: TrainerState["loader"] = shuffle
+    ? { order: "shuffle", shard, sample, ...shuffle }
+    : { order: "file", shard, sample };
+  if (!info) return { ...initialState(), step, batches: step, loader: llmcLoader };
+  if (!info.loader) return info.trainer;
+  return { ...info.trainer, loader: "random" in info.loader ? info.loader : llmcLoader };
+}

@@ -1,0 +1,27 @@
+import { platform } from "#platform";
+import { inFolder } from "../data/dataset.ts";
+import { InputError } from "../errors.ts";
+import { parseObject, readText } from "./json.ts";
+
+/** What config.json holds: its version, and whatever else is needed to repeat the run. */
+export interface RunConfig {
+  readonly version: number;
+  readonly created: string;
+  readonly [field: string]: unknown;
+}
+
+/** Raised when a reader of the version before could not continue the run. */
+export const runConfigVersion = 1;
+
+/** The config.json of a run folder; undefined when there is none. InputError when it is damaged, or of another version. */
+export async function readRunConfig(folder: string): Promise<RunConfig | undefined> {
+  const path = inFolder(folder, "config.json");
+  if ((await platform.pathKind(path)) === undefined) return undefined;
+  const content = parseObject(path, await readText(path));
+  const { version, created } = content;
+  if (version === runConfigVersion && typeof created === "string") return { ...content, version, created };
+  throw new InputError(
+    `${path}: "version" is ${JSON.stringify(version) ?? "missing"}, expected ${runConfigVersion}. Another version of ` +
+      `llm-ts wrote this run: continue it with that one, or train its model on in a new folder (--model ${folder}).`,
+  );
+}
