@@ -20,6 +20,7 @@ const rooms = [
   "api",
   "train",
   "verify",
+  "plot",
   "bench",
   "index.ts",
   "cli",

@@ -1,4 +1,5 @@
 /** A report as tables, for people. */
+import { table } from "../plot/table.ts";
 import { bandwidth } from "./limits.ts";
 import { type BenchReport, type Figure, isFigure, type Problem, type Profile, type Row } from "./report.ts";
 
@@ -105,15 +106,4 @@ function percent(share: number): string {
 
 function milliseconds(ms: number): string {
   return ms >= 100 ? ms.toFixed(0) : ms.toFixed(ms >= 10 ? 1 : 2);
-}
-
-/** The first column to the left, all others to the right. */
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const lines = [head, ...body];
-  const widths = head.map((_, column) => Math.max(...lines.map((cells) => cells[column].length)));
-  const text = lines.map((cells) =>
-    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join("  "),
-  );
-  const [first, ...rest] = text.map((line) => line.trimEnd());
-  return `${[first, "─".repeat(widths.reduce((sum, width) => sum + width + 2, -2)), ...rest].join("\n")}\n`;
 }

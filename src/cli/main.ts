@@ -9,12 +9,26 @@ import { examples } from "./examples.ts";
 import { addGenerate } from "./generate.ts";
 import { addInfo } from "./info.ts";
 import { endQuietlyOnClosedPipe, reportError } from "./output.ts";
+import { addPlot } from "./plot.ts";
 import { addPrepare } from "./prepare.ts";
+import { addRuns } from "./runs.ts";
 import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
-const commands = [addPrepare, addTrain, addGenerate, addVerify, addDebugState, addEncode, addDecode, addInfo, addBench];
+const commands = [
+  addPrepare,
+  addTrain,
+  addGenerate,
+  addVerify,
+  addDebugState,
+  addEncode,
+  addDecode,
+  addInfo,
+  addRuns,
+  addPlot,
+  addBench,
+];
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 

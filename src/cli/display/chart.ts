@@ -1,59 +1,87 @@
 import { plot } from "asciichart";
-import type { Paint } from "./paint.ts";
+import { extent } from "d3-array";
+import type { Point } from "../../train/read-run.ts";
 import { grouped } from "./text.ts";
 
-export interface Point {
-  readonly step: number;
-  readonly loss: number;
+/** Points of one kind, and how they look. */
+export interface Series {
+  readonly label: string;
+  readonly points: readonly Point[];
+  /** Colours a piece of text. */
+  readonly style: (text: string) => string;
 }
 
-export interface LossChart {
-  /** Training losses, one a step, and validation losses, fewer. */
-  readonly train: readonly Point[];
-  readonly val: readonly Point[];
+export interface Chart {
+  /** Drawn as lines, and as dots. */
+  readonly curves: readonly Series[];
+  readonly marks: readonly Series[];
   /** Characters that a line may have, and lines for the curves. */
   readonly width: number;
   readonly height: number;
-  readonly paint: Paint;
+  /** A value in `labelWidth` - 2 characters at most; default: with two decimals. */
+  readonly format?: (value: number) => string;
 }
 
 /** Of a label like "   5.27" with the axis behind it. */
-const labelWidth = 8;
-/** Of the legend, when it stands in one line. */
-const legendWidth = 46;
+export const labelWidth = 8;
 
-/** The losses of a run as a drawing, ready to print; empty when there are too few to draw. */
-export function lossChart({ train, val, width, height, paint }: LossChart): string {
-  const finite = train.filter(({ loss }) => Number.isFinite(loss));
+/** Curves over the steps of a run as a drawing, ready to print; empty when there is too little to draw. */
+export function chart({ curves, marks, width, height, format = (value) => value.toFixed(2) }: Chart): string {
+  const lines = curves.map(finite).filter(({ points }) => points.length >= 2);
   const columns = Math.min(width - labelWidth - 4, 100);
-  if (finite.length < 2 || columns < 20) return "";
-  const first = finite[0].step;
-  const last = Math.max(finite[finite.length - 1].step + 1, val.at(-1)?.step ?? 0);
+  if (lines.length === 0 || columns < 20) return "";
+  const first = Math.min(...lines.map(({ points }) => points[0].step));
+  const dots = marks.map(finite).map((one) => ({ ...one, points: one.points.filter(({ step }) => step >= first) }));
+  const last = Math.max(
+    ...lines.map(({ points }) => points[points.length - 1].step + 1),
+    ...dots.map(({ points }) => points.at(-1)?.step ?? 0),
+  );
 
-  const curve = resample(finite, first, last, columns);
-  const marks = val.filter(({ step, loss }) => step >= first && Number.isFinite(loss));
-  const losses = [...curve, ...marks.map(({ loss }) => loss)].sort((a, b) => a - b);
-  const [min, max] = [losses[0], losses[losses.length - 1]];
+  const drawn = lines.map((line) => ({ ...line, values: resample(line.points, first, last, columns) }));
+  const values = drawn.map((one) => one.values);
+  const [min = 0, max = 0] = extent([...values.flat(), ...dots.flatMap(({ points }) => points.map((p) => p.value))]);
   if (min === max) return "";
-  const format = (value: number) => `${value.toFixed(2).padStart(labelWidth - 2)} `;
-  const rows = plot(curve, { min, max, height, format, offset: 2 }).split("\n");
-
-  // asciichart's own rounding, so that a mark lies on the line where the losses are the same.
-  const lineOf = (loss: number) => Math.round((loss * height) / (max - min)) - Math.round((min * height) / (max - min));
-  const cells = rows.map((row) => Array.from(row, (cell, x) => (x < labelWidth ? cell : paint.cyan(cell))));
-  for (const { step, loss } of marks) {
-    const column = Math.round(((step - first) / (last - first)) * (columns - 1));
-    cells[rows.length - 1 - lineOf(loss)][labelWidth + column] = paint.yellow("●");
+  const cells: string[][] = [];
+  for (const { values, style } of drawn) {
+    const padded = (value: number) => `${format(value).padStart(labelWidth - 2)} `;
+    const rows = plot(values, { min, max, height, format: padded, offset: 2 }).split("\n");
+    for (const [y, row] of rows.entries()) {
+      cells[y] ??= Array.from({ length: labelWidth + columns }, () => " ");
+      for (const [x, cell] of Array.from(row).entries())
+        if (cell !== " ") cells[y][x] = x < labelWidth ? cell : style(cell);
+    }
   }
-  const legend = [paint.cyan("─ training loss, smoothed")];
-  if (marks.length > 0) legend.push(paint.yellow("● validation loss"));
-  const indent = " ".repeat(labelWidth + 1);
-  const legendLines = columns < legendWidth ? legend : [legend.join("   ")];
+  // asciichart's own rounding, so that a mark lies on the line where the values are the same.
+  const lineOf = (value: number) =>
+    Math.round((value * height) / (max - min)) - Math.round((min * height) / (max - min));
+  for (const { points, style } of dots)
+    for (const { step, value } of points) {
+      const column = Math.round(((step - first) / (last - first)) * (columns - 1));
+      cells[cells.length - 1 - lineOf(value)][labelWidth + column] = style("●");
+    }
   return [
-    ...legendLines.map((text) => indent + text),
+    ...legend(lines, dots, columns),
     ...cells.map((row) => row.join("").trimEnd()),
     ...axis(first, last, columns),
   ].join("\n");
+}
+
+function finite(series: Series): Series {
+  return { ...series, points: series.points.filter(({ value }) => Number.isFinite(value)) };
+}
+
+/** Each label once, in one line where there is room. */
+function legend(curves: readonly Series[], marks: readonly Series[], columns: number): string[] {
+  const all = [
+    ...curves.map(({ label, style }) => ({ text: `─ ${label}`, style })),
+    ...marks.filter(({ points }) => points.length > 0).map(({ label, style }) => ({ text: `● ${label}`, style })),
+  ];
+  const entries = all.filter(({ text }, at) => all.findIndex((one) => one.text === text) === at);
+  const gap = "   ";
+  const indent = " ".repeat(labelWidth + 1);
+  const length = entries.reduce((sum, { text }) => sum + text.length + gap.length, -gap.length);
+  if (length < columns) return [indent + entries.map(({ text, style }) => style(text)).join(gap)];
+  return entries.map(({ text, style }) => indent + style(text.slice(0, columns)));
 }
 
 /** Step numbers below the curves: first, middle, last. */
@@ -66,16 +94,20 @@ function axis(first: number, last: number, columns: number): string[] {
   return [`${indent}└${"─".repeat(columns - 1)}`, `${indent} ${middle}${right.padStart(columns - middle.length)}`];
 }
 
-/** A value for each column: the mean of what falls into it or, where that is nothing, between its neighbours. */
+/**
+ * A value for each column up to the last point: the mean of what falls into it or, where that is nothing, between its
+ * neighbours.
+ */
 function resample(points: readonly Point[], first: number, last: number, columns: number): number[] {
   const width = (last - first) / (columns - 1);
+  const reached = Math.round((points[points.length - 1].step + 1 - first) / width) + 1;
   let next = 0;
-  return Array.from({ length: columns }, (_, column) => {
+  return Array.from({ length: Math.min(columns, reached) }, (_, column) => {
     const x = first + column * width;
     while (next < points.length && points[next].step < x - width / 2) next++;
     let sum = 0;
     let count = 0;
-    for (let i = next; i < points.length && points[i].step < x + width / 2; i++, count++) sum += points[i].loss;
+    for (let i = next; i < points.length && points[i].step < x + width / 2; i++, count++) sum += points[i].value;
     return count > 0 ? sum / count : between(points, next, x);
   });
 }
@@ -84,7 +116,7 @@ function resample(points: readonly Point[], first: number, last: number, columns
 function between(points: readonly Point[], next: number, x: number): number {
   const after = points[Math.min(next, points.length - 1)];
   const before = points[Math.max(0, next - 1)];
-  if (after.step <= before.step || x >= after.step) return after.loss;
-  if (x <= before.step) return before.loss;
-  return before.loss + ((after.loss - before.loss) * (x - before.step)) / (after.step - before.step);
+  if (after.step <= before.step || x >= after.step) return after.value;
+  if (x <= before.step) return before.value;
+  return before.value + ((after.value - before.value) * (x - before.step)) / (after.step - before.step);
 }

@@ -1,26 +1,58 @@
 import { expect, test } from "vitest";
-import { barLine } from "./bar-line.ts";
-import { lossChart } from "./chart.ts";
+import { chart } from "./chart.ts";
 import type { Paint } from "./paint.ts";
+import { statusLines } from "./status-lines.ts";
 import { duration, printable, sampleText, short, wrap } from "./text.ts";
 
 const same = (text: string) => text;
 const plain: Paint = { bold: same, dim: same, green: same, yellow: same, cyan: same, red: same };
 
-test("the progress line fits every terminal", () => {
-  const progress = { step: 740, steps: 2000, loss: 1.8231, valLoss: 1.9402, tokensPerSecond: 41234, left: 38000 };
-  expect(barLine(progress, 79, plain)).toMatch(
-    /^ 37% {2}━+─+ {4}740\/2,000 {2}loss 1\.823 {2}val 1\.940 {2}41\.2k tok\/s {2}38 s left$/,
-  );
-  for (let width = 6; width < 200; width++) expect(barLine(progress, width, plain).length).toBeLessThanOrEqual(width);
-  expect(barLine({ step: 0, steps: 0 }, 40, plain)).toContain("100%");
+const progress = {
+  step: 740,
+  steps: 2000,
+  loss: 1.8231,
+  lastLoss: 1.90412,
+  valLoss: 1.9402,
+  bestValLoss: 1.9331,
+  tokensPerSecond: 41234,
+  norm: 0.41234,
+  lr: 9.4321e-4,
+  skipped: 3,
+  left: 38000,
+  hint: "Ctrl-C: save and end",
+};
+
+test("the live lines show everything where there is room", () => {
+  expect(statusLines(progress, 79, plain)).toEqual([
+    " 37%  ━━━━━━━━━━━━────────────────────    740/2,000      38 s left",
+    "      loss  1.8231  now  1.9041  val  1.9402  best  1.9331",
+    "      41.2k tok/s  norm  0.412  lr 9.43e-4  skipped 3  Ctrl-C: save and end",
+  ]);
 });
 
+test("the live lines fit every terminal", () => {
+  for (let width = 6; width < 200; width++)
+    for (const line of statusLines(progress, width, plain)) expect(line.length).toBeLessThanOrEqual(width);
+  expect(statusLines(progress, 40, plain).join("\n")).toContain("loss  1.8231  val  1.9402");
+  expect(statusLines({ step: 0, steps: 0 }, 40, plain)).toEqual([expect.stringContaining("100%")]);
+});
+
+test("nothing in the live lines moves sideways as numbers change", () => {
+  const earlier = { ...progress, step: 7, loss: 10.91, lastLoss: 11.2, valLoss: 10.5, bestValLoss: 10.5, left: 9e6 };
+  const later = { ...progress, step: 1999, norm: 12.3, tokensPerSecond: 980, left: 100 };
+  const labelsIn = (lines: string[]) => lines.map((line) => Array.from(line.matchAll(/[a-z/]{2,}/gi), (m) => m.index));
+  expect(labelsIn(statusLines(earlier, 79, plain))).toEqual(labelsIn(statusLines(later, 79, plain)));
+});
+
+const points = (values: number[], every = 1) => values.map((value, at) => ({ step: at * every, value }));
+
 test("the chart fits every terminal, and marks every validation", () => {
-  const train = Array.from({ length: 2000 }, (_, step) => ({ step, loss: 1.5 + 2.7 * Math.exp(-step / 300) }));
-  const val = [0, 500, 1000, 1500, 2000].map((step) => ({ step, loss: 1.6 + 2.6 * Math.exp(-step / 300) }));
+  const train = Array.from({ length: 2000 }, (_, step) => 1.5 + 2.7 * Math.exp(-step / 300));
+  const val = [0, 500, 1000, 1500, 2000].map((step) => 1.6 + 2.6 * Math.exp(-step / 300));
+  const curves = [{ label: "training", points: points(train), style: same }];
+  const marks = [{ label: "validation", points: points(val, 500), style: same }];
   for (const width of [40, 80, 200]) {
-    const lines = lossChart({ train, val, width, height: 10, paint: plain }).split("\n");
+    const lines = chart({ curves, marks, width, height: 10 }).split("\n");
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
     // Five, and one in the legend.
     expect(lines.join("").match(/●/g)).toHaveLength(6);
@@ -28,14 +60,24 @@ test("the chart fits every terminal, and marks every validation", () => {
   }
 });
 
+test("a chart holds several curves, each as long as it is", () => {
+  const styled = (name: string) => (text: string) => text.replaceAll(/[─╭╮╰╯│]/g, name);
+  const curves = [
+    { label: "long", points: points([4, 3, 2, 1, 1, 1]), style: styled("a") },
+    { label: "short", points: points([5, 5, 5]), style: styled("b") },
+  ];
+  const [legend, ...rows] = chart({ curves, marks: [], width: 72, height: 8 }).split("\n");
+  expect(legend.trim()).toBe("a long   b short");
+  expect(rows[0]).toMatch(/5\.00 ┼b{25,36}$/);
+  expect(rows.join("\n")).toMatch(/1\.00 ┤ +a+\n/);
+});
+
 test("a chart of nothing, of one point, of a flat line or in no room is left out", () => {
-  const chart = (losses: number[], width = 80) => {
-    const train = losses.map((loss, step) => ({ step, loss }));
-    return lossChart({ train, val: [], width, height: 10, paint: plain });
-  };
-  for (const losses of [[], [1], [2, 2, 2], [Number.NaN, Number.NaN]]) expect(chart(losses)).toBe("");
-  expect(chart([3, 2, 1], 20)).toBe("");
-  expect(chart([3, Number.NaN, 1])).not.toContain("NaN");
+  const draw = (values: number[], width = 80) =>
+    chart({ curves: [{ label: "", points: points(values), style: same }], marks: [], width, height: 10 });
+  for (const values of [[], [1], [2, 2, 2], [Number.NaN, Number.NaN]]) expect(draw(values)).toBe("");
+  expect(draw([3, 2, 1], 20)).toBe("");
+  expect(draw([3, Number.NaN, 1])).not.toContain("NaN");
 });
 
 test("numbers and times are short", () => {

@@ -1,8 +1,9 @@
 import type { GPT2Config } from "../../model/config.ts";
 import type { TrainEvent } from "../../train/events.ts";
+import type { Cadence } from "./time-left.ts";
 
 /** What is known of a run before its first update. */
-export interface RunStart {
+export interface RunStart extends Cadence {
   readonly config: GPT2Config;
   readonly parameters: number;
   /** Numbers that the activations of one batch and their gradients hold. */
@@ -11,7 +12,6 @@ export interface RunStart {
   readonly valBatches: number;
   readonly B: number;
   readonly T: number;
-  readonly steps: number;
   /** Where the model, the data and the computing come from, for people. */
   readonly model: string;
   readonly data: string;

@@ -1,74 +1,77 @@
-import { SingleBar } from "cli-progress";
+import { BoundedPoints, Smoothed } from "../../plot/points.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
-import { barLine } from "./bar-line.ts";
-import { lossChart, type Point } from "./chart.ts";
+import { chart } from "./chart.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
+import { LiveLines } from "./live-lines.ts";
 import { paintFor } from "./paint.ts";
+import { statusLines } from "./status-lines.ts";
 import { duration, grouped, sampleText, short, wrap } from "./text.ts";
+import { TimeLeft } from "./time-left.ts";
 
-const defaultColumns = 80;
 const chartHeight = 10;
-/** How much of the smoothed loss and pace each update leaves: about the last twenty count. */
+/** Points that are kept of a run for its chart, however long it is. */
+const chartPoints = 2048;
+/** Of a terminal with fewer rows than this, the live lines take but one. */
+const fewRows = 8;
+/** How much of the smoothed loss and speed each update leaves: about the last twenty count. */
 const memory = 0.95;
 
-/** For people: a live line with everything that changes, and above it what stays. */
+/** For people: live lines with everything that changes, and above them what stays. */
 export class TerminalDisplay implements TrainDisplay {
-  readonly #out = process.stdout;
   readonly #paint = paintFor(process.stdout);
-  readonly #bar: SingleBar;
-  readonly #train: Point[] = [];
-  readonly #val: Point[] = [];
-  readonly #losses = new Smoothed();
-  readonly #speed = new Smoothed();
-  /** Wall time of an update, what happens between updates included. */
-  readonly #pace = new Smoothed();
+  readonly #live = new LiveLines((columns, rows) => this.#lines(columns, rows));
+  readonly #train = new BoundedPoints(chartPoints);
+  readonly #val = new BoundedPoints(chartPoints);
+  readonly #losses = new Smoothed(memory);
+  readonly #speed = new Smoothed(memory);
   #run: RunStart | undefined;
+  #timeLeft: TimeLeft | undefined;
   #what: { text: string; share: number } | undefined;
+  #hint: string | undefined = "Ctrl-C: end here";
   #step = 0;
-  #steps = 0;
-  #lastStepAt = 0;
+  #tokens = 0;
+  #skipped = 0;
+  #lastStep: StepEvent | undefined;
+  #valLoss: number | undefined;
+  #bestValLoss: number | undefined;
+  #lastEventAt = 0;
   #saved: string | undefined;
-  #running = false;
-
-  constructor() {
-    this.#bar = new SingleBar({
-      stream: process.stderr,
-      format: () => this.#line(),
-      clearOnComplete: true,
-      hideCursor: true,
-      // The command ends a run itself on Ctrl-C.
-      gracefulExit: false,
-    });
-  }
 
   remark(text: string): void {
-    this.#print(`  ${this.#paint.dim(text)}`);
+    this.#live.print(`  ${this.#paint.dim(text)}`);
   }
 
   progress(text: string, share: number): void {
     this.#what = { text, share };
-    if (!this.#running) this.#show();
-    else this.#bar.update(share);
+    this.#live.show();
   }
 
   start(run: RunStart): void {
     this.#run = run;
-    this.#steps = run.steps;
+    this.#timeLeft = new TimeLeft(run);
     this.#what = undefined;
-    this.#lastStepAt = performance.now();
+    if (run.folder) this.#hint = "Ctrl-C: save and end";
+    this.#lastEventAt = performance.now();
+    const { bold, dim } = this.#paint;
     const { config, parameters, B, T } = run;
     const sizes = `${config.L} layers, ${config.NH} heads, ${config.C} channels, ${grouped(config.V)} tokens`;
-    this.#print("");
-    this.#print(`  ${this.#paint.bold(run.model)}  ${short(parameters)} parameters ${this.#paint.dim(`(${sizes})`)}`);
-    this.#print(`  ${this.#paint.dim("data")}    ${run.data}`);
-    this.#print(`  ${this.#paint.dim("run")}     ${grouped(run.steps)} updates of ${B} x ${T} tokens`);
-    this.#print(`  ${this.#paint.dim("on")}      ${run.device}`);
-    if (run.folder) this.#print(`  ${this.#paint.dim("into")}    ${run.folder}`);
-    this.#print("");
-    this.#show();
+    const lines = [
+      "",
+      `${bold(run.model)}  ${short(parameters)} parameters ${dim(`(${sizes})`)}`,
+      `${dim("data")}    ${run.data}`,
+      `${dim("run")}     ${grouped(run.steps)} updates of ${B} x ${T} tokens`,
+      `${dim("on")}      ${run.device}`,
+      ...(run.folder ? [`${dim("into")}    ${run.folder}`] : []),
+      "",
+    ];
+    this.#live.print(lines.map((line) => `  ${line}`.trimEnd()).join("\n"));
+    this.#live.show();
   }
 
   event(event: TrainEvent): void {
+    const now = performance.now();
+    this.#timeLeft?.add(event, now - this.#lastEventAt);
+    this.#lastEventAt = now;
     if (event.type === "step") this.#updated(event);
     else if (event.type === "val") this.#validated(event);
     else if (event.type === "sample") this.#sampled(event);
@@ -77,113 +80,89 @@ export class TerminalDisplay implements TrainDisplay {
   }
 
   end(next: readonly string[] = []): void {
-    this.#hide();
-    if (next.length === 0) return;
-    this.#print("");
-    for (const line of next) this.#print(`  ${line}`);
-    this.#print("");
+    this.#live.hide();
+    if (next.length > 0) this.#live.print(["", ...next.map((line) => `  ${line}`), ""].join("\n"));
   }
 
-  #updated({ step, loss, tokensPerSecond }: StepEvent): void {
-    const now = performance.now();
-    this.#pace.add(now - this.#lastStepAt);
-    this.#lastStepAt = now;
+  #updated(event: StepEvent): void {
+    const { step, loss, tokensPerSecond, ms } = event;
+    this.#lastStep = event;
     this.#step = step + 1;
-    this.#train.push({ step, loss });
+    this.#tokens += (tokensPerSecond * ms) / 1000;
+    this.#train.add({ step, value: loss });
     this.#losses.add(loss);
     this.#speed.add(tokensPerSecond);
-    this.#bar.update(this.#step);
+    if (event.skipped !== undefined) this.#skipped++;
   }
 
   #validated({ step, loss }: ValEvent): void {
-    const before = this.#val.at(-1)?.loss;
-    this.#val.push({ step, loss });
+    const before = this.#valLoss;
+    this.#step = step;
+    this.#valLoss = loss;
+    this.#bestValLoss = Math.min(loss, this.#bestValLoss ?? loss);
+    this.#val.add({ step, value: loss });
     const { bold, dim, green, yellow } = this.#paint;
-    const width = grouped(this.#steps).length;
+    const width = grouped(this.#run?.steps ?? 0).length;
     const parts = [`  ${dim("step")} ${grouped(step).padStart(width)}`, `${dim("val loss")} ${bold(loss.toFixed(4))}`];
     if (this.#losses.value !== undefined) parts.push(`${dim("train")} ${this.#losses.value.toFixed(4)}`);
     if (before !== undefined && before !== loss) {
       const change = Math.abs(before - loss).toFixed(4);
       parts.push(before > loss ? green(`▼ ${change}`) : yellow(`▲ ${change}`));
     }
-    this.#print(parts.join("   "));
+    this.#live.print(parts.join("   "));
   }
 
   #sampled(event: SampleEvent): void {
     const { dim } = this.#paint;
-    this.#print(`  ${dim(`sample after ${grouped(event.step)} updates`)}`);
-    for (const line of wrap(sampleText(event).trimEnd(), Math.max(20, this.#columns - 6)))
-      this.#print(`  ${dim("│")} ${line}`);
+    const lines = wrap(sampleText(event).trimEnd(), Math.max(20, this.#live.columns - 5));
+    this.#live.print(
+      [`  ${dim(`sample after ${grouped(event.step)} updates`)}`, ...lines.map((line) => `  ${dim("│")} ${line}`)].join(
+        "\n",
+      ),
+    );
   }
 
-  #finished({ step, ms, interrupted, valLoss }: DoneEvent): void {
-    this.#hide();
+  #finished({ step, ms, interrupted, stopped, valLoss, bestValLoss, bestStep, skipped }: DoneEvent): void {
+    this.#live.hide();
     const paint = this.#paint;
-    const width = this.#columns - 1;
-    const chart = lossChart({ train: this.#train, val: this.#val, width, height: chartHeight, paint });
-    if (chart !== "") this.#print(`\n${chart}`);
-    const verdict = interrupted ? paint.yellow("interrupted") : paint.green("done");
-    const tokens = this.#run ? this.#run.B * this.#run.T * this.#train.length : 0;
+    const drawing = chart({
+      curves: [{ label: "training loss, smoothed", points: this.#train.points, style: paint.cyan }],
+      marks: [{ label: "validation loss", points: this.#val.points, style: paint.yellow }],
+      width: this.#live.columns,
+      height: chartHeight,
+    });
+    if (drawing !== "") this.#live.print(`\n${drawing}`);
+    const verdict = interrupted ? paint.yellow("interrupted") : paint.green(stopped ? "stopped early" : "done");
     const parts = [`${verdict} after ${grouped(step)} updates in ${duration(ms)}`];
-    if (tokens > 0) parts.push(`${short((1000 * tokens) / ms)} tokens a second`);
+    if (this.#tokens > 0) parts.push(`${short((1000 * this.#tokens) / ms)} tokens a second`);
     if (valLoss !== undefined && !interrupted) parts.push(`validation loss ${paint.bold(valLoss.toFixed(4))}`);
-    this.#print(`\n  ${parts.join(", ")}`);
-    if (this.#saved) this.#print(`  the model is in ${paint.bold(this.#saved)}`);
+    if (bestValLoss !== undefined && bestStep !== undefined && bestValLoss !== valLoss)
+      parts.push(`best ${bestValLoss.toFixed(4)} after ${grouped(bestStep)}`);
+    if (skipped > 0) parts.push(`${grouped(skipped)} skipped`);
+    this.#live.print(`\n  ${parts.join(", ")}`);
+    if (this.#saved) this.#live.print(`  the model is in ${paint.bold(this.#saved)}`);
   }
 
-  get #columns(): number {
-    return this.#out.columns || defaultColumns;
-  }
-
-  #line(): string {
+  #lines(columns: number, rows: number): string[] {
     if (this.#what) {
       const { text, share } = this.#what;
-      return `${String(Math.floor(share * 100)).padStart(3)}%  ${text}`.slice(0, this.#columns - 1);
+      return [`${String(Math.floor(share * 100)).padStart(3)}%  ${text}`.slice(0, columns)];
     }
-    const sinceStep = performance.now() - this.#lastStepAt;
-    const pace = this.#pace.value;
     const progress = {
       step: this.#step,
-      steps: this.#steps,
+      steps: this.#run?.steps ?? 0,
       loss: this.#losses.value,
-      valLoss: this.#val.at(-1)?.loss,
+      lastLoss: this.#lastStep?.loss,
+      valLoss: this.#valLoss,
+      bestValLoss: this.#bestValLoss,
       tokensPerSecond: this.#speed.value,
-      left: pace === undefined ? undefined : Math.max(0, (this.#steps - this.#step) * pace - Math.min(sinceStep, pace)),
+      norm: this.#lastStep?.norm,
+      lr: this.#lastStep?.lr,
+      skipped: this.#skipped,
+      left: this.#timeLeft?.left(performance.now() - this.#lastEventAt),
+      hint: this.#hint,
     };
-    return barLine(progress, this.#columns - 1, this.#paint);
-  }
-
-  /** A line above the bar. The bar goes away and comes back, so that nothing scrolls while it is there. */
-  #print(line: string): void {
-    const shown = this.#running;
-    this.#hide();
-    this.#out.write(`${line}\n`);
-    if (shown) this.#show();
-  }
-
-  #show(): void {
-    this.#running = true;
-    this.#bar.start(this.#steps, this.#step);
-  }
-
-  #hide(): void {
-    if (!this.#running) return;
-    this.#running = false;
-    this.#bar.stop();
-  }
-}
-
-/** A running mean of the last values, right from the first. */
-class Smoothed {
-  #sum = 0;
-  #weight = 0;
-
-  get value(): number | undefined {
-    return this.#weight > 0 ? this.#sum / this.#weight : undefined;
-  }
-
-  add(value: number): void {
-    this.#sum = memory * this.#sum + (1 - memory) * value;
-    this.#weight = memory * this.#weight + (1 - memory);
+    const lines = statusLines(progress, columns, this.#paint);
+    return rows < fewRows ? lines.slice(0, 1) : ["", ...lines];
   }
 }

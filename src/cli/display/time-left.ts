@@ -1,0 +1,84 @@
+import { Smoothed } from "../../plot/points.ts";
+import type { TrainEvent } from "../../train/events.ts";
+
+/** How much work a run has planned, and how often it does something else than updating; 0: never. */
+export interface Cadence {
+  readonly steps: number;
+  readonly valEvery: number;
+  readonly sampleEvery: number;
+  readonly checkpointEvery: number;
+  /** How many times as long the last validation takes as the others. */
+  readonly finalValFactor: number;
+}
+
+/** A wait this many times as long as usual counts as one of this length: the machine slept, or was stopped. */
+const longest = 4;
+/** Of so many, the usual time is known. */
+const enough = 3;
+
+/** Milliseconds that something takes, of late. */
+class Pace {
+  readonly #mean: Smoothed;
+  #count = 0;
+
+  constructor(memory: number) {
+    this.#mean = new Smoothed(memory);
+  }
+
+  get ms(): number {
+    return this.#mean.value ?? 0;
+  }
+
+  add(ms: number): void {
+    this.#mean.add(this.#count >= enough ? Math.min(ms, longest * this.ms) : ms);
+    this.#count++;
+  }
+}
+
+/** How long a run will yet take: its updates, and the validations, samples and checkpoints between them. */
+export class TimeLeft {
+  readonly #cadence: Cadence;
+  readonly #paces = { step: new Pace(0.97), val: new Pace(0.7), sample: new Pace(0.7), checkpoint: new Pace(0.7) };
+  /** When the last of each kind was, in updates. */
+  readonly #lastAt = { val: -1, sample: -1, checkpoint: -1 };
+  #step = 0;
+  #knows = false;
+
+  constructor(cadence: Cadence) {
+    this.#cadence = cadence;
+  }
+
+  /** An event, and the milliseconds since the one before. */
+  add({ type, step }: TrainEvent, ms: number): void {
+    if (type === "done") return;
+    this.#paces[type].add(ms);
+    if (type === "step") {
+      this.#step = step + 1;
+      this.#knows = true;
+    } else {
+      this.#step = step;
+      this.#lastAt[type] = step;
+    }
+  }
+
+  /** Milliseconds, when the last event was `since` milliseconds ago; undefined before the first update. */
+  left(since: number): number | undefined {
+    if (!this.#knows) return undefined;
+    const { steps, valEvery, sampleEvery, checkpointEvery, finalValFactor } = this.#cadence;
+    const { step, val, sample, checkpoint } = this.#paces;
+    const lastVal = valEvery > 0 && this.#lastAt.val < steps ? finalValFactor : 0;
+    const ms =
+      (steps - this.#step) * step.ms +
+      (this.#times(valEvery, "val", steps - 1) + lastVal) * val.ms +
+      this.#times(sampleEvery, "sample", steps) * sample.ms +
+      this.#times(checkpointEvery, "checkpoint", steps) * checkpoint.ms;
+    return Math.max(0, ms - Math.min(since, step.ms));
+  }
+
+  /** How many multiples of `every` there are from the step that was reached to `last`. */
+  #times(every: number, kind: "val" | "sample" | "checkpoint", last: number): number {
+    if (every === 0) return 0;
+    const from = Math.max(this.#step, this.#lastAt[kind] + 1, 1);
+    return Math.max(0, Math.floor(last / every) - Math.ceil(from / every) + 1);
+  }
+}

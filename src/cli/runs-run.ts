@@ -1,0 +1,86 @@
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import { table } from "../plot/table.ts";
+import { type RunSummary, readRun } from "../train/read-run.ts";
+import { duration, grouped, printable, short } from "./display/text.ts";
+import { Interrupt } from "./interrupt.ts";
+import { print } from "./output.ts";
+import type { RunsFlags } from "./runs.ts";
+
+/** What `llm-ts runs` does. */
+export async function listRuns(folder: string, { json }: RunsFlags): Promise<void> {
+  new Interrupt();
+  const runs = [];
+  for (const path of await runFolders(folder)) runs.push(await withTimes(await readRun(path)));
+  runs.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0));
+  if (json) return print(`${JSON.stringify(runs)}\n`);
+  await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
+}
+
+/** The folders in a folder or, where it is a run's own, that one. */
+async function runFolders(folder: string): Promise<string[]> {
+  const kind = await platform.pathKind(folder);
+  if (kind === "file") throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
+  if (kind === undefined)
+    throw new InputError(`There is no folder ${folder}. A run is kept with -o: llm-ts train --model baby -o runs/`);
+  if ((await platform.pathKind(join(folder, "config.json"))) === "file") return [folder];
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
+  if (names.length > 0) return names.map((name) => join(folder, name));
+  throw new InputError(`${folder} holds no runs yet. A run is kept with -o: llm-ts train --model baby -o runs/`);
+}
+
+type TimedRun = RunSummary & { readonly created: string };
+
+/** Where a run does not tell when it began and how long it took, the times of its files do. */
+async function withTimes(run: RunSummary): Promise<TimedRun> {
+  const folder = await stat(run.folder);
+  const created = run.created ?? folder.mtime.toISOString();
+  const metrics = await stat(join(run.folder, "metrics.jsonl")).catch(() => undefined);
+  const ms = run.ms ?? (metrics && run.created ? metrics.mtimeMs - Date.parse(run.created) : undefined);
+  return { ...run, created, ms };
+}
+
+/** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */
+const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => string][] = [
+  ["run", 0, ({ folder }) => printable(basename(folder))],
+  ["model", 6, ({ model }) => printable(model ?? "")],
+  ["parameters", 7, ({ parameters }) => (parameters === undefined ? "" : short(parameters))],
+  ["updates", 2, ({ step, steps }) => [step, steps].map((n) => (n === undefined ? "" : grouped(n))).join("/")],
+  ["train", 5, ({ loss }) => loss?.toFixed(4) ?? ""],
+  ["val", 1, ({ valLoss }) => valLoss?.toFixed(4) ?? ""],
+  ["best val", 3, ({ bestValLoss }) => bestValLoss?.toFixed(4) ?? ""],
+  ["tokens/s", 8, ({ tokensPerSecond }) => (tokensPerSecond === undefined ? "" : short(tokensPerSecond))],
+  ["took", 4, ({ ms }) => (ms === undefined ? "" : duration(ms))],
+  ["began", 9, ({ created }) => localTime(created)],
+  ["status", 0, ({ status }) => status],
+];
+
+/** `width`: characters of a line; without it all columns are shown. */
+export function tableOf(runs: readonly TimedRun[], width = Number.POSITIVE_INFINITY): string {
+  const readable = runs.filter(({ status }) => status !== "unreadable");
+  let shown = columns;
+  let text = "";
+  for (let rank = 9; rank >= 0; rank--) {
+    shown = columns.filter(([, own]) => own <= rank);
+    text = table(
+      shown.map(([title]) => title),
+      readable.map((run) => shown.map(([, , cell]) => cell(run))),
+      [0, shown.findIndex(([title]) => title === "model"), shown.length - 1],
+    );
+    if (text.indexOf("─\n") - text.indexOf("\n") <= width) break;
+  }
+  const others = runs
+    .filter(({ status }) => status === "unreadable")
+    .map(({ reason }) => `${printable(reason ?? "")}\n`);
+  return [readable.length > 0 ? text : "", ...(others.length > 0 ? ["\n", ...others] : [])].join("");
+}
+
+function localTime(iso: string): string {
+  const date = new Date(iso);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

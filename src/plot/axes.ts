@@ -1,0 +1,65 @@
+import type { Scale } from "./scale.ts";
+
+/** The part of a picture in which values are drawn, in pixels. */
+export interface Area {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Good on white and on black, and told apart by most who see colours differently. */
+export const colours = ["#3b7dd8", "#e8710a", "#2a9d5c", "#a05ce0", "#d6453d", "#14a3b8", "#e0559b", "#9c6b4e"];
+
+/** Light, or dark where the reader's system is. */
+const style = `<style>
+.paper{fill:#fff}.ink{fill:#1f2328}.muted{fill:#656d76}.grid{stroke:#e7eaee}.axis{stroke:#8c959f}
+.halo{stroke:#fff}
+text{font-variant-numeric:tabular-nums}
+@media(prefers-color-scheme:dark){
+.paper{fill:#0d1117}.ink{fill:#e6edf3}.muted{fill:#9198a1}.grid{stroke:#21262d}.axis{stroke:#6e7681}
+.halo{stroke:#0d1117}
+}
+</style>`;
+
+/** A whole picture of `width` x `height` pixels; `texts` stand above its content. */
+export function picture(width: number, height: number, title: string, subtitle: string, content: string): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="13" role="img">
+<title>${escaped(title)}</title>
+${style}
+<rect class="paper" width="${width}" height="${height}"/>
+<text class="ink" x="24" y="34" font-size="18" font-weight="600">${escaped(title)}</text>
+<text class="muted" x="24" y="56">${escaped(subtitle)}</text>
+${content}
+</svg>
+`;
+}
+
+/** Grid lines with their numbers, and what the axes are. */
+export function axes({ left, top, width, height }: Area, x: Scale, y: Scale, xTitle: string, yTitle: string): string {
+  const bottom = top + height;
+  const columns = x.ticks.map(
+    (tick) => `<path class="grid" d="M${px(x.at(tick))} ${top}v${height}"/>
+<text class="muted" x="${px(x.at(tick))}" y="${bottom + 20}" text-anchor="middle">${x.label(tick)}</text>`,
+  );
+  const rows = y.ticks.map(
+    (tick) => `<path class="grid" d="M${left} ${px(y.at(tick))}h${width}"/>
+<text class="muted" x="${left - 10}" y="${px(y.at(tick) + 4.5)}" text-anchor="end">${y.label(tick)}</text>`,
+  );
+  return [
+    ...columns,
+    ...rows,
+    `<path class="axis" fill="none" d="M${left} ${bottom}h${width}"/>`,
+    `<text class="ink" x="${left + width / 2}" y="${bottom + 44}" text-anchor="middle">${escaped(xTitle)}</text>`,
+    `<text class="ink" transform="translate(${left - 58} ${top + height / 2}) rotate(-90)" text-anchor="middle">${escaped(yTitle)}</text>`,
+  ].join("\n");
+}
+
+/** A coordinate, to a tenth of a pixel. */
+export function px(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
+export function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}

@@ -1,0 +1,171 @@
+import { platform } from "#platform";
+import { InputError, LlmError } from "../errors.ts";
+import { makeConfig } from "../model/config.ts";
+import { parameterCount } from "../model/parameters.ts";
+import { completeSteps } from "./checkpoint-list.ts";
+import { isObject } from "./json.ts";
+import { linesOf, type Metric, numberIn, parseLogLine, parseMetric } from "./metrics.ts";
+import { readRunConfig } from "./run-config.ts";
+import { lockName } from "./run-folder.ts";
+
+/** How a run stands; `stopped` by early stopping. Without its `done` event it was `cut off`: by a crash, say. */
+export type RunStatus = "running" | "done" | "stopped" | "interrupted" | "cut off" | "unreadable";
+
+/** What a run folder tells in a line of a table. What is not known is left out. */
+export interface RunSummary {
+  readonly folder: string;
+  readonly status: RunStatus;
+  /** Why the folder is unreadable. */
+  readonly reason?: string;
+  readonly model?: string;
+  readonly parameters?: number;
+  /** Updates made, and planned. */
+  readonly step?: number;
+  readonly steps?: number;
+  /** Of the last update, and of the last and the best validation. */
+  readonly loss?: number;
+  readonly valLoss?: number;
+  readonly bestValLoss?: number;
+  /** Updates that were skipped, known at the end. */
+  readonly skipped?: number;
+  /** The updates of the newest checkpoint, from which the run can go on. */
+  readonly checkpoint?: number;
+  /** Over the last updates. */
+  readonly tokensPerSecond?: number;
+  /** Milliseconds the run took. */
+  readonly ms?: number;
+  /** When it began, as ISO 8601 has it. */
+  readonly created?: string;
+}
+
+export interface Point {
+  readonly step: number;
+  readonly value: number;
+}
+
+/** What can be drawn of a run's updates. */
+export type Quantity = "loss" | "lr" | "norm" | "tokensPerSecond";
+
+/** One quantity of a run over its updates, and its validation losses. */
+export interface RunCurves {
+  readonly train: readonly Point[];
+  readonly val: readonly Point[];
+}
+
+const configFile = "config.json";
+const metricsFile = "metrics.jsonl";
+const logFile = "main.log";
+
+/** How many of the last updates the speed is taken from. */
+const recentSteps = 50;
+
+/** Sums a run folder up. Never throws for what is in the folder: the summary says what is wrong. */
+export async function readRun(folder: string): Promise<RunSummary> {
+  try {
+    const path = await metricsPath(folder);
+    const settings = await readSettings(folder);
+    const events = path === undefined ? { status: "cut off" as const } : await sumUp(path);
+    const [checkpoint] = await completeSteps(folder);
+    const isRunning = (await platform.lockOwner(`${folder}/${lockName}`)) !== undefined;
+    return { folder, ...settings, ...events, checkpoint, ...(isRunning && { status: "running" }) };
+  } catch (error) {
+    if (!(error instanceof LlmError)) throw error;
+    return { folder, status: "unreadable", reason: error.message };
+  }
+}
+
+/** Reads one quantity of all updates, and the validation losses. InputError when the folder holds no such thing. */
+export async function readCurves(folder: string, quantity: Quantity): Promise<RunCurves> {
+  const path = await metricsPath(folder);
+  const train: Point[] = [];
+  const val: Point[] = [];
+  if (path !== undefined)
+    for await (const lines of linesOf(path))
+      for (const line of lines) {
+        const metric = parserOf(path)(line);
+        if (metric?.event === "step") append(train, metric.step, metric[quantity]);
+        else if (metric?.event === "val") append(val, metric.step, metric.loss);
+      }
+  return { train, val };
+}
+
+/** A run that was resumed from a checkpoint makes the updates behind it again: the later ones count. */
+function append(points: Point[], step: number, value: number | undefined): void {
+  while (points.length > 0 && points[points.length - 1].step >= step) points.pop();
+  if (value !== undefined && Number.isFinite(value)) points.push({ step, value });
+}
+
+/** The file with a run's events; undefined before the first. InputError for a folder that holds no run. */
+async function metricsPath(folder: string): Promise<string | undefined> {
+  for (const name of [metricsFile, logFile])
+    if ((await platform.pathKind(`${folder}/${name}`)) === "file") return `${folder}/${name}`;
+  if ((await platform.pathKind(`${folder}/${configFile}`)) === "file") return undefined;
+  const kind = await platform.pathKind(folder);
+  if (kind === "file") throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
+  if (kind === undefined) throw new InputError(`${folder} does not exist. Give the folder of a run.`);
+  throw new InputError(`${folder} holds no run: there is neither ${configFile} nor ${metricsFile} nor ${logFile}.`);
+}
+
+function parserOf(path: string): (line: string) => Metric | undefined {
+  return path.endsWith(logFile) ? parseLogLine : parseMetric;
+}
+
+/** What config.json says. Folders of llm.c's have none. */
+async function readSettings(folder: string): Promise<Partial<RunSummary>> {
+  const settings = await readRunConfig(folder);
+  if (!settings) return {};
+  const { model, run, created } = settings;
+  const [L, NH, C, V, maxT] = ["L", "NH", "C", "V", "maxT"].map((name) => numberIn(model, name) ?? 0);
+  if (!isObject(model) || typeof model.name !== "string")
+    throw new InputError(`${folder}/${configFile} is damaged: it does not say which model was trained.`);
+  const parameters = parameterCount(makeConfig({ L, NH, C, V, maxT }));
+  return { model: model.name, parameters, steps: numberIn(run, "steps"), created };
+}
+
+/** Only few lines are parsed: of the updates, which are most, those at the end. */
+async function sumUp(path: string): Promise<Omit<RunSummary, "folder">> {
+  const parse = parserOf(path);
+  let recent: string[] = [];
+  let anything = false;
+  let val: Metric | undefined;
+  let best = Number.POSITIVE_INFINITY;
+  let done: Metric | undefined;
+  for await (const lines of linesOf(path)) {
+    for (const line of lines) {
+      if (/^\{"event":"step"|trl:/.test(line)) {
+        recent.push(line);
+        // It goes on after what was its end.
+        done = undefined;
+        continue;
+      }
+      const metric = parse(line);
+      if (!metric) continue;
+      anything = true;
+      if (metric.event === "done") done = metric;
+      if (metric.event !== "val" || metric.loss === undefined) continue;
+      val = metric;
+      best = Math.min(best, metric.loss);
+    }
+    recent = recent.slice(-recentSteps);
+  }
+  const steps = recent.map(parse).filter((metric) => metric !== undefined);
+  const last = steps.at(-1);
+  if (!last && !anything) throw new InputError(`${path} has no line that could be read: it is empty or damaged.`);
+  const speeds = steps.flatMap(({ tokensPerSecond }) => tokensPerSecond ?? []);
+  return {
+    status: statusOf(done),
+    step: done?.step ?? (last ? last.step + 1 : val?.step),
+    loss: last?.loss,
+    valLoss: val?.loss,
+    bestValLoss: val && best,
+    skipped: done?.skipped,
+    tokensPerSecond: speeds.length > 0 ? speeds.reduce((sum, speed) => sum + speed) / speeds.length : undefined,
+    ms: done?.ms,
+  };
+}
+
+function statusOf(done: Metric | undefined): RunStatus {
+  if (done === undefined) return "cut off";
+  if (done.interrupted) return "interrupted";
+  return done.stopped ? "stopped" : "done";
+}

@@ -1,0 +1,119 @@
+/** `llm-ts runs` and `llm-ts plot` as programs, on runs that `llm-ts train` made. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fixturePath } from "./fixtures.ts";
+import { run, testFolder, writeTokens } from "./run-cli.ts";
+
+const folder = testFolder();
+const llm = (...args: string[]) => run(args, { cwd: folder });
+const lines = (text: string) => text.trimEnd().split("\n");
+
+beforeAll(async () => {
+  writeTokens(join(folder, "tokens.bin"), 3000, 101);
+  const train = ["train", "-e", fixturePath("gpt2_tiny.bin"), "-i", "tokens.bin", "-j", "tokens.bin", "-v", "5"];
+  for (const lr of ["1e-3", "1e-4"]) {
+    const { code, stderr } = await llm(
+      ...train,
+      "-x",
+      "20",
+      "-b",
+      "2",
+      "-t",
+      "8",
+      "-s",
+      "0",
+      "-l",
+      lr,
+      "-o",
+      `runs/${lr}`,
+    );
+    expect(code, stderr).toBe(0);
+  }
+  mkdirSync(join(folder, "runs", "photos"));
+  mkdirSync(join(folder, "runs", "broken"));
+  writeFileSync(join(folder, "runs", "broken", "config.json"), "{");
+  writeFileSync(join(folder, "runs", "notes.txt"), "");
+  mkdirSync(join(folder, "nothing"));
+});
+
+test("runs lists them, newest first, and says what other folders are", async () => {
+  const { code, stdout, stderr } = await llm("runs");
+  const [head, , first, second, , ...others] = lines(stdout);
+  expect(head.split(/ {2,}/)).toEqual([
+    "run",
+    "model",
+    "parameters",
+    "updates",
+    "train",
+    "val",
+    "best val",
+    "tokens/s",
+    "took",
+    "began",
+    "status",
+  ]);
+  expect(first).toMatch(/^1e-4 .* 30\.1k +20\/20 +\d\.\d{4} +\d\.\d{4} +\d\.\d{4} .* done$/);
+  expect(second).toMatch(/^1e-3 .* done$/);
+  expect(others.sort()).toEqual([
+    expect.stringMatching(/broken.config\.json is no valid JSON/),
+    expect.stringMatching(/photos holds no run/),
+  ]);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+});
+
+test("runs --json prints the same for programs; a run's own folder stands for itself", async () => {
+  const all = JSON.parse((await llm("runs", "runs", "--json")).stdout);
+  expect(all).toHaveLength(4);
+  const [one] = JSON.parse((await llm("runs", join("runs", "1e-4"), "--json")).stdout);
+  expect(all[2]).toEqual(one);
+  expect(one).toMatchObject({ status: "done", step: 20, steps: 20, parameters: 30080, valLoss: expect.any(Number) });
+});
+
+test("plot writes a picture and draws in the terminal", async () => {
+  const { code, stdout, stderr } = await llm("plot", "runs/1e-3", "runs/1e-4", "-o", "two.svg");
+  expect(stderr).toContain("the picture is in two.svg");
+  expect(stdout).toMatch(/─ 1e-3 {3}─ 1e-4 {3}● validation\n[\s\S]*┤[\s\S]*20 steps\n$/);
+  expect(code).toBe(0);
+  const svg = readFileSync(join(folder, "two.svg"), "utf8");
+  expect(svg).toMatch(/^<svg [\s\S]*>1e-3<[\s\S]*>1e-4<[\s\S]*<\/svg>\n$/);
+  expect(svg.match(/<circle /g)).toHaveLength(10);
+  const piped = await llm("plot", "runs/1e-3", "runs/1e-4", "-o", "-");
+  expect(piped).toEqual({ code: 0, stdout: svg, stderr: "" });
+});
+
+test.each([
+  ["lr", [], "learning rate"],
+  ["norm", ["--log"], "norm"],
+  ["tokens", ["--smooth", "0.5"], "tokens a second"],
+  ["loss", ["--val-only"], "loss, nats a token"],
+])("plot --what %s", async (what, more, axis) => {
+  const { code, stdout } = await llm("plot", "runs/1e-3", "--what", what, ...more, "-o", "-");
+  expect(stdout).toContain(`>${axis}<`);
+  expect(stdout).not.toMatch(/NaN|Infinity/);
+  expect(code).toBe(0);
+});
+
+describe("complaints", () => {
+  test.each<[code: number, message: RegExp, ...args: string[]]>([
+    [1, /no folder missing.*-o runs\//, "runs", "missing"],
+    [1, /tokens\.bin is a file/, "runs", "tokens.bin"],
+    [1, /nothing holds no runs yet/, "runs", "nothing"],
+    [2, /missing required argument 'run'/, "plot"],
+    [1, /missing does not exist/, "plot", "missing"],
+    [1, /photos holds no run/, "plot", "runs/1e-3", "runs/photos"],
+    [1, /broken holds nothing to draw/, "plot", "runs/broken"],
+    [2, /--what <quantity>' argument 'x' is invalid.*loss, lr/, "plot", "runs/1e-3", "--what", "x"],
+    [2, /--smooth <f>' argument '1' is invalid/, "plot", "runs/1e-3", "--smooth", "1"],
+    [2, /--val-only is about losses/, "plot", "runs/1e-3", "--what", "lr", "--val-only"],
+    [1, /no-such-folder/, "plot", "runs/1e-3", "-o", "no-such-folder/x.svg"],
+  ])("exit code %i and %s", async (code, message, ...args) => {
+    const found = await llm(...args);
+    expect(found.stderr).toMatch(message);
+    expect(found.stderr).not.toMatch(/^ {4}at /m);
+    expect(found.stdout).toBe("");
+    expect(found.code).toBe(code);
+    expect(existsSync(join(folder, "plot.svg"))).toBe(false);
+  });
+});
