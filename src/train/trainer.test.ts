@@ -8,8 +8,9 @@ import { InputError, MemoryError, NotFiniteError, UsageError } from "../errors.t
 import { makeConfig } from "../model/config.ts";
 import { memoryNeeded } from "../model/memory.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
-import type { TrainEvent } from "./events.ts";
-import type { RunOptions } from "./options.ts";
+import { batchesIn } from "./checks.ts";
+import { noteOf, type StepEvent, type TrainEvent } from "./events.ts";
+import type { BatchSource, RunOptions } from "./options.ts";
 import { Trainer } from "./trainer.ts";
 
 const B = 2;
@@ -187,6 +188,118 @@ describe("the end of a run", () => {
   });
 });
 
+describe("early stopping", () => {
+  /** Validation losses that fall, and then rise, since the model trains on other tokens. */
+  const options = { steps: 60, valLoader: new CountingBatches(B, T), valEvery: 3, valBatches: 1, earlyStop: 2 };
+  const trainOnOthers = (trainer: Trainer, more: Partial<RunOptions> = {}) =>
+    collect(trainer.run(new CountingBatches(B, T, 7), { ...options, ...more }));
+
+  test("ends the run when the validation loss gets no better, and says which was best", async () => {
+    const saved: number[] = [];
+    const checkpoint = async (step: number) => {
+      saved.push(step);
+      return "here";
+    };
+    const events = await trainOnOthers(new Trainer(model, { learningRate: 3e-2 }), { checkpoint });
+    const vals = events.filter((event) => event.type === "val");
+    const best = vals.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const done = events.at(-1);
+    expect(done).toMatchObject({ type: "done", stopped: "early", interrupted: false, steps: 60 });
+    expect(done).toMatchObject({ bestValLoss: best.loss, bestStep: best.step, valLoss: vals.at(-1)?.loss });
+    expect(done?.step).toBe(best.step + 6);
+    expect(vals.at(-1)?.step).toBe(best.step + 6);
+    expect(saved).toEqual([best.step + 6]);
+    expect(done && noteOf(done)).toBe(
+      `stopped early: no validation was better than that after ${best.step} updates, ${best.loss.toFixed(6)}`,
+    );
+  });
+
+  test("a delta asks for more than any fall", async () => {
+    const events = await trainOnOthers(new Trainer(model, { learningRate: 1e-4 }), { earlyStopDelta: 1 });
+    expect(events.at(-1)).toMatchObject({ stopped: "early", step: 6, bestStep: 0 });
+  });
+
+  test("the last update is the end, whatever the validation says", async () => {
+    const events = await trainOnOthers(new Trainer(model, { learningRate: 0 }), { steps: 6 });
+    expect(events.at(-1)).toMatchObject({ step: 6, stopped: undefined, interrupted: false });
+  });
+
+  test("without validation there is nothing to go by", async () => {
+    await expect(trainOnOthers(new Trainer(model), { valLoader: undefined })).rejects.toThrow(UsageError);
+    await expect(trainOnOthers(new Trainer(model), { valEvery: 0 })).rejects.toThrow(UsageError);
+  });
+});
+
+test("overfitting makes every update on the first batches", async () => {
+  const loader = new CountingBatches(B, T);
+  const trainer = new Trainer(model, { learningRate: 1e-2, accumulate: 2 });
+  const events = await collect(trainer.run(loader, { steps: 30, overfit: true }));
+  expect(loader.used).toBe(2 * B * T);
+  const losses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
+  expect(losses[29]).toBeLessThan(losses[0] - 1);
+  // At a learning rate of 0 the loss would change only with the batches.
+  const still = new Trainer(model, { learningRate: 0 });
+  const same = await collect(still.run(new CountingBatches(B, T), { steps: 3, overfit: true }));
+  expect(new Set(same.flatMap((event) => (event.type === "step" ? [event.loss] : []))).size).toBe(1);
+});
+
+describe("outliers", () => {
+  /** The same batch always, but one of tokens that were never seen at step 140. */
+  function withOutlier(): BatchSource {
+    const usual = new CountingBatches(1, 4, 4);
+    let step = 0;
+    const next = async () => {
+      const batch = await usual.next();
+      if (step++ === 140)
+        for (const tokens of [batch.inputs, batch.targets]) for (const i of tokens.keys()) tokens[i] += 99;
+      return batch;
+    };
+    return { B: 1, T: 4, next, reset: () => usual.reset() };
+  }
+
+  test.each([
+    [{ skipLossZ: 3 }, "loss", "skipping update due to loss z-score of"],
+    [{ skipNormZ: 3 }, "norm", "skipping update due to grad z-score of"],
+    [{ skipLossZ: 3, skipNormZ: 3 }, "loss", "skipping update due to loss z-score of"],
+  ] as const)("with %o the update is not made", async (limits, why, words) => {
+    const trainer = new Trainer(model, { learningRate: 1e-2, ...limits });
+    const everything = async () => {
+      const sets = [model.parameters.weights, ...Object.values(trainer.moments())];
+      return Promise.all(sets.map(async (set) => bits(await readSet(backend, set))));
+    };
+    const steps: StepEvent[] = [];
+    let before: string[] = [];
+    for await (const event of trainer.run(withOutlier(), { steps: 142, sampleEvery: 0 })) {
+      if (event.type !== "step") continue;
+      steps.push(event);
+      if (event.step === 139) before = await everything();
+      if (event.step === 140) expect(await everything()).toEqual(before);
+    }
+    expect(await everything()).not.toEqual(before);
+    expect(steps[140].skipped).toBe(why);
+    expect(noteOf(steps[140])).toContain(words);
+    expect(steps.filter(({ skipped }) => skipped)).toHaveLength(1);
+    expect(trainer.step).toBe(142);
+    // The first 128 fill the windows.
+    expect(steps.findIndex(({ lossZ }) => lossZ !== undefined)).toBe(128);
+    expect(steps.findIndex(({ normZ }) => normZ !== undefined)).toBe(128);
+  });
+
+  test("are trained on unless limits are set", async () => {
+    const events = await collect(new Trainer(model, { learningRate: 1e-2 }).run(withOutlier(), { steps: 142 }));
+    expect(events.some((event) => event.type === "step" && event.skipped)).toBe(false);
+    expect(events.at(-1)).toMatchObject({ type: "done", skipped: 0 });
+  });
+});
+
+test("the tokens of a total batch make up whole batches", () => {
+  expect(batchesIn(64, 4, 16)).toBe(1);
+  expect(batchesIn(192, 4, 16)).toBe(3);
+  expect(() => batchesIn(200, 4, 16)).toThrow(UsageError);
+  expect(() => batchesIn(200, 4, 16)).toThrow("B * T = 4 * 16 = 64. The nearest that can: 192 or 256.");
+  expect(() => batchesIn(10, 4, 16)).toThrow("The nearest that can: 64.");
+});
+
 describe("what cannot be trained", () => {
   test("a poisoned weight stops the run before the update", async () => {
     const trainer = new Trainer(model, { learningRate: 1e-2 });
@@ -236,6 +349,16 @@ describe("what cannot be trained", () => {
     await collect(new Trainer(model).run(new CountingBatches(B, T), { steps: 1 }));
   });
 
+  test("a warm-up that is longer than the run", async () => {
+    const trainer = new Trainer(model, { schedule: "cosine", warmupSteps: 5 });
+    const run = (steps: number) => collect(trainer.run(new CountingBatches(B, T), { steps }));
+    await expect(run(4)).rejects.toThrow(UsageError);
+    await expect(run(4)).rejects.toThrow("The warm-up is 5 updates long, and the run only 4");
+    await run(5);
+    // Updates that were made count: here they are 5 + 1.
+    await run(1);
+  });
+
   test("two runs at once", async () => {
     const trainer = new Trainer(model);
     const first = trainer.run(new CountingBatches(B, T), { steps: 3 });
@@ -254,18 +377,26 @@ describe("what cannot be trained", () => {
     { eps: -1 },
     { weightDecay: Infinity },
     { gradClip: -1 },
+    { accumulate: 0 },
+    { accumulate: 1.5 },
+    { skipLossZ: -1 },
+    { skipNormZ: Number.NaN },
     { warmupSteps: 1.5 },
     { finalFraction: 2 },
   ])("a trainer with %o", (options) => {
     expect(() => new Trainer(model, options)).toThrow(UsageError);
   });
 
-  test.each([{ steps: -1 }, { steps: 1.5 }, { steps: 1, valEvery: -1 }, { steps: 1, sampleTokens: Number.NaN }])(
-    "a run with %o",
-    async (options) => {
-      await expect(collect(new Trainer(model).run(new CountingBatches(B, T), options))).rejects.toThrow(UsageError);
-    },
-  );
+  test.each([
+    { steps: -1 },
+    { steps: 1.5 },
+    { steps: 1, valEvery: -1 },
+    { steps: 1, earlyStop: -1 },
+    { steps: 1, earlyStopDelta: -1 },
+    { steps: 1, sampleTokens: Number.NaN },
+  ])("a run with %o", async (options) => {
+    await expect(collect(new Trainer(model).run(new CountingBatches(B, T), options))).rejects.toThrow(UsageError);
+  });
 });
 
 test("nothing is allocated inside a step", async () => {
