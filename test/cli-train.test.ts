@@ -113,6 +113,55 @@ test("--json prints one object a line", async () => {
   expect(code).toBe(0);
 });
 
+/** The step events of a run. */
+async function steps(...args: string[]) {
+  const { code, stdout, stderr } = await train(
+    "-e",
+    tiny,
+    ...data,
+    "-b",
+    "2",
+    "-t",
+    "8",
+    "-v",
+    "0",
+    "-s",
+    "0",
+    ...args,
+    "--json",
+  );
+  const events = lines(stdout).map((line) => JSON.parse(line));
+  return { code, stderr, steps: events.filter(({ event }) => event === "step"), done: events.at(-1) };
+}
+
+test("a total batch takes several batches an update; one epoch is as many updates as it holds", async () => {
+  const { steps: updates } = await steps("-d", "480", "-x", "-1");
+  // 2,999 tokens are 187 batches of 16; an update takes 30.
+  expect(updates).toHaveLength(6);
+});
+
+test("schedules, as llm.c names them; a constant rate has no warm-up, and says so", async () => {
+  const rates = async (...args: string[]) =>
+    (await steps("-x", "5", "-l", "1", "--grad-clip", "1e-9", ...args)).steps.map(({ lr }) => lr);
+  expect(await rates("-k", "linear", "-u", "1", "-q", "0.2")).toEqual([1, 1, 0.8, expect.closeTo(0.6, 12), 0.4]);
+  expect(await rates("-k", "wsd", "-u", "2")).toEqual([0.5, 1, 1, 1, 1]);
+  expect((await steps("-x", "1", "-u", "1")).stderr).toContain("the constant schedule has no warm-up, as in llm.c");
+});
+
+test("-a overfits one batch, -a 0 does not", async () => {
+  const losses = async (...args: string[]) =>
+    (await steps("-x", "3", "-l", "0", ...args)).steps.map(({ loss }) => loss);
+  expect(new Set(await losses("-a")).size).toBe(1);
+  expect(new Set(await losses("-a", "0")).size).toBe(3);
+});
+
+test("--early-stop ends a run that gets no better", async () => {
+  const { code, stderr, done } = await steps("-x", "20", "-l", "0", "-v", "2", "-m", "1", "--early-stop", "3");
+  expect(done).toMatchObject({ event: "done", step: 6, stopped: "early", interrupted: false, bestStep: 0 });
+  expect(stderr).toContain("stopped early: no validation was better than that after 0 updates");
+  expect(code).toBe(0);
+});
+
 test("baby learns the bundled text's characters into a numbered folder, in which generate finds everything", async () => {
   const args = ["-e", "baby", "-o", "runs/", "-x", "6", "-b", "4", "-t", "16", "-m", "2", "-g", "20"];
   const { code, stdout } = await train(...args);
@@ -243,7 +292,23 @@ describe("complaints", () => {
     [2, /--lr <f>' argument '-1' is invalid/, "-e", tiny, "--lr", "-1"],
     [2, /unknown option '--step'.*Did you mean --steps/s, "-e", tiny, "--step", "1"],
     [2, /-nk is a flag of llm\.c's.*--checkpoint-every/, "-nk", "5"],
-    [2, /-sl is a flag of llm\.c's.*--grad-clip/, "-sl", "3"],
+    [2, /-sl is a flag of llm\.c's.*--skip-loss-z/, "-sl", "3"],
+    [2, /-sg is a flag of llm\.c's.*--skip-norm-z/, "-sg", "3"],
+    [
+      2,
+      /batch of 500 tokens.*8 \* 16 = 128.*nearest that can: 384 or 512/,
+      "-e",
+      tiny,
+      ...data,
+      "-b",
+      "8",
+      "-d",
+      "500",
+    ],
+    [2, /warm-up is 9 updates long, and the run only 5/, "-e", tiny, ...data, "-x", "5", "-k", "wsd", "-u", "9"],
+    [2, /an update takes 100/, "-e", tiny, ...data, "-d", "6400", "-x", "-1"],
+    [2, /--early-stop goes by the validation loss/, "-e", tiny, ...data, "--early-stop", "2", "-v", "0"],
+    [2, /--overfit \[0\|1\]' argument '2' is invalid.*0 \(off\) or 1/, "-e", tiny, "-a", "2"],
     [2, /--block 17 is longer than the model's 16/, "-e", tiny, ...data, "-t", "17"],
     [2, /C = 50 channels cannot be divided/, "-e", "custom", "--layers", "1", "--heads", "4", "--channels", "50"],
     [2, /--model custom also needs --channels/, "-e", "custom", "--layers", "1", "--heads", "4"],

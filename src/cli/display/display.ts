@@ -12,6 +12,8 @@ export interface RunStart extends Cadence {
   readonly valBatches: number;
   readonly B: number;
   readonly T: number;
+  /** Batches of B x T tokens in an update. */
+  readonly accumulate: number;
   /** Where the model, the data and the computing come from, for people. */
   readonly model: string;
   readonly data: string;

@@ -59,7 +59,7 @@ export class TerminalDisplay implements TrainDisplay {
       "",
       `${bold(run.model)}  ${short(parameters)} parameters ${dim(`(${sizes})`)}`,
       `${dim("data")}    ${run.data}`,
-      `${dim("run")}     ${grouped(run.steps)} updates of ${B} x ${T} tokens`,
+      `${dim("run")}     ${grouped(run.steps)} updates of ${run.accumulate > 1 ? `${run.accumulate} x ` : ""}${B} x ${T} tokens`,
       `${dim("on")}      ${run.device}`,
       ...(run.folder ? [`${dim("into")}    ${run.folder}`] : []),
       "",

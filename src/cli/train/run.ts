@@ -149,7 +149,11 @@ function record({ settings, updates, data, loaders, flags }: Run): Record<string
   };
 }
 
-function startOf({ choice, settings, data, loaders, updates: { steps } }: Run, model: GPT2, folder?: string): RunStart {
+function startOf(
+  { choice, settings, data, loaders, updates: { accumulate, steps } }: Run,
+  model: GPT2,
+  folder?: string,
+): RunStart {
   const { config, backend } = model;
   const { batch: B, block: T } = settings;
   const parameters = parameterCount(config);
@@ -163,6 +167,7 @@ function startOf({ choice, settings, data, loaders, updates: { steps } }: Run, m
     valBatches: batchesIn(loaders.val?.numTokens),
     B,
     T,
+    accumulate,
     steps,
     valEvery: loaders.val ? settings.valEvery : 0,
     sampleEvery: settings.sampleEvery,
