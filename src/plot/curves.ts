@@ -25,7 +25,7 @@ const width = 960;
 const area: Area = { left: 92, top: 80, width: 844, height: 400 };
 const rowHeight = 24;
 /** Right ends of the columns under the picture. */
-const columnsAt = [560, 690, 820, 936];
+const columnsAt = [500, 630, 766, 936];
 /** More validations than this are a line without dots. */
 const mostDots = 60;
 

@@ -18,12 +18,14 @@ export interface Chart {
   /** Characters that a line may have, and lines for the curves. */
   readonly width: number;
   readonly height: number;
-  /** A value in `labelWidth` - 2 characters at most; default: with two decimals. */
+  /** A value in six characters at most; default: with two decimals. */
   readonly format?: (value: number) => string;
 }
 
 /** Of a label like "   5.27" with the axis behind it. */
-export const labelWidth = 8;
+const labelWidth = 8;
+/** Marks that are nearer to the next one, in columns, are left out: the curve shall be seen between them. */
+const markDistance = 3;
 
 /** Curves over the steps of a run as a drawing, ready to print; empty when there is too little to draw. */
 export function chart({ curves, marks, width, height, format = (value) => value.toFixed(2) }: Chart): string {
@@ -54,11 +56,16 @@ export function chart({ curves, marks, width, height, format = (value) => value.
   // asciichart's own rounding, so that a mark lies on the line where the values are the same.
   const lineOf = (value: number) =>
     Math.round((value * height) / (max - min)) - Math.round((min * height) / (max - min));
-  for (const { points, style } of dots)
-    for (const { step, value } of points) {
+  for (const { points, style } of dots) {
+    let next = Number.POSITIVE_INFINITY;
+    // From the end, since the last value matters most.
+    for (const { step, value } of points.toReversed()) {
       const column = Math.round(((step - first) / (last - first)) * (columns - 1));
+      if (next - column < markDistance) continue;
       cells[cells.length - 1 - lineOf(value)][labelWidth + column] = style("●");
+      next = column;
     }
+  }
   return [
     ...legend(lines, dots, columns),
     ...cells.map((row) => row.join("").trimEnd()),

@@ -60,6 +60,18 @@ test("the chart fits every terminal, and marks every validation", () => {
   }
 });
 
+test("a chart leaves marks out where the curve would vanish behind them, but never the last", () => {
+  const values = Array.from({ length: 1000 }, (_, at) => 9 - at / 200);
+  const series = { label: "", points: points(values), style: same };
+  const rows = chart({ curves: [series], marks: [series], width: 72, height: 8 })
+    .split("\n")
+    .slice(1, -2);
+  const columns = rows.flatMap((row) => Array.from(row.matchAll(/●/g), ({ index }) => index)).sort((a, b) => a - b);
+  expect(columns.length).toBeGreaterThan(15);
+  for (const [at, column] of columns.slice(1).entries()) expect(column - columns[at]).toBeGreaterThanOrEqual(3);
+  expect(columns.at(-1)).toBe(8 + 72 - 8 - 4 - 1);
+});
+
 test("a chart holds several curves, each as long as it is", () => {
   const styled = (name: string) => (text: string) => text.replaceAll(/[─╭╮╰╯│]/g, name);
   const curves = [
