@@ -291,7 +291,7 @@ describe("complaints", () => {
     [2, /--steps <n>' argument 'many' is invalid/, "-e", tiny, "-x", "many"],
     [2, /--lr <f>' argument '-1' is invalid/, "-e", tiny, "--lr", "-1"],
     [2, /unknown option '--step'.*Did you mean --steps/s, "-e", tiny, "--step", "1"],
-    [2, /-nk is a flag of llm\.c's.*--checkpoint-every/, "-nk", "5"],
+    [2, /-nk is a flag of llm\.c's.*--keep\b/, "-nk", "5"],
     [2, /-sl is a flag of llm\.c's.*--skip-loss-z/, "-sl", "3"],
     [2, /-sg is a flag of llm\.c's.*--skip-norm-z/, "-sg", "3"],
     [

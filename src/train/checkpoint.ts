@@ -20,6 +20,8 @@ export interface Checkpoint {
   readonly step: number;
   /** The path of the model, for `GPT2.load`. */
   readonly model: string;
+  /** Whether the data goes on in llm.c's shuffled order. */
+  readonly shuffled: boolean;
   /** Undefined for one of llm.c's own: nothing says then what its files should be, nor what they belong to. */
   readonly info?: CheckpointInfo;
 }
@@ -105,14 +107,10 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
     if (expected) await checkFile(path, expected);
   }
   // Without hashes there are still the sizes that the headers ask for.
-  await withSource(paths.model, async (model) => {
-    const { config } = await readModelHeader(model);
-    await withSource(paths.state, async (state) => {
-      const { step: found } = await readOptimizerState(state, config);
-      if (found !== step) throw new InputError(`${paths.state} is of step ${found}: it is another checkpoint's.`);
-    });
-  });
-  return { folder, step, model: paths.model, info };
+  const { config } = await withSource(paths.model, readModelHeader);
+  const state = await withSource(paths.state, (source) => readOptimizerState(source, config));
+  if (state.step !== step) throw new InputError(`${paths.state} is of step ${state.step}: it is another checkpoint's.`);
+  return { folder, step, model: paths.model, shuffled: state.shuffle !== undefined, info };
 }
 
 async function checkFile(path: string, expected: FileHash): Promise<void> {

@@ -70,7 +70,8 @@ function contextOf({ model, block }: TrainFlags): number {
   return model === "custom" || model === "baby" ? (block ?? 0) : 0;
 }
 
-async function fileModel(name: string, path: string): Promise<ModelChoice> {
+/** A model that was trained before. */
+export async function fileModel(name: string, path: string): Promise<ModelChoice> {
   const source = await platform.openSource(path).catch((error: unknown) => {
     if (!(error instanceof InputError) || /[./\\]/.test(path)) throw error;
     throw new UsageError(

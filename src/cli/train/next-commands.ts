@@ -16,7 +16,7 @@ export function nextCommands({ flags, tokenizer, folder, interrupted }: Outcome)
   const prompt = flags.train === undefined ? '"ROMEO:" ' : "";
   const suggestions: [what: string, ...commands: string[]][] = [];
   if (tokenizer) suggestions.push(["write with this model", `${llm} generate ${prompt}--model ${quoted(folder)}`]);
-  if (interrupted) suggestions.push(["go on training it", `${llm} train ${again(flags, folder)}`]);
+  if (interrupted) suggestions.push(["go on where it stopped", `${llm} train -o ${quoted(folder)} --resume`]);
   else if (tokenizer?.kind === "char")
     suggestions.push([
       "train on your own text",
@@ -24,11 +24,6 @@ export function nextCommands({ flags, tokenizer, folder, interrupted }: Outcome)
       `${llm} train --model baby --train my -o runs/`,
     ]);
   return suggestions.flatMap(([what, ...commands]) => [`${what}:`, ...commands.map((command) => `  ${command}`)]);
-}
-
-function again({ train, val }: TrainFlags, folder: string): string {
-  const data = [train && `--train ${quoted(train)}`, val && `--val ${quoted(val)}`];
-  return [`--model ${quoted(folder)}`, ...data, "-o runs/"].filter(Boolean).join(" ");
 }
 
 /** How this program was called: by its name where it is installed, else through npx. */

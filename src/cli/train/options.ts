@@ -36,6 +36,10 @@ export interface TrainFlags extends BackendFlags {
   readonly sampleEvery?: number;
   readonly sampleTokens?: number;
   readonly checkpointEvery?: number;
+  readonly keep?: number;
+  readonly keepEvery?: number;
+  readonly resume?: boolean;
+  readonly force?: boolean;
   readonly order?: "file" | "shuffle" | "random";
   readonly seed?: number;
   readonly sampleSeed?: number;
@@ -77,6 +81,9 @@ export interface TrainSettings {
   readonly sampleEvery: number;
   readonly sampleTokens: number;
   readonly checkpointEvery: number;
+  /** The newest checkpoints that are kept, 0: all; and of which updates for ever, 0: none. */
+  readonly keep: number;
+  readonly keepEvery: number;
   readonly order: "file" | "shuffle" | "random";
 }
 
@@ -115,6 +122,10 @@ export function addTrainOptions(command: Command): Command {
     ["-s, --sample-every <n>", "write a text every n updates; 0: never (default: 20; baby: 250)", whole(0)],
     ["-g, --sample-tokens <n>", "tokens of such a text (default: 64; baby: 128)", whole(1)],
     ["-n, --checkpoint-every <n>", "also save every n updates; 0: only at the end (default: 0)", whole(0)],
+    ["--keep <n>", "how many of the newest checkpoints are kept; 0: all (default: 2)", whole(0)],
+    ["--keep-every <n>", "besides, keep for ever those of every n updates; 0: none (default: 0)", whole(0)],
+    ["-y, --resume [0|1]", "continue the run in the folder --out; where there is none, begin it", toggle],
+    ["--force", "with --resume: go on with other settings than the run had, or other data"],
     ["--order <name>", "of the data (default: file; baby: random)", ["file", "shuffle", "random"]],
     ["--seed <n>", "of everything random (default: 42; 1337 for the texts, as in llm.c)", seed],
     ["--data-seed <n>", "of the order of the data alone", seed],
@@ -137,8 +148,8 @@ export function addTrainOptions(command: Command): Command {
 
 /** llm.c's two-letter flags, and what does their work here. */
 const twoLetterFlags: Readonly<Record<string, string>> = {
-  nk: "All checkpoints are kept here; --checkpoint-every (-n) says how many there are",
-  nm: "All checkpoints are kept here; --checkpoint-every (-n) says how many there are",
+  nk: "Here it is --keep",
+  nm: "Here it is --keep-every",
   sl: "Here it is --skip-loss-z",
   sg: "Here it is --skip-norm-z",
   lg: "It is about GPUs",
@@ -181,6 +192,8 @@ const llmcDefaults: TrainSettings = {
   sampleEvery: 20,
   sampleTokens: 64,
   checkpointEvery: 0,
+  keep: 2,
+  keepEvery: 0,
   order: "file",
 };
 

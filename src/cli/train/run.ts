@@ -1,9 +1,10 @@
 import type { GPT2 } from "../../api/gpt2.ts";
-import type { Backend } from "../../backend/backend.ts";
 import { createBackend } from "../../backend/create.ts";
+import { InputError } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { memoryNeeded, requireMemory } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { restoreCheckpoint } from "../../train/checkpoint.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { RunFolder } from "../../train/run-folder.ts";
 import { Trainer } from "../../train/trainer.ts";
@@ -11,10 +12,13 @@ import { createDisplay, type RunStart, type TrainDisplay } from "../display/disp
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.ts";
-import { chooseModel, type ModelChoice } from "./model.ts";
+import { Keeper } from "./keeper.ts";
+import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { seedsOf, settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
-import { planUpdates, type Updates } from "./updates.ts";
+import { type DataRecord, recordData, typedOf } from "./record.ts";
+import { alreadyComplete, type Continued, history, isComplete, openRun, requireSameData } from "./resume.ts";
+import { planUpdates, trainerOptions, type Updates } from "./updates.ts";
 
 /** Everything that a run needs, found and checked; the weights are not made yet. */
 interface Run {
@@ -25,6 +29,10 @@ interface Run {
   readonly data: DataChoice;
   readonly loaders: Loaders;
   readonly updates: Updates;
+  /** Where the run has a folder: its files, by their content. */
+  readonly dataRecord?: DataRecord;
+  /** The run that goes on. */
+  readonly continued?: Continued;
 }
 
 /** What `llm-ts train` does. */
@@ -32,12 +40,13 @@ export async function train(flags: TrainFlags): Promise<void> {
   const display = await createDisplay(flags.json ?? false);
   const interrupt = new Interrupt(() => display.end());
   try {
-    const run = await prepareRun(flags, display);
-    const backend = await createBackend(flags.backend, flags);
+    const continued = flags.resume ? await openRun(flags, display.remark.bind(display)) : undefined;
     try {
-      await trainOn(backend, run, display, interrupt);
+      const run = await prepareRun(flags, display, continued);
+      if (continued && isComplete(run, continued)) display.end(alreadyComplete(run, continued));
+      else await trainWith(run, display, interrupt);
     } finally {
-      await backend.dispose();
+      await continued?.folder.close();
     }
   } finally {
     display.end();
@@ -46,9 +55,11 @@ export async function train(flags: TrainFlags): Promise<void> {
 }
 
 /** Finds what the options name, and every mistake in them, before anything takes long. */
-async function prepareRun(flags: TrainFlags, display: TrainDisplay): Promise<Run> {
-  const choice = await chooseModel(flags);
-  if (flags.out !== undefined) await RunFolder.check(flags.out);
+async function prepareRun(typed: TrainFlags, display: TrainDisplay, continued: Continued | undefined): Promise<Run> {
+  const flags = continued?.flags ?? typed;
+  const { modelName = "", checkpoint } = continued ?? {};
+  const choice = await (checkpoint ? fileModel(modelName, checkpoint.model) : chooseModel(flags));
+  if (flags.out !== undefined && !continued) await RunFolder.check(flags.out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
   const settings = settingsOf(flags, config.maxT);
@@ -58,45 +69,73 @@ async function prepareRun(flags: TrainFlags, display: TrainDisplay): Promise<Run
     display.remark(
       "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
     );
-  return { flags, settings, choice, config, data, loaders, updates };
+  const dataRecord = flags.out === undefined ? undefined : await recordData(data.name, loaders);
+  if (continued && dataRecord)
+    requireSameData(continued, dataRecord, flags.force ?? false, display.remark.bind(display));
+  return { flags, settings, choice, config, data, loaders, updates, dataRecord, continued };
 }
 
 const gpt2Vocabulary = 50257;
 
-async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
-  const { flags, settings, choice, config, data, loaders, updates } = run;
-  const { accumulate, steps, warmup } = updates;
-  const { batch: B, block: T, sampleTokens } = settings;
-  requireMemory(backend, config, {
-    optimizer: true,
-    train: { B, T, accumulate },
-    decode: settings.sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
-  });
-  const model = await choice.make(backend, config, data.tokenizer, {
-    seed: seedsOf(flags).seed,
-    onProgress: (share) => display.progress("making initial weights", share),
-  });
-  const folder =
-    flags.out === undefined ? undefined : await RunFolder.create(flags.out, model, choice.name, record(run));
-  const trainer = new Trainer(model, {
-    learningRate: settings.lr,
-    beta1: settings.beta1,
-    beta2: settings.beta2,
-    eps: settings.eps,
-    weightDecay: settings.weightDecay,
-    gradClip: settings.gradClip,
-    accumulate,
-    skipLossZ: settings.skipLossZ,
-    skipNormZ: settings.skipNormZ,
-    onNotFinite: settings.onNan,
-    schedule: settings.schedule,
-    warmupSteps: warmup,
-    finalFraction: settings.finalLrFraction,
-  });
+async function trainWith(run: Run, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
+  const { flags, config, settings, updates } = run;
+  const { batch: B, block: T, sampleTokens, sampleEvery } = settings;
+  const backend = await createBackend(flags.backend, flags);
+  try {
+    requireMemory(backend, config, {
+      optimizer: true,
+      train: { B, T, accumulate: updates.accumulate },
+      decode: sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
+    });
+    const model = await run.choice.make(backend, config, run.data.tokenizer, {
+      seed: seedsOf(flags).seed,
+      onProgress: (share) => display.progress("making initial weights", share),
+    });
+    const trainer = new Trainer(model, trainerOptions(settings, updates));
+    const folder = await folderFor(run, trainer, display);
+    try {
+      await trainOn(trainer, run, folder, display, interrupt);
+    } finally {
+      await folder?.close();
+    }
+  } finally {
+    await backend.dispose();
+  }
+}
+
+/** The run's folder: a new one, or that of the run that goes on, with the trainer made what it was. */
+async function folderFor(run: Run, trainer: Trainer, display: TrainDisplay): Promise<RunFolder | undefined> {
+  const { flags, choice, continued } = run;
+  const { model } = trainer;
+  if (flags.out === undefined) return undefined;
+  if (!continued) return RunFolder.create(flags.out, model, choice.name, record(run));
+  const { folder, checkpoint } = continued;
+  if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
+  const before = checkpoint?.info?.backend;
+  if (before && before.fma !== model.backend.fma)
+    display.remark(
+      `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and goes on ` +
+        `${model.backend.fma ? "with" : "without"}: its last bits will differ from what they would have been`,
+    );
+  await folder.goBackTo(checkpoint, trainer.state());
+  await folder.begin(model, choice.name, record(run));
+  return folder;
+}
+
+async function trainOn(
+  trainer: Trainer,
+  run: Run,
+  folder: RunFolder | undefined,
+  display: TrainDisplay,
+  interrupt: Interrupt,
+): Promise<void> {
+  const { flags, settings, loaders, updates } = run;
+  const { model } = trainer;
+  const keeper = folder && new Keeper(folder, trainer, settings, display.remark.bind(display));
   display.start(startOf(run, model, folder?.path));
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const events = trainer.run(loaders.train, {
-    steps,
+    steps: Math.max(0, updates.steps - trainer.step),
     overfit: settings.overfit,
     valLoader: loaders.val,
     valEvery: settings.valEvery,
@@ -107,32 +146,27 @@ async function trainOn(backend: Backend, run: Run, display: TrainDisplay, interr
     sampleEvery: settings.sampleEvery,
     sampleTokens: settings.sampleTokens,
     sampleSeed: seedsOf(flags).sampleSeed,
-    checkpoint: folder && (() => folder.checkpoint(trainer)),
+    checkpoint: keeper && (() => keeper.save()),
     checkpointEvery: settings.checkpointEvery,
     signal: interrupt.signal,
   });
   let last: TrainEvent | undefined;
-  let saved = false;
   const report = async (event: TrainEvent) => {
-    await folder?.record(event);
+    await keeper?.record(event);
     display.event(event);
     const note = noteOf(event);
     if (note !== undefined) display.remark(note);
-    saved ||= event.type === "checkpoint";
     last = event;
   };
-  try {
-    for await (const event of events) {
-      // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
-      if (event.type === "done" && folder && !saved)
-        await report({ type: "checkpoint", step: event.step, path: await folder.checkpoint(trainer) });
-      await report(event);
-    }
-  } finally {
-    await folder?.close();
+  for await (const event of events) {
+    // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
+    const path = event.type === "done" && keeper && !keeper.hasTried ? await keeper.save() : undefined;
+    if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
+    await report(event);
   }
   const interrupted = last?.type === "done" && last.interrupted;
   display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, interrupted }));
+  if (keeper?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${keeper.problem}`);
   if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
 }
 
@@ -141,11 +175,14 @@ function finishing(folder: RunFolder | undefined): string {
   return `finishing this step${saving}; once more (Ctrl-C) ends at once`;
 }
 
-/** What config.json keeps of a run, to repeat it. */
-function record({ settings, updates, data, loaders, flags }: Run): Record<string, unknown> {
+/** What config.json keeps of a run, to repeat and to continue it. */
+function record({ settings, updates, flags, dataRecord, continued }: Run): Record<string, unknown> {
   return {
-    data: { train: loaders.train.files, val: loaders.val?.files, name: data.name },
+    cwd: process.cwd(),
+    given: continued?.given ?? typedOf(flags),
+    data: dataRecord,
     run: { ...settings, ...updates, ...seedsOf(flags) },
+    continued: continued && history(continued),
   };
 }
 

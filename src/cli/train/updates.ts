@@ -1,5 +1,6 @@
 import { UsageError } from "../../errors.ts";
 import { batchesIn, checkWarmup } from "../../train/checks.ts";
+import type { TrainerOptions } from "../../train/options.ts";
 import type { Loaders } from "./data.ts";
 import type { TrainFlags, TrainSettings } from "./options.ts";
 
@@ -26,4 +27,23 @@ export function planUpdates({ warmup }: TrainFlags, settings: TrainSettings, { t
   if (earlyStop > 0 && !val)
     throw new UsageError("--early-stop goes by the validation loss: it needs --val data, and --val-every above 0.");
   return { accumulate, steps, warmup: Math.min(settings.warmup, steps) };
+}
+
+/** How the trainer makes them. */
+export function trainerOptions(settings: TrainSettings, { accumulate, warmup }: Updates): TrainerOptions {
+  return {
+    learningRate: settings.lr,
+    beta1: settings.beta1,
+    beta2: settings.beta2,
+    eps: settings.eps,
+    weightDecay: settings.weightDecay,
+    gradClip: settings.gradClip,
+    accumulate,
+    skipLossZ: settings.skipLossZ,
+    skipNormZ: settings.skipNormZ,
+    onNotFinite: settings.onNan,
+    schedule: settings.schedule,
+    warmupSteps: warmup,
+    finalFraction: settings.finalLrFraction,
+  };
 }

@@ -1,0 +1,63 @@
+import { InputError } from "../../errors.ts";
+import type { Retention } from "../../train/checkpoint-list.ts";
+import type { TrainEvent } from "../../train/events.ts";
+import type { RunFolder } from "../../train/run-folder.ts";
+import type { Trainer } from "../../train/trainer.ts";
+
+/** Keeps a run in its folder, and lets it go on while that fails: a full disk may have room again tomorrow. */
+export class Keeper {
+  readonly #folder: RunFolder;
+  readonly #trainer: Trainer;
+  readonly #retention: Retention;
+  readonly #remark: (text: string) => void;
+  #tried = false;
+  #unsaved: string | undefined;
+  #unlogged: string | undefined;
+
+  constructor(folder: RunFolder, trainer: Trainer, retention: Retention, remark: (text: string) => void) {
+    this.#folder = folder;
+    this.#trainer = trainer;
+    this.#retention = retention;
+    this.#remark = remark;
+  }
+
+  /** Whether a checkpoint was written, or could not be. */
+  get hasTried(): boolean {
+    return this.#tried;
+  }
+
+  /** Why the newest checkpoint, or lines of the log, are not on disk; undefined when all is. */
+  get problem(): string | undefined {
+    return this.#unsaved ?? this.#unlogged;
+  }
+
+  /** Saves a checkpoint and gives the model's path; undefined, after a remark, when that failed. */
+  async save(): Promise<string | undefined> {
+    this.#tried = true;
+    try {
+      const path = await this.#folder.checkpoint(this.#trainer, this.#retention);
+      this.#unsaved = undefined;
+      return path;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#unsaved = error.message;
+      this.#remark(
+        `step ${this.#trainer.step} could not be saved: ${error.message} The run goes on; the checkpoints before this ` +
+          "one are as they were",
+      );
+      return undefined;
+    }
+  }
+
+  /** Writes an event down; what cannot be written is kept for the next time. */
+  async record(event: TrainEvent): Promise<void> {
+    try {
+      await this.#folder.record(event);
+      this.#unlogged = undefined;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      if (this.#unlogged === undefined) this.#remark(`the log cannot be written: ${error.message} The run goes on`);
+      this.#unlogged = error.message;
+    }
+  }
+}
