@@ -32,7 +32,7 @@ describe("one batch through models of odd sizes", () => {
   beforeAll(async () => {
     backends.set("reference", await createBackend("reference"));
     for (const threads of [1, 2, 3]) backends.set(`${threads}`, await createBackend("wasm", { threads }));
-    backends.set("plain", await createBackend("wasm", { threads: 2, relaxed: false }));
+    backends.set("plain", await createBackend("wasm", { threads: 2, kernel: "plain-6x8" }));
   });
   afterAll(async () => {
     for (const backend of backends.values()) await backend.dispose();

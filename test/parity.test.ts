@@ -25,7 +25,7 @@ const variants: readonly (WasmBackendOptions & { name: "reference" | "wasm" })[]
   { name: "wasm", threads: 1 },
   { name: "wasm", threads: 2 },
   { name: "wasm", threads: 3 },
-  { name: "wasm", threads: 2, relaxed: false },
+  { name: "wasm", threads: 2, kernel: "plain-6x8" },
   { name: "wasm", shared: false },
 ];
 

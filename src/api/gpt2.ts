@@ -74,12 +74,12 @@ export class GPT2 {
   static async #make(
     config: GPT2Config,
     path: string | undefined,
-    { backend: wanted = "wasm", threads, revectorize, tokenizer }: ModelOptions,
+    { backend: wanted = "wasm", threads, revectorize, kernel, tokenizer }: ModelOptions,
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
     const ownsBackend = typeof wanted === "string";
-    const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize }) : wanted;
+    const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel }) : wanted;
     try {
       requireMemory(backend, config, {});
       const parameters: Parameters = { config, weights: allocTensorSet(backend, config) };

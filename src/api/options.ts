@@ -1,4 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
+import type { VariantName } from "../backend/wasm/variants.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -10,6 +11,8 @@ export interface ModelOptions {
   readonly threads?: number;
   /** Lets V8 fuse 128-bit operations to 256-bit ones: faster, and set for the whole process; default off. */
   readonly revectorize?: boolean;
+  /** Kernels of the wasm backend, as `llm-ts info --system` names them; default "auto": the fastest that compute right. */
+  readonly kernel?: VariantName | "auto";
   /** Turns text into tokens and back. Default: the one found beside the model, else GPT-2's where V is 50257. */
   readonly tokenizer?: Tokenizer;
 }

@@ -74,12 +74,13 @@ const variants = [
 ] as const;
 
 const reference = createReferenceBackend();
-const builds: { relaxed: boolean; backends: Backend[] }[] = [];
+const builds: { build: "relaxed" | "plain"; backends: Backend[] }[] = [];
 
 beforeAll(async () => {
-  for (const relaxed of [true, false]) {
-    const backends = await Promise.all(variants.map((variant) => createWasmBackend({ ...variant, relaxed })));
-    builds.push({ relaxed, backends });
+  for (const build of ["relaxed", "plain"] as const) {
+    const start = ({ tile, ...options }: (typeof variants)[number]) =>
+      createWasmBackend({ ...options, kernel: `${build}-${tile}` });
+    builds.push({ build, backends: await Promise.all(variants.map(start)) });
   }
 }, 60_000);
 
@@ -99,10 +100,10 @@ async function outputsOf(backend: Backend, body: (desk: Desk, be: Backend) => Pr
 function operation(name: string, tolerance: number, body: (desk: Desk, be: Backend) => Promise<Outputs>): void {
   test(name, async () => {
     const expected = await outputsOf(reference, body);
-    for (const { relaxed, backends } of builds) {
+    for (const { build, backends } of builds) {
       const [first, ...others] = await Promise.all(backends.map((backend) => outputsOf(backend, body)));
       for (const key of Object.keys(expected)) {
-        const where = `${key}, ${relaxed ? "relaxed" : "plain"}`;
+        const where = `${key}, ${build}`;
         const worst = expected[key].reduce((most, value, i) => {
           const error = Math.abs(first[key][i] - value) / (1 + Math.abs(value));
           return Math.max(most, error); // NaN if either is

@@ -2,6 +2,7 @@
 import { GPT2 } from "../api/gpt2.ts";
 import { createBackend } from "../backend/create.ts";
 import { WasmDevice } from "../backend/wasm/device.ts";
+import type { VariantName } from "../backend/wasm/variants.ts";
 import { BackendError } from "../errors.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Contest, hold, type Result } from "./contest.ts";
@@ -35,6 +36,7 @@ import {
 export interface BenchOptions {
   readonly threads?: number;
   readonly revectorize: boolean;
+  readonly kernel: VariantName | "auto";
   readonly models: readonly ModelName[];
   /** Fewer shapes, shorter measurements. */
   readonly quick: boolean;
@@ -53,8 +55,8 @@ const LIMITS_MS = 20;
 const PROFILE_REPEATS = 5;
 
 export async function bench(options: BenchOptions): Promise<BenchReport> {
-  const { revectorize, models, quick, repeats } = options;
-  const device = await wasmDevice(options.threads, revectorize);
+  const { models, quick, repeats } = options;
+  const device = await wasmDevice(options);
   const { threads } = device;
   let d12: GPT2 | undefined;
   const products = productsOf(models, quick);
@@ -100,20 +102,21 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   }
 }
 
-async function wasmDevice(threads: number | undefined, revectorize: boolean) {
-  const backend = await createBackend("wasm", { threads, revectorize });
+async function wasmDevice({ threads, revectorize, kernel }: BenchOptions) {
+  const backend = await createBackend("wasm", { threads, revectorize, kernel });
   if (backend instanceof WasmDevice) return backend;
   throw new BackendError("The benchmark measures the wasm backend, and this is another one.");
 }
 
 /** The machine's limits and the products, at one thread and at all, in turns with those who also do products. */
 async function measureProducts(
-  { revectorize, repeats, quick, onProgress, signal }: BenchOptions,
+  options: BenchOptions,
   device: Awaited<ReturnType<typeof wasmDevice>>,
   products: readonly Product[],
   competitors: readonly Competitor[],
 ): Promise<{ limits: Limits[]; rows: Row[] }> {
-  const single = device.threads === 1 ? undefined : await wasmDevice(1, revectorize);
+  const { repeats, quick, onProgress, signal } = options;
+  const single = device.threads === 1 ? undefined : await wasmDevice({ ...options, threads: 1 });
   const devices = single ? [single, device] : [device];
   const leastMs = quick ? LEAST_MS.quick : LEAST_MS.long;
   try {

@@ -12,10 +12,11 @@ import { print } from "./output.ts";
 /** What `llm-ts bench` does. */
 export async function runBench(flags: BenchFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const { threads, revectorize, model, quick = false, profile = false, json, svg } = flags;
+  const { threads, revectorize, kernel, model, quick = false, profile = false, json, svg } = flags;
   const options: BenchOptions = {
     threads,
     revectorize,
+    kernel,
     models: model ? [model] : modelNames,
     quick,
     repeats: flags.repeats ?? (quick ? 2 : 5),

@@ -1,10 +1,9 @@
 import { type Command, Option } from "commander";
+import { addWasmOptions, type WasmFlags } from "./backend-options.ts";
 import { examples } from "./examples.ts";
 import { whole } from "./option-values.ts";
 
-export interface BenchFlags {
-  readonly threads?: number;
-  readonly revectorize: boolean;
+export interface BenchFlags extends WasmFlags {
   readonly model?: "d12" | "baby";
   readonly quick?: boolean;
   readonly repeats?: number;
@@ -15,15 +14,12 @@ export interface BenchFlags {
 }
 
 export function addBench(program: Command): void {
-  program
-    .command("bench")
+  addWasmOptions(program.command("bench"))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
       "Measures what this machine can do at most, the matrix products, training steps and generation, in turns with\n" +
         "other programs where they are given. Needs up to 4 GB, and some minutes without other work on the machine.",
     )
-    .option("--threads <n>", "(default: OMP_NUM_THREADS, else all cores)", whole(1, 256))
-    .option("--no-revectorize", "leave V8's experimental 256-bit mode off: slower")
     .addOption(new Option("--model <name>", "only this model (default: both)").choices(["d12", "baby"]))
     .option("--quick", "fewer shapes and rounds: about a minute")
     .option("--repeats <n>", "rounds; their median counts (default: 5, with --quick 2)", whole(1, 100))

@@ -13,8 +13,8 @@ import { modelPath } from "./model-path.ts";
 export async function generate(argument: string | undefined, flags: GenerateFlags): Promise<void> {
   const interrupt = new Interrupt();
   const prompt = argument === "-" ? await standardInput() : (argument ?? "");
-  const { backend, threads, revectorize } = flags;
-  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize });
+  const { backend, threads, revectorize, kernel } = flags;
+  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
   try {
     interrupt.finishFirst(() => {});
     const { tokens: maxTokens, temperature, topK, topP, seed } = flags;

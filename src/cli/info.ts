@@ -1,4 +1,3 @@
-import { cpus, freemem, totalmem } from "node:os";
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { examples } from "./examples.ts";
@@ -20,7 +19,7 @@ export function addInfo(program: Command): void {
         "HellaSwag, safetensors, folders of prepared data.",
     )
     .argument("[file]", "a file, or a folder that llm-ts prepare wrote")
-    .option("--system", "the processor, memory and kernels that training would use")
+    .option("--system", "this processor and memory, and which kernels are fastest here")
     .option("--headerless", "the file is a token file of April 2024, without a header")
     .option("--json", "print JSON")
     .addHelpText(
@@ -40,7 +39,7 @@ async function info(file: string | undefined, flags: InfoFlags): Promise<void> {
   new Interrupt();
   if (flags.system) {
     if (file !== undefined) throw new UsageError("Give either a file or --system.");
-    return show(await systemFacts(), flags);
+    return infoSystem(flags);
   }
   if (file === undefined) throw new UsageError("Give a file to look at, or --system.");
   return show({ file, ...(await fileFacts(file, flags)) }, flags);
@@ -62,6 +61,16 @@ function inWords(value: unknown): string {
   return Object.entries(value)
     .map(([name, inner]) => `${name} ${inWords(inner)}`)
     .join(", ");
+}
+
+async function infoSystem(flags: InfoFlags): Promise<void> {
+  const { surveyKernels } = await import("../backend/wasm/survey.ts");
+  const { kernelTable, systemFacts } = await import("./info-system.ts");
+  const survey = await surveyKernels();
+  const facts = systemFacts(survey);
+  if (flags.json) return show({ ...facts, kernels: survey.candidates }, flags);
+  await show(facts, flags);
+  await print(`\n${kernelTable(survey)}`);
 }
 
 async function fileFacts(path: string, { headerless }: InfoFlags): Promise<Facts> {
@@ -93,29 +102,4 @@ async function readConfig(path: string) {
   } finally {
     await source.close();
   }
-}
-
-async function systemFacts(): Promise<Facts> {
-  const { createBackend } = await import("../backend/create.ts");
-  const backend = await createBackend("wasm");
-  try {
-    return {
-      processor: cpus()[0]?.model.trim() ?? "unknown",
-      cores: cpus().length,
-      threads: backend.threads,
-      memory: gigabytes(totalmem()),
-      "free memory": gigabytes(freemem()),
-      system: `${process.platform} ${process.arch}`,
-      node: process.version,
-      v8: process.versions.v8,
-      backend: backend.description,
-      "memory limit": gigabytes(backend.memoryLimit),
-    };
-  } finally {
-    await backend.dispose();
-  }
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -10,10 +10,10 @@ import { jsonReport, textReport } from "./verify-report.ts";
 /** What `llm-ts verify` does. */
 export async function runVerify(flags: VerifyFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const { backend, threads, revectorize } = flags;
+  const { backend, threads, revectorize, kernel } = flags;
   const source = await platform.openSource(flags.state);
   try {
-    const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize });
+    const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
     try {
       const state = await readDebugState(source, model.config);
       const report = flags.json ? jsonReport() : textReport(state, model.backend.description);

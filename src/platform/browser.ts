@@ -11,10 +11,24 @@ const kernelUrls: Record<KernelBuild, URL> = {
   plain: new URL("../../kernels/plain.wasm", import.meta.url),
 };
 
-async function compileKernels(build: KernelBuild): Promise<WebAssembly.Module> {
+async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
   const source = await openSource(kernelUrls[build]);
-  // Not compileStreaming: it refuses servers that do not call the file application/wasm.
-  return WebAssembly.compile(new Uint8Array(await source.read(0, source.size)));
+  return new Uint8Array(await source.read(0, source.size));
+}
+
+/** localStorage can be full, or forbidden by the user. */
+async function remember(name: string, text: string): Promise<void> {
+  try {
+    localStorage.setItem(`llm-ts ${name}`, text);
+  } catch {}
+}
+
+async function recall(name: string): Promise<string | undefined> {
+  try {
+    return localStorage.getItem(`llm-ts ${name}`) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function startKernelWorker(): KernelWorker {
@@ -61,10 +75,14 @@ export const platform: Platform = {
   sha256() {
     throw new InputError("SHA-256 of a stream is not to be had in a browser. Hash the file with crypto.subtle.");
   },
-  compileKernels,
+  loadKernels,
   startKernelWorker,
   defaultThreads: () => navigator.hardwareConcurrency,
   // A page has no say in how its WebAssembly is compiled.
-  setRevectorize: () => false,
+  setRevectorize: (on) => (on ? "a page in a browser cannot ask for them" : undefined),
+  setOptimizeAtOnce: () => {},
+  engine: () => navigator.userAgent,
+  recall,
+  remember,
   sharedMemory: globalThis.crossOriginIsolated === true,
 };

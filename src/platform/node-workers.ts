@@ -1,29 +1,53 @@
 import { readFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { availableParallelism, cpus } from "node:os";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
+import { BackendError } from "../errors.ts";
 import type { KernelBuild, KernelWorker } from "./platform.ts";
 
 /** V8's major and minor version: 11.3 in Node 20, 13.6 in Node 24. */
 const [v8Major, v8Minor] = process.versions.v8.split(".").map(Number);
 
-export async function compileKernels(build: KernelBuild): Promise<WebAssembly.Module> {
+export async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
   // Relaxed SIMD is standard from V8 11.4 on; 11.3 has it behind a flag.
   if (v8Major === 11 && v8Minor < 4) setFlagsFromString("--experimental-wasm-relaxed-simd");
-  const bytes = await readFile(new URL(`../../kernels/${build}.wasm`, import.meta.url));
-  return WebAssembly.compile(bytes);
+  const path = fileURLToPath(new URL(`../../kernels/${build}.wasm`, import.meta.url));
+  return readFile(path).catch((error: unknown) => {
+    throw new BackendError(
+      `The kernels that compute cannot be read: ${error instanceof Error ? error.message : error}. Install llm-ts ` +
+        "again (in a clone: npm run build).",
+    );
+  });
+}
+
+/** What OMP_NUM_THREADS asks for; undefined if that is no number. */
+export function ompThreads(): number | undefined {
+  // OpenMP also takes a list, one number for each level of nesting: the first is ours.
+  const wanted = Number(/^\s*(\d+)\s*(,|$)/.exec(process.env.OMP_NUM_THREADS ?? "")?.[1]);
+  return wanted >= 1 ? wanted : undefined;
 }
 
 export function defaultThreads(): number {
-  const wanted = Number(process.env.OMP_NUM_THREADS);
-  return Number.isInteger(wanted) && wanted >= 1 ? wanted : availableParallelism();
+  return ompThreads() ?? availableParallelism();
 }
 
-export function setRevectorize(on: boolean): boolean {
+export function engine(): string {
+  return `Node ${process.version}, V8 ${process.versions.v8}, ${cpus()[0]?.model.trim() ?? process.arch}`;
+}
+
+let revectorizing = false;
+
+export function setRevectorize(on: boolean): string | undefined {
   // V8 12.4 (Node 22) knows the flag too, but fuses nothing. Only x86 has 256-bit vectors.
-  if (v8Major < 13 || process.arch !== "x64") return false;
-  setFlagsFromString(on ? "--experimental-wasm-revectorize" : "--no-experimental-wasm-revectorize");
-  return on;
+  if (on && (v8Major < 13 || process.arch !== "x64")) return "need V8 13 or later (Node 24) on x86";
+  if (on !== revectorizing) setFlagsFromString(`--${on ? "" : "no-"}experimental-wasm-revectorize`);
+  revectorizing = on;
+  return undefined;
+}
+
+export function setOptimizeAtOnce(on: boolean): void {
+  setFlagsFromString(on ? "--no-liftoff" : "--liftoff");
 }
 
 /** This file's own extension tells whether the sources run or what was built from them. */

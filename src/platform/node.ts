@@ -1,3 +1,4 @@
+import { recall, remember } from "./node-cache.ts";
 import {
   appendText,
   createSink,
@@ -13,7 +14,14 @@ import {
   sha256,
 } from "./node-files.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
-import { compileKernels, defaultThreads, setRevectorize, startKernelWorker } from "./node-workers.ts";
+import {
+  defaultThreads,
+  engine,
+  loadKernels,
+  setOptimizeAtOnce,
+  setRevectorize,
+  startKernelWorker,
+} from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
 /** Node's answer to the platform contract. */
@@ -32,9 +40,13 @@ export const platform: Platform = {
   lockFile,
   lockOwner,
   sha256,
-  compileKernels,
+  loadKernels,
   startKernelWorker,
   defaultThreads,
   setRevectorize,
-  sharedMemory: true,
+  setOptimizeAtOnce,
+  engine,
+  recall,
+  remember,
+  sharedMemory: typeof SharedArrayBuffer === "function",
 };

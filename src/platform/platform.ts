@@ -113,12 +113,21 @@ export interface Platform {
   /** Who holds a lock; undefined when nobody does. */
   lockOwner(path: string): Promise<LockOwner | undefined>;
   sha256(): Sha256;
-  compileKernels(build: KernelBuild): Promise<WebAssembly.Module>;
+  /** The bytes of a build of assembly/. BackendError when they are not there. */
+  loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>;
   startKernelWorker(): KernelWorker;
   /** OMP_NUM_THREADS, else the number of cores. */
   defaultThreads(): number;
-  /** Asks V8 to fuse 128-bit operations to 256-bit ones in modules compiled from now on; false where it cannot. */
-  setRevectorize(on: boolean): boolean;
+  /** Has V8 fuse 128-bit operations to 256-bit ones in code compiled from now on, or not; or says why it cannot. */
+  setRevectorize(on: boolean): string | undefined;
+  /** Has V8 optimise WebAssembly functions when they are first called, or not; does nothing where that cannot be had. */
+  setOptimizeAtOnce(on: boolean): void;
+  /** What compiles and runs the kernels: the engine's version and the processor. */
+  engine(): string;
+  /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */
+  recall(name: string): Promise<string | undefined>;
+  /** Keeps a small text that can be made again; where that cannot be, it does not, and says nothing. */
+  remember(name: string, text: string): Promise<void>;
   /** Whether workers may share memory here: always in Node, only in isolated pages in a browser. */
   readonly sharedMemory: boolean;
 }

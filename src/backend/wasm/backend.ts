@@ -1,5 +1,7 @@
 import type { AdamWOptions, AttentionShape, Backend, KVCache, Tensor } from "../backend.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
+import { SET_TILE } from "./kernels.ts";
+import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
 
 /** The head works on as many rows at a time as give this many logits (64 MiB). */
 const HEAD_LOGITS = 2 ** 24;
@@ -7,11 +9,27 @@ const HEAD_LOGITS = 2 ** 24;
 /** Translates operations into commands: tensors into addresses, options into the numbers that the kernels take. */
 export class WasmBackend extends WasmDevice implements Backend {
   readonly name = "wasm";
-  readonly description: string;
+  private variant: Variant;
 
-  constructor(description: string, parts: DeviceParts) {
+  constructor(variant: Variant, parts: DeviceParts) {
     super(parts);
-    this.description = description;
+    this.variant = variant;
+    this.useTile(variant.tile);
+  }
+
+  /** The kernels that compute, as `--kernel` names them. */
+  get kernel(): VariantName {
+    return nameOf(this.variant);
+  }
+
+  get description(): string {
+    return `wasm, ${this.kernel}, ${this.threads === 1 ? "1 thread" : `${this.threads} threads`}`;
+  }
+
+  /** Computes products with another tile from now on: another speed, the same bits. */
+  useTile(tile: Tile): void {
+    this.variant = { ...this.variant, tile };
+    this.command(SET_TILE, tiles.indexOf(tile));
   }
 
   embeddingForward(

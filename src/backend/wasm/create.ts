@@ -1,104 +1,90 @@
 import { platform } from "#platform";
 import { BackendError, UsageError } from "../../errors.ts";
-import type { KernelBuild } from "../../platform/platform.ts";
 import type { Backend } from "../backend.ts";
-import { WasmBackend } from "./backend.ts";
-import { DirectExecutor } from "./executor.ts";
-import { exportsOf } from "./kernels.ts";
-import { KernelMemory } from "./memory.ts";
-import { WorkerPool } from "./pool.ts";
-import { chooseTile, TRIAL_BYTES, tileNames } from "./tiles.ts";
+import type { WasmBackend } from "./backend.ts";
+import { problemOfOthers, problemOfProducts } from "./check.ts";
+import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
+import { compileCode } from "./code.ts";
+import { type Place, placeOf, startBackend } from "./start.ts";
+import { bySpeed, timeTiles } from "./trial.ts";
+import { type Code, codes, type Tile, tiles, type VariantName, variantOf } from "./variants.ts";
 
 export interface WasmBackendOptions {
   /** Worker threads: OMP_NUM_THREADS, else one a core. Always 1 without shared memory. */
   readonly threads?: number;
-  /** Fused multiply-add by relaxed SIMD: used where the engine has it, unless false; true insists on it. */
-  readonly relaxed?: boolean;
   /** Memory shared with worker threads: used where the platform allows it, unless false. */
   readonly shared?: boolean;
   /**
    * Lets V8 fuse 128-bit operations into 256-bit ones, which doubles the speed on x86. The flag is experimental and
-   * holds for the whole process, so it is off unless asked for.
+   * holds for the whole process, so it is off unless asked for, here or by the name of a kernel.
    */
   readonly revectorize?: boolean;
-  /** The size of the matrix product's tiles; measured if not given. */
-  readonly tile?: (typeof tileNames)[number];
+  /** Which kernels compute; "auto", the default, takes the fastest of those that compute right here. */
+  readonly kernel?: VariantName | "auto";
 }
 
 /** A backend on WebAssembly kernels, with worker threads. BackendError if it cannot be had here. */
 export async function createWasmBackend(options: WasmBackendOptions = {}): Promise<Backend> {
-  const shared = options.shared ?? platform.sharedMemory;
-  const threads = shared ? checkedThreads(options.threads ?? platform.defaultThreads()) : 1;
-  const wide = options.revectorize === true && platform.setRevectorize(true);
-  // Workers take longest to start, so they come first.
-  const pool = shared ? new WorkerPool(Array.from({ length: threads }, platform.startKernelWorker)) : null;
+  const { revectorize, kernel = "auto" } = options;
+  const place = placeOf(options.shared, options.threads);
+  const forced = kernel === "auto" ? undefined : variantOf(kernel);
+  if (forced?.wide && revectorize === false)
+    throw new UsageError(`${kernel} needs 256-bit vectors, which --no-revectorize (revectorize: false) refuses.`);
+
+  const problems: string[] = [];
+  for (const code of forced ? [forced] : codes.filter(({ wide }) => !wide || revectorize)) {
+    // Who allows one flag of V8 for the whole process allows the other for a moment.
+    const flags = revectorize === true || code.wide;
+    const found = await attempt(code, place, flags, forced?.tile);
+    if (typeof found !== "string") return found;
+    problems.push(forced ? found : `${code.build}, ${code.wide ? 256 : 128}-bit: ${found}`);
+  }
+  if (forced) throw new BackendError(`The kernel ${kernel} cannot be used here: ${problems[0]}. ${ASK}`);
+  throw new BackendError(
+    `No kernel computes right on this machine (${problems.join("; ")}). The reference backend does, slowly: --backend ` +
+      "reference. Please report this, with what llm-ts info --system prints.",
+  );
+}
+
+const ASK = "llm-ts info --system shows those that can; --kernel auto takes the fastest of them.";
+
+/** A backend on this code that computes right, or why there is none. */
+async function attempt(code: Code, place: Place, flags: boolean, tile?: Tile): Promise<WasmBackend | string> {
+  if (flags) platform.setOptimizeAtOnce(true);
   try {
-    return await start(pool, wide, options);
-  } catch (error) {
-    await pool?.dispose();
-    throw error;
+    const compiled = await compileCode(code, place.shared);
+    if (typeof compiled === "string") return compiled;
+    const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, place);
+    const problem = await settle(backend, choiceKey(code, compiled), tile).catch(asProblem);
+    if (problem === undefined) return backend;
+    await backend.dispose();
+    return problem;
+  } finally {
+    if (flags) platform.setOptimizeAtOnce(false);
   }
 }
 
-async function start(pool: WorkerPool | null, wide: boolean, options: WasmBackendOptions): Promise<Backend> {
-  const { module, relaxed } = await compile(pool !== null, options.relaxed);
-  const memory = new KernelMemory(pool !== null);
-  const kernels = exportsOf(await WebAssembly.instantiate(module, { env: { memory: memory.memory } }));
-
-  const measured = `${pool !== null} ${relaxed} ${wide}`;
-  const known = options.tile === undefined ? tilesMeasured.get(measured) : tileNames.indexOf(options.tile);
-  const scratch = memory.take(kernels.scratchBytes(0)).address;
-  const operands = memory.take(TRIAL_BYTES).address;
-  const trial = known === undefined ? { scratch, operands } : null;
-  let tile = known ?? 0;
-  if (pool) tile = await pool.start({ module, memory: memory.memory, trial, tile });
-  else if (trial) tile = chooseTile(kernels, memory.memory, trial);
-  else kernels.setTile(tile);
-  if (trial) tilesMeasured.set(measured, tile);
-  memory.release(scratch);
-  memory.release(operands);
-
-  const executor = pool ?? new DirectExecutor(kernels);
-  return new WasmBackend(describe(relaxed, tile, wide, executor.threads), { memory, executor, kernels });
-}
-
-function checkedThreads(threads: number): number {
-  if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS) return threads;
-  throw new UsageError(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}.`);
-}
-
-const MAX_THREADS = 256;
-
-/** The fastest tile of each build, as measured once in this process. */
-const tilesMeasured = new Map<string, number>();
-
-const modules = new Map<KernelBuild, Promise<WebAssembly.Module>>();
-
-function moduleOf(build: KernelBuild): Promise<WebAssembly.Module> {
-  let module = modules.get(build);
-  if (!module) {
-    module = platform.compileKernels(build);
-    modules.set(build, module);
-  }
-  return module;
-}
-
-/** The relaxed build where it compiles, else the plain one. */
-async function compile(shared: boolean, relaxed?: boolean): Promise<{ module: WebAssembly.Module; relaxed: boolean }> {
-  const suffix = shared ? "-shared" : "";
-  if (relaxed !== false) {
-    try {
-      return { module: await moduleOf(`relaxed${suffix}`), relaxed: true };
-    } catch (error) {
-      if (!(error instanceof WebAssembly.CompileError)) throw error;
-      if (relaxed) throw new BackendError(`This engine does not know relaxed SIMD: ${error.message}`);
+/** Lets the backend use the fastest tile that computes right, or says what is wrong with all. */
+async function settle(backend: WasmBackend, key: string, forced?: Tile): Promise<string | undefined> {
+  const known = forced ?? (await recallTile(key));
+  const order = forced ? [forced] : known ? new Set([known, ...tiles]) : bySpeed(await timeTiles(backend));
+  const problem = await problemOfOthers(backend);
+  if (problem !== undefined) return problem;
+  const problems: string[] = [];
+  for (const tile of order) {
+    backend.useTile(tile);
+    const problem = await problemOfProducts(backend);
+    if (problem === undefined) {
+      if (tile !== known) await keepTile(key, tile);
+      return undefined;
     }
+    problems.push(`${tile}: ${problem}`);
   }
-  return { module: await moduleOf(`plain${suffix}`), relaxed: false };
+  return problems.join(", ");
 }
 
-function describe(relaxed: boolean, tile: number, wide: boolean, threads: number): string {
-  const width = wide && tileNames[tile] === "6x16" ? " (256-bit)" : "";
-  const workers = threads === 1 ? "1 thread" : `${threads} threads`;
-  return `wasm, ${relaxed ? "relaxed" : "plain"} SIMD, ${tileNames[tile]} tiles${width}, ${workers}`;
+/** A kernel that fails is as bad as one that computes wrong. */
+function asProblem(error: unknown): string {
+  if (error instanceof BackendError) return error.message;
+  throw error;
 }

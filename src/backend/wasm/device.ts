@@ -2,7 +2,7 @@ import { BackendError, UsageError } from "../../errors.ts";
 import { type DeviceBuffer, type DType, sizeOf, type Tensor } from "../backend.ts";
 import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
-import { type KernelExports, type KernelName, opcodeOf, type ProbeName, SET_SCRATCH } from "./kernels.ts";
+import { ALONE, type KernelExports, type KernelName, opcodeOf, type ProbeName, SET_SCRATCH } from "./kernels.ts";
 import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
 
 class WasmBuffer implements DeviceBuffer {
@@ -38,6 +38,7 @@ export class WasmDevice {
   private disposal: Promise<void> | null = null;
   /** Where the workers' scratch memory begins, and for how long a row of attention it is enough. */
   private scratch: { readonly address: number; readonly T: number } | null = null;
+  private firstOpcode = 0; // ALONE while `alone` runs
   /** Room for the partial sums of `mean` and `sumSquares`: address and number of f64. */
   private partials: { readonly address: number; readonly count: number } | null = null;
 
@@ -108,7 +109,18 @@ export class WasmDevice {
   }
 
   protected run(kernel: KernelName, ...args: number[]): void {
-    this.live.executor.enqueue(opcodeOf(kernel), ...args);
+    this.command(this.firstOpcode + opcodeOf(kernel), ...args);
+  }
+
+  protected command(opcode: number, ...args: number[]): void {
+    this.live.executor.enqueue(opcode, ...args);
+  }
+
+  /** What `body` enqueues is computed by one thread. */
+  alone(body: () => void): void {
+    this.firstOpcode = ALONE;
+    body();
+    this.firstOpcode = 0;
   }
 
   private bufferOf(tensor: Tensor): WasmBuffer {

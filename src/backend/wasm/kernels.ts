@@ -56,6 +56,8 @@ export const FENCE = kernelNames.length;
 export const SET_SCRATCH = FENCE + 1;
 /** (tile) */
 export const SET_TILE = FENCE + 2;
+/** Added to a kernel's opcode: the first worker computes all of it, while the others wait. */
+export const ALONE = 256;
 
 export function opcodeOf(name: KernelName): number {
   return kernelNames.indexOf(name);
@@ -80,7 +82,9 @@ export function runCommand(
   args: ArrayLike<number>,
   at: number,
 ): void {
-  if (opcode === SET_SCRATCH) kernels.setScratch(args[at] + thread * args[at + 1]);
+  if (opcode >= ALONE) {
+    if (thread === 0) runCommand(kernels, opcode - ALONE, 0, 1, args, at);
+  } else if (opcode === SET_SCRATCH) kernels.setScratch(args[at] + thread * args[at + 1]);
   else if (opcode === SET_TILE) kernels.setTile(args[at]);
   else if (opcode < kernelNames.length)
     kernels[kernelNames[opcode]](

@@ -7,7 +7,7 @@
 import { BackendError } from "../../errors.ts";
 import type { KernelWorker } from "../../platform/platform.ts";
 import { type Executor, kernelFailure } from "./executor.ts";
-import { FENCE, SET_TILE } from "./kernels.ts";
+import { FENCE } from "./kernels.ts";
 import {
   announce,
   CAPACITY,
@@ -20,7 +20,6 @@ import {
   sharedViews,
   slotOf,
 } from "./protocol.ts";
-import type { TileTrial } from "./tiles.ts";
 import type { WorkerReport, WorkerStart } from "./worker.ts";
 
 interface Command {
@@ -34,19 +33,11 @@ interface Step {
   readonly reject: (error: BackendError) => void;
 }
 
-export interface PoolStart {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
-  /** Given: the first worker finds the fastest tile. Else `tile` is used. */
-  readonly trial: TileTrial | null;
-  readonly tile: number;
-}
-
 export class WorkerPool implements Executor {
   readonly threads: number;
   private readonly workers: readonly KernelWorker[];
-  /** Each worker's answer to its start: the tile that it chose, if it was asked to. */
-  private readonly ready: readonly Promise<number | null>[];
+  /** Each worker's answer to its start. */
+  private readonly ready: readonly Promise<void>[];
   private readonly shared = new SharedArrayBuffer(SHARED_BYTES);
   private readonly views: Shared = sharedViews(this.shared);
   private readonly waitAsync = typeof Atomics.waitAsync === "function";
@@ -70,17 +61,15 @@ export class WorkerPool implements Executor {
     for (const answer of this.ready) answer.catch(() => {}); // `start` will tell, if anyone still asks
   }
 
-  /** Resolves with the tile in use when all workers are ready; BackendError if one cannot start. */
-  async start({ module, memory, trial, tile }: PoolStart): Promise<number> {
+  /** Resolves when all workers are ready to run commands; BackendError if one cannot start. */
+  async start(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<void> {
     const { shared, threads } = this;
     for (const [thread, worker] of this.workers.entries()) {
-      const start: WorkerStart = { module, memory, shared, thread, threads, trial: thread === 0 ? trial : null };
+      const start: WorkerStart = { module, memory, shared, thread, threads };
       worker.postMessage(start);
     }
-    const [chosen] = await Promise.all(this.ready);
-    this.enqueue(SET_TILE, chosen ?? tile);
+    await Promise.all(this.ready);
     for (const worker of this.workers) worker.keepAlive(false);
-    return chosen ?? tile;
   }
 
   enqueue(opcode: number, ...args: number[]): void {
@@ -108,7 +97,7 @@ export class WorkerPool implements Executor {
     await this.stopped;
   }
 
-  private listen(thread: number): Promise<number | null> {
+  private listen(thread: number): Promise<void> {
     const worker = this.workers[thread];
     return new Promise((resolve, reject) => {
       const failed = (message: string) => {
@@ -119,7 +108,7 @@ export class WorkerPool implements Executor {
       worker.onError((error) => failed(error.message));
       worker.onMessage((message) => {
         const report = message as WorkerReport;
-        if (report.type === "ready") resolve(report.tile);
+        if (report.type === "ready") resolve();
         else if (report.type === "failed") failed(report.message);
         else this.fencePassed();
       });

@@ -13,9 +13,9 @@ import { CAPACITY, FENCED, SHARED_BYTES, sharedViews } from "./protocol.ts";
 import type { WorkerStart } from "./worker.ts";
 
 const kinds: WasmBackendOptions[] = [
-  { threads: 1, tile: "4x8" },
-  { threads: 3, tile: "4x8" },
-  { shared: false, tile: "4x8" },
+  { threads: 1, kernel: "relaxed-4x8" },
+  { threads: 3, kernel: "relaxed-4x8" },
+  { shared: false, kernel: "relaxed-4x8" },
 ];
 
 const lasting = new Map<WasmBackendOptions, Promise<Backend>>();
@@ -104,7 +104,7 @@ describe("order", () => {
     const { waitAsync } = Atomics;
     Object.defineProperty(Atomics, "waitAsync", { value: undefined, configurable: true, writable: true });
     try {
-      const backend = await createWasmBackend({ threads: 2, tile: "4x8" });
+      const backend = await createWasmBackend({ threads: 2, kernel: "relaxed-4x8" });
       const { tensor } = vector(backend, 1);
       for (let i = 0; i < 2 * CAPACITY; i++) backend.fill(tensor, i);
       expect([...(await backend.read(tensor))]).toEqual([2 * CAPACITY - 1]);
@@ -115,7 +115,7 @@ describe("order", () => {
   });
 
   test("the event loop turns while workers compute", async () => {
-    const backend = await createWasmBackend({ threads: 2, tile: "4x8" });
+    const backend = await createWasmBackend({ threads: 2, kernel: "relaxed-4x8" });
     const [a, b, c] = [0, 1, 2].map(() => backend.alloc([512, 512]));
     const order: string[] = [];
     for (let i = 0; i < 40; i++) backend.matmulForward(c, a, b, null, 512, 512, 512); // far more than a turn's time
@@ -158,7 +158,7 @@ describe("failures", () => {
   });
 
   test("disposing ends what is awaited", async () => {
-    const backend = await createWasmBackend({ threads: 2, tile: "4x8" });
+    const backend = await createWasmBackend({ threads: 2, kernel: "relaxed-4x8" });
     const [a, b, c] = [0, 1, 2].map(() => backend.alloc([512, 512]));
     for (let i = 0; i < 20; i++) backend.matmulForward(c, a, b, null, 512, 512, 512);
     const pending = expect(backend.sync()).rejects.toThrow(/disposed/);
@@ -167,7 +167,7 @@ describe("failures", () => {
   });
 
   onEach("tensors of another backend, freed ones and data that is too long are refused", async (backend) => {
-    const other = await createWasmBackend({ shared: false, tile: "4x8" });
+    const other = await createWasmBackend({ shared: false, kernel: "relaxed-4x8" });
     expect(() => backend.fill(other.alloc([1]), 0)).toThrow(/another backend/);
     const { tensor } = vector(backend, 1, 2);
     await backend.free(tensor);
@@ -196,7 +196,7 @@ class FakeWorker implements KernelWorker {
 
   postMessage(message: unknown): void {
     this.start = message as WorkerStart;
-    this.report({ type: "ready", tile: null });
+    this.report({ type: "ready" });
   }
   onMessage(listener: (message: unknown) => void): void {
     this.report = listener;
@@ -216,7 +216,7 @@ describe("workers", () => {
 
   async function poolOf(workers: FakeWorker[]): Promise<WorkerPool> {
     const pool = new WorkerPool(workers);
-    await pool.start({ module, memory, trial: null, tile: 0 });
+    await pool.start(module, memory);
     return pool;
   }
 
@@ -225,6 +225,7 @@ describe("workers", () => {
     const pool = await poolOf([worker]);
     const { control } = sharedViews(worker.start?.shared ?? new SharedArrayBuffer(SHARED_BYTES));
     let passed = false;
+    pool.enqueue(opcodeOf("fill"), 0, 0, 0);
     const pending = pool.after(() => {
       passed = true;
     });
@@ -266,7 +267,7 @@ describe("workers", () => {
   test("a script ends by itself, not before its work is done, without disposing", async () => {
     const script = `
       import { createBackend } from ${JSON.stringify(new URL("../create.ts", import.meta.url).href)};
-      const backend = await createBackend("wasm", { threads: 2, tile: "4x8" });
+      const backend = await createBackend("wasm", { threads: 2, kernel: "relaxed-4x8" });
       const [a, b, c] = [0, 1, 2].map(() => backend.alloc([300, 300]));
       backend.fill(a, 1);
       backend.fill(b, 2);

@@ -17,7 +17,6 @@ import {
   slotOf,
   Waiter,
 } from "./protocol.ts";
-import { chooseTile, type TileTrial } from "./tiles.ts";
 
 /** The one message a worker gets. */
 export interface WorkerStart {
@@ -26,12 +25,10 @@ export interface WorkerStart {
   readonly shared: SharedArrayBuffer;
   readonly thread: number;
   readonly threads: number;
-  /** Asks this worker to find the fastest tile first. */
-  readonly trial: TileTrial | null;
 }
 
 export type WorkerReport =
-  | { readonly type: "ready"; readonly tile: number | null }
+  | { readonly type: "ready" }
   /** A fence was passed; sent only to a caller that cannot wait for FENCED itself. */
   | { readonly type: "fence" }
   | { readonly type: "failed"; readonly message: string };
@@ -40,8 +37,7 @@ export function runWorker(start: WorkerStart, report: (message: WorkerReport) =>
   let kernels: KernelExports;
   try {
     kernels = instantiate(start.module, start.memory);
-    const tile = start.trial && chooseTile(kernels, start.memory, start.trial);
-    report({ type: "ready", tile });
+    report({ type: "ready" });
   } catch (error) {
     report({ type: "failed", message: messageOf(error) });
     return;

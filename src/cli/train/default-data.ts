@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
 import { mkdtemp, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { findTokenizer, inFolder, readDataset, tokenizerFile } from "../../data/dataset.ts";
 import { prepareTinyshakespeare } from "../../data/prepare.ts";
 import { InputError } from "../../errors.ts";
+import { cacheFolder } from "../../platform/node-cache.ts";
 import type { DataChoice } from "./data.ts";
 
 type Kind = "gpt2" | "char";
@@ -77,13 +77,4 @@ async function isWhole(folder: string, kind: Kind): Promise<boolean> {
     if (error instanceof InputError) return false;
     throw error;
   }
-}
-
-/** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
-function cacheFolder(): string {
-  const { LLM_TS_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  if (LLM_TS_CACHE) return LLM_TS_CACHE;
-  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "llm-ts");
-  if (process.platform === "win32") return join(LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "llm-ts");
-  return join(homedir(), process.platform === "darwin" ? "Library/Caches" : ".cache", "llm-ts");
 }

@@ -1,0 +1,209 @@
+/**
+ * Whether a backend computes right on this machine. What V8 makes of the kernels depends on its version, its flags and
+ * the processor, and is not ours to trust; so every backend does a few small operations, which are compared with the
+ * reference backend's, before anyone relies on it.
+ */
+import type { Backend, Tensor } from "../backend.ts";
+import { createReferenceBackend } from "../reference/reference.ts";
+
+/** Makes tensors, and keeps in mind what has to be awaited and freed. */
+class Desk {
+  readonly #backend: Backend;
+  readonly #tensors: Tensor[] = [];
+  readonly #writes: Promise<void>[] = [];
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  /** A tensor for results. */
+  room(...shape: number[]): Tensor {
+    const tensor = this.#backend.alloc(shape);
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
+  /** A tensor of numbers from -1 to 1, others for each one. */
+  filled(...shape: number[]): Tensor {
+    const tensor = this.room(...shape);
+    const first = 17 * this.#tensors.length;
+    this.#writes.push(
+      this.#backend.write(
+        tensor,
+        Float32Array.from({ length: tensor.size }, (_, i) => wave(first + i)),
+      ),
+    );
+    return tensor;
+  }
+
+  indices(size: number, below: number): Tensor {
+    const tensor = this.#backend.alloc([size], "i32");
+    this.#tensors.push(tensor);
+    this.#writes.push(
+      this.#backend.write(
+        tensor,
+        Int32Array.from({ length: size }, (_, i) => (7 * i + 3) % below),
+      ),
+    );
+    return tensor;
+  }
+
+  /** Asked for before anything is awaited, so that one failure is told once. */
+  async read(outputs: readonly Tensor[]): Promise<Float32Array[]> {
+    const reads = Promise.all(outputs.map((output) => this.#backend.read(output)));
+    const [results] = await Promise.all([reads, ...this.#writes]);
+    return results;
+  }
+
+  async clear(): Promise<void> {
+    await Promise.all(this.#tensors.map((tensor) => this.#backend.free(tensor)));
+  }
+}
+
+function wave(i: number): number {
+  return Math.sin(1.7 * i + 0.3 * Math.sqrt(i));
+}
+
+type Operation = (backend: Backend, desk: Desk) => Tensor[];
+
+/**
+ * N, C and OC of the products. The first has whole tiles of every size and the ends of rows and columns behind them;
+ * the second is deeper than one block of k; the third has the few rows of decoding, which no tile computes.
+ */
+const shapes = [
+  [31, 45, 43],
+  [7, 401, 19],
+  [2, 37, 11],
+] as const;
+
+const products: Readonly<Record<string, Operation>> = {
+  matmulForward: (backend, desk) =>
+    shapes.map(([N, C, OC]) => {
+      const out = desk.room(N, OC);
+      backend.matmulForward(out, desk.filled(N, C), desk.filled(OC, C), desk.filled(OC), N, C, OC);
+      return out;
+    }),
+  matmulBackwardInput: (backend, desk) =>
+    shapes.map(([N, C, OC]) => {
+      const dinp = desk.room(N, C);
+      backend.matmulBackwardInput(dinp, desk.filled(N, OC), desk.filled(OC, C), N, C, OC);
+      return dinp;
+    }),
+  matmulBackwardWeight: (backend, desk) =>
+    shapes.flatMap(([N, C, OC]) => {
+      const [dweight, dbias] = [desk.filled(OC, C), desk.filled(OC)];
+      backend.matmulBackwardWeight(dweight, dbias, desk.filled(N, OC), desk.filled(N, C), N, C, OC, true);
+      return [dweight, dbias];
+    }),
+};
+
+const [B, T, C, NH, V, Vp] = [2, 11, 24, 2, 45, 48];
+const N = B * T;
+const shape = { B, T, C, NH };
+
+const others: Readonly<Record<string, Operation>> = {
+  embedding: (backend, desk) => {
+    const [out, dwte, dwpe] = [desk.room(N, C), desk.filled(Vp, C), desk.filled(T, C)];
+    const tokens = desk.indices(N, V);
+    backend.embeddingForward(out, tokens, desk.filled(Vp, C), desk.filled(T, C), B, T, C, 0);
+    backend.embeddingBackward(dwte, dwpe, desk.filled(N, C), tokens, B, T, C);
+    return [out, dwte, dwpe];
+  },
+  layernorm: (backend, desk) => {
+    const [out, mean, rstd, inp, weight] = [
+      desk.room(N, C + 3),
+      desk.room(N),
+      desk.room(N),
+      desk.filled(N, C + 3),
+      desk.filled(C + 3),
+    ];
+    const [dinp, dweight, dbias] = [desk.filled(N, C + 3), desk.filled(C + 3), desk.filled(C + 3)];
+    backend.layernormForward(out, mean, rstd, inp, weight, desk.filled(C + 3), N, C + 3, 1e-5);
+    backend.layernormBackward(dinp, dweight, dbias, desk.filled(N, C + 3), inp, weight, mean, rstd, N, C + 3, true);
+    return [out, mean, rstd, dinp, dweight, dbias];
+  },
+  attention: (backend, desk) => {
+    const [out, saved] = [desk.room(N, C), desk.room(backend.attentionSavedSize(shape))];
+    const [dqkv, qkv] = [desk.room(N, 3 * C), desk.filled(N, 3 * C)];
+    backend.attentionForward(out, saved, qkv, shape);
+    backend.attentionBackward(dqkv, desk.filled(N, C), qkv, out, saved, shape);
+    return [out, dqkv];
+  },
+  gelu: (backend, desk) => {
+    const [out, dinp, inp] = [desk.room(77), desk.room(77), desk.filled(77)];
+    backend.geluForward(out, inp);
+    backend.geluBackward(dinp, inp, desk.filled(77));
+    return [out, dinp];
+  },
+  residual: (backend, desk) => {
+    const out = desk.room(77);
+    backend.residualForward(out, desk.filled(77), desk.filled(77));
+    return [out];
+  },
+  head: (backend, desk) => {
+    const [losses, dinp, dwte] = [desk.room(N), desk.room(N, C), desk.room(Vp, C)];
+    const scratch = desk.room(backend.headScratchSize(N, Vp));
+    const [inp, wte, targets] = [desk.filled(N, C), desk.filled(Vp, C), desk.indices(N, V)];
+    backend.headBackward(losses, dinp, dwte, scratch, inp, wte, targets, N, C, V, Vp, 1 / N, false);
+    return [losses, dinp, dwte];
+  },
+  sums: (backend, desk) => {
+    const [mean, squares, inp] = [desk.room(1), desk.room(1), desk.filled(77)];
+    backend.mean(mean, inp);
+    backend.sumSquares(squares, [inp]);
+    return [mean, squares];
+  },
+  adamw: (backend, desk) => {
+    const [param, m, v] = [desk.filled(77), desk.room(77), desk.room(77)];
+    const rates = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-3, weightDecay: 0.1, gradScale: 0.5, step: 1 };
+    backend.adamw(param, desk.filled(77), m, v, rates);
+    return [param, m, v];
+  },
+};
+
+/** Sums of at most 401 products of numbers up to 1, in float32: rounding stays far below this. Wrong code does not. */
+const TOLERANCE = 1e-4;
+
+/** What is wrong with the matrix products of the tile in use, if anything is. */
+export function problemOfProducts(backend: Backend): Promise<string | undefined> {
+  return problemOf(products, backend);
+}
+
+/** What is wrong with the other operations, if anything is. */
+export function problemOfOthers(backend: Backend): Promise<string | undefined> {
+  return problemOf(others, backend);
+}
+
+async function problemOf(
+  operations: Readonly<Record<string, Operation>>,
+  backend: Backend,
+): Promise<string | undefined> {
+  const wrong: string[] = [];
+  for (const [name, operation] of Object.entries(operations)) {
+    const [found, expected] = [await outputsOf(operation, backend), await expectedOf(operation)];
+    if (!expected.every((numbers, at) => numbers.every((value, i) => isClose(found[at][i], value)))) wrong.push(name);
+  }
+  return wrong.length === 0 ? undefined : `wrong result of ${wrong.join(", ")}`;
+}
+
+function isClose(found: number, expected: number): boolean {
+  return Math.abs(found - expected) <= TOLERANCE * (1 + Math.abs(expected));
+}
+
+async function outputsOf(operation: Operation, backend: Backend): Promise<Float32Array[]> {
+  const desk = new Desk(backend);
+  const outputs = await desk.read(operation(backend, desk));
+  await desk.clear();
+  return outputs;
+}
+
+const expectations = new Map<Operation, Promise<Float32Array[]>>();
+
+function expectedOf(operation: Operation): Promise<Float32Array[]> {
+  let expected = expectations.get(operation);
+  if (!expected) {
+    expected = outputsOf(operation, createReferenceBackend());
+    expectations.set(operation, expected);
+  }
+  return expected;
+}

@@ -1,0 +1,261 @@
+// Which kernels are taken, and what happens where some are missing or compute wrong. Nothing here depends on speed.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Backend } from "../backend.ts";
+import { createReferenceBackend } from "../reference/reference.ts";
+import { problemOfOthers, problemOfProducts } from "./check.ts";
+import type { WasmBackendOptions } from "./create.ts";
+import { type Code, tiles, variantNames } from "./variants.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "llm-ts-choice-"));
+const note = join(folder, "kernels.json");
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+beforeEach(() => {
+  vi.stubEnv("LLM_TS_CACHE", folder);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  rmSync(note, { recursive: true, force: true });
+});
+
+/** The program as in a process that has compiled and measured nothing yet. */
+async function fresh() {
+  vi.resetModules();
+  const [{ platform }, { createWasmBackend }, { surveyKernels }, { WasmBackend }, cache, { compileCode }] =
+    await Promise.all([
+      import("#platform"),
+      import("./create.ts"),
+      import("./survey.ts"),
+      import("./backend.ts"),
+      import("./choice-cache.ts"),
+      import("./code.ts"),
+    ]);
+  /** The kernel that is taken. */
+  const take = async (options: WasmBackendOptions = {}) => {
+    const backend = await createWasmBackend({ shared: false, ...options });
+    await backend.dispose();
+    return backend.description.replace(/^wasm, (.*), 1 thread$/, "$1");
+  };
+  return { platform, createWasmBackend, surveyKernels, WasmBackend, compileCode, ...cache, take };
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const RELAXED_MADD = [0xfd, 0x85, 2];
+const F32X4_ADD = [0xfd, 0xe4, 1];
+
+function isRelaxed(bytes: Bytes): boolean {
+  return Buffer.from(bytes).includes(Buffer.from(RELAXED_MADD));
+}
+
+function isWide(bytes: Bytes): boolean {
+  return Buffer.from(bytes).subarray(-7).toString() === "256-bit";
+}
+
+/** The same module with c - a b for a b + c, or where there is no such instruction, a - b for a + b. */
+function sabotaged(bytes: Bytes): Bytes {
+  const wrong = Buffer.from(bytes);
+  const instruction = Buffer.from(isRelaxed(bytes) ? RELAXED_MADD : F32X4_ADD);
+  for (let at = wrong.indexOf(instruction); at >= 0; at = wrong.indexOf(instruction, at)) wrong[at + 1]++;
+  return new Uint8Array(wrong);
+}
+
+/** Lets the engine compile some modules to code that computes wrong. */
+function breakCode(isBroken: (bytes: Bytes) => boolean): void {
+  const { compile } = WebAssembly;
+  vi.spyOn(WebAssembly, "compile").mockImplementation((source) => {
+    const bytes = new Uint8Array(source as ArrayBuffer);
+    return compile(isBroken(bytes) ? sabotaged(bytes) : bytes);
+  });
+}
+
+/** Where V8 is of another age, or the processor another one, there are no 256-bit vectors to test. */
+const narrowOnly = Number.parseInt(process.versions.v8, 10) < 13 || process.arch !== "x64";
+
+describe("a wrong result puts a kernel out", () => {
+  test.skipIf(narrowOnly)("of 256-bit code: the same without it is taken", async () => {
+    breakCode(isWide);
+    const { take } = await fresh();
+    expect(await take({ revectorize: true })).toMatch(/^relaxed-\dx\d+$/);
+  });
+
+  test("of relaxed SIMD: plain is taken", async () => {
+    breakCode(isRelaxed);
+    const { take } = await fresh();
+    expect(await take({ revectorize: true })).toMatch(/^plain-/);
+    expect(await take()).toMatch(/^plain-\dx\d+$/);
+  });
+
+  test.each(["matmulForward", "matmulBackwardInput", "matmulBackwardWeight"] as const)(
+    "of one tile in %s: another tile is taken, whatever was kept",
+    async (name) => {
+      for (const tile of tiles) {
+        const { take, WasmBackend, platform, choiceKey, compileCode } = await fresh();
+        const code: Code = { build: "relaxed", wide: false };
+        const compiled = await compileCode(code, false);
+        if (typeof compiled === "string") throw new Error(compiled);
+        await platform.remember("kernels", JSON.stringify({ [choiceKey(code, compiled)]: tile }));
+        expect(await take()).toBe(`relaxed-${tile}`);
+        // A product whose result stays as it was.
+        const original = WasmBackend.prototype[name] as (...args: unknown[]) => void;
+        vi.spyOn(WasmBackend.prototype, name).mockImplementation(function (this: Backend, ...args: unknown[]) {
+          if (!this.description.includes(tile)) original.apply(this, args);
+        });
+        expect(await take()).toMatch(new RegExp(`^relaxed-(?!${tile}$)`));
+        await expect(take({ kernel: `relaxed-${tile}` })).rejects.toThrow(
+          new RegExp(`relaxed-${tile} cannot be used here: ${tile}: wrong result of ${name}`),
+        );
+        vi.restoreAllMocks();
+      }
+    },
+  );
+
+  test("of all of them: an error that says so and names what does compute right", async () => {
+    breakCode(() => true);
+    const { take, surveyKernels } = await fresh();
+    await expect(take({ revectorize: true })).rejects.toMatchObject({ name: "BackendError" });
+    await expect(take()).rejects.toThrow(/relaxed, 128-bit: wrong result of .*plain, 128-bit.*--backend reference/);
+    const { candidates, chosen } = await surveyKernels(1);
+    expect(chosen).toBeUndefined();
+    expect(candidates.map(({ problem }) => problem)).not.toContain(undefined);
+  });
+
+  test("in worker threads as well", async () => {
+    breakCode(isRelaxed);
+    const { createWasmBackend } = await fresh();
+    const backend = await createWasmBackend({ threads: 2 });
+    expect(backend.description).toMatch(/^wasm, plain-\dx\d+, 2 threads$/);
+    await backend.dispose();
+  });
+});
+
+describe("what is missing is done without", () => {
+  test("relaxed SIMD", async () => {
+    const { compile, validate } = WebAssembly;
+    vi.spyOn(WebAssembly, "compile").mockImplementation(async (source) => {
+      if (isRelaxed(new Uint8Array(source as ArrayBuffer))) throw new WebAssembly.CompileError("invalid opcode 0xfd85");
+      return compile(source);
+    });
+    vi.spyOn(WebAssembly, "validate").mockImplementation(
+      (source) => !isRelaxed(new Uint8Array(source as ArrayBuffer)) && validate(source),
+    );
+    const { take } = await fresh();
+    expect(await take()).toMatch(/^plain-\dx\d+$/);
+    await expect(take({ kernel: "relaxed-6x8" })).rejects.toThrow(
+      /relaxed-6x8 cannot be used here: relaxed SIMD: not known to this engine.*info --system/,
+    );
+  });
+
+  test("revectorisation", async () => {
+    const { take, platform } = await fresh();
+    vi.spyOn(platform, "setRevectorize").mockImplementation((on) => (on ? "need another processor" : undefined));
+    expect(await take({ revectorize: true })).toMatch(/^relaxed-\dx\d+$/);
+    await expect(take({ kernel: "relaxed-6x16-256" })).rejects.toThrow(/256-bit vectors: need another processor/);
+  });
+
+  test("shared memory", async () => {
+    const { createWasmBackend, platform } = await fresh();
+    Object.defineProperty(platform, "sharedMemory", { value: false });
+    const startWorker = vi.spyOn(platform, "startKernelWorker");
+    const backend = await createWasmBackend({ threads: 8, kernel: "relaxed-4x8" });
+    expect(backend.description).toBe("wasm, relaxed-4x8, 1 thread");
+    expect(startWorker).not.toHaveBeenCalled();
+    await backend.dispose();
+  });
+});
+
+describe("a kernel's file", () => {
+  test.each(["relaxed", "plain"] as const)("%s.wasm that is damaged is named, and read again later", async (build) => {
+    const { take, platform } = await fresh();
+    const { loadKernels } = platform;
+    vi.spyOn(platform, "loadKernels").mockImplementation(async (name) => (await loadKernels(name)).slice(0, 5000));
+    const kernel = `${build}-6x8` as const;
+    await expect(take({ kernel })).rejects.toThrow(new RegExp(`${build}\\.wasm.*damaged.*Install llm-ts again`));
+    vi.restoreAllMocks();
+    expect(await take({ kernel })).toBe(kernel);
+  });
+});
+
+describe("a forced kernel", () => {
+  test("is taken, of all names", async () => {
+    const { take } = await fresh();
+    for (const kernel of variantNames)
+      if (!(kernel.endsWith("-256") && narrowOnly)) expect(await take({ kernel })).toBe(kernel);
+  });
+
+  test("that does not exist, or is refused by another option, is wrong usage", async () => {
+    const { take } = await fresh();
+    const unknown = "relaxed-9x9" as "auto";
+    await expect(take({ kernel: unknown })).rejects.toThrow(/no kernel "relaxed-9x9".*auto.*relaxed-6x16-256/);
+    await expect(take({ kernel: unknown })).rejects.toMatchObject({ name: "UsageError" });
+    await expect(take({ kernel: "plain-6x8-256", revectorize: false })).rejects.toMatchObject({ name: "UsageError" });
+  });
+});
+
+describe("the choice is kept", () => {
+  test.each(tiles)("and taken as kept, without a measurement (%s)", async (tile) => {
+    const first = await fresh();
+    await first.take();
+    const kept: Record<string, string> = JSON.parse(readFileSync(note, "utf8"));
+    expect(Object.keys(kept)).toEqual([expect.stringMatching(/^relaxed [0-9a-f]+, 128-bit, Node v.*, V8 /)]);
+    writeFileSync(note, JSON.stringify(Object.fromEntries(Object.keys(kept).map((key) => [key, tile]))));
+    const { take } = await fresh();
+    expect(await take()).toBe(`relaxed-${tile}`);
+  });
+
+  test.each(["{", "[]", "null", '"text"', '{"relaxed":"9x9"}', ""])(
+    "a cache that holds %j is measured over",
+    async (text) => {
+      writeFileSync(note, text);
+      const { take } = await fresh();
+      const [, tile] = (await take()).split("-");
+      expect(Object.values(JSON.parse(readFileSync(note, "utf8")))).toEqual([tile]);
+    },
+  );
+
+  test("a cache that cannot be written or read is done without", async () => {
+    writeFileSync(note, "a file where a folder should be");
+    vi.stubEnv("LLM_TS_CACHE", join(note, "deeper"));
+    const { take } = await fresh();
+    expect(await take()).toMatch(/^relaxed-/);
+  });
+
+  test("no more than 32 are kept, the youngest", async () => {
+    const { keepTile, recallTile } = await fresh();
+    for (let i = 0; i < 40; i++) await keepTile(`key ${i}`, "4x8");
+    const kept = Object.keys(JSON.parse(readFileSync(note, "utf8")));
+    expect(kept).toEqual(Array.from({ length: 32 }, (_, i) => `key ${i + 8}`));
+    expect(await recallTile("key 39")).toBe("4x8");
+  });
+});
+
+test("a survey measures every kernel, says why some are out, and keeps what it found", async () => {
+  breakCode((bytes) => isRelaxed(bytes));
+  const { surveyKernels, take } = await fresh();
+  const { candidates, chosen, kept } = await surveyKernels(1);
+  expect(candidates.map(({ kernel }) => kernel)).toEqual(variantNames);
+  for (const { kernel, problem, gflops } of candidates) {
+    if (kernel.startsWith("relaxed") && gflops) expect(problem).toMatch(/^wrong result of /);
+    else if (!narrowOnly || !kernel.endsWith("-256")) expect(problem).toBeUndefined();
+    if (problem === undefined) expect(gflops).toBeGreaterThan(0);
+  }
+  expect(chosen).toMatch(/^plain-/);
+  expect(kept).toBeUndefined();
+  expect(await take({ revectorize: true, shared: true, threads: 1 })).toBe(chosen);
+});
+
+test.each([
+  ...["embeddingForward", "embeddingBackward", "layernormForward", "layernormBackward", "attentionForward"],
+  ...["attentionBackward", "geluForward", "geluBackward", "residualForward", "headBackward", "mean", "sumSquares"],
+  ...["adamw", "matmulForward", "matmulBackwardInput", "matmulBackwardWeight"],
+])("the check notices when %s does nothing", async (name) => {
+  const backend = createReferenceBackend();
+  expect([await problemOfProducts(backend), await problemOfOthers(backend)]).toEqual([undefined, undefined]);
+  const lazy = Object.assign(Object.create(backend), { [name]: () => {} }) as Backend;
+  const problem = name.startsWith("matmul") ? await problemOfProducts(lazy) : await problemOfOthers(lazy);
+  expect(problem).toMatch(/^wrong result of \w+$/);
+});

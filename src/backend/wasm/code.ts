@@ -1,0 +1,67 @@
+/** Kernels compiled once in this process, and the engine's abilities that it takes. */
+import { platform } from "#platform";
+import { BackendError } from "../../errors.ts";
+import type { Code } from "./variants.ts";
+
+export interface CompiledCode {
+  readonly module: WebAssembly.Module;
+  /** Identifies what was compiled: changes with every other build of the kernels. */
+  readonly hash: string;
+}
+
+const compiled = new Map<string, Promise<CompiledCode>>();
+
+/** The module of `code`, or why it cannot be had here. BackendError if the kernel's file is missing or damaged. */
+export async function compileCode({ build, wide }: Code, shared: boolean): Promise<CompiledCode | string> {
+  const problem = platform.setRevectorize(wide);
+  if (problem !== undefined) return `256-bit vectors: ${problem}`;
+  const file = `${build}${shared ? "-shared" : ""}` as const;
+  const key = `${file} ${wide}`;
+  const known = compiled.get(key) ?? compile(file, wide);
+  compiled.set(key, known);
+  try {
+    return await known;
+  } catch (error) {
+    compiled.delete(key); // another time it may be there
+    if (!(error instanceof WebAssembly.CompileError)) throw error;
+    if (build === "relaxed" && !WebAssembly.validate(RELAXED_MADD)) return "relaxed SIMD: not known to this engine";
+    throw new BackendError(
+      `${file}.wasm, the kernels that compute, cannot be compiled: ${error.message}. The file is damaged, or this ` +
+        "engine does not know WebAssembly SIMD. Install llm-ts again (in a clone: npm run build).",
+    );
+  }
+}
+
+async function compile(file: Parameters<typeof platform.loadKernels>[0], wide: boolean): Promise<CompiledCode> {
+  const bytes = await platform.loadKernels(file);
+  // V8 shares the compiled code of equal modules. Code for other vectors has to be of another module.
+  const module = await WebAssembly.compile(wide ? withNote(bytes, "256-bit") : bytes);
+  return { module, hash: hashOf(bytes) };
+}
+
+/** The same module with an empty custom section of this name at its end. */
+function withNote(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
+  const letters = new TextEncoder().encode(name);
+  const section = [0, letters.length + 1, letters.length, ...letters];
+  const longer = new Uint8Array(bytes.length + section.length);
+  longer.set(bytes);
+  longer.set(section, bytes.length);
+  return longer;
+}
+
+/** FNV-1a: tells builds apart, no more. */
+function hashOf(bytes: Uint8Array): string {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16);
+}
+
+/** A module whose one function is f32x4.relaxed_madd. */
+const RELAXED_MADD = Uint8Array.of(
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 5, 1, 0x60, 0, 1, 0x7b], // type: () -> v128
+  ...[3, 2, 1, 0], // function 0 is of type 0
+  ...[10, 19, 1, 17, 0], // code: one body of 17 bytes, no locals
+  ...[0x41, 0, 0xfd, 0x11, 0x41, 0, 0xfd, 0x11, 0x41, 0, 0xfd, 0x11], // three times i32.const 0, i32x4.splat
+  ...[0xfd, 0x85, 2, 0x0b],
+);

@@ -1,0 +1,32 @@
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
+export function cacheFolder(): string {
+  const { LLM_TS_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  if (LLM_TS_CACHE) return LLM_TS_CACHE;
+  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "llm-ts");
+  if (process.platform === "win32") return join(LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "llm-ts");
+  return join(homedir(), process.platform === "darwin" ? "Library/Caches" : ".cache", "llm-ts");
+}
+
+export async function recall(name: string): Promise<string | undefined> {
+  return readFile(noteFile(name), "utf8").catch(() => undefined);
+}
+
+export async function remember(name: string, text: string): Promise<void> {
+  const file = noteFile(name);
+  const temporary = `${file}.${process.pid}`;
+  try {
+    await mkdir(cacheFolder(), { recursive: true });
+    await writeFile(temporary, text);
+    await rename(temporary, file);
+  } catch {
+    await rm(temporary, { force: true }).catch(() => {});
+  }
+}
+
+function noteFile(name: string): string {
+  return join(cacheFolder(), `${name}.json`);
+}
