@@ -47,7 +47,7 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer });
   const advice =
     fixed < backend.memoryLimit
-      ? "A smaller batch (-b) or block (-t) needs less."
+      ? "A smaller batch (-b; -d keeps an update's tokens by accumulating) or block (-t) needs less."
       : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
         `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
   throw new MemoryError(

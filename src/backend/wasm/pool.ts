@@ -101,7 +101,10 @@ export class WorkerPool implements Executor {
     const worker = this.workers[thread];
     return new Promise((resolve, reject) => {
       const failed = (message: string) => {
-        const error = new BackendError(`Worker thread ${thread + 1} of ${this.threads} failed: ${message}`);
+        const error = new BackendError(
+          `Worker thread ${thread + 1} of ${this.threads} failed: ${message}. What this backend holds is lost; files ` +
+            "that were saved are whole. Start again from the last checkpoint; fewer threads (--threads) need less memory.",
+        );
         reject(error);
         this.fail(error);
       };
