@@ -31,7 +31,7 @@ test("a run that cannot fit is refused with the sum and the way out", () => {
   requireMemory(backend, config, plan);
   backend.memoryLimit--;
   expect(() => requireMemory(backend, config, plan)).toThrow(MemoryError);
-  expect(() => requireMemory(backend, config, plan)).toThrow("A smaller batch (-b) or block (-t) needs less.");
+  expect(() => requireMemory(backend, config, plan)).toThrow("-d keeps an update's tokens by accumulating");
   backend.memoryLimit = 1000;
   expect(() => requireMemory(backend, config, plan)).toThrow(/parameters alone take .* choose a smaller model/);
 });
