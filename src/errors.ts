@@ -47,3 +47,8 @@ export class NotFiniteError extends LlmError {
     this.tensor = tensor;
   }
 }
+
+/** A download that could not be made or finished: no network, or a server that refuses or breaks off. */
+export class DownloadError extends LlmError {
+  override name = "DownloadError";
+}

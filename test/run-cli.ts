@@ -25,10 +25,13 @@ export function testFolder(): string {
   return folder;
 }
 
+/** No test asks the real hub, or finds what somebody has downloaded. */
+const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "llm-ts-no-such-folder") };
+
 /** Starts `llm-ts` with arguments. */
 export function start(args: readonly string[], { cwd, env }: RunOptions = {}): ChildProcessWithoutNullStreams {
   if (!existsSync(cli)) throw new Error("There is no dist/. Run `npm run build` first, or all with `npm test`.");
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { ...process.env, ...noHub, ...env } });
   // A command may end before it has read all of its input.
   child.stdin.on("error", () => {});
   return child;

@@ -1,4 +1,3 @@
-import { platform } from "#platform";
 import { type Backend, view } from "../backend/backend.ts";
 import { createBackend } from "../backend/create.ts";
 import { InputError, UsageError } from "../errors.ts";
@@ -38,20 +37,19 @@ export class GPT2 {
   }
 
   /**
-   * Reads a model: llm.c's .bin of any version, or Hugging Face's safetensors with the config.json beside it. It goes to
-   * the backend in pieces, so it is never in memory twice.
+   * Reads a model: llm.c's .bin of any version, or Hugging Face's safetensors with the config.json beside it (of a
+   * model in several files: its index). It goes to the backend in pieces, so it is never in memory twice.
    * InputError for a file that is no model or is damaged, MemoryError for one that is too large.
    */
   static async load(input: string | URL | Blob | Uint8Array, options: ModelOptions = {}): Promise<GPT2> {
-    const source = await platform.openSource(input);
+    const file = await openModelFile(input);
     try {
       const path = typeof input === "string" ? input : undefined;
-      const file = await openModelFile(source, path);
       return await GPT2.#make(file.config, path, options, (backend, { weights }) =>
         file.readTensors((name, start, data) => backend.write(view(weights[name], start, [data.length]), data)),
       );
     } finally {
-      await source.close();
+      await file.close();
     }
   }
 

@@ -5,7 +5,8 @@ import { formatOfMagic } from "../format/header.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
-import { readSafetensorsHeader } from "../format/safetensors-file.ts";
+import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
+import { openShards } from "../format/safetensors-shards.ts";
 import { save } from "../format/save.ts";
 import type { OnChunk, ReadChunk } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
@@ -14,18 +15,32 @@ import type { ByteSource } from "../platform/platform.ts";
 /** A model file whose header was read and checked; its tensors come in chunks. */
 export interface ModelFile {
   readonly config: GPT2Config;
-  /** Hands over every element of every tensor once. */
+  /** Hands over every element of every tensor once, in llm.c's order. */
   readTensors(onChunk: OnChunk): Promise<void>;
+  close(): Promise<void>;
 }
 
-/** Opens llm.c's .bin or a safetensors file, told apart by their first bytes. InputError when it is neither. */
-export async function openModelFile(source: ByteSource, path: string | undefined): Promise<ModelFile> {
-  if (await isSafetensors(source)) {
-    const model = await readSafetensorsModel(source, await configBeside(source, path));
-    return { config: model.config, readTensors: (onChunk) => readSafetensors(source, model, onChunk) };
+/**
+ * Opens llm.c's .bin or a safetensors file, told apart by their first bytes, or the index of a model in several
+ * safetensors files. InputError when it is none of these.
+ */
+export async function openModelFile(input: string | URL | Blob | Uint8Array): Promise<ModelFile> {
+  const path = typeof input === "string" ? input : undefined;
+  const shards = path?.endsWith(".safetensors.index.json") ? await openShards(path) : undefined;
+  const source = shards?.source ?? (await platform.openSource(input));
+  const close = () => source.close();
+  try {
+    if (shards || (await isSafetensors(source))) {
+      const header = shards?.header ?? (await readSafetensorsHeader(source));
+      const model = await readSafetensorsModel(source, await configBeside(header, path), header);
+      return { config: model.config, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
+    }
+    const header = await readModelHeader(source);
+    return { config: header.config, readTensors: (onChunk) => readModelTensors(source, header, onChunk), close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const header = await readModelHeader(source);
-  return { config: header.config, readTensors: (onChunk) => readModelTensors(source, header, onChunk) };
 }
 
 async function isSafetensors(source: ByteSource): Promise<boolean> {
@@ -36,8 +51,11 @@ async function isSafetensors(source: ByteSource): Promise<boolean> {
 }
 
 /** What config.json says about a downloaded model. Files that llm-ts wrote need none, and may lie beside a run's. */
-async function configBeside(source: ByteSource, path: string | undefined): Promise<GPT2Config | undefined> {
-  if (path === undefined || (await readSafetensorsHeader(source)).metadata.n_head !== undefined) return undefined;
+async function configBeside(
+  { metadata }: SafetensorsHeader,
+  path: string | undefined,
+): Promise<GPT2Config | undefined> {
+  if (path === undefined || metadata.n_head !== undefined) return undefined;
   const file = inFolder(folderOf(path), "config.json");
   if ((await platform.pathKind(file)) !== "file") return undefined;
   const config = await platform.openSource(file);

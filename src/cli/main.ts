@@ -11,12 +11,14 @@ import { addInfo } from "./info.ts";
 import { endQuietlyOnClosedPipe, reportError } from "./output.ts";
 import { addPlot } from "./plot.ts";
 import { addPrepare } from "./prepare.ts";
+import { addPull } from "./pull.ts";
 import { addRuns } from "./runs.ts";
 import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
 const commands = [
+  addPull,
   addPrepare,
   addTrain,
   addGenerate,

@@ -1,15 +1,47 @@
 import { platform } from "#platform";
 import { inFolder } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { DownloadError, InputError } from "../errors.ts";
+import { pretrainedFile } from "../model/config.ts";
 
-/** The model file that a path means: the file itself or, of a run folder, its newest model. */
+/**
+ * The model file that a name or path means: the file itself; of a run folder its newest model, of a folder from the hub
+ * its weights; a pretrained model, see `pretrainedPath`.
+ */
 export async function modelPath(path: string): Promise<string> {
-  if ((await platform.pathKind(path)) !== "folder") return path;
+  const kind = await platform.pathKind(path);
+  if (kind === undefined && pretrainedFile(path) !== undefined) return pretrainedPath(path);
+  if (kind !== "folder") return path;
   const models = await platform.listFiles(inFolder(path, "model_*.bin"));
   // Eight digits each, so the last name is the newest.
   const newest = models.at(-1);
   if (newest !== undefined) return newest;
+  for (const name of ["model.safetensors", "model.safetensors.index.json"])
+    if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
   throw new InputError(
-    `${path} is a folder without a model_*.bin in it. Give a model file, or the folder of a run that saved one.`,
+    `${path} is a folder without a model_*.bin or model.safetensors in it. Give a model file, or the folder of a run that ` +
+      "saved one.",
   );
+}
+
+/**
+ * The file of a pretrained model: llm.c's, in this folder or one of `places`; else what the hub's cache has; else it is
+ * downloaded, after saying so.
+ */
+export async function pretrainedPath(name: string, places: readonly string[] = []): Promise<string> {
+  const file = pretrainedFile(name);
+  if (file !== undefined)
+    for (const path of [file, ...places.map((place) => inFolder(place, file))])
+      if ((await platform.pathKind(path)) === "file") return path;
+  const { pullModel } = await import("./pull-model.ts");
+  try {
+    return (await pullModel(name, "main", true)).weights;
+  } catch (error) {
+    if (!(error instanceof DownloadError)) throw error;
+    throw new DownloadError(
+      `${name} is a pretrained model: its file ${file} is neither in this folder nor beside the data, and it cannot be ` +
+        `downloaded. ${error.message} Or train a model of your own: --model d12 (as large as gpt2, from scratch) or ` +
+        "--model baby (small, with characters: a minute or two).",
+      { cause: error },
+    );
+  }
 }

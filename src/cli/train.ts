@@ -17,7 +17,8 @@ Models:
   baby                          4 layers, 4 heads, 128 channels, learns from characters: nanoGPT's example for CPUs
   d6, d12, d24, d36, d48        as large as GPT-2's four sizes (d12 to d48), from scratch
   custom                        your own --layers, --heads, --channels (these change the others, too)
-  gpt2, gpt2-medium, -large, -xl  pretrained, from llm.c's file (gpt2_124M.bin, …) here or beside the data
+  gpt2, gpt2-medium, -large, -xl, distilgpt2
+                                pretrained: llm.c's file (gpt2_124M.bin, …) here or beside the data, else downloaded
   FILE or run folder            go on with a model that was trained before
 ${examples(
   ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],

@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer, TokenizerKind } from "../tokenizer/tokenizer.ts";
 
@@ -98,11 +99,13 @@ function isSplit(value: unknown): value is DatasetSplit {
 export async function findTokenizer(path: string): Promise<Tokenizer | undefined> {
   const folder = (await platform.pathKind(path)) === "folder" ? path : folderOf(path);
   const dataset = await readDataset(folder);
+  let found: Tokenizer | undefined;
   for (const name of [tokenizerFile, "gpt2_tokenizer.bin"]) {
     const file = inFolder(folder, name);
-    if ((await platform.pathKind(file)) === "file") return openTokenizer(file, dataset?.tokenizer);
+    if (!found && (await platform.pathKind(file)) === "file") found = await openTokenizer(file, dataset?.tokenizer);
   }
-  return undefined;
+  // llm.c's file holds tokens alone; how text is cut, only a tokenizer.json tells.
+  return found && found.kind !== "unknown" ? found : ((await findHuggingFaceTokenizer(folder)) ?? found);
 }
 
 /** The tokenizer in an llm.c tokenizer file; dataset.json beside it tells its kind, where there is one. */

@@ -17,6 +17,24 @@ const fixed = {
   tie_word_embeddings: true,
 } as const;
 
+/** What transformers calls a GPT-2: with the head that predicts the next token, or without, which is the same here. */
+const architectures: readonly unknown[] = ["GPT2LMHeadModel", "GPT2Model"];
+
+/** InputError, which names it, when a config.json describes another architecture than GPT-2. */
+export async function requireGpt2(source: ByteSource): Promise<void> {
+  checkArchitecture(source, await readJson(source));
+}
+
+function checkArchitecture(source: ByteSource, json: Record<string, unknown>): void {
+  const [named]: unknown[] = Array.isArray(json.architectures) ? json.architectures : [];
+  const type = json.model_type ?? "gpt2";
+  if (type === "gpt2" && (named === undefined || architectures.includes(named))) return;
+  throw new InputError(
+    `${source.name}: this is a ${named ?? type}; llm-ts reads GPT2LMHeadModel. Give a GPT-2, for example ` +
+      "openai-community/gpt2.",
+  );
+}
+
 /** The model that a config.json describes; InputError when it is another than GPT-2, or damaged. */
 export async function readHuggingFaceConfig(source: ByteSource): Promise<GPT2Config> {
   const json = await readJson(source);
@@ -30,7 +48,7 @@ export async function readHuggingFaceConfig(source: ByteSource): Promise<GPT2Con
     if (typeof value !== "number" || !Number.isSafeInteger(value)) throw wrong(field, "a whole number");
     return value;
   };
-  if ((json.model_type ?? "gpt2") !== "gpt2") throw wrong("model_type", '"gpt2"');
+  checkArchitecture(source, json);
   if (!tanhGelu.includes(String(json.activation_function ?? "gelu_new")))
     throw wrong("activation_function", '"gelu_new": the tanh form of GELU');
   for (const [field, value] of Object.entries(fixed))

@@ -10,6 +10,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { configProblem, type GPT2Config } from "../model/config.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
+import { fromFloat32 } from "./numbers.ts";
 import { type OnChunk, type ReadChunk, readTensors, type TensorLayout, tensorBytes, writeTensors } from "./tensors.ts";
 
 export interface ModelHeader {
@@ -79,11 +80,28 @@ export async function writeModel(
   readChunk: ReadChunk,
   dtype: "f32" | "bf16" = "f32",
 ): Promise<void> {
+  await writeModelHeader(sink, config, dtype);
+  await writeTensors(sink, config, dtype, readChunk);
+}
+
+/**
+ * The same from tensors that come by themselves, in order, as `readModelTensors` and `readSafetensors` hand them over:
+ * one file is converted to another in a few megabytes of memory.
+ */
+export async function writeModelFrom(
+  sink: Appender,
+  { config, readTensors }: { readonly config: GPT2Config; readTensors(onChunk: OnChunk): Promise<void> },
+  dtype: "f32" | "bf16" = "f32",
+): Promise<void> {
+  await writeModelHeader(sink, config, dtype);
+  await readTensors((_name, _start, data) => sink.write(fromFloat32(data, dtype)));
+}
+
+async function writeModelHeader(sink: Appender, config: GPT2Config, dtype: "f32" | "bf16"): Promise<void> {
   const problem = modelFormatProblem(config);
   if (problem)
     throw new UsageError(`${sink.name}: this model does not fit a .bin: ${problem}. Save it as .safetensors.`);
   const { maxT, V, Vp, L, NH, C } = config;
   const version = dtype === "f32" ? 3 : 5;
   await sink.write(makeHeader({ 0: magic.model, 1: version, 2: maxT, 3: V, 4: L, 5: NH, 6: C, 7: Vp }));
-  await writeTensors(sink, config, dtype, readChunk);
 }

@@ -140,7 +140,10 @@ test("the config.json comes back, and decides where the tensors do not tell", as
   expect(await parse({ ...huggingFaceConfig(tiny.config), n_inner: null })).toEqual(tiny.config);
   const gpt2 = huggingFaceConfig(tiny.config);
   for (const [change, message] of [
-    [{ model_type: "llama" }, /"model_type" is "llama", expected "gpt2"/],
+    [
+      { model_type: "llama", architectures: ["LlamaForCausalLM"] },
+      /this is a LlamaForCausalLM; llm-ts reads GPT2LMHeadModel/,
+    ],
     [{ activation_function: "relu" }, /"activation_function" is "relu"/],
     [{ scale_attn_by_inverse_layer_idx: true }, /"scale_attn_by_inverse_layer_idx" is true, expected false/],
     [{ n_layer: "2" }, /"n_layer" is "2", expected a whole number/],

@@ -80,18 +80,23 @@ const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
 
 /**
  * Opens a model. Without `config` (from config.json) the sizes are taken from the tensors; the number of heads, which
- * they do not tell, is then what llm-ts noted, else a head for every 64 channels as in every published GPT-2.
+ * they do not tell, is then what llm-ts noted, else a head for every 64 channels as in every published GPT-2. `header`:
+ * where it was read already.
  */
-export async function readSafetensorsModel(source: ByteSource, config?: GPT2Config): Promise<SafetensorsModel> {
-  const header = await readSafetensorsHeader(source);
-  const tensors = withoutPrefix(header);
-  const model = { config: config ?? inferConfig(source, tensors, header.metadata), tensors };
+export async function readSafetensorsModel(
+  source: ByteSource,
+  config?: GPT2Config,
+  header?: SafetensorsHeader,
+): Promise<SafetensorsModel> {
+  const { tensors: stored, metadata } = header ?? (await readSafetensorsHeader(source));
+  const tensors = withoutPrefix(stored);
+  const model = { config: config ?? inferConfig(source, tensors, metadata), tensors };
   checkTensors(source, model);
   await checkHead(source, tensors);
   return model;
 }
 
-function withoutPrefix({ tensors }: SafetensorsHeader): Map<string, StoredTensor> {
+function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
   const found = new Map<string, StoredTensor>();
   for (const [name, tensor] of tensors) {
     const short = name.replace(/^transformer\./, "");

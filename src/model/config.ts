@@ -23,6 +23,7 @@ const pretrained = {
   "gpt2-medium": { L: 24, NH: 16, C: 1024, file: "gpt2_355M.bin" },
   "gpt2-large": { L: 36, NH: 20, C: 1280, file: "gpt2_774M.bin" },
   "gpt2-xl": { L: 48, NH: 25, C: 1600, file: "gpt2_1558M.bin" },
+  distilgpt2: { L: 6, NH: 12, C: 768, file: "distilgpt2.bin" },
 } as const;
 
 /** llm.c's sizes for training from scratch, by depth. */

@@ -4,7 +4,7 @@ import type { ByteSource } from "../platform/platform.ts";
 import { byteTokenizer } from "./byte.ts";
 import { charTokenizer } from "./char.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
-import { type Tokenizer, type TokenizerKind, VocabularyTokenizer } from "./tokenizer.ts";
+import { sameTokens, type Tokenizer, type TokenizerKind, VocabularyTokenizer } from "./tokenizer.ts";
 
 /** A vocabulary of which nobody knows how it cuts text: it can decode. */
 class UnknownTokenizer extends VocabularyTokenizer {
@@ -71,12 +71,4 @@ function asCharacters(tokens: readonly Uint8Array[]): string[] | undefined {
     }
   }
   return new Set(characters).size === characters.length ? characters : undefined;
-}
-
-function sameTokens(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  return a.length === b.length && a.every((token, id) => sameBytes(token, b[id]));
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

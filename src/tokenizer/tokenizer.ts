@@ -1,6 +1,6 @@
 import { InputError } from "../errors.ts";
 
-export type TokenizerKind = "gpt2" | "char" | "byte" | "unknown";
+export type TokenizerKind = "gpt2" | "char" | "byte" | "huggingface" | "unknown";
 
 /** Text to token ids and back. */
 export interface Tokenizer {
@@ -46,6 +46,15 @@ export class TextStream {
   end(): string {
     return this.#decoder.decode();
   }
+}
+
+/** Whether two vocabularies hold the same bytes under the same ids. */
+export function sameTokens(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((token, id) => sameBytes(token, b[id]));
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** What all tokenizers share: they differ in how they encode. */

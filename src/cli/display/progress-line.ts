@@ -13,40 +13,49 @@ export class ProgressLine {
   readonly #paint = paintFor(process.stderr);
   #bar: SingleBar | undefined;
   #started = 0;
+  #first = 0;
   #share = 0;
+  #detail = "";
   #tenths = 0;
 
   constructor(what: string) {
     this.#what = what;
   }
 
-  /** `share`: 0 to 1. */
-  update(share: number): void {
-    if (this.#started === 0) this.#start();
+  /** `share`: 0 to 1; where it begins has been done before. `detail` stands behind what it is. */
+  update(share: number, detail = ""): void {
+    if (this.#started === 0) {
+      this.#started = performance.now();
+      this.#first = share;
+    }
     this.#share = share;
+    this.#detail = detail && ` ${detail}`;
+    if (process.stderr.isTTY) this.#bar ??= this.#drawn(share);
     this.#bar?.update(share);
     if (this.#bar || Math.floor(share * 10) <= this.#tenths) return;
     this.#tenths = Math.floor(share * 10);
-    process.stderr.write(`${this.#what}: ${this.#tenths * 10}%\n`);
+    process.stderr.write(`${this.#what}: ${this.#tenths * 10}%${this.#detail}\n`);
   }
 
-  /** Takes the bar away. Safe to call twice. */
-  end(): void {
+  /** Takes the bar away; the next update brings it back. Safe to call twice. */
+  readonly end = (): void => {
     this.#bar?.stop();
     this.#bar = undefined;
-  }
+    process.off("exit", this.end);
+  };
 
-  #start(): void {
-    this.#started = performance.now();
-    if (!process.stderr.isTTY) return;
-    this.#bar = new SingleBar({
+  #drawn(share: number): SingleBar {
+    const bar = new SingleBar({
       stream: process.stderr,
       format: () => this.#line(),
       clearOnComplete: true,
       hideCursor: true,
       gracefulExit: false,
     });
-    this.#bar.start(1, 0);
+    bar.start(1, share);
+    // Whatever ends the process, the terminal gets its cursor back.
+    process.on("exit", this.end);
+    return bar;
   }
 
   #line(): string {
@@ -54,9 +63,10 @@ export class ProgressLine {
     const percent = `${Math.floor(this.#share * 100)}%`.padStart(4);
     const full = Math.round(this.#share * barWidth);
     const elapsed = performance.now() - this.#started;
-    const left = this.#share > 0 ? `  ${duration((elapsed * (1 - this.#share)) / this.#share)} left` : "";
+    const done = this.#share - this.#first;
+    const left = done > 0 ? `  ${duration((elapsed * (1 - this.#share)) / done)} left` : "";
     const columns = (process.stderr.columns || 80) - 1;
-    const rest = `${left}  ${this.#what}`.slice(0, Math.max(0, columns - percent.length - barWidth - 2));
+    const rest = `${left}  ${this.#what}${this.#detail}`.slice(0, Math.max(0, columns - percent.length - barWidth - 2));
     return `${percent}  ${cyan("━".repeat(full))}${dim("─".repeat(barWidth - full))}${rest}`;
   }
 }

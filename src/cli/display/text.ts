@@ -11,6 +11,12 @@ export function short(n: number): string {
   return value.toFixed(value >= 99.95 || unit === "" ? 0 : value >= 9.995 ? 1 : 2) + unit;
 }
 
+/** 548105171 as "548 MB", 1234 as "1.23 kB": three digits, powers of 1000. */
+export function bytes(n: number): string {
+  const [value, unit] = n >= 1e9 ? [n / 1e9, "GB"] : n >= 1e6 ? [n / 1e6, "MB"] : n >= 1e3 ? [n / 1e3, "kB"] : [n, "B"];
+  return `${value.toFixed(value >= 100 || unit === "B" ? 0 : value >= 10 ? 1 : 2)} ${unit}`;
+}
+
 /** Milliseconds as "8 s", "1:05" or "2:03:09". */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -4,7 +4,7 @@ import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { TokenLoader } from "../../data/loader.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { sameTokens, type Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
 import { seedsOf, type TrainFlags, type TrainSettings } from "./options.ts";
@@ -30,7 +30,7 @@ export async function chooseData(
   const data = await (flags.train === undefined ? shakespeare(flags, model, onProgress) : named(flags, flags.train));
   const V = model.config?.V ?? flags.vocab;
   if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
-  if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer, model.tokenizer))
+  if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer.tokens(), model.tokenizer.tokens()))
     throw new InputError(
       `${data.name} was prepared with another vocabulary than ${model.name} was trained with: both have ` +
         `${data.tokenizer.vocabSize} tokens, but not the same ones. Train a new model on it, for example --model baby.`,
@@ -54,14 +54,6 @@ async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
   const isFolder = (await platform.pathKind(train)) === "folder";
   const hasVal = isFolder && (await readDataset(train))?.val !== undefined;
   return { name: train, train, val: val ?? (hasVal ? train : undefined), tokenizer: await findTokenizer(train) };
-}
-
-function sameTokens(a: Tokenizer, b: Tokenizer): boolean {
-  if (a === b) return true;
-  const theirs = b.tokens();
-  return a
-    .tokens()
-    .every((bytes, id) => bytes.length === theirs[id].length && bytes.every((x, i) => x === theirs[id][i]));
 }
 
 /** Which tokens tiny Shakespeare needs: small models of one's own learn from characters. */

@@ -1,14 +1,14 @@
 import { platform } from "#platform";
 
 import { GPT2 } from "../../api/gpt2.ts";
+import { openModelFile } from "../../api/model-file.ts";
 import { tokenizerOf } from "../../api/model-tokenizer.ts";
 import type { Backend } from "../../backend/backend.ts";
-import { folderOf, inFolder } from "../../data/dataset.ts";
+import { folderOf } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
-import { readModelHeader } from "../../format/model.ts";
 import { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "../../model/config.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import { modelPath } from "../model-path.ts";
+import { modelPath, pretrainedPath } from "../model-path.ts";
 import type { TrainFlags } from "./options.ts";
 
 /** What `--model` stands for. Nothing has been loaded or made yet. */
@@ -38,8 +38,8 @@ export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
   const given = sizeFlags.find((name) => flags[name] !== undefined);
   if (given !== undefined)
     throw new UsageError(`--${given} makes a new model, but ${model} is a trained one. Use --model custom, or baby.`);
-  const file = pretrainedFile(model);
-  return fileModel(model, await (file === undefined ? modelPath(model) : findPretrained(model, file, flags.train)));
+  const isPretrained = pretrainedFile(model) !== undefined;
+  return fileModel(model, await (isPretrained ? pretrainedPath(model, placesOf(flags)) : modelPath(model)));
 }
 
 function freshModel(model: string, flags: TrainFlags): ModelChoice {
@@ -72,15 +72,15 @@ function contextOf({ model, block }: TrainFlags): number {
 
 /** A model that was trained before. */
 export async function fileModel(name: string, path: string): Promise<ModelChoice> {
-  const source = await platform.openSource(path).catch((error: unknown) => {
-    if (!(error instanceof InputError) || /[./\\]/.test(path)) throw error;
+  const file = await openModelFile(path).catch(async (error: unknown) => {
+    if (!(error instanceof InputError) || (await platform.pathKind(path)) || /[./\\]/.test(path)) throw error;
     throw new UsageError(
       `There is no model called "${path}", and no file. Choose one of ${presetNames.join(", ")}, custom, gpt2, ` +
-        "gpt2-medium, gpt2-large, gpt2-xl, or give the path of a model file.",
+        "gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, or give the path of a model file.",
     );
   });
   try {
-    const { config } = await readModelHeader(source);
+    const { config } = file;
     return {
       name,
       config,
@@ -89,18 +89,11 @@ export async function fileModel(name: string, path: string): Promise<ModelChoice
       make: (backend, _config, tokenizer) => GPT2.load(path, { backend, tokenizer }),
     };
   } finally {
-    await source.close();
+    await file.close();
   }
 }
 
-/** The file of a pretrained model, here or beside the data. */
-async function findPretrained(name: string, file: string, data: string | undefined): Promise<string> {
-  const places = [file];
-  if (data !== undefined) places.push(inFolder(data, file), inFolder(folderOf(data), file));
-  for (const path of places) if ((await platform.pathKind(path)) === "file") return path;
-  throw new InputError(
-    `${name} is a pretrained model, and its file ${file} is neither in this folder nor beside the data. Put it here, ` +
-      "or give its path with --model. Or train a model of your own: --model d12 (as large as gpt2, from scratch) or " +
-      "--model baby (small, with characters: a minute or two).",
-  );
+/** Where else llm.c's files may lie: beside the data. */
+function placesOf({ train }: TrainFlags): string[] {
+  return train === undefined ? [] : [train, folderOf(train)];
 }

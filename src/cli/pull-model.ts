@@ -1,0 +1,116 @@
+import { statfs } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { platform } from "#platform";
+import { DownloadError, InputError } from "../errors.ts";
+import { requireGpt2 } from "../format/huggingface-config.ts";
+import { HubClient } from "../hub/client.ts";
+import { checkRevision, repositoryOf } from "../hub/repository.ts";
+import { type HubSettings, hubSettings } from "../hub/settings.ts";
+import { cachedSnapshot, fetchSnapshot, type Plan, planSnapshot, weightsFile, weightsIndex } from "../hub/snapshot.ts";
+import { bytes } from "./display/text.ts";
+import { PullProgress } from "./pull-progress.ts";
+
+/** A model of the hub that is in the cache, whole. */
+export interface PulledModel {
+  readonly repository: string;
+  readonly revision: string;
+  /** Its snapshot in the cache. */
+  readonly folder: string;
+  /** Its model file: weights, or the index of weights in parts. */
+  readonly weights: string;
+}
+
+/**
+ * Brings a model into the cache, after saying what will be downloaded. `fromCache`: one that is there is taken as it is,
+ * without asking whether there is a newer one. DownloadError, InputError or UsageError where that is not possible.
+ */
+export async function pullModel(name: string, revision = "main", fromCache = false): Promise<PulledModel> {
+  const repository = repositoryOf(name);
+  checkRevision(revision);
+  const settings = await hubSettings(process.env);
+  const cached = await cachedSnapshot(settings.cache, repository, revision);
+  if (cached !== undefined && (fromCache || settings.offline)) return modelIn(cached, repository, revision);
+  if (settings.offline)
+    throw new DownloadError(
+      `${repository} (${revision}) is not in the cache, ${settings.cache}, and HF_HUB_OFFLINE forbids to download it.`,
+    );
+  const client = new HubClient(settings, say);
+  try {
+    const plan = await planSnapshot(client, repository, revision);
+    await download(client, name, plan);
+    return await modelIn(plan.folder, repository, revision);
+  } catch (error) {
+    if (cached === undefined || !(error instanceof DownloadError)) throw error;
+    say(`${error.message}\nTaking ${repository} as it is in the cache.`);
+    return await modelIn(cached, repository, revision);
+  } finally {
+    await client.close();
+  }
+}
+
+async function download(client: HubClient, name: string, plan: Plan): Promise<void> {
+  const missing = plan.files.filter(({ cached }) => !cached);
+  const total = missing.reduce((sum, { size }) => sum + size, 0);
+  await requireRoom(client.settings.cache, total);
+  if (total > 0) say(announcement(client.settings, plan, total));
+  const progress = new PullProgress(name, total);
+  try {
+    await fetchSnapshot(client, plan, {
+      onBytes: progress.onBytes,
+      onWait: progress.onWait,
+      async onFile(file, path) {
+        progress.onFile(file);
+        // Another architecture is refused before its weights are downloaded.
+        if (file.path === "config.json") await checkConfig(path);
+      },
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+function announcement({ endpoint, cache }: HubSettings, { repository, revision, commit }: Plan, total: number): string {
+  return (
+    `Downloading ${repository} (${revision}, commit ${commit.slice(0, 7)}): ${bytes(total)} from ${endpoint.host} ` +
+    `into ${shortened(cache)}`
+  );
+}
+
+/** A path as a person would write it. */
+function shortened(path: string): string {
+  return path.startsWith(homedir()) && homedir() !== "/" ? join("~", path.slice(homedir().length)) : path;
+}
+
+async function checkConfig(path: string): Promise<void> {
+  const source = await platform.openSource(path);
+  try {
+    await requireGpt2(source);
+  } finally {
+    await source.close();
+  }
+}
+
+async function modelIn(folder: string, repository: string, revision: string): Promise<PulledModel> {
+  const isWhole = (await platform.pathKind(join(folder, weightsFile))) === "file";
+  return { repository, revision, folder, weights: join(folder, isWhole ? weightsFile : weightsIndex) };
+}
+
+/** InputError when the disk that `folder` will be on has too little room. */
+export async function requireRoom(folder: string, needed: number): Promise<void> {
+  let place = folder;
+  while (dirname(place) !== place && (await platform.pathKind(place)) !== "folder") place = dirname(place);
+  // Some file systems do not tell.
+  const info = await statfs(place).catch(() => undefined);
+  const free = info ? info.bavail * info.bsize : Number.POSITIVE_INFINITY;
+  if (free < needed)
+    throw new InputError(
+      `${folder}: ${bytes(needed)} are needed, and the disk has ${bytes(free)} left. Make room, or use another disk ` +
+        "(HF_HOME moves the cache, -o what is written).",
+    );
+}
+
+/** Tells something on standard error. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,102 @@
+/**
+ * A model in several safetensors files, with an index (`model.safetensors.index.json`) that says which tensor lies in
+ * which. They are read as one file: the files one after the other.
+ */
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import type { ByteSource } from "../platform/platform.ts";
+import { readSafetensorsHeader, type SafetensorsHeader, type StoredTensor } from "./safetensors-file.ts";
+
+/** No index is near this. */
+const longestIndex = 16 << 20;
+
+export interface Shards {
+  /** All files' bytes, one file after the other. */
+  readonly source: ByteSource;
+  /** All files' tensors, by their places in `source`. */
+  readonly header: SafetensorsHeader;
+}
+
+/** Opens the files that an index names, which lie beside it. InputError when one is missing, damaged or does not fit. */
+export async function openShards(indexPath: string): Promise<Shards> {
+  const weightMap = await readIndex(indexPath);
+  const folder = indexPath.replace(/[^/\\]*$/, "");
+  const parts: Part[] = [];
+  const tensors = new Map<string, StoredTensor>();
+  try {
+    for (const file of [...new Set(weightMap.values())].sort()) {
+      const source = await platform.openSource(folder + file);
+      const last = parts.at(-1);
+      const start = last ? last.start + last.source.size : 0;
+      parts.push({ source, start });
+      for (const [name, tensor] of (await readSafetensorsHeader(source)).tensors) {
+        if (weightMap.get(name) !== file)
+          throw new InputError(
+            `${source.name} holds the tensor "${name}", which ${indexPath} has ` +
+              `${weightMap.has(name) ? `in ${weightMap.get(name)}` : "not"}. Download the model again.`,
+          );
+        tensors.set(name, { ...tensor, offset: start + tensor.offset });
+      }
+    }
+    for (const [name, file] of weightMap)
+      if (!tensors.has(name))
+        throw new InputError(`${indexPath}: the tensor "${name}" is not in ${file}. Download the model again.`);
+  } catch (error) {
+    await closeAll(parts);
+    throw error;
+  }
+  return { source: joined(indexPath, parts), header: { tensors, metadata: {} } };
+}
+
+interface Part {
+  readonly source: ByteSource;
+  readonly start: number;
+}
+
+function joined(name: string, parts: readonly Part[]): ByteSource {
+  return {
+    name,
+    size: parts.reduce((sum, { source }) => sum + source.size, 0),
+    async read(offset, length) {
+      // A tensor lies in one file, so nothing is read across two.
+      const part = parts.findLast(({ start }) => start <= offset);
+      if (!part) throw new InputError(`${name} names no files.`);
+      return part.source.read(offset - part.start, length);
+    },
+    close: () => closeAll(parts),
+  };
+}
+
+async function closeAll(parts: readonly Part[]): Promise<void> {
+  for (const { source } of parts) await source.close();
+}
+
+/** File by tensor. */
+async function readIndex(path: string): Promise<Map<string, string>> {
+  const source = await platform.openSource(path);
+  try {
+    if (source.size > longestIndex) throw new InputError(`${path} has ${source.size} bytes, too many for an index.`);
+    const map = weightMapOf(new TextDecoder().decode(await source.read(0, source.size)));
+    const entries = typeof map === "object" && map !== null ? Object.entries(map) : [];
+    const good = entries.filter((entry): entry is [string, string] => isFileName(entry[1]));
+    if (good.length > 0 && good.length === entries.length) return new Map(good);
+    throw new InputError(
+      `${path}: expected {"weight_map": {tensor: name of a .safetensors file beside it, …}}. Download it again.`,
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+function weightMapOf(text: string): unknown {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isFileName(value: unknown): value is string {
+  return typeof value === "string" && /^[^/\\]+\.safetensors$/.test(value);
+}

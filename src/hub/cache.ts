@@ -1,0 +1,99 @@
+/**
+ * Hugging Face's cache, laid out as huggingface_hub does, so that every program shares one download:
+ *
+ *     models--USER--REPO/refs/main                    the commit that "main" meant last
+ *     models--USER--REPO/snapshots/COMMIT/config.json a link to ../../blobs/ETAG
+ *     models--USER--REPO/blobs/ETAG                   the content, whole and verified
+ *     models--USER--REPO/blobs/ETAG.incomplete        what has come of it so far
+ */
+import { randomBytes } from "node:crypto";
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { errorCode, explained } from "../platform/node-errors.ts";
+import type { RemoteFile } from "./repository.ts";
+
+/** A model's folder in the cache. */
+export class ModelCache {
+  readonly folder: string;
+
+  constructor(cache: string, repository: string) {
+    this.folder = join(cache, `models--${repository.replaceAll("/", "--")}`);
+  }
+
+  blob(etag: string): string {
+    return join(this.folder, "blobs", etag);
+  }
+
+  snapshot(commit: string): string {
+    return join(this.folder, "snapshots", commit);
+  }
+
+  /** Whether a file is here whole: a blob gets its name when it has been verified. */
+  async has({ etag, size }: RemoteFile): Promise<boolean> {
+    return (await sizeOf(this.blob(etag))) === size;
+  }
+
+  /** The commit that a revision stood for when it was last asked for. */
+  async commitOf(revision: string): Promise<string | undefined> {
+    if (/^[0-9a-f]{40}$/.test(revision)) return revision;
+    const text = await readFile(join(this.folder, "refs", revision), "utf8").catch(() => "");
+    return /^[0-9a-f]{40}$/.exec(text.trim())?.[0];
+  }
+
+  async setCommit(revision: string, commit: string): Promise<void> {
+    if (revision === commit) return;
+    const path = join(this.folder, "refs", revision);
+    await appear(path, (temporary) => writeFile(temporary, commit));
+  }
+
+  /** The files of a snapshot that are here, by their paths in the repository. */
+  async files(commit: string): Promise<string[]> {
+    const folder = this.snapshot(commit);
+    const names = await readdir(folder, { recursive: true }).catch(() => []);
+    const found: string[] = [];
+    for (const name of names)
+      if ((await sizeOf(join(folder, name))) !== undefined) found.push(name.replaceAll("\\", "/"));
+    return found;
+  }
+
+  /** Gives a blob its name in the snapshot. Where links are not permitted (Windows), a second name or a copy. */
+  async addToSnapshot({ etag, commit, path, size }: RemoteFile): Promise<string> {
+    const place = join(this.snapshot(commit), path);
+    const blob = this.blob(etag);
+    if ((await sizeOf(place)) === size) return place;
+    await appear(place, async (temporary) => {
+      try {
+        await symlink(relative(dirname(place), blob), temporary, "file");
+      } catch (error) {
+        if (!["EPERM", "EACCES", "ENOTSUP", "ENOSYS"].includes(errorCode(error) ?? "")) throw error;
+        await linkOrCopy(blob, temporary);
+      }
+    });
+    return place;
+  }
+}
+
+/** A second name for a file: it takes no room and stays when the first goes. A copy on another file system. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(() => copyFile(from, to));
+}
+
+/** Makes a file under a temporary name and renames it: it appears whole or not at all. */
+export async function appear(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  await explained(path, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+    try {
+      await make(temporary);
+      await rename(temporary, path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
+}
+
+/** Of a file, links followed; undefined when there is none. */
+export async function sizeOf(path: string): Promise<number | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.isFile() ? info.size : undefined;
+}

@@ -1,0 +1,155 @@
+/** HTTP as the hub needs it: redirects that keep the token at home, proxies, silence that ends, new attempts. */
+import type { Readable } from "node:stream";
+import { setTimeout as wait } from "node:timers/promises";
+import { EnvHttpProxyAgent, request } from "undici";
+import { DownloadError, UsageError } from "../errors.ts";
+import { refusal, TemporaryError } from "./refusal.ts";
+import type { HubSettings } from "./settings.ts";
+
+export interface HubResponse {
+  readonly status: number;
+  /** Of a header, by its name in small letters. */
+  header(name: string): string | undefined;
+  /** Where this answer came from, after redirects. */
+  readonly url: URL;
+  readonly body: Readable;
+}
+
+export interface RequestOptions {
+  readonly method?: "GET" | "HEAD";
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Which redirects are followed; the others are answers themselves. All, when it is not given. */
+  readonly follow?: (response: HubResponse, target: URL) => boolean;
+  /** For messages: what is asked for. */
+  readonly what: string;
+}
+
+const mostRedirects = 10;
+/** Without a network it is told soon, and not after minutes. */
+const longestConnectMs = 10_000;
+const firstAttempts = 2;
+/** No pause is longer than this, unless a server asks for more. */
+const longestPauseMs = 30_000;
+/** A server that asks for a longer pause than this is not waited for. */
+const longestWaitMs = 300_000;
+
+export class HubClient {
+  readonly settings: HubSettings;
+  readonly #agent: EnvHttpProxyAgent;
+  /** Told before each new attempt. */
+  readonly #onRetry: (message: string) => void;
+  /** Whether anything has answered yet. */
+  #reached = false;
+
+  constructor(settings: HubSettings, onRetry: (message: string) => void = () => {}) {
+    const { silenceMs } = settings;
+    this.settings = settings;
+    this.#onRetry = onRetry;
+    try {
+      const connect = { timeout: Math.min(silenceMs, longestConnectMs) };
+      this.#agent = new EnvHttpProxyAgent({ connect, headersTimeout: silenceMs, bodyTimeout: silenceMs });
+    } catch (error) {
+      throw new UsageError("HTTP_PROXY or HTTPS_PROXY is no address like http://proxy:8080.", { cause: error });
+    }
+  }
+
+  /** An address at the endpoint. */
+  url(path: string): URL {
+    return new URL(path, this.settings.endpoint);
+  }
+
+  /** One request. TemporaryError where trying again may help, DownloadError or InputError where it will not. */
+  async request(url: URL, options: RequestOptions): Promise<HubResponse> {
+    const { method = "GET", headers, follow = () => true, what } = options;
+    let target = url;
+    for (let redirects = 0; redirects <= mostRedirects; redirects++) {
+      const response = await this.#send(target, method, headers);
+      const location = response.header("location");
+      const isRedirect = response.status >= 300 && response.status < 400 && location !== undefined;
+      if (isRedirect) {
+        if (!URL.canParse(location, target.href))
+          throw new DownloadError(`${target.host} leads to no address. Try again later.`);
+        const next = new URL(location, target);
+        if (!follow(response, next)) return response;
+        response.body.destroy();
+        target = next;
+        // 416: the part that was asked for does not exist, which the one who asked can make something of.
+      } else if (response.status < 400 || response.status === 416) return response;
+      else throw await refusal(response, what, this.settings);
+    }
+    throw new DownloadError(`${url.host} redirects more than ${mostRedirects} times. Check HF_ENDPOINT.`);
+  }
+
+  /**
+   * Runs `attempt` again, after a pause, while it fails with a TemporaryError; gives up when that happens too often
+   * without progress, of which `progress` is a measure.
+   */
+  async persist<T>(attempt: () => Promise<T>, progress: () => number = () => 0): Promise<T> {
+    const { retryMs } = this.settings;
+    let best = progress();
+    for (let failures = 1; ; failures++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof TemporaryError)) throw error;
+        if (progress() > best) failures = 1;
+        best = Math.max(best, progress());
+        const attempts = this.#reached ? this.settings.attempts : firstAttempts;
+        const pause = error.retryAfterMs ?? Math.min(retryMs * 2 ** (failures - 1), longestPauseMs);
+        if (failures >= attempts) throw this.#givenUp(error, `${failures} attempts`);
+        if (pause > longestWaitMs) throw this.#givenUp(error, `a pause of ${Math.ceil(pause / 1000)} s`);
+        this.#onRetry(`${error.message} Trying again in ${Math.ceil(pause / 1000)} s.`);
+        await wait(pause);
+      }
+    }
+  }
+
+  #givenUp(error: TemporaryError, why: string): DownloadError {
+    const advice = this.#reached
+      ? "Start the same command again later: it goes on where this ended."
+      : "Check the network; HTTPS_PROXY names a proxy, and HF_ENDPOINT a mirror.";
+    return new DownloadError(`${error.message} (${why}) ${advice}`, { cause: error });
+  }
+
+  /** Ends the connections. */
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #send(url: URL, method: "GET" | "HEAD", headers = {}): Promise<HubResponse> {
+    const { token, endpoint } = this.settings;
+    const authorization = token && url.origin === endpoint.origin ? { authorization: `Bearer ${token}` } : {};
+    const all = { "user-agent": "llm-ts", "accept-encoding": "identity", ...headers, ...authorization };
+    try {
+      const { statusCode, headers, body } = await request(url, { method, headers: all, dispatcher: this.#agent });
+      this.#reached = true;
+      const header = (name: string) => [headers[name]].flat()[0];
+      // Whoever reads the body is told its errors; of one that is thrown away nobody has to know.
+      body.on("error", () => {});
+      return { status: statusCode, header, url, body };
+    } catch (error) {
+      throw connectionError(url, error);
+    }
+  }
+}
+
+/** The body of an answer, piece by piece; TemporaryError when it breaks off or falls silent. */
+export async function* chunksOf({ body, url }: HubResponse): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw connectionError(url, error);
+  } finally {
+    body.destroy();
+  }
+}
+
+/** What a broken, silent or impossible connection means. The address is not shown: it may be signed. */
+function connectionError(url: URL, error: unknown): TemporaryError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const silent = /TIMEOUT|ETIMEDOUT/.test(code);
+  const unknown = /ENOTFOUND|EAI_AGAIN/.test(code);
+  const reason = error instanceof Error ? error.message || code : String(error);
+  const how = silent ? "does not answer" : unknown ? "cannot be found: is there a network?" : `broke off (${reason})`;
+  return new TemporaryError(`${url.host} ${how}.`.replace("?.", "?"), { cause: error });
+}

@@ -1,0 +1,59 @@
+import { DownloadError, InputError } from "../errors.ts";
+import type { HubResponse } from "./client.ts";
+import type { HubSettings } from "./settings.ts";
+
+/** A failure that may pass: trying again can help. */
+export class TemporaryError extends DownloadError {
+  override name = "TemporaryError";
+  /** How long the server asks to wait. */
+  readonly retryAfterMs?: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/**
+ * What an answer of status 400 and more means. The hub tells the reason in `x-error-code`; without a token it answers
+ * 401 for what does not exist, so that nobody learns which private models there are.
+ */
+export async function refusal(response: HubResponse, what: string, settings: HubSettings): Promise<Error> {
+  const { status, url } = response;
+  response.body.destroy();
+  const { endpoint, token } = settings;
+  const { host } = url;
+  if (status === 408 || status === 425 || status === 429 || status >= 500)
+    return new TemporaryError(`${host} answers ${status}${status === 429 ? " (too many requests)" : ""} for ${what}.`, {
+      retryAfterMs: retryAfter(response.header("retry-after")),
+    });
+  // Where the hub leads to is signed for a while only: a new request gets a new signature.
+  if (url.origin !== endpoint.origin) return new TemporaryError(`${host} answers ${status} for ${what}.`);
+  const code = response.header("x-error-code");
+  if (code === "GatedRepo")
+    return new DownloadError(
+      `${what}: its authors want to know who uses it. Accept their terms on ${endpoint.origin}, then put a token of your ` +
+        "account into HF_TOKEN.",
+    );
+  if (code === "RevisionNotFound")
+    return new InputError(`${what}: there is no such revision. Give a branch, a tag or a commit with --revision.`);
+  if (code === "EntryNotFound") return new InputError(`${what}: the repository has no such file.`);
+  if (status === 401 && token !== undefined && code !== "RepoNotFound")
+    return new DownloadError(
+      `${host} does not accept the token in HF_TOKEN (or the file "token" in HF_HOME). Renew it.`,
+    );
+  if (status === 401 || status === 404)
+    return new InputError(
+      `${what}: ${host} has no such model, or it is private. Check the name; for a private model put a token into HF_TOKEN.`,
+    );
+  if (status === 403)
+    return new DownloadError(`${what}: ${host} forbids it. Check the rights of the token in HF_TOKEN.`);
+  return new DownloadError(`${host} answers ${status} for ${what}. Check HF_ENDPOINT.`);
+}
+
+/** Seconds, or a date. */
+function retryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
