@@ -1,5 +1,5 @@
 // One update of AdamW (Loshchilov & Hutter, 2019), as torch.optim.AdamW does it: decay first, apart from the gradient.
-import { loadTail, madd, storeTail } from "./math";
+import { loadUpTo4, madd, storeUpTo4 } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** m moves towards the gradient by 1 - beta1. */
@@ -25,7 +25,7 @@ function step(param: v128, m: v128, v: v128, decay: v128, rootScale: v128, epsil
 }
 
 /**
- * n elements of one tensor, in one pass over memory. The caller computes the scalars in double precision:
+ * n elements of one tensor, in one pass over memory, two vectors at a time, which V8 can make one of 256 bits. The caller computes the scalars in double precision:
  * beta1Rest = 1 - beta1, beta2Rest = 1 - beta2, decay = 1 - learningRate * weightDecay,
  * rootScale = 1 / sqrt(1 - beta2^t), stepSize = learningRate / (1 - beta1^t).
  */
@@ -44,24 +44,31 @@ export function adamw(
 
   const start = shareStart(n, LINE, thread, threads);
   const end = shareStart(n, LINE, thread + 1, threads);
-  const vectors = start + ((end - start) & ~3);
   let at = <usize>start << 2;
-  for (const stop = <usize>vectors << 2; at < stop; at += 16) {
-    const g = f32x4.mul(v128.load(grad + at), scale);
-    const newM = firstMoment(v128.load(m + at), g, rest1);
-    const newV = secondMoment(v128.load(v + at), g, keep2, rest2);
-    const newParam = step(v128.load(param + at), newM, newV, keep, root, eps, size);
-    v128.store(m + at, newM);
-    v128.store(v + at, newV);
-    v128.store(param + at, newParam);
+  for (const stop = <usize>(start + ((end - start) & ~7)) << 2; at < stop; at += 32) {
+    const g0 = f32x4.mul(v128.load(grad + at), scale);
+    const g1 = f32x4.mul(v128.load(grad + at, 16), scale);
+    const m0 = firstMoment(v128.load(m + at), g0, rest1);
+    const m1 = firstMoment(v128.load(m + at, 16), g1, rest1);
+    const v0 = secondMoment(v128.load(v + at), g0, keep2, rest2);
+    const v1 = secondMoment(v128.load(v + at, 16), g1, keep2, rest2);
+    const p0 = step(v128.load(param + at), m0, v0, keep, root, eps, size);
+    const p1 = step(v128.load(param + at, 16), m1, v1, keep, root, eps, size);
+    v128.store(m + at, m0);
+    v128.store(m + at, m1, 16);
+    v128.store(v + at, v0);
+    v128.store(v + at, v1, 16);
+    v128.store(param + at, p0);
+    v128.store(param + at, p1, 16);
   }
-  const rest = end - vectors;
-  if (rest == 0) return;
-  const g = f32x4.mul(loadTail(grad + at, rest), scale);
-  const newM = firstMoment(loadTail(m + at, rest), g, rest1);
-  const newV = secondMoment(loadTail(v + at, rest), g, keep2, rest2);
-  const newParam = step(loadTail(param + at, rest), newM, newV, keep, root, eps, size);
-  storeTail(m + at, newM, rest);
-  storeTail(v + at, newV, rest);
-  storeTail(param + at, newParam, rest);
+  for (let i = <i32>(at >> 2); i < end; i += 4, at += 16) {
+    const count = min(4, end - i);
+    const g = f32x4.mul(loadUpTo4(grad + at, count), scale);
+    const newM = firstMoment(loadUpTo4(m + at, count), g, rest1);
+    const newV = secondMoment(loadUpTo4(v + at, count), g, keep2, rest2);
+    const newParam = step(loadUpTo4(param + at, count), newM, newV, keep, root, eps, size);
+    storeUpTo4(m + at, newM, count);
+    storeUpTo4(v + at, newV, count);
+    storeUpTo4(param + at, newParam, count);
+  }
 }

@@ -13,12 +13,18 @@ import { exp, loadTail, log, madd, maxLanes, storeTail, sumLanes } from "./math"
 import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
 import { dot, FEW_ROWS } from "./matmul";
 
-/** Query rows worked on at once. */
-const BLOCK = 36;
+/** Query rows worked on at once: few where T is small, so that less above the diagonal is computed. Whole tiles. */
+const MOST_ROWS = 48;
+
+// @ts-ignore: decorator
+@inline
+function blockRows(T: i32): i32 {
+  return T <= 128 ? 24 : MOST_ROWS;
+}
 
 /** Bytes of scratch memory (setScratch) that each instance needs to attend over rows of up to T keys. */
 export function scratchBytes(T: i32): i32 {
-  return GEMM_BYTES + (2 * BLOCK * rowFloats(T) << 2);
+  return GEMM_BYTES + (2 * MOST_ROWS * rowFloats(T) << 2);
 }
 
 /** Floats from one row of scores to the next: the keys, rounded up to whole pairs of vectors. */
@@ -26,6 +32,16 @@ export function scratchBytes(T: i32): i32 {
 @inline
 function rowFloats(keys: i32): i32 {
   return (keys + 7) & ~7;
+}
+
+/**
+ * Keys to compute scores for, where a block's last row sees `seen` of `keys`: a few more if that makes whole tiles,
+ * which are quicker than a part of one.
+ */
+// @ts-ignore: decorator
+@inline
+function wholeTiles(seen: i32, keys: i32): i32 {
+  return min(keys, (seen + 15) & ~15);
 }
 
 /**
@@ -72,13 +88,14 @@ function headForward(
   const scale: f32 = 1 / Mathf.sqrt(<f32>hs);
   const scores = scratchBehindGemm();
   const row = rowFloats(past + T);
-  for (let t0 = 0; t0 < T; t0 += BLOCK) {
-    const rows = min(BLOCK, T - t0);
+  const block = blockRows(T);
+  for (let t0 = 0; t0 < T; t0 += block) {
+    const rows = min(block, T - t0);
     const seen = past + t0 + rows; // keys that the block's last row sees
     const qBlock = q + (<usize>(t0 * 3) * C << 2);
     const oBlock = o + (<usize>t0 * C << 2);
     if (T <= FEW_ROWS) dotScores(scores, row, qBlock, 3 * C, k, ld, rows, seen, hs);
-    else sgemm(false, true, rows, seen, hs, qBlock, 3 * C, k, ld, scores, row, 0, false);
+    else sgemm(false, true, rows, wholeTiles(seen, past + T), hs, qBlock, 3 * C, k, ld, scores, row, 0, false);
     for (let i = 0; i < rows; i++) {
       const at = scores + (<usize>(i * row) << 2);
       const logSum = softmaxRow(at, past + t0 + i + 1, seen, scale);
@@ -220,17 +237,19 @@ function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, 
   const dv = dk + third;
   const ld = 3 * C;
   const row = rowFloats(T);
+  const block = blockRows(T);
   const probabilities = scratchBehindGemm();
-  const dscores = probabilities + (<usize>(BLOCK * row) << 2);
+  const dscores = probabilities + (<usize>(block * row) << 2);
   let later = false;
-  for (let t0 = (T - 1) / BLOCK * BLOCK; t0 >= 0; t0 -= BLOCK) {
-    const rows = min(BLOCK, T - t0);
+  for (let t0 = (T - 1) / block * block; t0 >= 0; t0 -= block) {
+    const rows = min(block, T - t0);
     const seen = t0 + rows;
     const qBlock = q + (<usize>t0 * ld << 2);
     const outBlock = out + (<usize>t0 * C << 2);
     const doutBlock = dout + (<usize>t0 * C << 2);
-    sgemm(false, true, rows, seen, hs, qBlock, ld, k, ld, probabilities, row, 0, false);
-    sgemm(false, true, rows, seen, hs, doutBlock, C, v, ld, dscores, row, 0, false);
+    const columns = wholeTiles(seen, T);
+    sgemm(false, true, rows, columns, hs, qBlock, ld, k, ld, probabilities, row, 0, false);
+    sgemm(false, true, rows, columns, hs, doutBlock, C, v, ld, dscores, row, 0, false);
     for (let i = 0; i < rows; i++) {
       const p = probabilities + (<usize>(i * row) << 2);
       const ds = dscores + (<usize>(i * row) << 2);

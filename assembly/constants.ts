@@ -1,4 +1,4 @@
-// The constants of exp (math.ts), as exported variables: so the optimiser must take them for variables.
+// The constants of exp (math.ts) and GELU, as exported variables: so the optimiser must take them for variables.
 //
 // A vector constant inside a loop costs V8 three instructions each time round, since it neither keeps it in a register
 // nor loads it from memory; spreading a variable over the lanes costs one load and one shuffle. exp has a dozen of
@@ -20,3 +20,9 @@ export let EXP_4: f32 = 4.1665795894e-2;
 export let EXP_5: f32 = 8.3334519073e-3;
 export let EXP_6: f32 = 1.3981999507e-3;
 export let EXP_7: f32 = 1.9875691500e-4;
+
+/** 2 sqrt(2/pi): GELU's sigmoid takes 2u, u = sqrt(2/pi) (x + GELU_CUBIC x³). */
+export let GELU_SLOPE: f32 = 1.5957691216057308;
+export let GELU_CUBIC: f32 = 0.044715;
+/** 3 GELU_CUBIC GELU_SLOPE, of 2u's derivative. */
+export let GELU_BEND: f32 = 3 * 0.044715 * 1.5957691216057308;

@@ -1,17 +1,14 @@
 // GELU in its tanh form: x * 0.5 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3).
 //
 // 0.5 (1 + tanh u) = sigmoid(2u), which keeps its relative precision where tanh u comes close to -1.
-import { loadTail, madd, sigmoid, storeTail } from "./math";
+import { GELU_BEND, GELU_CUBIC, GELU_SLOPE, ONE } from "./constants";
+import { loadUpTo4, madd, sigmoid, storeUpTo4 } from "./math";
 import { LINE, shareStart } from "./split";
-
-/** 2 sqrt(2/pi): the sigmoid takes 2u. */
-const SLOPE: f32 = 1.5957691216057308;
-const CUBIC: f32 = 0.044715;
 
 // @ts-ignore: decorator
 @inline
 function gate(x: v128, square: v128): v128 {
-  return sigmoid(f32x4.mul(f32x4.mul(x, f32x4.splat(SLOPE)), madd(square, f32x4.splat(CUBIC), f32x4.splat(1))));
+  return sigmoid(f32x4.mul(f32x4.mul(x, f32x4.splat(GELU_SLOPE)), madd(square, f32x4.splat(GELU_CUBIC), f32x4.splat(ONE))));
 }
 
 // @ts-ignore: decorator
@@ -26,8 +23,8 @@ function forward(x: v128): v128 {
 function backward(x: v128, dout: v128): v128 {
   const square = f32x4.mul(x, x);
   const s = gate(x, square);
-  const slope = madd(square, f32x4.splat(3 * CUBIC * SLOPE), f32x4.splat(SLOPE));
-  const bend = f32x4.mul(f32x4.mul(x, s), f32x4.sub(f32x4.splat(1), s));
+  const slope = madd(square, f32x4.splat(GELU_BEND), f32x4.splat(GELU_SLOPE));
+  const bend = f32x4.mul(f32x4.mul(x, s), f32x4.sub(f32x4.splat(ONE), s));
   return f32x4.mul(dout, madd(bend, slope, s));
 }
 
@@ -43,12 +40,10 @@ export function geluForward(thread: i32, threads: i32, out: usize, inp: usize, n
     v128.store(out + at, y0);
     v128.store(out + at, y1, 16);
   }
-  if (i <= end - 4) {
-    v128.store(out + at, forward(v128.load(inp + at)));
-    i += 4;
-    at += 16;
+  for (; i < end; i += 4, at += 16) {
+    const count = min(4, end - i);
+    storeUpTo4(out + at, forward(loadUpTo4(inp + at, count)), count);
   }
-  if (i < end) storeTail(out + at, forward(loadTail(inp + at, end - i)), end - i);
 }
 
 /** dinp may be dout. */
@@ -63,10 +58,8 @@ export function geluBackward(thread: i32, threads: i32, dinp: usize, inp: usize,
     v128.store(dinp + at, d0);
     v128.store(dinp + at, d1, 16);
   }
-  if (i <= end - 4) {
-    v128.store(dinp + at, backward(v128.load(inp + at), v128.load(dout + at)));
-    i += 4;
-    at += 16;
+  for (; i < end; i += 4, at += 16) {
+    const count = min(4, end - i);
+    storeUpTo4(dinp + at, backward(loadUpTo4(inp + at, count), loadUpTo4(dout + at, count)), count);
   }
-  if (i < end) storeTail(dinp + at, backward(loadTail(inp + at, end - i), loadTail(dout + at, end - i)), end - i);
 }

@@ -2,7 +2,7 @@
 //
 // Sums over a row run in four vectors side by side, which are added in a fixed order at the end. The variance is taken
 // in a second pass around the mean: in f32, E[x²] - E[x]² would cancel.
-import { loadTail, madd, storeTail, sumLanes } from "./math";
+import { loadTail, loadUpTo4, madd, storeUpTo4, sumLanes } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** All ones in the first `count` lanes, zero in the others. */
@@ -69,8 +69,7 @@ export function layernormForward(
   N: i32, C: i32, epsilon: f32,
 ): void {
   const end = shareStart(N, 1, thread + 1, threads);
-  const stop = <usize>(C & ~3) << 2;
-  const rest = C & 3;
+  const pairs = <usize>(C & ~7) << 2;
   for (let n = shareStart(N, 1, thread, threads); n < end; n++) {
     const x = inp + (<usize>n * C << 2);
     const y = out + (<usize>n * C << 2);
@@ -81,12 +80,17 @@ export function layernormForward(
     const m = f32x4.splat(rowMeanValue);
     const r = f32x4.splat(rowRstd);
     let at: usize = 0;
-    for (; at < stop; at += 16) {
-      v128.store(y + at, madd(normalized(v128.load(x + at), m, r), v128.load(weight + at), v128.load(bias + at)));
+    for (; at < pairs; at += 32) {
+      const y0 = madd(normalized(v128.load(x + at), m, r), v128.load(weight + at), v128.load(bias + at));
+      const z1 = normalized(v128.load(x + at, 16), m, r);
+      const y1 = madd(z1, v128.load(weight + at, 16), v128.load(bias + at, 16));
+      v128.store(y + at, y0);
+      v128.store(y + at, y1, 16);
     }
-    if (rest) {
-      const z = normalized(loadTail(x + at, rest), m, r);
-      storeTail(y + at, madd(z, loadTail(weight + at, rest), loadTail(bias + at, rest)), rest);
+    for (let i = <i32>(at >> 2); i < C; i += 4, at += 16) {
+      const count = min(4, C - i);
+      const z = normalized(loadUpTo4(x + at, count), m, r);
+      storeUpTo4(y + at, madd(z, loadUpTo4(weight + at, count), loadUpTo4(bias + at, count)), count);
     }
   }
 }
@@ -110,69 +114,128 @@ export function layernormBackward(
   const start = shareStart(C, LINE, thread, threads);
   const count = shareStart(C, LINE, thread + 1, threads) - start;
   if (count == 0) return;
-  const column = <usize>start << 2;
-  if (!accumulate) {
-    memory.fill(dweight + column, 0, <usize>count << 2);
-    memory.fill(dbias + column, 0, <usize>count << 2);
-  }
-  for (let n = 0; n < N; n++) {
-    const row = (<usize>n * C << 2) + column;
-    const m = f32x4.splat(load<f32>(mean + (<usize>n << 2)));
-    const r = f32x4.splat(load<f32>(rstd + (<usize>n << 2)));
-    addParameterGradients(dweight + column, dbias + column, dout + row, inp + row, m, r, count);
+  for (let i = start; i < start + count; i += LINE) {
+    const at = <usize>i << 2;
+    const channels = min(LINE, start + count - i);
+    if (!accumulate) {
+      memory.fill(dweight + at, 0, <usize>channels << 2);
+      memory.fill(dbias + at, 0, <usize>channels << 2);
+    }
+    if (channels == LINE) addLineGradients(dweight + at, dbias + at, dout + at, inp + at, mean, rstd, N, C);
+    else addRestGradients(dweight + at, dbias + at, dout + at, inp + at, mean, rstd, N, C, channels);
   }
 }
 
 function backwardRow(dx: usize, dy: usize, x: usize, weight: usize, mean: f32, rstd: f32, C: i32): void {
   const m = f32x4.splat(mean);
   const r = f32x4.splat(rstd);
-  const rest = C & 3;
-  const stop = <usize>(C & ~3) << 2;
+  const pairs = <usize>(C & ~7) << 2;
 
+  // Two sums of each, since a sum has to wait for its last addition.
   let sum = f32x4.splat(0);
-  let product = f32x4.splat(0);
+  let sum1 = sum;
+  let product = sum;
+  let product1 = sum;
   let at: usize = 0;
-  for (; at < stop; at += 16) {
-    const dz = f32x4.mul(v128.load(weight + at), v128.load(dy + at));
-    sum = f32x4.add(sum, dz);
-    product = madd(dz, normalized(v128.load(x + at), m, r), product);
+  for (; at < pairs; at += 32) {
+    const dz0 = f32x4.mul(v128.load(weight + at), v128.load(dy + at));
+    const dz1 = f32x4.mul(v128.load(weight + at, 16), v128.load(dy + at, 16));
+    sum = f32x4.add(sum, dz0);
+    sum1 = f32x4.add(sum1, dz1);
+    product = madd(dz0, normalized(v128.load(x + at), m, r), product);
+    product1 = madd(dz1, normalized(v128.load(x + at, 16), m, r), product1);
   }
-  if (rest) {
+  sum = f32x4.add(sum, sum1);
+  product = f32x4.add(product, product1);
+  for (let i = <i32>(at >> 2); i < C; i += 4, at += 16) {
     // The lanes behind the row's end have weight 0, so they add nothing.
-    const dz = f32x4.mul(loadTail(weight + at, rest), loadTail(dy + at, rest));
+    const count = min(4, C - i);
+    const dz = f32x4.mul(loadUpTo4(weight + at, count), loadUpTo4(dy + at, count));
     sum = f32x4.add(sum, dz);
-    product = madd(dz, normalized(loadTail(x + at, rest), m, r), product);
+    product = madd(dz, normalized(loadUpTo4(x + at, count), m, r), product);
   }
   const average = f32x4.splat(sumLanes(sum) / <f32>C);
   const projection = f32x4.splat(-sumLanes(product) / <f32>C);
 
-  for (at = 0; at < stop; at += 16) {
-    const dz = f32x4.mul(v128.load(weight + at), v128.load(dy + at));
-    const inner = madd(normalized(v128.load(x + at), m, r), projection, f32x4.sub(dz, average));
-    v128.store(dx + at, madd(inner, r, v128.load(dx + at)));
+  for (at = 0; at < pairs; at += 32) {
+    const dz0 = f32x4.mul(v128.load(weight + at), v128.load(dy + at));
+    const dz1 = f32x4.mul(v128.load(weight + at, 16), v128.load(dy + at, 16));
+    const inner0 = madd(normalized(v128.load(x + at), m, r), projection, f32x4.sub(dz0, average));
+    const inner1 = madd(normalized(v128.load(x + at, 16), m, r), projection, f32x4.sub(dz1, average));
+    const dx0 = madd(inner0, r, v128.load(dx + at));
+    const dx1 = madd(inner1, r, v128.load(dx + at, 16));
+    v128.store(dx + at, dx0);
+    v128.store(dx + at, dx1, 16);
   }
-  if (rest) {
-    const dz = f32x4.mul(loadTail(weight + at, rest), loadTail(dy + at, rest));
-    const inner = madd(normalized(loadTail(x + at, rest), m, r), projection, f32x4.sub(dz, average));
-    storeTail(dx + at, madd(inner, r, loadTail(dx + at, rest)), rest);
+  for (let i = <i32>(at >> 2); i < C; i += 4, at += 16) {
+    const count = min(4, C - i);
+    const dz = f32x4.mul(loadUpTo4(weight + at, count), loadUpTo4(dy + at, count));
+    const inner = madd(normalized(loadUpTo4(x + at, count), m, r), projection, f32x4.sub(dz, average));
+    storeUpTo4(dx + at, madd(inner, r, loadUpTo4(dx + at, count)), count);
   }
 }
 
-/** Adds one row's share to dweight and dbias, `count` channels. */
-function addParameterGradients(
-  dweight: usize, dbias: usize, dy: usize, x: usize, mean: v128, rstd: v128, count: i32,
+/** Adds all N rows' shares to 16 channels of dweight and dbias, which stay in registers meanwhile. */
+export function addLineGradients(
+  dweight: usize, dbias: usize, dy: usize, x: usize, mean: usize, rstd: usize, N: i32, C: i32,
 ): void {
-  const stop = <usize>(count & ~3) << 2;
-  let at: usize = 0;
-  for (; at < stop; at += 16) {
-    const g = v128.load(dy + at);
-    v128.store(dweight + at, madd(g, normalized(v128.load(x + at), mean, rstd), v128.load(dweight + at)));
-    v128.store(dbias + at, f32x4.add(v128.load(dbias + at), g));
+  let w0 = v128.load(dweight);
+  let w1 = v128.load(dweight, 16);
+  let w2 = v128.load(dweight, 32);
+  let w3 = v128.load(dweight, 48);
+  let b0 = v128.load(dbias);
+  let b1 = v128.load(dbias, 16);
+  let b2 = v128.load(dbias, 32);
+  let b3 = v128.load(dbias, 48);
+  const stride = <usize>C << 2;
+  for (const end = mean + (<usize>N << 2); mean < end; mean += 4) {
+    const m = v128.load32_splat(mean);
+    const r = v128.load32_splat(rstd);
+    const g0 = v128.load(dy);
+    const g1 = v128.load(dy, 16);
+    const g2 = v128.load(dy, 32);
+    const g3 = v128.load(dy, 48);
+    w0 = madd(g0, normalized(v128.load(x), m, r), w0);
+    w1 = madd(g1, normalized(v128.load(x, 16), m, r), w1);
+    w2 = madd(g2, normalized(v128.load(x, 32), m, r), w2);
+    w3 = madd(g3, normalized(v128.load(x, 48), m, r), w3);
+    b0 = f32x4.add(b0, g0);
+    b1 = f32x4.add(b1, g1);
+    b2 = f32x4.add(b2, g2);
+    b3 = f32x4.add(b3, g3);
+    rstd += 4;
+    dy += stride;
+    x += stride;
   }
-  const rest = count & 3;
-  if (rest) {
-    const g = loadTail(dy + at, rest);
-    storeTail(dweight + at, madd(g, normalized(loadTail(x + at, rest), mean, rstd), loadTail(dweight + at, rest)), rest);
-    storeTail(dbias + at, f32x4.add(loadTail(dbias + at, rest), g), rest);
+  v128.store(dweight, w0);
+  v128.store(dweight, w1, 16);
+  v128.store(dweight, w2, 32);
+  v128.store(dweight, w3, 48);
+  v128.store(dbias, b0);
+  v128.store(dbias, b1, 16);
+  v128.store(dbias, b2, 32);
+  v128.store(dbias, b3, 48);
+}
+
+/** The same for fewer than 16 channels. */
+function addRestGradients(
+  dweight: usize, dbias: usize, dy: usize, x: usize, mean: usize, rstd: usize, N: i32, C: i32, count: i32,
+): void {
+  const stride = <usize>C << 2;
+  for (let j = 0; j < count; j += 4) {
+    const width = min(4, count - j);
+    const column = <usize>j << 2;
+    let w = loadUpTo4(dweight + column, width);
+    let b = loadUpTo4(dbias + column, width);
+    for (let n: usize = 0; n < <usize>N; n++) {
+      const at = n * stride + column;
+      const m = v128.load32_splat(mean + (n << 2));
+      const r = v128.load32_splat(rstd + (n << 2));
+      const g = loadUpTo4(dy + at, width);
+      w = madd(g, normalized(loadUpTo4(x + at, width), m, r), w);
+      b = f32x4.add(b, g);
+    }
+    storeUpTo4(dweight + column, w, width);
+    storeUpTo4(dbias + column, b, width);
   }
 }

@@ -36,6 +36,20 @@ export function storeTail(ptr: usize, value: v128, count: i32): void {
   if (count == 3) v128.store32_lane(ptr, value, 2, 8);
 }
 
+/** The same for 1 to 4 floats. */
+// @ts-ignore: decorator
+@inline
+export function loadUpTo4(ptr: usize, count: i32): v128 {
+  return count == 4 ? v128.load(ptr) : loadTail(ptr, count);
+}
+
+// @ts-ignore: decorator
+@inline
+export function storeUpTo4(ptr: usize, value: v128, count: i32): void {
+  if (count == 4) v128.store(ptr, value);
+  else storeTail(ptr, value, count);
+}
+
 /** Sum of the four lanes, in the fixed order (0 + 2) + (1 + 3). */
 // @ts-ignore: decorator
 @inline

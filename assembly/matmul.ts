@@ -2,7 +2,7 @@
 //
 // Every kernel is `name(thread, threads, …)`: all threads run it at once, and each computes its own rectangle of the
 // output. N rows (B * T), C input channels, OC output channels; weight is (OC, C).
-import { madd, loadTail, storeTail, sumLanes } from "./math";
+import { loadTail, loadUpTo4, madd, storeUpTo4, sumLanes } from "./math";
 import { MR, NR, sgemm } from "./gemm";
 
 /** Up to this many rows (decoding), plain dot products beat packing: every weight is used only that often. */
@@ -125,15 +125,8 @@ function sumRows(thread: i32, threads: i32, out: usize, inp: usize, N: i32, OC: 
       sum = f32x4.add(sum, loadUpTo4(from, count));
       from += stride;
     }
-    if (count == 4) v128.store(to, sum);
-    else storeTail(to, sum, count);
+    storeUpTo4(to, sum, count);
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function loadUpTo4(ptr: usize, count: i32): v128 {
-  return count == 4 ? v128.load(ptr) : loadTail(ptr, count);
 }
 
 /** Columns o0 … o1 of out (N, OC) = inp weightᵀ + bias for few rows: each weight row is read once, from memory. */
