@@ -56,6 +56,20 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
     expect(Math.abs(mean - (await backend.read(big.stats))[0])).toBeLessThan(1e-5);
   });
 
+  test("what is computed again instead of kept changes no bit, and takes less memory", async () => {
+    const gradients = [];
+    for (const recompute of [false, true]) {
+      const ws = allocTrainWorkspace(backend, config, 4, T, recompute);
+      const grads = allocTensorSet(backend, config);
+      await put(ws, 0);
+      forward(backend, model.parameters, ws);
+      backward(backend, model.parameters, grads, ws);
+      gradients.push(await readSet(backend, grads));
+      expect(new Set(ws.layers.flatMap(({ ln1, ln2, fchgelu }) => [ln1, ln2, fchgelu])).size).toBe(recompute ? 3 : 6);
+    }
+    expect(gradients[1]).toEqual(gradients[0]);
+  });
+
   test("the loss is that of `backward`, without one", async () => {
     const p = model.parameters;
     const [evaluation, training] = [

@@ -90,7 +90,7 @@ export function backward(
   { accumulate = false, weight = 1 }: BackwardOptions = {},
 ): void {
   const { B, T } = ws;
-  const { L, NH, C, V, Vp, hidden } = p.config;
+  const { L, NH, C, V, Vp, hidden, epsilon } = p.config;
   const w = p.weights;
   const g = grads;
   const N = B * T;
@@ -130,6 +130,13 @@ export function backward(
   for (let l = L - 1; l >= 0; l--) {
     const a = ws.layers[l];
     const [fcprojw, fcw, attprojw, qkvw] = [w.fcprojw, w.fcw, w.attprojw, w.qkvw].map((t) => layer(t, l));
+
+    if (ws.recompute) {
+      const stream = residual(l - 1);
+      be.layernormForward(a.ln1, a.ln1mean, a.ln1rstd, stream, layer(w.ln1w, l), layer(w.ln1b, l), N, C, epsilon);
+      be.layernormForward(a.ln2, a.ln2mean, a.ln2rstd, a.residual2, layer(w.ln2w, l), layer(w.ln2b, l), N, C, epsilon);
+      be.geluForward(a.fchgelu, a.fch);
+    }
 
     // The MLP. Its output was added to the residual stream, so its gradient is the stream's.
     be.matmulBackwardInput(dhidden, dresidual, fcprojw, N, hidden, C);
