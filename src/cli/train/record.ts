@@ -25,7 +25,7 @@ export interface RunRecord {
 }
 
 /** Flags that change nothing of a run's results, or that belong to one start of it. */
-const momentary = ["out", "resume", "force", "json", "threads", "backend", "revectorize"];
+const momentary = ["out", "resume", "force", "json", "threads", "backend", "kernel", "revectorize"];
 
 export async function recordData(name: string, { train, val }: Loaders): Promise<DataRecord> {
   return { name, train: await fingerprints(train.files), val: val && (await fingerprints(val.files)) };
@@ -66,7 +66,7 @@ const words: Readonly<Record<string, readonly string[] | undefined>> = {
   schedule: scheduleNames,
   onNan: ["stop", "skip"],
 };
-const texts = ["model", "train", "val", "kernel"];
+const texts = ["model", "train", "val"];
 const switches = ["headerless", "overfit"];
 
 function isFlag(name: string, value: unknown): boolean {

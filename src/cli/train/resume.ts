@@ -8,7 +8,7 @@ import { RunFolder } from "../../train/run-folder.ts";
 import type { Loaders } from "./data.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import type { TrainFlags, TrainSettings } from "./options.ts";
-import { type DataRecord, readRecord } from "./record.ts";
+import { type DataRecord, readRecord, typedOf } from "./record.ts";
 import type { Updates } from "./updates.ts";
 
 /** A run that goes on. */
@@ -119,7 +119,7 @@ function settleLlmc(
       "run can be checked: those given now are used",
   );
   const order = checkpoint?.shuffled ? "shuffle" : "file";
-  return { flags: { order, ...flags }, given: flags, modelName: flags.model ?? "llm.c's model", changes: [] };
+  return { flags: { order, ...flags }, given: typedOf(flags), modelName: flags.model ?? "llm.c's model", changes: [] };
 }
 
 function nameIn(config: Readonly<Record<string, unknown>>): string | undefined {

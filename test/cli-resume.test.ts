@@ -1,0 +1,122 @@
+/** `llm-ts train --resume` as a program: what it says, what it refuses, and what it goes on with. */
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fixturePath } from "./fixtures.ts";
+import { run, testFolder, writeTokens } from "./run-cli.ts";
+
+const folder = testFolder();
+const tiny = ["-e", fixturePath("gpt2_tiny.bin"), "-i", "train.bin", "-j", "val.bin", "-b", "2", "-t", "8"];
+const train = (...args: string[]) => run(["train", ...args], { cwd: folder });
+const config = (name: string) => JSON.parse(readFileSync(join(folder, name, "config.json"), "utf8"));
+const losses = (name: string) =>
+  [...readFileSync(join(folder, name, "metrics.jsonl"), "utf8").matchAll(/"step","step":(\d+),"loss":([^,]+),/g)].map(
+    ([, step, loss]) => [Number(step), Number(loss)],
+  );
+
+beforeAll(async () => {
+  writeTokens(join(folder, "train.bin"), 300, 101);
+  writeTokens(join(folder, "val.bin"), 100, 101);
+  await train(...tiny, "-x", "8", "--order", "shuffle", "-n", "2", "-o", "whole");
+  await train(...tiny, "-x", "4", "--order", "shuffle", "-n", "2", "-o", "half");
+});
+
+test("the same line begins a run, and says when it is complete", async () => {
+  const line = [...tiny, "-x", "3", "-o", "again", "-y", "1"];
+  const [first, second] = [await train(...line), await train(...line)];
+  expect(first.stderr).toContain("there is no run in again to continue: it begins");
+  expect(second.stderr).toContain("The run in again is complete: 3 updates were made. For more, give a larger --steps");
+  expect(second.stdout).toBe("");
+  expect([first.code, second.code]).toEqual([0, 0]);
+});
+
+test("more updates with --force are those of a longer run, and config.json knows", async () => {
+  const refused = await train("-o", "half", "-y", "-x", "8");
+  expect(refused.stderr).toContain("The run in half was told otherwise. --steps: 4, now 8. Leave it out");
+  expect(refused.code).toBe(2);
+  const { code, stderr } = await train("-o", "half/", "-y", "-x", "8", "--force");
+  expect(stderr).toContain("continuing half after 4 updates");
+  expect(code).toBe(0);
+  expect(losses("half")).toEqual(losses("whole"));
+  expect(config("half")).toMatchObject({ run: { steps: 8 }, continued: [{ step: 4, changes: ["--steps: 4, now 8"] }] });
+  expect(readFileSync(join(folder, "half/model_00000008.bin"))).toEqual(
+    readFileSync(join(folder, "whole/model_00000008.bin")),
+  );
+});
+
+test("from another folder, the paths still start where they were typed", async () => {
+  await train(...tiny, "-x", "2", "-o", "moved");
+  mkdirSync(join(folder, "elsewhere"));
+  const { code, stderr } = await run(["train", "-o", "../moved", "-y", "-x", "3", "--force"], {
+    cwd: join(folder, "elsewhere"),
+  });
+  expect(stderr).toContain("continuing ../moved after 2 updates");
+  expect(code).toBe(0);
+});
+
+test("kernels that round otherwise are spoken of, and used", async () => {
+  await train(...tiny, "-x", "2", "-v", "0", "-o", "rounding");
+  const { fma } = config("rounding").backend;
+  const { code, stderr } = await train("-o", "rounding", "-y", "-x", "3", "--force", "--backend", "reference");
+  expect(stderr.includes("with fused multiply-add until now, and goes on without")).toBe(fma);
+  expect(code).toBe(0);
+});
+
+test("a run folder of llm.c's goes on with what is given", async () => {
+  await train(...tiny, "-x", "4", "--order", "shuffle", "-o", "llmc");
+  for (const file of ["config.json", "metrics.jsonl", "checkpoint_00000004.json"]) rmSync(join(folder, "llmc", file));
+  const { code, stderr } = await train(...tiny, "-x", "8", "-o", "llmc", "-y");
+  expect(stderr).toMatch(
+    /llmc has no config\.json: its files are llm\.c's\. Neither their checksums .* can be checked/,
+  );
+  expect(code).toBe(0);
+  expect(losses("llmc")).toEqual(losses("whole").slice(4));
+  expect(config("llmc").run.order).toBe("shuffle");
+});
+
+describe("complaints", () => {
+  test.each<[code: number, message: RegExp, ...args: string[]]>([
+    [2, /--resume continues the run in a folder: name it with --out/],
+    [2, /runs\/ holds runs in numbered folders: name the one to continue, such as runs\/baby-001/, "-o", "runs/"],
+    [2, /--batch: 2, now 3\. --batch cannot change within a run, not even with --force/, "-o", "whole", "-b", "3"],
+    [2, /--batch: 2, now 3\. --batch cannot change/, "-o", "whole", "-b", "3", "--force"],
+    [
+      2,
+      /--order: shuffle, now file; --seed: 42, now 7\. --order, --seed cannot/,
+      "-o",
+      "whole",
+      "--order",
+      "file",
+      "--seed",
+      "7",
+    ],
+    [
+      2,
+      /--lr: 0\.0001, now 0\.1; --schedule: constant, now cosine\. Leave/,
+      "-o",
+      "whole",
+      "-l",
+      "0.1",
+      "-k",
+      "cosine",
+    ],
+    [2, /--model: .*gpt2_tiny\.bin, now baby\. --model cannot/, "-o", "whole", "-e", "baby"],
+    [2, /--layers: none, now 3/, "-o", "whole", "--layers", "3"],
+    [
+      1,
+      /not what the run in whole was trained on: val\.bin has 1224 bytes, and train\.bin had/,
+      "-o",
+      "whole",
+      "-i",
+      "val.bin",
+    ],
+    [2, /argument '2' is invalid.*0 \(off\) or 1/, "-o", "whole", "-y", "2"],
+  ])("exit code %i and %s", async (code, message, ...args) => {
+    const before = readdirSync(join(folder, "whole"));
+    const found = await train("-y", ...args);
+    expect(found.stderr).toMatch(message);
+    expect(found.stderr).not.toMatch(/^ {4}at /m);
+    expect(found.code).toBe(code);
+    expect(readdirSync(join(folder, "whole"))).toEqual(before);
+  });
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { result, run, start, written } from "../run-cli.ts";
+import type { Fault } from "./faults.ts";
+import { lastCheckpoint } from "./lab.ts";
+
+/** A file system of its own, of `kilobytes`, while something is done on it. */
+async function onSmallDisk(folder: string, kilobytes: number, use: () => Promise<void>): Promise<void> {
+  mkdirSync(folder);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k`, "tmpfs", folder]);
+  try {
+    await use();
+  } finally {
+    execFileSync("umount", [folder]);
+  }
+}
+
+function whyNoMount(): string | false {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "needs Linux, as root, to mount a small tmpfs";
+  try {
+    execFileSync("unshare", ["--mount", "true"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "this container may not mount a small tmpfs";
+  }
+}
+
+const noMount = whyNoMount();
+
+/** Two checkpoints of the lab's model fit, three do not. */
+const kilobytes = 1000;
+
+export const diskFaults: readonly Fault[] = [
+  {
+    name: "disk full until the end",
+    what: "the run says so and goes on, older checkpoints stay, exit 1; with more room, resumed",
+    quick: 1,
+    full: 5,
+    skip: noMount,
+    async attempt(lab) {
+      const disk = lab.newPath();
+      await onSmallDisk(disk, kilobytes, async () => {
+        const path = join(disk, "run");
+        const { code, stdout, stderr } = await run(lab.args(path));
+        assert.equal(code, 1, stderr);
+        assert.match(stderr, /could not be saved: .*the disk is full.*The run goes on/);
+        assert.match(stderr, /error: The end of the run could not be saved/);
+        const saved = lastCheckpoint(stdout);
+        assert.ok(saved >= 3 && saved < 40, `the last checkpoint was that of step ${saved}`);
+        assert.ok(!readdirSync(path).some((file) => file.endsWith(".tmp")), "a temporary file was left");
+        execFileSync("mount", ["-o", "remount,size=8m", disk]);
+        const { stderr: said } = await lab.finishAlike(path);
+        assert.match(said, new RegExp(`after ${saved} updates`));
+      });
+    },
+  },
+  {
+    name: "disk full for a while",
+    what: "checkpoint and log fail, room is made while it runs: the end is saved, nothing of the log is missing",
+    quick: 0,
+    full: 5,
+    skip: noMount,
+    async attempt(lab) {
+      const disk = lab.newPath();
+      await onSmallDisk(disk, 4000, async () => {
+        const path = join(disk, "run");
+        const filler = join(disk, "filler");
+        const child = start(lab.args(path));
+        const ended = result(child);
+        await written(child.stdout, '"event":"checkpoint"');
+        try {
+          writeFileSync(filler, new Uint8Array(8e6));
+        } catch {
+          // All that there was room for.
+        }
+        await written(child.stderr, "could not be saved");
+        rmSync(filler);
+        const { code, stderr } = await ended;
+        assert.equal(code, 0, stderr);
+        await lab.finishAlike(path);
+      });
+    },
+  },
+];

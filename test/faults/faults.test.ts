@@ -1,0 +1,17 @@
+/** What `npm run test:faults` does often, done once or twice. */
+import { describe, expect, test } from "vitest";
+import { testFolder } from "../run-cli.ts";
+import { faults } from "./faults.ts";
+import { Lab } from "./lab.ts";
+
+describe("nothing is lost when", () => {
+  const lab = new Lab(testFolder());
+  for (const fault of faults.filter(({ quick }) => quick > 0)) {
+    const reason = fault.skip ? ` (skipped: ${fault.skip})` : "";
+    test.skipIf(fault.skip)(`${fault.name}: ${fault.what}${reason}`, async () => {
+      expect.assertions(fault.quick);
+      for (let number = 0; number < fault.quick; number++)
+        await expect(fault.attempt(lab, number)).resolves.toBeUndefined();
+    });
+  }
+});

@@ -1,0 +1,21 @@
+/** Everything that is made to happen to runs: `npm run test:faults` does it often, the ordinary tests once or twice. */
+import { damageFaults } from "./damage.ts";
+import { diskFaults } from "./disk.ts";
+import type { Lab } from "./lab.ts";
+import { processFaults } from "./processes.ts";
+import { surroundingFaults } from "./surroundings.ts";
+
+export interface Fault {
+  readonly name: string;
+  /** What happens, and what is found afterwards, for a table. */
+  readonly what: string;
+  /** How often it is tried: in the ordinary tests, and to make the table. */
+  readonly quick: number;
+  readonly full: number;
+  /** Why it cannot be tried on this machine. */
+  readonly skip?: string | false;
+  /** Does it once; throws when anything is lost. */
+  attempt(lab: Lab, number: number): Promise<void>;
+}
+
+export const faults: readonly Fault[] = [...processFaults, ...damageFaults, ...diskFaults, ...surroundingFaults];

@@ -1,0 +1,55 @@
+/** What was tried, as tables of Markdown, and where they are kept. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, type } from "node:os";
+import { fileURLToPath } from "node:url";
+import { type Lab, type Outcome, outcomeOf } from "./lab.ts";
+
+export interface Tried {
+  readonly name: string;
+  readonly what: string;
+  readonly times: number;
+  readonly lost: number;
+  readonly skip?: string;
+}
+
+const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
+
+export function printTable(tried: readonly Tried[]): string {
+  const lines = tried.map(({ name, what, times, lost, skip }) =>
+    row([name, what, skip ? `skipped: ${skip}` : times, skip ? "" : lost]),
+  );
+  const sum = (field: "times" | "lost") => tried.reduce((total, fault) => total + fault[field], 0);
+  const total = row(["**all**", "", `**${sum("times")}**`, `**${sum("lost")}**`]);
+  return [row(["fault", "what happens, and what must follow", "times", "losses"]), "| --- | --- | ---: | ---: |"]
+    .concat(lines, total)
+    .join("\n");
+}
+
+const lossesOf = ({ events }: Outcome) =>
+  events
+    .map((line): { event: string; loss: number } => JSON.parse(line))
+    .filter(({ event }) => event === "step")
+    .map(({ loss }) => loss);
+
+/** The losses of a run without an interruption, and of one that was killed after every few updates, side by side. */
+export async function lossTable(lab: Lab): Promise<string> {
+  const path = await lab.killedRun();
+  const kills = 1 + (await lab.killOften(path));
+  const [whole, resumed] = [lossesOf(await lab.uninterrupted()), lossesOf(outcomeOf(path))];
+  const lines = whole.map((loss, step) => row([step, loss, resumed[step], loss === resumed[step] ? "same" : "OTHER"]));
+  return [row(["step", "uninterrupted", `killed ${kills} times and resumed`, "bits"]), "| ---: | --- | --- | --- |"]
+    .concat(lines)
+    .join("\n");
+}
+
+/** Puts a text between the markers of its name in docs/reliability.md, with the date and the machine. */
+export function writeReport(name: string, text: string): void {
+  const path = fileURLToPath(new URL("../../docs/reliability.md", import.meta.url));
+  const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- ${name}: end -->`];
+  const page = readFileSync(path, "utf8");
+  const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
+  if (from < begin.length || to < from) throw new Error(`${path} has no place for "${name}"`);
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores; ${type()} ${release()}; Node ${process.version}`;
+  writeFileSync(path, `${page.slice(0, from)}\n\n${date}, ${machine}.\n\n${text}\n\n${page.slice(to)}`);
+}
