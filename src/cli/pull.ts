@@ -34,7 +34,7 @@ HF_HOME for the cache (default: ~/.cache/huggingface, which they share), HF_HUB_
 HTTPS_PROXY and NO_PROXY for a proxy.
 ${examples(
   ["what llm.c starts from: gpt2_124M.bin, gpt2_124M_bf16.bin, gpt2_tokenizer.bin", "llm-ts pull gpt2"],
-  ["another GPT-2, into dialogpt-small/", "llm-ts pull microsoft/DialoGPT-small -o dialogpt-small"],
+  ["somebody's own GPT-2, into a folder", "llm-ts pull USER/REPO --revision main -o my-gpt2"],
   ["as it is, for transformers too", "llm-ts pull distilgpt2 --format safetensors"],
   ["from a mirror", "HF_ENDPOINT=https://hf-mirror.com llm-ts pull gpt2"],
 )}`,
