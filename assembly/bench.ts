@@ -1,7 +1,7 @@
 // What this machine can do at most, as far as WebAssembly reaches: multiply-adds that touch no memory, and plain walks
 // through more memory than any cache holds. `llm-ts bench` compares everything else with these.
 //
-// Like the tiles (tiles.ts), they are written so that V8 can fuse pairs of vectors. All are called by every thread at
+// Like the tiles (tiles.mjs), they are written so that V8 can fuse pairs of vectors. All are called by every thread at
 // once, each with its own share.
 import { madd } from "./math";
 

@@ -2,7 +2,7 @@
 //
 // c (M, N) = start + a (M, K) b (K, N), where start is c itself, a bias row or zero. The classic blocking (Goto and van
 // de Geijn, 2008): blocks of k; in them a is packed for up to A_ROWS rows, b for B_COLUMNS columns at a time, and for
-// each pair of packed panels one tile of c is computed by a kernel of tiles.ts. A panel of b stays in the L1 cache
+// each pair of packed panels one tile of c is computed by a kernel of tiles.mjs. A panel of b stays in the L1 cache
 // while MC rows of a pass by in L2.
 //
 // Bits: every element of c adds its K products in order, in blocks of k that depend on K alone. So neither the tile,

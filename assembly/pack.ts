@@ -1,4 +1,4 @@
-// Packing: copies a block of a matrix into panels that the tiles (tiles.ts) read straight through.
+// Packing: copies a block of a matrix into panels that the tiles (tiles.mjs) read straight through.
 //
 // A panel holds R columns of the product's a or b side by side for every k: [k][R], R being the tile's MR or NR (4, 6,
 // 8 or 16). Panels follow each other, k * R floats apart; the last one is filled up with zeros. Nothing outside the
