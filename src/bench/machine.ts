@@ -1,4 +1,4 @@
-import { cpus, release, totalmem, type } from "node:os";
+import { cpus, totalmem, type } from "node:os";
 import type { Machine } from "./report.ts";
 
 export function describeMachine(): Machine {
@@ -7,6 +7,6 @@ export function describeMachine(): Machine {
     processor: processors[0]?.model.trim() ?? process.arch,
     cores: processors.length,
     memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
-    system: `${type()} ${release()} ${process.arch}`,
+    system: `${type()} ${process.arch}`,
   };
 }
