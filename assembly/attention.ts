@@ -9,9 +9,12 @@
 //
 // qkv (B, T, 3C): in each row queries, keys, values; in each of them the heads side by side, hs = C / NH floats each.
 import { copyFloats } from "./pack";
-import { exp, loadTail, log, madd, maxLanes, storeTail, sumLanes } from "./math";
+import { exp, loadUpTo4, log, madd, maxLanes, storeUpTo4, sumLanes } from "./math";
 import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
-import { dot, FEW_ROWS } from "./matmul";
+import { dot } from "./few-rows";
+
+/** Up to this many queries (decoding), keys and values are read in order instead of packed. */
+const FEW_QUERIES = 4;
 
 /** Query rows worked on at once: few where T is small, so that less above the diagonal is computed. Whole tiles. */
 const MOST_ROWS = 48;
@@ -94,14 +97,14 @@ function headForward(
     const seen = past + t0 + rows; // keys that the block's last row sees
     const qBlock = q + (<usize>(t0 * 3) * C << 2);
     const oBlock = o + (<usize>t0 * C << 2);
-    if (T <= FEW_ROWS) dotScores(scores, row, qBlock, 3 * C, k, ld, rows, seen, hs);
+    if (T <= FEW_QUERIES) dotScores(scores, row, qBlock, 3 * C, k, ld, rows, seen, hs);
     else sgemm(false, true, rows, wholeTiles(seen, past + T), hs, qBlock, 3 * C, k, ld, scores, row, 0, false);
     for (let i = 0; i < rows; i++) {
       const at = scores + (<usize>(i * row) << 2);
       const logSum = softmaxRow(at, past + t0 + i + 1, seen, scale);
       if (lse) f32.store(lse + (<usize>(t0 + i) << 2), logSum);
     }
-    if (T <= FEW_ROWS) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
+    if (T <= FEW_QUERIES) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
     else sgemm(false, false, rows, hs, seen, scores, row, v, ld, oBlock, C, 0, false);
   }
 }
@@ -182,26 +185,52 @@ function weightedSums(
   const stride = <usize>ld << 2;
   for (let i = 0; i < rows; i++) {
     const weights = p + (<usize>(i * row) << 2);
+    const to = o + (<usize>(i * ldo) << 2);
     let j = 0;
-    for (; j + 4 <= hs; j += 4) {
+    for (; j + 32 <= hs; j += 32) weightedSum32(to + (<usize>j << 2), weights, v + (<usize>j << 2), stride, keys);
+    for (; j < hs; j += 4) {
+      const count = min(4, hs - j);
       let sum = f32x4.splat(0);
       let value = v + (<usize>j << 2);
       for (let s = 0; s < keys; s++) {
-        sum = madd(v128.load32_splat(weights + (<usize>s << 2)), v128.load(value), sum);
+        sum = madd(v128.load32_splat(weights + (<usize>s << 2)), loadUpTo4(value, count), sum);
         value += stride;
       }
-      v128.store(o + (<usize>(i * ldo + j) << 2), sum);
-    }
-    if (j < hs) {
-      let sum = f32x4.splat(0);
-      let value = v + (<usize>j << 2);
-      for (let s = 0; s < keys; s++) {
-        sum = madd(v128.load32_splat(weights + (<usize>s << 2)), loadTail(value, hs - j), sum);
-        value += stride;
-      }
-      storeTail(o + (<usize>(i * ldo + j) << 2), sum, hs - j);
+      storeUpTo4(to + (<usize>j << 2), sum, count);
     }
   }
+}
+
+/** to (32) = the sum of keys rows of v, `stride` bytes apart, each times its weight. */
+export function weightedSum32(to: usize, weights: usize, v: usize, stride: usize, keys: i32): void {
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  let s2 = f32x4.splat(0);
+  let s3 = f32x4.splat(0);
+  let s4 = f32x4.splat(0);
+  let s5 = f32x4.splat(0);
+  let s6 = f32x4.splat(0);
+  let s7 = f32x4.splat(0);
+  for (const end = weights + (<usize>keys << 2); weights < end; weights += 4) {
+    const weight = v128.load32_splat(weights);
+    s0 = madd(weight, v128.load(v), s0);
+    s1 = madd(weight, v128.load(v, 16), s1);
+    s2 = madd(weight, v128.load(v, 32), s2);
+    s3 = madd(weight, v128.load(v, 48), s3);
+    s4 = madd(weight, v128.load(v, 64), s4);
+    s5 = madd(weight, v128.load(v, 80), s5);
+    s6 = madd(weight, v128.load(v, 96), s6);
+    s7 = madd(weight, v128.load(v, 112), s7);
+    v += stride;
+  }
+  v128.store(to, s0);
+  v128.store(to, s1, 16);
+  v128.store(to, s2, 32);
+  v128.store(to, s3, 48);
+  v128.store(to, s4, 64);
+  v128.store(to, s5, 80);
+  v128.store(to, s6, 96);
+  v128.store(to, s7, 112);
 }
 
 /** dqkv (B, T, 3C) is overwritten; dout, out (B, T, C) and lse (B, NH, T) from the forward. */

@@ -46,6 +46,11 @@ export function setScratch(ptr: usize): void {
   memory.fill(zeros, 0, ZEROS_BYTES);
 }
 
+/** The room of one tile, 384 bytes, for whoever does not call sgemm meanwhile. */
+export function tileScratch(): usize {
+  return tileBuffer;
+}
+
 /** Where the scratch memory behind sgemm's begins. */
 export function scratchBehindGemm(): usize {
   return zeros + GEMM_BYTES;

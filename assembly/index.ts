@@ -2,6 +2,7 @@
 export { setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
 export { matmulForward, matmulBackwardInput, matmulBackwardWeight } from "./matmul";
+export { dotFour } from "./few-rows";
 export { adamw } from "./adamw";
 export { embeddingBackward, embeddingForward } from "./embedding";
 export { geluBackward, geluForward } from "./gelu";
@@ -10,6 +11,6 @@ export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
 export { benchCopy, benchFmaNarrow, benchFmaWide, benchRead, benchTriad } from "./bench";
 export { isFused } from "./probe";
 export { fill, residualForward } from "./residual";
-export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward } from "./attention";
+export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward, weightedSum32 } from "./attention";
 export { softmaxLoss } from "./crossentropy";
 export * from "./constants";

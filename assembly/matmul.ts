@@ -2,11 +2,9 @@
 //
 // Every kernel is `name(thread, threads, …)`: all threads run it at once, and each computes its own rectangle of the
 // output. N rows (B * T), C input channels, OC output channels; weight is (OC, C).
-import { loadTail, loadUpTo4, madd, storeUpTo4, sumLanes } from "./math";
+import { dotProducts, FEW_ROWS } from "./few-rows";
 import { MR, NR, sgemm } from "./gemm";
-
-/** Up to this many rows (decoding), plain dot products beat packing: every weight is used only that often. */
-export const FEW_ROWS = 4;
+import { loadUpTo4, storeUpTo4 } from "./math";
 
 // The rectangle of this thread, set by takeRectangle.
 let row0: i32 = 0;
@@ -127,42 +125,4 @@ function sumRows(thread: i32, threads: i32, out: usize, inp: usize, N: i32, OC: 
     }
     storeUpTo4(to, sum, count);
   }
-}
-
-/** Columns o0 … o1 of out (N, OC) = inp weightᵀ + bias for few rows: each weight row is read once, from memory. */
-function dotProducts(
-  out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32,
-): void {
-  const rowBytes = <usize>C << 2;
-  for (let o = o0; o < o1; o++) {
-    const w = weight + <usize>o * rowBytes;
-    const start: f32 = bias ? f32.load(bias + (<usize>o << 2)) : 0;
-    for (let n = 0; n < N; n++) {
-      f32.store(out + (<usize>(n * OC + o) << 2), start + dot(inp + <usize>n * rowBytes, w, C));
-    }
-  }
-}
-
-/** Sum of a[i] b[i], in 16 lanes that are added at the end. */
-export function dot(a: usize, b: usize, count: i32): f32 {
-  let s0 = f32x4.splat(0);
-  let s1 = f32x4.splat(0);
-  let s2 = f32x4.splat(0);
-  let s3 = f32x4.splat(0);
-  let i = 0;
-  for (; i + 16 <= count; i += 16) {
-    s0 = madd(v128.load(a), v128.load(b), s0);
-    s1 = madd(v128.load(a, 16), v128.load(b, 16), s1);
-    s2 = madd(v128.load(a, 32), v128.load(b, 32), s2);
-    s3 = madd(v128.load(a, 48), v128.load(b, 48), s3);
-    a += 64;
-    b += 64;
-  }
-  for (; i + 4 <= count; i += 4) {
-    s0 = madd(v128.load(a), v128.load(b), s0);
-    a += 16;
-    b += 16;
-  }
-  if (i < count) s1 = madd(loadTail(a, count - i), loadTail(b, count - i), s1);
-  return sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
 }

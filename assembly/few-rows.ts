@@ -1,0 +1,109 @@
+// Products with few rows (decoding): every weight is used so rarely that packing would not pay, and reading the weights
+// from memory is what takes the time.
+import { loadTail, madd, sumLanes } from "./math";
+import { tileScratch } from "./gemm";
+
+/** Up to this many rows dot products are quicker than packing. Few enough for a batch of samples. */
+export const FEW_ROWS = 8;
+
+/** Weight rows read side by side: one stream does not keep the memory busy. */
+const STREAMS = 4;
+
+/**
+ * Columns o0 to o1 of out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias, for few rows. Four streams of weight rows, each a
+ * quarter of the range, so that each is read in order. A column's bits do not depend on the stream that it falls into.
+ */
+export function dotProducts(
+  out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32,
+): void {
+  const quarter = (o1 - o0 + STREAMS - 1) / STREAMS;
+  const rowBytes = <usize>C << 2;
+  const sums = tileScratch();
+  const whole = C & ~7;
+  for (let i = 0; i < quarter; i++) {
+    // Where the last stream has ended, it reads the last row again and its sum is dropped.
+    const w0 = weight + <usize>min(o0 + i, o1 - 1) * rowBytes;
+    const w1 = weight + <usize>min(o0 + quarter + i, o1 - 1) * rowBytes;
+    const w2 = weight + <usize>min(o0 + 2 * quarter + i, o1 - 1) * rowBytes;
+    const w3 = weight + <usize>min(o0 + 3 * quarter + i, o1 - 1) * rowBytes;
+    for (let n = 0; n < N; n++) {
+      const x = inp + <usize>n * rowBytes;
+      dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
+      for (let s = 0; s < STREAMS; s++) {
+        const o = o0 + s * quarter + i;
+        if (o >= o1) break;
+        const at = sums + (<usize>s << 5);
+        const w = weight + <usize>o * rowBytes;
+        let sum = f32x4.add(v128.load(at), v128.load(at, 16));
+        let c = whole;
+        if (c + 4 <= C) {
+          sum = madd(v128.load(x + (<usize>c << 2)), v128.load(w + (<usize>c << 2)), sum);
+          c += 4;
+        }
+        if (c < C) sum = madd(loadTail(x + (<usize>c << 2), C - c), loadTail(w + (<usize>c << 2), C - c), sum);
+        const start: f32 = bias ? f32.load(bias + (<usize>o << 2)) : 0;
+        f32.store(out + (<usize>(n * OC + o) << 2), start + sumLanes(sum));
+      }
+    }
+  }
+}
+
+/** Four times eight sums of x[i] w[i], by i modulo 8: two vectors side by side, of which V8 can make one. */
+export function dotFour(sums: usize, x: usize, w0: usize, w1: usize, w2: usize, w3: usize, bytes: usize): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  for (const end = x + bytes; x < end; x += 32) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    a0 = madd(x0, v128.load(w0), a0);
+    a1 = madd(x1, v128.load(w0, 16), a1);
+    b0 = madd(x0, v128.load(w1), b0);
+    b1 = madd(x1, v128.load(w1, 16), b1);
+    c0 = madd(x0, v128.load(w2), c0);
+    c1 = madd(x1, v128.load(w2, 16), c1);
+    d0 = madd(x0, v128.load(w3), d0);
+    d1 = madd(x1, v128.load(w3, 16), d1);
+    w0 += 32;
+    w1 += 32;
+    w2 += 32;
+    w3 += 32;
+  }
+  v128.store(sums, a0);
+  v128.store(sums, a1, 16);
+  v128.store(sums, b0, 32);
+  v128.store(sums, b1, 48);
+  v128.store(sums, c0, 64);
+  v128.store(sums, c1, 80);
+  v128.store(sums, d0, 96);
+  v128.store(sums, d1, 112);
+}
+
+/** Sum of a[i] b[i], in 16 lanes that are added at the end. */
+export function dot(a: usize, b: usize, count: i32): f32 {
+  let s0 = f32x4.splat(0);
+  let s1 = f32x4.splat(0);
+  let s2 = f32x4.splat(0);
+  let s3 = f32x4.splat(0);
+  let i = 0;
+  for (; i + 16 <= count; i += 16) {
+    s0 = madd(v128.load(a), v128.load(b), s0);
+    s1 = madd(v128.load(a, 16), v128.load(b, 16), s1);
+    s2 = madd(v128.load(a, 32), v128.load(b, 32), s2);
+    s3 = madd(v128.load(a, 48), v128.load(b, 48), s3);
+    a += 64;
+    b += 64;
+  }
+  for (; i + 4 <= count; i += 4) {
+    s0 = madd(v128.load(a), v128.load(b), s0);
+    a += 16;
+    b += 16;
+  }
+  if (i < count) s1 = madd(loadTail(a, count - i), loadTail(b, count - i), s1);
+  return sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+}
