@@ -20,6 +20,7 @@ const rooms = [
   "generate",
   "api",
   "train",
+  "eval",
   "verify",
   "plot",
   "bench",

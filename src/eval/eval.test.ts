@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { randomModel } from "../../test/fixtures.ts";
+import type { GPT2 } from "../api/gpt2.ts";
+import { createBackend } from "../backend/create.ts";
+import { InputError, NotFiniteError, UsageError } from "../errors.ts";
+import { makeConfig } from "../model/config.ts";
+import { forward, logits } from "../model/gpt2.ts";
+import { allocLossWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { byteTokenizer } from "../tokenizer/byte.ts";
+import { VocabularyTokenizer } from "../tokenizer/tokenizer.ts";
+import { batchesOf } from "./batches.ts";
+import { evaluateHellaSwag } from "./hellaswag.ts";
+import { fitting } from "./items.ts";
+import { evaluateLambada } from "./lambada.ts";
+import { evaluateLoss, type TokenSequence } from "./loss.ts";
+import { type Row, type RowScore, Scorer } from "./scorer.ts";
+
+const config = makeConfig({ maxT: 16, V: 256, L: 2, NH: 2, C: 16 });
+let models: Record<"reference" | "wasm", GPT2>;
+beforeAll(async () => {
+  models = {
+    reference: await randomModel(await createBackend("reference"), config),
+    wasm: await randomModel(await createBackend("wasm", { threads: 2 }), config),
+  };
+});
+afterAll(async () => {
+  for (const { backend } of Object.values(models)) await backend.dispose();
+});
+
+const backends = ["reference", "wasm"] as const;
+
+/** The same ids every time, all over the vocabulary. */
+const ids = (length: number, seed = 0) =>
+  Array.from({ length }, (_, i) => (97 * (i + seed) * (i + 3) + 31 * seed) % 256);
+
+const sequence = (tokens: readonly number[], name = "tokens"): TokenSequence => ({
+  name,
+  count: tokens.length,
+  read: async (start, length) => Int32Array.from(tokens.slice(start, start + length)),
+});
+
+/** -log softmax of the last token given the others, by hand: all logits of the reference, then 64-bit arithmetic. */
+async function lossByHand(tokens: readonly number[]): Promise<{ loss: number; isLargest: boolean }> {
+  const { backend, parameters } = models.reference;
+  const [T, target] = [tokens.length - 1, tokens[tokens.length - 1]];
+  const ws = allocLossWorkspace(backend, config, 1, T);
+  const out = backend.alloc([T, config.Vp]);
+  await backend.write(ws.tokens, Int32Array.from(tokens.slice(0, T)));
+  forward(backend, parameters, ws);
+  logits(backend, parameters, ws, out);
+  const last = [...(await backend.read(out)).subarray((T - 1) * config.Vp, (T - 1) * config.Vp + config.V)];
+  await freeWorkspace(backend, ws);
+  await backend.free(out);
+  const largest = Math.max(...last);
+  const loss = Math.log(last.reduce((sum, logit) => sum + Math.exp(logit - largest), 0)) + largest - last[target];
+  return { loss, isLargest: last.indexOf(largest) === target };
+}
+
+async function lossesByHand(tokens: readonly number[], from: number): Promise<number[]> {
+  const losses: number[] = [];
+  for (let i = from; i < tokens.length; i++) losses.push((await lossByHand(tokens.slice(0, i + 1))).loss);
+  return losses;
+}
+
+const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+
+/**
+ * Losses are up to about 20, so one float32 rounding of them is 1e-6. A logit is a sum of 16 products of normalised
+ * values, after two layers that round a few dozen times: 1e-5 of the loss is what is left of its 24 bits.
+ */
+const near = (value: number) => 1e-5 * Math.max(1, Math.abs(value));
+
+describe.each(backends)("%s", (backend) => {
+  test("a row's losses are what full logits give, in any batch", async () => {
+    const rows: Row[] = Array.from({ length: 13 }, (_, i) => {
+      const length = 2 + ((7 * i) % 15);
+      return { tokens: ids(length, i), from: 1 + ((3 * i) % (length - 1)) };
+    });
+    /** The reference computes every row by itself; wasm's kernel for few rows adds in another order. */
+    const expectSame = (found: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]) => {
+      for (const [i, losses] of expected.entries())
+        for (const [n, loss] of Array.from(losses).entries())
+          expect(Math.abs(found[i][n] - loss)).toBeLessThanOrEqual(backend === "reference" ? 0 : near(loss));
+    };
+    const large = new Scorer(models[backend]);
+    const small = new Scorer(models[backend], config.maxT);
+    const together = await large.score(rows);
+    for (const [i, row] of rows.entries()) {
+      const expected = await lossesByHand([...ids(row.tokens.length, i)], row.from);
+      expect(together[i].losses.length).toBe(expected.length);
+      for (const [n, loss] of expected.entries())
+        expect(Math.abs(together[i].losses[n] - loss)).toBeLessThan(near(loss));
+      expectSame([(await small.score([row]))[0].losses], [together[i].losses]);
+    }
+    const losses = (scores: readonly RowScore[]) => scores.map((score) => score.losses);
+    expectSame(losses(await small.score(rows)), losses(together));
+    await large.dispose();
+    await small.dispose();
+  });
+
+  test("greedy scores have the same losses, and know the most probable token", async () => {
+    const scorer = new Scorer(models[backend]);
+    const rows: Row[] = [];
+    const expected: boolean[] = [];
+    for (const seed of [1, 2, 3]) {
+      const context = ids(6, seed);
+      let best = 0;
+      while (!(await lossByHand([...context, best])).isLargest) best++;
+      for (const last of [best, (best + 1) % 256]) rows.push({ tokens: [...context, last], from: 6 });
+      expected.push(true, false);
+    }
+    const greedy = await scorer.score(rows, { greedy: true });
+    const plain = await scorer.score(rows);
+    expect(greedy.map((score) => score.greedy)).toEqual(expected);
+    for (const [i, { losses }] of plain.entries())
+      expect(Math.abs(greedy[i].losses[0] - losses[0])).toBeLessThan(near(losses[0]));
+    await scorer.dispose();
+  });
+
+  test.each([
+    { count: 40, T: 16, stride: 16 },
+    { count: 40, T: 16, stride: 5 },
+    { count: 40, T: 7, stride: 1 },
+    { count: 17, T: 16, stride: 8 },
+    { count: 5, T: 16, stride: 3 },
+    { count: 33, T: 8, stride: 8 },
+  ])(
+    "loss of $count tokens, T $T, stride $stride: each token once, with the context that its window has",
+    async (c) => {
+      const { count, T, stride } = c;
+      const tokens = ids(count, 5);
+      const losses: number[] = [];
+      for (let i = 1; i < count; i++) {
+        // The first window that reaches token i as a target.
+        const window = Math.max(0, Math.ceil((i - T) / stride));
+        losses.push((await lossByHand(tokens.slice(window * stride, i + 1))).loss);
+      }
+      const scorer = new Scorer(models[backend], 48);
+      const found = await evaluateLoss(scorer, [sequence(tokens)], { T, stride, tokenizer: byteTokenizer() });
+      const mean = total(losses) / (count - 1);
+      expect(found).toMatchObject({ tokens: count - 1, bytes: count - 1, T, stride });
+      expect(Math.abs(found.loss - mean)).toBeLessThan(near(mean));
+      expect(found.perplexity).toBe(Math.exp(found.loss));
+      expect(Math.abs((found.bitsPerByte ?? 0) - mean / Math.LN2)).toBeLessThan(near(mean / Math.LN2));
+      await scorer.dispose();
+    },
+  );
+
+  test("HellaSwag: sums and means of the endings' log-probabilities", async () => {
+    const examples = Array.from({ length: 6 }, (_, i) => ({
+      context: ids(3 + i, i),
+      endings: [1, 2, 3, 4].map((n) => ids(n + (i % 3), 10 * i + n)),
+      label: i % 4,
+    }));
+    let right = 0;
+    let rightNorm = 0;
+    for (const { context, endings, label } of examples) {
+      const sums: number[] = [];
+      for (const ending of endings) sums.push(total(await lossesByHand([...context, ...ending], context.length)));
+      const means = sums.map((sum, i) => sum / endings[i].length);
+      if (sums.indexOf(Math.min(...sums)) === label) right++;
+      if (means.indexOf(Math.min(...means)) === label) rightNorm++;
+    }
+    const scorer = new Scorer(models[backend], 64);
+    const result = await evaluateHellaSwag(scorer, examples);
+    const [acc, accNorm] = [right / 6, rightNorm / 6];
+    expect(result).toEqual({
+      examples: 6,
+      acc: { value: acc, stderr: Math.sqrt((acc * (1 - acc)) / 5) },
+      accNorm: { value: accNorm, stderr: Math.sqrt((accNorm * (1 - accNorm)) / 5) },
+      cut: 0,
+    });
+    const labels = await Promise.all([0, 1, 2, 3].map((label) => ({ ...examples[0], label })));
+    // Exactly one of the four labels is the model's choice.
+    expect(await evaluateHellaSwag(scorer, labels)).toMatchObject({ acc: { value: 0.25 }, accNorm: { value: 0.25 } });
+    await scorer.dispose();
+  });
+
+  test("LAMBADA: the last word whole, and its perplexity", async () => {
+    const tokenizer = byteTokenizer();
+    const texts = ["one two", "so it is", "a bc", "the last word"];
+    const nats: number[] = [];
+    for (const text of texts) {
+      const bytes = tokenizer.encode(text);
+      nats.push(total(await lossesByHand(bytes, text.lastIndexOf(" "))));
+    }
+    const scorer = new Scorer(models[backend]);
+    const result = await evaluateLambada(scorer, texts, tokenizer);
+    const perplexity = Math.exp(total(nats) / texts.length);
+    expect(result).toMatchObject({ examples: 4, acc: { value: 0 }, cut: 0 });
+    // An exponent that is off by e makes the perplexity off by that share.
+    expect(Math.abs(Math.log(result.perplexity / perplexity))).toBeLessThan(near(total(nats) / texts.length));
+    for (const text of ["one", "", "two  ", " word"])
+      await expect(evaluateLambada(scorer, [text], tokenizer)).rejects.toThrow(InputError);
+    await scorer.dispose();
+  });
+});
+
+test("limits, several sequences, and what cannot be", async () => {
+  const scorer = new Scorer(models.wasm);
+  const [a, b] = [ids(20, 1), ids(9, 2)];
+  const loss = (tokens: readonly number[]) => evaluateLoss(scorer, [sequence(tokens)]);
+  const both = await evaluateLoss(scorer, [sequence(a), sequence(b)]);
+  expect(both.tokens).toBe(27);
+  expect(both.loss).toBeCloseTo(((await loss(a)).loss * 19 + (await loss(b)).loss * 8) / 27, 5);
+  const limited = await evaluateLoss(scorer, [sequence(a), sequence(b)], { limit: 22 });
+  expect(limited.tokens).toBe(22);
+  expect(limited.loss).toBeCloseTo(((await loss(a)).loss * 19 + (await loss(b.slice(0, 4))).loss * 3) / 22, 5);
+  await expect(loss([1])).rejects.toThrow(InputError);
+  await expect(loss([1, 256])).rejects.toThrow(/token 256.*V = 256/);
+  await expect(evaluateLoss(scorer, [sequence(a)], { stride: 17 })).rejects.toThrow(UsageError);
+  await expect(evaluateLoss(scorer, [sequence(a)], { T: 17 })).rejects.toThrow(UsageError);
+  await expect(evaluateHellaSwag(scorer, [])).rejects.toThrow(InputError);
+  await scorer.dispose();
+});
+
+test("end-of-text stands for no bytes", async () => {
+  class WithEnd extends VocabularyTokenizer {
+    readonly kind = "unknown";
+    encode(): number[] {
+      return [];
+    }
+  }
+  const tokenizer = new WithEnd(
+    byteTokenizer()
+      .tokens()
+      .map((token) => Uint8Array.of(...token, 0)),
+    7,
+  );
+  const scorer = new Scorer(models.reference);
+  const tokens = [1, 7, 3, 4];
+  const losses = await lossesByHand(tokens, 1);
+  const found = await evaluateLoss(scorer, [sequence(tokens)], { tokenizer });
+  expect(found).toMatchObject({ tokens: 3, bytes: 4 });
+  const expected = (losses[1] + losses[2]) / Math.LN2 / 4;
+  expect(Math.abs((found.bitsPerByte ?? 0) - expected)).toBeLessThan(near(expected));
+});
+
+test("what is too long for the model is cut at its front", () => {
+  const all = ids(30);
+  const cutTo = (contextLength: number) => fitting(all.slice(0, contextLength), all.slice(contextLength), 16);
+  // 17 tokens fit 16 positions: the last one is only predicted.
+  expect(cutTo(25)).toEqual({ row: { tokens: all.slice(13), from: 12 }, cut: true });
+  expect(cutTo(14)).toEqual({ row: { tokens: all.slice(13), from: 1 }, cut: true });
+  expect(cutTo(5)).toEqual({ row: { tokens: all.slice(13), from: 1 }, cut: true });
+  expect(fitting(all.slice(0, 10), all.slice(10, 17), 16)).toEqual({
+    row: { tokens: all.slice(0, 17), from: 10 },
+    cut: false,
+  });
+});
+
+test("a model that gives no number says which weight is damaged", async () => {
+  const broken = await randomModel(await createBackend("reference"), config);
+  await broken.backend.write(broken.parameters.weights.lnfw, Float32Array.of(Number.NaN));
+  const scorer = new Scorer(broken);
+  await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(NotFiniteError);
+  await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(/lnfw/);
+});
+
+test("batches hold all rows once, and no more tokens than they may", () => {
+  const lengths = Array.from({ length: 100 }, (_, i) => 1 + ((37 * i) % 41));
+  const batches = batchesOf(lengths, 64);
+  expect(batches.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, i) => i));
+  for (const rows of batches)
+    expect(rows.length === 1 || rows.length * Math.max(...rows.map((i) => lengths[i])) <= 64).toBe(true);
+  const padded = batches.reduce((sum, rows) => sum + rows.length * Math.max(...rows.map((i) => lengths[i])), 0);
+  expect(padded).toBeLessThan(1.1 * total(lengths));
+  expect(batchesOf([100], 64)).toEqual([[0]]);
+});

@@ -1,0 +1,211 @@
+import { type Backend, type Tensor, view } from "../backend/backend.ts";
+import { InputError, NotFiniteError } from "../errors.ts";
+import { Arena } from "../model/arena.ts";
+import { forward } from "../model/gpt2.ts";
+import { requireMemory } from "../model/memory.ts";
+import type { Parameters } from "../model/parameters.ts";
+import type { LossWorkspace } from "../model/workspace.ts";
+import { describeNotFinite, firstNotFinite } from "../train/not-finite.ts";
+import { batchesOf } from "./batches.ts";
+
+/** A sequence of tokens, of which those from `from` (1 or more) on are scored, each given all before it. */
+export interface Row {
+  readonly tokens: ArrayLike<number>;
+  readonly from: number;
+}
+
+/** What a model thinks of the scored tokens of a row. */
+export interface RowScore {
+  /** The negative logarithm of each one's probability, in nats. */
+  readonly losses: ArrayLike<number>;
+  /** Whether each is the most probable token at its place; only where that was asked for. */
+  readonly greedy?: boolean;
+}
+
+/** A model with its backend, as far as scoring needs it. */
+export interface ScoredModel {
+  readonly backend: Backend;
+  readonly parameters: Parameters;
+}
+
+export interface ScoreOptions {
+  /** Also tell whether the scored tokens are the most probable ones. Worth it where few are scored. */
+  readonly greedy?: boolean;
+  /** Told after each batch how many of the rows' tokens have been computed, and how many there are. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Tokens of a batch: enough for matrices that are worth their weights' way from memory. */
+const tokensPerBatch = 1024;
+
+/**
+ * Scores rows of tokens, many in one forward pass. Attention looks back only, so neither what fills a batch behind a
+ * row nor other rows change its score, but for rounding: the wasm backend multiplies four rows and fewer with another
+ * kernel, which adds in another order.
+ */
+export class Scorer {
+  readonly model: ScoredModel;
+  readonly #arena: Arena;
+
+  /** `tokens`: of a batch, the longest row at least. MemoryError when that does not fit beside the model. */
+  constructor(model: ScoredModel, tokens: number = Math.max(tokensPerBatch, model.parameters.config.maxT)) {
+    const { backend, parameters } = model;
+    requireMemory(backend, parameters.config, { evaluate: { B: 1, T: tokens } });
+    this.model = model;
+    this.#arena = new Arena(backend, parameters.config, tokens);
+  }
+
+  /** How many rows of this many tokens make up a batch. */
+  rowsPerBatch(length: number): number {
+    return Math.max(1, Math.floor(this.#arena.tokens / length));
+  }
+
+  /** The scores of all rows, in their order. */
+  async score(rows: readonly Row[], { greedy = false, onProgress }: ScoreOptions = {}): Promise<RowScore[]> {
+    const lengths = rows.map(inputLength);
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    const scores: RowScore[] = new Array(rows.length);
+    let done = 0;
+    for (const batch of batchesOf(lengths, this.#arena.tokens)) {
+      const found = await this.#scoreBatch(
+        batch.map((index) => rows[index]),
+        greedy,
+      );
+      for (const [i, index] of batch.entries()) {
+        scores[index] = found[i];
+        done += lengths[index];
+      }
+      onProgress?.(done, total);
+    }
+    return scores;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#arena.free();
+  }
+
+  async #scoreBatch(rows: readonly Row[], greedy: boolean): Promise<RowScore[]> {
+    const { backend, parameters } = this.model;
+    const T = Math.max(...rows.map(inputLength));
+    const ws = this.#arena.workspace(rows.length, T);
+    await this.#write(ws, rows);
+    forward(backend, parameters, ws);
+    const scores = greedy ? await this.#greedyScores(ws, rows) : await this.#losses(ws, rows);
+    for (const { losses } of scores) for (let i = 0; i < losses.length; i++) await this.#requireFinite(losses[i]);
+    return scores;
+  }
+
+  async #write(ws: LossWorkspace, rows: readonly Row[]): Promise<void> {
+    const { V } = this.model.parameters.config;
+    const inputs = new Int32Array(ws.B * ws.T);
+    const targets = new Int32Array(ws.B * ws.T);
+    for (const [b, { tokens }] of rows.entries()) {
+      const row = Int32Array.from(tokens);
+      const strange = row.find((token) => token < 0 || token >= V);
+      if (strange !== undefined)
+        throw new InputError(
+          `The data holds token ${strange >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the ` +
+            "data with the tokenizer that belongs to the model, or choose a model that fits the data.",
+        );
+      inputs.set(row.subarray(0, -1), b * ws.T);
+      targets.set(row.subarray(1), b * ws.T);
+    }
+    await this.model.backend.write(ws.tokens, inputs);
+    await this.model.backend.write(ws.targets, targets);
+  }
+
+  /** The head is as much work as four layers of GPT-2 124M, so it is computed for the scored positions alone. */
+  async #losses(ws: LossWorkspace, rows: readonly Row[]): Promise<RowScore[]> {
+    const { backend, parameters } = this.model;
+    const { C, V, Vp } = parameters.config;
+    const part = (tensor: Tensor, start: number, length: number, width = 1) =>
+      view(tensor, start * width, [length, width]);
+    for (const { start, length } of merged(scoredPositions(rows, ws.T)))
+      backend.headLoss(
+        part(ws.losses, start, length),
+        ws.headScratch,
+        part(ws.lnf, start, length, C),
+        parameters.weights.wte,
+        part(ws.targets, start, length),
+        length,
+        C,
+        V,
+        Vp,
+      );
+    const losses = await backend.read(ws.losses);
+    return scoredPositions(rows, ws.T).map(({ start, length }) => ({ losses: losses.subarray(start, start + length) }));
+  }
+
+  /** Logits are read, as many rows of them as the head's scratch memory takes, and judged here. */
+  async #greedyScores(ws: LossWorkspace, rows: readonly Row[]): Promise<RowScore[]> {
+    const { backend, parameters } = this.model;
+    const { C, V, Vp } = parameters.config;
+    const most = Math.floor(ws.headScratch.size / Vp);
+    const scores: RowScore[] = [];
+    for (const [b, { start, length }] of scoredPositions(rows, ws.T).entries()) {
+      const { tokens, from } = rows[b];
+      const losses: number[] = [];
+      let greedy = true;
+      for (let first = 0; first < length; first += most) {
+        const count = Math.min(most, length - first);
+        const out = view(ws.headScratch, 0, [count, Vp]);
+        const lnf = view(ws.lnf, (start + first) * C, [count, C]);
+        backend.matmulForward(out, lnf, parameters.weights.wte, null, count, C, Vp);
+        const logits = await backend.read(out);
+        for (let i = 0; i < count; i++) {
+          const judged = judge(logits.subarray(i * Vp, i * Vp + V), tokens[from + first + i]);
+          losses.push(judged.loss);
+          greedy &&= judged.isLargest;
+        }
+      }
+      scores.push({ losses, greedy });
+    }
+    return scores;
+  }
+
+  async #requireFinite(loss: number): Promise<void> {
+    if (Number.isFinite(loss)) return;
+    const { backend, parameters } = this.model;
+    const tensor = await firstNotFinite(backend, parameters.weights);
+    throw new NotFiniteError(
+      `The model's ${describeNotFinite(loss, 0, tensor)}. Its weights are damaged: take an earlier checkpoint, or ` +
+        "download the model again.",
+      tensor,
+    );
+  }
+}
+
+/** A row's last token is only predicted. */
+function inputLength({ tokens }: Row): number {
+  return tokens.length - 1;
+}
+
+interface Positions {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Where, in a batch of rows of T, the scored tokens of each row are predicted. */
+function scoredPositions(rows: readonly Row[], T: number): Positions[] {
+  return rows.map(({ tokens, from }, b) => ({ start: b * T + from - 1, length: tokens.length - from }));
+}
+
+/** Positions that follow each other at once, as one. */
+function merged(positions: readonly Positions[]): Positions[] {
+  const runs: Positions[] = [];
+  for (const { start, length } of positions) {
+    const last = runs.at(-1);
+    if (last && last.start + last.length === start) runs[runs.length - 1] = { ...last, length: last.length + length };
+    else runs.push({ start, length });
+  }
+  return runs;
+}
+
+/** The loss of a target among its logits (V), and whether its logit is the largest: of equal ones the first counts. */
+function judge(logits: Float32Array, target: number): { loss: number; isLargest: boolean } {
+  let largest = 0;
+  for (let v = 1; v < logits.length; v++) if (logits[v] > logits[largest]) largest = v;
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - logits[largest]);
+  return { loss: Math.log(sum) + logits[largest] - logits[target], isLargest: largest === target };
+}
