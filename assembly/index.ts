@@ -6,6 +6,7 @@ export { dotFour } from "./few-rows";
 export { adamw } from "./adamw";
 export { embeddingBackward, embeddingForward } from "./embedding";
 export { geluBackward, geluForward } from "./gelu";
+export { geluErfBackward, geluErfForward } from "./gelu-erf";
 export { layernormBackward, layernormForward } from "./layernorm";
 export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
 export { benchCopy, benchFmaNarrow, benchFmaWide, benchRead, benchTriad } from "./bench";

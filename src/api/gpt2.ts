@@ -1,7 +1,7 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { createBackend } from "../backend/create.ts";
 import { InputError, UsageError } from "../errors.ts";
-import type { ReadChunk } from "../format/tensors.ts";
+import { type ReadChunk, streamOf } from "../format/tensors.ts";
 import { continueTokens } from "../generate/generate.ts";
 import { Sampler } from "../generate/sampler.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
@@ -10,7 +10,7 @@ import { requireMemory } from "../model/memory.ts";
 import { allocTensorSet, type Parameters } from "../model/parameters.ts";
 import { allocDecodeWorkspace, freeWorkspace } from "../model/workspace.ts";
 import { TextStream, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import { openModelFile, saveModelFile } from "./model-file.ts";
+import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
 import type { CreateOptions, GenerateOptions, ModelOptions } from "./options.ts";
 
@@ -140,14 +140,14 @@ export class GPT2 {
   }
 
   /**
-   * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (float32); beside a .safetensors comes
-   * the config.json that transformers wants, where there is none yet. InputError when the place cannot be written,
-   * UsageError when the format cannot hold the model.
+   * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (f32) or 5 (bf16); beside a
+   * .safetensors comes the config.json that transformers wants, where there is none yet. InputError when the place cannot
+   * be written, UsageError when the format cannot hold the model.
    */
-  async save(path: string): Promise<void> {
+  async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
     const { backend, config, parameters, tokenizer } = this;
     const readChunk: ReadChunk = (name, start, length) => backend.read(view(parameters.weights[name], start, [length]));
-    await saveModelFile(path, config, readChunk, tokenizer?.endOfText);
+    await saveModelFile(path, streamOf(config, readChunk), { dtype, endOfText: tokenizer?.endOfText });
   }
 
   /** The tokenizer; InputError when there is none. */

@@ -4,19 +4,19 @@ import { UsageError } from "../errors.ts";
 import { formatOfMagic } from "../format/header.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
+import type { FileDType } from "../format/numbers.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
 import { openShards } from "../format/safetensors-shards.ts";
-import { save } from "../format/save.ts";
-import type { OnChunk, ReadChunk } from "../format/tensors.ts";
+import { save, saveText } from "../format/save.ts";
+import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
 
-/** A model file whose header was read and checked; its tensors come in chunks. */
-export interface ModelFile {
-  readonly config: GPT2Config;
-  /** Hands over every element of every tensor once, in llm.c's order. */
-  readTensors(onChunk: OnChunk): Promise<void>;
+/** A model file whose header was read and checked; its tensors come in chunks, in llm.c's order. */
+export interface ModelFile extends TensorStream {
+  /** What its numbers are; the widest, where they are of several kinds. */
+  readonly dtype: FileDType;
   close(): Promise<void>;
 }
 
@@ -33,10 +33,12 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array): Pr
     if (shards || (await isSafetensors(source))) {
       const header = shards?.header ?? (await readSafetensorsHeader(source));
       const model = await readSafetensorsModel(source, await configBeside(header, path), header);
-      return { config: model.config, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
+      const { config, dtype } = model;
+      return { config, dtype, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
     }
     const header = await readModelHeader(source);
-    return { config: header.config, readTensors: (onChunk) => readModelTensors(source, header, onChunk), close };
+    const { config, dtype } = header;
+    return { config, dtype, readTensors: (onChunk) => readModelTensors(source, header, onChunk), close };
   } catch (error) {
     await close();
     throw error;
@@ -66,22 +68,34 @@ async function configBeside(
   }
 }
 
+export interface SaveOptions {
+  /** What the numbers become, rounded to the nearest, ties to even. Default: f32. */
+  readonly dtype?: FileDType;
+  /** The token between texts, for config.json. */
+  readonly endOfText?: number;
+}
+
 /**
- * Writes a model whole or not at all, as the path's ending says: .bin in llm.c's version 3, or .safetensors, with the
- * config.json that transformers wants beside it where there is none yet.
+ * Writes a model whole or not at all, as the path's ending says: .bin in llm.c's version 3 (f32) or 5 (bf16), or
+ * .safetensors, with the config.json that transformers wants beside it where there is none yet. UsageError where the
+ * format cannot hold the model.
  */
-export async function saveModelFile(
-  path: string,
-  config: GPT2Config,
-  readChunk: ReadChunk,
-  endOfText?: number,
-): Promise<void> {
-  if (path.endsWith(".bin")) return save(path, (sink) => writeModel(sink, config, readChunk));
+export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<void> {
+  const { dtype = "f32", endOfText } = options;
+  if (path.endsWith(".bin")) return save(path, (sink) => writeModel(sink, model, requireBinDType(path, dtype)));
   if (!path.endsWith(".safetensors"))
     throw new UsageError(`${path}: a model is saved as .bin or .safetensors. Give the file one of these endings.`);
-  await save(path, (sink) => writeSafetensors(sink, config, readChunk));
+  await save(path, (sink) => writeSafetensors(sink, model, dtype));
   const configPath = inFolder(folderOf(path), "config.json");
   if (await platform.pathKind(configPath)) return;
-  const json = JSON.stringify(huggingFaceConfig(config, endOfText), null, 2);
-  await save(configPath, (sink) => sink.write(new TextEncoder().encode(`${json}\n`)));
+  const json = huggingFaceConfig(model.config, { dtype, endOfText });
+  await saveText(configPath, `${JSON.stringify(json, null, 2)}\n`);
+}
+
+function requireBinDType(path: string, dtype: FileDType): "f32" | "bf16" {
+  if (dtype !== "f16") return dtype;
+  throw new UsageError(
+    `${path}: llm.c's .bin holds float32 (version 3) or bfloat16 (version 5), not float16. Choose one of these, or ` +
+      "safetensors.",
+  );
 }

@@ -151,20 +151,21 @@ describe("elementwise", () => {
       be.residualForward(a, a, b);
       return { out, a };
     });
-    operation(`gelu, ${n}, forward and backward, apart and in place`, FEW, async (desk, be) => {
-      const [out, inp, dout, dinp] = [
-        await desk.junk(n),
-        await desk.random(n),
-        await desk.random(n),
-        await desk.junk(n),
-      ];
-      for (let i = 0; i < 4; i++) be.residualForward(inp, inp, inp); // to -16 … 16
-      be.geluForward(out, inp);
-      be.geluBackward(dinp, inp, dout);
-      be.geluBackward(dout, inp, dout);
-      be.geluForward(inp, inp);
-      return { out, dinp, dout, inp };
-    });
+    for (const form of ["tanh", "erf"] as const)
+      operation(`gelu (${form}), ${n}, forward and backward, apart and in place`, FEW, async (desk, be) => {
+        const [out, inp, dout, dinp] = [
+          await desk.junk(n),
+          await desk.random(n),
+          await desk.random(n),
+          await desk.junk(n),
+        ];
+        for (let i = 0; i < 4; i++) be.residualForward(inp, inp, inp); // to -16 … 16
+        be.geluForward(out, inp, form);
+        be.geluBackward(dinp, inp, dout, form);
+        be.geluBackward(dout, inp, dout, form);
+        be.geluForward(inp, inp, form);
+        return { out, dinp, dout, inp };
+      });
     // An update is learningRate times a number of size 1, so that an error of a ten-thousandth in it would show.
     operation(`adamw, ${n}, three steps`, FEW, async (desk, be) => {
       const [param, grad, m, v] = [await desk.random(n), await desk.random(n), await desk.junk(n), await desk.junk(n)];

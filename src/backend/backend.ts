@@ -51,6 +51,9 @@ export interface KVCache {
   readonly values: Tensor;
 }
 
+/** The two forms of GELU: GPT-2's approximation by tanh, and the exact one by the error function. */
+export type GeluForm = "tanh" | "erf";
+
 export interface AdamWOptions {
   readonly learningRate: number;
   readonly beta1: number;
@@ -163,10 +166,10 @@ export interface Backend {
   /** dqkv (B,T,3C) is overwritten; `out` and `saved` are what the forward gave. */
   attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, out: Tensor, saved: Tensor, shape: AttentionShape): void;
 
-  /** out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), over all elements. */
-  geluForward(out: Tensor, inp: Tensor): void;
+  /** Over all elements: out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), or 0.5 inp (1 + erf(inp / sqrt 2)). */
+  geluForward(out: Tensor, inp: Tensor, form: GeluForm): void;
   /** dinp = dout * gelu'(inp); dinp may be dout itself. */
-  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor): void;
+  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor, form: GeluForm): void;
 
   /** out = a + b; out may be either. Backward: the gradient goes to both unchanged, so there is none. */
   residualForward(out: Tensor, a: Tensor, b: Tensor): void;

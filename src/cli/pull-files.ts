@@ -6,7 +6,7 @@ import { tokenizerOf } from "../api/model-tokenizer.ts";
 import { tokenizerFile } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import { readHuggingFaceConfig } from "../format/huggingface-config.ts";
-import { modelFormatProblem, writeModelFrom } from "../format/model.ts";
+import { modelFormatProblem, writeModel } from "../format/model.ts";
 import { save } from "../format/save.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
 import { appear, linkOrCopy } from "../hub/cache.ts";
@@ -77,7 +77,7 @@ async function convert({ config, readTensors }: ModelFile, path: string, dtype: 
       if (process.stderr.isTTY) progress.update(done / total);
     });
   try {
-    await save(path, (sink) => writeModelFrom(sink, { config, readTensors: counted }, dtype));
+    await save(path, (sink) => writeModel(sink, { config, readTensors: counted }, dtype));
   } finally {
     progress.end();
   }

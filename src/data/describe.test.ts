@@ -5,6 +5,7 @@ import { InputError } from "../errors.ts";
 import { headerBytes, makeHeader } from "../format/header.ts";
 import { readModelHeader } from "../format/model.ts";
 import { writeSafetensors } from "../format/safetensors.ts";
+import { streamOf } from "../format/tensors.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
 import { openSource } from "../platform/node-files.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
@@ -44,7 +45,10 @@ test("every format is told apart and described", async () => {
     T: 12,
   });
   const safetensors = await write((sink) =>
-    writeSafetensors(sink, config, async (_name, _start, length) => new Float32Array(length)),
+    writeSafetensors(
+      sink,
+      streamOf(config, async (_name, _start, length) => new Float32Array(length)),
+    ),
   );
   expect(await describe(safetensors)).toMatchObject({
     format: "safetensors model",
@@ -53,6 +57,7 @@ test("every format is told apart and described", async () => {
     ...sizes,
     hidden: 128,
     epsilon: 1e-5,
+    gelu: "tanh",
   });
   const tokens = await llmc({ 0: 20240520, 1: 1, 2: 3 }, Uint16Array.of(5, 65535, 7));
   expect(await describe(tokens)).toMatchObject({ format: "tokens", tokens: 3, bytesPerToken: 2, largestToken: 65535 });

@@ -68,8 +68,8 @@ async function describeModel(source: ByteSource) {
 async function describeSafetensors(source: ByteSource, { config }: DescribeOptions) {
   const model = await readSafetensorsModel(source, config);
   const dtypes = new Set([...model.tensors.values()].map(({ dtype }) => dtype));
-  const { hidden, epsilon } = model.config;
-  return { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config), hidden, epsilon };
+  const { hidden, epsilon, gelu } = model.config;
+  return { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config), hidden, epsilon, gelu };
 }
 
 /** Without its model, a state's sizes cannot be checked. */

@@ -16,6 +16,7 @@ import { readModelHeader, readModelTensors } from "./model.ts";
 import { readOptimizerState, writeOptimizerState } from "./optimizer.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
 import { readDebugState } from "./state.ts";
+import { streamOf } from "./tensors.ts";
 import { readVocabulary, writeVocabulary } from "./tokenizer.ts";
 import { openTokenFile } from "./tokens.ts";
 
@@ -26,7 +27,10 @@ const { config } = await readModelHeader(await openSource(modelBytes));
 
 async function safetensorsBytes(config: GPT2Config): Promise<Uint8Array> {
   const sink = new MemorySink();
-  await writeSafetensors(sink, config, async (_name, _start, length) => new Float32Array(length));
+  await writeSafetensors(
+    sink,
+    streamOf(config, async (_name, _start, length) => new Float32Array(length)),
+  );
   return sink.bytes;
 }
 
@@ -94,7 +98,7 @@ const formats: Record<string, { bytes: Uint8Array; read: (source: ByteSource) =>
     read: async (source) => readSafetensors(source, await readSafetensorsModel(source), nothing),
   },
   "config.json": {
-    bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, 7))),
+    bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, { endOfText: 7 }))),
     read: readHuggingFaceConfig,
   },
   "optimizer state": { bytes: await optimizerBytes(), read: (source) => readOptimizerState(source, config) },

@@ -1,13 +1,24 @@
 /** Hugging Face's config.json for GPT-2 (transformers, configuration_gpt2.py). */
+import type { GeluForm } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
-import { configProblem, type GPT2Config } from "../model/config.ts";
+import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import type { FileDType } from "./numbers.ts";
 
 /** No config.json is near this. */
 const longestConfig = 1 << 20;
 
-/** GELU's tanh form, under the names that transformers has for it. */
-const tanhGelu = ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"];
+/** The forms of GELU, under the names that transformers has for them. */
+export const geluForms: Readonly<Record<string, GeluForm>> = {
+  gelu_new: "tanh",
+  gelu_pytorch_tanh: "tanh",
+  gelu_fast: "tanh",
+  gelu: "erf",
+  gelu_python: "erf",
+};
+
+/** What transformers calls each form in GPT-2. */
+export const activationFunctions: Readonly<Record<GeluForm, string>> = { tanh: "gelu_new", erf: "gelu" };
 
 /** Switches that change what the model computes, with the value that this program computes. */
 const fixed = {
@@ -49,8 +60,9 @@ export async function readHuggingFaceConfig(source: ByteSource): Promise<GPT2Con
     return value;
   };
   checkArchitecture(source, json);
-  if (!tanhGelu.includes(String(json.activation_function ?? "gelu_new")))
-    throw wrong("activation_function", '"gelu_new": the tanh form of GELU');
+  const activation = String(json.activation_function ?? activationFunctions.tanh);
+  if (!Object.hasOwn(geluForms, activation))
+    throw wrong("activation_function", `GELU, which is one of ${Object.keys(geluForms).join(", ")}`);
   for (const [field, value] of Object.entries(fixed))
     if ((json[field] ?? value) !== value) throw wrong(field, `${value}`);
   const epsilon = json.layer_norm_epsilon ?? 1e-5;
@@ -61,12 +73,13 @@ export async function readHuggingFaceConfig(source: ByteSource): Promise<GPT2Con
   const config: GPT2Config = {
     maxT: whole("n_positions", typeof json.n_ctx === "number" ? json.n_ctx : undefined),
     V,
-    Vp: Math.ceil(V / 128) * 128,
+    Vp: usualConfig({ V, C }).Vp,
     L: whole("n_layer"),
     NH: whole("n_head"),
     C,
     hidden: whole("n_inner", 4 * C),
     epsilon,
+    gelu: geluForms[activation],
   };
   const problem = configProblem(config);
   if (problem) throw new InputError(`${source.name} describes no model: ${problem}. Give the config.json of a GPT-2.`);
@@ -86,12 +99,18 @@ async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
   throw new InputError(`${source.name} holds no JSON object. Give a model's config.json.`);
 }
 
+/** What torch calls the dtypes of files. */
+const torchTypes: Readonly<Record<FileDType, string>> = { f32: "float32", bf16: "bfloat16", f16: "float16" };
+
 /** The config.json that transformers reads a model with; `endOfText` is the token that starts and ends texts. */
-export function huggingFaceConfig(config: GPT2Config, endOfText?: number): Record<string, unknown> {
+export function huggingFaceConfig(
+  config: GPT2Config,
+  { dtype = "f32", endOfText }: { readonly dtype?: FileDType; readonly endOfText?: number } = {},
+): Record<string, unknown> {
   return {
     architectures: ["GPT2LMHeadModel"],
     model_type: "gpt2",
-    activation_function: "gelu_new",
+    activation_function: activationFunctions[config.gelu],
     n_layer: config.L,
     n_head: config.NH,
     n_embd: config.C,
@@ -101,6 +120,6 @@ export function huggingFaceConfig(config: GPT2Config, endOfText?: number): Recor
     vocab_size: config.V,
     layer_norm_epsilon: config.epsilon,
     ...(endOfText !== undefined && { bos_token_id: endOfText, eos_token_id: endOfText }),
-    torch_dtype: "float32",
+    torch_dtype: torchTypes[dtype],
   };
 }

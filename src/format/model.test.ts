@@ -7,7 +7,7 @@ import { type GPT2Config, makeConfig } from "../model/config.ts";
 import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { readModelHeader, readModelTensors, writeModel } from "./model.ts";
-import type { ReadChunk } from "./tensors.ts";
+import { type ReadChunk, streamOf } from "./tensors.ts";
 
 const fixture = (name: string) => new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url)));
 type Tensors = Record<TensorName, Float32Array>;
@@ -32,7 +32,7 @@ const chunksFrom =
 
 async function write(config: GPT2Config, tensors: Tensors, dtype: "f32" | "bf16") {
   const sink = new MemorySink();
-  await writeModel(sink, config, chunksFrom(tensors), dtype);
+  await writeModel(sink, streamOf(config, chunksFrom(tensors)), dtype);
   return sink.bytes;
 }
 
@@ -111,9 +111,13 @@ test("truncated and oversized files are refused", async () => {
 test("a model that .bin cannot hold is not written", async () => {
   const sizes = { maxT: 8, V: 10, L: 1, NH: 1, C: 8 };
   const none: ReadChunk = async () => new Float32Array();
-  for (const config of [makeConfig({ ...sizes, hidden: 16 }), makeConfig({ ...sizes, epsilon: 1e-6 })]) {
+  for (const config of [
+    makeConfig({ ...sizes, hidden: 16 }),
+    makeConfig({ ...sizes, epsilon: 1e-6 }),
+    makeConfig({ ...sizes, gelu: "erf" }),
+  ]) {
     const sink = new MemorySink();
-    await expect(writeModel(sink, config, none)).rejects.toThrow(UsageError);
+    await expect(writeModel(sink, streamOf(config, none))).rejects.toThrow(UsageError);
     expect(sink.size).toBe(0);
   }
 });

@@ -7,11 +7,17 @@
  * - version 5: as 3, in bfloat16.
  */
 import { InputError, UsageError } from "../errors.ts";
-import { configProblem, type GPT2Config } from "../model/config.ts";
+import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
-import { fromFloat32 } from "./numbers.ts";
-import { type OnChunk, type ReadChunk, readTensors, type TensorLayout, tensorBytes, writeTensors } from "./tensors.ts";
+import {
+  type OnChunk,
+  readTensors,
+  type TensorLayout,
+  type TensorStream,
+  tensorBytes,
+  writeTensors,
+} from "./tensors.ts";
 
 export interface ModelHeader {
   readonly version: 1 | 3 | 5;
@@ -47,8 +53,8 @@ export async function readModelHeader(source: ByteSource): Promise<ModelHeader> 
     );
   const layout = layouts[version];
   const [, , maxT, V, L, NH, C] = header;
-  const Vp = layout.padded ? header[7] : Math.ceil(V / 128) * 128;
-  const config: GPT2Config = { maxT, V, Vp, L, NH, C, hidden: 4 * C, epsilon: 1e-5 };
+  const usual = usualConfig({ V, C });
+  const config: GPT2Config = { ...usual, Vp: layout.padded ? header[7] : usual.Vp, maxT, V, L, NH, C };
   const problem = configProblem(config);
   if (problem)
     throw new InputError(
@@ -70,31 +76,17 @@ export function modelFormatProblem(config: GPT2Config): string | undefined {
   if (config.hidden !== 4 * config.C)
     return `its MLP has ${config.hidden} hidden channels, llm.c's format knows only 4C = ${4 * config.C}`;
   if (config.epsilon !== 1e-5) return `its layernorm epsilon is ${config.epsilon}, llm.c's format knows only 0.00001`;
+  if (config.gelu !== "tanh") return `its GELU is the ${config.gelu} form, llm.c's format knows only tanh`;
   return undefined;
 }
 
-/** Writes a checkpoint of version 3 (f32) or 5 (bf16); the caller commits. UsageError where it would lose something. */
-export async function writeModel(
-  sink: Appender,
-  config: GPT2Config,
-  readChunk: ReadChunk,
-  dtype: "f32" | "bf16" = "f32",
-): Promise<void> {
-  await writeModelHeader(sink, config, dtype);
-  await writeTensors(sink, config, dtype, readChunk);
-}
-
 /**
- * The same from tensors that come by themselves, in order, as `readModelTensors` and `readSafetensors` hand them over:
- * one file is converted to another in a few megabytes of memory.
+ * Writes a checkpoint of version 3 (f32) or 5 (bf16); the caller commits. Only a chunk is in memory at a time. UsageError
+ * where the format would lose something.
  */
-export async function writeModelFrom(
-  sink: Appender,
-  { config, readTensors }: { readonly config: GPT2Config; readTensors(onChunk: OnChunk): Promise<void> },
-  dtype: "f32" | "bf16" = "f32",
-): Promise<void> {
-  await writeModelHeader(sink, config, dtype);
-  await readTensors((_name, _start, data) => sink.write(fromFloat32(data, dtype)));
+export async function writeModel(sink: Appender, model: TensorStream, dtype: "f32" | "bf16" = "f32"): Promise<void> {
+  await writeModelHeader(sink, model.config, dtype);
+  await writeTensors(sink, model, dtype);
 }
 
 async function writeModelHeader(sink: Appender, config: GPT2Config, dtype: "f32" | "bf16"): Promise<void> {

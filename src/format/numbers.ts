@@ -12,8 +12,8 @@ export function toFloat32(bytes: Uint8Array, dtype: FileDType): Float32Array {
 }
 
 /** The bytes of float32 values in a file. Shares memory with `values` for f32. */
-export function fromFloat32(values: Float32Array, dtype: "f32" | "bf16"): Uint8Array {
-  const data = dtype === "f32" ? values : toBfloat16(values);
+export function fromFloat32(values: Float32Array, dtype: FileDType): Uint8Array {
+  const data = dtype === "f32" ? values : (dtype === "bf16" ? toBfloat16 : toFloat16)(values);
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -38,30 +38,66 @@ function fromBfloat16(halves: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer);
 }
 
-/** Rounds to the nearest bfloat16, ties to even, as PyTorch and CUDA do. NaN stays NaN. */
+/**
+ * Rounds to the nearest bfloat16, ties to even, as PyTorch and CUDA do. NaN stays NaN, with what fits of its payload: it
+ * must not become infinity.
+ */
 function toBfloat16(values: Float32Array): Uint16Array {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = bitsOf(values);
   const halves = new Uint16Array(values.length);
   for (let i = 0; i < bits.length; i++) {
-    const nan = (bits[i] & 0x7fffffff) > 0x7f800000;
-    halves[i] = nan ? (bits[i] >>> 16) | 0x40 : (bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) >>> 16;
+    const x = bits[i];
+    const upper = x >>> 16;
+    if ((x & 0x7fffffff) > 0x7f800000) halves[i] = upper & 0x7f ? upper : upper | 0x40;
+    else halves[i] = (x + 0x7fff + (upper & 1)) >>> 16;
   }
   return halves;
 }
 
-let float16Table: Float32Array | undefined;
+function bitsOf(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+}
+
+/** The exponent of a float is 112 more than that of a half float: their biases are 127 and 15. */
+const rebase = 112 << 23;
+
+let float16Table: Uint32Array | undefined;
 
 /** All 65,536 half floats are soon tabulated: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16). */
 function fromFloat16(halves: Uint16Array): Float32Array {
-  float16Table ??= Float32Array.from({ length: 0x10000 }, (_, bits) => {
-    const sign = bits & 0x8000 ? -1 : 1;
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
-  const values = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) values[i] = float16Table[halves[i]];
-  return values;
+  float16Table ??= Uint32Array.from({ length: 0x10000 }, (_, half) => float16Bits(half));
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = float16Table[halves[i]];
+  return new Float32Array(bits.buffer);
+}
+
+/** The bits of a half float's value as a float. */
+function float16Bits(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const rest = (half & 0x7fff) << 13;
+  if (rest >= 0x0f800000) return sign | 0x7f800000 | rest;
+  if (rest >= 0x00800000) return sign | (rest + rebase);
+  return sign | bitsOf(Float32Array.of((half & 0x7fff) * 2 ** -24))[0];
+}
+
+/** The same for half floats: from 65520 on infinity, below 2^-14 in steps of 2^-24 (denormal numbers). */
+function toFloat16(values: Float32Array): Uint16Array {
+  const bits = bitsOf(values);
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const sign = (bits[i] >>> 16) & 0x8000;
+    halves[i] = sign | roundToFloat16(bits[i] & 0x7fffffff);
+  }
+  return halves;
+}
+
+function roundToFloat16(x: number): number {
+  if (x > 0x7f800000) return 0x7c00 | ((x >>> 13) & 0x3ff || 0x200);
+  if (x >= 0x477ff000) return 0x7c00;
+  if (x >= rebase + (1 << 23)) return (x - rebase + 0xfff + ((x >>> 13) & 1)) >>> 13;
+  // Denormal: the fraction, with its leading 1, is shifted to steps of 2^-24.
+  const shift = 126 - (x >>> 23);
+  if (shift > 24) return 0;
+  const fraction = (x & 0x7fffff) | 0x800000;
+  return (fraction + (1 << (shift - 1)) - 1 + ((fraction >>> shift) & 1)) >>> shift;
 }

@@ -13,7 +13,7 @@ import type { Appender, ByteSource } from "../platform/platform.ts";
 import type { Mt19937State } from "../random/mt19937.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
 import { toInt32 } from "./numbers.ts";
-import { type OnChunk, type ReadChunk, readTensors, tensorBytes, writeTensors } from "./tensors.ts";
+import { type OnChunk, type ReadChunk, readTensors, streamOf, tensorBytes, writeTensors } from "./tensors.ts";
 
 export interface OptimizerStateHeader {
   readonly processes: number;
@@ -98,7 +98,7 @@ export async function writeOptimizerState(
   const random = { 20: roundingState, 22: roundingState };
   const position = { 10: step, 30: shard, 32: sample };
   await sink.write(makeHeader({ 0: magic.optimizer, 1: 1, 2: 1, 5: shuffle ? 1 : 0, ...random, ...position }));
-  for (const readChunk of [readM, readV]) await writeTensors(sink, config, "f32", readChunk);
+  for (const readChunk of [readM, readV]) await writeTensors(sink, streamOf(config, readChunk), "f32");
   if (!shuffle) return;
   for (const order of [shuffle.shards, shuffle.samples]) {
     await sink.write(new Uint8Array(BigUint64Array.of(BigInt(order.length)).buffer));

@@ -42,7 +42,7 @@ const elementBytes: Record<string, number> = {
   U64: 8,
 };
 
-/** The dtypes that weights can be read from. */
+/** What safetensors call the dtypes that weights can have. */
 export const weightDTypes: Readonly<Record<string, FileDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
 /** Reads and checks the header: every tensor lies in the file, fits its shape, and overlaps no other. */
@@ -140,16 +140,17 @@ function strings(value: unknown): Record<string, string> {
   );
 }
 
-/** The bytes that precede the tensors of a new file; tensors are to follow in the order given, as float32. */
+/** The bytes that precede the tensors of a new file; tensors of `dtype` are to follow in the order given. */
 export function makeSafetensorsHeader(
   tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  dtype: FileDType,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
   for (const { name, shape } of tensors) {
-    const end = offset + shape.reduce((product, n) => product * n, bytesPer.f32);
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    const end = offset + shape.reduce((product, n) => product * n, bytesPer[dtype]);
+    header[name] = { dtype: dtype.toUpperCase(), shape, data_offsets: [offset, end] };
     offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));

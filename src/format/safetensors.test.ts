@@ -9,6 +9,7 @@ import { openSource } from "../platform/node-files.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "./huggingface-config.ts";
 import { readModelHeader, readModelTensors } from "./model.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
+import { streamOf } from "./tensors.ts";
 
 type Tensors = Record<TensorName, Float32Array>;
 
@@ -28,7 +29,10 @@ async function fixture(name: string) {
 
 async function write(config: GPT2Config, tensors: Tensors): Promise<Uint8Array> {
   const sink = new MemorySink();
-  await writeSafetensors(sink, config, async (name, start, length) => tensors[name].slice(start, start + length));
+  await writeSafetensors(
+    sink,
+    streamOf(config, async (name, start, length) => tensors[name].slice(start, start + length)),
+  );
   return sink.bytes;
 }
 
@@ -136,7 +140,7 @@ test("the config.json comes back, and decides where the tensors do not tell", as
   const config = makeConfig({ maxT: 16, V: 101, L: 2, NH: 2, C: 32, hidden: 48, epsilon: 1e-6 });
   const parse = async (json: unknown) =>
     readHuggingFaceConfig(await openSource(new TextEncoder().encode(JSON.stringify(json))));
-  expect(await parse(huggingFaceConfig(config, 100))).toEqual(config);
+  expect(await parse(huggingFaceConfig(config, { endOfText: 100 }))).toEqual(config);
   expect(await parse({ ...huggingFaceConfig(tiny.config), n_inner: null })).toEqual(tiny.config);
   const gpt2 = huggingFaceConfig(tiny.config);
   for (const [change, message] of [

@@ -4,10 +4,11 @@
  */
 import { sizeOf } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
-import { configProblem, type GPT2Config } from "../model/config.ts";
+import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
 import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
-import type { ByteSink, ByteSource } from "../platform/platform.ts";
-import { bytesPer, fromFloat32, toFloat32 } from "./numbers.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
+import { activationFunctions, geluForms } from "./huggingface-config.ts";
+import { bytesPer, type FileDType, fromFloat32, toFloat32 } from "./numbers.ts";
 import {
   makeSafetensorsHeader,
   readSafetensorsHeader,
@@ -15,10 +16,12 @@ import {
   type StoredTensor,
   weightDTypes,
 } from "./safetensors-file.ts";
-import { chunksOf, type OnChunk, type ReadChunk } from "./tensors.ts";
+import { chunksOf, type OnChunk, type TensorStream } from "./tensors.ts";
 
 export interface SafetensorsModel {
   readonly config: GPT2Config;
+  /** What its numbers are; where they are of several kinds, one that holds them all. */
+  readonly dtype: FileDType;
   /** The weights as they are in the file, by Hugging Face's names without prefix. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
@@ -90,10 +93,10 @@ export async function readSafetensorsModel(
 ): Promise<SafetensorsModel> {
   const { tensors: stored, metadata } = header ?? (await readSafetensorsHeader(source));
   const tensors = withoutPrefix(stored);
-  const model = { config: config ?? inferConfig(source, tensors, metadata), tensors };
-  checkTensors(source, model);
+  const known = config ?? inferConfig(source, tensors, metadata);
+  const dtype = checkTensors(source, known, tensors);
   await checkHead(source, tensors);
-  return model;
+  return { config: known, dtype, tensors };
 }
 
 function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
@@ -115,9 +118,18 @@ function inferConfig(
   const [hidden = 0] = tensors.get("h.0.mlp.c_fc.bias")?.shape ?? [];
   let L = 0;
   while (tensors.has(`h.${L}.ln_1.weight`)) L++;
-  const NH = Number(metadata.n_head ?? C / 64);
-  const epsilon = Number(metadata.layer_norm_epsilon ?? 1e-5);
-  const config: GPT2Config = { maxT, V, Vp: Math.ceil(V / 128) * 128, L, NH, C, hidden, epsilon };
+  const { n_head, layer_norm_epsilon, activation_function } = metadata;
+  const config: GPT2Config = {
+    ...usualConfig({ V, C }),
+    maxT,
+    V,
+    L,
+    NH: Number(n_head ?? C / 64),
+    C,
+    hidden,
+    ...(layer_norm_epsilon !== undefined && { epsilon: Number(layer_norm_epsilon) }),
+    ...(activation_function !== undefined && { gelu: geluForms[activation_function] }),
+  };
   const problem = configProblem(config);
   if (problem)
     throw new InputError(
@@ -127,7 +139,9 @@ function inferConfig(
   return config;
 }
 
-function checkTensors(source: ByteSource, { config, tensors }: SafetensorsModel): void {
+/** The dtype that holds all tensors. InputError where they are not those of the model. */
+function checkTensors(source: ByteSource, config: GPT2Config, tensors: ReadonlyMap<string, StoredTensor>): FileDType {
+  const dtypes = new Set<FileDType>();
   const advice = "Give a GPT-2 model, with its own config.json.";
   const parts = partsOf(config);
   for (const { stored, storedShape } of parts) {
@@ -142,10 +156,13 @@ function checkTensors(source: ByteSource, { config, tensors }: SafetensorsModel)
         `${source.name}: tensor "${stored}" is ${tensor.dtype}, expected ${Object.keys(weightDTypes).join(", ")}. ` +
           "Convert the model to one of these.",
       );
+    dtypes.add(weightDTypes[tensor.dtype]);
   }
   const known = new Set(["lm_head.weight", ...parts.map(({ stored }) => stored)]);
   for (const name of tensors.keys())
     if (!known.has(name)) throw new InputError(`${source.name}: the tensor "${name}" is none of GPT-2's. ${advice}`);
+  const [only, ...others] = dtypes;
+  return others.length === 0 ? only : "f32";
 }
 
 /** GPT-2's head is wte. A file may hold it a second time; another head would silently be lost. */
@@ -197,32 +214,55 @@ async function pad({ V, Vp, C }: GPT2Config, onChunk: OnChunk): Promise<void> {
   for (const [from, length] of chunksOf((Vp - V) * C)) await onChunk("wte", V * C + from, new Float32Array(length));
 }
 
-/** (rows, columns) to (columns, rows), in blocks that stay in the cache. */
+/** (rows, columns) to (columns, rows), in blocks that stay in the cache. Bits are copied: NaN keeps its payload. */
 function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(matrix.length);
+  const bits = new Uint32Array(matrix.buffer, matrix.byteOffset, matrix.length);
+  const out = new Uint32Array(matrix.length);
   const block = 32;
   for (let r0 = 0; r0 < rows; r0 += block)
     for (let c0 = 0; c0 < columns; c0 += block)
       for (let r = r0; r < Math.min(r0 + block, rows); r++)
-        for (let c = c0; c < Math.min(c0 + block, columns); c++) out[c * rows + r] = matrix[r * columns + c];
-  return out;
+        for (let c = c0; c < Math.min(c0 + block, columns); c++) out[c * rows + r] = bits[r * columns + c];
+  return new Float32Array(out.buffer);
 }
 
-/** Writes a model as float32; the caller commits, and writes `huggingFaceConfig` beside it. */
-export async function writeSafetensors(sink: ByteSink, config: GPT2Config, readChunk: ReadChunk): Promise<void> {
+/**
+ * Writes a model; the caller commits, and writes `huggingFaceConfig` beside it. In memory are a chunk, and the one matrix
+ * that is being transposed.
+ */
+export async function writeSafetensors(sink: Appender, model: TensorStream, dtype: FileDType = "f32"): Promise<void> {
+  const { config } = model;
   const parts = partsOf(config);
   const entries = parts.map(({ stored, storedShape }) => ({ name: stored, shape: storedShape }));
-  const metadata = { format: "pt", n_head: `${config.NH}`, layer_norm_epsilon: `${config.epsilon}` };
-  await sink.write(makeSafetensorsHeader(entries, metadata));
-  for (const { tensor, start, transposed, storedShape } of parts) {
-    const size = sizeOf(storedShape);
-    if (transposed) {
-      const matrix = new Float32Array(size);
-      for (const [from, length] of chunksOf(size)) matrix.set(await readChunk(tensor, start + from, length), from);
-      await sink.write(fromFloat32(transpose(matrix, ...transposed), "f32"));
-    } else {
-      for (const [from, length] of chunksOf(size))
-        await sink.write(fromFloat32(await readChunk(tensor, start + from, length), "f32"));
+  const metadata = {
+    format: "pt",
+    n_head: `${config.NH}`,
+    layer_norm_epsilon: `${config.epsilon}`,
+    activation_function: activationFunctions[config.gelu],
+  };
+  await sink.write(makeSafetensorsHeader(entries, dtype, metadata));
+
+  const write = (data: Float32Array) => sink.write(fromFloat32(data, dtype));
+  let matrix = new Float32Array(0);
+  let next = 0;
+  /** Elements of parts[next] that have come. */
+  let done = 0;
+  await model.readTensors(async (tensor, _start, data) => {
+    // A chunk may hold the end of one layer and the start of the next. What follows the last part is wte's padding.
+    for (let from = 0; from < data.length && parts[next]?.tensor === tensor; ) {
+      const { transposed, storedShape } = parts[next];
+      const size = sizeOf(storedShape);
+      const piece = data.subarray(from, from + size - done);
+      if (transposed) {
+        if (matrix.length !== size) matrix = new Float32Array(size);
+        matrix.set(piece, done);
+      } else await write(piece);
+      from += piece.length;
+      done += piece.length;
+      if (done < size) return;
+      if (transposed) await write(transpose(matrix, ...transposed));
+      next++;
+      done = 0;
     }
-  }
+  });
 }

@@ -10,7 +10,7 @@ import type { GPT2Config } from "../model/config.ts";
 import type { ByteSink, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
 import { fromFloat32, toFloat32, toInt32 } from "./numbers.ts";
-import { chunksOf, type OnChunk, type ReadChunk, readTensors, tensorBytes, writeTensors } from "./tensors.ts";
+import { chunksOf, type OnChunk, type ReadChunk, readTensors, streamOf, tensorBytes, writeTensors } from "./tensors.ts";
 
 export interface DebugState {
   readonly B: number;
@@ -83,5 +83,5 @@ export async function writeDebugState(sink: ByteSink, config: GPT2Config, conten
   for (const tokens of [x, y]) await sink.write(new Uint8Array(Int32Array.from(tokens).buffer));
   for (let row = 0; row < B * T; row++) await sink.write(fromFloat32(await content.readLogits(row), "f32"));
   await sink.write(fromFloat32(Float32Array.of(content.loss), "f32"));
-  await writeTensors(sink, config, "f32", content.readGradient);
+  await writeTensors(sink, streamOf(config, content.readGradient), "f32");
 }

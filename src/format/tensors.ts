@@ -14,6 +14,12 @@ export type OnChunk = (name: TensorName, start: number, data: Float32Array) => P
 /** Gives `length` elements of a tensor from `start` on. */
 export type ReadChunk = (name: TensorName, start: number, length: number) => Promise<Float32Array>;
 
+/** A model whose tensors come by themselves: every element once, in order, in chunks of at most 8 MB. */
+export interface TensorStream {
+  readonly config: GPT2Config;
+  readTensors(onChunk: OnChunk): Promise<void>;
+}
+
 /** Most elements handed over at once: 8 MB. */
 const chunkElements = 1 << 21;
 
@@ -52,17 +58,22 @@ export async function readTensors(
   }
 }
 
-/** Appends all tensors to a file. */
-export async function writeTensors(
-  sink: Appender,
-  config: GPT2Config,
-  dtype: "f32" | "bf16",
-  readChunk: ReadChunk,
-): Promise<void> {
+/** The tensors that `readChunk` gives, one chunk after the other. */
+export function streamOf(config: GPT2Config, readChunk: ReadChunk): TensorStream {
   const shapes = tensorShapes(config);
-  for (const name of tensorNames)
-    for (const [start, length] of chunksOf(sizeOf(shapes[name])))
-      await sink.write(fromFloat32(await readChunk(name, start, length), dtype));
+  return {
+    config,
+    async readTensors(onChunk) {
+      for (const name of tensorNames)
+        for (const [start, length] of chunksOf(sizeOf(shapes[name])))
+          await onChunk(name, start, await readChunk(name, start, length));
+    },
+  };
+}
+
+/** Appends all tensors to a file. */
+export async function writeTensors(sink: Appender, model: TensorStream, dtype: "f32" | "bf16"): Promise<void> {
+  await model.readTensors((_name, _start, data) => sink.write(fromFloat32(data, dtype)));
 }
 
 /** Cuts `size` elements into pieces of at most 8 MB: pairs of start and length. */

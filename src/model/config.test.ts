@@ -5,7 +5,17 @@ import { parameterCount } from "./parameters.ts";
 
 test("GPT-2 124M has llm.c's 124,475,904 parameters", () => {
   const config = presetConfig("d12", 50257);
-  expect(config).toEqual({ maxT: 1024, V: 50257, Vp: 50304, L: 12, NH: 12, C: 768, hidden: 3072, epsilon: 1e-5 });
+  expect(config).toEqual({
+    maxT: 1024,
+    V: 50257,
+    Vp: 50304,
+    L: 12,
+    NH: 12,
+    C: 768,
+    hidden: 3072,
+    epsilon: 1e-5,
+    gelu: "tanh",
+  });
   expect(config && parameterCount(config)).toBe(124_475_904);
 });
 

@@ -1,3 +1,4 @@
+import type { GeluForm } from "../backend/backend.ts";
 import { UsageError } from "../errors.ts";
 
 /** The shape of a GPT-2. Names as in llm.c and FORMATS: T time, V vocabulary, L layers, NH heads, C channels. */
@@ -15,6 +16,8 @@ export interface GPT2Config {
   readonly hidden: number;
   /** Added to layernorm's variance: 1e-5 in GPT-2. */
   readonly epsilon: number;
+  /** The MLP's non-linearity: tanh in GPT-2. */
+  readonly gelu: GeluForm;
 }
 
 /** GPT-2's published sizes, by their Hugging Face names. */
@@ -52,9 +55,17 @@ export function presetConfig(name: string, V: number): GPT2Config | undefined {
   return makeConfig({ ...depths[name], maxT: 1024, V });
 }
 
-/** Fills in what is usual (Vp the next multiple of 128, hidden 4C, epsilon 1e-5) and checks that the sizes fit. */
+/** What GPT-2 has where its relatives may differ: a head's input as wide, an MLP four times as wide, and so on. */
+export function usualConfig({
+  V,
+  C,
+}: Pick<GPT2Config, "V" | "C">): Pick<GPT2Config, "Vp" | "hidden" | "epsilon" | "gelu"> {
+  return { Vp: Math.ceil(V / 128) * 128, hidden: 4 * C, epsilon: 1e-5, gelu: "tanh" };
+}
+
+/** Fills in what is usual (Vp the next multiple of 128, hidden 4C, epsilon 1e-5, tanh) and checks that the sizes fit. */
 export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>): GPT2Config {
-  const config: GPT2Config = { Vp: Math.ceil(sizes.V / 128) * 128, hidden: 4 * sizes.C, epsilon: 1e-5, ...sizes };
+  const config: GPT2Config = { ...usualConfig(sizes), ...sizes };
   const problem = configProblem(config);
   if (problem) throw new UsageError(`This model cannot be: ${problem}.`);
   return config;
@@ -72,6 +83,7 @@ export function configProblem(config: GPT2Config): string | undefined {
   }
   if (config.C % config.NH !== 0) return `C = ${config.C} channels cannot be divided among NH = ${config.NH} heads`;
   if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
+  if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${config.gelu}, expected tanh or erf`;
   if (!(config.epsilon > 0)) return `the layernorm epsilon is ${config.epsilon}, expected a number above 0`;
   return undefined;
 }

@@ -31,7 +31,7 @@ import {
  */
 export function forward(be: Backend, p: Parameters, ws: Workspace, T = ws.T, past = 0): void {
   const { B } = ws;
-  const { L, NH, C, hidden, epsilon } = p.config;
+  const { L, NH, C, hidden, epsilon, gelu } = p.config;
   const w = p.weights;
   const N = B * T;
   const cut = (t: Tensor, width: number) => (T === ws.T ? t : view(t, 0, [N, width]));
@@ -52,7 +52,7 @@ export function forward(be: Backend, p: Parameters, ws: Workspace, T = ws.T, pas
 
     be.layernormForward(a.ln2, a.ln2mean, a.ln2rstd, residual2, layer(w.ln2w, l), layer(w.ln2b, l), N, C, epsilon);
     be.matmulForward(a.fch, a.ln2, layer(w.fcw, l), layer(w.fcb, l), N, C, hidden);
-    be.geluForward(cut(a.fchgelu, hidden), cut(a.fch, hidden));
+    be.geluForward(cut(a.fchgelu, hidden), cut(a.fch, hidden), gelu);
     be.matmulForward(projected, a.fchgelu, layer(w.fcprojw, l), layer(w.fcprojb, l), N, hidden, C);
     be.residualForward(residual3, residual2, projected);
     residual = residual3;
@@ -90,7 +90,7 @@ export function backward(
   { accumulate = false, weight = 1 }: BackwardOptions = {},
 ): void {
   const { B, T } = ws;
-  const { L, NH, C, V, Vp, hidden, epsilon } = p.config;
+  const { L, NH, C, V, Vp, hidden, epsilon, gelu } = p.config;
   const w = p.weights;
   const g = grads;
   const N = B * T;
@@ -135,13 +135,13 @@ export function backward(
       const stream = residual(l - 1);
       be.layernormForward(a.ln1, a.ln1mean, a.ln1rstd, stream, layer(w.ln1w, l), layer(w.ln1b, l), N, C, epsilon);
       be.layernormForward(a.ln2, a.ln2mean, a.ln2rstd, a.residual2, layer(w.ln2w, l), layer(w.ln2b, l), N, C, epsilon);
-      be.geluForward(a.fchgelu, a.fch);
+      be.geluForward(a.fchgelu, a.fch, gelu);
     }
 
     // The MLP. Its output was added to the residual stream, so its gradient is the stream's.
     be.matmulBackwardInput(dhidden, dresidual, fcprojw, N, hidden, C);
     be.matmulBackwardWeight(layer(g.fcprojw, l), layer(g.fcprojb, l), dresidual, a.fchgelu, N, hidden, C, accumulate);
-    be.geluBackward(dhidden, a.fch, dhidden);
+    be.geluBackward(dhidden, a.fch, dhidden, gelu);
     be.matmulBackwardInput(dchannels, dhidden, fcw, N, C, hidden);
     be.matmulBackwardWeight(layer(g.fcw, l), layer(g.fcb, l), dhidden, a.ln2, N, C, hidden, accumulate);
     be.layernormBackward(

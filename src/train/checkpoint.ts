@@ -5,7 +5,7 @@ import { InputError } from "../errors.ts";
 import { readModelHeader, writeModel } from "../format/model.ts";
 import { type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
-import type { OnChunk, ReadChunk } from "../format/tensors.ts";
+import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
 import type { TensorSet } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { type CheckpointInfo, formatCheckpointInfo, parseCheckpointInfo } from "./checkpoint-info.ts";
@@ -57,7 +57,9 @@ async function writeTensors(paths: CheckpointPaths, trainer: Trainer): Promise<C
   const { config, weights } = trainer.model.parameters;
   return {
     [nameOf(paths.state)]: await saveHashed(paths.state, (out) => writeState(out, trainer)),
-    [nameOf(paths.model)]: await saveHashed(paths.model, (out) => writeModel(out, config, readerOf(trainer, weights))),
+    [nameOf(paths.model)]: await saveHashed(paths.model, (out) =>
+      writeModel(out, streamOf(config, readerOf(trainer, weights))),
+    ),
   };
 }
 

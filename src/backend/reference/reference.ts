@@ -6,6 +6,7 @@ import {
   type Backend,
   type DeviceBuffer,
   type DType,
+  type GeluForm,
   type KVCache,
   sizeOf,
   type Tensor,
@@ -206,12 +207,12 @@ export class ReferenceBackend implements Backend {
     this.enqueue(() => attentionBackward(f32(dqkv), f32(dout), f32(qkv), f32(saved), shape));
   }
 
-  geluForward(out: Tensor, inp: Tensor): void {
-    this.enqueue(() => geluForward(f32(out), f32(inp)));
+  geluForward(out: Tensor, inp: Tensor, form: GeluForm): void {
+    this.enqueue(() => geluForward(f32(out), f32(inp), form));
   }
 
-  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor): void {
-    this.enqueue(() => geluBackward(f32(dinp), f32(inp), f32(dout)));
+  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor, form: GeluForm): void {
+    this.enqueue(() => geluBackward(f32(dinp), f32(inp), f32(dout), form));
   }
 
   residualForward(out: Tensor, a: Tensor, b: Tensor): void {

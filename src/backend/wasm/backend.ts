@@ -1,4 +1,4 @@
-import type { AdamWOptions, AttentionShape, Backend, KVCache, Tensor } from "../backend.ts";
+import type { AdamWOptions, AttentionShape, Backend, GeluForm, KVCache, Tensor } from "../backend.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
 import { SET_TILE } from "./kernels.ts";
 import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
@@ -135,12 +135,13 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("attentionBackward", ...addresses, B, T, C, NH);
   }
 
-  geluForward(out: Tensor, inp: Tensor): void {
-    this.run("geluForward", this.at(out), this.at(inp), out.size);
+  geluForward(out: Tensor, inp: Tensor, form: GeluForm): void {
+    this.run(form === "erf" ? "geluErfForward" : "geluForward", this.at(out), this.at(inp), out.size);
   }
 
-  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor): void {
-    this.run("geluBackward", this.at(dinp), this.at(inp), this.at(dout), dinp.size);
+  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor, form: GeluForm): void {
+    const kernel = form === "erf" ? "geluErfBackward" : "geluBackward";
+    this.run(kernel, this.at(dinp), this.at(inp), this.at(dout), dinp.size);
   }
 
   residualForward(out: Tensor, a: Tensor, b: Tensor): void {

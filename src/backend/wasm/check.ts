@@ -130,10 +130,13 @@ const others: Readonly<Record<string, Operation>> = {
     return [out, dqkv];
   },
   gelu: (backend, desk) => {
-    const [out, dinp, inp] = [desk.room(77), desk.room(77), desk.filled(77)];
-    backend.geluForward(out, inp);
-    backend.geluBackward(dinp, inp, desk.filled(77));
-    return [out, dinp];
+    const [inp, dout] = [desk.filled(77), desk.filled(77)];
+    return (["tanh", "erf"] as const).flatMap((form) => {
+      const [out, dinp] = [desk.room(77), desk.room(77)];
+      backend.geluForward(out, inp, form);
+      backend.geluBackward(dinp, inp, dout, form);
+      return [out, dinp];
+    });
   },
   residual: (backend, desk) => {
     const out = desk.room(77);

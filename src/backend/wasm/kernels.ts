@@ -20,6 +20,8 @@ export const kernelNames = [
   "embeddingForward",
   "fill",
   "geluBackward",
+  "geluErfBackward",
+  "geluErfForward",
   "geluForward",
   "layernormBackward",
   "layernormForward",
