@@ -33,7 +33,7 @@ const largeFrom = 512;
 
 export class FakeHub {
   readonly commit = "0123456789abcdef0123456789abcdef01234567";
-  /** Files by "USER/REPO/path". */
+  /** Files by "USER/REPO/path", those of data sets by "datasets/USER/REPO/path". */
   readonly files = new Map<string, Buffer>();
   /** All requests, the oldest first. */
   readonly asked: Asked[] = [];
@@ -83,10 +83,10 @@ export class FakeHub {
     const fault = this.fault(asked);
     if (fault?.kind === "status") return void response.writeHead(fault.status, fault.headers).end();
     if (host === "cdn") return this.#send(asked, asked.path.slice(1), response, fault);
-    const listing = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/(.+)$/.exec(asked.path);
-    if (listing) return this.#list(listing[1], listing[2], response);
+    const listing = /^\/api\/(?:models|(datasets\b))\/([^/]+\/[^/]+)\/revision\/(.+)$/.exec(asked.path);
+    if (listing) return this.#list(`${listing[1] ? "datasets/" : ""}${listing[2]}`, listing[3], response);
     const [, repository = "", revision = "", path = ""] =
-      /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(asked.path) ?? [];
+      /^\/((?:datasets\/)?[^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(asked.path) ?? [];
     const content = this.files.get(`${repository}/${path}`);
     if (!content || revision !== this.commit) return refuse(response, 404, "EntryNotFound");
     const common = { "x-repo-commit": this.commit, "accept-ranges": "bytes" };

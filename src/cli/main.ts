@@ -5,6 +5,7 @@ import { addBench } from "./bench.ts";
 import { addDebugState } from "./debug-state.ts";
 import { addDecode } from "./decode.ts";
 import { addEncode } from "./encode.ts";
+import { addEval } from "./eval.ts";
 import { examples } from "./examples.ts";
 import { addGenerate } from "./generate.ts";
 import { addInfo } from "./info.ts";
@@ -22,6 +23,7 @@ const commands = [
   addPrepare,
   addTrain,
   addGenerate,
+  addEval,
   addVerify,
   addDebugState,
   addEncode,

@@ -7,7 +7,15 @@ import { requireGpt2 } from "../format/huggingface-config.ts";
 import { HubClient } from "../hub/client.ts";
 import { checkRevision, repositoryOf } from "../hub/repository.ts";
 import { type HubSettings, hubSettings } from "../hub/settings.ts";
-import { cachedSnapshot, fetchSnapshot, type Plan, planSnapshot, weightsFile, weightsIndex } from "../hub/snapshot.ts";
+import {
+  cachedSnapshot,
+  fetchSnapshot,
+  type Plan,
+  planSnapshot,
+  type SnapshotEvents,
+  weightsFile,
+  weightsIndex,
+} from "../hub/snapshot.ts";
 import { bytes } from "./display/text.ts";
 import { PullProgress } from "./pull-progress.ts";
 
@@ -38,7 +46,10 @@ export async function pullModel(name: string, revision = "main", fromCache = fal
   const client = new HubClient(settings, say);
   try {
     const plan = await planSnapshot(client, repository, revision);
-    await download(client, name, plan);
+    await download(client, name, plan, async (file, path) => {
+      // Another architecture is refused before its weights are downloaded.
+      if (file.path === "config.json") await checkConfig(path);
+    });
     return await modelIn(plan.folder, repository, revision);
   } catch (error) {
     if (cached === undefined || !(error instanceof DownloadError)) throw error;
@@ -49,7 +60,13 @@ export async function pullModel(name: string, revision = "main", fromCache = fal
   }
 }
 
-async function download(client: HubClient, name: string, plan: Plan): Promise<void> {
+/** Downloads what a plan lists, after saying what that is. */
+export async function download(
+  client: HubClient,
+  name: string,
+  plan: Plan,
+  onFile: NonNullable<SnapshotEvents["onFile"]> = async () => {},
+): Promise<void> {
   const missing = plan.files.filter(({ cached }) => !cached);
   const total = missing.reduce((sum, { size }) => sum + size, 0);
   await requireRoom(client.settings.cache, total);
@@ -61,8 +78,7 @@ async function download(client: HubClient, name: string, plan: Plan): Promise<vo
       onWait: progress.onWait,
       async onFile(file, path) {
         progress.onFile(file);
-        // Another architecture is refused before its weights are downloaded.
-        if (file.path === "config.json") await checkConfig(path);
+        await onFile(file, path);
       },
     });
   } finally {

@@ -1,24 +1,27 @@
 import { InputError } from "../errors.ts";
 import type { HellaSwagExample } from "../format/hellaswag.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type JsonLine, textField } from "./jsonl.ts";
+import { type Item, textField } from "./items.ts";
+
+/** The fields of the original HellaSwag that are used. */
+export const hellaSwagFields = ["ctx", "endings", "label"];
 
 /**
  * An example of the original HellaSwag (fields `ctx`, `endings`, `label`) in tokens, as llm.c renders it: a space comes
  * before each ending. InputError names a field that is wrong.
  */
-export function hellaSwagExample(line: JsonLine, tokenizer: Tokenizer): HellaSwagExample {
-  const { endings, label } = line.value;
+export function hellaSwagExample(item: Item, tokenizer: Tokenizer): HellaSwagExample {
+  const { endings, label } = item.value;
   const wrong = (field: string, expected: string) =>
     new InputError(
-      `${line.name}: "${field}" is ${JSON.stringify(line.value[field])?.slice(0, 60) ?? "missing"}, expected ${expected}.`,
+      `${item.name}: "${field}" is ${JSON.stringify(item.value[field])?.slice(0, 60) ?? "missing"}, expected ${expected}.`,
     );
   if (!isTexts(endings)) throw wrong("endings", "four texts");
   // Parquet has it as a text. Of the test split, labels are not published.
   const number = label === "" ? Number.NaN : Number(label);
   if (![0, 1, 2, 3].includes(number))
     throw wrong("label", "0 to 3 (the test split has none: use the validation split)");
-  const context = tokenizer.encode(textField(line, "ctx"));
+  const context = tokenizer.encode(textField(item, "ctx"));
   if (context.length === 0) throw wrong("ctx", "a text that is not empty");
   return { context, endings: endings.map((ending) => tokenizer.encode(` ${ending}`)), label: Number(label) };
 }

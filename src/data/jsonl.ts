@@ -1,18 +1,13 @@
 import { InputError } from "../errors.ts";
 import type { ByteStream } from "../platform/platform.ts";
+import type { Item } from "./items.ts";
 import { readText } from "./text.ts";
-
-/** One line of a .jsonl file: an object, and what to call it in messages. */
-export interface JsonLine {
-  readonly name: string;
-  readonly value: Readonly<Record<string, unknown>>;
-}
 
 /** No document is near this; it keeps a file without line ends from filling memory. */
 const longestLine = 64 << 20;
 
 /** The objects of a .jsonl file, one a line; empty lines are passed over. InputError says which line is none. */
-export async function* readJsonl(stream: ByteStream, onBytes?: (bytes: Uint8Array) => void): AsyncGenerator<JsonLine> {
+export async function* readJsonl(stream: ByteStream, onBytes?: (bytes: Uint8Array) => void): AsyncGenerator<Item> {
   let rest = "";
   let line = 0;
   for await (const text of readText(stream, onBytes)) {
@@ -31,7 +26,7 @@ export async function* readJsonl(stream: ByteStream, onBytes?: (bytes: Uint8Arra
   if (rest.trim() !== "") yield parse(`${stream.name}, line ${line + 1}`, rest);
 }
 
-function parse(name: string, content: string): JsonLine {
+function parse(name: string, content: string): Item {
   let value: unknown;
   try {
     value = JSON.parse(content);
@@ -42,13 +37,4 @@ function parse(name: string, content: string): JsonLine {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new InputError(`${name} holds ${content.trim().slice(0, 40)}, expected an object in braces.`);
   return { name, value: { ...value } };
-}
-
-/** A field that holds a text; InputError names the fields that there are. */
-export function textField({ name, value }: JsonLine, field: string): string {
-  const text = value[field];
-  if (typeof text === "string") return text;
-  const fields = Object.keys(value).slice(0, 12).join(", ") || "none";
-  const found = text === undefined ? "is missing" : `is ${JSON.stringify(text)?.slice(0, 40)}, no text`;
-  throw new InputError(`${name}: the field "${field}" ${found}. Its fields are: ${fields}.`);
 }

@@ -5,6 +5,8 @@
  *     models--USER--REPO/snapshots/COMMIT/config.json a link to ../../blobs/ETAG
  *     models--USER--REPO/blobs/ETAG                   the content, whole and verified
  *     models--USER--REPO/blobs/ETAG.incomplete        what has come of it so far
+ *
+ * Data sets are in datasets--USER--REPO, laid out alike.
  */
 import { randomBytes } from "node:crypto";
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
@@ -12,12 +14,15 @@ import { dirname, join, relative } from "node:path";
 import { errorCode, explained } from "../platform/node-errors.ts";
 import type { RemoteFile } from "./repository.ts";
 
-/** A model's folder in the cache. */
-export class ModelCache {
+/** What a repository of the hub holds. */
+export type RepositoryKind = "model" | "dataset";
+
+/** A repository's folder in the cache. */
+export class RepositoryCache {
   readonly folder: string;
 
-  constructor(cache: string, repository: string) {
-    this.folder = join(cache, `models--${repository.replaceAll("/", "--")}`);
+  constructor(cache: string, repository: string, kind: RepositoryKind) {
+    this.folder = join(cache, `${kind}s--${repository.replaceAll("/", "--")}`);
   }
 
   blob(etag: string): string {

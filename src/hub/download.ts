@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { DownloadError } from "../errors.ts";
 import { explain } from "../platform/node-errors.ts";
 import type { LockOwner } from "../platform/platform.ts";
-import { ModelCache, sizeOf } from "./cache.ts";
+import { RepositoryCache, sizeOf } from "./cache.ts";
 import { chunksOf, type HubClient, type HubResponse } from "./client.ts";
 import { incomplete, PartialFile } from "./partial.ts";
 import { TemporaryError } from "./refusal.ts";
@@ -27,7 +27,7 @@ export async function downloadFile(
   onBytes: OnBytes = () => {},
   onWait: OnWait = () => {},
 ): Promise<string> {
-  const cache = new ModelCache(client.settings.cache, file.repository);
+  const cache = new RepositoryCache(client.settings.cache, file.repository, file.kind);
   const blob = cache.blob(file.etag);
   let waiting = false;
   while (!(await cache.has(file))) {
@@ -45,7 +45,7 @@ export async function downloadFile(
 
 async function complete(
   client: HubClient,
-  cache: ModelCache,
+  cache: RepositoryCache,
   file: RemoteFile,
   partial: PartialFile,
   onBytes: OnBytes,

@@ -1,5 +1,6 @@
-/** Models on the hub: their names, their files, and what the hub tells of each file before it is downloaded. */
+/** Models and data sets on the hub: their names, their files, and what the hub tells of each file before it is downloaded. */
 import { DownloadError, UsageError } from "../errors.ts";
+import type { RepositoryKind } from "./cache.ts";
 import { chunksOf, type HubClient, type HubResponse } from "./client.ts";
 
 /** The published GPT-2s, which the hub also knows without their owner. */
@@ -35,8 +36,13 @@ export interface Listing {
 }
 
 /** The commit that a revision stands for now, and its files. */
-export async function listFiles(client: HubClient, repository: string, revision: string): Promise<Listing> {
-  const url = client.url(`api/models/${repository}/revision/${encodeURIComponent(revision)}`);
+export async function listFiles(
+  client: HubClient,
+  repository: string,
+  revision: string,
+  kind: RepositoryKind = "model",
+): Promise<Listing> {
+  const url = client.url(`api/${kind}s/${repository}/revision/${encodeURIComponent(revision)}`);
   const what = `${repository} (${revision})`;
   const json = await client.persist(async () => parse(await textOf(await client.request(url, { what })), url.host));
   const { sha, siblings } = json;
@@ -77,6 +83,7 @@ function noHub(host: string): DownloadError {
 }
 
 export interface RemoteFile {
+  readonly kind: RepositoryKind;
   readonly repository: string;
   readonly commit: string;
   readonly path: string;
@@ -92,8 +99,10 @@ export async function describeFile(
   repository: string,
   commit: string,
   path: string,
+  kind: RepositoryKind = "model",
 ): Promise<RemoteFile> {
-  const url = client.url(`${repository}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`);
+  const place = kind === "model" ? repository : `datasets/${repository}`;
+  const url = client.url(`${place}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`);
   const response = await client.persist(async () => {
     const response = await client.request(url, {
       method: "HEAD",
@@ -107,5 +116,5 @@ export async function describeFile(
   const etag = (response.header("x-linked-etag") ?? response.header("etag") ?? "").replace(/^W\/|"/g, "");
   const size = Number(response.header("x-linked-size") ?? response.header("content-length") ?? Number.NaN);
   if (!/^[\w-]{1,128}$/.test(etag) || !Number.isSafeInteger(size) || size < 0) throw noHub(url.host);
-  return { repository, commit, path, url, size, etag };
+  return { kind, repository, commit, path, url, size, etag };
 }

@@ -1,7 +1,7 @@
-/** The files of a model that llm-ts has a use for: what there is to download, and where they are afterwards. */
+/** The files of a model or data set that llm-ts has a use for: what there is to download, and where they are afterwards. */
 import { InputError } from "../errors.ts";
 import type { LockOwner } from "../platform/platform.ts";
-import { ModelCache } from "./cache.ts";
+import { RepositoryCache, type RepositoryKind } from "./cache.ts";
 import type { HubClient } from "./client.ts";
 import { downloadFile, type OnBytes } from "./download.ts";
 import { describeFile, listFiles, type RemoteFile } from "./repository.ts";
@@ -19,8 +19,9 @@ const described = [
   "merges.txt",
 ];
 
-/** What is to be downloaded of a model. */
+/** What is to be downloaded of a repository. */
 export interface Plan {
+  readonly kind: RepositoryKind;
   readonly repository: string;
   readonly revision: string;
   readonly commit: string;
@@ -36,14 +37,48 @@ export interface PlannedFile extends RemoteFile {
 
 /** Asks the hub what a model consists of. InputError when it has no weights that llm-ts reads. */
 export async function planSnapshot(client: HubClient, repository: string, revision: string): Promise<Plan> {
-  const cache = new ModelCache(client.settings.cache, repository);
-  const { commit, files: names } = await listFiles(client, repository, revision);
+  const { commit, files } = await listFiles(client, repository, revision);
+  return plan(client, "model", { repository, revision, commit }, chosen(files, repository));
+}
+
+/**
+ * Asks the hub for the files of a data set: those that the first of the `wanted` patterns matches, if any, in order of
+ * their names. InputError when none does.
+ */
+export async function planDataset(client: HubClient, repository: string, wanted: readonly RegExp[]): Promise<Plan> {
+  const revision = "main";
+  const { commit, files } = await listFiles(client, repository, revision, "dataset");
+  const paths = firstMatching(files, wanted);
+  if (paths.length === 0)
+    throw new InputError(
+      `${repository} on the hub has no file that llm-ts expects there: it was changed. Download the data by hand, and ` +
+        "name the file.",
+    );
+  return plan(client, "dataset", { repository, revision, commit }, paths);
+}
+
+function firstMatching(files: readonly string[], wanted: readonly RegExp[]): string[] {
+  for (const pattern of wanted) {
+    const found = files.filter((path) => pattern.test(path)).sort();
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+async function plan(
+  client: HubClient,
+  kind: RepositoryKind,
+  place: Pick<Plan, "repository" | "revision" | "commit">,
+  paths: readonly string[],
+): Promise<Plan> {
+  const { repository, commit } = place;
+  const cache = new RepositoryCache(client.settings.cache, repository, kind);
   const files: PlannedFile[] = [];
-  for (const path of chosen(names, repository)) {
-    const file = await describeFile(client, repository, commit, path);
+  for (const path of paths) {
+    const file = await describeFile(client, repository, commit, path, kind);
     files.push({ ...file, cached: await cache.has(file) });
   }
-  return { repository, revision, commit, folder: cache.snapshot(commit), files };
+  return { kind, ...place, folder: cache.snapshot(commit), files };
 }
 
 export interface SnapshotEvents {
@@ -65,7 +100,7 @@ export async function fetchSnapshot(client: HubClient, plan: Plan, events: Snaps
     );
     await events.onFile?.(file, path);
   }
-  await new ModelCache(client.settings.cache, plan.repository).setCommit(plan.revision, plan.commit);
+  await new RepositoryCache(client.settings.cache, plan.repository, plan.kind).setCommit(plan.revision, plan.commit);
 }
 
 /** The folder of a model that is in the cache with all its weights; undefined when it is not. */
@@ -74,11 +109,23 @@ export async function cachedSnapshot(
   repository: string,
   revision: string,
 ): Promise<string | undefined> {
-  const cache = new ModelCache(cacheFolder, repository);
+  const cache = new RepositoryCache(cacheFolder, repository, "model");
   const commit = await cache.commitOf(revision);
   if (commit === undefined) return undefined;
   const files = await cache.files(commit);
   return files.includes("config.json") && weightsOf(files).length > 0 ? cache.snapshot(commit) : undefined;
+}
+
+/** The files of a data set that are in the cache, as `planDataset` would choose them; none when they are not. */
+export async function cachedDataset(
+  cacheFolder: string,
+  repository: string,
+  wanted: readonly RegExp[],
+): Promise<string[]> {
+  const cache = new RepositoryCache(cacheFolder, repository, "dataset");
+  const commit = await cache.commitOf("main");
+  if (commit === undefined) return [];
+  return firstMatching(await cache.files(commit), wanted).map((path) => `${cache.snapshot(commit)}/${path}`);
 }
 
 function chosen(names: readonly string[], repository: string): string[] {

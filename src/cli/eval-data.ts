@@ -1,0 +1,115 @@
+/** What `llm-ts eval` scores a model on, read from the files that its arguments name. */
+import { platform } from "#platform";
+import { inFolder, readDataset } from "../data/dataset.ts";
+import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
+import { readItems, textField } from "../data/items.ts";
+import { readText } from "../data/text.ts";
+import { InputError } from "../errors.ts";
+import type { TokenSequence } from "../eval/loss.ts";
+import { type HellaSwagExample, readHellaSwag } from "../format/hellaswag.ts";
+import { identify } from "../format/identify.ts";
+import { openTokenFile } from "../format/tokens.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { datasetFiles, hubDatasets } from "./dataset-files.ts";
+
+/** A sequence that may be a file which has to be closed. */
+export type OpenSequence = TokenSequence & { close(): Promise<void> };
+
+/** The token files and texts that `inputs` name; `tokenizer` gives the model's, which only texts need. */
+export async function openSequences(
+  inputs: readonly string[],
+  headerless: boolean,
+  tokenizer: () => Tokenizer,
+): Promise<OpenSequence[]> {
+  const opened: OpenSequence[] = [];
+  try {
+    for (const input of inputs) {
+      const found = input === "-" ? [input] : await filesOf(input);
+      for (const path of found) opened.push(await openSequence(path, headerless, tokenizer));
+    }
+    return opened;
+  } catch (error) {
+    for (const sequence of opened) await sequence.close();
+    throw error;
+  }
+}
+
+async function filesOf(input: string): Promise<string[]> {
+  if ((await platform.pathKind(input)) !== "folder") {
+    const files = await platform.listFiles(input);
+    if (files.length > 0) return files;
+    throw new InputError(`${input} does not exist. Name a token file, a text, or a folder that llm-ts prepare wrote.`);
+  }
+  const val = (await readDataset(input))?.val;
+  if (val) return [inFolder(input, val.file)];
+  const files = await platform.listFiles(inFolder(input, "*val*.bin"));
+  if (files.length > 0) return files;
+  throw new InputError(`${input} holds no validation data. Name the file in it that is to be scored.`);
+}
+
+async function openSequence(path: string, headerless: boolean, tokenizer: () => Tokenizer): Promise<OpenSequence> {
+  if (path === "-") return encoded(path, tokenizer());
+  const source = await platform.openSource(path);
+  const format = headerless ? "tokens" : await identify(source);
+  if (format === "tokens" || format === "tokens32") return openTokenFile(source, { headerless });
+  await source.close();
+  if (format === "hellaswag") throw new InputError(`${path} is a HellaSwag file: give it with --hellaswag ${path}`);
+  if (format !== undefined && format !== "json")
+    throw new InputError(`${path} is neither a token file nor a text, but of llm.c's or Hugging Face's other formats.`);
+  return encoded(path, tokenizer());
+}
+
+/** A text as tokens in memory: two bytes or four for each. */
+async function encoded(path: string, tokenizer: Tokenizer): Promise<OpenSequence> {
+  const stream = tokenizer.encodeStream();
+  const pieces: Int32Array[] = [];
+  const text = await platform.openStream(path);
+  for await (const piece of readText(text)) pieces.push(Int32Array.from(stream.push(piece)));
+  pieces.push(Int32Array.from(stream.end()));
+  const tokens = new Int32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let count = 0;
+  for (const piece of pieces) {
+    tokens.set(piece, count);
+    count += piece.length;
+  }
+  const read = async (start: number, length: number) => tokens.subarray(start, start + length);
+  return { name: text.name, count, read, close: async () => {} };
+}
+
+/** HellaSwag's examples: of the file that is given, else of the one on the hub. */
+export async function hellaSwagExamples(
+  file: string | true,
+  limit: number,
+  tokenizer: () => Tokenizer,
+): Promise<HellaSwagExample[]> {
+  const files = file === true ? await datasetFiles(hubDatasets.hellaswag) : [file];
+  const examples: HellaSwagExample[] = [];
+  for (const path of files) {
+    if (path.endsWith(".bin")) return readBin(path, limit);
+    for await (const item of readItems(path, hellaSwagFields)) {
+      if (examples.length === limit) return examples;
+      examples.push(hellaSwagExample(item, tokenizer()));
+    }
+  }
+  return examples;
+}
+
+async function readBin(path: string, limit: number): Promise<HellaSwagExample[]> {
+  const source = await platform.openSource(path);
+  try {
+    return await readHellaSwag(source, limit);
+  } finally {
+    await source.close();
+  }
+}
+
+/** LAMBADA's texts: of the file that is given, else of the one on the hub. */
+export async function lambadaTexts(file: string | true, limit: number): Promise<string[]> {
+  const texts: string[] = [];
+  for (const path of file === true ? await datasetFiles(hubDatasets.lambada) : [file])
+    for await (const item of readItems(path, ["text"])) {
+      if (texts.length === limit) return texts;
+      texts.push(textField(item, "text"));
+    }
+  return texts;
+}
