@@ -16,7 +16,7 @@
  * Everything that can go wrong is an LlmError with a message made for people.
  */
 export { GPT2 } from "./api/gpt2.ts";
-export type { CreateOptions, GenerateOptions, ModelOptions } from "./api/options.ts";
+export type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./api/options.ts";
 export type { Backend, Tensor } from "./backend/backend.ts";
 export { type BackendName, backendNames, createBackend } from "./backend/create.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
@@ -32,7 +32,9 @@ export {
   type NotFiniteTensor,
   UsageError,
 } from "./errors.ts";
+export type { TokenLogprob } from "./generate/logprobs.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
+export type { EndEvent, FinishReason, GenerateEvent, TokenEvent } from "./generate/samples.ts";
 export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";
 export { type MemoryPlan, memoryNeeded } from "./model/memory.ts";
 export {

@@ -2,17 +2,16 @@ import { type Backend, view } from "../backend/backend.ts";
 import { createBackend } from "../backend/create.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { type ReadChunk, streamOf } from "../format/tensors.ts";
-import { continueTokens } from "../generate/generate.ts";
-import { Sampler } from "../generate/sampler.ts";
+import type { GenerateEvent } from "../generate/samples.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
 import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
 import { allocTensorSet, type Parameters } from "../model/parameters.ts";
-import { allocDecodeWorkspace, freeWorkspace } from "../model/workspace.ts";
-import { TextStream, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { generateSamples } from "./generation.ts";
 import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
-import type { CreateOptions, GenerateOptions, ModelOptions } from "./options.ts";
+import type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./options.ts";
 
 /** A GPT-2 model in a backend's memory: loaded from a file or made afresh, to be trained, sampled and saved. */
 export class GPT2 {
@@ -101,14 +100,8 @@ export class GPT2 {
    * Leaving the loop early, or `signal`, ends it.
    */
   async *generate(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string, void, undefined> {
-    const tokenizer = this.requireTokenizer();
-    const stream = new TextStream(tokenizer);
-    for await (const token of this.generateTokens(tokenizer.encode(prompt), options)) {
-      const piece = stream.push(token);
-      if (piece !== "") yield piece;
-    }
-    const rest = stream.end();
-    if (rest !== "") yield rest;
+    this.requireTokenizer();
+    for await (const { text } of this.generateSamples(prompt, options)) if (text !== "") yield text;
   }
 
   /**
@@ -120,23 +113,18 @@ export class GPT2 {
     prompt: readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
-    const { backend, config, parameters } = this;
-    const { maxTokens = 64, signal } = options;
-    if (!Number.isSafeInteger(maxTokens) || maxTokens < 0)
-      throw new UsageError(`maxTokens is ${maxTokens}, expected a whole number, 0 or more.`);
-    const sampler = new Sampler(options);
-    const strange = prompt.find((token) => !(Number.isInteger(token) && token >= 0 && token < config.V));
-    if (strange !== undefined)
-      throw new InputError(`The prompt holds token ${strange}, and the model knows 0 to ${config.V - 1}.`);
-    const tokens = prompt.length > 0 ? prompt : [this.startToken];
-    const S = Math.min(config.maxT, tokens.length + maxTokens);
-    requireMemory(backend, config, { decode: { S } });
-    const workspace = allocDecodeWorkspace(backend, config, S);
-    try {
-      yield* continueTokens(backend, parameters, workspace, tokens, { maxTokens, sampler, signal });
-    } finally {
-      await freeWorkspace(backend, workspace);
-    }
+    for await (const event of this.generateSamples(prompt, options)) if (event.type === "token") yield event.token;
+  }
+
+  /**
+   * Continues a text or a sequence of tokens several times, all samples together: each step yields a token of every
+   * sample that has not ended, and why one has. With `logprobs`, how probable the model held each token.
+   */
+  generateSamples(
+    prompt: string | readonly number[],
+    options: SampleOptions = {},
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
+    return generateSamples(this, prompt, options);
   }
 
   /**

@@ -27,6 +27,22 @@ export interface CreateOptions extends ModelOptions {
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to write; default 64. */
   readonly maxTokens?: number;
+  /** Strings at which a text ends; they are not part of it. They are found across tokens. */
+  readonly stop?: string | readonly string[];
+  /** Goes on after the tokenizer's end-of-text token, as training texts do; default false: it ends the text. */
+  readonly pastEnd?: boolean;
+  /**
+   * Writes what llm.c's train_gpt2.c would: its random numbers, every position computed again for each token, nothing
+   * stops. No other way of choosing can be set, and prompt and tokens have to fit maxT. Default false.
+   */
+  readonly llmc?: boolean;
   /** Ends the text after the token under way, without an error. */
   readonly signal?: AbortSignal;
+}
+
+export interface SampleOptions extends GenerateOptions {
+  /** Texts to write, computed together; default 1. Number i, from 0, is the one that seed + i writes alone. */
+  readonly samples?: number;
+  /** Tell each token's logarithm of probability, and those of that many of the best; default undefined: none. */
+  readonly logprobs?: number;
 }

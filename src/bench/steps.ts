@@ -2,7 +2,7 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import type { Batch } from "../data/loader.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
-import { backward, decode, forward, gradientNorm, update } from "../model/gpt2.ts";
+import { backward, decodeStep, forward, gradientNorm, update } from "../model/gpt2.ts";
 import { allocTensorSet } from "../model/parameters.ts";
 import { allocDecodeWorkspace, allocTrainWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "../train/options.ts";
@@ -92,7 +92,7 @@ const WRITTEN = 48;
 export function generationContender(model: GPT2): Contender {
   const msOfAToken = async () => {
     let first: number | undefined;
-    for await (const _token of model.generateTokens([0], { maxTokens: WRITTEN + 1, temperature: 0 }))
+    for await (const _token of model.generateTokens([0], { maxTokens: WRITTEN + 1, temperature: 0, pastEnd: true }))
       first ??= performance.now();
     return (performance.now() - (first ?? 0)) / WRITTEN;
   };
@@ -134,7 +134,7 @@ export function callsOfStep(config: GPT2Config, B: number, T: number): Call[] {
 export function callsOfToken(config: GPT2Config): Call[] {
   return callsOf((be) => {
     const workspace = allocDecodeWorkspace(be, config);
-    decode(be, { config, weights: allocTensorSet(be, config) }, workspace, 1, WRITTEN / 2);
+    decodeStep(be, { config, weights: allocTensorSet(be, config) }, workspace, WRITTEN / 2);
   });
 }
 

@@ -1,26 +1,33 @@
 import { platform } from "#platform";
 import { GPT2 } from "../api/gpt2.ts";
-import type { GenerateOptions } from "../api/options.ts";
+import type { SampleOptions } from "../api/options.ts";
 import { readText } from "../data/text.ts";
-import { TextStream } from "../tokenizer/tokenizer.ts";
-import { paintFor } from "./display/paint.ts";
-import { printable, short } from "./display/text.ts";
+import { InputError, UsageError } from "../errors.ts";
 import type { GenerateFlags } from "./generate.ts";
+import { type Prompt, printJson, printText } from "./generate-output.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
 
 /** What `llm-ts generate` does. */
 export async function generate(argument: string | undefined, flags: GenerateFlags): Promise<void> {
+  requireTogether(argument, flags);
   const interrupt = new Interrupt();
-  const prompt = argument === "-" ? await standardInput() : (argument ?? "");
+  const text = argument === "-" ? await standardInput() : (argument ?? "");
   const { backend, threads, revectorize, kernel } = flags;
   const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
   try {
+    const options = optionsOf(flags);
+    if (flags.interactive) {
+      interrupt.dispose();
+      const { converse } = await import("./generate-interactive.ts");
+      await converse(model, text, options);
+      return;
+    }
     interrupt.finishFirst(() => {});
-    const { tokens: maxTokens, temperature, topK, topP, seed } = flags;
-    const options = { maxTokens, temperature, topK, topP, seed, signal: interrupt.signal };
-    if (flags.json) await printJson(model, prompt, options);
-    else await printText(model, prompt, options);
+    const prompt = promptOf(model, text);
+    remarkOnLength(model, prompt.tokens.length, flags);
+    if (flags.json) await printJson(model, prompt, { ...options, signal: interrupt.signal });
+    else await printText(model, prompt, { ...options, signal: interrupt.signal });
   } finally {
     await model.dispose();
     interrupt.dispose();
@@ -28,39 +35,41 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   if (interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
 }
 
-async function printText(model: GPT2, prompt: string, options: GenerateOptions): Promise<void> {
-  const { stdout, stderr } = process;
-  const tokenizer = model.requireTokenizer();
-  const promptTokens = tokenizer.encode(prompt);
-  // A file gets every character; a terminal none that would change more than the text.
-  const shown = stdout.isTTY ? printable : (text: string) => text;
-  stdout.write(paintFor(stdout).bold(shown(prompt)));
-  const stream = new TextStream(tokenizer);
-  const start = performance.now();
-  let count = 0;
-  let last = prompt;
-  const print = (text: string) => {
-    if (text === "") return;
-    last = text;
-    stdout.write(shown(text));
-  };
-  for await (const token of model.generateTokens(promptTokens, options)) {
-    count++;
-    print(stream.push(token));
-  }
-  print(stream.end());
-  if (!last.endsWith("\n")) stdout.write("\n");
-  const speed = short((1000 * count) / (performance.now() - start));
-  if (stderr.isTTY) stderr.write(paintFor(stderr).dim(`${count} tokens, ${speed} a second\n`));
+function optionsOf(flags: GenerateFlags): SampleOptions {
+  const { tokens: maxTokens, llmcSampling: llmc, json, logprobs } = flags;
+  const { temperature, topK, topP, minP, repetitionPenalty, seed, samples, stop, pastEnd } = flags;
+  const choice = { temperature, topK, topP, minP, repetitionPenalty, seed };
+  return { ...choice, maxTokens, samples, stop, pastEnd, llmc, logprobs: json ? (logprobs ?? 0) : undefined };
 }
 
-async function printJson(model: GPT2, prompt: string, options: GenerateOptions): Promise<void> {
-  // Without a prompt there is nothing to encode, and tokens are a result too.
-  const promptTokens = prompt === "" ? [] : model.requireTokenizer().encode(prompt);
-  const tokens: number[] = [];
-  for await (const token of model.generateTokens(promptTokens, options)) tokens.push(token);
-  const text = model.tokenizer?.decode(tokens) ?? "";
-  process.stdout.write(`${JSON.stringify({ prompt, promptTokens, text, tokens })}\n`);
+function requireTogether(argument: string | undefined, { interactive, json, logprobs, samples }: GenerateFlags): void {
+  if (logprobs !== undefined && !json) throw new UsageError("--logprobs is told in JSON only: add --json.");
+  if (!interactive) return;
+  if (json || samples > 1) throw new UsageError("--interactive writes one text at a time: leave --json and --samples.");
+  if (argument === "-") throw new UsageError('--interactive reads commands from standard input: "-" cannot be, too.');
+}
+
+/** The prompt's tokens: of a text, or, where no tokenizer can read one, the ids that it lists. */
+function promptOf(model: GPT2, text: string): Prompt {
+  if (model.tokenizer) return { text, tokens: text === "" ? [] : model.tokenizer.encode(text) };
+  const words = text.split(/[\s,]+/).filter((word) => word !== "");
+  const strange = words.find((word) => !/^\d+$/.test(word));
+  if (strange === undefined) return { text, tokens: words.map(Number) };
+  throw new InputError(
+    `This model has no tokenizer, so a prompt has to be token ids, and "${strange}" is none. Give ids from 0 to ` +
+      `${model.config.V - 1} with spaces between them, or put the model's tokenizer.bin beside its file.`,
+  );
+}
+
+/** Says, where it is so, that the model will not see everything. */
+function remarkOnLength({ config: { maxT } }: GPT2, length: number, { tokens, llmcSampling }: GenerateFlags): void {
+  if (llmcSampling || length + tokens <= maxT) return;
+  const what =
+    length > maxT
+      ? `The prompt has ${length} tokens and the model ${maxT} positions: it sees the last ${maxT}.`
+      : `Prompt and new tokens are ${length + tokens}, and the model has ${maxT} positions: when they are full it ` +
+        "forgets the older half.";
+  process.stderr.write(`note: ${what}\n`);
 }
 
 /** All of standard input, without the line break at its end. */

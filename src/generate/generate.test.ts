@@ -1,23 +1,34 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { collect, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { createBackend } from "../backend/create.ts";
+import { backendNames, createBackend } from "../backend/create.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
 import { allocDecodeWorkspace, allocLossWorkspace, freeWorkspace } from "../model/workspace.ts";
 import { continueTokens } from "./generate.ts";
-import { Sampler } from "./sampler.ts";
+import { Sampler, type SamplingOptions } from "./sampler.ts";
 
 const maxT = 21;
 
-let model: GPT2;
+const models = new Map<string, GPT2>();
+const modelOn = (backend: string): GPT2 => {
+  const model = models.get(backend);
+  if (!model) throw new Error(`no model on ${backend}`);
+  return model;
+};
+
 beforeAll(async () => {
-  model = await randomModel(await createBackend("reference"), makeConfig({ maxT, V: 37, L: 2, NH: 2, C: 24 }));
+  for (const name of backendNames) {
+    const backend = await createBackend(name, { threads: 2 });
+    models.set(name, await randomModel(backend, makeConfig({ maxT, V: 37, L: 2, NH: 2, C: 24 })));
+  }
 });
-afterAll(() => model.dispose());
+afterAll(async () => {
+  for (const { backend } of models.values()) await backend.dispose();
+});
 
 /** The logits of what follows `sequence`, computed from scratch, without a cache. */
-async function logitsAfter(sequence: readonly number[]): Promise<Float32Array> {
+async function logitsAfter(model: GPT2, sequence: readonly number[]): Promise<Float32Array> {
   const { backend, config, parameters } = model;
   const ws = allocLossWorkspace(backend, config, 1, sequence.length);
   const out = backend.alloc([sequence.length, config.Vp]);
@@ -31,13 +42,18 @@ async function logitsAfter(sequence: readonly number[]): Promise<Float32Array> {
 }
 
 /** What `continueTokens` promises, without a cache: when maxT positions are full, the older half is forgotten. */
-async function recompute(prompt: readonly number[], maxTokens: number): Promise<number[]> {
-  const sampler = new Sampler();
+async function recompute(
+  model: GPT2,
+  prompt: readonly number[],
+  maxTokens: number,
+  options: SamplingOptions = {},
+): Promise<number[]> {
+  const sampler = new Sampler(options);
   let context = prompt.slice(-maxT);
   const written: number[] = [];
   for (let n = 0; n < maxTokens; n++) {
     if (context.length > maxT) context = context.slice(-Math.ceil(maxT / 2));
-    const token = sampler.next(await logitsAfter(context), 37);
+    const token = sampler.next(await logitsAfter(model, context), 37);
     written.push(token);
     context = [...context, token];
   }
@@ -46,27 +62,51 @@ async function recompute(prompt: readonly number[], maxTokens: number): Promise<
 
 const promptOf = (length: number) => Array.from({ length }, (_, i) => (i * 11 + 3) % 37);
 
-describe("a cache of keys and values changes nothing", () => {
-  test.each(Array.from({ length: maxT }, (_, i) => i + 1))("prompt of %i tokens", async (length) => {
-    const prompt = promptOf(length);
+describe.each(backendNames)("a cache of keys and values changes nothing: %s", (backendName) => {
+  const lengths = Array.from({ length: maxT }, (_, i) => i + 1);
+
+  test.each(lengths)("prompt of %i tokens, greedy and sampled", async (length) => {
+    const model = modelOn(backendName);
     const maxTokens = maxT - length + 1;
-    const written = await collect(model.generateTokens(prompt, { maxTokens }));
-    expect(written).toEqual(await recompute(prompt, maxTokens));
+    for (const options of [{ temperature: 0 }, { seed: 7 }]) {
+      const written = await collect(model.generateTokens(promptOf(length), { maxTokens, ...options }));
+      expect(written).toEqual(await recompute(model, promptOf(length), maxTokens, options));
+    }
   });
 
   test.each([1, 2, 5, 20, 64])("prompt in pieces of %i", async (T) => {
+    const model = modelOn(backendName);
     const { backend, config, parameters } = model;
-    const ws = allocDecodeWorkspace(backend, config, maxT, T);
+    const ws = allocDecodeWorkspace(backend, config, maxT, 1, T);
     const options = { maxTokens: 9, sampler: new Sampler() };
     const written = await collect(continueTokens(backend, parameters, ws, promptOf(13), options));
-    expect(written).toEqual(await recompute(promptOf(13), 9));
+    expect(written).toEqual(await recompute(model, promptOf(13), 9));
     await freeWorkspace(backend, ws);
   });
 
   test.each([1, 20, 21, 22, 50])("past the last position, from a prompt of %i tokens", async (length) => {
-    const prompt = promptOf(length);
-    const written = await collect(model.generateTokens(prompt, { maxTokens: 40 }));
-    expect(written).toEqual(await recompute(prompt, 40));
+    const model = modelOn(backendName);
+    const written = await collect(model.generateTokens(promptOf(length), { maxTokens: 40 }));
+    expect(written).toEqual(await recompute(model, promptOf(length), 40));
+  });
+
+  test("llm.c's way gives the same tokens", async () => {
+    const options = { maxTokens: 10, seed: 5 };
+    const model = modelOn(backendName);
+    const written = await collect(model.generateTokens(promptOf(4), { ...options, llmc: true }));
+    expect(written).toEqual(await collect(model.generateTokens(promptOf(4), options)));
+  });
+
+  test.each([
+    ["1 token", 1, 12],
+    ["9 tokens, past the last position", 9, 40],
+  ])("each of 11 samples, two batches, is what its seed gives alone: %s", async (_, length, maxTokens) => {
+    const model = modelOn(backendName);
+    const samples: number[][] = Array.from({ length: 11 }, () => []);
+    for await (const event of model.generateSamples(promptOf(length), { maxTokens, samples: 11, seed: 3 }))
+      if (event.type === "token") samples[event.sample].push(event.token);
+    for (const [i, written] of samples.entries())
+      expect(written).toEqual(await collect(model.generateTokens(promptOf(length), { maxTokens, seed: 3 + i })));
   });
 });
 
@@ -79,7 +119,7 @@ test("a model of one position sees one token", async () => {
 test("a signal ends the text after the token under way", async () => {
   const controller = new AbortController();
   const written: number[] = [];
-  for await (const token of model.generateTokens([1], { maxTokens: 100, signal: controller.signal })) {
+  for await (const token of modelOn("reference").generateTokens([1], { maxTokens: 100, signal: controller.signal })) {
     written.push(token);
     if (written.length === 3) controller.abort();
   }

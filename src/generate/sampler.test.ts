@@ -72,6 +72,9 @@ describe("top-k and top-p", () => {
     ["topP 0.84", { topP: 0.84 }, [1, 2, 3]],
     ["topP 1", { topP: 1 }, [0, 1, 2, 3, 4]],
     ["a tiny topP still leaves one", { topP: 1e-9 }, [1]],
+    ["minP 0.3 of the best", { minP: 0.3 }, [1, 2, 3]],
+    ["minP 1", { minP: 1 }, [1]],
+    ["minP works on what topK left", { topK: 2, minP: 0.1 }, [1, 3]],
     ["topP works on what topK left", { topK: 3, topP: 0.8 }, [1, 3]],
   ])("%s", (_, options, expected) => {
     const counts = count(new Sampler(options), logits, 500);
@@ -87,6 +90,15 @@ describe("top-k and top-p", () => {
     const counts = count(new Sampler({ topK: 2 }), Float32Array.of(1, 5, 1, 1), 500);
     expect(counts.map((n) => n > 0)).toEqual([true, true, false, false]);
   });
+});
+
+test("a repetition penalty divides positive logits of what was seen, and multiplies negative ones", () => {
+  const sampler = new Sampler({ temperature: 0, repetitionPenalty: 2 });
+  const positive = Float32Array.of(3, 2, 1);
+  expect(sampler.next(positive, 3, [0])).toBe(1);
+  expect(sampler.next(positive, 3, [0, 1])).toBe(0);
+  expect(sampler.next(Float32Array.of(-1, -1.5, -3), 3, [0])).toBe(1);
+  expect(positive).toEqual(Float32Array.of(3, 2, 1));
 });
 
 test("the same seed gives the same tokens, another seed others", () => {
@@ -107,6 +119,10 @@ test("options out of range are refused", () => {
     { topK: -1 },
     { topP: 0 },
     { topP: 1.1 },
+    { minP: -0.1 },
+    { minP: 1.1 },
+    { repetitionPenalty: 0 },
+    { repetitionPenalty: Number.NaN },
     { seed: 0.5 },
   ])
     expect(() => new Sampler(options), JSON.stringify(options)).toThrow(UsageError);

@@ -9,6 +9,13 @@ export interface SamplingOptions {
   readonly topK?: number;
   /** Only the most probable tokens that together reach this probability; default 1: all. */
   readonly topP?: number;
+  /** Only tokens at least this share as probable as the most probable one; default 0: all. */
+  readonly minP?: number;
+  /**
+   * Makes tokens that have occurred, in the prompt too, less probable: divides their logits where they are positive,
+   * multiplies them where negative (Keskar et al., 2019); default 1: does nothing.
+   */
+  readonly repetitionPenalty?: number;
   /** Seed of llm.c's xorshift64*; default 1337. A `Sampler`'s state is one, too: it goes on from there. */
   readonly seed?: number | bigint;
 }
@@ -36,8 +43,11 @@ export function softmax(logits: Float32Array, temperature = 1): Float32Array {
   return probabilities;
 }
 
-/** Sets all but the `topK` most probable, and of those all but the first that reach `topP` together, to 0. */
-function keepTop(probabilities: Float32Array, topK: number, topP: number): void {
+/**
+ * Sets all but the `topK` most probable to 0, of those all but the first that reach `topP` together, and of those all
+ * below the share `minP` of the most probable.
+ */
+function keepTop(probabilities: Float32Array, topK: number, topP: number, minP: number): void {
   const sorted = probabilities.slice().sort().reverse();
   let kept = topK > 0 ? Math.min(topK, sorted.length) : sorted.length;
   if (topP < 1) {
@@ -49,6 +59,7 @@ function keepTop(probabilities: Float32Array, topK: number, topP: number): void 
       if (reached >= topP * total) kept = i + 1;
     }
   }
+  while (sorted[kept - 1] < minP * sorted[0]) kept--;
   // Of equally probable tokens at the border, the first ones stay.
   const border = sorted[kept - 1];
   let atBorder = kept - sorted.indexOf(border);
@@ -79,20 +90,36 @@ export class Sampler {
   readonly #temperature: number;
   readonly #topK: number;
   readonly #topP: number;
+  readonly #minP: number;
+  readonly #penalty: number;
   readonly #rng: Xorshift64;
 
   /** UsageError when an option is out of its range. */
-  constructor({ temperature = 1, topK = 0, topP = 1, seed = 1337 }: SamplingOptions = {}) {
+  constructor({
+    temperature = 1,
+    topK = 0,
+    topP = 1,
+    minP = 0,
+    repetitionPenalty = 1,
+    seed = 1337,
+  }: SamplingOptions = {}) {
     if (!(temperature >= 0 && temperature < Infinity))
       throw new UsageError(`The temperature is ${temperature}, expected 0 (always the most probable token) or more.`);
     if (!(Number.isInteger(topK) && topK >= 0))
       throw new UsageError(`top-k is ${topK}, expected a whole number: 0 for all tokens, or how many to choose from.`);
     if (!(topP > 0 && topP <= 1)) throw new UsageError(`top-p is ${topP}, expected a number above 0, at most 1.`);
+    if (!(minP >= 0 && minP <= 1)) throw new UsageError(`min-p is ${minP}, expected a number from 0 to 1.`);
+    if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity))
+      throw new UsageError(
+        `The repetition penalty is ${repetitionPenalty}, expected a number above 0; 1 does nothing.`,
+      );
     if (typeof seed !== "bigint" && !Number.isSafeInteger(seed))
       throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
     this.#temperature = temperature;
     this.#topK = topK;
     this.#topP = topP;
+    this.#minP = minP;
+    this.#penalty = repetitionPenalty;
     this.#rng = new Xorshift64(seed);
   }
 
@@ -101,19 +128,26 @@ export class Sampler {
     return this.#rng.state;
   }
 
-  /** A token from the first `V` logits. NotFiniteError when they hold no number to choose by. */
-  next(logits: Float32Array, V: number): number {
-    const values = logits.subarray(0, V);
-    const strange = values.find((value) => !Number.isFinite(value));
-    if (strange !== undefined)
+  /**
+   * A token from the first `V` logits; `seen` are those that the repetition penalty is for. NotFiniteError when the
+   * logits hold no number to choose by.
+   */
+  next(logits: Float32Array, V: number, seen: Iterable<number> = []): number {
+    const values = this.#penalty === 1 ? logits.subarray(0, V) : penalized(logits.slice(0, V), seen, this.#penalty);
+    const strange = values.findIndex((value) => !Number.isFinite(value));
+    if (strange >= 0)
       throw new NotFiniteError(
-        `The model's output contains ${strange}, so no token can be chosen. Its weights are damaged: load another ` +
-          "checkpoint, or train again with a lower learning rate.",
+        `The model's output contains ${values[strange]}, so no token can be chosen. Its weights are damaged: load ` +
+          "another checkpoint, or train again with a lower learning rate.",
       );
-    const best = argmax(values);
-    if (this.#temperature === 0 || this.#topK === 1) return best;
+    if (this.#temperature === 0 || this.#topK === 1) return argmax(values);
     const probabilities = softmax(values, this.#temperature);
-    if (this.#topK > 0 || this.#topP < 1) keepTop(probabilities, this.#topK, this.#topP);
+    if (this.#topK > 0 || this.#topP < 1 || this.#minP > 0) keepTop(probabilities, this.#topK, this.#topP, this.#minP);
     return sampleMult(probabilities, this.#rng.randfloat32());
   }
+}
+
+function penalized(logits: Float32Array, seen: Iterable<number>, penalty: number): Float32Array {
+  for (const token of seen) logits[token] *= logits[token] > 0 ? 1 / penalty : penalty;
+  return logits;
 }

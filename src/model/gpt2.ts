@@ -215,11 +215,25 @@ export function update(be: Backend, p: Parameters, training: TrainingTensors, op
 }
 
 /**
- * Continues one sequence: takes T new tokens, written to ws.tokens, behind the `past` ones that ws's caches hold, and
- * leaves the logits of what comes after the last in ws.logits (1,Vp).
+ * Takes T more tokens of sequence `b`, written to its workspace, behind the `past` ones that its cache holds, and leaves
+ * the logits of what comes after the last in ws.logits, row b.
  */
-export function decode(be: Backend, p: Parameters, ws: DecodeWorkspace, T: number, past: number): void {
+export function decodePrompt(
+  be: Backend,
+  p: Parameters,
+  ws: DecodeWorkspace,
+  b: number,
+  T: number,
+  past: number,
+): void {
   const { C, Vp } = p.config;
-  forward(be, p, ws, T, past);
-  be.matmulForward(ws.logits, row(ws.lnf, T - 1, C), p.weights.wte, null, 1, C, Vp);
+  const prompt = ws.prompts[b];
+  forward(be, p, prompt, T, past);
+  be.matmulForward(row(ws.logits, b, Vp), row(prompt.lnf, T - 1, C), p.weights.wte, null, 1, C, Vp);
+}
+
+/** Takes one more token of every sequence, written to ws.step.tokens (B,1), and leaves in ws.logits what comes next. */
+export function decodeStep(be: Backend, p: Parameters, ws: DecodeWorkspace, past: number): void {
+  forward(be, p, ws.step, 1, past);
+  logits(be, p, ws.step, ws.logits);
 }

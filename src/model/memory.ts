@@ -16,8 +16,8 @@ export interface MemoryPlan {
     readonly accumulate?: number;
   };
   readonly evaluate?: { readonly B: number; readonly T: number };
-  /** Longest sequence to generate. */
-  readonly decode?: { readonly S: number };
+  /** Longest sequence to generate, and how many at once; default 1. */
+  readonly decode?: { readonly S: number; readonly B?: number };
 }
 
 /** Bytes that a plan needs, before anything of it is allocated. */
@@ -34,7 +34,7 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
   };
   if (plan.train) allocStepWorkspace(counter, config, plan.train.B, plan.train.T, plan.train.accumulate ?? 1);
   if (plan.evaluate) allocLossWorkspace(counter, config, plan.evaluate.B, plan.evaluate.T);
-  if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S);
+  if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S, plan.decode.B);
   return bytes;
 }
 

@@ -79,9 +79,19 @@ export interface StepWorkspace {
   readonly means: Tensor;
 }
 
-/** A workspace for generating: one sequence, keys and values of up to S positions kept, logits of the last one. */
-export interface DecodeWorkspace extends Workspace {
+/** A workspace for generating: B sequences of up to S positions, all equally long, whose keys and values are kept. */
+export interface DecodeWorkspace {
   readonly S: number;
+  /** One more token of every sequence (B,1). */
+  readonly step: Workspace;
+  /** Several tokens of one sequence at once (1,T), for each of the B: different caches, the same activations. */
+  readonly prompts: readonly Workspace[];
+  /** (B,Vp) */
+  readonly logits: Tensor;
+}
+
+/** A workspace for generating without a cache: one sequence of T positions, and the logits of one of them. */
+export interface RecomputeWorkspace extends Workspace {
   /** (1,Vp) */
   readonly logits: Tensor;
 }
@@ -204,18 +214,40 @@ export function allocDecodeWorkspace(
   at: Allocator,
   config: GPT2Config,
   S: number = config.maxT,
-  T: number = Math.min(S, 64),
+  B = 1,
+  T: number = Math.min(S, 256),
 ): DecodeWorkspace {
+  const { L, C, Vp } = config;
+  const caches = Array.from({ length: L }, () => ({ keys: at.alloc([B, S, C]), values: at.alloc([B, S, C]) }));
+  const cacheOf = (cache: KVCache, b: number): KVCache => ({
+    keys: view(cache.keys, b * S * C, [1, S, C]),
+    values: view(cache.values, b * S * C, [1, S, C]),
+  });
+  const stepLayer = allocLayer(at, config, B, 1);
+  const promptLayer = allocLayer(at, config, 1, T);
+  const prompt = allocBase(at, config, 1, T);
+  return {
+    S,
+    step: { ...allocBase(at, config, B, 1), layers: caches.map((cache) => ({ ...stepLayer, cache })) },
+    prompts: Array.from({ length: B }, (_, b) => ({
+      ...prompt,
+      layers: caches.map((cache) => ({ ...promptLayer, cache: cacheOf(cache, b) })),
+    })),
+    logits: at.alloc([B, Vp]),
+  };
+}
+
+export function allocRecomputeWorkspace(at: Allocator, config: GPT2Config, T: number): RecomputeWorkspace {
   const shared = allocLayer(at, config, 1, T);
-  const layers = Array.from({ length: config.L }, () => ({
-    ...shared,
-    cache: { keys: at.alloc([1, S, config.C]), values: at.alloc([1, S, config.C]) },
-  }));
-  return { ...allocBase(at, config, 1, T), layers, S, logits: at.alloc([1, config.Vp]) };
+  const layers = Array.from({ length: config.L }, () => shared);
+  return { ...allocBase(at, config, 1, T), layers, logits: at.alloc([1, config.Vp]) };
 }
 
 /** Gives a workspace's memory back. */
-export async function freeWorkspace(backend: Backend, workspace: Workspace | StepWorkspace): Promise<void> {
+export async function freeWorkspace(
+  backend: Backend,
+  workspace: Workspace | StepWorkspace | DecodeWorkspace,
+): Promise<void> {
   const buffers = new Map<object, Tensor>();
   const collect = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return;

@@ -1,0 +1,104 @@
+import { InputError, UsageError } from "../errors.ts";
+import { Decoder } from "../generate/decoder.ts";
+import { Recomputer } from "../generate/recompute.ts";
+import { Sampler, type SamplingOptions } from "../generate/sampler.ts";
+import { type GenerateEvent, SampleWriter, writeSamples } from "../generate/samples.ts";
+import { requireMemory } from "../model/memory.ts";
+import { allocDecodeWorkspace, allocRecomputeWorkspace, freeWorkspace } from "../model/workspace.ts";
+import type { GPT2 } from "./gpt2.ts";
+import type { SampleOptions } from "./options.ts";
+
+/** Samples that are computed together; more come after them. Up to here kernels give a row alone the same bits. */
+const MOST_TOGETHER = 8;
+
+/** What `GPT2.generateSamples` does. */
+export async function* generateSamples(
+  model: GPT2,
+  prompt: string | readonly number[],
+  options: SampleOptions,
+): AsyncGenerator<GenerateEvent, void, undefined> {
+  const { maxTokens = 64, samples = 1, stop = [], logprobs, pastEnd = false, llmc = false, signal } = options;
+  requireWhole("maxTokens", maxTokens, 0);
+  requireWhole("samples", samples, 1);
+  if (logprobs !== undefined) requireWhole("logprobs", logprobs, 0);
+  const tokens = promptTokens(model, prompt);
+  const strings = typeof stop === "string" ? [stop] : stop;
+  if (strings.length > 0) model.requireTokenizer();
+  if (llmc) requireLlmc(model, tokens.length + maxTokens, options);
+  const { tokenizer } = model;
+  const endToken = pastEnd || llmc ? undefined : tokenizer?.endOfText;
+  const writers = Array.from({ length: samples }, (_, i) => {
+    const sampler = new Sampler({ ...options, seed: seedOf(options, i) });
+    return new SampleWriter(i, sampler, tokens, { tokenizer, stop: strings, endToken, logprobs });
+  });
+  for (let first = 0; first < samples; first += MOST_TOGETHER)
+    yield* together(model, tokens, writers.slice(first, first + MOST_TOGETHER), maxTokens, llmc, signal);
+}
+
+async function* together(
+  { backend, config, parameters, startToken }: GPT2,
+  tokens: readonly number[],
+  writers: readonly SampleWriter[],
+  maxTokens: number,
+  llmc: boolean,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<GenerateEvent, void, undefined> {
+  const length = tokens.length + maxTokens;
+  const B = writers.length;
+  if (llmc) {
+    const workspace = allocRecomputeWorkspace(backend, config, length);
+    try {
+      yield* writeSamples(
+        new Recomputer(backend, parameters, workspace, tokens, startToken),
+        writers,
+        maxTokens,
+        signal,
+      );
+    } finally {
+      await freeWorkspace(backend, workspace);
+    }
+    return;
+  }
+  const S = Math.min(config.maxT, length);
+  requireMemory(backend, config, { decode: { S, B } });
+  const workspace = allocDecodeWorkspace(backend, config, S, B);
+  try {
+    yield* writeSamples(new Decoder(backend, parameters, workspace, tokens), writers, maxTokens, signal);
+  } finally {
+    await freeWorkspace(backend, workspace);
+  }
+}
+
+/** The seed of sample `i`: with it, the same text comes alone. */
+export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bigint {
+  return typeof seed === "bigint" ? seed + BigInt(i) : seed + i;
+}
+
+function promptTokens(model: GPT2, prompt: string | readonly number[]): readonly number[] {
+  const { V } = model.config;
+  const tokens = typeof prompt !== "string" ? prompt : prompt === "" ? [] : model.requireTokenizer().encode(prompt);
+  const strange = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < V));
+  if (strange !== undefined)
+    throw new InputError(`The prompt holds token ${strange}, and the model knows 0 to ${V - 1}.`);
+  return tokens.length > 0 ? tokens : [model.startToken];
+}
+
+/** llm.c knows one way of choosing, and no more positions than the model. */
+function requireLlmc({ config }: GPT2, length: number, options: SampleOptions): void {
+  const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, samples = 1 } = options;
+  if (temperature !== 1 || topK !== 0 || topP !== 1 || minP !== 0 || repetitionPenalty !== 1 || samples !== 1)
+    throw new UsageError(
+      "llm.c's sampling has one temperature, 1, and chooses one sample among all tokens. Leave temperature, top-k, " +
+        "top-p, min-p, repetition penalty and samples as they are, or leave llm.c's sampling.",
+    );
+  if (length > config.maxT)
+    throw new UsageError(
+      `llm.c's sampling needs room for prompt and new tokens, ${length} together, and the model has ${config.maxT} ` +
+        "positions. Ask for fewer tokens.",
+    );
+}
+
+function requireWhole(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new UsageError(`${name} is ${value}, expected a whole number, ${least} or more.`);
+}

@@ -1,0 +1,111 @@
+import { seedOf } from "../api/generation.ts";
+import type { GPT2 } from "../api/gpt2.ts";
+import type { SampleOptions } from "../api/options.ts";
+import type { TokenLogprob } from "../generate/logprobs.ts";
+import type { FinishReason, GenerateEvent, TokenEvent } from "../generate/samples.ts";
+import { paintFor } from "./display/paint.ts";
+import { printable, short } from "./display/text.ts";
+import { print } from "./output.ts";
+
+export interface Prompt {
+  readonly text: string;
+  readonly tokens: readonly number[];
+}
+
+/** One sample streams; several follow each other, each below a line of its own. */
+export async function printText(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<void> {
+  const { stdout, stderr } = process;
+  const start = performance.now();
+  const count =
+    options.samples === 1 ? (await stream(model, prompt, options)).tokens : await printSeveral(model, prompt, options);
+  const speed = short((1000 * count) / (performance.now() - start));
+  if (stderr.isTTY && stdout.isTTY) stderr.write(paintFor(stderr).dim(`${count} tokens, ${speed} a second\n`));
+}
+
+/** Writes the prompt and what follows, as it comes. Gives what was new. */
+export async function stream(
+  model: GPT2,
+  prompt: Prompt,
+  options: SampleOptions,
+): Promise<{ readonly text: string; readonly tokens: number }> {
+  await print(paintFor(process.stdout).bold(shown(prompt.text)));
+  let text = "";
+  let tokens = 0;
+  for await (const event of model.generateSamples(prompt.tokens, options)) {
+    if (event.type === "token") tokens++;
+    const piece = textOf(model, event);
+    text += piece;
+    if (piece !== "") await print(shown(piece));
+  }
+  if (!(prompt.text + text).endsWith("\n")) await print("\n");
+  return { text, tokens };
+}
+
+async function printSeveral(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<number> {
+  let count = 0;
+  for await (const { sample, tokens, text } of wholeSamples(model, prompt, options)) {
+    count += tokens.length;
+    const whole = shown(prompt.text + text);
+    await print(
+      `--- sample ${sample + 1}, seed ${seedOf(options, sample)}\n${whole}${whole.endsWith("\n") ? "" : "\n"}`,
+    );
+  }
+  return count;
+}
+
+export async function printJson(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<void> {
+  const { samples = 1, seed } = options;
+  for await (const { sample, text, tokens, stopped } of wholeSamples(model, prompt, options)) {
+    const which = samples === 1 ? { seed } : { sample, seed: seedOf(options, sample) };
+    const result = {
+      prompt: prompt.text,
+      promptTokens: prompt.tokens,
+      ...which,
+      text,
+      tokens: tokens.map(({ token }) => token),
+      stopped,
+      logprobs: tokens.map((event) => logprobOf(model, event)),
+    };
+    await print(`${JSON.stringify(result)}\n`);
+  }
+}
+
+function logprobOf({ tokenizer }: GPT2, { token, logprob = Number.NaN, top = [] }: TokenEvent) {
+  const told = (one: TokenLogprob) => ({ id: one.token, text: tokenizer?.decode([one.token]), logprob: one.logprob });
+  return { ...told({ token, logprob }), ...(top.length > 0 && { top: top.map(told) }) };
+}
+
+interface WholeSample {
+  readonly sample: number;
+  readonly text: string;
+  readonly tokens: readonly TokenEvent[];
+  readonly stopped: FinishReason;
+}
+
+/** The samples in order, each as soon as it and all before it have ended. */
+async function* wholeSamples(
+  model: GPT2,
+  prompt: Prompt,
+  options: SampleOptions,
+): AsyncGenerator<WholeSample, void, undefined> {
+  const events: GenerateEvent[][] = Array.from({ length: options.samples ?? 1 }, () => []);
+  let next = 0;
+  for await (const event of model.generateSamples(prompt.tokens, options)) {
+    events[event.sample].push(event);
+    for (let last = events[next]?.at(-1); last?.type === "end"; last = events[next]?.at(-1)) {
+      const tokens = events[next].filter((one) => one.type === "token");
+      const text = events[next].map((one) => textOf(model, one)).join("");
+      yield { sample: next++, text, tokens, stopped: last.reason };
+    }
+  }
+}
+
+/** The text that an event brings; without a tokenizer its token's id. */
+function textOf({ tokenizer }: GPT2, event: GenerateEvent): string {
+  return tokenizer || event.type === "end" ? event.text : ` ${event.token}`;
+}
+
+/** A file gets every character; a terminal none that would change more than the text. */
+function shown(text: string): string {
+  return process.stdout.isTTY ? printable(text) : text;
+}

@@ -1,0 +1,40 @@
+import type { Backend } from "../backend/backend.ts";
+import { forward } from "../model/gpt2.ts";
+import type { Parameters } from "../model/parameters.ts";
+import { type RecomputeWorkspace, row } from "../model/workspace.ts";
+import type { LogitsSource } from "./decoder.ts";
+
+/**
+ * Continues one sequence as llm.c's train_gpt2.c does: all positions of the workspace (1,T) are computed again for each
+ * token, those that are not written yet as `filler`. The prompt and all that follows have to fit T.
+ */
+export class Recomputer implements LogitsSource {
+  readonly #be: Backend;
+  readonly #p: Parameters;
+  readonly #ws: RecomputeWorkspace;
+  readonly #tokens: Int32Array;
+  #length: number;
+
+  constructor(be: Backend, p: Parameters, ws: RecomputeWorkspace, prompt: readonly number[], filler: number) {
+    this.#be = be;
+    this.#p = p;
+    this.#ws = ws;
+    this.#tokens = new Int32Array(ws.T).fill(filler);
+    this.#tokens.set(prompt);
+    this.#length = prompt.length;
+  }
+
+  async logits(): Promise<readonly Float32Array[]> {
+    const { C, V, Vp } = this.#p.config;
+    const { logits } = this.#ws;
+    await this.#be.write(this.#ws.tokens, this.#tokens);
+    forward(this.#be, this.#p, this.#ws);
+    const last = row(this.#ws.lnf, this.#length - 1, C);
+    this.#be.matmulForward(logits, last, this.#p.weights.wte, null, 1, C, Vp);
+    return [(await this.#be.read(logits)).subarray(0, V)];
+  }
+
+  push([token]: readonly number[]): void {
+    this.#tokens[this.#length++] = token;
+  }
+}

@@ -1,0 +1,108 @@
+import { TextStream, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { LogitsSource } from "./decoder.ts";
+import { logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
+import type { Sampler } from "./sampler.ts";
+import { StopFilter } from "./stop.ts";
+
+/** Why a text ended: enough tokens, a stop string, the end-of-text token, or the signal. */
+export type FinishReason = "length" | "stop" | "end-of-text" | "interrupted";
+
+export interface TokenEvent {
+  readonly type: "token";
+  /** Which of the samples, from 0. */
+  readonly sample: number;
+  readonly token: number;
+  /** The text that this token settles: whole characters, and nothing that may belong to a stop string. */
+  readonly text: string;
+  /** Where wanted: the logarithm of the probability that the model itself gave the token, and the best tokens. */
+  readonly logprob?: number;
+  readonly top?: readonly TokenLogprob[];
+}
+
+export interface EndEvent {
+  readonly type: "end";
+  readonly sample: number;
+  readonly reason: FinishReason;
+  /** Text that was still kept back. */
+  readonly text: string;
+}
+
+export type GenerateEvent = TokenEvent | EndEvent;
+
+export interface WriterOptions {
+  readonly tokenizer?: Tokenizer;
+  readonly stop: readonly string[];
+  /** The token that ends a text; it is not part of it. */
+  readonly endToken?: number;
+  /** How many of the best tokens to tell with each one's logarithm; undefined: none, and no logarithm. */
+  readonly logprobs?: number;
+}
+
+/** One sample: chooses its tokens and makes text of them. */
+export class SampleWriter {
+  readonly #sample: number;
+  readonly #sampler: Sampler;
+  readonly #options: WriterOptions;
+  readonly #text: TextStream | undefined;
+  readonly #filter: StopFilter;
+  readonly #seen: Set<number>;
+  #ended = false;
+
+  constructor(sample: number, sampler: Sampler, prompt: readonly number[], options: WriterOptions) {
+    this.#sample = sample;
+    this.#sampler = sampler;
+    this.#options = options;
+    this.#text = options.tokenizer && new TextStream(options.tokenizer);
+    this.#filter = new StopFilter(options.stop);
+    this.#seen = new Set(prompt);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Chooses the next token: what there is to tell of it, and that the text ends if it does. */
+  next(logits: Float32Array): { readonly token: number; readonly events: readonly GenerateEvent[] } {
+    const token = this.#sampler.next(logits, logits.length, this.#seen);
+    if (token === this.#options.endToken) return { token, events: [this.end("end-of-text")] };
+    this.#seen.add(token);
+    const text = this.#filter.push(this.#text?.push(token) ?? "");
+    const event: TokenEvent = { type: "token", sample: this.#sample, token, text, ...this.#logprobs(logits, token) };
+    return { token, events: this.#filter.stopped ? [event, this.end("stop")] : [event] };
+  }
+
+  end(reason: FinishReason): EndEvent {
+    this.#ended = true;
+    const text = this.#filter.push(this.#text?.end() ?? "") + this.#filter.end();
+    return { type: "end", sample: this.#sample, reason, text };
+  }
+
+  #logprobs(logits: Float32Array, token: number): Pick<TokenEvent, "logprob" | "top"> {
+    const { logprobs: count } = this.#options;
+    if (count === undefined) return {};
+    const logSum = logSumExp(logits);
+    return { logprob: logits[token] - logSum, top: topLogprobs(logits, count, logSum) };
+  }
+}
+
+/** Continues as many sequences as `source` has, all together, until each has ended. */
+export async function* writeSamples(
+  source: LogitsSource,
+  writers: readonly SampleWriter[],
+  maxTokens: number,
+  signal?: AbortSignal,
+): AsyncGenerator<GenerateEvent, void, undefined> {
+  for (let n = 0; n < maxTokens && !signal?.aborted; n++) {
+    const logits = await source.logits();
+    const tokens: number[] = [];
+    for (const [b, writer] of writers.entries()) {
+      // What an ended sequence goes on with does not matter: nobody sees it.
+      const { token, events } = writer.ended ? { token: 0, events: [] } : writer.next(logits[b]);
+      tokens.push(token);
+      yield* events;
+    }
+    if (writers.every(({ ended }) => ended)) return;
+    source.push(tokens);
+  }
+  for (const writer of writers) if (!writer.ended) yield writer.end(signal?.aborted ? "interrupted" : "length");
+}
