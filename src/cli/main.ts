@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./bench.ts";
+import { addConvert } from "./convert.ts";
 import { addDebugState } from "./debug-state.ts";
 import { addDecode } from "./decode.ts";
 import { addEncode } from "./encode.ts";
@@ -20,6 +21,7 @@ import { addVerify } from "./verify.ts";
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
 const commands = [
   addPull,
+  addConvert,
   addPrepare,
   addTrain,
   addGenerate,

@@ -11,14 +11,16 @@ export async function modelPath(path: string): Promise<string> {
   const kind = await platform.pathKind(path);
   if (kind === undefined && pretrainedFile(path) !== undefined) return pretrainedPath(path);
   if (kind !== "folder") return path;
-  const models = await platform.listFiles(inFolder(path, "model_*.bin"));
+  const models = await Promise.all(
+    ["bin", "safetensors"].map((ending) => platform.listFiles(inFolder(path, `model_*.${ending}`))),
+  );
   // Eight digits each, so the last name is the newest.
-  const newest = models.at(-1);
+  const newest = models.flat().sort().at(-1);
   if (newest !== undefined) return newest;
-  for (const name of ["model.safetensors", "model.safetensors.index.json"])
+  for (const name of ["model.safetensors", "model.safetensors.index.json", "model.bin"])
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
   throw new InputError(
-    `${path} is a folder without a model_*.bin or model.safetensors in it. Give a model file, or the folder of a run that ` +
+    `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
       "saved one.",
   );
 }

@@ -150,7 +150,7 @@ function bytesOf(name: string, token: string): Uint8Array {
 }
 
 /** GPT-2's characters for bytes: visible ones of Latin-1 stand for themselves, the others follow from U+0100 on. */
-function byteAlphabet(): ReadonlyMap<string, number> {
+export function byteAlphabet(): ReadonlyMap<string, number> {
   const isVisible = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
   let next = 256;
   return new Map(

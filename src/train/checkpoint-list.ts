@@ -5,6 +5,8 @@ import { inFolder } from "../data/dataset.ts";
 /** llm.c's names, and one of our own. */
 export interface CheckpointPaths {
   readonly model: string;
+  /** Ours, instead of `model`, where llm.c's format cannot hold the model. */
+  readonly safetensors: string;
   readonly state: string;
   readonly info: string;
   /** Empty, and written last: a checkpoint without it does not count. */
@@ -17,10 +19,17 @@ export function checkpointPaths(folder: string, step: number): CheckpointPaths {
   const path = (name: string) => inFolder(folder, name);
   return {
     model: path(`model_${digits(step)}.bin`),
+    safetensors: path(`model_${digits(step)}.safetensors`),
     state: path(`state_${digits(step)}_00000.bin`),
     info: path(`checkpoint_${digits(step)}.json`),
     done: path(`DONE_${digits(step)}`),
   };
+}
+
+/** The model file of a checkpoint that was written. */
+export async function checkpointModel(folder: string, step: number): Promise<string> {
+  const { model, safetensors } = checkpointPaths(folder, step);
+  return (await platform.pathKind(safetensors)) === undefined ? model : safetensors;
 }
 
 /** The steps of the complete checkpoints in a folder, the newest first. */
@@ -54,8 +63,8 @@ export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Rete
 }
 
 async function removeCheckpoint(folder: string, step: number): Promise<void> {
-  const { done, model, info, state } = checkpointPaths(folder, step);
-  for (const path of [done, model, info, state]) await platform.removeFile(path);
+  const { done, model, safetensors, info, state } = checkpointPaths(folder, step);
+  for (const path of [done, model, safetensors, info, state]) await platform.removeFile(path);
 }
 
 /**
@@ -64,9 +73,9 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
  */
 export async function putAsideAfter(folder: string, step: number): Promise<void> {
   for (const later of (await completeSteps(folder)).filter((other) => other > step)) {
-    const { done, model, info, state } = checkpointPaths(folder, later);
+    const { done, model, safetensors, info, state } = checkpointPaths(folder, later);
     await platform.removeFile(done);
-    for (const path of [model, info, state])
+    for (const path of [model, safetensors, info, state])
       if (await platform.pathKind(path)) await platform.renameFile(path, `${path}.damaged`);
   }
 }

@@ -91,6 +91,27 @@ async function killedAt(path: string, name: string, step: number): Promise<strin
   return killed;
 }
 
+test("a model that llm.c's format cannot hold is kept as safetensors, and goes on as well", async () => {
+  const other = makeConfig({ ...config, hidden: 16, epsilon: 1e-6, gelu: "erf" });
+  const begin = async (name: string) => {
+    const trainer = new Trainer(await GPT2.create(other, { backend: "reference" }), options);
+    return { trainer, run: await RunFolder.create(join(folder, name), trainer.model, "erf", {}) };
+  };
+  const straight = await begin("erf");
+  await train(straight.run, straight.trainer, "file", 4);
+  const broken = await begin("erf-broken");
+  await train(broken.run, broken.trainer, "file", 2);
+  await broken.run.close();
+
+  const { run, trainer, checkpoint } = await resume(broken.run.path);
+  expect(checkpoint).toMatchObject({ step: 2, model: join(run.path, "model_00000002.safetensors") });
+  expect(trainer.model.config).toEqual(other);
+  await train(run, trainer, "file", 4);
+  expect(await weightsOf(trainer.model)).toBe(await weightsOf(straight.trainer.model));
+  await run.checkpoint(trainer, { keep: 1, keepEvery: 0 });
+  expect((await readdir(run.path)).filter((name) => name.startsWith("model_"))).toEqual(["model_00000004.safetensors"]);
+});
+
 describe.each(["file", "shuffle", "random"] as const)("a run on data in %s order", (order) => {
   test("goes on from each of its checkpoints bit for bit, and its logs hold each step once", async () => {
     const last = 7;
@@ -180,7 +201,10 @@ describe("which checkpoints are kept", () => {
     for await (const event of events) await run.record(event);
     await run.close();
     expect(await completeSteps(path)).toEqual([9, 8, 4]);
-    const names = (step: number) => Object.values(checkpointPaths(path, step));
+    const names = (step: number) => {
+      const { safetensors: _, ...files } = checkpointPaths(path, step);
+      return Object.values(files);
+    };
     const kept = [9, 8, 4].flatMap(names).map((name) => name.slice(path.length + 1));
     const others = ["config.json", "main.log", "metrics.jsonl", "model_00000100.bin"];
     expect((await readdir(path)).sort()).toEqual([...kept, ...others].sort());

@@ -1,15 +1,17 @@
 /** Writing and reading the checkpoints of a run: llm.c's model, state and DONE files, and checkpoint_%08d.json. */
 import { platform } from "#platform";
+import { openModelFile } from "../api/model-file.ts";
 import { view } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
-import { readModelHeader, writeModel } from "../format/model.ts";
+import { modelFormatProblem, writeModel } from "../format/model.ts";
 import { type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
+import { writeSafetensors } from "../format/safetensors.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
 import type { TensorSet } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { type CheckpointInfo, formatCheckpointInfo, parseCheckpointInfo } from "./checkpoint-info.ts";
-import { type CheckpointPaths, checkpointPaths } from "./checkpoint-list.ts";
+import { type CheckpointPaths, checkpointModel, checkpointPaths } from "./checkpoint-list.ts";
 import { readText } from "./json.ts";
 import { initialState, type TrainerState } from "./state.ts";
 import type { Trainer } from "./trainer.ts";
@@ -55,11 +57,12 @@ export async function writeCheckpoint(
 
 async function writeTensors(paths: CheckpointPaths, trainer: Trainer): Promise<CheckpointInfo["files"]> {
   const { config, weights } = trainer.model.parameters;
+  const model = streamOf(config, readerOf(trainer, weights));
+  const isLlmc = modelFormatProblem(config) === undefined;
+  const path = isLlmc ? paths.model : paths.safetensors;
   return {
     [nameOf(paths.state)]: await saveHashed(paths.state, (out) => writeState(out, trainer)),
-    [nameOf(paths.model)]: await saveHashed(paths.model, (out) =>
-      writeModel(out, streamOf(config, readerOf(trainer, weights))),
-    ),
+    [nameOf(path)]: await saveHashed(path, (out) => (isLlmc ? writeModel : writeSafetensors)(out, model)),
   };
 }
 
@@ -103,16 +106,18 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
   const paths = checkpointPaths(folder, step);
   const isLlmc = (await platform.pathKind(paths.info)) === undefined;
   const info = isLlmc ? undefined : parseCheckpointInfo(paths.info, await readText(paths.info));
-  for (const path of [paths.model, paths.state]) {
+  const model = await checkpointModel(folder, step);
+  for (const path of [model, paths.state]) {
     const expected = info?.files[nameOf(path)];
     if (info && !expected) throw new InputError(`${paths.info} does not speak of ${nameOf(path)}: it is damaged.`);
     if (expected) await checkFile(path, expected);
   }
   // Without hashes there are still the sizes that the headers ask for.
-  const { config } = await withSource(paths.model, readModelHeader);
+  const { config, close } = await openModelFile(model);
+  await close();
   const state = await withSource(paths.state, (source) => readOptimizerState(source, config));
   if (state.step !== step) throw new InputError(`${paths.state} is of step ${state.step}: it is another checkpoint's.`);
-  return { folder, step, model: paths.model, shuffled: state.shuffle !== undefined, info };
+  return { folder, step, model, shuffled: state.shuffle !== undefined, info };
 }
 
 async function checkFile(path: string, expected: FileHash): Promise<void> {

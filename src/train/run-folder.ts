@@ -1,15 +1,14 @@
 import { platform } from "#platform";
 import type { GPT2 } from "../api/gpt2.ts";
 import { inFolder } from "../data/dataset.ts";
-import { InputError, LlmError, UsageError } from "../errors.ts";
-import { modelFormatProblem } from "../format/model.ts";
+import { InputError, LlmError } from "../errors.ts";
 import { save, saveText } from "../format/save.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { CheckpointInfo } from "./checkpoint-info.ts";
 import {
-  checkpointPaths,
+  checkpointModel,
   completeSteps,
   pruneCheckpoints,
   putAsideAfter,
@@ -32,8 +31,8 @@ const WRITE_EVERY_MS = 250;
 /**
  * What a run leaves on disk: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
  * prints it, the samples among them), main.log (llm.c's lines), tokenizer.bin, and for every checkpoint, by its updates,
- * llm.c's model_%08d.bin, state_%08d_00000.bin and DONE_%08d with checkpoint_%08d.json. One process at a time has it:
- * run.lock says which.
+ * llm.c's model_%08d.bin (.safetensors where that format cannot hold the model), state_%08d_00000.bin and DONE_%08d with
+ * checkpoint_%08d.json. One process at a time has it: run.lock says which.
  */
 export class RunFolder {
   readonly path: string;
@@ -120,9 +119,6 @@ export class RunFolder {
   /** Writes config.json and the tokenizer: of a new run, or of one that goes on with other settings. */
   async begin(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
     const { backend, config, tokenizer } = model;
-    const problem = modelFormatProblem(config);
-    if (problem)
-      throw new UsageError(`A run folder's checkpoints are llm.c's, which cannot hold this model: ${problem}.`);
     const { name, threads, fma, description } = backend;
     const content: RunConfig = {
       version: runConfigVersion,
@@ -166,7 +162,7 @@ export class RunFolder {
     await this.flush(true);
     this.#newest = await writeCheckpoint(this.path, trainer, this.#config ?? {}, this.#newest);
     await pruneCheckpoints(this.path, retention);
-    return checkpointPaths(this.path, trainer.step).model;
+    return checkpointModel(this.path, trainer.step);
   }
 
   /** The newest checkpoint that is whole; `onDamaged` is told of those that are not. */

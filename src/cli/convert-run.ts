@@ -1,0 +1,89 @@
+import { dirname } from "node:path";
+import { platform } from "#platform";
+import { type ModelFile, openModelFile, saveModelFile } from "../api/model-file.ts";
+import { folderOf, inFolder } from "../data/dataset.ts";
+import { bytesPer, type FileDType } from "../format/numbers.ts";
+import { saveText } from "../format/save.ts";
+import { parameterCount } from "../model/parameters.ts";
+import type { ConvertFlags } from "./convert.ts";
+import { wholeFolder } from "./convert-folder.ts";
+import { requireFree, type Target, targetOf } from "./convert-target.ts";
+import { bytes } from "./display/text.ts";
+import { Interrupt } from "./interrupt.ts";
+import { modelPath } from "./model-path.ts";
+import { print } from "./output.ts";
+import { requireRoom, say } from "./pull-model.ts";
+import { tokenizerFor, writeHubTokenizer, writeLlmcTokenizer } from "./tokenizer-files.ts";
+import { watchTensors } from "./watch-tensors.ts";
+
+/** What `llm-ts convert` does. */
+export async function convert(input: string, output: string, flags: ConvertFlags): Promise<void> {
+  const interrupt = new Interrupt();
+  const from = await modelPath(input);
+  const target = await targetOf(output, flags.to);
+  const file = await openModelFile(from);
+  try {
+    await requireFree(target, from, flags.force);
+    const dtype = flags.dtype ?? (target.kind === "bin" && file.dtype === "f16" ? "f32" : file.dtype);
+    const parameters = parameterCount(file.config);
+    await requireRoom(dirname(target.path), parameters * bytesPer[dtype]);
+    const started = performance.now();
+    const remarks: string[] = [];
+    const files = await write(target, from, file, dtype, (text) => remarks.push(text));
+    const seconds = (performance.now() - started) / 1000;
+    interrupt.dispose();
+    for (const remark of remarks) say(remark);
+    if (flags.json)
+      return await print(`${JSON.stringify({ from, files, dtype, was: file.dtype, parameters, seconds })}\n`);
+    for (const path of files) await print(`${path}  ${bytes(await sizeOf(path))}\n`);
+    const moved = parameters * (bytesPer[file.dtype] + bytesPer[dtype]);
+    say(
+      `${from}, ${file.dtype} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
+        `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  npx llm-ts generate --model ${target.path}`,
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives the paths of the files written. */
+async function write(
+  target: Target,
+  from: string,
+  file: ModelFile,
+  dtype: FileDType,
+  remark: (text: string) => void,
+): Promise<string[]> {
+  const tokenizer = await tokenizerFor(from, file.config.V, remark);
+  const endOfText = tokenizer?.endOfText;
+  const saveModel = (path: string) =>
+    watchTensors(file, dtype, target.model, (model) => saveModelFile(path, model, { dtype, endOfText }));
+  if (target.kind === "folder")
+    return wholeFolder(target.path, async (folder) => {
+      await saveModel(inFolder(folder, "model.safetensors"));
+      await saveText(inFolder(folder, "generation_config.json"), generationConfig(endOfText));
+      if (tokenizer) await writeHubTokenizer(tokenizer, from, folder, file.config);
+    });
+  const folder = folderOf(target.path);
+  await platform.makeFolder(folder);
+  const before = new Set(await platform.listFolder(folder));
+  await saveModel(target.path);
+  const config = inFolder(folder, "config.json");
+  const files = target.kind === "safetensors" && !before.has("config.json") ? [target.path, config] : [target.path];
+  // Beside other models their tokenizer stays.
+  const hasTokenizer = [...before].some((name) => /tokenizer\.(bin|json)$/.test(name));
+  if (!tokenizer || target.kind !== "bin" || hasTokenizer) return files;
+  return [...files, ...(await writeLlmcTokenizer(tokenizer, from, folder))];
+}
+
+/** The generation_config.json that transformers samples with. */
+function generationConfig(endOfText: number | undefined): string {
+  const ends = endOfText === undefined ? {} : { bos_token_id: endOfText, eos_token_id: endOfText };
+  return `${JSON.stringify({ _from_model_config: true, ...ends }, null, 2)}\n`;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const source = await platform.openSource(path);
+  await source.close();
+  return source.size;
+}

@@ -1,0 +1,95 @@
+/** `llm-ts convert` as a program. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { fixturePath } from "./fixtures.ts";
+import { run, testFolder } from "./run-cli.ts";
+
+const folder = testFolder();
+const place = (...names: string[]) => join(folder, ...names);
+const convert = (...args: string[]) => run(["convert", ...args], { cwd: folder });
+const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+const tiny = fixturePath("gpt2_tiny.bin");
+const erf = fixturePath("gpt2_erf");
+
+test("a .bin becomes a folder for transformers, and comes back byte for byte", async () => {
+  const there = await convert(tiny, "tiny");
+  expect(there.code, there.stderr).toBe(0);
+  expect(there.stdout).toMatch(
+    /^tiny\/config\.json .*\ntiny\/generation_config\.json .*\ntiny\/model\.safetensors .*\n$/,
+  );
+  expect(there.stderr).toMatch(/f32 to f32: .* read and written in .*llm-ts generate --model tiny/s);
+  expect(json(place("tiny/config.json"))).toMatchObject({ model_type: "gpt2", n_head: 4, torch_dtype: "float32" });
+  expect((await convert("tiny", "new/back.bin")).code).toBe(0);
+  expect(readFileSync(place("new/back.bin")).equals(readFileSync(tiny))).toBe(true);
+});
+
+test("bfloat16 comes back byte for byte through safetensors, and float32 holds float16", async () => {
+  expect((await convert(tiny, "half.bin", "--dtype", "bf16")).code).toBe(0);
+  expect((await convert("half.bin", "half")).code).toBe(0);
+  expect(json(place("half/config.json")).torch_dtype).toBe("bfloat16");
+  expect((await convert("half", "again.bin")).code).toBe(0);
+  expect(readFileSync(place("again.bin")).equals(readFileSync(place("half.bin")))).toBe(true);
+
+  expect((await convert(tiny, "f16.safetensors", "--dtype", "f16")).code).toBe(0);
+  expect((await convert("f16.safetensors", "f32.bin")).code).toBe(0);
+  expect((await convert("f32.bin", "f16-again.safetensors", "--dtype", "f16")).code).toBe(0);
+  expect(readFileSync(place("f16-again.safetensors")).equals(readFileSync(place("f16.safetensors")))).toBe(true);
+});
+
+test("what .bin cannot hold is refused with the reason, and nothing is written", async () => {
+  for (const [args, reason] of [
+    [[erf, "erf.bin"], /does not fit a \.bin: its MLP has 48 hidden channels/],
+    [[tiny, "tiny-f16.bin", "--dtype", "f16"], /holds float32 \(version 3\) or bfloat16 \(version 5\), not float16/],
+    [[tiny, "model.gguf"], /writes llm\.c's \.bin and safetensors/],
+    [[tiny, "model.bin", "--to", "safetensors"], /named for \.bin, and --to says safetensors/],
+  ] as const) {
+    const before = readdirSync(folder);
+    const refused = await convert(...args);
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.stderr).toMatch(reason);
+    expect(readdirSync(folder)).toEqual(before);
+  }
+  expect((await convert("nowhere", "x.bin")).stderr).toMatch(/nowhere does not exist/);
+});
+
+test("it keeps what it cannot say in .bin: the form of GELU, the width, epsilon", async () => {
+  expect((await convert(erf, "erf")).code).toBe(0);
+  expect(json(place("erf/config.json"))).toMatchObject(json(join(erf, "config.json")));
+  const told = await run(["info", "erf/model.safetensors", "--json"], { cwd: folder });
+  expect(JSON.parse(told.stdout)).toMatchObject({ hidden: 48, epsilon: 1e-6, gelu: "erf" });
+});
+
+test("nothing is replaced without --force, and other files stay", async () => {
+  mkdirSync(place("kept"));
+  for (const name of ["config.json", "notes.txt"]) writeFileSync(place("kept", name), "mine");
+  const refused = await convert(tiny, "kept");
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toMatch(/kept\/config\.json is there already.*--force/);
+  expect(readdirSync(place("kept"))).toEqual(["config.json", "notes.txt"]);
+  expect((await convert(tiny, "kept", "--force")).code).toBe(0);
+  expect(json(place("kept/config.json")).n_embd).toBe(32);
+  expect(readFileSync(place("kept/notes.txt"), "utf8")).toBe("mine");
+
+  copyFileSync(tiny, place("self.bin"));
+  expect((await convert("self.bin", "self.bin", "--force")).stderr).toMatch(/replaced by its own conversion/);
+  mkdirSync(place("run"));
+  writeFileSync(place("run/metrics.jsonl"), "");
+  expect((await convert(tiny, "run", "--force")).stderr).toMatch(/folder of a training run/);
+});
+
+test("numbers that float16 cannot hold stop it; those that are not finite are told and kept", async () => {
+  const bytes = readFileSync(tiny);
+  bytes.writeFloatLE(70000, 1024 + 4 * 7);
+  writeFileSync(place("large.bin"), bytes);
+  const refused = await convert("large.bin", "large", "--dtype", "f16");
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/wte\[7\] is 70000, and float16 holds numbers up to 65504/);
+  bytes.writeUInt32LE(0x7fc12345, 1024 + 4 * 7);
+  writeFileSync(place("nan.bin"), bytes);
+  const kept = await convert("nan.bin", "nan");
+  expect(kept.stderr).toMatch(/warning: 1 numbers of this model are not finite \(wte\[7\] is NaN\)/);
+  await convert("nan", "nan-again.bin");
+  expect(readFileSync(place("nan-again.bin")).equals(bytes)).toBe(true);
+  expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
