@@ -19,6 +19,9 @@ export const hubDatasets = {
     repository: "EleutherAI/lambada_openai",
     files: [/(^|\/)lambada_test\.jsonl$/, /(^|\/)lambada_test_en\.jsonl$/, /^(default|en)\/test-[^/]*\.parquet$/],
   },
+  fineweb: { repository: "HuggingFaceFW/fineweb", files: [/^sample\/10BT\/[^/]*\.parquet$/] },
+  tinystories: { repository: "roneneldan/TinyStories", files: [/^data\/train-[^/]*\.parquet$/] },
+  tinystoriesVal: { repository: "roneneldan/TinyStories", files: [/^data\/validation-[^/]*\.parquet$/] },
 } satisfies Record<string, HubDataset>;
 
 /** The files of a data set in the cache; they are downloaded, after saying so, where they are not there yet. */

@@ -41,7 +41,7 @@ async function filesOf(input: string): Promise<string[]> {
     throw new InputError(`${input} does not exist. Name a token file, a text, or a folder that llm-ts prepare wrote.`);
   }
   const val = (await readDataset(input))?.val;
-  if (val) return [inFolder(input, val.file)];
+  if (val) return platform.listFiles(inFolder(input, val.file));
   const files = await platform.listFiles(inFolder(input, "*val*.bin"));
   if (files.length > 0) return files;
   throw new InputError(`${input} holds no validation data. Name the file in it that is to be scored.`);

@@ -3,15 +3,19 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { Dataset } from "../data/dataset.ts";
 import type { PrepareOptions, PrepareProgress } from "../data/prepare.ts";
+import { UsageError } from "../errors.ts";
 import { examples } from "./examples.ts";
 import { Interrupt } from "./interrupt.ts";
-import { real } from "./option-values.ts";
+import { real, whole } from "./option-values.ts";
 import { print } from "./output.ts";
 
 interface PrepareFlags {
   readonly out?: string;
   readonly tokenizer: PrepareOptions["tokenizer"];
   readonly valFraction?: number;
+  readonly field: string;
+  readonly shardTokens: number;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -21,9 +25,13 @@ export function addPrepare(program: Command): void {
     .summary("turn text into token files to train on")
     .description(
       "Turns text into the token files that training reads. tinyshakespeare is bundled: no network is needed.\n" +
-        "Of a folder, all text files in it are taken, in order of their names.",
+        "Of a folder, all text files in it are taken, in order of their names. Of .jsonl and .parquet files one field is\n" +
+        "the text; each line or row is a document.",
     )
-    .argument("<text...>", 'tinyshakespeare, files, folders, or "-" for standard input')
+    .argument(
+      "<text...>",
+      'tinyshakespeare, tinystories, fineweb, hellaswag, files, folders, or "-" for standard input',
+    )
     .option("-o, --out <folder>", "where to write (default: a folder in data/, named after the text)")
     .addOption(
       new Option("--tokenizer <kind>", "GPT-2's tokens, one token a character, or one a byte")
@@ -32,24 +40,43 @@ export function addPrepare(program: Command): void {
     )
     .option(
       "--val-fraction <share>",
-      "share kept for validation, at the end; 0: none (default: 0.1)",
+      "share kept for validation, at the end; 0: none (default: 0.1; of .jsonl and .parquet 0.01, every 100th document)",
       real(0, 0.999999),
     )
+    .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
+    .option(
+      "--shard-tokens <n>",
+      "of .jsonl, .parquet and fineweb: tokens of a file",
+      whole(2, 2 ** 31 - 1),
+      100_000_000,
+    )
+    .option("--threads <n>", "of the same: threads that encode (default: all cores)", whole(1, 256))
     .option("--json", "print what was written as JSON")
     .addHelpText(
       "after",
-      examples(
-        ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
-        ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
-        ["a book of your own", "llm-ts prepare book.txt --out data/book"],
-        ["whatever another program prints", "zcat books.gz | llm-ts prepare - --out data/books"],
-      ),
+      `
+tinystories, fineweb (10 billion tokens, 28 GB to download) and hellaswag come from the Hugging Face hub and get the
+names that llm.c's scripts give them. From .jsonl, .parquet and these, an end-of-text token stands before each document.
+Their files do not depend on the number of threads; when the same command was cut, it goes on behind the shards that it
+had finished.
+${examples(
+  ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
+  ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
+  ["a book of your own", "llm-ts prepare book.txt --out data/book"],
+  ["whatever another program prints", "zcat books.gz | llm-ts prepare - --out data/books"],
+  [
+    "documents in .jsonl, in shards of 10 million tokens",
+    "llm-ts prepare docs.jsonl --field body --shard-tokens 10000000",
+  ],
+  ["llm.c's HellaSwag file", "llm-ts prepare hellaswag -o data"],
+)}`,
     )
     .action(prepare);
 }
 
 async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   new Interrupt();
+  if (await prepareDataset(inputs, flags)) return;
   const { prepareText, prepareTinyshakespeare } = await import("../data/prepare.ts");
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
   const folder = flags.out ?? `data/${nameOf(inputs)}`;
@@ -62,6 +89,31 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
   } finally {
     progress.stop();
   }
+}
+
+/** Data sets of documents with fields, if that is what the inputs name. */
+async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): Promise<boolean> {
+  const { holdsItems } = await import("../data/items.ts");
+  const folder = flags.out ?? `data/${nameOf(inputs)}`;
+  const name = inputs.length === 1 ? inputs[0] : "";
+  if (!inputs.some(holdsItems) && !["tinystories", "fineweb", "hellaswag"].includes(name)) return false;
+  const items = await import("./prepare-items.ts");
+  if (flags.tokenizer !== "gpt2")
+    throw new UsageError(
+      `${inputs.join(", ")}: documents with fields are encoded with gpt2 alone, not ${flags.tokenizer}.`,
+    );
+  if (name === "hellaswag") {
+    const file = await items.prepareHellaSwag(folder);
+    await print(flags.json ? `${JSON.stringify({ folder, file })}\n` : `${file}\n`);
+    return true;
+  }
+  const named: Readonly<Record<string, typeof items.prepareFineweb>> = {
+    fineweb: items.prepareFineweb,
+    tinystories: items.prepareTinyStories,
+  };
+  const dataset = await (named[name]?.(folder, flags) ?? items.prepareOwnItems(inputs, folder, flags));
+  await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+  return true;
 }
 
 /** book.txt, books/ and tinyshakespeare give their names; several texts, or those of standard input, have none. */

@@ -6,7 +6,7 @@ import type { Tokenizer, TokenizerKind } from "../tokenizer/tokenizer.ts";
 
 /** One of the token files that `prepare` wrote. */
 export interface DatasetSplit {
-  /** Its name in the folder. */
+  /** Its name in the folder; of shards a glob. */
   readonly file: string;
   readonly tokens: number;
 }
@@ -15,7 +15,7 @@ export interface DatasetSplit {
 export interface Dataset {
   /** Where the text came from. */
   readonly source: string;
-  /** Of the text's bytes, all documents one after the other. */
+  /** Of the text's bytes, all documents one after the other; of .jsonl and .parquet: of the shards' own sha256. */
   readonly sha256: string;
   readonly bytes: number;
   readonly documents: number;

@@ -15,12 +15,26 @@ export function holdsItems(path: string): boolean {
   return /\.(jsonl|ndjson|parquet)$/.test(path);
 }
 
-/** The items of a file, in order, with these fields at least. InputError where it is damaged or lacks a field. */
-export async function* readItems(path: string, fields: readonly string[]): AsyncGenerator<Item> {
-  if (!path.endsWith(".parquet")) return yield* readJsonl(await platform.openStream(path));
+/**
+ * The items of a file, in order, with these fields at least; `onShare` is told how far it has been read, 0 to 1.
+ * InputError where it is damaged or lacks a field.
+ */
+export async function* readItems(
+  path: string,
+  fields: readonly string[],
+  onShare: (share: number) => void = () => {},
+): AsyncGenerator<Item> {
+  if (!path.endsWith(".parquet")) {
+    const stream = await platform.openStream(path);
+    let bytes = 0;
+    return yield* readJsonl(stream, (chunk) => {
+      bytes += chunk.length;
+      onShare(bytes / (stream.size ?? Number.POSITIVE_INFINITY));
+    });
+  }
   const source = await platform.openSource(path);
   try {
-    yield* readParquet(source, fields);
+    yield* readParquet(source, fields, onShare);
   } finally {
     await source.close();
   }

@@ -139,7 +139,7 @@ async function pathsOf(patterns: string | readonly string[], split: "train" | "v
   const found: string[] = [];
   for (const pattern of typeof patterns === "string" ? [patterns] : patterns) {
     const isFolder = (await platform.pathKind(pattern)) === "folder";
-    found.push(...(isFolder ? [await splitOf(pattern, split)] : await filesMatching(pattern)));
+    found.push(...(isFolder ? await splitOf(pattern, split) : await filesMatching(pattern)));
   }
   if (found.length === 0) throw new InputError("No token files were given. Name one, or a folder of prepared data.");
   return found;
@@ -152,19 +152,19 @@ async function filesMatching(pattern: string): Promise<string[]> {
   throw new InputError(`${what}. Check the path, or make token files with llm-ts prepare.`);
 }
 
-/** The training or validation file of a folder: as dataset.json has it, else by llm.c's and our own names. */
-async function splitOf(folder: string, split: "train" | "val"): Promise<string> {
+/** The training or validation files of a folder: as dataset.json has it, else by llm.c's and our own names. */
+async function splitOf(folder: string, split: "train" | "val"): Promise<string[]> {
   const dataset = await readDataset(folder);
   if (dataset) {
     const part = dataset[split];
-    if (part) return inFolder(folder, part.file);
+    if (part) return filesMatching(inFolder(folder, part.file));
     throw new InputError(
       `${folder} has no ${split} data: it was prepared without. Prepare it with --val-fraction 0.1.`,
     );
   }
   const files = [...(await platform.listFiles(inFolder(folder, `${split}.bin`)))];
   if (files.length === 0) files.push(...(await platform.listFiles(inFolder(folder, `*_${split}.bin`))));
-  if (files.length === 1) return files[0];
+  if (files.length === 1) return files;
   throw new InputError(
     files.length === 0
       ? `${folder} holds no ${split}.bin. Make one with llm-ts prepare, or name the token file itself.`

@@ -4,9 +4,13 @@ import type { Item } from "./items.ts";
 
 /**
  * The rows of a parquet file, with these columns alone, group of rows by group of rows: one group's columns are in
- * memory at a time. InputError when the file is damaged or lacks a column.
+ * memory at a time. `onShare` is told how far it is, 0 to 1. InputError when the file is damaged or lacks a column.
  */
-export async function* readParquet(source: ByteSource, columns: readonly string[]): AsyncGenerator<Item> {
+export async function* readParquet(
+  source: ByteSource,
+  columns: readonly string[],
+  onShare: (share: number) => void,
+): AsyncGenerator<Item> {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
   const { compressors } = await import("hyparquet-compressors");
   const file = {
@@ -27,6 +31,7 @@ export async function* readParquet(source: ByteSource, columns: readonly string[
     const rows = await explained(source, () => parquetReadObjects(options));
     for (const [i, value] of rows.entries()) yield { name: `${source.name}, row ${rowStart + i + 1}`, value };
     rowStart = rowEnd;
+    onShare(rowEnd / Number(metadata.num_rows));
   }
 }
 

@@ -1,0 +1,122 @@
+/** `llm-ts prepare` for data sets of items: .jsonl and .parquet of one's own, and those of the hub that llm.c knows. */
+import { platform } from "#platform";
+import type { Dataset } from "../data/dataset.ts";
+import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
+import { holdsItems, readItems } from "../data/items.ts";
+import { type ItemsPlan, prepareItems } from "../data/prepare-items.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { type HellaSwagExample, writeHellaSwag } from "../format/hellaswag.ts";
+import { save } from "../format/save.ts";
+import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import { datasetFiles, hubDatasets } from "./dataset-files.ts";
+import { ProgressLine } from "./display/progress-line.ts";
+import { short } from "./display/text.ts";
+import { encodeInWorkers } from "./tokenizer-pool.ts";
+
+export interface ItemsFlags {
+  readonly field: string;
+  readonly shardTokens: number;
+  readonly valFraction?: number;
+  readonly threads?: number;
+}
+
+/** The files with items that arguments name; UsageError when one of them is none. */
+async function itemFiles(inputs: readonly string[]): Promise<string[]> {
+  const other = inputs.find((input) => !holdsItems(input));
+  if (other !== undefined)
+    throw new UsageError(
+      `${other} is a text, and the others are .jsonl or .parquet. Prepare them one after the other.`,
+    );
+  const files: string[] = [];
+  for (const input of inputs) {
+    const found = await platform.listFiles(input);
+    if (found.length === 0) throw new InputError(`${input} does not exist. Check the path.`);
+    files.push(...found);
+  }
+  return files;
+}
+
+/** Of one's own files, every hundredth document is for validation: the end of a data set may be unlike the rest. */
+const defaultValFraction = 0.01;
+
+export async function prepareOwnItems(inputs: readonly string[], folder: string, flags: ItemsFlags): Promise<Dataset> {
+  const files = await itemFiles(inputs);
+  const fraction = flags.valFraction ?? defaultValFraction;
+  const isVal = (item: number) => Math.floor((item + 1) * fraction) > Math.floor(item * fraction);
+  return prepare(folder, flags, {
+    source: files.join(", "),
+    files,
+    outputs: [
+      { nameOf: numbered("train"), splitOf: () => "train" },
+      { nameOf: numbered("val"), splitOf: () => "val" },
+    ],
+    outputOf: (item) => (isVal(item) ? 1 : 0),
+    rule: `val-fraction ${fraction}`,
+  });
+}
+
+/** llm.c's fineweb.py: the first shard is for validation. */
+export async function prepareFineweb(folder: string, flags: ItemsFlags): Promise<Dataset> {
+  const files = await datasetFiles(hubDatasets.fineweb);
+  const splitOf = (index: number) => (index === 0 ? "val" : "train");
+  const nameOf = (index: number) => numbered(`fineweb_${splitOf(index)}`)(index);
+  return prepare(folder, flags, {
+    source: "FineWeb, sample-10BT",
+    files,
+    outputs: [{ nameOf, splitOf }],
+    outputOf: () => 0,
+    rule: "first shard for validation",
+  });
+}
+
+/** The stories that the hub has in parquet, with its own validation split; llm.c's script takes another version. */
+export async function prepareTinyStories(folder: string, flags: ItemsFlags): Promise<Dataset> {
+  const val = await datasetFiles(hubDatasets.tinystoriesVal);
+  const train = await datasetFiles(hubDatasets.tinystories);
+  return prepare(
+    folder,
+    { ...flags, shardTokens: mostTokens },
+    {
+      source: "TinyStories",
+      files: [...val, ...train],
+      outputs: [
+        { nameOf: () => "TinyStories_train.bin", splitOf: () => "train" },
+        { nameOf: () => "TinyStories_val.bin", splitOf: () => "val" },
+      ],
+      outputOf: (_, file) => (file < val.length ? 1 : 0),
+      rule: "by file",
+    },
+  );
+}
+
+/** llm.c has one file for each split. */
+const mostTokens = 2 ** 31 - 1;
+
+const numbered = (name: string) => (index: number) => `${name}_${String(index).padStart(6, "0")}.bin`;
+
+async function prepare(
+  folder: string,
+  { field, shardTokens, threads = platform.defaultThreads() }: ItemsFlags,
+  data: Pick<ItemsPlan, "source" | "files" | "outputs" | "outputOf" | "rule">,
+): Promise<Dataset> {
+  const line = new ProgressLine("preparing");
+  const onProgress: ItemsPlan["onProgress"] = (share, tokens) => line.update(share, `${short(tokens)} tokens`);
+  const plan = { ...data, folder, field, shardTokens, tokenizer: await gpt2Tokenizer(), onProgress };
+  try {
+    return await prepareItems(plan, (batches) => encodeInWorkers(batches, threads));
+  } finally {
+    line.end();
+  }
+}
+
+/** Writes llm.c's hellaswag_val.bin, and gives its path. */
+export async function prepareHellaSwag(folder: string): Promise<string> {
+  const tokenizer = await gpt2Tokenizer();
+  const examples: HellaSwagExample[] = [];
+  for (const file of await datasetFiles(hubDatasets.hellaswag))
+    for await (const item of readItems(file, hellaSwagFields)) examples.push(hellaSwagExample(item, tokenizer));
+  await platform.makeFolder(folder);
+  const path = `${folder}/hellaswag_val.bin`;
+  await save(path, (sink) => writeHellaSwag(sink, examples));
+  return path;
+}

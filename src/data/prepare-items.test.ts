@@ -1,0 +1,189 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { collect, fixturePath } from "../../test/fixtures.ts";
+import { InputError } from "../errors.ts";
+import { openTokenFile } from "../format/tokens.ts";
+import { openSource } from "../platform/node-files.ts";
+import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { readItems } from "./items.ts";
+import { TokenLoader } from "./loader.ts";
+import { type EncodeBatches, type ItemsPlan, prepareItems } from "./prepare-items.ts";
+
+let root: string;
+let folder: string;
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "llm-ts-items-"));
+  tokenizer = await gpt2Tokenizer();
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(root, "out-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const endOfText = 50256;
+/** Long and short ones, an empty one, one with characters of three bytes. */
+const texts = Array.from({ length: 60 }, (_, i) =>
+  i === 7 ? "" : `Document ${i} says ${"so it goes, ".repeat((i * 7) % 23)}${i % 5 === 0 ? "漢字" : "and ends."}`,
+);
+const lines = texts.map((text, i) => JSON.stringify({ id: i, body: text }));
+const encodeText = (text: string) => [endOfText, ...tokenizer.encode(text)];
+
+/** Encodes on this thread; `after` is told of each batch. */
+const encode = (after: (batch: number) => void = () => {}): EncodeBatches =>
+  async function* (batches) {
+    let count = 0;
+    for await (const { places, texts } of batches) {
+      const documents = texts.map(encodeText);
+      yield { places, tokens: Uint16Array.from(documents.flat()), lengths: documents.map(({ length }) => length) };
+      after(++count);
+    }
+  };
+
+async function planOf(fields: Partial<ItemsPlan> = {}): Promise<ItemsPlan> {
+  const files = [join(root, "a.jsonl"), join(root, "b.jsonl")];
+  await writeFile(files[0], `${lines.slice(0, 25).join("\n")}\n\n`);
+  await writeFile(files[1], lines.slice(25).join("\n"));
+  return {
+    source: "test",
+    folder,
+    files,
+    field: "body",
+    shardTokens: 300,
+    outputs: [
+      { nameOf: (i) => `train_${i}.bin`, splitOf: () => "train" },
+      { nameOf: (i) => `val_${i}.bin`, splitOf: () => "val" },
+    ],
+    outputOf: (item) => (item % 10 === 9 ? 1 : 0),
+    rule: "every tenth",
+    tokenizer,
+    ...fields,
+  };
+}
+
+async function tokensOf(path: string): Promise<number[]> {
+  const file = await openTokenFile(await openSource(path));
+  const tokens = [...(await file.read(0, file.count))];
+  await file.close();
+  return tokens;
+}
+
+const shardsOf = async (prefix: string) =>
+  (await readdir(folder))
+    .filter((name) => name.startsWith(prefix))
+    .sort((a, b) => Number(/\d+/.exec(a)) - Number(/\d+/.exec(b)));
+
+async function contents(): Promise<Record<string, string>> {
+  const names = (await readdir(folder)).sort();
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, (await readFile(join(folder, name))).toString("base64")])),
+  );
+}
+
+test("every document once, in order, in shards of equal length", async () => {
+  const dataset = await prepareItems(await planOf(), encode());
+  for (const split of ["train", "val"] as const) {
+    const expected = texts.filter((_, i) => (i % 10 === 9) === (split === "val")).flatMap(encodeText);
+    const shards = await Promise.all((await shardsOf(split)).map((name) => tokensOf(join(folder, name))));
+    expect(shards.flat()).toEqual(expected);
+    expect(shards.slice(0, -1).every(({ length }) => length === 300)).toBe(true);
+    expect(shards.length).toBe(Math.ceil(expected.length / 300));
+    expect(dataset[split]?.tokens).toBe(expected.length);
+  }
+  expect(dataset).toMatchObject({ documents: 60, tokenizer: "gpt2", train: { file: "train_*.bin" } });
+  const loader = await TokenLoader.open(folder, { B: 1, T: 100 });
+  expect(loader.numTokens).toBe(dataset.train.tokens);
+  await loader.close();
+  expect(await readdir(folder)).not.toContain("prepare.json");
+});
+
+test("a run that was cut goes on behind its finished shards, and gives the same files", async () => {
+  await prepareItems(await planOf(), encode());
+  const whole = await contents();
+  // One document a batch, so that a run can be cut anywhere.
+  const single: EncodeBatches = async function* (batches) {
+    for await (const { places, texts } of batches)
+      for (const [i, text] of texts.entries()) {
+        const tokens = Uint16Array.from(encodeText(text));
+        encoded.push(places[i].item);
+        if (encoded.length > most) throw new Error("cut");
+        yield { places: [places[i]], tokens, lengths: [tokens.length] };
+      }
+  };
+  let encoded: number[] = [];
+  let most = 0;
+  for (const cut of [1, 12, 13, 30, 41, 59]) {
+    folder = await mkdtemp(join(root, "cut-"));
+    [encoded, most] = [[], cut];
+    await expect(prepareItems(await planOf(), single)).rejects.toThrow("cut");
+    const finished = await shardsOf("train");
+    const kept = await Promise.all(finished.map((name) => readFile(join(folder, name))));
+    [encoded, most] = [[], 1000];
+    await prepareItems(await planOf(), single);
+    expect(await contents()).toEqual(whole);
+    if (finished.length > 0) expect(encoded.length).toBeLessThan(60);
+    expect(kept.map((bytes) => bytes.toString("base64"))).toEqual(finished.map((name) => whole[name]));
+  }
+});
+
+test("damaged shards, and those of another plan, are made anew", async () => {
+  await prepareItems(await planOf(), encode());
+  const whole = await contents();
+  const cut = encode(() => {
+    throw new Error("cut");
+  });
+  for (const damage of [
+    async () => writeFile(join(folder, "train_1.bin"), "short"),
+    async () => rm(join(folder, "train_0.bin")),
+    async () => writeFile(join(folder, "prepare.json"), "{"),
+  ]) {
+    folder = await mkdtemp(join(root, "damage-"));
+    await expect(prepareItems(await planOf(), cut)).rejects.toThrow("cut");
+    expect((await shardsOf("train")).length).toBeGreaterThan(1);
+    await damage();
+    await prepareItems(await planOf(), encode());
+    expect(await contents()).toEqual(whole);
+  }
+  await expect(prepareItems(await planOf({ shardTokens: 200 }), cut)).rejects.toThrow("cut");
+  await prepareItems(await planOf(), encode());
+  const { "train_0.bin": first } = await contents();
+  expect(first).toBe(whole["train_0.bin"]);
+});
+
+test("what is wrong with the data says where", async () => {
+  const plan = await planOf();
+  await expect(prepareItems({ ...plan, field: "text" }, encode())).rejects.toThrow(
+    /a\.jsonl, line 1: the field "text" is missing\. Its fields are: id, body/,
+  );
+  await writeFile(join(root, "empty.jsonl"), "\n");
+  const empty = prepareItems({ ...plan, files: [join(root, "empty.jsonl")] }, encode());
+  await expect(empty).rejects.toThrow(/there are no documents/);
+  await writeFile(join(root, "list.jsonl"), "[1]\n");
+  await expect(prepareItems({ ...plan, files: [join(root, "list.jsonl")] }, encode())).rejects.toThrow(InputError);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test.each(["zstd", "snappy", "gzip", "none"])("parquet: %s", async (codec) => {
+  const found: unknown[] = [];
+  const shares: number[] = [];
+  const path = fixturePath(`docs_${codec}.parquet`);
+  for await (const { value } of readItems(path, ["text", "endings"], (share) => shares.push(share))) found.push(value);
+  const endings = (i: number) => ["a", "b", "c", `ending ${i}`];
+  expect(found).toEqual(Array.from({ length: 12 }, (_, i) => ({ text: `Text ${i}: 漢字.`, endings: endings(i) })));
+  // Groups of five rows.
+  expect(shares).toEqual([5 / 12, 10 / 12, 1]);
+  const other = readItems(path, ["body"]).next();
+  await expect(other).rejects.toThrow(/no column "body"\. Its columns are: id, text, endings/);
+});
+
+test("a damaged parquet file says so", async () => {
+  const bytes = await readFile(fixturePath("docs_zstd.parquet"));
+  const path = join(root, "damaged.parquet");
+  for (const damaged of [bytes.subarray(0, 100), bytes.fill(255, 60, 120), Buffer.alloc(0)]) {
+    await writeFile(path, damaged);
+    await expect(collect(readItems(path, ["text"]))).rejects.toThrow(/no parquet file, or is damaged/);
+  }
+});

@@ -1,0 +1,202 @@
+/** Data sets of items (.jsonl, .parquet) to token files, as many shards as it takes. */
+import { platform } from "#platform";
+import { InputError, UsageError } from "../errors.ts";
+import { save, saveText } from "../format/save.ts";
+import { writeVocabulary } from "../format/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { type Dataset, datasetFile, inFolder, tokenizerFile } from "./dataset.ts";
+import { readItems, textField } from "./items.ts";
+import { type Shard, ShardWriter } from "./shards.ts";
+
+/** A document: its number, counted from 0 over all files, and the output that it goes to. */
+interface Place {
+  readonly item: number;
+  readonly output: number;
+}
+
+/** Documents that are encoded together. */
+export interface TextBatch {
+  readonly places: readonly Place[];
+  readonly texts: readonly string[];
+}
+
+export interface EncodedBatch {
+  readonly places: readonly Place[];
+  /** All documents one after the other, and the length of each. */
+  readonly tokens: Uint16Array;
+  readonly lengths: readonly number[];
+}
+
+/** Encodes batches, on as many threads as it likes, and gives them in their order. */
+export type EncodeBatches = (batches: AsyncIterable<TextBatch>) => AsyncIterable<EncodedBatch>;
+
+/** One of the outputs that documents go to. */
+export interface OutputPlan {
+  /** The name of a shard, counted from 0, and what it is for. */
+  readonly nameOf: (index: number) => string;
+  readonly splitOf: (index: number) => "train" | "val";
+}
+
+export interface ItemsPlan {
+  /** For people, and to know again what was begun. */
+  readonly source: string;
+  readonly folder: string;
+  readonly files: readonly string[];
+  /** The field that holds the text. */
+  readonly field: string;
+  readonly shardTokens: number;
+  readonly outputs: readonly OutputPlan[];
+  /** The output that a document goes to, by its number and that of its file; and the same rule in words. */
+  readonly outputOf: (item: number, file: number) => number;
+  readonly rule: string;
+  readonly tokenizer: Tokenizer;
+  readonly onProgress?: (share: number, tokens: number) => void;
+}
+
+/** What is kept in the folder until all is done, so that a run that was cut goes on behind its finished shards. */
+const progressFile = "prepare.json";
+
+interface Progress {
+  /** What was to be done: other files or options make other shards. */
+  readonly plan: string;
+  readonly shards: readonly (readonly Shard[])[];
+}
+
+/**
+ * Turns items into token files of `shardTokens` tokens each, with an end-of-text token before each document, as llm.c's
+ * scripts do. The files depend on the data and the plan alone. Shards that an earlier run of the same plan has finished
+ * are verified and kept. InputError when a file is damaged or lacks the field; what was finished before stays.
+ */
+export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
+  const { folder, files, shardTokens, outputs, tokenizer } = plan;
+  if (!(shardTokens >= 2)) throw new UsageError(`A shard of ${shardTokens} tokens is too small: expected 2 or more.`);
+  await platform.makeFolder(folder);
+  const description = await describePlan(plan);
+  const finished = await readProgress(folder, description);
+  const writers: ShardWriter[] = [];
+  for (const [i, { nameOf }] of outputs.entries())
+    writers.push(await ShardWriter.open({ folder, nameOf, shardTokens }, finished[i] ?? []));
+  const isWanted = ({ item, output }: Place) => item >= writers[output].firstItem;
+  const keep = () => writeProgress(folder, { plan: description, shards: writers.map(({ shards }) => shards) });
+  const counter = { documents: 0, share: 0 };
+  try {
+    for await (const { places, tokens, lengths } of encode(textBatches(plan, isWanted, counter))) {
+      let start = 0;
+      for (const [i, { item, output }] of places.entries()) {
+        const document = tokens.subarray(start, start + lengths[i]);
+        start += lengths[i];
+        if (await writers[output].add(item, document)) await keep();
+      }
+      plan.onProgress?.(
+        counter.share,
+        writers.reduce((sum, writer) => sum + writer.tokens, 0),
+      );
+    }
+    for (const writer of writers) await writer.finish();
+  } finally {
+    for (const writer of writers) await writer.abort();
+  }
+  if (counter.documents === 0)
+    throw new InputError(`${files.join(", ")}: there are no documents. Name files that hold some.`);
+  await keep();
+  const dataset = await datasetOf(plan, counter.documents, writers);
+  await save(inFolder(folder, tokenizerFile), (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
+  await saveText(inFolder(folder, datasetFile), `${JSON.stringify(dataset, null, 2)}\n`);
+  await platform.removeFile(inFolder(folder, progressFile));
+  return dataset;
+}
+
+/** Characters of a batch: enough to be worth a message to another thread. */
+const batchCharacters = 1 << 18;
+
+async function* textBatches(
+  { files, field, outputOf }: ItemsPlan,
+  isWanted: (place: Place) => boolean,
+  counter: { documents: number; share: number },
+): AsyncGenerator<TextBatch> {
+  let places: Place[] = [];
+  let texts: string[] = [];
+  let characters = 0;
+  for (const [i, file] of files.entries())
+    for await (const item of readItems(file, [field], (share) => {
+      counter.share = (i + share) / files.length;
+    })) {
+      const number = counter.documents++;
+      const place = { item: number, output: outputOf(number, i) };
+      if (!isWanted(place)) continue;
+      const text = textField(item, field);
+      places.push(place);
+      texts.push(text);
+      characters += text.length;
+      if (characters < batchCharacters) continue;
+      yield { places, texts };
+      [places, texts, characters] = [[], [], 0];
+    }
+  if (places.length > 0) yield { places, texts };
+}
+
+async function describePlan({ source, files, field, shardTokens, rule, tokenizer }: ItemsPlan): Promise<string> {
+  const described: [string, number][] = [];
+  for (const path of files) {
+    const file = await platform.openSource(path);
+    described.push([path, file.size]);
+    await file.close();
+  }
+  return JSON.stringify({ source, files: described, field, shardTokens, rule, tokenizer: tokenizer.kind });
+}
+
+async function readProgress(folder: string, plan: string): Promise<readonly (readonly Shard[])[]> {
+  const path = inFolder(folder, progressFile);
+  if ((await platform.pathKind(path)) !== "file") return [];
+  const source = await platform.openSource(path);
+  try {
+    const progress: Progress = JSON.parse(new TextDecoder().decode(await source.read(0, source.size)));
+    return progress.plan === plan ? progress.shards : [];
+  } catch {
+    // It only saves work.
+    return [];
+  } finally {
+    await source.close();
+  }
+}
+
+async function writeProgress(folder: string, progress: Progress): Promise<void> {
+  await saveText(inFolder(folder, progressFile), `${JSON.stringify(progress)}\n`);
+}
+
+async function datasetOf(
+  { source, files, outputs, tokenizer }: ItemsPlan,
+  documents: number,
+  writers: readonly ShardWriter[],
+): Promise<Dataset> {
+  const hash = platform.sha256();
+  for (const { shards } of writers) for (const { sha256 } of shards) hash.update(new TextEncoder().encode(sha256));
+  let bytes = 0;
+  for (const path of files) {
+    const file = await platform.openSource(path);
+    bytes += file.size;
+    await file.close();
+  }
+  const splitOf = (split: "train" | "val") => {
+    const shards = writers.flatMap((writer, i) => writer.shards.filter((_, n) => outputs[i].splitOf(n) === split));
+    const tokens = shards.reduce((sum, shard) => sum + shard.tokens, 0);
+    return { file: shards.length === 1 ? shards[0].file : commonPattern(shards.map(({ file }) => file)), tokens };
+  };
+  const [train, val] = [splitOf("train"), splitOf("val")];
+  if (train.tokens < 2) throw new InputError(`${source}: there are too few documents to train on.`);
+  return {
+    source,
+    sha256: hash.digest(),
+    bytes,
+    documents,
+    tokenizer: tokenizer.kind,
+    vocabSize: tokenizer.vocabSize,
+    train,
+    ...(val.tokens >= 2 && { val }),
+  };
+}
+
+/** "train_000001.bin" and the like as "train_*.bin". */
+function commonPattern(files: readonly string[]): string {
+  return (files[0] ?? "").replace(/_\d+\.bin$/, "_*.bin");
+}

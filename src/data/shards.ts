@@ -1,0 +1,120 @@
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import { openTokenFile, TokenWriter } from "../format/tokens.ts";
+import type { ByteSink } from "../platform/platform.ts";
+import { inFolder } from "./dataset.ts";
+
+/** A place in a data set: an item, and how many of its tokens come before. */
+export interface Position {
+  readonly item: number;
+  readonly offset: number;
+}
+
+/** A shard that is finished. */
+export interface Shard {
+  readonly file: string;
+  readonly tokens: number;
+  readonly sha256: string;
+  /** Where the next shard goes on. */
+  readonly next: Position;
+}
+
+export interface ShardOptions {
+  readonly folder: string;
+  /** The file of the shard of this number, counted from 0. */
+  readonly nameOf: (index: number) => string;
+  /** Tokens of each shard but the last. A document may begin in one shard and end in the next, as in llm.c. */
+  readonly shardTokens: number;
+}
+
+/** Writes a stream of documents into token files of equal length; goes on behind shards that are there already. */
+export class ShardWriter {
+  readonly shards: Shard[];
+  readonly #options: ShardOptions;
+  readonly #start: Position;
+  #next: Position;
+  #writer: TokenWriter | undefined;
+  #sink: ByteSink | undefined;
+
+  private constructor(options: ShardOptions, shards: readonly Shard[]) {
+    this.#options = options;
+    this.shards = [...shards];
+    this.#start = shards.at(-1)?.next ?? { item: 0, offset: 0 };
+    this.#next = this.#start;
+  }
+
+  /** Keeps those of the `finished` shards that are whole, up to the first that is not. */
+  static async open(options: ShardOptions, finished: readonly Shard[]): Promise<ShardWriter> {
+    const kept: Shard[] = [];
+    for (const shard of finished) {
+      if ((await hashOf(inFolder(options.folder, shard.file))) !== shard.sha256) break;
+      kept.push(shard);
+    }
+    return new ShardWriter(options, kept);
+  }
+
+  /** The first item that is not in the shards yet, whole. */
+  get firstItem(): number {
+    return this.#start.item;
+  }
+
+  get tokens(): number {
+    return this.shards.reduce((sum, { tokens }) => sum + tokens, 0) + (this.#writer?.count ?? 0);
+  }
+
+  /** Adds a document, in order of items; true when it finished a shard. */
+  async add(item: number, document: Uint16Array): Promise<boolean> {
+    const before = this.shards.length;
+    let offset = item === this.#start.item ? this.#start.offset : 0;
+    while (offset < document.length) {
+      this.#writer ??= await this.#begin();
+      const end = Math.min(document.length, offset + this.#options.shardTokens - this.#writer.count);
+      await this.#writer.write(document.subarray(offset, end));
+      offset = end;
+      this.#next = { item, offset };
+      if (this.#writer.count === this.#options.shardTokens) await this.#finishShard(this.#writer);
+    }
+    return this.shards.length > before;
+  }
+
+  /** Finishes the last shard. */
+  async finish(): Promise<void> {
+    if (this.#writer) await this.#finishShard(this.#writer);
+  }
+
+  /** Forgets the shard that is not finished. */
+  async abort(): Promise<void> {
+    await this.#sink?.abort();
+  }
+
+  async #begin(): Promise<TokenWriter> {
+    const { folder, nameOf } = this.#options;
+    this.#sink = await platform.createSink(inFolder(folder, nameOf(this.shards.length)));
+    return TokenWriter.create(this.#sink, 2);
+  }
+
+  async #finishShard(writer: TokenWriter): Promise<void> {
+    const { folder, nameOf } = this.#options;
+    const file = nameOf(this.shards.length);
+    await writer.finish();
+    await this.#sink?.commit();
+    const sha256 = await hashOf(inFolder(folder, file));
+    if (sha256 === undefined) throw new InputError(`${inFolder(folder, file)} is gone, just after it was written.`);
+    this.shards.push({ file, tokens: writer.count, sha256, next: this.#next });
+    this.#writer = undefined;
+  }
+}
+
+/** The sha256 of a token file; undefined where there is none, or none that is whole. */
+async function hashOf(path: string): Promise<string | undefined> {
+  if ((await platform.pathKind(path)) !== "file") return undefined;
+  try {
+    await (await openTokenFile(await platform.openSource(path))).close();
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+  const hash = platform.sha256();
+  for await (const bytes of await platform.openStream(path)) hash.update(bytes);
+  return hash.digest();
+}

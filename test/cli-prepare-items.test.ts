@@ -1,0 +1,87 @@
+/** `llm-ts prepare` of documents with fields, as a program: own .jsonl and .parquet, and data sets of the hub. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { FakeHub, sha256 } from "./fake-hub.ts";
+import { fixturePath } from "./fixtures.ts";
+import { run, testFolder } from "./run-cli.ts";
+
+const folder = testFolder();
+const inFolder = (...names: string[]) => join(folder, ...names);
+const parquet = readFileSync(fixturePath("docs_zstd.parquet"));
+let hub: FakeHub;
+beforeAll(async () => {
+  hub = await FakeHub.start();
+  const example = { ctx: "A man is on a roof. he", label: 3, endings: ["sits.", "pulls.", "holds.", "rips."] };
+  hub.add("datasets/Rowan/hellaswag", { "data/hellaswag_val.jsonl": `${JSON.stringify(example)}\n`.repeat(3) });
+  hub.add("datasets/roneneldan/TinyStories", {
+    "data/train-00000-of-00002.parquet": parquet,
+    "data/train-00001-of-00002.parquet": parquet,
+    "data/validation-00000-of-00001.parquet": parquet,
+  });
+  hub.add("datasets/HuggingFaceFW/fineweb", {
+    "sample/10BT/000_00000.parquet": parquet,
+    "sample/10BT/001_00000.parquet": parquet,
+    "sample/100BT/000_00000.parquet": parquet,
+  });
+  const documents = Array.from({ length: 3000 }, (_, i) => ({
+    text: `Story ${i}. ${"Once upon a time. ".repeat(i % 40)}`,
+  }));
+  writeFileSync(inFolder("docs.jsonl"), documents.map((document) => JSON.stringify(document)).join("\n"));
+});
+afterAll(() => hub.stop());
+
+const env = () => ({ HF_ENDPOINT: hub.endpoint, HF_HOME: inFolder("cache"), HF_HUB_OFFLINE: "" });
+const hashes = (out: string) =>
+  Object.fromEntries(readdirSync(out).map((name) => [name, sha256(readFileSync(join(out, name)))]));
+
+test("the same files at any number of threads; train and eval take the folder", async () => {
+  const prepare = async (threads: number) => {
+    const out = inFolder(`docs-${threads}`);
+    const args = ["prepare", "docs.jsonl", "--shard-tokens", "100000", "--threads", `${threads}`, "-o", out];
+    const found = await run(args, { cwd: folder });
+    expect(found.code, found.stderr).toBe(0);
+    expect(found.stdout).toMatch(/train_\*\.bin: \d{3},\d{3} tokens\n.*val_000000\.bin: \d,\d{3} tokens\n/);
+    return hashes(out);
+  };
+  const one = await prepare(1);
+  expect(await prepare(3)).toEqual(one);
+  expect(Object.keys(one).slice(2, 5)).toEqual(["train_000000.bin", "train_000001.bin", "train_000002.bin"]);
+  const train = ["train", "--model", "baby", "-j", inFolder("docs-1"), "-i", inFolder("docs-1"), "-x", "1", "-m", "1"];
+  const trained = await run([...train, "-b", "1", "-t", "8", "-s", "0", "--threads", "1", "--json"]);
+  expect(trained.code, trained.stderr).toBe(0);
+});
+
+test("hellaswag, tinystories and fineweb get llm.c's names", async () => {
+  const hellaswag = await run(["prepare", "hellaswag", "-o", inFolder("hs")], { env: env() });
+  expect([hellaswag.code, hellaswag.stdout]).toEqual([0, `${inFolder("hs")}/hellaswag_val.bin\n`]);
+  const info = JSON.parse((await run(["info", inFolder("hs", "hellaswag_val.bin"), "--json"])).stdout);
+  expect(info).toMatchObject({ format: "HellaSwag", examples: 3 });
+
+  const stories = await run(["prepare", "tinystories", "-o", inFolder("ts"), "--json"], { env: env() });
+  expect(stories.code, stories.stderr).toBe(0);
+  expect(JSON.parse(stories.stdout)).toMatchObject({
+    documents: 36,
+    train: { file: "TinyStories_train.bin" },
+    val: { file: "TinyStories_val.bin" },
+  });
+
+  const fineweb = await run(["prepare", "fineweb", "-o", inFolder("fw"), "--shard-tokens", "100"], { env: env() });
+  expect(fineweb.code, fineweb.stderr).toBe(0);
+  const names = readdirSync(inFolder("fw")).filter((name) => name.startsWith("fineweb"));
+  expect(names.slice(0, 2)).toEqual(["fineweb_train_000001.bin", "fineweb_train_000002.bin"]);
+  expect(names.at(-1)).toBe("fineweb_val_000000.bin");
+});
+
+test.each<[string, string[], 1 | 2, RegExp]>([
+  ["a mixture", ["docs.jsonl", "x.txt"], 2, /x\.txt is a text/],
+  ["another tokenizer", ["docs.jsonl", "--tokenizer", "char"], 2, /with gpt2 alone, not char/],
+  ["a missing file", ["none.jsonl"], 1, /none\.jsonl does not exist/],
+  ["a missing field", ["docs.jsonl", "--field", "body"], 1, /line 1: the field "body" is missing.*are: text/],
+  ["a shard of one token", ["docs.jsonl", "--shard-tokens", "1"], 2, /from 2 to/],
+  ["no network", ["tinystories"], 1, /HF_HUB_OFFLINE/],
+])("what cannot be prepared says why: %s", async (_, args, exit, message) => {
+  const found = await run(["prepare", ...args, "-o", inFolder("bad")], { cwd: folder });
+  expect(found.stderr).toMatch(message);
+  expect([found.code, found.stdout]).toEqual([exit, ""]);
+});
