@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Another copy of the command. */
+  readonly program?: string;
 }
 
 /** A folder for one test file, removed after it. */
@@ -29,9 +31,12 @@ export function testFolder(): string {
 const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "llm-ts-no-such-folder") };
 
 /** Starts `llm-ts` with arguments. */
-export function start(args: readonly string[], { cwd, env }: RunOptions = {}): ChildProcessWithoutNullStreams {
+export function start(
+  args: readonly string[],
+  { cwd, env, program = cli }: RunOptions = {},
+): ChildProcessWithoutNullStreams {
   if (!existsSync(cli)) throw new Error("There is no dist/. Run `npm run build` first, or all with `npm test`.");
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env: { ...process.env, ...noHub, ...env } });
+  const child = spawn(process.execPath, [program, ...args], { cwd, env: { ...process.env, ...noHub, ...env } });
   // A command may end before it has read all of its input.
   child.stdin.on("error", () => {});
   return child;

@@ -9,7 +9,7 @@ export interface ModelOptions {
   readonly backend?: "wasm" | "reference" | Backend;
   /** Threads of the wasm backend; default OMP_NUM_THREADS, else all cores. */
   readonly threads?: number;
-  /** Lets V8 fuse 128-bit operations to 256-bit ones: faster, and set for the whole process; default off. */
+  /** Lets V8 fuse the kernels' 128-bit operations to 256-bit ones: faster on x86, and experimental; default off. */
   readonly revectorize?: boolean;
   /** Kernels of the wasm backend, as `llm-ts info --system` names them; default "auto": the fastest that compute right. */
   readonly kernel?: VariantName | "auto";

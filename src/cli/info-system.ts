@@ -21,8 +21,8 @@ export function systemFacts(survey: Survey): Readonly<Record<string, unknown>> {
 
 function reasonOf({ chosen, kept }: Survey): string {
   if (chosen === undefined) return "every kernel is out, as said below";
-  const earlier = kept === undefined ? "nothing was kept from earlier starts" : `earlier starts kept ${kept}`;
-  return `best code that computes right here, and its fastest tile, measured now; ${earlier}`;
+  const before = kept === undefined ? "none was kept before" : `${kept} was used until now`;
+  return `best code that computes right here, and its fastest tile, measured now and kept for later starts; ${before}`;
 }
 
 /** Each kernel, its speed, and whether it was chosen or why it is out. */

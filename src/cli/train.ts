@@ -27,7 +27,11 @@ ${examples(
 )}`,
     )
     .action(async (flags: TrainFlags) => {
+      const { createBackend } = await import("../backend/create.ts");
+      // Workers start while the rest is imported and the data is looked at.
+      const backend = createBackend(flags.backend, flags);
+      backend.catch(() => {}); // told when it is waited for
       const { train } = await import("./train/run.ts");
-      await train(flags);
+      await train(flags, backend);
     });
 }

@@ -79,8 +79,8 @@ export const platform: Platform = {
   startKernelWorker,
   defaultThreads: () => navigator.hardwareConcurrency,
   // A page has no say in how its WebAssembly is compiled.
-  setRevectorize: (on) => (on ? "a page in a browser cannot ask for them" : undefined),
-  setOptimizeAtOnce: () => {},
+  problemOfWide: () => "a page in a browser cannot ask for them",
+  compile: (bytes) => WebAssembly.compile(bytes),
   engine: () => navigator.userAgent,
   recall,
   remember,

@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { BackendError } from "../errors.ts";
@@ -12,13 +11,15 @@ const [v8Major, v8Minor] = process.versions.v8.split(".").map(Number);
 export async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
   // Relaxed SIMD is standard from V8 11.4 on; 11.3 has it behind a flag.
   if (v8Major === 11 && v8Minor < 4) setFlagsFromString("--experimental-wasm-relaxed-simd");
-  const path = fileURLToPath(new URL(`../../kernels/${build}.wasm`, import.meta.url));
-  return readFile(path).catch((error: unknown) => {
+  try {
+    // Not awaited: whatever is imported meanwhile would keep the workers waiting for their module.
+    return new Uint8Array(readFileSync(new URL(`../../kernels/${build}.wasm`, import.meta.url)));
+  } catch (error) {
     throw new BackendError(
       `The kernels that compute cannot be read: ${error instanceof Error ? error.message : error}. Install llm-ts ` +
         "again (in a clone: npm run build).",
     );
-  });
+  }
 }
 
 /** What OMP_NUM_THREADS asks for; undefined if that is no number. */
@@ -36,18 +37,25 @@ export function engine(): string {
   return `Node ${process.version}, V8 ${process.versions.v8}, ${cpus()[0]?.model.trim() ?? process.arch}`;
 }
 
-let revectorizing = false;
-
-export function setRevectorize(on: boolean): string | undefined {
+export function problemOfWide(): string | undefined {
   // V8 12.4 (Node 22) knows the flag too, but fuses nothing. Only x86 has 256-bit vectors.
-  if (on && (v8Major < 13 || process.arch !== "x64")) return "need V8 13 or later (Node 24) on x86";
-  if (on !== revectorizing) setFlagsFromString(`--${on ? "" : "no-"}experimental-wasm-revectorize`);
-  revectorizing = on;
-  return undefined;
+  return v8Major < 13 || process.arch !== "x64" ? "need V8 13 or later (Node 24) on x86" : undefined;
 }
 
-export function setOptimizeAtOnce(on: boolean): void {
-  setFlagsFromString(on ? "--no-liftoff" : "--liftoff");
+/**
+ * V8's flags are the whole process's, so they are changed for this call alone, during which nothing else runs here: it
+ * compiles every function, on all cores, and waits (50 ms for the kernels).
+ */
+export async function compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<WebAssembly.Module> {
+  const flags = ["wasm-lazy-compilation", "liftoff"];
+  for (const flag of flags) setFlagsFromString(`--no-${flag}`);
+  if (wide) setFlagsFromString("--experimental-wasm-revectorize");
+  try {
+    return new WebAssembly.Module(bytes);
+  } finally {
+    for (const flag of flags) setFlagsFromString(`--${flag}`);
+    if (wide) setFlagsFromString("--no-experimental-wasm-revectorize");
+  }
 }
 
 /** This file's own extension tells whether the sources run or what was built from them. */

@@ -14,14 +14,7 @@ import {
   sha256,
 } from "./node-files.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
-import {
-  defaultThreads,
-  engine,
-  loadKernels,
-  setOptimizeAtOnce,
-  setRevectorize,
-  startKernelWorker,
-} from "./node-workers.ts";
+import { compile, defaultThreads, engine, loadKernels, problemOfWide, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
 /** Node's answer to the platform contract. */
@@ -43,8 +36,8 @@ export const platform: Platform = {
   loadKernels,
   startKernelWorker,
   defaultThreads,
-  setRevectorize,
-  setOptimizeAtOnce,
+  problemOfWide,
+  compile,
   engine,
   recall,
   remember,

@@ -118,10 +118,13 @@ export interface Platform {
   startKernelWorker(): KernelWorker;
   /** OMP_NUM_THREADS, else the number of cores. */
   defaultThreads(): number;
-  /** Has V8 fuse 128-bit operations to 256-bit ones in code compiled from now on, or not; or says why it cannot. */
-  setRevectorize(on: boolean): string | undefined;
-  /** Has V8 optimise WebAssembly functions when they are first called, or not; does nothing where that cannot be had. */
-  setOptimizeAtOnce(on: boolean): void;
+  /** Why 128-bit operations cannot be fused to 256-bit ones here; undefined where they can. */
+  problemOfWide(): string | undefined;
+  /**
+   * Compiles a module; `wide` with 128-bit operations fused to 256-bit ones. Optimised from the start where the engine
+   * can be told so (Node), else bit by bit while it runs.
+   */
+  compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<WebAssembly.Module>;
   /** What compiles and runs the kernels: the engine's version and the processor. */
   engine(): string;
   /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */

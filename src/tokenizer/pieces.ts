@@ -17,8 +17,8 @@ const classes = [
   [space, /\p{White_Space}+/gu],
 ] as const;
 
-/** The class of every code unit; halves of surrogate pairs are looked at in pairs. */
-const unitClasses = classifyUnits();
+/** The class of every code unit, once one is asked for; halves of surrogate pairs are looked at in pairs. */
+let unitClasses: Uint8Array | undefined;
 
 function classifyUnits(): Uint8Array {
   let units = "";
@@ -31,7 +31,9 @@ function classifyUnits(): Uint8Array {
 
 /** The class of the character at `i`. */
 function classAt(units: Uint16Array, i: number): number {
-  return isPair(units, i) ? classOfPair(units[i], units[i + 1]) : unitClasses[units[i]];
+  if (isPair(units, i)) return classOfPair(units[i], units[i + 1]);
+  unitClasses ??= classifyUnits();
+  return unitClasses[units[i]];
 }
 
 /** Whether a character of two code units starts at `i`. */

@@ -2,6 +2,9 @@
  * Whether a backend computes right on this machine. What V8 makes of the kernels depends on its version, its flags and
  * the processor, and is not ours to trust; so every backend does a few small operations, which are compared with the
  * reference backend's, before anyone relies on it.
+ *
+ * In Node the code checked here is the code that runs later, optimised already. A browser optimises it only after some
+ * calls; what it then makes of it is its own, since a page can ask for nothing that is experimental.
  */
 import type { Backend, Tensor } from "../backend.ts";
 import { createReferenceBackend } from "../reference/reference.ts";

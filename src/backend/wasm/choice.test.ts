@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Platform } from "../../platform/platform.ts";
 import type { Backend } from "../backend.ts";
 import { createReferenceBackend } from "../reference/reference.ts";
 import { problemOfOthers, problemOfProducts } from "./check.ts";
@@ -11,6 +12,7 @@ import { type Code, tiles, variantNames } from "./variants.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-choice-"));
 const note = join(folder, "kernels.json");
+const otherListeners = new Set(process.listeners("exit"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 beforeEach(() => {
@@ -25,6 +27,8 @@ afterEach(() => {
 /** The program as in a process that has compiled and measured nothing yet. */
 async function fresh() {
   vi.resetModules();
+  // Each copy of the program looks after its files when the process exits; what the copies before made is closed.
+  for (const listener of process.listeners("exit")) if (!otherListeners.has(listener)) process.off("exit", listener);
   const [{ platform }, { createWasmBackend }, { surveyKernels }, { WasmBackend }, cache, { compileCode }] =
     await Promise.all([
       import("#platform"),
@@ -41,6 +45,11 @@ async function fresh() {
     return backend.description.replace(/^wasm, (.*), 1 thread$/, "$1");
   };
   return { platform, createWasmBackend, surveyKernels, WasmBackend, compileCode, ...cache, take };
+}
+
+/** A day as the cache writes it, counted from today. */
+function today(days = 0): string {
+  return new Date(Date.now() + days * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -65,12 +74,11 @@ function sabotaged(bytes: Bytes): Bytes {
 }
 
 /** Lets the engine compile some modules to code that computes wrong. */
-function breakCode(isBroken: (bytes: Bytes) => boolean): void {
-  const { compile } = WebAssembly;
-  vi.spyOn(WebAssembly, "compile").mockImplementation((source) => {
-    const bytes = new Uint8Array(source as ArrayBuffer);
-    return compile(isBroken(bytes) ? sabotaged(bytes) : bytes);
-  });
+function breakCode(platform: Platform, isBroken: (bytes: Bytes) => boolean): void {
+  const { compile } = platform;
+  vi.spyOn(platform, "compile").mockImplementation((bytes, wide) =>
+    compile(isBroken(bytes) ? sabotaged(bytes) : bytes, wide),
+  );
 }
 
 /** Where V8 is of another age, or the processor another one, there are no 256-bit vectors to test. */
@@ -78,14 +86,14 @@ const narrowOnly = Number.parseInt(process.versions.v8, 10) < 13 || process.arch
 
 describe("a wrong result puts a kernel out", () => {
   test.skipIf(narrowOnly)("of 256-bit code: the same without it is taken", async () => {
-    breakCode(isWide);
-    const { take } = await fresh();
+    const { take, platform } = await fresh();
+    breakCode(platform, isWide);
     expect(await take({ revectorize: true })).toMatch(/^relaxed-\dx\d+$/);
   });
 
   test("of relaxed SIMD: plain is taken", async () => {
-    breakCode(isRelaxed);
-    const { take } = await fresh();
+    const { take, platform } = await fresh();
+    breakCode(platform, isRelaxed);
     expect(await take({ revectorize: true })).toMatch(/^plain-/);
     expect(await take()).toMatch(/^plain-\dx\d+$/);
   });
@@ -98,7 +106,7 @@ describe("a wrong result puts a kernel out", () => {
         const code: Code = { build: "relaxed", wide: false };
         const compiled = await compileCode(code, false);
         if (typeof compiled === "string") throw new Error(compiled);
-        await platform.remember("kernels", JSON.stringify({ [choiceKey(code, compiled)]: tile }));
+        await platform.remember("kernels", JSON.stringify({ [choiceKey(code, compiled)]: `${tile} ${today()}` }));
         expect(await take()).toBe(`relaxed-${tile}`);
         // A product whose result stays as it was.
         const original = WasmBackend.prototype[name] as (...args: unknown[]) => void;
@@ -115,8 +123,8 @@ describe("a wrong result puts a kernel out", () => {
   );
 
   test("of all of them: an error that says so and names what does compute right", async () => {
-    breakCode(() => true);
-    const { take, surveyKernels } = await fresh();
+    const { take, surveyKernels, platform } = await fresh();
+    breakCode(platform, () => true);
     await expect(take({ revectorize: true })).rejects.toMatchObject({ name: "BackendError" });
     await expect(take()).rejects.toThrow(/relaxed, 128-bit: wrong result of .*plain, 128-bit.*--backend reference/);
     const { candidates, chosen } = await surveyKernels(1);
@@ -125,8 +133,8 @@ describe("a wrong result puts a kernel out", () => {
   });
 
   test("in worker threads as well", async () => {
-    breakCode(isRelaxed);
-    const { createWasmBackend } = await fresh();
+    const { createWasmBackend, platform } = await fresh();
+    breakCode(platform, isRelaxed);
     const backend = await createWasmBackend({ threads: 2 });
     expect(backend.description).toMatch(/^wasm, plain-\dx\d+, 2 threads$/);
     await backend.dispose();
@@ -135,15 +143,16 @@ describe("a wrong result puts a kernel out", () => {
 
 describe("what is missing is done without", () => {
   test("relaxed SIMD", async () => {
-    const { compile, validate } = WebAssembly;
-    vi.spyOn(WebAssembly, "compile").mockImplementation(async (source) => {
-      if (isRelaxed(new Uint8Array(source as ArrayBuffer))) throw new WebAssembly.CompileError("invalid opcode 0xfd85");
-      return compile(source);
-    });
+    const { validate } = WebAssembly;
     vi.spyOn(WebAssembly, "validate").mockImplementation(
       (source) => !isRelaxed(new Uint8Array(source as ArrayBuffer)) && validate(source),
     );
-    const { take } = await fresh();
+    const { take, platform } = await fresh();
+    const { compile } = platform;
+    vi.spyOn(platform, "compile").mockImplementation(async (bytes, wide) => {
+      if (isRelaxed(bytes)) throw new WebAssembly.CompileError("invalid opcode 0xfd85");
+      return compile(bytes, wide);
+    });
     expect(await take()).toMatch(/^plain-\dx\d+$/);
     await expect(take({ kernel: "relaxed-6x8" })).rejects.toThrow(
       /relaxed-6x8 cannot be used here: relaxed SIMD: not known to this engine.*info --system/,
@@ -152,7 +161,7 @@ describe("what is missing is done without", () => {
 
   test("revectorisation", async () => {
     const { take, platform } = await fresh();
-    vi.spyOn(platform, "setRevectorize").mockImplementation((on) => (on ? "need another processor" : undefined));
+    vi.spyOn(platform, "problemOfWide").mockReturnValue("need another processor");
     expect(await take({ revectorize: true })).toMatch(/^relaxed-\dx\d+$/);
     await expect(take({ kernel: "relaxed-6x16-256" })).rejects.toThrow(/256-bit vectors: need another processor/);
   });
@@ -202,9 +211,21 @@ describe("the choice is kept", () => {
     await first.take();
     const kept: Record<string, string> = JSON.parse(readFileSync(note, "utf8"));
     expect(Object.keys(kept)).toEqual([expect.stringMatching(/^relaxed [0-9a-f]+, 128-bit, Node v.*, V8 /)]);
-    writeFileSync(note, JSON.stringify(Object.fromEntries(Object.keys(kept).map((key) => [key, tile]))));
+    writeFileSync(
+      note,
+      JSON.stringify(Object.fromEntries(Object.keys(kept).map((key) => [key, `${tile} ${today()}`]))),
+    );
     const { take } = await fresh();
     expect(await take()).toBe(`relaxed-${tile}`);
+  });
+
+  test.each([
+    ["for a month", 29, "6x8"],
+    ["no longer", 31, undefined],
+  ])("%s", async (_name, days, expected) => {
+    writeFileSync(note, JSON.stringify({ key: `6x8 ${today(-days)}` }));
+    const { recallTile } = await fresh();
+    expect(await recallTile("key")).toBe(expected);
   });
 
   test.each(["{", "[]", "null", '"text"', '{"relaxed":"9x9"}', ""])(
@@ -213,7 +234,7 @@ describe("the choice is kept", () => {
       writeFileSync(note, text);
       const { take } = await fresh();
       const [, tile] = (await take()).split("-");
-      expect(Object.values(JSON.parse(readFileSync(note, "utf8")))).toEqual([tile]);
+      expect(Object.values(JSON.parse(readFileSync(note, "utf8")))).toContain(`${tile} ${today()}`);
     },
   );
 
@@ -234,8 +255,8 @@ describe("the choice is kept", () => {
 });
 
 test("a survey measures every kernel, says why some are out, and keeps what it found", async () => {
-  breakCode((bytes) => isRelaxed(bytes));
-  const { surveyKernels, take } = await fresh();
+  const { surveyKernels, take, platform } = await fresh();
+  breakCode(platform, isRelaxed);
   const { candidates, chosen, kept } = await surveyKernels(1);
   expect(candidates.map(({ kernel }) => kernel)).toEqual(variantNames);
   for (const { kernel, problem, gflops } of candidates) {

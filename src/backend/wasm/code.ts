@@ -13,7 +13,7 @@ const compiled = new Map<string, Promise<CompiledCode>>();
 
 /** The module of `code`, or why it cannot be had here. BackendError if the kernel's file is missing or damaged. */
 export async function compileCode({ build, wide }: Code, shared: boolean): Promise<CompiledCode | string> {
-  const problem = platform.setRevectorize(wide);
+  const problem = wide ? platform.problemOfWide() : undefined;
   if (problem !== undefined) return `256-bit vectors: ${problem}`;
   const file = `${build}${shared ? "-shared" : ""}` as const;
   const key = `${file} ${wide}`;
@@ -35,7 +35,7 @@ export async function compileCode({ build, wide }: Code, shared: boolean): Promi
 async function compile(file: Parameters<typeof platform.loadKernels>[0], wide: boolean): Promise<CompiledCode> {
   const bytes = await platform.loadKernels(file);
   // V8 shares the compiled code of equal modules. Code for other vectors has to be of another module.
-  const module = await WebAssembly.compile(wide ? withNote(bytes, "256-bit") : bytes);
+  const module = await platform.compile(wide ? withNote(bytes, "256-bit") : bytes, wide);
   return { module, hash: hashOf(bytes) };
 }
 

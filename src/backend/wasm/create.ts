@@ -1,4 +1,3 @@
-import { platform } from "#platform";
 import { BackendError, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
 import type { WasmBackend } from "./backend.ts";
@@ -15,8 +14,8 @@ export interface WasmBackendOptions {
   /** Memory shared with worker threads: used where the platform allows it, unless false. */
   readonly shared?: boolean;
   /**
-   * Lets V8 fuse 128-bit operations into 256-bit ones, which doubles the speed on x86. The flag is experimental and
-   * holds for the whole process, so it is off unless asked for, here or by the name of a kernel.
+   * Lets V8 fuse 128-bit operations into 256-bit ones, which doubles the speed on x86. V8 calls this experimental, so
+   * it is off unless asked for, here or by the name of a kernel. Only the kernels are compiled so.
    */
   readonly revectorize?: boolean;
   /** Which kernels compute; "auto", the default, takes the fastest of those that compute right here. */
@@ -33,9 +32,7 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
 
   const problems: string[] = [];
   for (const code of forced ? [forced] : codes.filter(({ wide }) => !wide || revectorize)) {
-    // Who allows one flag of V8 for the whole process allows the other for a moment.
-    const flags = revectorize === true || code.wide;
-    const found = await attempt(code, place, flags, forced?.tile);
+    const found = await attempt(code, place, forced?.tile);
     if (typeof found !== "string") return found;
     problems.push(forced ? found : `${code.build}, ${code.wide ? 256 : 128}-bit: ${found}`);
   }
@@ -49,19 +46,14 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
 const ASK = "llm-ts info --system shows those that can; --kernel auto takes the fastest of them.";
 
 /** A backend on this code that computes right, or why there is none. */
-async function attempt(code: Code, place: Place, flags: boolean, tile?: Tile): Promise<WasmBackend | string> {
-  if (flags) platform.setOptimizeAtOnce(true);
-  try {
-    const compiled = await compileCode(code, place.shared);
-    if (typeof compiled === "string") return compiled;
-    const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, place);
-    const problem = await settle(backend, choiceKey(code, compiled), tile).catch(asProblem);
-    if (problem === undefined) return backend;
-    await backend.dispose();
-    return problem;
-  } finally {
-    if (flags) platform.setOptimizeAtOnce(false);
-  }
+async function attempt(code: Code, place: Place, tile?: Tile): Promise<WasmBackend | string> {
+  const compiled = await compileCode(code, place.shared);
+  if (typeof compiled === "string") return compiled;
+  const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, place);
+  const problem = await settle(backend, choiceKey(code, compiled), tile).catch(asProblem);
+  if (problem === undefined) return backend;
+  await backend.dispose();
+  return problem;
 }
 
 /** Lets the backend use the fastest tile that computes right, or says what is wrong with all. */

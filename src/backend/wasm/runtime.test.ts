@@ -181,7 +181,10 @@ describe("failures", () => {
     for (const threads of [0, -1, 1.5, Number.NaN, 1e6])
       await expect(createBackend("wasm", { threads })).rejects.toThrow(UsageError);
     await expect(createBackend("webgpu")).rejects.toThrow(/wasm, reference/);
-    const reference = await createBackend("reference");
+    await expect(createBackend("reference", { kernel: "plain-4x8" })).rejects.toThrow(
+      /no kernels.*leave plain-4x8 out/,
+    );
+    const reference = await createBackend("reference", { kernel: "auto" });
     expect(reference.name).toBe("reference");
   });
 });

@@ -1,5 +1,4 @@
 /** What every variant of the kernels makes of this machine: for people who want to know why it is as fast as it is. */
-import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
 import { problemOfOthers, problemOfProducts } from "./check.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
@@ -21,7 +20,7 @@ export interface Survey {
   readonly candidates: readonly Candidate[];
   /** What "auto" takes from now on; undefined when nothing computes right. */
   readonly chosen?: VariantName;
-  /** What it would have taken without this measurement, as kept by an earlier start. */
+  /** What it would have taken without this measurement, as kept by an earlier start; undefined if nothing was, or long ago. */
   readonly kept?: VariantName;
 }
 
@@ -30,16 +29,10 @@ export async function surveyKernels(threads?: number): Promise<Survey> {
   const place = placeOf(undefined, threads);
   const candidates: Candidate[] = [];
   let [chosen, kept]: (VariantName | undefined)[] = [];
-  platform.setOptimizeAtOnce(true);
-  try {
-    for (const code of codes) {
-      const found = await survey(code, place);
-      candidates.push(...found.candidates);
-      if (chosen === undefined) ({ chosen, kept } = found);
-    }
-  } finally {
-    platform.setOptimizeAtOnce(false);
-    platform.setRevectorize(false);
+  for (const code of codes) {
+    const found = await survey(code, place);
+    candidates.push(...found.candidates);
+    if (chosen === undefined) ({ chosen, kept } = found);
   }
   return { threads: place.threads, candidates, chosen, kept };
 }

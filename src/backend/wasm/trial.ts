@@ -8,8 +8,8 @@ const C = 192;
 const OC = 192;
 
 /**
- * How long to look for the fastest, all tiles together. A tile is slow until the engine has optimised it, at some moment
- * in the background; so the trial ends when no tile has become faster for a while.
+ * How long to look for the fastest, all tiles together. In a browser, a tile is slow until the engine has optimised it, at
+ * some moment in the background; so the trial ends when no tile has become faster for a while.
  */
 const LEAST_MS = 40;
 const QUIET_MS = 20;

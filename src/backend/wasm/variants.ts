@@ -23,7 +23,10 @@ export interface Variant extends Code {
 /** `relaxed-6x16-256`: relaxed SIMD, tiles of 6 rows and 16 columns, 256-bit vectors; `relaxed-6x16`: 128-bit ones. */
 export type VariantName = `${Code["build"]}-${Tile}${"" | "-256"}`;
 
-/** Better ones first: neither a fused multiply-add nor wider vectors have ever been slower. */
+/**
+ * Better ones first. A single tile may be faster in lesser code, but wherever it was measured (docs/LOG.md) the fastest
+ * tile of each of these beat the fastest of those behind it.
+ */
 export const codes: readonly Code[] = [
   { build: "relaxed", wide: true },
   { build: "relaxed", wide: false },

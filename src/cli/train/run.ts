@@ -1,5 +1,5 @@
 import type { GPT2 } from "../../api/gpt2.ts";
-import { createBackend } from "../../backend/create.ts";
+import type { Backend } from "../../backend/backend.ts";
 import { InputError } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { memoryNeeded, requireMemory } from "../../model/memory.ts";
@@ -35,8 +35,8 @@ interface Run {
   readonly continued?: Continued;
 }
 
-/** What `llm-ts train` does. */
-export async function train(flags: TrainFlags): Promise<void> {
+/** What `llm-ts train` does, on a backend that may still be starting. */
+export async function train(flags: TrainFlags, starting: Promise<Backend>): Promise<void> {
   const display = await createDisplay(flags.json ?? false);
   const interrupt = new Interrupt(() => display.end());
   try {
@@ -44,7 +44,7 @@ export async function train(flags: TrainFlags): Promise<void> {
     try {
       const run = await prepareRun(flags, display, continued);
       if (continued && isComplete(run, continued)) display.end(alreadyComplete(run, continued));
-      else await trainWith(run, display, interrupt);
+      else await trainWith(run, await starting, display, interrupt);
     } finally {
       await continued?.folder.close();
     }
@@ -77,10 +77,9 @@ async function prepareRun(typed: TrainFlags, display: TrainDisplay, continued: C
 
 const gpt2Vocabulary = 50257;
 
-async function trainWith(run: Run, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
+async function trainWith(run: Run, backend: Backend, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
   const { flags, config, settings, updates } = run;
   const { batch: B, block: T, sampleTokens, sampleEvery } = settings;
-  const backend = await createBackend(flags.backend, flags);
   try {
     requireMemory(backend, config, {
       optimizer: true,
