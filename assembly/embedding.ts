@@ -1,4 +1,5 @@
 // Token and position embedding. Token ids must lie in wte: the caller checks.
+import { widenBf16 } from "./bfloat16";
 import { loadTail, storeTail } from "./math";
 import { LINE, shareStart } from "./split";
 
@@ -28,6 +29,19 @@ export function embeddingForward(
   for (let n = shareStart(B * T, 1, thread, threads); n < end; n++) {
     const token = load<i32>(tokens + (<usize>n << 2));
     addRow(rowAt(out, n, C), rowAt(wte, token, C), rowAt(wpe, past + n % T, C), C);
+  }
+}
+
+/** The same with wte in bfloat16. */
+export function embeddingForwardBf16(
+  thread: i32, threads: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
+): void {
+  const end = shareStart(B * T, 1, thread + 1, threads);
+  for (let n = shareStart(B * T, 1, thread, threads); n < end; n++) {
+    const token = load<i32>(tokens + (<usize>n << 2));
+    const to = rowAt(out, n, C);
+    widenBf16(0, 1, to, wte + (<usize>token * <usize>C << 1), C);
+    addRow(to, rowAt(wpe, past + n % T, C), to, C);
   }
 }
 

@@ -1,7 +1,8 @@
 // Products with few rows (decoding): every weight is used so rarely that packing would not pay, and reading the weights
 // from memory is what takes the time.
-import { loadTail, madd, sumLanes } from "./math";
+import { loadTail, loadUpTo4, madd, sumLanes } from "./math";
 import { tileScratch } from "./gemm";
+import { widenHigh, widenLow, widenUpTo4 } from "./bfloat16";
 
 /** Up to this many rows dot products are quicker than packing. Few enough for a batch of samples. */
 export const FEW_ROWS = 8;
@@ -9,15 +10,30 @@ export const FEW_ROWS = 8;
 /** Weight rows read side by side: one stream does not keep the memory busy. */
 const STREAMS = 4;
 
+/** FEW_ROWS, for who asks. */
+export function fewRows(): i32 {
+  return FEW_ROWS;
+}
+
+/** As matmulForward, for up to FEW_ROWS rows, with a weight (OC, C) of bfloat16. The same bits as if it were float32. */
+export function matmulForwardBf16(
+  thread: i32, threads: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
+): void {
+  const o0 = <i32>(<i64>OC * thread / threads);
+  const o1 = <i32>(<i64>OC * (thread + 1) / threads);
+  dotProducts(out, inp, weight, bias, N, C, OC, o0, o1, 1);
+}
+
 /**
- * Columns o0 to o1 of out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias, for few rows. Four streams of weight rows, each a
- * quarter of the range, so that each is read in order. A column's bits do not depend on the stream that it falls into.
+ * Columns o0 to o1 of out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias, for few rows; a weight takes 4 bytes, or 2 if it
+ * is bfloat16: 1 << size. Four streams of weight rows, each a quarter of the range, so that each is read in order. A
+ * column's bits do not depend on the stream that it falls into.
  */
 export function dotProducts(
-  out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32,
+  out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32, size: i32,
 ): void {
   const quarter = (o1 - o0 + STREAMS - 1) / STREAMS;
-  const rowBytes = <usize>C << 2;
+  const rowBytes = <usize>C << size;
   const sums = tileScratch();
   const whole = C & ~7;
   for (let i = 0; i < quarter; i++) {
@@ -27,20 +43,21 @@ export function dotProducts(
     const w2 = weight + <usize>min(o0 + 2 * quarter + i, o1 - 1) * rowBytes;
     const w3 = weight + <usize>min(o0 + 3 * quarter + i, o1 - 1) * rowBytes;
     for (let n = 0; n < N; n++) {
-      const x = inp + <usize>n * rowBytes;
-      dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
+      const x = inp + (<usize>(n * C) << 2);
+      if (size == 2) dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
+      else dotFourBf16(sums, x, w0, w1, w2, w3, <usize>whole << 2);
       for (let s = 0; s < STREAMS; s++) {
         const o = o0 + s * quarter + i;
         if (o >= o1) break;
         const at = sums + (<usize>s << 5);
         const w = weight + <usize>o * rowBytes;
         let sum = f32x4.add(v128.load(at), v128.load(at, 16));
-        let c = whole;
-        if (c + 4 <= C) {
-          sum = madd(v128.load(x + (<usize>c << 2)), v128.load(w + (<usize>c << 2)), sum);
-          c += 4;
+        for (let c = whole; c < C; c += 4) {
+          const count = min(4, C - c);
+          const from = w + (<usize>c << size);
+          const weights = size == 2 ? loadUpTo4(from, count) : widenUpTo4(from, count);
+          sum = madd(loadUpTo4(x + (<usize>c << 2), count), weights, sum);
         }
-        if (c < C) sum = madd(loadTail(x + (<usize>c << 2), C - c), loadTail(w + (<usize>c << 2), C - c), sum);
         const start: f32 = bias ? f32.load(bias + (<usize>o << 2)) : 0;
         f32.store(out + (<usize>(n * OC + o) << 2), start + sumLanes(sum));
       }
@@ -73,6 +90,46 @@ export function dotFour(sums: usize, x: usize, w0: usize, w1: usize, w2: usize, 
     w1 += 32;
     w2 += 32;
     w3 += 32;
+  }
+  v128.store(sums, a0);
+  v128.store(sums, a1, 16);
+  v128.store(sums, b0, 32);
+  v128.store(sums, b1, 48);
+  v128.store(sums, c0, 64);
+  v128.store(sums, c1, 80);
+  v128.store(sums, d0, 96);
+  v128.store(sums, d1, 112);
+}
+
+/** The same with weights of bfloat16; `bytes` are those of x. */
+export function dotFourBf16(sums: usize, x: usize, w0: usize, w1: usize, w2: usize, w3: usize, bytes: usize): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  for (const end = x + bytes; x < end; x += 32) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const p = v128.load(w0);
+    const q = v128.load(w1);
+    const r = v128.load(w2);
+    const s = v128.load(w3);
+    a0 = madd(x0, widenLow(p), a0);
+    a1 = madd(x1, widenHigh(p), a1);
+    b0 = madd(x0, widenLow(q), b0);
+    b1 = madd(x1, widenHigh(q), b1);
+    c0 = madd(x0, widenLow(r), c0);
+    c1 = madd(x1, widenHigh(r), c1);
+    d0 = madd(x0, widenLow(s), d0);
+    d1 = madd(x1, widenHigh(s), d1);
+    w0 += 16;
+    w1 += 16;
+    w2 += 16;
+    w3 += 16;
   }
   v128.store(sums, a0);
   v128.store(sums, a1, 16);

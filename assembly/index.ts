@@ -2,9 +2,10 @@
 export { setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
 export { matmulForward, matmulBackwardInput, matmulBackwardWeight } from "./matmul";
-export { dotFour } from "./few-rows";
+export { dotFour, dotFourBf16, fewRows, matmulForwardBf16 } from "./few-rows";
+export { widenBf16 } from "./bfloat16";
 export { adamw } from "./adamw";
-export { embeddingBackward, embeddingForward } from "./embedding";
+export { embeddingBackward, embeddingForward, embeddingForwardBf16 } from "./embedding";
 export { geluBackward, geluForward } from "./gelu";
 export { geluErfBackward, geluErfForward } from "./gelu-erf";
 export { layernormBackward, layernormForward } from "./layernorm";

@@ -50,7 +50,7 @@ export function matmulForward(
   if (N <= FEW_ROWS) {
     const o0 = <i32>(<i64>OC * thread / threads);
     const o1 = <i32>(<i64>OC * (thread + 1) / threads);
-    dotProducts(out, inp, weight, bias, N, C, OC, o0, o1);
+    dotProducts(out, inp, weight, bias, N, C, OC, o0, o1, 2);
     return;
   }
   takeRectangle(thread, threads, N, OC);

@@ -60,7 +60,10 @@ async function* together(
     return;
   }
   const S = Math.min(config.maxT, length);
-  requireMemory(backend, config, { decode: { S, B } });
+  requireMemory(backend, config, {
+    weights: parameters.weights.wte.dtype === "bf16" ? "bf16" : "f32",
+    decode: { S, B },
+  });
   const workspace = allocDecodeWorkspace(backend, config, S, B);
   try {
     yield* writeSamples(new Decoder(backend, parameters, workspace, tokens), writers, maxTokens, signal);

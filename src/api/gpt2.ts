@@ -6,7 +6,7 @@ import type { GenerateEvent } from "../generate/samples.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
 import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
-import { allocTensorSet, type Parameters } from "../model/parameters.ts";
+import { allocBf16Weights, allocTensorSet, freeTensorSet, type Parameters } from "../model/parameters.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
@@ -71,22 +71,23 @@ export class GPT2 {
   static async #make(
     config: GPT2Config,
     path: string | undefined,
-    { backend: wanted = "wasm", threads, revectorize, kernel, tokenizer }: ModelOptions,
+    { backend: wanted = "wasm", threads, revectorize, kernel, tokenizer, weights = "f32" }: ModelOptions,
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
     const ownsBackend = typeof wanted === "string";
     const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel }) : wanted;
     try {
-      requireMemory(backend, config, {});
-      const parameters: Parameters = { config, weights: allocTensorSet(backend, config) };
+      requireMemory(backend, config, { weights });
+      const alloc = weights === "bf16" ? allocBf16Weights : allocTensorSet;
+      const parameters: Parameters = { config, weights: alloc(backend, config) };
       const model = new GPT2(backend, ownsBackend, parameters, reads);
       try {
         await fillWeights(backend, parameters);
         await backend.sync();
         return model;
       } catch (error) {
-        await backend.free(parameters.weights.wte);
+        await freeTensorSet(backend, parameters.weights);
         throw error;
       }
     } catch (error) {
@@ -150,7 +151,7 @@ export class GPT2 {
   /** Gives the weights' memory back, and stops the backend unless it was passed in. The model cannot be used after. */
   async dispose(): Promise<void> {
     if (this.#ownsBackend) await this.backend.dispose();
-    else await this.backend.free(this.parameters.weights.wte);
+    else await freeTensorSet(this.backend, this.parameters.weights);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,14 +10,20 @@
  *
  * Every operation gives the same bits at any thread count: work is split over outputs, never over a sum.
  */
-export type DType = "f32" | "i32";
+export type DType = "f32" | "i32" | "bf16";
+
+export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2 };
 
 /** A piece of memory that a backend owns. What it holds is the backend's own business. */
 export interface DeviceBuffer {
   readonly bytes: number;
 }
 
-/** A view of a device buffer: `size` elements of 4 bytes from element `offset` on. */
+/**
+ * A view of a device buffer: `size` elements from element `offset` on. bf16 is for weights that are only read: the
+ * `weight` of matmulForward and the `wte` of embeddingForward. Writing rounds to it (to nearest, ties to even), reading
+ * widens; all sums are in f32.
+ */
 export interface Tensor {
   readonly buffer: DeviceBuffer;
   readonly dtype: DType;

@@ -13,8 +13,8 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   requireTogether(argument, flags);
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
-  const { backend, threads, revectorize, kernel } = flags;
-  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
+  const { backend, threads, revectorize, kernel, weights } = flags;
+  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel, weights });
   try {
     const options = optionsOf(flags);
     if (flags.interactive) {

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBackendOptions, type BackendFlags } from "./backend-options.ts";
 import { examples } from "./examples.ts";
 import { real, whole } from "./option-values.ts";
@@ -17,6 +17,7 @@ export interface GenerateFlags extends BackendFlags {
   readonly pastEnd?: boolean;
   readonly llmcSampling?: boolean;
   readonly interactive?: boolean;
+  readonly weights: "f32" | "bf16";
   readonly logprobs?: number;
   readonly json?: boolean;
 }
@@ -47,6 +48,11 @@ export function addGenerate(program: Command): void {
     .option("--seed <n>", "of the choice: the same seed writes the same text", whole(0), 1337)
     .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
     .option("--llmc-sampling", "choose as llm.c does, computing all positions again for each token: slow")
+    .addOption(
+      new Option("--weights <type>", "bf16: rounded, in half the memory, quicker")
+        .choices(["f32", "bf16"])
+        .default("f32"),
+    )
     .option("--json", "one JSON object a sample: its text and tokens, and how probable each token was")
     .option("--logprobs <k>", "with --json: the k most probable tokens in each place too", whole(0, 1000));
   addBackendOptions(command)

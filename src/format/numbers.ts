@@ -1,4 +1,5 @@
 /** The number formats of files, to and from float32. Little-endian, as every machine that JavaScript runs on. */
+import { fromBfloat16, toBfloat16 } from "../backend/bfloat16.ts";
 
 export type FileDType = "f32" | "bf16" | "f16";
 
@@ -29,29 +30,6 @@ export function toInt32(bytes: Uint8Array): Int32Array {
 
 export function toUint16(bytes: Uint8Array): Uint16Array {
   return new Uint16Array(...aligned(bytes, 2));
-}
-
-/** A bfloat16 is the upper half of a float32. */
-function fromBfloat16(halves: Uint16Array): Float32Array {
-  const bits = new Uint32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) bits[i] = halves[i] << 16;
-  return new Float32Array(bits.buffer);
-}
-
-/**
- * Rounds to the nearest bfloat16, ties to even, as PyTorch and CUDA do. NaN stays NaN, with what fits of its payload: it
- * must not become infinity.
- */
-function toBfloat16(values: Float32Array): Uint16Array {
-  const bits = bitsOf(values);
-  const halves = new Uint16Array(values.length);
-  for (let i = 0; i < bits.length; i++) {
-    const x = bits[i];
-    const upper = x >>> 16;
-    if ((x & 0x7fffffff) > 0x7f800000) halves[i] = upper & 0x7f ? upper : upper | 0x40;
-    else halves[i] = (x + 0x7fff + (upper & 1)) >>> 16;
-  }
-  return halves;
 }
 
 function bitsOf(values: Float32Array): Uint32Array {

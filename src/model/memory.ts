@@ -1,11 +1,13 @@
-import { type Backend, type DType, sizeOf, type Tensor } from "../backend/backend.ts";
+import { type Backend, type DType, elementBytes, sizeOf, type Tensor } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
-import { parameterCount } from "./parameters.ts";
+import { allocBf16Weights, parameterCount } from "./parameters.ts";
 import { type Allocator, allocDecodeWorkspace, allocLossWorkspace, allocStepWorkspace } from "./workspace.ts";
 
 /** Everything a run holds in its backend's memory. */
 export interface MemoryPlan {
+  /** How the matrices are kept; default f32. */
+  readonly weights?: "f32" | "bf16";
   /** Gradients and AdamW's moments as well as weights. */
   readonly optimizer?: boolean;
   /** Workspaces, by batch and block. */
@@ -22,16 +24,17 @@ export interface MemoryPlan {
 
 /** Bytes that a plan needs, before anything of it is allocated. */
 export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
-  let bytes = parameterCount(config) * 4 * (plan.optimizer ? 4 : 1);
+  let bytes = plan.weights === "bf16" ? 0 : parameterCount(config) * 4 * (plan.optimizer ? 4 : 1);
   const counter: Allocator = {
     alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
       const size = sizeOf(shape);
-      bytes += size * 4;
-      return { buffer: { bytes: size * 4 }, dtype, offset: 0, shape, size };
+      bytes += size * elementBytes[dtype];
+      return { buffer: { bytes: size * elementBytes[dtype] }, dtype, offset: 0, shape, size };
     },
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
+  if (plan.weights === "bf16") allocBf16Weights(counter, config);
   if (plan.train) allocStepWorkspace(counter, config, plan.train.B, plan.train.T, plan.train.accumulate ?? 1);
   if (plan.evaluate) allocLossWorkspace(counter, config, plan.evaluate.B, plan.evaluate.T);
   if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S, plan.decode.B);
@@ -44,7 +47,7 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan): void {
   const needed = memoryNeeded(backend, config, plan);
   if (needed <= backend.memoryLimit) return;
-  const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer });
+  const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
   const advice =
     fixed < backend.memoryLimit
       ? "A smaller batch (-b; -d keeps an update's tokens by accumulating) or block (-t) needs less."

@@ -69,6 +69,23 @@ export function allocTensorSet(backend: Backend, config: GPT2Config): TensorSet 
   return Object.fromEntries(entries) as Record<TensorName, Tensor>;
 }
 
+/** The matrices, which are nearly all of a model: what may be kept in bfloat16. */
+const matrices: ReadonlySet<TensorName> = new Set(["wte", "qkvw", "attprojw", "fcw", "fcprojw"]);
+
+/** Zeroed weights for reading only, the matrices in bfloat16, the rest in float32. */
+export function allocBf16Weights(backend: Pick<Backend, "alloc">, config: GPT2Config): TensorSet {
+  const shapes = tensorShapes(config);
+  const tensorOf = (name: TensorName) => backend.alloc(shapes[name], matrices.has(name) ? "bf16" : "f32");
+  const entries = tensorNames.map((name) => [name, tensorOf(name)] as const);
+  return Object.fromEntries(entries) as Record<TensorName, Tensor>;
+}
+
+/** Gives a set's memory back. */
+export async function freeTensorSet(backend: Backend, set: TensorSet): Promise<void> {
+  const buffers = new Map(Object.values(set).map((tensor) => [tensor.buffer, tensor]));
+  for (const tensor of buffers.values()) await backend.free(tensor);
+}
+
 /** Layer `l`'s slice of a per-layer tensor: shape (L, …) becomes (…). */
 export function layer(tensor: Tensor, l: number): Tensor {
   const [, ...shape] = tensor.shape;

@@ -54,6 +54,8 @@ export class Trainer {
     this.model = model;
     this.options = { ...defaults, ...options };
     checkTrainerOptions(this.options);
+    if (model.parameters.weights.wte.dtype === "bf16")
+      throw new UsageError("This model's weights are bfloat16, for generating only. Load it in float32 to train it.");
   }
 
   /** Updates made so far, those skipped included. */

@@ -11,6 +11,7 @@ import {
   sizeOf,
   type Tensor,
 } from "../backend.ts";
+import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { adamw } from "./adamw.ts";
 import { attentionBackward, attentionForward, attentionSavedSize } from "./attention.ts";
 import { softmaxCrossentropy } from "./crossentropy.ts";
@@ -71,7 +72,7 @@ export class ReferenceBackend implements Backend {
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
     await this.sync();
     if (tensor.dtype === "i32") i32(tensor).set(data);
-    else f32(tensor).set(data);
+    else f32(tensor).set(tensor.dtype === "bf16" ? fromBfloat16(toBfloat16(Float32Array.from(data))) : data);
   }
 
   async read(tensor: Tensor): Promise<Float32Array> {

@@ -42,7 +42,8 @@ export class WasmBackend extends WasmDevice implements Backend {
     C: number,
     past: number,
   ): void {
-    this.run("embeddingForward", this.at(out), this.at(tokens), this.at(wte), this.at(wpe), B, T, C, past);
+    const kernel = wte.dtype === "bf16" ? "embeddingForwardBf16" : "embeddingForward";
+    this.run(kernel, this.at(out), this.at(tokens), this.addressOf(wte), this.at(wpe), B, T, C, past);
   }
 
   embeddingBackward(dwte: Tensor, dwpe: Tensor, dout: Tensor, tokens: Tensor, B: number, T: number, C: number): void {
@@ -82,7 +83,19 @@ export class WasmBackend extends WasmDevice implements Backend {
   }
 
   matmulForward(out: Tensor, inp: Tensor, weight: Tensor, bias: Tensor | null, N: number, C: number, OC: number): void {
-    this.run("matmulForward", this.at(out), this.at(inp), this.at(weight), this.at(bias), N, C, OC);
+    this.multiply(this.at(out), this.at(inp), weight, this.at(bias), N, C, OC);
+  }
+
+  /** A product with weights of either type. Few rows read bfloat16 as it is, many are worth widening it first. */
+  private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number, C: number, OC: number): void {
+    const address = this.addressOf(weight);
+    if (weight.dtype !== "bf16") this.run("matmulForward", out, inp, address, bias, N, C, OC);
+    else if (N <= this.fewRows) this.run("matmulForwardBf16", out, inp, address, bias, N, C, OC);
+    else {
+      const widened = this.ensureWidened(C * OC);
+      this.run("widenBf16", widened, address, C * OC);
+      this.run("matmulForward", out, inp, widened, bias, N, C, OC);
+    }
   }
 
   matmulBackwardInput(dinp: Tensor, dout: Tensor, weight: Tensor, N: number, C: number, OC: number): void {
@@ -165,7 +178,7 @@ export class WasmBackend extends WasmDevice implements Backend {
   ): void {
     const logits = this.at(scratch);
     for (const { first, rows } of headBlocks(N, scratch.size, Vp)) {
-      this.run("matmulForward", logits, this.at(inp, first * C), this.at(wte), 0, rows, C, Vp);
+      this.multiply(logits, this.at(inp, first * C), wte, 0, rows, C, Vp);
       this.run("softmaxLoss", this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, 0, 0);
     }
   }

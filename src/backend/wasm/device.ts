@@ -1,5 +1,6 @@
 import { BackendError, UsageError } from "../../errors.ts";
-import { type DeviceBuffer, type DType, sizeOf, type Tensor } from "../backend.ts";
+import { type DeviceBuffer, type DType, elementBytes, sizeOf, type Tensor } from "../backend.ts";
+import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
 import { ALONE, type KernelExports, type KernelName, opcodeOf, type ProbeName, SET_SCRATCH } from "./kernels.ts";
@@ -42,6 +43,9 @@ export class WasmDevice {
   /** Room for the partial sums of `mean` and `sumSquares`: address and number of f64. */
   private partials: { readonly address: number; readonly count: number } | null = null;
 
+  /** Room for one bfloat16 matrix as float32. */
+  private widened: { readonly address: number; readonly size: number } | null = null;
+
   constructor(parts: DeviceParts) {
     this.parts = parts;
     this.threads = parts.executor.threads;
@@ -52,9 +56,10 @@ export class WasmDevice {
 
   alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
     const size = sizeOf(shape);
-    const { address, zero } = this.live.memory.take(size * 4);
-    const tensor = { buffer: new WasmBuffer(this, address, size * 4), dtype, offset: 0, shape, size };
-    if (!zero) this.fill(tensor, 0);
+    const words = Math.ceil((size * elementBytes[dtype]) / 4);
+    const { address, zero } = this.live.memory.take(words * 4);
+    const tensor = { buffer: new WasmBuffer(this, address, words * 4), dtype, offset: 0, shape, size };
+    if (!zero) this.run("fill", address, words, 0);
     return tensor;
   }
 
@@ -69,9 +74,10 @@ export class WasmDevice {
     const { memory, executor } = this.live;
     if (data.length > tensor.size)
       throw new UsageError(`write: ${data.length} elements do not fit a tensor of ${tensor.size}.`);
-    const address = this.at(tensor);
+    const address = this.addressOf(tensor);
     await executor.after(() => {
-      if (tensor.dtype === "i32") memory.i32(address, data.length).set(data);
+      if (tensor.dtype === "bf16") memory.u16(address, data.length).set(toBfloat16(Float32Array.from(data)));
+      else if (tensor.dtype === "i32") memory.i32(address, data.length).set(data);
       else memory.f32(address, data.length).set(data);
     });
   }
@@ -79,8 +85,12 @@ export class WasmDevice {
   /** The copy is made in one go: read a very large tensor in pieces, if the event loop must not wait for it. */
   async read(tensor: Tensor): Promise<Float32Array> {
     const { memory, executor } = this.live;
-    const address = this.at(tensor);
-    return executor.after(() => memory.f32(address, tensor.size).slice());
+    const address = this.addressOf(tensor);
+    return executor.after(() =>
+      tensor.dtype === "bf16"
+        ? fromBfloat16(memory.u16(address, tensor.size))
+        : memory.f32(address, tensor.size).slice(),
+    );
   }
 
   async sync(): Promise<void> {
@@ -133,7 +143,14 @@ export class WasmDevice {
 
   /** The byte address of a tensor's element `index`; 0 for no tensor. */
   protected at(tensor: Tensor | null, index = 0): number {
-    return tensor ? this.bufferOf(tensor).address + 4 * (tensor.offset + index) : 0;
+    if (tensor?.dtype === "bf16")
+      throw new BackendError("bfloat16 weights can only be read, to generate. Load the model in float32 for all else.");
+    return tensor ? this.addressOf(tensor) + 4 * index : 0;
+  }
+
+  /** The byte address of a tensor of any type. */
+  protected addressOf(tensor: Tensor): number {
+    return this.bufferOf(tensor).address + elementBytes[tensor.dtype] * tensor.offset;
   }
 
   protected chunksOf(tensor: Tensor): number {
@@ -149,6 +166,20 @@ export class WasmDevice {
     executor.enqueue(SET_SCRATCH, address, stride);
     this.replace(this.scratch);
     this.scratch = { address, T };
+  }
+
+  /** Room for a matrix of `size` floats that a command makes and the next one uses. */
+  protected ensureWidened(size: number): number {
+    if (this.widened && this.widened.size >= size) return this.widened.address;
+    const { address } = this.live.memory.take(4 * size);
+    this.replace(this.widened);
+    this.widened = { address, size };
+    return address;
+  }
+
+  /** Up to this many rows a product is made of dot products. */
+  protected get fewRows(): number {
+    return this.live.kernels.fewRows();
   }
 
   protected ensurePartials(count: number): number {

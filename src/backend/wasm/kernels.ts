@@ -18,6 +18,7 @@ export const kernelNames = [
   "combine",
   "embeddingBackward",
   "embeddingForward",
+  "embeddingForwardBf16",
   "fill",
   "geluBackward",
   "geluErfBackward",
@@ -28,10 +29,12 @@ export const kernelNames = [
   "matmulBackwardInput",
   "matmulBackwardWeight",
   "matmulForward",
+  "matmulForwardBf16",
   "residualForward",
   "softmaxLoss",
   "sumChunks",
   "sumSquares",
+  "widenBf16",
 ] as const;
 
 export type KernelName = (typeof kernelNames)[number];
@@ -44,6 +47,8 @@ export type Kernel = (...args: number[]) => void;
 export interface KernelExports extends Record<KernelName, Kernel> {
   /** Elements whose sum `sumChunks` and `sumSquares` keep in one f64. */
   chunkSize(): number;
+  /** The most rows that are multiplied by dot products; matmulForwardBf16 takes no more. */
+  fewRows(): number;
   /** Bytes of scratch memory that one instance needs to attend over rows of up to T keys. */
   scratchBytes(T: number): number;
   setScratch(address: number): void;

@@ -69,6 +69,10 @@ export class KernelMemory {
     return new Int32Array(this.memory.buffer, address, size);
   }
 
+  u16(address: number, size: number): Uint16Array {
+    return new Uint16Array(this.memory.buffer, address, size);
+  }
+
   private refusal(bytes: number, reason: string): MemoryError {
     return new MemoryError(
       `${mib(bytes)} MiB more are needed, but ${reason}; ${mib(this.free.used)} MiB are in use, and WebAssembly ends at ` +

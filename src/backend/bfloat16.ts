@@ -1,0 +1,22 @@
+/** A bfloat16 is the upper half of a float32. */
+export function fromBfloat16(halves: Uint16Array): Float32Array {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = halves[i] << 16;
+  return new Float32Array(bits.buffer);
+}
+
+/**
+ * Rounds to the nearest bfloat16, ties to even, as PyTorch and CUDA do. NaN stays NaN, with what fits of its payload: it
+ * must not become infinity.
+ */
+export function toBfloat16(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const x = bits[i];
+    const upper = x >>> 16;
+    if ((x & 0x7fffffff) > 0x7f800000) halves[i] = upper & 0x7f ? upper : upper | 0x40;
+    else halves[i] = (x + 0x7fff + (upper & 1)) >>> 16;
+  }
+  return halves;
+}
