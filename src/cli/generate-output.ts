@@ -100,9 +100,9 @@ async function* wholeSamples(
   }
 }
 
-/** The text that an event brings; without a tokenizer its token's id. */
+/** The text that an event brings; without a tokenizer its token's id and a space, as llm.c prints it. */
 function textOf({ tokenizer }: GPT2, event: GenerateEvent): string {
-  return tokenizer || event.type === "end" ? event.text : ` ${event.token}`;
+  return tokenizer || event.type === "end" ? event.text : `${event.token} `;
 }
 
 /** A file gets every character; a terminal none that would change more than the text. */

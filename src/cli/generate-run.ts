@@ -54,7 +54,7 @@ function promptOf(model: GPT2, text: string): Prompt {
   if (model.tokenizer) return { text, tokens: text === "" ? [] : model.tokenizer.encode(text) };
   const words = text.split(/[\s,]+/).filter((word) => word !== "");
   const strange = words.find((word) => !/^\d+$/.test(word));
-  if (strange === undefined) return { text, tokens: words.map(Number) };
+  if (strange === undefined) return { text: words.map((word) => `${word} `).join(""), tokens: words.map(Number) };
   throw new InputError(
     `This model has no tokenizer, so a prompt has to be token ids, and "${strange}" is none. Give ids from 0 to ` +
       `${model.config.V - 1} with spaces between them, or put the model's tokenizer.bin beside its file.`,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { collect, randomModel } from "../../test/fixtures.ts";
+import { collect, fixturePath, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { backendNames, createBackend } from "../backend/create.ts";
 import { makeConfig } from "../model/config.ts";
@@ -124,4 +124,21 @@ test("a signal ends the text after the token under way", async () => {
     if (written.length === 3) controller.abort();
   }
   expect(written).toHaveLength(3);
+});
+
+// `generating:` of train_gpt2.c (llm.c, gcc -O2), with B = 4, T = maxT, and token 0 for end-of-text.
+test.each([
+  ["gpt2_tiny.bin", "25 25 25 87 61 39 39 39 39 52 48 44 87 50 19"],
+  [
+    "gpt2_odd.bin",
+    "25 25 25 30 30 29 38 38 38 38 38 38 38 38 38 38 38 38 38 38 38 10 30 30 10 10 25 38 38 38 38 49 14 14 30 30 6 16 38",
+  ],
+])("llm.c's program writes the same tokens: %s", async (file, expected) => {
+  for (const backend of backendNames) {
+    const loaded = await GPT2.load(fixturePath(file), { backend, threads: 2 });
+    const maxTokens = loaded.config.maxT - 1;
+    const written = await collect(loaded.generateTokens([], { maxTokens, llmc: true }));
+    expect(written.join(" ")).toBe(expected);
+    await loaded.dispose();
+  }
 });
