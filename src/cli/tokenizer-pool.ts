@@ -11,9 +11,12 @@ export interface EncodedTexts {
 /** This file's own extension tells whether the sources run or what was built from them. */
 const entry = new URL(`./tokenizer-worker-entry${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
+/** V8 would let each thread fill 16 MB and more with garbage before it collects. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+
 /** A thread that encodes texts, in the order in which it gets them. */
 class TokenizerWorker {
-  readonly #worker = new Worker(entry, { execArgv: [] });
+  readonly #worker = new Worker(entry, { execArgv: [], resourceLimits });
   readonly #waiting: { resolve: (texts: EncodedTexts) => void; reject: (error: Error) => void }[] = [];
 
   constructor() {

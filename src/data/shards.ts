@@ -27,6 +27,9 @@ export interface ShardOptions {
   readonly shardTokens: number;
 }
 
+/** Tokens that are written at once: a write for each document would take longer than its encoding. */
+const bufferTokens = 1 << 17;
+
 /** Writes a stream of documents into token files of equal length; goes on behind shards that are there already. */
 export class ShardWriter {
   readonly shards: Shard[];
@@ -35,6 +38,8 @@ export class ShardWriter {
   #next: Position;
   #writer: TokenWriter | undefined;
   #sink: ByteSink | undefined;
+  readonly #buffer = new Uint16Array(bufferTokens);
+  #buffered = 0;
 
   private constructor(options: ShardOptions, shards: readonly Shard[]) {
     this.#options = options;
@@ -59,7 +64,7 @@ export class ShardWriter {
   }
 
   get tokens(): number {
-    return this.shards.reduce((sum, { tokens }) => sum + tokens, 0) + (this.#writer?.count ?? 0);
+    return this.shards.reduce((sum, { tokens }) => sum + tokens, 0) + (this.#writer?.count ?? 0) + this.#buffered;
   }
 
   /** Adds a document, in order of items; true when it finished a shard. */
@@ -68,11 +73,14 @@ export class ShardWriter {
     let offset = item === this.#start.item ? this.#start.offset : 0;
     while (offset < document.length) {
       this.#writer ??= await this.#begin();
-      const end = Math.min(document.length, offset + this.#options.shardTokens - this.#writer.count);
-      await this.#writer.write(document.subarray(offset, end));
+      const room = this.#options.shardTokens - this.#writer.count - this.#buffered;
+      const end = Math.min(document.length, offset + room, offset + bufferTokens - this.#buffered);
+      this.#buffer.set(document.subarray(offset, end), this.#buffered);
+      this.#buffered += end - offset;
       offset = end;
       this.#next = { item, offset };
-      if (this.#writer.count === this.#options.shardTokens) await this.#finishShard(this.#writer);
+      if (this.#buffered === bufferTokens) await this.#flush(this.#writer);
+      if (this.#writer.count + this.#buffered === this.#options.shardTokens) await this.#finishShard(this.#writer);
     }
     return this.shards.length > before;
   }
@@ -93,9 +101,15 @@ export class ShardWriter {
     return TokenWriter.create(this.#sink, 2);
   }
 
+  async #flush(writer: TokenWriter): Promise<void> {
+    await writer.write(this.#buffer.subarray(0, this.#buffered));
+    this.#buffered = 0;
+  }
+
   async #finishShard(writer: TokenWriter): Promise<void> {
     const { folder, nameOf } = this.#options;
     const file = nameOf(this.shards.length);
+    await this.#flush(writer);
     await writer.finish();
     await this.#sink?.commit();
     const sha256 = await hashOf(inFolder(folder, file));
