@@ -43,7 +43,11 @@ export function addGenerate(program: Command): void {
     .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
     .option("--min-p <f>", "leave out tokens below this share of the most probable one", real(0, 1), 0)
     .option("--repetition-penalty <f>", "above 1: tokens that have occurred become less probable", real(0), 1)
-    .option("--stop <text>", "end the text before this string; can be given several times", several, [])
+    .addOption(
+      new Option("--stop <text>", "end the text before this string; can be given several times")
+        .argParser(several)
+        .default([], "none"),
+    )
     .option("--past-end", "go on after end-of-text")
     .option("--seed <n>", "of the choice: the same seed writes the same text", whole(0), 1337)
     .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
