@@ -63,8 +63,46 @@ test("a page without shared memory trains in one thread, to the same bits", asyn
   const here = callInNode<Run>("trainAndWrite(2)");
   const there = await call<Run>(page, "trainAndWrite(2)");
   expect(there.threads).toBe(1);
+  expect(there.description).toMatch(/^wasm, relaxed-\dx\d+, 1 thread$/);
   expect(there.losses).toEqual(here.losses);
   expect(there.tokens).toEqual(here.tokens);
+  await page.close();
+});
+
+test.each([true, false])("plain kernels, where relaxed SIMD is not to be had (isolated: %s)", async (isolated) => {
+  const page = await openPage(isolated);
+  // An engine that does not know the instructions.
+  await page.evaluate(`{
+    const { compile, validate } = WebAssembly;
+    const isRelaxed = (bytes) => {
+      const all = new Uint8Array(bytes);
+      return all.some((byte, i) => byte === 0xfd && all[i + 1] === 0x85 && all[i + 2] === 2);
+    };
+    WebAssembly.validate = (bytes) => !isRelaxed(bytes) && validate(bytes);
+    WebAssembly.compile = async (bytes) => {
+      if (isRelaxed(bytes)) throw new WebAssembly.CompileError("invalid opcode 0xfd85");
+      return compile(bytes);
+    };
+  }`);
+  const here = callInNode<Run>('trainAndWrite(2, "plain-4x8")');
+  const there = await call<Run>(page, "trainAndWrite(2)");
+  expect(there.description).toMatch(isolated ? /^wasm, plain-\dx\d+, 2 threads$/ : /^wasm, plain-\dx\d+, 1 thread$/);
+  expect(there.fma).toBe(false);
+  expect(there.losses).toEqual(here.losses);
+  expect(there.tokens).toEqual(here.tokens);
+  expect((await call<Run>(page, 'trainAndWrite(2, "plain-6x8")')).description).toContain("plain-6x8,");
+  await expect(call(page, 'trainAndWrite(2, "relaxed-6x8")')).rejects.toThrow(
+    /BackendError: The kernel relaxed-6x8 cannot be used here: relaxed SIMD: not known to this engine/,
+  );
+  await page.close();
+});
+
+test("kernels that no page can have are refused with the reason", async () => {
+  const page = await openPage(true);
+  await expect(call(page, 'trainAndWrite(1, "relaxed-6x16-256")')).rejects.toThrow(
+    /BackendError: The kernel relaxed-6x16-256 cannot be used here: 256-bit vectors: a page in a browser cannot ask/,
+  );
+  await expect(call(page, 'trainAndWrite(1, "fast")')).rejects.toThrow(/UsageError: There is no kernel "fast".*auto/);
   await page.close();
 });
 

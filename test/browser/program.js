@@ -22,9 +22,9 @@ class Counting {
 }
 
 /** A tiny model of odd sizes, trained for a few steps: all numbers must be the same everywhere. */
-async function train(threads) {
+async function train(threads, kernel) {
   const config = makeConfig({ maxT: 32, V: 67, L: 2, NH: 3, C: 48 });
-  const model = await GPT2.create(config, { threads, seed: 42 });
+  const model = await GPT2.create(config, { threads, seed: 42, kernel });
   const trainer = new Trainer(model, { learningRate: 1e-3, weightDecay: 0.1, gradClip: 1 });
   const losses = [];
   const norms = [];
@@ -43,8 +43,8 @@ async function write(model) {
   return tokens;
 }
 
-export async function trainAndWrite(threads) {
-  const { model, losses, norms } = await train(threads);
+export async function trainAndWrite(threads, kernel) {
+  const { model, losses, norms } = await train(threads, kernel);
   const tokens = await write(model);
   const { description, fma, threads: used } = model.backend;
   await model.dispose();
