@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
+import { hubModel } from "./hub-model.ts";
 import { run, testFolder } from "./run-cli.ts";
 
 const folder = testFolder();
@@ -35,6 +36,18 @@ test("bfloat16 comes back byte for byte through safetensors, and float32 holds f
   expect((await convert("f16.safetensors", "f32.bin")).code).toBe(0);
   expect((await convert("f32.bin", "f16-again.safetensors", "--dtype", "f16")).code).toBe(0);
   expect(readFileSync(place("f16-again.safetensors")).equals(readFileSync(place("f16.safetensors")))).toBe(true);
+});
+
+test("what the hub has in several files, in float16, with a prefix, is read as the same in one", async () => {
+  for (const [name, options] of [
+    ["whole", { dtype: "F16" }],
+    ["parts", { dtype: "F16", parts: 3, prefix: "transformer." }],
+  ] as const) {
+    mkdirSync(place(name));
+    for (const [file, content] of Object.entries(hubModel(options))) writeFileSync(place(name, file), content);
+    expect((await convert(name, `${name}.bin`)).code).toBe(0);
+  }
+  expect(readFileSync(place("parts.bin")).equals(readFileSync(place("whole.bin")))).toBe(true);
 });
 
 test("what .bin cannot hold is refused with the reason, and nothing is written", async () => {
@@ -88,7 +101,7 @@ test("numbers that float16 cannot hold stop it; those that are not finite are to
   bytes.writeUInt32LE(0x7fc12345, 1024 + 4 * 7);
   writeFileSync(place("nan.bin"), bytes);
   const kept = await convert("nan.bin", "nan");
-  expect(kept.stderr).toMatch(/warning: 1 numbers of this model are not finite \(wte\[7\] is NaN\)/);
+  expect(kept.stderr).toMatch(/warning: numbers that are not finite: 1 \(wte\[7\] is NaN\)/);
   await convert("nan", "nan-again.bin");
   expect(readFileSync(place("nan-again.bin")).equals(bytes)).toBe(true);
   expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);

@@ -42,7 +42,7 @@ export async function watchTensors(
   } finally {
     progress.end();
   }
-  if (strange > 0) say(`warning: ${strange} numbers of this model are not finite (${first}); they are kept.`);
+  if (strange > 0) say(`warning: numbers that are not finite: ${strange} (${first}). They are kept.`);
 }
 
 /** Bits of the numbers from which on float16 rounds to infinity, and of infinity itself; NaN's are above. */
