@@ -160,7 +160,7 @@ test("refuses what makes no sense, with the reason", async () => {
     [2, /missing required argument/],
     [2, /names no branch/, "gpt2", "--revision", "../x"],
     [1, /no such revision/, "gpt2", "--revision", "older"],
-    [1, /has no such model/, "someone/nothing"],
+    [1, /has no such repository/, "someone/nothing"],
     [2, /Allowed choices are bin, safetensors/, "gpt2", "--format", "gguf"],
     [1, /file is a file/, "gpt2", "-o", "file"],
   ];

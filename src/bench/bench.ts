@@ -181,10 +181,13 @@ async function measureModels(
       const work = neededWork(callsOfStep(config, B, T), limits);
       facts.push({ kind: "step", name, threads: limits.threads, tokens: B * T, ...work });
     }
-    const name = `${models[at]} one token written`;
-    contests.push({ name, contenders: [generationContender(model)] });
-    const work = neededWork(callsOfToken(config), limits);
-    facts.push({ kind: "generation", name, threads: limits.threads, tokens: 1, ...work });
+    for (const weights of ["f32", "bf16"] as const) {
+      const name = `${models[at]} one token written${weights === "bf16" ? ", weights in bfloat16" : ""}`;
+      const writer = weights === "f32" ? model : await GPT2.create(config, { backend: model.backend, weights });
+      contests.push({ name, contenders: [generationContender(writer)] });
+      const work = neededWork(callsOfToken(config, weights), limits);
+      facts.push({ kind: "generation", name, threads: limits.threads, tokens: 1, ...work });
+    }
   }
   const results = await hold(contests, repeats, onProgress, signal);
   for (const trainer of trainers) await trainer.dispose();

@@ -3,7 +3,7 @@ import type { GPT2 } from "../api/gpt2.ts";
 import type { Batch } from "../data/loader.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
 import { backward, decodeStep, forward, gradientNorm, update } from "../model/gpt2.ts";
-import { allocTensorSet } from "../model/parameters.ts";
+import { allocBf16Weights, allocTensorSet } from "../model/parameters.ts";
 import { allocDecodeWorkspace, allocTrainWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "../train/options.ts";
 import type { Trainer } from "../train/trainer.ts";
@@ -131,10 +131,11 @@ export function callsOfStep(config: GPT2Config, B: number, T: number): Call[] {
 }
 
 /** All operations of writing one token behind `past` others. */
-export function callsOfToken(config: GPT2Config): Call[] {
+export function callsOfToken(config: GPT2Config, weights: "f32" | "bf16"): Call[] {
+  const alloc = weights === "bf16" ? allocBf16Weights : allocTensorSet;
   return callsOf((be) => {
     const workspace = allocDecodeWorkspace(be, config);
-    decodeStep(be, { config, weights: allocTensorSet(be, config) }, workspace, WRITTEN / 2);
+    decodeStep(be, { config, weights: alloc(be, config) }, workspace, WRITTEN / 2);
   });
 }
 

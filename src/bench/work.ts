@@ -2,7 +2,14 @@
  * What a backend's operations take: floating-point operations, and bytes that go to or from memory if every operand is
  * read once and every result written once. Learned by running the model against a backend that only takes notes.
  */
-import { type AttentionShape, type Backend, type DType, sizeOf, type Tensor } from "../backend/backend.ts";
+import {
+  type AttentionShape,
+  type Backend,
+  type DType,
+  elementBytes,
+  sizeOf,
+  type Tensor,
+} from "../backend/backend.ts";
 
 /** An operation, as it was called. */
 export interface Call {
@@ -32,10 +39,10 @@ export type OperationName = keyof Operations & string;
 
 type Costs = { readonly [Name in OperationName]: (...args: Parameters<Operations[Name]>) => Cost };
 
-const product = (label: string, M: number, N: number, K: number): Cost => ({
+const product = (label: string, M: number, N: number, K: number, weightBytes = 4): Cost => ({
   label: `${label} ${M}x${N}x${K}`,
   flops: 2 * M * N * K,
-  bytes: 4 * (M * K + K * N + M * N),
+  bytes: 4 * (M * K + M * N) + weightBytes * K * N,
 });
 
 /** `perFloat` bytes and operations for each of n floats. */
@@ -60,7 +67,8 @@ const costs: Costs = {
   layernormForward: (_out, _mean, _rstd, _inp, _weight, _bias, N, C) => stream("layernorm forward", N * C, 8, 8),
   layernormBackward: (_dinp, _dweight, _dbias, _dout, _inp, _weight, _mean, _rstd, N, C) =>
     stream("layernorm backward", N * C, 16, 14),
-  matmulForward: (_out, _inp, _weight, _bias, N, C, OC) => product("product forward", N, OC, C),
+  matmulForward: (_out, _inp, weight, _bias, N, C, OC) =>
+    product("product forward", N, OC, C, elementBytes[weight.dtype]),
   matmulBackwardInput: (_dinp, _dout, _weight, N, C, OC) => product("product, input's gradient", N, C, OC),
   matmulBackwardWeight: (_dweight, _dbias, _dout, _inp, N, C, OC) => product("product, weight's gradient", OC, C, N),
   attentionForward: (_out, _saved, _qkv, shape) => attention("attention forward", shape, 2, 4),

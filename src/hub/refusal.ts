@@ -44,7 +44,7 @@ export async function refusal(response: HubResponse, what: string, settings: Hub
     );
   if (status === 401 || status === 404)
     return new InputError(
-      `${what}: ${host} has no such model, or it is private. Check the name; for a private model put a token into HF_TOKEN.`,
+      `${what}: ${host} has no such repository, or it is private. Check the name; for a private one put a token into HF_TOKEN.`,
     );
   if (status === 403)
     return new DownloadError(`${what}: ${host} forbids it. Check the rights of the token in HF_TOKEN.`);

@@ -1,6 +1,6 @@
 /** What was tried, as tables of Markdown, and where they are kept. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, type } from "node:os";
+import { cpus, type } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type Lab, type Outcome, outcomeOf } from "./lab.ts";
 
@@ -50,6 +50,6 @@ export function writeReport(name: string, text: string): void {
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
   if (from < begin.length || to < from) throw new Error(`${path} has no place for "${name}"`);
   const date = new Date().toISOString().slice(0, 10);
-  const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores; ${type()} ${release()}; Node ${process.version}`;
+  const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores; ${type()}; Node ${process.version}`;
   writeFileSync(path, `${page.slice(0, from)}\n\n${date}, ${machine}.\n\n${text}\n\n${page.slice(to)}`);
 }

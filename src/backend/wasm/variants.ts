@@ -24,8 +24,8 @@ export interface Variant extends Code {
 export type VariantName = `${Code["build"]}-${Tile}${"" | "-256"}`;
 
 /**
- * Better ones first. A single tile may be faster in lesser code, but wherever it was measured (docs/LOG.md) the fastest
- * tile of each of these beat the fastest of those behind it.
+ * Better ones first. The first is twice as fast as any other and the last the slowest; the two between them are about
+ * equal (docs/LOG.md), and a fused multiply-add rounds only once.
  */
 export const codes: readonly Code[] = [
   { build: "relaxed", wide: true },
