@@ -9,6 +9,7 @@ import { readSafetensors, readSafetensorsModel, writeSafetensors } from "../form
 import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
 import { openShards } from "../format/safetensors-shards.ts";
 import { save, saveText } from "../format/save.ts";
+import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
@@ -60,12 +61,7 @@ async function configBeside(
   if (path === undefined || metadata.n_head !== undefined) return undefined;
   const file = inFolder(folderOf(path), "config.json");
   if ((await platform.pathKind(file)) !== "file") return undefined;
-  const config = await platform.openSource(file);
-  try {
-    return await readHuggingFaceConfig(config);
-  } finally {
-    await config.close();
-  }
+  return withSource(file, readHuggingFaceConfig);
 }
 
 export interface SaveOptions {

@@ -4,7 +4,7 @@ import { parsePeer } from "../bench/peers/peers.ts";
 import { rooflineSvg } from "../bench/roofline.ts";
 import { modelNames } from "../bench/steps.ts";
 import { tablesOf } from "../bench/table.ts";
-import { save } from "../format/save.ts";
+import { saveText } from "../format/save.ts";
 import type { BenchFlags } from "./bench.ts";
 import { Interrupt } from "./interrupt.ts";
 import { print } from "./output.ts";
@@ -41,10 +41,6 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     interrupt.dispose();
   }
   if (interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
-}
-
-async function saveText(path: string, text: string): Promise<void> {
-  await save(path, (sink) => sink.write(new TextEncoder().encode(text)));
 }
 
 /** A line that changes on a terminal; elsewhere a line for every tenth. */

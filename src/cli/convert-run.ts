@@ -4,15 +4,16 @@ import { type ModelFile, openModelFile, saveModelFile } from "../api/model-file.
 import { folderOf, inFolder } from "../data/dataset.ts";
 import { bytesPer, type FileDType } from "../format/numbers.ts";
 import { saveText } from "../format/save.ts";
+import { sizeOf } from "../format/source.ts";
 import { parameterCount } from "../model/parameters.ts";
 import type { ConvertFlags } from "./convert.ts";
 import { wholeFolder } from "./convert-folder.ts";
 import { requireFree, type Target, targetOf } from "./convert-target.ts";
+import { requireRoom } from "./disk-room.ts";
 import { bytes } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
-import { print } from "./output.ts";
-import { requireRoom, say } from "./pull-model.ts";
+import { print, say } from "./output.ts";
 import { tokenizerFor, writeHubTokenizer, writeLlmcTokenizer } from "./tokenizer-files.ts";
 import { watchTensors } from "./watch-tensors.ts";
 
@@ -80,10 +81,4 @@ async function write(
 function generationConfig(endOfText: number | undefined): string {
   const ends = endOfText === undefined ? {} : { bos_token_id: endOfText, eos_token_id: endOfText };
   return `${JSON.stringify({ _from_model_config: true, ...ends }, null, 2)}\n`;
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const source = await platform.openSource(path);
-  await source.close();
-  return source.size;
 }

@@ -2,7 +2,8 @@ import { DownloadError } from "../errors.ts";
 import { HubClient } from "../hub/client.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { cachedDataset, planDataset } from "../hub/snapshot.ts";
-import { download, say } from "./pull-model.ts";
+import { say } from "./output.ts";
+import { download } from "./pull-model.ts";
 
 /** A data set of the hub: where it is, and which of its files are wanted (those that the first pattern matches). */
 export interface HubDataset {

@@ -8,6 +8,7 @@ import { InputError } from "../errors.ts";
 import type { TokenSequence } from "../eval/loss.ts";
 import { type HellaSwagExample, readHellaSwag } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
+import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { datasetFiles, hubDatasets } from "./dataset-files.ts";
@@ -85,22 +86,13 @@ export async function hellaSwagExamples(
   const files = file === true ? await datasetFiles(hubDatasets.hellaswag) : [file];
   const examples: HellaSwagExample[] = [];
   for (const path of files) {
-    if (path.endsWith(".bin")) return readBin(path, limit);
+    if (path.endsWith(".bin")) return withSource(path, (source) => readHellaSwag(source, limit));
     for await (const item of readItems(path, hellaSwagFields)) {
       if (examples.length === limit) return examples;
       examples.push(hellaSwagExample(item, tokenizer()));
     }
   }
   return examples;
-}
-
-async function readBin(path: string, limit: number): Promise<HellaSwagExample[]> {
-  const source = await platform.openSource(path);
-  try {
-    return await readHellaSwag(source, limit);
-  } finally {
-    await source.close();
-  }
 }
 
 /** LAMBADA's texts: of the file that is given, else of the one on the hub. */

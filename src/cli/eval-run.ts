@@ -11,8 +11,7 @@ import type { EvalFlags } from "./eval.ts";
 import { hellaSwagExamples, lambadaTexts, openSequences } from "./eval-data.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
-import { print } from "./output.ts";
-import { say } from "./pull-model.ts";
+import { print, say } from "./output.ts";
 
 /** What `llm-ts eval` does. */
 export async function runEval(data: readonly string[], flags: EvalFlags): Promise<void> {

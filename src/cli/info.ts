@@ -83,23 +83,10 @@ async function fileFacts(path: string, { headerless }: InfoFlags): Promise<Facts
     if (dataset) return { format: "prepared data", ...dataset };
   }
   const { describe } = await import("../data/describe.ts");
+  const { readHuggingFaceConfig } = await import("../format/huggingface-config.ts");
+  const { withSource } = await import("../format/source.ts");
   const configPath = inFolder(folder, "config.json");
   const isSafetensors = path.endsWith(".safetensors") && (await platform.pathKind(configPath)) === "file";
-  const source = await platform.openSource(path);
-  try {
-    return await describe(source, { headerless, config: isSafetensors ? await readConfig(configPath) : undefined });
-  } finally {
-    await source.close();
-  }
-}
-
-async function readConfig(path: string) {
-  const { platform } = await import("#platform");
-  const { readHuggingFaceConfig } = await import("../format/huggingface-config.ts");
-  const source = await platform.openSource(path);
-  try {
-    return await readHuggingFaceConfig(source);
-  } finally {
-    await source.close();
-  }
+  const config = isSafetensors ? await withSource(configPath, readHuggingFaceConfig) : undefined;
+  return withSource(path, (source) => describe(source, { headerless, config }));
 }

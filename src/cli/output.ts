@@ -7,6 +7,11 @@ export function print(text: string | Uint8Array): Promise<void> {
   });
 }
 
+/** Tells something on standard error: what is no result. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 /**
  * Tells an error on standard error, in one message, and gives the exit code it stands for: 2 for wrong usage, else 1.
  * The stack is shown for errors of our own making, and for all with LLM_TS_DEBUG.

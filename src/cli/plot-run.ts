@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
-import { save } from "../format/save.ts";
+import { saveText } from "../format/save.ts";
 import { type Curve, curvesSvg } from "../plot/curves.ts";
 import { memoryFor, smooth } from "../plot/points.ts";
 import { type Quantity, readCurves } from "../train/read-run.ts";
@@ -41,7 +41,7 @@ export async function plotRuns(runs: readonly string[], flags: PlotFlags): Promi
   const memory = flags.smooth ?? (what === "lr" ? 0 : undefined);
   const svg = curvesSvg(curves, { title: valOnly ? "Validation loss" : title, quantity: axis, log, smooth: memory });
   if (out === "-") return print(svg);
-  await save(out, (sink) => sink.write(new TextEncoder().encode(svg)));
+  await saveText(out, svg);
   const drawing = terminalChart(curves, what, memory);
   if (drawing !== "") await print(`${drawing}\n`);
   process.stderr.write(`\nthe picture is in ${out}\n`);

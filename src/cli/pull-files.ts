@@ -5,9 +5,12 @@ import { openModelFile, saveModelFile } from "../api/model-file.ts";
 import { InputError } from "../errors.ts";
 import { readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { modelFormatProblem } from "../format/model.ts";
+import { withSource } from "../format/source.ts";
 import { appear, linkOrCopy } from "../hub/cache.ts";
 import { parameterCount } from "../model/parameters.ts";
-import { type PulledModel, requireRoom, say } from "./pull-model.ts";
+import { requireRoom } from "./disk-room.ts";
+import { say } from "./output.ts";
+import type { PulledModel } from "./pull-model.ts";
 import { tokenizerFor, writeLlmcTokenizer } from "./tokenizer-files.ts";
 import { watchTensors } from "./watch-tensors.ts";
 
@@ -54,15 +57,13 @@ export async function linkFiles(model: PulledModel, folder: string): Promise<str
 }
 
 async function formatProblem(model: PulledModel): Promise<string | undefined> {
-  const source = await platform.openSource(join(model.folder, "config.json"));
   try {
-    const problem = modelFormatProblem(await readHuggingFaceConfig(source));
+    const config = await withSource(join(model.folder, "config.json"), readHuggingFaceConfig);
+    const problem = modelFormatProblem(config);
     return problem && `llm.c's .bin cannot hold it: ${problem}.`;
   } catch (error) {
     if (error instanceof InputError) return error.message;
     throw error;
-  } finally {
-    await source.close();
   }
 }
 

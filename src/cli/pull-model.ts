@@ -1,9 +1,9 @@
-import { statfs } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { platform } from "#platform";
-import { DownloadError, InputError } from "../errors.ts";
+import { DownloadError } from "../errors.ts";
 import { requireGpt2 } from "../format/huggingface-config.ts";
+import { withSource } from "../format/source.ts";
 import { HubClient } from "../hub/client.ts";
 import { checkRevision, repositoryOf } from "../hub/repository.ts";
 import { type HubSettings, hubSettings } from "../hub/settings.ts";
@@ -16,7 +16,9 @@ import {
   weightsFile,
   weightsIndex,
 } from "../hub/snapshot.ts";
+import { requireRoom } from "./disk-room.ts";
 import { bytes } from "./display/text.ts";
+import { say } from "./output.ts";
 import { PullProgress } from "./pull-progress.ts";
 
 /** A model of the hub that is in the cache, whole. */
@@ -48,7 +50,7 @@ export async function pullModel(name: string, revision = "main", fromCache = fal
     const plan = await planSnapshot(client, repository, revision);
     await download(client, name, plan, async (file, path) => {
       // Another architecture is refused before its weights are downloaded.
-      if (file.path === "config.json") await checkConfig(path);
+      if (file.path === "config.json") await withSource(path, requireGpt2);
     });
     return await modelIn(plan.folder, repository, revision);
   } catch (error) {
@@ -98,35 +100,7 @@ function shortened(path: string): string {
   return path.startsWith(homedir()) && homedir() !== "/" ? join("~", path.slice(homedir().length)) : path;
 }
 
-async function checkConfig(path: string): Promise<void> {
-  const source = await platform.openSource(path);
-  try {
-    await requireGpt2(source);
-  } finally {
-    await source.close();
-  }
-}
-
 async function modelIn(folder: string, repository: string, revision: string): Promise<PulledModel> {
   const isWhole = (await platform.pathKind(join(folder, weightsFile))) === "file";
   return { repository, revision, folder, weights: join(folder, isWhole ? weightsFile : weightsIndex) };
-}
-
-/** InputError when the disk that `folder` will be on has too little room. */
-export async function requireRoom(folder: string, needed: number): Promise<void> {
-  let place = folder;
-  while (dirname(place) !== place && (await platform.pathKind(place)) !== "folder") place = dirname(place);
-  // Some file systems do not tell.
-  const info = await statfs(place).catch(() => undefined);
-  const free = info ? info.bavail * info.bsize : Number.POSITIVE_INFINITY;
-  if (free < needed)
-    throw new InputError(
-      `${folder}: ${bytes(needed)} are needed, and the disk has ${bytes(free)} left. Make room, or use another disk ` +
-        "(HF_HOME moves the cache, -o what is written).",
-    );
-}
-
-/** Tells something on standard error. */
-export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }

@@ -1,12 +1,12 @@
 import { basename } from "node:path";
-import { platform } from "#platform";
+import { sizeOf } from "../format/source.ts";
 import { pretrainedFile } from "../model/config.ts";
 import { bytes } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
-import { print } from "./output.ts";
+import { print, say } from "./output.ts";
 import type { PullFlags } from "./pull.ts";
 import { linkFiles, type Written, writeLlmcFiles } from "./pull-files.ts";
-import { pullModel, say } from "./pull-model.ts";
+import { pullModel } from "./pull-model.ts";
 
 /** What `llm-ts pull` does. */
 export async function pull(name: string, flags: PullFlags): Promise<void> {
@@ -26,12 +26,6 @@ export async function pull(name: string, flags: PullFlags): Promise<void> {
   }
   for (const file of written.files) await print(`${file}  ${bytes(await sizeOf(file))}\n`);
   say(nextCommands(written.files));
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const source = await platform.openSource(path);
-  await source.close();
-  return source.size;
 }
 
 /** What to try next: commands that work as they stand. */

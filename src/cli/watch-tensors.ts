@@ -3,7 +3,7 @@ import type { FileDType } from "../format/numbers.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { ProgressLine } from "./display/progress-line.ts";
-import { say } from "./pull-model.ts";
+import { say } from "./output.ts";
 
 /**
  * Has `write` take a model's tensors, shows how far it is, and afterwards tells of numbers that are not finite: they are

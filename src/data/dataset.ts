@@ -1,5 +1,7 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { isObject, parseObject } from "../format/json.ts";
+import { readSmallText, withSource } from "../format/source.ts";
 import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer, TokenizerKind } from "../tokenizer/tokenizer.ts";
@@ -43,34 +45,22 @@ export function folderOf(path: string): string {
 export async function readDataset(folder: string): Promise<Dataset | undefined> {
   const path = inFolder(folder, datasetFile);
   if ((await platform.pathKind(path)) !== "file") return undefined;
-  return parseDataset(path, await readSmallText(path));
+  return parseDataset(path, await readSmallText(path, again, longestText));
 }
 
 /** No dataset.json is near this; it keeps a wrong file from being read whole. */
 const longestText = 1 << 20;
 
-async function readSmallText(path: string): Promise<string> {
-  const source = await platform.openSource(path);
-  try {
-    if (source.size > longestText)
-      throw new InputError(
-        `${path} has ${source.size} bytes, expected at most ${longestText}. Prepare the data again.`,
-      );
-    return new TextDecoder().decode(await source.read(0, source.size));
-  } finally {
-    await source.close();
-  }
-}
+const again = "Prepare the data again.";
 
 const kinds: readonly unknown[] = ["gpt2", "char", "byte", "unknown"] satisfies TokenizerKind[];
 
 /** The content of a dataset.json; InputError says which field is wrong. */
 export function parseDataset(path: string, text: string): Dataset {
-  const data = parseObject(path, text);
+  const data = parseObject(path, text, again);
   const wrong = (field: string, expected: string) =>
     new InputError(
-      `${path}: "${field}" is ${JSON.stringify(data[field]) ?? "missing"}, expected ${expected}. ` +
-        "Prepare the data again.",
+      `${path}: "${field}" is ${JSON.stringify(data[field]) ?? "missing"}, expected ${expected}. ${again}`,
     );
   if (!kinds.includes(data.tokenizer)) throw wrong("tokenizer", '"gpt2", "char" or "byte"');
   if (!isSplit(data.train)) throw wrong("train", '{"file": the name of a file in this folder, "tokens": a number}');
@@ -78,20 +68,8 @@ export function parseDataset(path: string, text: string): Dataset {
   return data as unknown as Dataset;
 }
 
-function parseObject(path: string, text: string): Record<string, unknown> {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${path} is no valid JSON: ${String(error)}. Prepare the data again.`, { cause: error });
-  }
-  if (typeof data !== "object" || data === null || Array.isArray(data))
-    throw new InputError(`${path} holds no JSON object. Prepare the data again.`);
-  return data as Record<string, unknown>;
-}
-
 function isSplit(value: unknown): value is DatasetSplit {
-  if (typeof value !== "object" || value === null || !("file" in value) || !("tokens" in value)) return false;
+  if (!isObject(value)) return false;
   return typeof value.file === "string" && !/[\\/]/.test(value.file) && Number.isSafeInteger(value.tokens);
 }
 
@@ -109,11 +87,8 @@ export async function findTokenizer(path: string): Promise<Tokenizer | undefined
 }
 
 /** The tokenizer in an llm.c tokenizer file; dataset.json beside it tells its kind, where there is one. */
-export async function openTokenizer(file: string, kind?: TokenizerKind): Promise<Tokenizer> {
-  const source = await platform.openSource(file);
-  try {
-    return await loadTokenizer(source, kind ?? (await readDataset(folderOf(file)))?.tokenizer);
-  } finally {
-    await source.close();
-  }
+export function openTokenizer(file: string, kind?: TokenizerKind): Promise<Tokenizer> {
+  return withSource(file, async (source) =>
+    loadTokenizer(source, kind ?? (await readDataset(folderOf(file)))?.tokenizer),
+  );
 }

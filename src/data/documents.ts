@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { withSource } from "../format/source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, inFolder } from "./dataset.ts";
 
@@ -45,10 +46,8 @@ async function inFolders(folder: string): Promise<Document[]> {
 /** Text has no zero bytes. What an earlier `prepare` wrote into the folder is no text either. */
 async function isText(file: string): Promise<boolean> {
   if (file.endsWith(`/${datasetFile}`)) return false;
-  const source = await platform.openSource(file);
-  try {
-    return source.size > 0 && !(await source.read(0, Math.min(source.size, 8192))).includes(0);
-  } finally {
-    await source.close();
-  }
+  return withSource(
+    file,
+    async (source) => source.size > 0 && !(await source.read(0, Math.min(source.size, 8192))).includes(0),
+  );
 }

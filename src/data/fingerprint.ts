@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import type { FileHash } from "../format/save.ts";
+import { withSource } from "../format/source.ts";
 
 /** A file, and by which its content is known again. */
 export interface Fingerprint extends FileHash {
@@ -14,9 +15,8 @@ const mostPieces = 256;
  * The size and sha256 of a file: of all of it up to 256 MB, else of 256 pieces of a megabyte that lie evenly in it, the
  * first and the last among them.
  */
-export async function fingerprint(path: string): Promise<Fingerprint> {
-  const source = await platform.openSource(path);
-  try {
+export function fingerprint(path: string): Promise<Fingerprint> {
+  return withSource(path, async (source) => {
     const hash = platform.sha256();
     const { size } = source;
     const pieces = Math.min(mostPieces, Math.ceil(size / piece));
@@ -26,9 +26,7 @@ export async function fingerprint(path: string): Promise<Fingerprint> {
       hash.update(await source.read(start, Math.min(piece, size - start)));
     }
     return { path, bytes: size, sha256: hash.digest() };
-  } finally {
-    await source.close();
-  }
+  });
 }
 
 export async function fingerprints(paths: readonly string[]): Promise<Fingerprint[]> {

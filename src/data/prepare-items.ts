@@ -2,6 +2,7 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { save, saveText } from "../format/save.ts";
+import { readSmallText, sizeOf } from "../format/source.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Dataset, datasetFile, inFolder, tokenizerFile } from "./dataset.ts";
@@ -137,26 +138,19 @@ async function* textBatches(
 
 async function describePlan({ source, files, field, shardTokens, rule, tokenizer }: ItemsPlan): Promise<string> {
   const described: [string, number][] = [];
-  for (const path of files) {
-    const file = await platform.openSource(path);
-    described.push([path, file.size]);
-    await file.close();
-  }
+  for (const path of files) described.push([path, await sizeOf(path)]);
   return JSON.stringify({ source, files: described, field, shardTokens, rule, tokenizer: tokenizer.kind });
 }
 
 async function readProgress(folder: string, plan: string): Promise<readonly (readonly Shard[])[]> {
   const path = inFolder(folder, progressFile);
   if ((await platform.pathKind(path)) !== "file") return [];
-  const source = await platform.openSource(path);
   try {
-    const progress: Progress = JSON.parse(new TextDecoder().decode(await source.read(0, source.size)));
+    const progress: Progress = JSON.parse(await readSmallText(path));
     return progress.plan === plan ? progress.shards : [];
   } catch {
     // It only saves work.
     return [];
-  } finally {
-    await source.close();
   }
 }
 
@@ -172,11 +166,7 @@ async function datasetOf(
   const hash = platform.sha256();
   for (const { shards } of writers) for (const { sha256 } of shards) hash.update(new TextEncoder().encode(sha256));
   let bytes = 0;
-  for (const path of files) {
-    const file = await platform.openSource(path);
-    bytes += file.size;
-    await file.close();
-  }
+  for (const path of files) bytes += await sizeOf(path);
   const splitOf = (split: "train" | "val") => {
     const shards = writers.flatMap((writer, i) => writer.shards.filter((_, n) => outputs[i].splitOf(n) === split));
     const tokens = shards.reduce((sum, shard) => sum + shard.tokens, 0);

@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
+import { withSource } from "../format/source.ts";
 import type { TokenWriter } from "../format/tokens.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
@@ -82,13 +83,8 @@ async function shakespeareTokens(bytes: Uint8Array): Promise<{ tokens: number[];
   return { tokens, documents: sections.length };
 }
 
-async function readWhole(url: URL): Promise<Uint8Array> {
-  const source = await platform.openSource(url);
-  try {
-    return await source.read(0, source.size);
-  } finally {
-    await source.close();
-  }
+function readWhole(url: URL): Promise<Uint8Array> {
+  return withSource(url, (source) => source.read(0, source.size));
 }
 
 function inMemory(name: string, bytes: Uint8Array): ByteStream {

@@ -3,6 +3,7 @@ import type { GeluForm } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { parseObject } from "./json.ts";
 import type { FileDType } from "./numbers.ts";
 
 /** No config.json is near this. */
@@ -90,13 +91,7 @@ async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
   if (source.size > longestConfig)
     throw new InputError(`${source.name} has ${source.size} bytes, too many for a config.json. Give the right file.`);
   const text = new TextDecoder().decode(await source.read(0, source.size));
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  } catch (error) {
-    throw new InputError(`${source.name} is no valid JSON. Download it again.`, { cause: error });
-  }
-  throw new InputError(`${source.name} holds no JSON object. Give a model's config.json.`);
+  return parseObject(source.name, text, "Download it again, or give a model's config.json.");
 }
 
 /** What torch calls the dtypes of files. */

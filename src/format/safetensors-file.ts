@@ -4,6 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { isObject } from "./json.ts";
 import { bytesPer, type FileDType } from "./numbers.ts";
 
 export interface StoredTensor {
@@ -76,7 +77,7 @@ async function readHeaderLength(source: ByteSource): Promise<number> {
 function parseHeader(source: ByteSource, bytes: Uint8Array): Record<string, unknown> {
   try {
     const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (isRecord(json)) return json;
+    if (isObject(json)) return json;
   } catch (error) {
     throw new InputError(
       `${source.name}: the header (bytes 8 to ${7 + bytes.length}) is no valid JSON. Copy or download the file again.`,
@@ -86,17 +87,13 @@ function parseHeader(source: ByteSource, bytes: Uint8Array): Record<string, unkn
   throw new InputError(`${source.name}: the header is no JSON object. Copy or download the file again.`);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function checkEntry(source: ByteSource, name: string, entry: unknown, dataOffset: number): StoredTensor {
   const wrong = (field: string, value: unknown, expected: string) =>
     new InputError(
       `${source.name}: tensor ${JSON.stringify(name)} has ${field} ${JSON.stringify(value)}, expected ${expected}. ` +
         "The file is damaged: copy or download it again.",
     );
-  if (!isRecord(entry)) throw wrong("entry", entry, "an object");
+  if (!isObject(entry)) throw wrong("entry", entry, "an object");
   const { dtype, shape, data_offsets: place } = entry;
   if (typeof dtype !== "string" || !Object.hasOwn(elementBytes, dtype))
     throw wrong("dtype", dtype, `one of ${Object.keys(elementBytes).join(", ")}`);
@@ -134,7 +131,7 @@ function checkPlaces(source: ByteSource, tensors: readonly StoredTensor[], dataO
 }
 
 function strings(value: unknown): Record<string, string> {
-  if (!isRecord(value)) return {};
+  if (!isObject(value)) return {};
   return Object.fromEntries(
     Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );

@@ -5,7 +5,9 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { isObject, parseObject } from "./json.ts";
 import { readSafetensorsHeader, type SafetensorsHeader, type StoredTensor } from "./safetensors-file.ts";
+import { readSmallText } from "./source.ts";
 
 /** No index is near this. */
 const longestIndex = 16 << 20;
@@ -73,28 +75,12 @@ async function closeAll(parts: readonly Part[]): Promise<void> {
 
 /** File by tensor. */
 async function readIndex(path: string): Promise<Map<string, string>> {
-  const source = await platform.openSource(path);
-  try {
-    if (source.size > longestIndex) throw new InputError(`${path} has ${source.size} bytes, too many for an index.`);
-    const map = weightMapOf(new TextDecoder().decode(await source.read(0, source.size)));
-    const entries = typeof map === "object" && map !== null ? Object.entries(map) : [];
-    const good = entries.filter((entry): entry is [string, string] => isFileName(entry[1]));
-    if (good.length > 0 && good.length === entries.length) return new Map(good);
-    throw new InputError(
-      `${path}: expected {"weight_map": {tensor: name of a .safetensors file beside it, …}}. Download it again.`,
-    );
-  } finally {
-    await source.close();
-  }
-}
-
-function weightMapOf(text: string): unknown {
-  try {
-    const json: unknown = JSON.parse(text);
-    return typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : undefined;
-  } catch {
-    return undefined;
-  }
+  const advice = `Expected {"weight_map": {tensor: name of a .safetensors file beside it, …}}. Download it again.`;
+  const { weight_map: map } = parseObject(path, await readSmallText(path, advice, longestIndex), advice);
+  const entries = isObject(map) ? Object.entries(map) : [];
+  const good = entries.filter((entry): entry is [string, string] => isFileName(entry[1]));
+  if (good.length > 0 && good.length === entries.length) return new Map(good);
+  throw new InputError(`${path} is no index of a model in several files. ${advice}`);
 }
 
 function isFileName(value: unknown): value is string {

@@ -6,13 +6,12 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
+import { readSmallText } from "../format/source.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
 import { type EncodeStream, sameTokens, type Tokenizer, VocabularyTokenizer } from "./tokenizer.ts";
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** No tokenizer is near this. */
-const longestFile = 64 << 20;
 
 /** The tokenizer in a model's folder; undefined when there is none, InputError when it is one that cannot be read. */
 export async function findHuggingFaceTokenizer(folder: string): Promise<Tokenizer | undefined> {
@@ -165,7 +164,7 @@ function endOfTextOf({ eos_token: token }: Json): string {
 }
 
 function recordOf(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isObject(value) ? value : {};
 }
 
 /** Undefined for what is no JSON: what is missing then is told. */
@@ -179,12 +178,5 @@ function parse(text: string | undefined): unknown {
 
 async function readText(path: string): Promise<string | undefined> {
   if ((await platform.pathKind(path)) !== "file") return undefined;
-  const source = await platform.openSource(path);
-  try {
-    if (source.size > longestFile)
-      throw new InputError(`${path} has ${source.size} bytes, too many for a tokenizer. Download it again.`);
-    return new TextDecoder().decode(await source.read(0, source.size));
-  } finally {
-    await source.close();
-  }
+  return readSmallText(path, "No tokenizer is that long: download it again.");
 }

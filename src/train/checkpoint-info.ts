@@ -5,8 +5,8 @@
 import { platform } from "#platform";
 import type { DataOrder, LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
+import { isObject, parseObject } from "../format/json.ts";
 import type { FileHash } from "../format/save.ts";
-import { isObject, parseObject } from "./json.ts";
 import type { TrainerState } from "./state.ts";
 
 /** Raised when a reader of the version before could not use the file. */

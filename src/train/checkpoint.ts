@@ -7,12 +7,12 @@ import { modelFormatProblem, writeModel } from "../format/model.ts";
 import { type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
 import { writeSafetensors } from "../format/safetensors.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
+import { readSmallText, withSource } from "../format/source.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
 import type { TensorSet } from "../model/parameters.ts";
-import type { Appender, ByteSource } from "../platform/platform.ts";
+import type { Appender } from "../platform/platform.ts";
 import { type CheckpointInfo, formatCheckpointInfo, parseCheckpointInfo } from "./checkpoint-info.ts";
 import { type CheckpointPaths, checkpointModel, checkpointPaths } from "./checkpoint-list.ts";
-import { readText } from "./json.ts";
 import { initialState, type TrainerState } from "./state.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -105,7 +105,7 @@ const nameOf = (path: string) => path.replace(/^.*[/\\]/s, "");
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
   const isLlmc = (await platform.pathKind(paths.info)) === undefined;
-  const info = isLlmc ? undefined : parseCheckpointInfo(paths.info, await readText(paths.info));
+  const info = isLlmc ? undefined : parseCheckpointInfo(paths.info, await readSmallText(paths.info));
   const model = await checkpointModel(folder, step);
   for (const path of [model, paths.state]) {
     const expected = info?.files[nameOf(path)];
@@ -132,15 +132,6 @@ async function checkFile(path: string, expected: FileHash): Promise<void> {
 }
 
 const piece = 1 << 20;
-
-async function withSource<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  const source = await platform.openSource(path);
-  try {
-    return await use(source);
-  } finally {
-    await source.close();
-  }
-}
 
 /** Makes a trainer, whose model was loaded from the checkpoint, what the checkpoint's was. */
 export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {

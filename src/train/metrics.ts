@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { isObject } from "./json.ts";
+import { isObject } from "../format/json.ts";
 
 /** A line of a run's metrics.jsonl, or of llm.c's main.log: an event (events.ts) as far as it could be read. */
 export interface Metric {

@@ -1,9 +1,9 @@
 import { platform } from "#platform";
 import { InputError, LlmError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
 import { makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { completeSteps } from "./checkpoint-list.ts";
-import { isObject } from "./json.ts";
 import { linesOf, type Metric, numberIn, parseLogLine, parseMetric } from "./metrics.ts";
 import { readRunConfig } from "./run-config.ts";
 import { lockName } from "./run-folder.ts";
@@ -79,13 +79,14 @@ export async function readCurves(folder: string, quantity: Quantity): Promise<Ru
   const path = await metricsPath(folder);
   const train: Point[] = [];
   const val: Point[] = [];
-  if (path !== undefined)
-    for await (const lines of linesOf(path))
-      for (const line of lines) {
-        const metric = parserOf(path)(line);
-        if (metric?.event === "step") append(train, metric.step, metric[quantity]);
-        else if (metric?.event === "val") append(val, metric.step, metric.loss);
-      }
+  if (path === undefined) return { train, val };
+  const parse = parserOf(path);
+  for await (const lines of linesOf(path))
+    for (const line of lines) {
+      const metric = parse(line);
+      if (metric?.event === "step") append(train, metric.step, metric[quantity]);
+      else if (metric?.event === "val") append(val, metric.step, metric.loss);
+    }
   return { train, val };
 }
 

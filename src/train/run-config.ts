@@ -1,7 +1,8 @@
 import { platform } from "#platform";
 import { inFolder } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
-import { parseObject, readText } from "./json.ts";
+import { parseObject } from "../format/json.ts";
+import { readSmallText } from "../format/source.ts";
 
 /** What config.json holds: its version, and whatever else is needed to repeat the run. */
 export interface RunConfig {
@@ -17,7 +18,7 @@ export const runConfigVersion = 1;
 export async function readRunConfig(folder: string): Promise<RunConfig | undefined> {
   const path = inFolder(folder, "config.json");
   if ((await platform.pathKind(path)) === undefined) return undefined;
-  const content = parseObject(path, await readText(path));
+  const content = parseObject(path, await readSmallText(path));
   const { version, created } = content;
   if (version === runConfigVersion && typeof created === "string") return { ...content, version, created };
   throw new InputError(

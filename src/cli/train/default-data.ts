@@ -5,6 +5,7 @@ import { platform } from "#platform";
 import { findTokenizer, inFolder, readDataset, tokenizerFile } from "../../data/dataset.ts";
 import { prepareTinyshakespeare } from "../../data/prepare.ts";
 import { InputError } from "../../errors.ts";
+import { withSource } from "../../format/source.ts";
 import { cacheFolder } from "../../platform/node-cache.ts";
 import type { DataChoice } from "./data.ts";
 
@@ -63,14 +64,8 @@ async function isWhole(folder: string, kind: Kind): Promise<boolean> {
     const dataset = await readDataset(folder);
     if (dataset?.tokenizer !== kind || !dataset.val) return false;
     const hash = platform.sha256();
-    for (const name of [dataset.train.file, dataset.val.file, tokenizerFile]) {
-      const source = await platform.openSource(inFolder(folder, name));
-      try {
-        hash.update(await source.read(0, source.size));
-      } finally {
-        await source.close();
-      }
-    }
+    for (const name of [dataset.train.file, dataset.val.file, tokenizerFile])
+      hash.update(await withSource(inFolder(folder, name), (source) => source.read(0, source.size)));
     return hash.digest() === contents[kind];
   } catch (error) {
     // Damaged or half removed: it is made anew.

@@ -1,7 +1,7 @@
 /** What config.json keeps of a run, so that it can be repeated and continued: written here, and read back. */
 import { type Fingerprint, fingerprints } from "../../data/fingerprint.ts";
 import { InputError } from "../../errors.ts";
-import { isObject } from "../../train/json.ts";
+import { isObject } from "../../format/json.ts";
 import { scheduleNames } from "../../train/schedule.ts";
 import type { Loaders } from "./data.ts";
 import type { Seeds, TrainFlags, TrainSettings } from "./options.ts";

@@ -1,0 +1,17 @@
+import { InputError } from "../errors.ts";
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The object that the JSON text of a file holds; InputError when there is none, with `advice` at its end. */
+export function parseObject(name: string, text: string, advice = "It is damaged."): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${name} is no valid JSON: ${String(error)}. ${advice}`, { cause: error });
+  }
+  if (isObject(value)) return value;
+  throw new InputError(`${name} holds no JSON object. ${advice}`);
+}

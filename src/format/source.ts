@@ -1,0 +1,32 @@
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import type { ByteSource } from "../platform/platform.ts";
+
+/** Opens a file for `use`, and closes it again whatever comes of that. */
+export async function withSource<T>(
+  input: Parameters<typeof platform.openSource>[0],
+  use: (source: ByteSource) => T | Promise<T>,
+): Promise<T> {
+  const source = await platform.openSource(input);
+  try {
+    return await use(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** A file's length in bytes. */
+export function sizeOf(path: string): Promise<number> {
+  return withSource(path, ({ size }) => size);
+}
+
+/**
+ * A text file, whole. InputError when it is missing or longer than `most` bytes, which keeps a wrong file from being
+ * read; `advice` ends that message.
+ */
+export function readSmallText(path: string, advice = "It is another file.", most = 64 << 20): Promise<string> {
+  return withSource(path, async (source) => {
+    if (source.size <= most) return new TextDecoder().decode(await source.read(0, source.size));
+    throw new InputError(`${path} has ${source.size} bytes, expected at most ${most}. ${advice}`);
+  });
+}
