@@ -1,10 +1,13 @@
 import { type Backend, type Tensor, view } from "../backend/backend.ts";
-import { InputError, NotFiniteError } from "../errors.ts";
+import { NotFiniteError } from "../errors.ts";
+import { logSumExp } from "../generate/logprobs.ts";
+import { argmax } from "../generate/sampler.ts";
 import { Arena } from "../model/arena.ts";
 import { forward } from "../model/gpt2.ts";
 import { requireMemory } from "../model/memory.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
+import { writeBatch } from "../train/evaluate.ts";
 import { describeNotFinite, firstNotFinite } from "../train/not-finite.ts";
 import { batchesOf } from "./batches.ts";
 
@@ -40,8 +43,8 @@ const tokensPerBatch = 1024;
 
 /**
  * Scores rows of tokens, many in one forward pass. Attention looks back only, so neither what fills a batch behind a
- * row nor other rows change its score, but for rounding: the wasm backend multiplies four rows and fewer with another
- * kernel, which adds in another order.
+ * row nor other rows change its score, but for rounding: the wasm backend multiplies few rows (assembly/few-rows.ts) with
+ * another kernel, which adds in another order.
  */
 export class Scorer {
   readonly model: ScoredModel;
@@ -96,22 +99,15 @@ export class Scorer {
   }
 
   async #write(ws: LossWorkspace, rows: readonly Row[]): Promise<void> {
-    const { V } = this.model.parameters.config;
+    const { backend, parameters } = this.model;
     const inputs = new Int32Array(ws.B * ws.T);
     const targets = new Int32Array(ws.B * ws.T);
     for (const [b, { tokens }] of rows.entries()) {
       const row = Int32Array.from(tokens);
-      const strange = row.find((token) => token < 0 || token >= V);
-      if (strange !== undefined)
-        throw new InputError(
-          `The data holds token ${strange >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the ` +
-            "data with the tokenizer that belongs to the model, or choose a model that fits the data.",
-        );
       inputs.set(row.subarray(0, -1), b * ws.T);
       targets.set(row.subarray(1), b * ws.T);
     }
-    await this.model.backend.write(ws.tokens, inputs);
-    await this.model.backend.write(ws.targets, targets);
+    await writeBatch(backend, ws, { inputs, targets }, parameters.config.V);
   }
 
   /** The head is as much work as four layers of GPT-2 124M, so it is computed for the scored positions alone. */
@@ -203,9 +199,5 @@ function merged(positions: readonly Positions[]): Positions[] {
 
 /** The loss of a target among its logits (V), and whether its logit is the largest: of equal ones the first counts. */
 function judge(logits: Float32Array, target: number): { loss: number; isLargest: boolean } {
-  let largest = 0;
-  for (let v = 1; v < logits.length; v++) if (logits[v] > logits[largest]) largest = v;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - logits[largest]);
-  return { loss: Math.log(sum) + logits[largest] - logits[target], isLargest: largest === target };
+  return { loss: logSumExp(logits) - logits[target], isLargest: argmax(logits) === target };
 }

@@ -88,7 +88,7 @@ export function checkTokens({ inputs, targets }: Batch, V: number): void {
     for (const token of tokens)
       if (token < 0 || token >= V)
         throw new InputError(
-          `The data holds token ${token}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
+          `The data holds token ${token >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
             "with the tokenizer that belongs to the model, or choose a model that fits the data.",
         );
 }

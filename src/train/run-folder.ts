@@ -53,7 +53,7 @@ export class RunFolder {
   /**
    * Makes `path` a run folder. A path that ends in a slash gets a new numbered folder inside, named after the model:
    * runs/ becomes runs/baby-001. `settings` goes into config.json beside what the model itself tells. InputError when
-   * the folder already holds a run, is a file, or cannot be written; UsageError when llm.c's files cannot hold the model.
+   * the folder already holds a run, is a file, or cannot be written.
    */
   static async create(
     path: string,
