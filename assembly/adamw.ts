@@ -3,21 +3,21 @@ import { loadUpTo4, madd, storeUpTo4 } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** m moves towards the gradient by 1 - beta1. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function firstMoment(m: v128, g: v128, beta1Rest: v128): v128 {
   return madd(f32x4.sub(g, m), beta1Rest, m);
 }
 
 /** v becomes beta2 v + (1 - beta2) g². */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function secondMoment(v: v128, g: v128, beta2: v128, beta2Rest: v128): v128 {
   return madd(f32x4.mul(g, g), beta2Rest, f32x4.mul(v, beta2));
 }
 
 /** decay * param - stepSize * m / (rootScale sqrt(v) + epsilon) */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function step(param: v128, m: v128, v: v128, decay: v128, rootScale: v128, epsilon: v128, stepSize: v128): v128 {
   const root = madd(f32x4.sqrt(v), rootScale, epsilon);

@@ -19,7 +19,7 @@ const FEW_QUERIES = 4;
 /** Query rows worked on at once: few where T is small, so that less above the diagonal is computed. Whole tiles. */
 const MOST_ROWS = 48;
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function blockRows(T: i32): i32 {
   return T <= 128 ? 24 : MOST_ROWS;
@@ -31,7 +31,7 @@ export function scratchBytes(T: i32): i32 {
 }
 
 /** Floats from one row of scores to the next: the keys, rounded up to whole pairs of vectors. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function rowFloats(keys: i32): i32 {
   return (keys + 7) & ~7;
@@ -41,7 +41,7 @@ function rowFloats(keys: i32): i32 {
  * Keys to compute scores for, where a block's last row sees `seen` of `keys`: a few more if that makes whole tiles,
  * which are quicker than a part of one.
  */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function wholeTiles(seen: i32, keys: i32): i32 {
   return min(keys, (seen + 15) & ~15);
@@ -148,7 +148,7 @@ export function softmaxRow(x: usize, count: i32, end: i32, scale: f32): f32 {
 }
 
 /** Sets x from `count` up to the next multiple of 8 to minus infinity, whose exponential is 0; gives that multiple. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function hide(x: usize, count: i32): i32 {
   const end = (count + 7) & ~7;
@@ -157,7 +157,7 @@ function hide(x: usize, count: i32): i32 {
 }
 
 /** Zeros from `at` to `stop`, rounded up to eight floats. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function clear(at: usize, stop: usize): void {
   for (; at < stop; at += 32) {

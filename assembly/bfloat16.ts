@@ -3,14 +3,14 @@ import { LINE, shareStart } from "./split";
 import { storeUpTo4 } from "./math";
 
 /** The first four of eight bfloat16, as floats: each behind 16 zero bits. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function widenLow(halves: v128): v128 {
   return v128.shuffle<i16>(i32x4.splat(0), halves, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
 /** The last four. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function widenHigh(halves: v128): v128 {
   return v128.shuffle<i16>(i32x4.splat(0), halves, 4, 12, 5, 13, 6, 14, 7, 15);

@@ -43,7 +43,7 @@ function maximum(x: usize, count: i32): f32 {
 }
 
 /** Sum of e^(x - shift), eight lanes at a time; if `keep` (a constant), the exponentials replace x. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function exponentials(x: usize, count: i32, shift: f32, keep: bool): f32 {
   const end = x + (<usize>(count & ~7) << 2);

@@ -4,7 +4,7 @@ import { loadTail, storeTail } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** to = a + b, or to += a when b is `to`: `count` floats. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function addRow(to: usize, a: usize, b: usize, count: i32): void {
   const stop = <usize>(count & ~3) << 2;
@@ -15,7 +15,7 @@ function addRow(to: usize, a: usize, b: usize, count: i32): void {
 }
 
 /** Where row `n` of a matrix of C columns stands. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function rowAt(matrix: usize, n: i32, C: i32): usize {
   return matrix + (<usize>n * <usize>C << 2);

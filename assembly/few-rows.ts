@@ -67,42 +67,20 @@ export function dotProducts(
 
 /** Four times eight sums of x[i] w[i], by i modulo 8: two vectors side by side, of which V8 can make one. */
 export function dotFour(sums: usize, x: usize, w0: usize, w1: usize, w2: usize, w3: usize, bytes: usize): void {
-  let a0 = f32x4.splat(0);
-  let a1 = f32x4.splat(0);
-  let b0 = f32x4.splat(0);
-  let b1 = f32x4.splat(0);
-  let c0 = f32x4.splat(0);
-  let c1 = f32x4.splat(0);
-  let d0 = f32x4.splat(0);
-  let d1 = f32x4.splat(0);
-  for (const end = x + bytes; x < end; x += 32) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    a0 = madd(x0, v128.load(w0), a0);
-    a1 = madd(x1, v128.load(w0, 16), a1);
-    b0 = madd(x0, v128.load(w1), b0);
-    b1 = madd(x1, v128.load(w1, 16), b1);
-    c0 = madd(x0, v128.load(w2), c0);
-    c1 = madd(x1, v128.load(w2, 16), c1);
-    d0 = madd(x0, v128.load(w3), d0);
-    d1 = madd(x1, v128.load(w3, 16), d1);
-    w0 += 32;
-    w1 += 32;
-    w2 += 32;
-    w3 += 32;
-  }
-  v128.store(sums, a0);
-  v128.store(sums, a1, 16);
-  v128.store(sums, b0, 32);
-  v128.store(sums, b1, 48);
-  v128.store(sums, c0, 64);
-  v128.store(sums, c1, 80);
-  v128.store(sums, d0, 96);
-  v128.store(sums, d1, 112);
+  sumFour(sums, x, w0, w1, w2, w3, bytes, 2);
 }
 
 /** The same with weights of bfloat16; `bytes` are those of x. */
 export function dotFourBf16(sums: usize, x: usize, w0: usize, w1: usize, w2: usize, w3: usize, bytes: usize): void {
+  sumFour(sums, x, w0, w1, w2, w3, bytes, 1);
+}
+
+/** `size` is a constant where this is inlined, as is the choice of `low` and `high`. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+function sumFour(
+  sums: usize, x: usize, w0: usize, w1: usize, w2: usize, w3: usize, bytes: usize, size: i32,
+): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
   let b0 = f32x4.splat(0);
@@ -118,18 +96,18 @@ export function dotFourBf16(sums: usize, x: usize, w0: usize, w1: usize, w2: usi
     const q = v128.load(w1);
     const r = v128.load(w2);
     const s = v128.load(w3);
-    a0 = madd(x0, widenLow(p), a0);
-    a1 = madd(x1, widenHigh(p), a1);
-    b0 = madd(x0, widenLow(q), b0);
-    b1 = madd(x1, widenHigh(q), b1);
-    c0 = madd(x0, widenLow(r), c0);
-    c1 = madd(x1, widenHigh(r), c1);
-    d0 = madd(x0, widenLow(s), d0);
-    d1 = madd(x1, widenHigh(s), d1);
-    w0 += 16;
-    w1 += 16;
-    w2 += 16;
-    w3 += 16;
+    a0 = madd(x0, low(p, size), a0);
+    a1 = madd(x1, high(p, w0, size), a1);
+    b0 = madd(x0, low(q, size), b0);
+    b1 = madd(x1, high(q, w1, size), b1);
+    c0 = madd(x0, low(r, size), c0);
+    c1 = madd(x1, high(r, w2, size), c1);
+    d0 = madd(x0, low(s, size), d0);
+    d1 = madd(x1, high(s, w3, size), d1);
+    w0 += 8 << size;
+    w1 += 8 << size;
+    w2 += 8 << size;
+    w3 += 8 << size;
   }
   v128.store(sums, a0);
   v128.store(sums, a1, 16);
@@ -139,6 +117,20 @@ export function dotFourBf16(sums: usize, x: usize, w0: usize, w1: usize, w2: usi
   v128.store(sums, c1, 80);
   v128.store(sums, d0, 96);
   v128.store(sums, d1, 112);
+}
+
+/** The first four weights of eight, given the 16 bytes that they begin with. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+function low(start: v128, size: i32): v128 {
+  return size == 2 ? start : widenLow(start);
+}
+
+/** The other four. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+function high(start: v128, weights: usize, size: i32): v128 {
+  return size == 2 ? v128.load(weights, 16) : widenHigh(start);
 }
 
 /** Sum of a[i] b[i], in 16 lanes that are added at the end. */

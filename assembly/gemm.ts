@@ -133,7 +133,7 @@ function multiplyPanels(
   }
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function tile(k: i32, a: usize, b: usize, init: usize, initStride: usize, c: usize, stride: usize): void {
   if (tileId == 0) tile6x16(k, a, b, init, initStride, c, stride);

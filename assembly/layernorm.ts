@@ -6,7 +6,7 @@ import { loadTail, loadUpTo4, madd, storeUpTo4, sumLanes } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** All ones in the first `count` lanes, zero in the others. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function tailMask(count: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
@@ -57,7 +57,7 @@ function rowVariance(x: usize, C: i32, mean: f32): f32 {
   return sumLanes(f32x4.add(f32x4.add(a, b), f32x4.add(c, d))) / <f32>C;
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function normalized(x: v128, mean: v128, rstd: v128): v128 {
   return f32x4.mul(f32x4.sub(x, mean), rstd);

@@ -8,7 +8,7 @@ import {
 } from "./constants";
 
 /** a * b + c, rounded once where the relaxed build runs on hardware with FMA, twice otherwise. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
@@ -16,7 +16,7 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 }
 
 /** The first `count` (1 to 3) floats at `ptr`, the other lanes 0. Reads nothing beyond them. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function loadTail(ptr: usize, count: i32): v128 {
   if (count == 1) return v128.load32_zero(ptr);
@@ -25,7 +25,7 @@ export function loadTail(ptr: usize, count: i32): v128 {
 }
 
 /** Stores the first `count` (1 to 3) lanes at `ptr`. Writes nothing beyond them. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function storeTail(ptr: usize, value: v128, count: i32): void {
   if (count == 1) {
@@ -37,13 +37,13 @@ export function storeTail(ptr: usize, value: v128, count: i32): void {
 }
 
 /** The same for 1 to 4 floats. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function loadUpTo4(ptr: usize, count: i32): v128 {
   return count == 4 ? v128.load(ptr) : loadTail(ptr, count);
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function storeUpTo4(ptr: usize, value: v128, count: i32): void {
   if (count == 4) v128.store(ptr, value);
@@ -51,7 +51,7 @@ export function storeUpTo4(ptr: usize, value: v128, count: i32): void {
 }
 
 /** Sum of the four lanes, in the fixed order (0 + 2) + (1 + 3). */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function sumLanes(x: v128): f32 {
   const pairs = f32x4.add(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
@@ -59,7 +59,7 @@ export function sumLanes(x: v128): f32 {
 }
 
 /** Largest of the four lanes; NaN if one is. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function maxLanes(x: v128): f32 {
   const pairs = f32x4.max(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
@@ -100,7 +100,7 @@ export function log(x: f64): f64 {
  *
  * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial; then times 2^n, whose bits are 1's with n in the exponent.
  */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function exp(x: v128): v128 {
   const lowest = f32x4.splat(EXP_LOWEST);
@@ -129,7 +129,7 @@ export function exp(x: v128): v128 {
  *
  * GELU wants this rather than tanh: 0.5 (1 + tanh u) = sigmoid(2 u), without the cancellation at negative u.
  */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function sigmoid(x: v128): v128 {
   const one = f32x4.splat(ONE);

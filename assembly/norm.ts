@@ -12,19 +12,19 @@ export function chunkSize(): i32 {
   return CHUNK;
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function low(x: v128): v128 {
   return f64x2.promote_low_f32x4(x);
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function high(x: v128): v128 {
   return f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 0, 1));
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function sumF64(a: v128, b: v128): f64 {
   const s = f64x2.add(a, b);

@@ -6,7 +6,7 @@
 import { loadTail, storeTail } from "./math";
 
 /** Copies `count` floats. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function copyFloats(dst: usize, src: usize, count: i32): void {
   let i = 0;
@@ -23,7 +23,7 @@ export function packRows(dst: usize, src: usize, stride: usize, k: i32, n: i32, 
 }
 
 /** Row by row, so that the source is read in order; the panels are as many streams of writes. R is a constant. */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 function copyPanels(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32): void {
   const panelBytes = <usize>(k * R) << 2;

@@ -4,7 +4,7 @@
  * Where the share of `thread` begins when `n` elements are dealt out in whole groups of `grain`; its end is the
  * beginning of the next thread's share.
  */
-// @ts-ignore: decorator
+// @ts-ignore: AssemblyScript's decorator
 @inline
 export function shareStart(n: i32, grain: i32, thread: i32, threads: i32): i32 {
   const groups = (<i64>n + grain - 1) / grain;

@@ -1,5 +1,4 @@
-// Builds everything that git does not hold: assembly/tiles.ts from tiles.mjs, kernels/*.wasm from assembly/, dist/ from
-// src/.
+// Builds everything that git does not hold: assembly/tiles.ts and fma.ts, kernels/*.wasm from assembly/, dist/ from src/.
 // Plain JavaScript, so that it runs on any Node before anything has been built.
 
 import { execFileSync } from "node:child_process";
@@ -7,6 +6,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
+import { fmaSource } from "../assembly/fma.mjs";
 import { tilesSource } from "../assembly/tiles.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -21,6 +21,7 @@ const builds = [
 
 async function buildKernels() {
   writeFileSync("assembly/tiles.ts", tilesSource());
+  writeFileSync("assembly/fma.ts", fmaSource());
   mkdirSync("kernels", { recursive: true });
   for (const { name, relaxed, shared } of builds) {
     const args = ["assembly/index.ts", "--outFile", `kernels/${name}.wasm`];
