@@ -92,7 +92,7 @@ export class WasmBackend extends WasmDevice implements Backend {
     if (weight.dtype !== "bf16") this.run("matmulForward", out, inp, address, bias, N, C, OC);
     else if (N <= this.fewRows) this.run("matmulForwardBf16", out, inp, address, bias, N, C, OC);
     else {
-      const widened = this.ensureWidened(C * OC);
+      const widened = this.ensureRoom("widened", 4 * C * OC);
       this.run("widenBf16", widened, address, C * OC);
       this.run("matmulForward", out, inp, widened, bias, N, C, OC);
     }
@@ -211,14 +211,14 @@ export class WasmBackend extends WasmDevice implements Backend {
 
   mean(out: Tensor, inp: Tensor): void {
     const chunks = this.chunksOf(inp);
-    const partials = this.ensurePartials(chunks);
+    const partials = this.ensureRoom("partials", 8 * chunks);
     this.run("sumChunks", partials, this.at(inp), inp.size);
     this.run("combine", this.at(out), partials, chunks, inp.size);
   }
 
   sumSquares(out: Tensor, tensors: readonly Tensor[]): void {
     const chunks = tensors.reduce((sum, tensor) => sum + this.chunksOf(tensor), 0);
-    const partials = this.ensurePartials(chunks);
+    const partials = this.ensureRoom("partials", 8 * chunks);
     let at = partials;
     for (const tensor of tensors) {
       this.run("sumSquares", at, this.at(tensor), tensor.size);

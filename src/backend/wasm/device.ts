@@ -26,6 +26,9 @@ export interface DeviceParts {
   readonly kernels: KernelExports;
 }
 
+/** `partials`: the sums of chunks, f64, of `mean` and `sumSquares`; `widened`: a bfloat16 matrix as float32. */
+type RoomName = "partials" | "widened";
+
 const floats = new Float32Array(1);
 const bits = new Int32Array(floats.buffer);
 
@@ -40,11 +43,7 @@ export class WasmDevice {
   /** Where the workers' scratch memory begins, and for how long a row of attention it is enough. */
   private scratch: { readonly address: number; readonly T: number } | null = null;
   private firstOpcode = 0; // ALONE while `alone` runs
-  /** Room for the partial sums of `mean` and `sumSquares`: address and number of f64. */
-  private partials: { readonly address: number; readonly count: number } | null = null;
-
-  /** Room for one bfloat16 matrix as float32. */
-  private widened: { readonly address: number; readonly size: number } | null = null;
+  private readonly rooms = new Map<RoomName, { readonly address: number; readonly bytes: number }>();
 
   constructor(parts: DeviceParts) {
     this.parts = parts;
@@ -129,8 +128,11 @@ export class WasmDevice {
   /** What `body` enqueues is computed by one thread. */
   alone(body: () => void): void {
     this.firstOpcode = ALONE;
-    body();
-    this.firstOpcode = 0;
+    try {
+      body();
+    } finally {
+      this.firstOpcode = 0;
+    }
   }
 
   private bufferOf(tensor: Tensor): WasmBuffer {
@@ -168,12 +170,13 @@ export class WasmDevice {
     this.scratch = { address, T };
   }
 
-  /** Room for a matrix of `size` floats that a command makes and the next one uses. */
-  protected ensureWidened(size: number): number {
-    if (this.widened && this.widened.size >= size) return this.widened.address;
-    const { address } = this.live.memory.take(4 * size);
-    this.replace(this.widened);
-    this.widened = { address, size };
+  /** The address of memory for what a command makes and the next one uses. */
+  protected ensureRoom(name: RoomName, bytes: number): number {
+    const room = this.rooms.get(name);
+    if (room && room.bytes >= bytes) return room.address;
+    const { address } = this.live.memory.take(bytes);
+    this.replace(room);
+    this.rooms.set(name, { address, bytes });
     return address;
   }
 
@@ -182,16 +185,8 @@ export class WasmDevice {
     return this.live.kernels.fewRows();
   }
 
-  protected ensurePartials(count: number): number {
-    if (this.partials && this.partials.count >= count) return this.partials.address;
-    const { address } = this.live.memory.take(8 * count);
-    this.replace(this.partials);
-    this.partials = { address, count };
-    return address;
-  }
-
   /** Releases what is replaced, once the commands that use it are done. A failure until then is told elsewhere. */
-  private replace(old: { readonly address: number } | null): void {
+  private replace(old: { readonly address: number } | null | undefined): void {
     const { memory, executor } = this.live;
     if (old) executor.after(() => memory.release(old.address)).catch(() => {});
   }
