@@ -151,8 +151,8 @@ function allocLoss(at: Allocator, config: GPT2Config, B: number, T: number) {
 
 /**
  * From how many channels on a training step computes layernorms and GELUs twice rather than keep their results, a third
- * of all activations. Beside the matrix products, which grow with the square of the channels, that costs GPT-2 124M
- * 0.3% of a step; a small model 2%, for memory that nobody misses.
+ * of all activations. Beside the matrix products, which grow with the square of the channels, that is 1% of GPT-2 124M's
+ * step (docs/LOG.md); a small model would lose more, for memory that nobody misses.
  */
 const RECOMPUTE_FROM = 512;
 

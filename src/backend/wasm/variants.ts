@@ -24,8 +24,8 @@ export interface Variant extends Code {
 export type VariantName = `${Code["build"]}-${Tile}${"" | "-256"}`;
 
 /**
- * Better ones first. The first is twice as fast as any other and the last the slowest; the two between them are about
- * equal (docs/LOG.md), and a fused multiply-add rounds only once.
+ * Better ones first: the first is the fastest and the last the slowest (docs/LOG.md). Of the two between them plain SIMD of
+ * 256 bits was the faster one, but a fused multiply-add gives the bits that a model has on most machines.
  */
 export const codes: readonly Code[] = [
   { build: "relaxed", wide: true },

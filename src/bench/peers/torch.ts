@@ -18,7 +18,7 @@ interface Answer {
 
 /**
  * glibc gives large pieces of memory back to the system at once, and PyTorch then has every activation and gradient
- * cleared anew by the system. Told to keep memory, it is up to three times as fast.
+ * cleared anew by the system. Told to keep memory, it is about three times as fast.
  */
 export const keepMemory = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 32),
