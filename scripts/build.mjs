@@ -1,4 +1,5 @@
-// Builds everything that git does not hold: assembly/tiles.ts and fma.ts, kernels/*.wasm from assembly/, dist/ from src/.
+// Builds everything that git does not hold: assembly/tiles.ts and fma.ts, kernels/*.wasm from assembly/, dist/ from src/,
+// dist/web/, the studio's page, from web/.
 // Plain JavaScript, so that it runs on any Node before anything has been built.
 
 import { execFileSync } from "node:child_process";
@@ -6,6 +7,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
+import { build } from "vite";
 import { fmaSource } from "../assembly/fma.mjs";
 import { tilesSource } from "../assembly/tiles.mjs";
 
@@ -46,5 +48,10 @@ function buildSources() {
   chmodSync("dist/cli/main.js", 0o755);
 }
 
+async function buildPage() {
+  await build({ configFile: "web/vite.config.ts", logLevel: "warn" });
+}
+
 await buildKernels();
 buildSources();
+await buildPage();

@@ -1,0 +1,3 @@
+export function InsideView() {
+  return <section class="view" />;
+}

@@ -1,0 +1,31 @@
+/** The page's language: the reader's choice, else the browser's. */
+import { effect, signal } from "@preact/signals";
+import { remember, remembered } from "./remember.ts";
+
+export const languages = ["en", "zh"] as const;
+
+export type Language = (typeof languages)[number];
+
+export const language = signal<Language>(
+  remembered("language", languages) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en"),
+);
+
+/** As `lang` attributes and Intl name it. */
+export const locales: Record<Language, string> = { en: "en", zh: "zh-CN" };
+
+export function setLanguage(next: Language): void {
+  language.value = next;
+  remember("language", next);
+}
+
+effect(() => {
+  document.documentElement.lang = locales[language.value];
+});
+
+/**
+ * The texts of a part of the page in all languages: made where they are used, read by calling what this gives. What reads
+ * them is drawn again when the language changes.
+ */
+export function texts<T>(all: { readonly en: T; readonly zh: NoInfer<T> }): () => T {
+  return () => all[language.value];
+}

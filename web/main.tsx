@@ -1,0 +1,8 @@
+/** Where the studio's page begins. */
+import { render } from "preact";
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/parts.css";
+import { App } from "./app.tsx";
+
+render(<App />, document.body);

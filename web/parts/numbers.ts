@@ -1,0 +1,45 @@
+/** Numbers as the reader's language writes them. */
+import { language, locales } from "../language.ts";
+
+function format(value: number, options: Intl.NumberFormatOptions): string {
+  return new Intl.NumberFormat(locales[language.value], options).format(value);
+}
+
+/** 124,475,904 */
+export function grouped(value: number): string {
+  return format(value, { maximumFractionDigits: 0 });
+}
+
+/** 124M, or 1.2亿 */
+export function short(value: number): string {
+  return format(value, { notation: "compact", maximumSignificantDigits: 3 });
+}
+
+export function fixed(value: number, digits: number): string {
+  return format(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+export function percent(share: number, digits = 0): string {
+  return format(share, { style: "percent", maximumFractionDigits: digits });
+}
+
+const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+/** 1.5 GB, in powers of 1000 */
+export function bytes(value: number): string {
+  const power = value < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
+  return format(value / 1000 ** power, { style: "unit", unit: units[power], maximumSignificantDigits: 3 });
+}
+
+/** 2 min 5 s: the two largest units. */
+export function duration(ms: number): string {
+  const unit = (value: number, name: string) => format(value, { style: "unit", unit: name, unitDisplay: "narrow" });
+  const seconds = Math.round(ms / 1000);
+  if (ms < 1000) return unit(Math.round(ms), "millisecond");
+  if (seconds < 60) return unit(seconds, "second");
+  if (seconds < 3600) return `${unit(Math.floor(seconds / 60), "minute")} ${unit(seconds % 60, "second")}`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 24 * 60) return `${unit(Math.floor(minutes / 60), "hour")} ${unit(minutes % 60, "minute")}`;
+  const hours = Math.round(minutes / 60);
+  return `${unit(Math.floor(hours / 24), "day")} ${unit(hours % 24, "hour")}`;
+}
