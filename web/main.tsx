@@ -4,5 +4,7 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/parts.css";
 import { App } from "./app.tsx";
+import { isolatePage } from "./isolation.ts";
 
+void isolatePage();
 render(<App />, document.body);
