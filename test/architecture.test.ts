@@ -19,6 +19,7 @@ const rooms = [
   "data",
   "generate",
   "api",
+  "inspect",
   "train",
   "eval",
   "verify",

@@ -77,7 +77,8 @@ export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bi
   return typeof seed === "bigint" ? seed + BigInt(i) : seed + i;
 }
 
-function promptTokens(model: GPT2, prompt: string | readonly number[]): readonly number[] {
+/** The tokens of a prompt, the start token where it is empty. InputError for what the model does not know. */
+export function promptTokens(model: GPT2, prompt: string | readonly number[]): readonly number[] {
   const { V } = model.config;
   const tokens = typeof prompt !== "string" ? prompt : prompt === "" ? [] : model.requireTokenizer().encode(prompt);
   const strange = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < V));
@@ -101,7 +102,8 @@ function requireLlmc({ config }: GPT2, length: number, options: SampleOptions): 
     );
 }
 
-function requireWhole(name: string, value: number, least: number): void {
+/** UsageError when an option is no whole number, or below the least that makes sense. */
+export function requireWhole(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)
     throw new UsageError(`${name} is ${value}, expected a whole number, ${least} or more.`);
 }

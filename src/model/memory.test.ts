@@ -4,7 +4,15 @@ import { MemoryError } from "../errors.ts";
 import { makeConfig } from "./config.ts";
 import { memoryNeeded, requireMemory } from "./memory.ts";
 import { allocTensorSet } from "./parameters.ts";
-import { allocDecodeWorkspace, allocLossWorkspace, allocStepWorkspace, freeWorkspace } from "./workspace.ts";
+import {
+  type Allocator,
+  allocDecodeWorkspace,
+  allocInspectWorkspace,
+  allocLossWorkspace,
+  allocStepWorkspace,
+  freeWorkspace,
+  withWorkspace,
+} from "./workspace.ts";
 
 const config = makeConfig({ maxT: 32, V: 100, L: 2, NH: 2, C: 16 });
 
@@ -17,8 +25,15 @@ test("what is announced is what is allocated, and workspaces give all of it back
     allocStepWorkspace(backend, config, 2, 8, 3),
     allocLossWorkspace(backend, config, 3, 4),
     allocDecodeWorkspace(backend, config, 20),
+    allocInspectWorkspace(backend, config, 7),
   ];
-  const plan = { optimizer: true, train: { B: 2, T: 8, accumulate: 3 }, evaluate: { B: 3, T: 4 }, decode: { S: 20 } };
+  const plan = {
+    optimizer: true,
+    train: { B: 2, T: 8, accumulate: 3 },
+    evaluate: { B: 3, T: 4 },
+    decode: { S: 20 },
+    inspect: { T: 7 },
+  };
   expect(memoryNeeded(backend, config, plan)).toBe(backend.bytes);
   for (const workspace of workspaces) await freeWorkspace(backend, workspace);
   expect(backend.bytes).toBe(parameters);
@@ -32,6 +47,18 @@ test("a run that cannot fit is refused with the sum and the way out", () => {
   backend.memoryLimit--;
   expect(() => requireMemory(backend, config, plan)).toThrow(MemoryError);
   expect(() => requireMemory(backend, config, plan)).toThrow("-d keeps an update's tokens by accumulating");
+  expect(() => requireMemory(backend, config, { ...plan, inspect: { T: 7 } })).toThrow("A shorter prompt needs less");
   backend.memoryLimit = 1000;
   expect(() => requireMemory(backend, config, plan)).toThrow(/parameters alone take .* choose a smaller model/);
+});
+
+test("memory comes back whatever happens, even when not all of it could be had", async () => {
+  const backend = new CountingBackend();
+  const use = () => Promise.reject(new Error("while using it"));
+  const allocate = (at: Allocator) => allocInspectWorkspace(at, config, 7);
+  await expect(withWorkspace(backend, allocate, use)).rejects.toThrow("while using it");
+  const third = (at: Allocator) => [at.alloc([1]), at.alloc([2]), at.alloc([-1])];
+  await expect(withWorkspace(backend, third, use)).rejects.toThrow(RangeError);
+  expect(backend.allocations).toBeGreaterThan(2);
+  expect(backend.bytes).toBe(0);
 });

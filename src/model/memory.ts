@@ -2,7 +2,13 @@ import { type Backend, type DType, elementBytes, sizeOf, type Tensor } from "../
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
 import { allocBf16Weights, parameterCount } from "./parameters.ts";
-import { type Allocator, allocDecodeWorkspace, allocLossWorkspace, allocStepWorkspace } from "./workspace.ts";
+import {
+  type Allocator,
+  allocDecodeWorkspace,
+  allocInspectWorkspace,
+  allocLossWorkspace,
+  allocStepWorkspace,
+} from "./workspace.ts";
 
 /** Everything a run holds in its backend's memory. */
 export interface MemoryPlan {
@@ -20,6 +26,8 @@ export interface MemoryPlan {
   readonly evaluate?: { readonly B: number; readonly T: number };
   /** Longest sequence to generate, and how many at once; default 1. */
   readonly decode?: { readonly S: number; readonly B?: number };
+  /** Tokens to look inside at. */
+  readonly inspect?: { readonly T: number };
 }
 
 /** Bytes that a plan needs, before anything of it is allocated. */
@@ -38,6 +46,7 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
   if (plan.train) allocStepWorkspace(counter, config, plan.train.B, plan.train.T, plan.train.accumulate ?? 1);
   if (plan.evaluate) allocLossWorkspace(counter, config, plan.evaluate.B, plan.evaluate.T);
   if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S, plan.decode.B);
+  if (plan.inspect) allocInspectWorkspace(counter, config, plan.inspect.T);
   return bytes;
 }
 
@@ -50,7 +59,9 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
   const advice =
     fixed < backend.memoryLimit
-      ? "A smaller batch (-b; -d keeps an update's tokens by accumulating) or block (-t) needs less."
+      ? plan.inspect
+        ? "A shorter prompt needs less."
+        : "A smaller batch (-b; -d keeps an update's tokens by accumulating) or block (-t) needs less."
       : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
         `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
   throw new MemoryError(

@@ -96,6 +96,12 @@ export interface RecomputeWorkspace extends Workspace {
   readonly logits: Tensor;
 }
 
+/** A workspace for looking inside: every layer's qkv and residual stream are kept. */
+export interface InspectWorkspace extends Workspace {
+  /** Logits of as many positions as a backend likes to compute at once. */
+  readonly headScratch: Tensor;
+}
+
 type Recomputed = Pick<LayerActivations, "ln1" | "ln2" | "fchgelu">;
 
 /** What follows quickly from other activations. */
@@ -241,6 +247,44 @@ export function allocRecomputeWorkspace(at: Allocator, config: GPT2Config, T: nu
   const shared = allocLayer(at, config, 1, T);
   const layers = Array.from({ length: config.L }, () => shared);
   return { ...allocBase(at, config, 1, T), layers, logits: at.alloc([1, config.Vp]) };
+}
+
+export function allocInspectWorkspace(at: Allocator, config: GPT2Config, T: number): InspectWorkspace {
+  const { L, C, Vp } = config;
+  const first = allocLayer(at, config, 1, T);
+  const others = Array.from({ length: L - 1 }, () => ({
+    ...first,
+    qkv: at.alloc([T, 3 * C]),
+    residual3: at.alloc([T, C]),
+  }));
+  return {
+    ...allocBase(at, config, 1, T),
+    layers: [first, ...others],
+    headScratch: at.alloc([at.headScratchSize(T, Vp)]),
+  };
+}
+
+/** Runs `use` on a workspace and gives its memory back whatever happens, even when only a part could be allocated. */
+export async function withWorkspace<W, R>(
+  backend: Backend,
+  allocate: (at: Allocator) => W,
+  use: (workspace: W) => Promise<R>,
+): Promise<R> {
+  const tensors: Tensor[] = [];
+  const at: Allocator = {
+    alloc(shape, dtype) {
+      const tensor = backend.alloc(shape, dtype);
+      tensors.push(tensor);
+      return tensor;
+    },
+    attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
+    headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
+  };
+  try {
+    return await use(allocate(at));
+  } finally {
+    for (const tensor of tensors) await backend.free(tensor);
+  }
 }
 
 /** Gives a workspace's memory back. */

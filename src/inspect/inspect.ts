@@ -1,0 +1,121 @@
+import { promptTokens, requireWhole } from "../api/generation.ts";
+import type { GPT2 } from "../api/gpt2.ts";
+import { attentionForward } from "../backend/reference/attention.ts";
+import { forward } from "../model/gpt2.ts";
+import { requireMemory } from "../model/memory.ts";
+import { type Allocator, allocInspectWorkspace, type InspectWorkspace, withWorkspace } from "../model/workspace.ts";
+import { takeTurns } from "../turns.ts";
+import { type Predictions, predict } from "./predictions.ts";
+import { tokenText } from "./token-text.ts";
+
+export interface InspectOptions {
+  /** How many of the most probable tokens to tell at each place; default 10. */
+  readonly top?: number;
+  /** Told the share that is done, 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+  /** Ends it with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a model computed inside for the T tokens of a prompt. Plain data: it can be posted between threads. */
+export interface Inspection {
+  /** (T) the tokens that the model read. */
+  readonly tokens: Int32Array;
+  /** Tokens that were left out at the prompt's beginning, since it had more than the model, or this, takes. */
+  readonly cut: number;
+  /**
+   * The text of every token that occurs here, in the prompt or as a candidate. Bytes that are no whole character stand
+   * as \xE2. Without a tokenizer: #id.
+   */
+  readonly texts: ReadonlyMap<number, string>;
+  readonly L: number;
+  readonly NH: number;
+  /** (L,NH,T,T) how much of each earlier position and itself (column) a position (row) takes up: rows add up to 1. */
+  readonly attention: Float32Array;
+  /**
+   * L + 1 predictions of the next token: the last layernorm and the head, applied to the residual stream where it begins
+   * (0, the embedding) and behind each layer. This is the "logit lens" (nostalgebraist, 2020).
+   */
+  readonly lens: readonly Predictions[];
+  /** The last of them: what the model predicts. */
+  readonly next: Predictions;
+}
+
+/** The most tokens to look inside at: attention grows with their square. For GPT-2 124M it takes 38 MB then. */
+export const mostInspected = 256;
+
+/**
+ * Runs a prompt, text or tokens, through the model and tells what it computed: what each head attends to, and how the
+ * candidates for the next token change from layer to layer. An empty prompt is the start token; of one that is too long
+ * the newest min(maxT, mostInspected) tokens are taken. Weights must not change meanwhile.
+ *
+ * InputError for a text that the tokenizer cannot encode or a token outside the vocabulary, UsageError for a strange
+ * `top`, MemoryError when it does not fit beside the model, NotFiniteError when the model is damaged.
+ */
+export async function inspect(
+  model: GPT2,
+  prompt: string | readonly number[],
+  options: InspectOptions = {},
+): Promise<Inspection> {
+  const { backend, config, parameters } = model;
+  const { top = 10, onProgress, signal } = options;
+  requireWhole("top", top, 1);
+  const given = promptTokens(model, prompt);
+  const tokens = Int32Array.from(given.slice(-Math.min(config.maxT, mostInspected)));
+  const T = tokens.length;
+  const weights = parameters.weights.wte.dtype === "bf16" ? "bf16" : "f32";
+  requireMemory(backend, config, { weights, inspect: { T } });
+
+  const allocate = (at: Allocator) => allocInspectWorkspace(at, config, T);
+  return withWorkspace(backend, allocate, async (ws) => {
+    await backend.write(ws.tokens, tokens);
+    forward(backend, parameters, ws);
+    const attention = await readAttention(model, ws, signal);
+    const lens = await readLens(model, ws, tokens, Math.min(top, config.V), { onProgress, signal });
+    const texts = textsOf(model, [tokens, ...lens.map((layer) => layer.tokens)]);
+    const { L, NH } = config;
+    return { tokens, cut: given.length - T, texts, L, NH, attention, lens, next: lens[L] };
+  });
+}
+
+/** The backends keep of attention what they like; queries and keys are there, and the reference tells it from them. */
+async function readAttention({ backend, config }: GPT2, ws: InspectWorkspace, signal?: AbortSignal) {
+  const { L, NH, C } = config;
+  const { T, layers } = ws;
+  const size = NH * T * T;
+  const attention = new Float32Array(L * size);
+  const out = new Float32Array(T * C);
+  const turn = takeTurns();
+  for (const [l, { qkv }] of layers.entries()) {
+    const saved = attention.subarray(l * size, (l + 1) * size);
+    attentionForward(out, saved, await backend.read(qkv), { B: 1, T, C, NH });
+    await turn();
+    signal?.throwIfAborted();
+  }
+  return attention;
+}
+
+async function readLens(
+  { backend, config, parameters }: GPT2,
+  ws: InspectWorkspace,
+  tokens: Int32Array,
+  top: number,
+  { onProgress, signal }: InspectOptions,
+): Promise<Predictions[]> {
+  const streams = [ws.encoded, ...ws.layers.map(({ residual3 }) => residual3)];
+  const lens: Predictions[] = [];
+  for (const stream of streams) {
+    const { lnfw, lnfb } = parameters.weights;
+    backend.layernormForward(ws.lnf, ws.lnfmean, ws.lnfrstd, stream, lnfw, lnfb, ws.T, config.C, config.epsilon);
+    lens.push(await predict(backend, parameters, ws, tokens, top, signal));
+    onProgress?.(lens.length / streams.length);
+  }
+  return lens;
+}
+
+function textsOf({ tokenizer }: GPT2, lists: readonly Int32Array[]): Map<number, string> {
+  const texts = new Map<number, string>();
+  const textOf = (id: number) => (tokenizer ? tokenText(tokenizer.decodeBytes([id])) : `#${id}`);
+  for (const ids of lists) for (const id of ids) if (!texts.has(id)) texts.set(id, textOf(id));
+  return texts;
+}

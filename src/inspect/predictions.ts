@@ -1,0 +1,80 @@
+import { type Backend, view } from "../backend/backend.ts";
+import { NotFiniteError } from "../errors.ts";
+import { logSumExp, topLogprobs } from "../generate/logprobs.ts";
+import type { Parameters } from "../model/parameters.ts";
+import type { InspectWorkspace } from "../model/workspace.ts";
+import { takeTurns } from "../turns.ts";
+
+/** What comes next, at each of T positions. */
+export interface Predictions {
+  /** How many of the most probable tokens are told. */
+  readonly top: number;
+  /** (T,top) the most probable ones, the best first; of equals the first. */
+  readonly tokens: Int32Array;
+  /** (T,top) their probabilities. */
+  readonly probabilities: Float32Array;
+  /** (T) the probability of the token that really came; NaN at the last position, where none did. */
+  readonly actual: Float32Array;
+  /** (T) its rank, 1 for the most probable; 0 at the last position. */
+  readonly rank: Int32Array;
+}
+
+/** The head applied to ws.lnf (T,C), as many positions at once as its scratch memory takes. */
+export async function predict(
+  backend: Backend,
+  { config, weights }: Parameters,
+  { T, lnf, headScratch }: InspectWorkspace,
+  tokens: Int32Array,
+  top: number,
+  signal?: AbortSignal,
+): Promise<Predictions> {
+  const { C, V, Vp } = config;
+  const predictions: Predictions = {
+    top,
+    tokens: new Int32Array(T * top),
+    probabilities: new Float32Array(T * top),
+    actual: new Float32Array(T),
+    rank: new Int32Array(T),
+  };
+  const most = Math.floor(headScratch.size / Vp);
+  const turn = takeTurns();
+  for (let first = 0; first < T; first += most) {
+    const count = Math.min(most, T - first);
+    const out = view(headScratch, 0, [count, Vp]);
+    backend.matmulForward(out, view(lnf, first * C, [count, C]), weights.wte, null, count, C, Vp);
+    const logits = await backend.read(out);
+    for (let i = 0; i < count; i++) {
+      judge(predictions, first + i, logits.subarray(i * Vp, i * Vp + V), tokens[first + i + 1]);
+      await turn();
+      signal?.throwIfAborted();
+    }
+  }
+  return predictions;
+}
+
+function judge(
+  { top, tokens, probabilities, actual, rank }: Predictions,
+  t: number,
+  logits: Float32Array,
+  came?: number,
+) {
+  const logSum = logSumExp(logits);
+  if (!Number.isFinite(logSum))
+    throw new NotFiniteError(
+      "The model's output is not finite, so there are no probabilities to show. Its weights are damaged: load another " +
+        "checkpoint, or train again with a lower learning rate.",
+    );
+  for (const [i, { token, logprob }] of topLogprobs(logits, top, logSum).entries()) {
+    tokens[t * top + i] = token;
+    probabilities[t * top + i] = Math.exp(logprob);
+  }
+  actual[t] = came === undefined ? Number.NaN : Math.exp(logits[came] - logSum);
+  rank[t] = came === undefined ? 0 : rankOf(logits, came);
+}
+
+function rankOf(logits: Float32Array, token: number): number {
+  let rank = 1;
+  for (let i = 0; i < logits.length; i++)
+    if (logits[i] > logits[token] || (logits[i] === logits[token] && i < token)) rank++;
+  return rank;
+}
