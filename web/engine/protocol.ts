@@ -3,6 +3,7 @@
  * for people are the page's business, but for messages of errors, which are those of src/errors.ts, and remarks.
  */
 import type { DataOrder } from "../../src/data/order.ts";
+import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import type { RunSummary } from "../../src/train/read-run.ts";
@@ -231,6 +232,15 @@ export interface WriteResult {
   readonly reason: "length" | "end-of-text" | "interrupted";
 }
 
+/** What was seen inside the model. */
+export interface LookResult {
+  /** Its arrays are transferred, not copied. */
+  readonly inspection: Inspection;
+  /** The model that was looked into, with the updates that it had then. */
+  readonly model: ModelSummary;
+  readonly ms: number;
+}
+
 export type ExportFormat = "bin" | "safetensors" | "config" | "tokenizer";
 
 // --- Runs in the tab's storage --------------------------------------------------------------------------------------
@@ -285,6 +295,13 @@ export interface Engine {
   /** Continues a text with the model as it is, also while it trains. `onPiece` gets whole characters. */
   write(prompt: string, options: WriteOptions, onPiece: (text: string) => void): Promise<WriteResult>;
   cancelWrite(): Promise<void>;
+
+  /**
+   * Looks inside the model as it is (`inspect` of src/inspect, with the ten best candidates): between two updates, where it
+   * trains. `onProgress` gets the share that is done, 0 to 1. Cancelling rejects with an AbortError.
+   */
+  look(prompt: string, onProgress: (share: number) => void): Promise<LookResult>;
+  cancelLook(): Promise<void>;
 
   /** Reads a model: .bin or .safetensors, with config.json, tokenizer.bin or dataset.json where they are needed. */
   open(files: readonly File[]): Promise<ModelSummary>;
