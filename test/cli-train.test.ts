@@ -310,7 +310,7 @@ describe("complaints", () => {
     [2, /an update takes 100/, "-e", tiny, ...data, "-d", "6400", "-x", "-1"],
     [2, /--early-stop goes by the validation loss/, "-e", tiny, ...data, "--early-stop", "2", "-v", "0"],
     [2, /--overfit \[0\|1\]' argument '2' is invalid.*0 \(off\) or 1/, "-e", tiny, "-a", "2"],
-    [2, /--block 17 is longer than the model's 16/, "-e", tiny, ...data, "-t", "17"],
+    [2, /block of 17 tokens \(-t\) is longer than the model's 16/, "-e", tiny, ...data, "-t", "17"],
     [2, /C = 50 channels cannot be divided/, "-e", "custom", "--layers", "1", "--heads", "4", "--channels", "50"],
     [2, /--model custom also needs --channels/, "-e", "custom", "--layers", "1", "--heads", "4"],
     [1, /nothing\*\.bin/, "-e", tiny, "-i", "nothing*.bin"],

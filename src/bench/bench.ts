@@ -4,6 +4,7 @@ import { createBackend } from "../backend/create.ts";
 import { WasmDevice } from "../backend/wasm/device.ts";
 import type { VariantName } from "../backend/wasm/variants.ts";
 import { BackendError } from "../errors.ts";
+import { callsOfStep } from "../model/step-calls.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Contest, hold, type Result } from "./contest.ts";
 import { floorMs, type LimitsTrial, limitsTrial } from "./limits.ts";
@@ -23,7 +24,6 @@ import {
 } from "./report.ts";
 import {
   batchesOf,
-  callsOfStep,
   callsOfToken,
   configOf,
   generationContender,

@@ -1,13 +1,14 @@
 /** What each operation of a training step takes: every call of a real step is made again, alone, and timed. */
 import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
+import { type Call, costOf, noting, type OperationName } from "../backend/work.ts";
 import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
 import { allocTensorSet } from "../model/parameters.ts";
+import { usualAdamw } from "../model/step-calls.ts";
 import { allocTrainWorkspace, freeWorkspace } from "../model/workspace.ts";
 import { median } from "./contest.ts";
 import type { Profile, ProfileRow } from "./report.ts";
-import { profileAdamw, syntheticTokens } from "./steps.ts";
-import { type Call, costOf, noting, type OperationName } from "./work.ts";
+import { syntheticTokens } from "./steps.ts";
 
 /** How often the wait for nothing is measured. */
 const ROUND_TRIPS = 200;
@@ -28,7 +29,7 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
   forward(be, parameters, workspace);
   backward(be, parameters, training.grads, workspace);
   gradientNorm(be, training.grads, workspace);
-  update(be, parameters, training, profileAdamw);
+  update(be, parameters, training, usualAdamw);
   await backend.sync();
 
   const roundTripMs = await roundTrip(backend, () => backend.fill(workspace.stats, 0));

@@ -1,16 +1,16 @@
 /** Training steps and tokens written, by the program's own Trainer and GPT2, and what they would take at the limits. */
 import type { GPT2 } from "../api/gpt2.ts";
+import { type Call, callsOf, costOf, type OperationName, type Work } from "../backend/work.ts";
 import type { Batch } from "../data/loader.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
-import { backward, decodeStep, forward, gradientNorm, update } from "../model/gpt2.ts";
+import { decodeStep } from "../model/gpt2.ts";
 import { allocBf16Weights, allocTensorSet } from "../model/parameters.ts";
-import { allocDecodeWorkspace, allocTrainWorkspace } from "../model/workspace.ts";
+import { allocDecodeWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "../train/options.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { type Contender, median } from "./contest.ts";
 import { floorMs } from "./limits.ts";
 import type { Limits } from "./report.ts";
-import { type Call, callsOf, costOf, type OperationName, type Work } from "./work.ts";
 
 export const modelNames = ["d12", "baby"] as const;
 
@@ -103,31 +103,6 @@ export function generationContender(model: GPT2): Contender {
     },
     measure: msOfAToken,
   };
-}
-
-/** Ordinary options of an update. */
-export const profileAdamw = {
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0.1,
-  learningRate: 1e-4,
-  gradScale: 1,
-  step: 1,
-};
-
-/** All operations of a training step, in order. */
-export function callsOfStep(config: GPT2Config, B: number, T: number): Call[] {
-  return callsOf((be) => {
-    const set = () => allocTensorSet(be, config);
-    const p = { config, weights: set() };
-    const training = { grads: set(), m: set(), v: set() };
-    const workspace = allocTrainWorkspace(be, config, B, T);
-    forward(be, p, workspace);
-    backward(be, p, training.grads, workspace);
-    gradientNorm(be, training.grads, workspace);
-    update(be, p, training, profileAdamw);
-  });
 }
 
 /** All operations of writing one token behind `past` others. */

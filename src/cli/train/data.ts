@@ -1,13 +1,12 @@
 import { platform } from "#platform";
 import { requireFit } from "../../api/model-tokenizer.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
-import { TokenLoader } from "../../data/loader.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
 import { sameTokens, type Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
-import { seedsOf, type TrainFlags, type TrainSettings } from "./options.ts";
+import type { TrainFlags } from "./options.ts";
 
 /** Where a run's tokens come from. */
 export interface DataChoice {
@@ -64,23 +63,4 @@ function kindFor(V: number | undefined, model: string): "gpt2" | "char" {
     `${model} has a vocabulary of ${V} tokens, and tiny Shakespeare has 50257 (gpt2) or 65 (char). Say what to train ` +
       "on with --train: token files, or a folder that llm-ts prepare wrote.",
   );
-}
-
-export interface Loaders {
-  readonly train: TokenLoader;
-  readonly val?: TokenLoader;
-}
-
-/** Opens the token files; every problem with them is found here, but for tokens outside the vocabulary. */
-export async function openLoaders(
-  data: DataChoice,
-  flags: TrainFlags,
-  { batch: B, block: T, order, valEvery }: TrainSettings,
-  V: number,
-): Promise<Loaders> {
-  const options = { B, T, V, headerless: flags.headerless };
-  const train = await TokenLoader.open(data.train, { ...options, order, seed: seedsOf(flags).dataSeed });
-  if (data.val === undefined || valEvery === 0) return { train };
-  // Always in file order: every validation sees the same tokens.
-  return { train, val: await TokenLoader.open(data.val, { ...options, split: "val" }) };
 }

@@ -1,7 +1,7 @@
 /** A run that goes on, and flags that say something else than it was told. */
 import { UsageError } from "../../errors.ts";
+import type { RunRecord } from "../../train/record.ts";
 import type { TrainFlags } from "./options.ts";
-import type { RunRecord } from "./record.ts";
 
 /** What the weights or the position in the data depend on: it cannot be changed between two updates. */
 const fixed = [

@@ -6,8 +6,9 @@ import { tokenizerOf } from "../../api/model-tokenizer.ts";
 import type { Backend } from "../../backend/backend.ts";
 import { folderOf } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
-import { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "../../model/config.ts";
+import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { freshConfig } from "../../train/fresh-config.ts";
 import { modelPath, pretrainedPath } from "../model-path.ts";
 import type { TrainFlags } from "./options.ts";
 
@@ -43,19 +44,10 @@ export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
 }
 
 function freshModel(model: string, flags: TrainFlags): ModelChoice {
-  const own = { L: flags.layers, NH: flags.heads, C: flags.channels };
   const missing = sizeFlags.slice(0, 3).filter((name) => flags[name] === undefined);
   if (model === "custom" && missing.length > 0)
     throw new UsageError(`--model custom also needs ${missing.map((name) => `--${name}`).join(", ")}.`);
-  const configFor = (dataV: number): GPT2Config => {
-    const V = flags.vocab ?? dataV;
-    const preset = presetConfig(model === "custom" ? "baby" : model, V);
-    if (!preset) throw new UsageError(`There is no preset "${model}".`);
-    const L = own.L ?? preset.L;
-    const NH = own.NH ?? preset.NH;
-    const C = own.C ?? preset.C;
-    return makeConfig({ L, NH, C, V, maxT: flags.context ?? Math.max(preset.maxT, contextOf(flags)) });
-  };
+  const configFor = (dataV: number) => freshConfig({ ...flags, model }, dataV);
   // Sizes that cannot be are refused at once, whatever the vocabulary will be.
   configFor(flags.vocab ?? 1);
   return {
@@ -63,11 +55,6 @@ function freshModel(model: string, flags: TrainFlags): ModelChoice {
     configFor,
     make: (backend, config, tokenizer, making) => GPT2.create(config, { backend, tokenizer, ...making }),
   };
-}
-
-/** Models of small presets have no fixed longest sequence: a longer block makes a longer one. */
-function contextOf({ model, block }: TrainFlags): number {
-  return model === "custom" || model === "baby" ? (block ?? 0) : 0;
 }
 
 /** A model that was trained before. */

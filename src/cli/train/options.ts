@@ -1,90 +1,23 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { UsageError } from "../../errors.ts";
-import { type ScheduleName, scheduleNames } from "../../train/schedule.ts";
+import { scheduleNames } from "../../train/schedule.ts";
+import type { RunChoices } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags } from "../backend-options.ts";
 import { real, toggle, whole } from "../option-values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
-export interface TrainFlags extends BackendFlags {
-  readonly model?: string;
-  readonly train?: string;
-  readonly val?: string;
-  readonly headerless?: boolean;
+export interface TrainFlags extends BackendFlags, RunChoices {
   readonly out?: string;
-  readonly batch?: number;
-  readonly block?: number;
-  readonly totalBatch?: number;
-  readonly steps?: number;
-  readonly overfit?: boolean;
-  readonly lr?: number;
-  readonly beta1?: number;
-  readonly beta2?: number;
-  readonly eps?: number;
-  readonly weightDecay?: number;
-  readonly gradClip?: number;
-  readonly skipLossZ?: number;
-  readonly skipNormZ?: number;
-  readonly onNan?: "stop" | "skip";
-  readonly schedule?: ScheduleName;
-  readonly warmup?: number;
-  readonly finalLrFraction?: number;
-  readonly valEvery?: number;
-  readonly valBatches?: number;
-  readonly finalValBatches?: number;
-  readonly earlyStop?: number;
-  readonly earlyStopDelta?: number;
-  readonly sampleEvery?: number;
-  readonly sampleTokens?: number;
-  readonly checkpointEvery?: number;
-  readonly keep?: number;
-  readonly keepEvery?: number;
   readonly resume?: boolean;
   readonly force?: boolean;
-  readonly order?: "file" | "shuffle" | "random";
-  readonly seed?: number;
-  readonly sampleSeed?: number;
-  readonly dataSeed?: number;
-  readonly layers?: number;
-  readonly heads?: number;
-  readonly channels?: number;
-  readonly context?: number;
-  readonly vocab?: number;
   readonly json?: boolean;
 }
 
-/** What a run does, every option filled in. */
-export interface TrainSettings {
-  readonly batch: number;
-  readonly block: number;
-  /** Tokens of an update; 0: those of one batch. */
-  readonly totalBatch: number;
-  /** Updates; -1: one epoch. */
-  readonly steps: number;
-  readonly overfit: boolean;
-  readonly lr: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  readonly gradClip: number;
-  readonly skipLossZ: number;
-  readonly skipNormZ: number;
-  readonly onNan: "stop" | "skip";
-  readonly schedule: ScheduleName;
-  readonly warmup: number;
-  readonly finalLrFraction: number;
-  readonly valEvery: number;
-  readonly valBatches: number;
-  readonly finalValBatches: number;
-  readonly earlyStop: number;
-  readonly earlyStopDelta: number;
-  readonly sampleEvery: number;
-  readonly sampleTokens: number;
-  readonly checkpointEvery: number;
-  /** The newest checkpoints that are kept, 0: all; and of which updates for ever, 0: none. */
-  readonly keep: number;
-  readonly keepEvery: number;
-  readonly order: "file" | "shuffle" | "random";
+/** Flags that change nothing of a run's results, or that belong to one start of it. */
+const momentary = ["out", "resume", "force", "json", "threads", "backend", "kernel", "revectorize"];
+
+/** What was typed of what makes a run. */
+export function typedOf(flags: TrainFlags): RunChoices {
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !momentary.includes(name)));
 }
 
 const seed = whole(0, 0xffffffff);
@@ -179,85 +112,4 @@ function hinted(flags: string, parse: (text: string) => unknown): (text: string)
     if (hint) throw new InvalidArgumentError(`-${flags[1]}${text} is a flag of llm.c's that is not one here. ${hint}.`);
     return parse(text);
   };
-}
-
-/** What llm.c's CPU program did in April 2024. */
-const llmcDefaults: TrainSettings = {
-  batch: 4,
-  block: 64,
-  totalBatch: 0,
-  steps: 41,
-  overfit: false,
-  lr: 1e-4,
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0,
-  gradClip: 0,
-  skipLossZ: 0,
-  skipNormZ: 0,
-  onNan: "stop",
-  schedule: "constant",
-  warmup: 0,
-  finalLrFraction: 0,
-  valEvery: 10,
-  valBatches: 10,
-  finalValBatches: 10,
-  earlyStop: 0,
-  earlyStopDelta: 0,
-  sampleEvery: 20,
-  sampleTokens: 64,
-  checkpointEvery: 0,
-  keep: 2,
-  keepEvery: 0,
-  order: "file",
-};
-
-/** What nanoGPT does with characters on a CPU. A shorter run warms up, validates and writes proportionally. */
-function babyDefaults(steps = 2000): Partial<TrainSettings> {
-  const share = (n: number) => (steps < 1 ? n : Math.max(1, Math.min(n, Math.round((n * steps) / 2000))));
-  return {
-    batch: 12,
-    steps,
-    lr: 1e-3,
-    beta2: 0.99,
-    weightDecay: 0.1,
-    gradClip: 1,
-    schedule: "cosine",
-    warmup: share(100),
-    finalLrFraction: 0.1,
-    valEvery: share(250),
-    valBatches: 20,
-    finalValBatches: 200,
-    sampleEvery: share(250),
-    sampleTokens: 128,
-    order: "random",
-  };
-}
-
-export interface Seeds {
-  readonly seed: number;
-  readonly dataSeed: number;
-  readonly sampleSeed: number;
-}
-
-/** llm.c's seeds, unless others were given: --seed sets all three. */
-export function seedsOf({ seed, dataSeed, sampleSeed }: TrainFlags): Seeds {
-  return { seed: seed ?? 42, dataSeed: dataSeed ?? seed ?? 42, sampleSeed: sampleSeed ?? seed ?? 1337 };
-}
-
-/** Fills in what was not given: llm.c's defaults, for `baby` nanoGPT's. `maxT` bounds the block. */
-export function settingsOf(flags: TrainFlags, maxT: number): TrainSettings {
-  const given = Object.fromEntries(Object.entries(flags).filter(([name]) => name in llmcDefaults));
-  const preset = flags.model === "baby" ? babyDefaults(flags.steps) : {};
-  const settings: TrainSettings = { ...llmcDefaults, ...preset, ...given };
-  if (flags.valBatches !== undefined && flags.finalValBatches === undefined)
-    return withBlock({ ...settings, finalValBatches: flags.valBatches }, flags, maxT);
-  return withBlock(settings, flags, maxT);
-}
-
-function withBlock(settings: TrainSettings, { block }: TrainFlags, maxT: number): TrainSettings {
-  if (block !== undefined && block > maxT)
-    throw new UsageError(`--block ${block} is longer than the model's ${maxT} positions. Choose ${maxT} or less.`);
-  return { ...settings, block: block ?? Math.min(settings.block, maxT) };
 }

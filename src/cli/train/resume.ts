@@ -1,15 +1,14 @@
 /** `--resume`: finding out how the run in a folder goes on, and what stands against it. */
 import { isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
-import { differences } from "../../data/fingerprint.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
+import { type DataRecord, dataDifferences, readRecord } from "../../train/record.ts";
 import { RunFolder } from "../../train/run-folder.ts";
-import type { Loaders } from "./data.ts";
+import type { RunChoices, TrainSettings } from "../../train/settings.ts";
+import { isStopped } from "../../train/take-up.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
-import type { TrainFlags, TrainSettings } from "./options.ts";
-import { type DataRecord, readRecord, typedOf } from "./record.ts";
-import type { Updates } from "./updates.ts";
+import { type TrainFlags, typedOf } from "./options.ts";
 
 /** A run that goes on. */
 export interface Continued {
@@ -19,7 +18,7 @@ export interface Continued {
   /** What the run was told, with what is different now; its data, where that is known. */
   readonly flags: TrainFlags;
   /** Of those, what was typed: for the record. */
-  readonly given: Partial<TrainFlags>;
+  readonly given: RunChoices;
   readonly modelName: string;
   readonly data?: DataRecord;
   /** Settings that are different from now on: "lr: 0.001, now 0.0005". */
@@ -140,8 +139,7 @@ async function locate(path: string | undefined, cwd: string): Promise<string | u
 /** InputError when the data is not what it was. */
 export function requireSameData({ data, folder }: Continued, now: DataRecord, force: boolean, remark: Remark): void {
   if (!data) return;
-  const found = [...differences(data.train, now.train)];
-  if (data.val && now.val) found.push(...differences(data.val, now.val));
+  const found = dataDifferences(data, now);
   if (found.length === 0) return;
   const what = `the data is not what the run in ${folder.path} was trained on: ${found.join("; ")}`;
   if (force) remark(`${what}. It goes on, as --force says`);
@@ -151,35 +149,10 @@ export function requireSameData({ data, folder }: Continued, now: DataRecord, fo
     );
 }
 
-/** What a run must have made to have nothing left to do. */
-interface Planned {
-  readonly settings: TrainSettings;
-  readonly updates: Updates;
-  readonly loaders: Loaders;
-}
-
-/** Whether the checkpoint is the run's end. Its last validation belongs to it, unless nothing says that it is missing. */
-export function isComplete({ settings, updates, loaders }: Planned, { checkpoint }: Continued): boolean {
-  if (!checkpoint) return false;
-  const { step, info } = checkpoint;
-  const isValidated = !loaders.val || !info || info.trainer.validatedAt === step;
-  return isValidated && (step >= updates.steps || isStopped(settings, info));
-}
-
-function isStopped({ earlyStop }: TrainSettings, info: Checkpoint["info"]): boolean {
-  return earlyStop > 0 && info !== undefined && info.trainer.validationsSinceBest >= earlyStop;
-}
-
-export function alreadyComplete({ settings }: Planned, { folder, checkpoint }: Continued): string[] {
-  const why = isStopped(settings, checkpoint?.info) ? " and --early-stop ended it" : "";
+export function alreadyComplete(settings: TrainSettings, { folder, checkpoint }: Continued): string[] {
+  const why = checkpoint && isStopped(settings, checkpoint) ? " and --early-stop ended it" : "";
   return [
     `The run in ${folder.path} is complete: ${checkpoint?.step} updates were made${why}. For more, give a larger ` +
       "--steps (-x) with --force.",
   ];
-}
-
-/** Every start of a run after the first, for config.json: from which update on, and what was changed. */
-export function history({ folder, checkpoint, changes }: Continued): unknown[] {
-  const before = folder.config?.continued;
-  return [...(Array.isArray(before) ? before : []), { step: checkpoint?.step ?? 0, changes }];
 }

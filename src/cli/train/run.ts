@@ -4,21 +4,23 @@ import { InputError } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { memoryNeeded, requireMemory } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
-import { restoreCheckpoint } from "../../train/checkpoint.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
+import { Keeper } from "../../train/keeper.ts";
+import { type Loaders, openLoaders } from "../../train/loaders.ts";
+import { type DataRecord, recordData } from "../../train/record.ts";
 import { RunFolder } from "../../train/run-folder.ts";
+import { seedsOf, settingsOf, type TrainSettings } from "../../train/settings.ts";
+import { history, isComplete, takeUp } from "../../train/take-up.ts";
 import { Trainer } from "../../train/trainer.ts";
+import { planUpdates, runOptions, trainerOptions, type Updates } from "../../train/updates.ts";
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { chooseData, type DataChoice, type Loaders, openLoaders } from "./data.ts";
-import { Keeper } from "./keeper.ts";
+import { chooseData, type DataChoice } from "./data.ts";
 import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
-import { seedsOf, settingsOf, type TrainFlags, type TrainSettings } from "./options.ts";
-import { type DataRecord, recordData, typedOf } from "./record.ts";
-import { alreadyComplete, type Continued, history, isComplete, openRun, requireSameData } from "./resume.ts";
-import { planUpdates, trainerOptions, type Updates } from "./updates.ts";
+import { type TrainFlags, typedOf } from "./options.ts";
+import { alreadyComplete, type Continued, openRun, requireSameData } from "./resume.ts";
 
 /** Everything that a run needs, found and checked; the weights are not made yet. */
 interface Run {
@@ -43,7 +45,7 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
     const continued = flags.resume ? await openRun(flags, display.remark.bind(display)) : undefined;
     try {
       const run = await prepareRun(flags, display, continued);
-      if (continued && isComplete(run, continued)) display.end(alreadyComplete(run, continued));
+      if (continued && isComplete(run, continued.checkpoint)) display.end(alreadyComplete(run.settings, continued));
       else await trainWith(run, await starting, display, interrupt);
     } finally {
       await continued?.folder.close();
@@ -63,7 +65,7 @@ async function prepareRun(typed: TrainFlags, display: TrainDisplay, continued: C
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
   const settings = settingsOf(flags, config.maxT);
-  const loaders = await openLoaders(data, flags, settings, config.V);
+  const loaders = await openLoaders({ ...data, headerless: flags.headerless }, settings, seedsOf(flags), config.V);
   const updates = planUpdates(flags, settings, loaders);
   if (flags.warmup && settings.schedule === "constant")
     display.remark(
@@ -109,14 +111,7 @@ async function folderFor(run: Run, trainer: Trainer, display: TrainDisplay): Pro
   if (flags.out === undefined) return undefined;
   if (!continued) return RunFolder.create(flags.out, model, choice.name, record(run));
   const { folder, checkpoint } = continued;
-  if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
-  const before = checkpoint?.info?.backend;
-  if (before && before.fma !== model.backend.fma)
-    display.remark(
-      `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and goes on ` +
-        `${model.backend.fma ? "with" : "without"}: its last bits will differ from what they would have been`,
-    );
-  await folder.goBackTo(checkpoint, trainer.state());
+  await takeUp(folder, checkpoint, trainer, display.remark.bind(display));
   await folder.begin(model, choice.name, record(run));
   return folder;
 }
@@ -134,19 +129,8 @@ async function trainOn(
   display.start(startOf(run, model, folder?.path));
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const events = trainer.run(loaders.train, {
-    steps: Math.max(0, updates.steps - trainer.step),
-    overfit: settings.overfit,
-    valLoader: loaders.val,
-    valEvery: settings.valEvery,
-    valBatches: settings.valBatches,
-    finalValBatches: settings.finalValBatches,
-    earlyStop: settings.earlyStop,
-    earlyStopDelta: settings.earlyStopDelta,
-    sampleEvery: settings.sampleEvery,
-    sampleTokens: settings.sampleTokens,
-    sampleSeed: seedsOf(flags).sampleSeed,
+    ...runOptions(settings, updates, seedsOf(flags), loaders, trainer.step),
     checkpoint: keeper && (() => keeper.save()),
-    checkpointEvery: settings.checkpointEvery,
     signal: interrupt.signal,
   });
   let last: TrainEvent | undefined;
@@ -181,7 +165,7 @@ function record({ settings, updates, flags, dataRecord, continued }: Run): Recor
     given: continued?.given ?? typedOf(flags),
     data: dataRecord,
     run: { ...settings, ...updates, ...seedsOf(flags) },
-    continued: continued && history(continued),
+    continued: continued && history(continued.folder, continued.checkpoint?.step ?? 0, continued.changes),
   };
 }
 

@@ -1,10 +1,10 @@
 /** What config.json keeps of a run, so that it can be repeated and continued: written here, and read back. */
-import { type Fingerprint, fingerprints } from "../../data/fingerprint.ts";
-import { InputError } from "../../errors.ts";
-import { isObject } from "../../format/json.ts";
-import { scheduleNames } from "../../train/schedule.ts";
-import type { Loaders } from "./data.ts";
-import type { Seeds, TrainFlags, TrainSettings } from "./options.ts";
+import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
+import { InputError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
+import type { Loaders } from "./loaders.ts";
+import { scheduleNames } from "./schedule.ts";
+import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
 import type { Updates } from "./updates.ts";
 
 /** The token files of a run, by which they are known again. */
@@ -18,22 +18,20 @@ export interface RunRecord {
   /** The folder that the paths in `given` start from. */
   readonly cwd: string;
   /** Options that say where model and data come from, and all others as they were typed. */
-  readonly given: Partial<TrainFlags>;
+  readonly given: RunChoices;
   readonly data: DataRecord;
   /** Every setting, as it was given or by default. */
   readonly run: TrainSettings & Updates & Seeds;
 }
 
-/** Flags that change nothing of a run's results, or that belong to one start of it. */
-const momentary = ["out", "resume", "force", "json", "threads", "backend", "kernel", "revectorize"];
-
 export async function recordData(name: string, { train, val }: Loaders): Promise<DataRecord> {
   return { name, train: await fingerprints(train.files), val: val && (await fingerprints(val.files)) };
 }
 
-/** What was typed of what makes a run. */
-export function typedOf(flags: TrainFlags): Partial<TrainFlags> {
-  return Object.fromEntries(Object.entries(flags).filter(([name]) => !momentary.includes(name)));
+/** How the data differs from what it was, in words: one line for each difference. */
+export function dataDifferences(before: DataRecord, now: DataRecord): string[] {
+  const found = differences(before.train, now.train);
+  return before.val && now.val ? [...found, ...differences(before.val, now.val)] : found;
 }
 
 /** The record in a run folder's config.json; InputError names the field that cannot be. */

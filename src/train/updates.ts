@@ -1,8 +1,8 @@
-import { UsageError } from "../../errors.ts";
-import { batchesIn, checkWarmup } from "../../train/checks.ts";
-import type { TrainerOptions } from "../../train/options.ts";
-import type { Loaders } from "./data.ts";
-import type { TrainFlags, TrainSettings } from "./options.ts";
+import { UsageError } from "../errors.ts";
+import { batchesIn, checkWarmup } from "./checks.ts";
+import type { Loaders } from "./loaders.ts";
+import type { RunOptions, TrainerOptions } from "./options.ts";
+import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
 
 /** What depends on the data's length and on each other: a run's updates. */
 export interface Updates {
@@ -13,7 +13,7 @@ export interface Updates {
 }
 
 /** UsageError when the options that count batches and updates do not fit together. */
-export function planUpdates({ warmup }: TrainFlags, settings: TrainSettings, { train, val }: Loaders): Updates {
+export function planUpdates({ warmup }: RunChoices, settings: TrainSettings, { train, val }: Loaders): Updates {
   const { batch: B, block: T, totalBatch, schedule, earlyStop } = settings;
   const accumulate = totalBatch === 0 ? 1 : batchesIn(totalBatch, B, T);
   const inEpoch = Math.floor(train.batchesPerEpoch / accumulate);
@@ -45,5 +45,31 @@ export function trainerOptions(settings: TrainSettings, { accumulate, warmup }: 
     schedule: settings.schedule,
     warmupSteps: warmup,
     finalFraction: settings.finalLrFraction,
+  };
+}
+
+/** What a run does between them. It goes on where a trainer that made `step` updates stands. */
+export function runOptions(
+  settings: TrainSettings,
+  { steps }: Updates,
+  { sampleSeed }: Seeds,
+  { val: valLoader }: Loaders,
+  step: number,
+): RunOptions {
+  const { overfit, valEvery, valBatches, finalValBatches, earlyStop, earlyStopDelta } = settings;
+  const { sampleEvery, sampleTokens, checkpointEvery } = settings;
+  return {
+    steps: Math.max(0, steps - step),
+    overfit,
+    valLoader,
+    valEvery,
+    valBatches,
+    finalValBatches,
+    earlyStop,
+    earlyStopDelta,
+    sampleEvery,
+    sampleTokens,
+    sampleSeed,
+    checkpointEvery,
   };
 }

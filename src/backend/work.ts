@@ -2,14 +2,7 @@
  * What a backend's operations take: floating-point operations, and bytes that go to or from memory if every operand is
  * read once and every result written once. Learned by running the model against a backend that only takes notes.
  */
-import {
-  type AttentionShape,
-  type Backend,
-  type DType,
-  elementBytes,
-  sizeOf,
-  type Tensor,
-} from "../backend/backend.ts";
+import { type AttentionShape, type Backend, type DType, elementBytes, sizeOf, type Tensor } from "./backend.ts";
 
 /** An operation, as it was called. */
 export interface Call {

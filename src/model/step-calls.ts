@@ -1,0 +1,30 @@
+import { type Call, callsOf } from "../backend/work.ts";
+import type { GPT2Config } from "./config.ts";
+import { backward, forward, gradientNorm, update } from "./gpt2.ts";
+import { allocTensorSet } from "./parameters.ts";
+import { allocTrainWorkspace } from "./workspace.ts";
+
+/** Ordinary options of an update. */
+export const usualAdamw = {
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  learningRate: 1e-4,
+  gradScale: 1,
+  step: 1,
+};
+
+/** All operations of a training step, in order. */
+export function callsOfStep(config: GPT2Config, B: number, T: number): Call[] {
+  return callsOf((be) => {
+    const set = () => allocTensorSet(be, config);
+    const p = { config, weights: set() };
+    const training = { grads: set(), m: set(), v: set() };
+    const workspace = allocTrainWorkspace(be, config, B, T);
+    forward(be, p, workspace);
+    backward(be, p, training.grads, workspace);
+    gradientNorm(be, training.grads, workspace);
+    update(be, p, training, usualAdamw);
+  });
+}

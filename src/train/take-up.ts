@@ -1,0 +1,54 @@
+/** A run that goes on where it was left: what is the same for the command and the page. */
+import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
+import type { Loaders } from "./loaders.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { TrainSettings } from "./settings.ts";
+import type { Trainer } from "./trainer.ts";
+import type { Updates } from "./updates.ts";
+
+/** What a run must have made to have nothing left to do. */
+export interface Planned {
+  readonly settings: Pick<TrainSettings, "earlyStop">;
+  readonly updates: Pick<Updates, "steps">;
+  readonly loaders: Loaders;
+}
+
+/** Whether the checkpoint is the run's end. Its last validation belongs to it, unless nothing says that it is missing. */
+export function isComplete({ settings, updates, loaders }: Planned, checkpoint: Checkpoint | undefined): boolean {
+  if (!checkpoint) return false;
+  const { step, info } = checkpoint;
+  const isValidated = !loaders.val || !info || info.trainer.validatedAt === step;
+  return isValidated && (step >= updates.steps || isStopped(settings, checkpoint));
+}
+
+/** Whether the checkpoint is where early stopping ended the run. */
+export function isStopped({ earlyStop }: Planned["settings"], { info }: Checkpoint): boolean {
+  return earlyStop > 0 && info !== undefined && info.trainer.validationsSinceBest >= earlyStop;
+}
+
+/**
+ * Makes a trainer, whose model was loaded from the checkpoint, what the run's was, and takes the run's folder back to
+ * there; without a checkpoint, to the run's beginning. `onRemark` is told when the next bits will be others.
+ */
+export async function takeUp(
+  folder: RunFolder,
+  checkpoint: Checkpoint | undefined,
+  trainer: Trainer,
+  onRemark: (text: string) => void,
+): Promise<void> {
+  if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
+  const before = checkpoint?.info?.backend;
+  const { fma } = trainer.model.backend;
+  if (before && before.fma !== fma)
+    onRemark(
+      `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and goes on ` +
+        `${fma ? "with" : "without"}: its last bits will differ from what they would have been`,
+    );
+  await folder.goBackTo(checkpoint, trainer.state());
+}
+
+/** Every start of a run after the first, for config.json: from which update on, and what was changed. */
+export function history({ config }: RunFolder, step: number, changes: readonly string[]): unknown[] {
+  const before = config?.continued;
+  return [...(Array.isArray(before) ? before : []), { step, changes }];
+}
