@@ -270,6 +270,8 @@ export interface RunDetail {
  * the same for the page, with AbortSignals in place of the `cancel` methods and errors as they were thrown.
  */
 export interface Engine {
+  /** How to compute, before anything does. */
+  configure(options: EngineOptions): Promise<void>;
   /** Starts what computes, where it has not started yet. */
   device(): Promise<DeviceInfo>;
   /** The state as it is, and from then on every change. One listener at a time: another one takes its place. */
