@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 
 /** A line of a run's metrics.jsonl, or of llm.c's main.log: an event (events.ts) as far as it could be read. */
@@ -10,26 +11,69 @@ export interface Metric {
   readonly norm?: number;
   readonly ms?: number;
   readonly tokensPerSecond?: number;
+  /** Of `sample`: what the model wrote. */
+  readonly text?: string;
   /** Of `done`: updates that were skipped, and why the run ended before its planned end. */
   readonly skipped?: number;
   readonly interrupted?: boolean;
   readonly stopped?: boolean;
 }
 
-/** The lines of a text file, as many at once as a chunk of it holds: a long file is never in memory whole. */
-export async function* linesOf(path: string): AsyncGenerator<string[], void, undefined> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of await platform.openStream(path)) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield lines;
+/** Far beyond any line of a log: a file without line ends must not fill the memory. */
+const longestLine = 1 << 26;
+
+/** Cuts a text that comes in pieces of bytes into its lines. */
+export class LineCutter {
+  readonly #name: string;
+  readonly #decoder = new TextDecoder();
+  #read = 0;
+  #end = 0;
+  #rest = "";
+
+  /** `name`: of the file, for errors. */
+  constructor(name: string) {
+    this.#name = name;
   }
-  if (rest !== "") yield [rest];
+
+  /** The lines that end in `chunk`. InputError when one is longer than 64 million characters. */
+  push(chunk: Uint8Array): string[] {
+    const newline = chunk.lastIndexOf(10);
+    if (newline >= 0) this.#end = this.#read + newline + 1;
+    this.#read += chunk.length;
+    this.#rest += this.#decoder.decode(chunk, { stream: true });
+    if (newline >= 0) {
+      const lines = this.#rest.split("\n");
+      this.#rest = lines.pop() ?? "";
+      return lines;
+    }
+    if (this.#rest.length <= longestLine) return [];
+    throw new InputError(`${this.#name} has a line of over ${longestLine} characters: it is not the log of a run.`);
+  }
+
+  /** How many bytes the whole lines have, line ends included. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** What came behind the last line end. */
+  get rest(): string {
+    return this.#rest;
+  }
 }
 
-/** Reads a line of metrics.jsonl; undefined for one that is cut off or something else. */
-export function parseMetric(line: string): Metric | undefined {
+/** The lines of a text file, as many at once as a chunk of it holds: a long file is never in memory whole. */
+export async function* linesOf(path: string): AsyncGenerator<string[], void, undefined> {
+  const cutter = new LineCutter(path);
+  for await (const chunk of await platform.openStream(path)) yield cutter.push(chunk);
+  if (cutter.rest !== "") yield [cutter.rest];
+}
+
+/** Reads a line of metrics.jsonl or main.log; undefined for one that is cut off or something else. */
+export function parseLine(line: string): Metric | undefined {
+  return line.startsWith("{") ? parseMetric(line) : parseLogLine(line);
+}
+
+function parseMetric(line: string): Metric | undefined {
   const fields = parse(line);
   const step = numberIn(fields, "step");
   if (!isObject(fields) || typeof fields.event !== "string" || step === undefined) return undefined;
@@ -41,6 +85,7 @@ export function parseMetric(line: string): Metric | undefined {
     norm: numberIn(fields, "norm"),
     ms: numberIn(fields, "ms"),
     tokensPerSecond: numberIn(fields, "tokensPerSecond"),
+    text: typeof fields.text === "string" ? fields.text : undefined,
     skipped: numberIn(fields, "skipped"),
     interrupted: fields.interrupted === true,
     stopped: fields.stopped !== undefined,
@@ -55,13 +100,14 @@ function parse(line: string): unknown {
   }
 }
 
-/** Reads a line of main.log, ours or llm.c's: "s:7 trl:4.2500 lr:0.000300 norm:1.00", "s:7 tel:5.0000". */
-export function parseLogLine(line: string): Metric | undefined {
+/** Reads a line of main.log, ours or llm.c's: "s:7 trl:4.2500 lr:0.000300 norm:1.00", "s:7 tel:5.0000", "s:7 eval:0.25". */
+function parseLogLine(line: string): Metric | undefined {
   const fields = Object.fromEntries(line.split(" ").map((field) => field.split(":")));
   const number = (name: string) => (name in fields ? Number(fields[name]) : undefined);
   const [step, trl, tel] = [number("s"), number("trl"), number("tel")];
   if (step === undefined || !Number.isFinite(step)) return undefined;
   if (tel !== undefined) return { event: "val", step, loss: tel };
+  if ("eval" in fields) return { event: "eval", step };
   return trl === undefined ? undefined : { event: "step", step, loss: trl, lr: number("lr"), norm: number("norm") };
 }
 

@@ -4,7 +4,7 @@ import { isObject } from "../format/json.ts";
 import { makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { completeSteps } from "./checkpoint-list.ts";
-import { linesOf, type Metric, numberIn, parseLogLine, parseMetric } from "./metrics.ts";
+import { linesOf, type Metric, numberIn, parseLine } from "./metrics.ts";
 import { readRunConfig } from "./run-config.ts";
 import { lockName } from "./run-folder.ts";
 
@@ -59,12 +59,15 @@ const logFile = "main.log";
 /** How many of the last updates the speed is taken from. */
 const recentSteps = 50;
 
-/** Sums a run folder up. Never throws for what is in the folder: the summary says what is wrong. */
-export async function readRun(folder: string): Promise<RunSummary> {
+/**
+ * Sums a run folder up. Never throws for what is in the folder: the summary says what is wrong. `tallyOf` is for who has
+ * read a part of the log already.
+ */
+export async function readRun(folder: string, tallyOf = readTally): Promise<RunSummary> {
   try {
-    const path = await metricsPath(folder);
+    const path = await logPath(folder);
     const settings = await readSettings(folder);
-    const events = path === undefined ? { status: "cut off" as const } : await sumUp(path);
+    const events = path === undefined ? { status: "cut off" as const } : (await tallyOf(path)).summary;
     const [checkpoint] = await completeSteps(folder);
     const isRunning = (await platform.lockOwner(`${folder}/${lockName}`)) !== undefined;
     return { folder, ...settings, ...events, checkpoint, ...(isRunning && { status: "running" }) };
@@ -76,14 +79,13 @@ export async function readRun(folder: string): Promise<RunSummary> {
 
 /** Reads one quantity of all updates, and the validation losses. InputError when the folder holds no such thing. */
 export async function readCurves(folder: string, quantity: Quantity): Promise<RunCurves> {
-  const path = await metricsPath(folder);
+  const path = await logPath(folder);
   const train: Point[] = [];
   const val: Point[] = [];
   if (path === undefined) return { train, val };
-  const parse = parserOf(path);
   for await (const lines of linesOf(path))
     for (const line of lines) {
-      const metric = parse(line);
+      const metric = parseLine(line);
       if (metric?.event === "step") append(train, metric.step, metric[quantity]);
       else if (metric?.event === "val") append(val, metric.step, metric.loss);
     }
@@ -97,7 +99,7 @@ function append(points: Point[], step: number, value: number | undefined): void 
 }
 
 /** The file with a run's events; undefined before the first. InputError for a folder that holds no run. */
-async function metricsPath(folder: string): Promise<string | undefined> {
+export async function logPath(folder: string): Promise<string | undefined> {
   for (const name of [metricsFile, logFile])
     if ((await platform.pathKind(`${folder}/${name}`)) === "file") return `${folder}/${name}`;
   if ((await platform.pathKind(`${folder}/${configFile}`)) === "file") return undefined;
@@ -105,10 +107,6 @@ async function metricsPath(folder: string): Promise<string | undefined> {
   if (kind === "file") throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
   if (kind === undefined) throw new InputError(`${folder} does not exist. Give the folder of a run.`);
   throw new InputError(`${folder} holds no run: there is neither ${configFile} nor ${metricsFile} nor ${logFile}.`);
-}
-
-function parserOf(path: string): (line: string) => Metric | undefined {
-  return path.endsWith(logFile) ? parseLogLine : parseMetric;
 }
 
 /** What config.json says. Folders of llm.c's have none. */
@@ -123,46 +121,63 @@ async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   return { model: model.name, parameters, steps: numberIn(run, "steps"), created };
 }
 
-/** Only few lines are parsed: of the updates, which are most, those at the end. */
-async function sumUp(path: string): Promise<Omit<RunSummary, "folder">> {
-  const parse = parserOf(path);
-  let recent: string[] = [];
-  let anything = false;
-  let val: Metric | undefined;
-  let best = Number.POSITIVE_INFINITY;
-  let done: Metric | undefined;
-  for await (const lines of linesOf(path)) {
+async function readTally(path: string): Promise<RunTally> {
+  const tally = new RunTally(path);
+  for await (const lines of linesOf(path)) tally.add(lines);
+  return tally;
+}
+
+/** Sums a log up while its lines come. Only few of them are parsed: of the updates, which are most, those at the end. */
+export class RunTally {
+  readonly #path: string;
+  #recent: string[] = [];
+  #anything = false;
+  #val: Metric | undefined;
+  #best = Number.POSITIVE_INFINITY;
+  #done: Metric | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  add(lines: readonly string[]): void {
     for (const line of lines) {
       if (/^\{"event":"step"|trl:/.test(line)) {
-        recent.push(line);
+        this.#recent.push(line);
         // It goes on after what was its end.
-        done = undefined;
+        this.#done = undefined;
         continue;
       }
-      const metric = parse(line);
+      const metric = parseLine(line);
       if (!metric) continue;
-      anything = true;
-      if (metric.event === "done") done = metric;
+      this.#anything = true;
+      if (metric.event === "done") this.#done = metric;
       if (metric.event !== "val" || metric.loss === undefined) continue;
-      val = metric;
-      best = Math.min(best, metric.loss);
+      this.#val = metric;
+      this.#best = Math.min(this.#best, metric.loss);
     }
-    recent = recent.slice(-recentSteps);
+    this.#recent = this.#recent.slice(-recentSteps);
   }
-  const steps = recent.map(parse).filter((metric) => metric !== undefined);
-  const last = steps.at(-1);
-  if (!last && !anything) throw new InputError(`${path} has no line that could be read: it is empty or damaged.`);
-  const speeds = steps.flatMap(({ tokensPerSecond }) => tokensPerSecond ?? []);
-  return {
-    status: statusOf(done),
-    step: done?.step ?? (last ? last.step + 1 : val?.step),
-    loss: last?.loss,
-    valLoss: val?.loss,
-    bestValLoss: val && best,
-    skipped: done?.skipped,
-    tokensPerSecond: speeds.length > 0 ? speeds.reduce((sum, speed) => sum + speed) / speeds.length : undefined,
-    ms: done?.ms,
-  };
+
+  /** InputError when no line could be read. */
+  get summary(): Omit<RunSummary, "folder"> {
+    const [val, done] = [this.#val, this.#done];
+    const steps = this.#recent.map(parseLine).filter((metric) => metric !== undefined);
+    const last = steps.at(-1);
+    if (!last && !this.#anything)
+      throw new InputError(`${this.#path} has no line that could be read: it is empty or damaged.`);
+    const speeds = steps.flatMap(({ tokensPerSecond }) => tokensPerSecond ?? []);
+    return {
+      status: statusOf(done),
+      step: done?.step ?? (last ? last.step + 1 : val?.step),
+      loss: last?.loss,
+      valLoss: val?.loss,
+      bestValLoss: val && this.#best,
+      skipped: done?.skipped,
+      tokensPerSecond: speeds.length > 0 ? speeds.reduce((sum, speed) => sum + speed) / speeds.length : undefined,
+      ms: done?.ms,
+    };
+  }
 }
 
 function statusOf(done: Metric | undefined): RunStatus {

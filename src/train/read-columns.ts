@@ -1,0 +1,168 @@
+/**
+ * A run's log as arrays of numbers, one for each quantity: what a page draws. A log of 100,000 updates is 15 MB of text
+ * and 2 MB of these, which travel as one ArrayBuffer.
+ */
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import { LineCutter, parseLine } from "./metrics.ts";
+import { logPath } from "./read-run.ts";
+import { Rows } from "./rows.ts";
+
+/** The updates of a run, in arrays of one length, and its validations likewise. NaN stands for what is not there. */
+export interface RunColumns {
+  readonly step: Int32Array;
+  readonly loss: Float32Array;
+  readonly lr: Float32Array;
+  readonly norm: Float32Array;
+  readonly tokensPerSecond: Float32Array;
+  readonly valStep: Int32Array;
+  readonly valLoss: Float32Array;
+  /** The bytes of the log up to the end of the last whole line that was read. */
+  readonly end: number;
+  /** Lines that could not be read. */
+  readonly broken: number;
+}
+
+/** A text that the model wrote after `step` updates. */
+export interface RunSample {
+  readonly step: number;
+  readonly text: string;
+}
+
+/** Whole lines of a log, and which of its bytes they are, line ends included. */
+export interface LogPiece {
+  readonly from: number;
+  readonly to: number;
+  readonly lines: readonly string[];
+}
+
+const noColumns: RunColumns = {
+  step: new Int32Array(),
+  loss: new Float32Array(),
+  lr: new Float32Array(),
+  norm: new Float32Array(),
+  tokensPerSecond: new Float32Array(),
+  valStep: new Int32Array(),
+  valLoss: new Float32Array(),
+  end: 0,
+  broken: 0,
+};
+
+const encoder = new TextEncoder();
+
+/** Columns that grow with the log. */
+export class GrowingColumns {
+  readonly #updates: Rows;
+  readonly #validations: Rows;
+  readonly #samples: RunSample[] = [];
+  #end: number;
+  #broken: number;
+
+  /** Goes on from `columns`, whose arrays are its own from now on. Samples of theirs it does not know. */
+  constructor(columns = noColumns) {
+    const { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
+    this.#updates = new Rows(step, [loss, lr, norm, tokensPerSecond]);
+    this.#validations = new Rows(valStep, [valLoss]);
+    this.#end = end;
+    this.#broken = broken;
+  }
+
+  /** What was read so far. The arrays are views that hold until the next `append`. */
+  get columns(): RunColumns {
+    const [loss, lr, norm, tokensPerSecond] = this.#updates.values;
+    const [valLoss] = this.#validations.values;
+    const [step, valStep] = [this.#updates.step, this.#validations.step];
+    return { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end: this.#end, broken: this.#broken };
+  }
+
+  /** The samples among the lines that were appended. */
+  get samples(): readonly RunSample[] {
+    return this.#samples;
+  }
+
+  /**
+   * Adds a piece of the log, as far as it is new. False, and nothing is done, where lines between `columns.end` and the
+   * piece are missing: the log must be read anew.
+   */
+  append({ from, to, lines }: LogPiece): boolean {
+    if (from > this.#end) return false;
+    let at = from;
+    for (const line of lines) {
+      if (from < this.#end) at += encoder.encode(line).length + 1;
+      if (from === this.#end || at > this.#end) this.#add(line);
+    }
+    this.#end = Math.max(this.#end, to);
+    return true;
+  }
+
+  #add(line: string): void {
+    const metric = parseLine(line);
+    if (metric === undefined || metric.step !== (metric.step | 0)) {
+      if (line.trim() !== "") this.#broken++;
+      return;
+    }
+    const { event, step, loss, lr, norm, tokensPerSecond, text } = metric;
+    if (event === "step") this.#updates.push(step, [loss, lr, norm, tokensPerSecond]);
+    else if (event === "val") this.#validations.push(step, [loss]);
+    else if (event === "sample" && text !== undefined) {
+      while ((this.#samples.at(-1)?.step ?? -1) >= step) this.#samples.pop();
+      this.#samples.push({ step, text });
+    }
+  }
+}
+
+/** Reads the log of a run folder, ours or llm.c's, up to its last whole line. InputError when the folder holds no run. */
+export async function readLog(folder: string): Promise<GrowingColumns> {
+  const growing = new GrowingColumns();
+  const path = await logPath(folder);
+  if (path === undefined) return growing;
+  const cutter = new LineCutter(path);
+  for await (const chunk of await platform.openStream(path)) {
+    const from = cutter.end;
+    const lines = cutter.push(chunk);
+    growing.append({ from, to: cutter.end, lines });
+  }
+  return growing;
+}
+
+/** The numbers of a run's log. InputError when the folder holds no run. */
+export async function readColumns(folder: string): Promise<RunColumns> {
+  return (await readLog(folder)).columns;
+}
+
+/** Numbers of updates and validations, `end` and `broken`, each as a float64. */
+const headerBytes = 4 * 8;
+
+/** Columns as bytes: the header, then the arrays in the order of `RunColumns`, four bytes a number, little-endian. */
+export function encodeColumns(columns: RunColumns): ArrayBuffer {
+  const { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
+  const arrays = [step, loss, lr, norm, tokensPerSecond, valStep, valLoss];
+  const buffer = new ArrayBuffer(arrays.reduce((bytes, { byteLength }) => bytes + byteLength, headerBytes));
+  new Float64Array(buffer, 0, 4).set([step.length, valStep.length, end, broken]);
+  let at = headerBytes;
+  for (const { buffer: from, byteOffset, byteLength } of arrays) {
+    new Uint8Array(buffer, at).set(new Uint8Array(from, byteOffset, byteLength));
+    at += byteLength;
+  }
+  return buffer;
+}
+
+/** The columns that `encodeColumns` wrote, as views of `buffer`. InputError for other bytes. */
+export function decodeColumns(buffer: ArrayBuffer): RunColumns {
+  const header = buffer.byteLength < headerBytes ? [] : [...new Float64Array(buffer, 0, 4)];
+  const [updates = 0, validations = 0, end = 0, broken = 0] = header;
+  const expected = headerBytes + 20 * updates + 8 * validations;
+  if (expected !== buffer.byteLength || !header.every((number) => Number.isSafeInteger(number) && number >= 0))
+    throw new InputError(`A run's columns have ${buffer.byteLength} bytes, expected ${expected}. Load the page again.`);
+  let at = headerBytes;
+  const take = (bytes: number) => {
+    at += bytes;
+    return at - bytes;
+  };
+  const numbers = () => new Float32Array(buffer, take(4 * updates), updates);
+  const step = new Int32Array(buffer, take(4 * updates), updates);
+  const [loss, lr, norm, tokensPerSecond] = [numbers(), numbers(), numbers(), numbers()];
+  const valStep = new Int32Array(buffer, take(4 * validations), validations);
+  const valLoss = new Float32Array(buffer, take(4 * validations), validations);
+  return { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken };
+}
