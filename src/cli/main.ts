@@ -15,6 +15,7 @@ import { addPlot } from "./plot.ts";
 import { addPrepare } from "./prepare.ts";
 import { addPull } from "./pull.ts";
 import { addRuns } from "./runs.ts";
+import { addStudio } from "./studio.ts";
 import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
@@ -33,6 +34,7 @@ const commands = [
   addInfo,
   addRuns,
   addPlot,
+  addStudio,
   addBench,
 ];
 

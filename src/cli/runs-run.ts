@@ -1,9 +1,10 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { table } from "../plot/table.ts";
-import { type RunSummary, readRun } from "../train/read-run.ts";
+import { byAge, type TimedRun, withTimes } from "../serve/run-times.ts";
+import { readRun } from "../train/read-run.ts";
 import { duration, grouped, printable, short } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { print } from "./output.ts";
@@ -14,7 +15,7 @@ export async function listRuns(folder: string, { json }: RunsFlags): Promise<voi
   new Interrupt();
   const runs = [];
   for (const path of await runFolders(folder)) runs.push(await withTimes(await readRun(path)));
-  runs.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0));
+  runs.sort(byAge);
   if (json) return print(`${JSON.stringify(runs)}\n`);
   await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
 }
@@ -30,17 +31,6 @@ async function runFolders(folder: string): Promise<string[]> {
   const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
   if (names.length > 0) return names.map((name) => join(folder, name));
   throw new InputError(`${folder} holds no runs yet. A run is kept with -o: llm-ts train --model baby -o runs/`);
-}
-
-type TimedRun = RunSummary & { readonly created: string };
-
-/** Where a run does not tell when it began and how long it took, the times of its files do. */
-async function withTimes(run: RunSummary): Promise<TimedRun> {
-  const folder = await stat(run.folder);
-  const created = run.created ?? folder.mtime.toISOString();
-  const metrics = await stat(join(run.folder, "metrics.jsonl")).catch(() => undefined);
-  const ms = run.ms ?? (metrics && run.created ? metrics.mtimeMs - Date.parse(run.created) : undefined);
-  return { ...run, created, ms };
 }
 
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */

@@ -1,0 +1,76 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+
+/** Why a request is not answered. */
+export interface Refusal {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Whether only programs on this machine reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
+}
+
+/**
+ * Who may ask. Another site's page can send requests to a server on this machine, and reads the answers once its own
+ * name leads here (DNS rebinding): so the name by which we were asked must be ours, and what pages ask of the API must
+ * come from our own. From other machines one needs the token.
+ */
+export class Guard {
+  readonly #host: string;
+  readonly #token: string | undefined;
+
+  constructor(host: string, token?: string) {
+    this.#host = host.toLowerCase();
+    this.#token = token;
+  }
+
+  refusal({ headers, method, socket, url = "" }: IncomingMessage): Refusal | undefined {
+    const { host = "", origin, "sec-fetch-site": site } = headers;
+    const port = socket.localPort ?? 0;
+    if (!this.#isOwn(host, port))
+      return {
+        status: 403,
+        text: `The studio is not asked for as ${host || "nothing"}. Open http://127.0.0.1:${port}/`,
+      };
+    if (method !== "GET" && method !== "HEAD")
+      return { status: 405, text: "The studio changes nothing: it answers GET and HEAD alone." };
+    if (!url.startsWith("/")) return { status: 400, text: "Expected a path." };
+    const isOther =
+      (origin !== undefined && origin !== `http://${host}`) || !["same-origin", "none"].includes(`${site ?? "none"}`);
+    if (url.startsWith("/api/") && isOther) return { status: 403, text: "Only the studio's own page may ask this." };
+    return undefined;
+  }
+
+  /** Whether somebody who needs the token has it: in the cookie that its page got. */
+  admits({ headers: { cookie = "" }, socket }: IncomingMessage): boolean {
+    if (this.#token === undefined) return true;
+    const values = cookie.split(/; */).map((pair) => pair.split("=", 2));
+    return values.some(([name, value]) => name === cookieName(socket.localPort) && this.isToken(value));
+  }
+
+  /** Compares in a time that does not tell how much of it is right. */
+  isToken(text: string | null | undefined): boolean {
+    return this.#token !== undefined && typeof text === "string" && timingSafeEqual(sha256(text), sha256(this.#token));
+  }
+
+  #isOwn(header: string, port: number): boolean {
+    const [, name = "", given = "80"] = /^(\[[0-9a-f:.]+\]|[^:]+)(?::(\d+))?$/i.exec(header) ?? [];
+    const host = name.toLowerCase().replace(/^\[|\]$/g, "");
+    if (Number(given) !== port) return false;
+    if (["127.0.0.1", "localhost", "::1", this.#host].includes(host)) return true;
+    // Whoever listens on all addresses is asked by any of them. A number is no name that could lead elsewhere.
+    return isIP(host) !== 0 && ["0.0.0.0", "::"].includes(this.#host);
+  }
+}
+
+/** Cookies are a host's, whatever the port: each studio needs a name of its own. */
+export function cookieName(port: number | undefined): string {
+  return `llm-ts-studio-${port}`;
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,155 @@
+import { createReadStream, type Dirent } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { platform } from "#platform";
+import { LlmError } from "../errors.ts";
+import { errorCode, explained } from "../platform/node-errors.ts";
+import { LineCutter } from "../train/metrics.ts";
+import type { LogPiece } from "../train/read-columns.ts";
+import { type RunSummary, RunTally, readRun } from "../train/read-run.ts";
+import { lockName } from "../train/run-folder.ts";
+import { withTimes } from "./run-times.ts";
+
+/** What a run's log did: it grew by a piece, or it is another one now, or grew by much, and must be read anew. */
+export type LogEvent =
+  | ({ readonly event: "lines"; readonly name: string } & LogPiece)
+  | { readonly event: "reset"; readonly name: string };
+
+/** The files of a run folder that are read here. */
+const configFile = "config.json";
+const logFiles = ["metrics.jsonl", "main.log"];
+const ownFiles = [configFile, ...logFiles, lockName];
+
+/** More bytes than these are not told as lines: who wants them reads the log anew. */
+const largestPiece = 1 << 18;
+
+/** The log as far as it was read. */
+interface Followed {
+  readonly path: string;
+  readonly ino: number;
+  readonly tally: RunTally;
+  end: number;
+}
+
+/** A run folder that is looked at again and again: each look reads only what is new. */
+export class LiveRun {
+  readonly name: string;
+  readonly path: string;
+  /** The real path of the folder that is served. */
+  readonly #root: string;
+  readonly #tell: (event: LogEvent) => void;
+  #seen: string | undefined;
+  #followed: Followed | undefined;
+  #summary: RunSummary;
+
+  constructor(name: string, path: string, root: string, tell: (event: LogEvent) => void) {
+    this.name = name;
+    this.path = path;
+    this.#root = root;
+    this.#tell = tell;
+    this.#summary = { folder: name, status: "unreadable" };
+  }
+
+  get summary(): RunSummary {
+    return this.#summary;
+  }
+
+  /** Looks at the folder; false when it holds no run, or is gone. Never throws for what is in it. */
+  async look(): Promise<boolean> {
+    try {
+      const entries = await entriesOf(this.path);
+      const own = entries.filter(({ name }) => ownFiles.includes(name));
+      if (!own.some(({ name }) => name !== lockName)) return false;
+      const problem = await this.#problemOf(own);
+      const seen = problem ?? (await this.#stateOf(entries));
+      if (seen === this.#seen) return true;
+      this.#summary = problem ? this.#unreadable(problem) : await this.#read();
+      this.#seen = seen;
+    } catch (error) {
+      if (!(error instanceof LlmError) && errorCode(error) === undefined) throw error;
+      this.#summary = this.#unreadable(error instanceof Error ? error.message : String(error));
+      this.#seen = undefined;
+    }
+    return true;
+  }
+
+  /** Whether a file that would be read is something else than a file in the served folder. */
+  async #problemOf(own: readonly Dirent[]): Promise<string | undefined> {
+    for (const entry of own) {
+      if (entry.isFile() || entry.isDirectory()) continue;
+      const path = join(this.path, entry.name);
+      if (!entry.isSymbolicLink()) return `${path} is a device or pipe, where a file is expected.`;
+      const target = await realpath(path).catch(() => undefined);
+      if (!target?.startsWith(this.#root + sep))
+        return `${path} is a link that leads out of ${this.#root}: it is not followed.`;
+      if (!(await stat(target)).isFile()) return `${path} is a link to something else than a file.`;
+    }
+    return undefined;
+  }
+
+  /** What changes whenever the summary may: the names, the times and sizes of what is read, and who has the lock. */
+  async #stateOf(entries: readonly Dirent[]): Promise<string> {
+    const parts = entries.map(({ name }) => name).sort();
+    for (const name of [configFile, ...logFiles]) {
+      if (!parts.includes(name)) continue;
+      const { ino, size, mtimeMs } = await stat(join(this.path, name));
+      parts.push(`${ino}:${size}:${mtimeMs}`);
+    }
+    const owner = parts.includes(lockName) ? await platform.lockOwner(join(this.path, lockName)) : undefined;
+    return [...parts, owner?.started].join("/");
+  }
+
+  async #read(): Promise<RunSummary> {
+    let followed = false;
+    const summary = await readRun(this.path, async (path) => {
+      followed = true;
+      return this.#follow(path);
+    });
+    if (!followed) this.#forget();
+    return { ...(await withTimes(summary)), folder: this.name };
+  }
+
+  #unreadable(reason: string): RunSummary {
+    this.#forget();
+    return { folder: this.name, status: "unreadable", reason };
+  }
+
+  /** Reads what is new in the log, and tells it. */
+  async #follow(path: string): Promise<RunTally> {
+    const { ino, size } = await explained(path, () => stat(path));
+    const known = this.#followed;
+    if (known && (known.path !== path || known.ino !== ino || size < known.end)) this.#forget();
+    this.#followed ??= { path, ino, tally: new RunTally(path), end: 0 };
+    const followed = this.#followed;
+    const from = followed.end;
+    if (size === from) return followed.tally;
+    const isPiece = size - from <= largestPiece;
+    const cutter = new LineCutter(path);
+    const lines: string[] = [];
+    for await (const chunk of createReadStream(path, { start: from, end: size - 1 })) {
+      const whole = cutter.push(chunk);
+      followed.tally.add(whole);
+      followed.end = from + cutter.end;
+      if (isPiece) lines.push(...whole);
+    }
+    if (!isPiece) this.#tell({ event: "reset", name: this.name });
+    else if (followed.end > from) this.#tell({ event: "lines", name: this.name, from, to: followed.end, lines });
+    return followed.tally;
+  }
+
+  #forget(): void {
+    if (this.#followed) this.#tell({ event: "reset", name: this.name });
+    this.#followed = undefined;
+  }
+}
+
+/** The content of a folder; none where it is gone. */
+export async function entriesOf(path: string): Promise<Dirent[]> {
+  try {
+    return await explained(path, () => readdir(path, { withFileTypes: true }));
+  } catch (error) {
+    const code = error instanceof Error ? errorCode(error.cause) : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return [];
+    throw error;
+  }
+}

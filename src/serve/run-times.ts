@@ -1,0 +1,20 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { RunSummary } from "../train/read-run.ts";
+
+export type TimedRun = RunSummary & { readonly created: string };
+
+/** Where a run does not tell when it began and how long it took, the times of its files do. */
+export async function withTimes(run: RunSummary): Promise<TimedRun> {
+  const folder = await stat(run.folder);
+  const created = run.created ?? folder.mtime.toISOString();
+  const metrics = await stat(join(run.folder, "metrics.jsonl")).catch(() => undefined);
+  const ms = run.ms ?? (metrics && run.created ? metrics.mtimeMs - Date.parse(run.created) : undefined);
+  return { ...run, created, ms };
+}
+
+/** For sorting: the newest first. */
+export function byAge(a: RunSummary, b: RunSummary): number {
+  const [first = "", second = ""] = [a.created, b.created];
+  return first < second ? 1 : first > second ? -1 : 0;
+}
