@@ -26,8 +26,8 @@ export class PullProgress {
     else this.#show(this.#before + count, `${this.#speed(this.#before + count)}, ${file.path}`);
   };
 
-  readonly onWait: NonNullable<SnapshotEvents["onWait"]> = (file, { pid, host }) =>
-    this.remark(`process ${pid} on ${host} is downloading ${file.path} already: waiting for it`);
+  readonly onWait: NonNullable<SnapshotEvents["onWait"]> = (file, { who }) =>
+    this.remark(`${who} is downloading ${file.path} already: waiting for it`);
 
   /** Says something above the line. */
   readonly remark = (text: string): void => {

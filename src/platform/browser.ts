@@ -1,6 +1,12 @@
-import { InputError } from "../errors.ts";
-import { createSink } from "./browser-sink.ts";
-import { openSource, openStream } from "./browser-sources.ts";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { createDownload } from "./browser-download.ts";
+import { createSink } from "./browser-file-sink.ts";
+import * as files from "./browser-files.ts";
+import { lockFile, lockOwner } from "./browser-lock.ts";
+import { recall, remember } from "./browser-notes.ts";
+import { isStored } from "./browser-storage.ts";
+import { openSource, openStream } from "./browser-urls.ts";
 import type { KernelBuild, KernelWorker, Platform } from "./platform.ts";
 
 /** Where each build lies. Spelled out one by one, since bundlers only find files that are named like this. */
@@ -14,21 +20,6 @@ const kernelUrls: Record<KernelBuild, URL> = {
 async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
   const source = await openSource(kernelUrls[build]);
   return new Uint8Array(await source.read(0, source.size));
-}
-
-/** localStorage can be full, or forbidden by the user. */
-async function remember(name: string, text: string): Promise<void> {
-  try {
-    localStorage.setItem(`llm-ts ${name}`, text);
-  } catch {}
-}
-
-async function recall(name: string): Promise<string | undefined> {
-  try {
-    return localStorage.getItem(`llm-ts ${name}`) ?? undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function startKernelWorker(): KernelWorker {
@@ -49,31 +40,34 @@ function startKernelWorker(): KernelWorker {
   };
 }
 
-function noFolders(path: string): never {
-  throw new InputError(`${path} cannot be made: a page in a browser can only save single, whole files. Save those.`);
+/** Without a wildcard, a pattern is a URL. */
+async function listFiles(pattern: string): Promise<string[]> {
+  return isStored(pattern) || /[*?]/.test(pattern) ? files.listFiles(pattern) : [pattern];
 }
 
 /** The browser's answer to the platform contract. */
 export const platform: Platform = {
-  openSource,
-  openStream,
-  createSink,
-  makeFolder: async (path) => noFolders(path),
-  makeNewFolder: async (path) => noFolders(path),
-  listFolder: async (path) => noFolders(path),
-  appendText: async (path) => noFolders(path),
-  renameFile: async (path) => noFolders(path),
-  removeFile: async (path) => noFolders(path),
-  lockFile: async (path) => noFolders(path),
-  lockOwner: async (path) => noFolders(path),
+  openSource: (input) => (isStored(input) ? files.openSource(input) : openSource(input)),
+  openStream: (path) => (isStored(path) ? files.openStream(path) : openStream(path)),
+  createSink: (path) => (isStored(path) ? createSink(path) : createDownload(path)),
   // Nothing can be looked for beside a URL.
-  pathKind: async () => undefined,
-  async listFiles(pattern) {
-    if (!/[*?]/.test(pattern)) return [pattern];
-    throw new InputError(`${pattern}: a page in a browser cannot list files. Name each file by its URL.`);
-  },
+  pathKind: async (path) => (isStored(path) ? files.pathKind(path) : undefined),
+  listFiles,
+  makeFolder: files.makeFolder,
+  makeNewFolder: files.makeNewFolder,
+  listFolder: files.listFolder,
+  appendText: files.appendText,
+  renameFile: files.renameFile,
+  removeFile: files.removeFile,
+  removeFolder: files.removeFolder,
+  lockFile,
+  lockOwner,
   sha256() {
-    throw new InputError("SHA-256 of a stream is not to be had in a browser. Hash the file with crypto.subtle.");
+    const hash = sha256.create();
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => bytesToHex(hash.digest()),
+    };
   },
   loadKernels,
   startKernelWorker,

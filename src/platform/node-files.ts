@@ -4,6 +4,8 @@ import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
+import { openInMemory } from "./blob-source.ts";
+import { matchGlob } from "./glob.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
 import { readExactly, replace } from "./node-sink.ts";
 import type { ByteSource, ByteStream, Sha256 } from "./platform.ts";
@@ -12,8 +14,7 @@ export { createSink } from "./node-sink.ts";
 
 /** Opens a file, a Blob or bytes in memory for random access. */
 export async function openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource> {
-  if (input instanceof Uint8Array) return openBlob(new Blob([new Uint8Array(input)]), "bytes in memory");
-  if (input instanceof Blob) return openBlob(input, "name" in input ? String(input.name) : "a Blob");
+  if (input instanceof Uint8Array || input instanceof Blob) return openInMemory(input);
   const path = pathOf(input);
   const handle = await explained(path, () => open(path, "r"));
   try {
@@ -36,19 +37,6 @@ function pathOf(input: string | URL): string {
   if (typeof input !== "string" && input.protocol !== "file:")
     throw new InputError(`${input.href} is not on this machine. Download it, and give the path of the file.`);
   return typeof input === "string" ? input : fileURLToPath(input);
-}
-
-function openBlob(blob: Blob, name: string): ByteSource {
-  return {
-    name,
-    size: blob.size,
-    async read(offset, length) {
-      if (offset + length > blob.size)
-        throw new InputError(`${name} ends at byte ${blob.size}, expected ${length} bytes from ${offset} on.`);
-      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-    },
-    close: async () => {},
-  };
 }
 
 const streamChunk = 1 << 16;
@@ -97,41 +85,13 @@ export async function pathKind(path: string): Promise<"file" | "folder" | undefi
   }
 }
 
-/** The files that a glob matches. Hidden files and folders only where the pattern itself starts with a dot. */
 export async function listFiles(pattern: string): Promise<string[]> {
   // A file may be called "what?.txt": what exists under the very name is meant.
   if ((await pathKind(pattern)) === "file") return [pattern];
-  const segments = (process.platform === "win32" ? pattern.replaceAll("\\", "/") : pattern).split("/");
-  const found: string[] = [];
-  await expand("", segments, found);
-  return [...new Set(found)].sort();
-}
-
-/** Adds to `found` the files beneath `prefix` ("" or ending in "/") that match the remaining path segments. */
-async function expand(prefix: string, [segment = "", ...rest]: readonly string[], found: string[]): Promise<void> {
-  if (!/[*?]/.test(segment)) {
-    if (rest.length > 0) await expand(`${prefix}${segment}/`, rest, found);
-    else if ((await pathKind(prefix + segment)) === "file") found.push(prefix + segment);
-    return;
-  }
-  if (segment === "**") await expand(prefix, rest.length > 0 ? rest : ["*"], found);
-  const matches = segment === "**" ? /^[^.]/ : wildcard(segment);
-  for (const entry of await entriesOf(prefix)) {
-    if (!matches.test(entry.name)) continue;
-    const path = prefix + entry.name;
-    if (segment === "**") {
-      // Linked folders are left out: they may lead in circles.
-      if (entry.isDirectory()) await expand(`${path}/`, [segment, ...rest], found);
-    } else if (rest.length > 0) {
-      if ((await pathKind(path)) === "folder") await expand(`${path}/`, rest, found);
-    } else if ((await pathKind(path)) === "file") found.push(path);
-  }
-}
-
-function wildcard(segment: string): RegExp {
-  const escaped = segment.replace(/[.+^${}()|[\]\\]/g, "\\$&");
-  const hidden = segment.startsWith(".") ? "" : "(?!\\.)";
-  return new RegExp(`^${hidden}${escaped.replaceAll("*", ".*").replaceAll("?", ".")}$`, "su");
+  const forward = process.platform === "win32" ? pattern.replaceAll("\\", "/") : pattern;
+  const entries = async (folder: string) =>
+    (await entriesOf(folder)).map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }));
+  return matchGlob({ pathKind, entriesOf: entries }, forward);
 }
 
 async function entriesOf(folder: string): Promise<Dirent[]> {
@@ -193,6 +153,11 @@ export async function renameFile(from: string, to: string): Promise<void> {
 
 export async function removeFile(path: string): Promise<void> {
   await explained(path, () => rm(path, { force: true }));
+}
+
+export async function removeFolder(path: string): Promise<void> {
+  if ((await pathKind(path)) === "file") throw new InputError(`${path} is a file, where a folder is expected.`);
+  await explained(path, () => rm(path, { recursive: true, force: true }));
 }
 
 export function sha256(): Sha256 {

@@ -11,7 +11,10 @@ import { errorCode, explain, explained } from "./node-errors.ts";
 import type { FileLock, LockOwner } from "./platform.ts";
 
 /** What a lock file holds. `process` tells two processes of the same id apart, where the system lets us. */
-interface LockContent extends LockOwner {
+interface LockContent {
+  readonly pid: number;
+  readonly host: string;
+  readonly started: string;
   readonly process?: string;
 }
 
@@ -41,7 +44,7 @@ export async function lockFile(path: string): Promise<FileLock> {
     if (found === undefined) continue;
     const owner = parseOwner(found);
     if (owner && holds(owner) !== false) throw lockedBy(path, owner);
-    if (await putAside(path, found)) takenFrom = owner;
+    if (await putAside(path, found)) takenFrom = owner && ownerOf(owner);
   }
   throw new InputError(`${path} is being taken by another process. Try again.`);
 }
@@ -49,7 +52,7 @@ export async function lockFile(path: string): Promise<FileLock> {
 /** Who holds a lock; undefined when nobody does. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   const owner = parseOwner((await readText(path)) ?? "");
-  return owner && holds(owner) !== false ? owner : undefined;
+  return owner && holds(owner) !== false ? ownerOf(owner) : undefined;
 }
 
 /** The file appears with its content or not at all: a link to a finished file, which fails where there is one. */
@@ -138,10 +141,15 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-function lockedBy(path: string, { pid, host, started }: LockOwner): InputError {
-  const here = host === hostname();
-  const advice = here
-    ? "Wait for that process, or stop it."
-    : `From here nobody can tell whether it still runs: if it does not, remove ${path}.`;
-  return new InputError(`${path} is held by process ${pid} on ${host}, since ${started}. ${advice}`);
+function ownerOf({ pid, host, started }: LockContent): LockOwner {
+  return { who: `process ${pid} on ${host}`, started };
+}
+
+function lockedBy(path: string, content: LockContent): InputError {
+  const { who, started } = ownerOf(content);
+  const advice =
+    content.host === hostname()
+      ? "Wait for that process, or stop it."
+      : `From here nobody can tell whether it still runs: if it does not, remove ${path}.`;
+  return new InputError(`${path} is held by ${who}, since ${started}. ${advice}`);
 }

@@ -10,6 +10,7 @@ import {
   openStream,
   pathKind,
   removeFile,
+  removeFolder,
   renameFile,
   sha256,
 } from "./node-files.ts";
@@ -30,6 +31,7 @@ export const platform: Platform = {
   appendText,
   renameFile,
   removeFile,
+  removeFolder,
   lockFile,
   lockOwner,
   sha256,

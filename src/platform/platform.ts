@@ -53,15 +53,15 @@ export interface Sha256 {
   digest(): string;
 }
 
-/** The process that holds a lock. */
+/** Who holds a lock. */
 export interface LockOwner {
-  readonly pid: number;
-  readonly host: string;
+  /** For people: "process 812 on mars", "a tab of this browser". */
+  readonly who: string;
   /** When it took the lock: ISO 8601. For people; nothing is decided by it. */
   readonly started: string;
 }
 
-/** A lock that this process holds; it is free when the process ends, however it ends. */
+/** A lock that this process (in a browser: this tab or worker) holds; it is free when that ends, however it ends. */
 export interface FileLock {
   /** Who had the lock and is gone without having released it. */
   readonly takenFrom?: LockOwner;
@@ -82,8 +82,16 @@ export interface KernelWorker {
   terminate(): Promise<void>;
 }
 
+/**
+ * Paths are Node's own. In a browser, those that begin with opfs:/ lead to the files that the browser keeps for the
+ * page's site; for all else there, openSource and openStream take URLs, createSink offers a download, and the rest is an
+ * InputError.
+ */
 export interface Platform {
-  /** Opens a file (Node: a path; browser: a URL, File or Blob). InputError when missing, a folder, or not readable. */
+  /**
+   * Opens a file, URL (browser only), File or Blob. InputError when missing, a folder, or not readable. A file that
+   * others may add to while it is read, such as the log of a run, is for `openStream`.
+   */
   openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource>;
   /** InputError when the folder is missing or not writable. */
   createSink(path: string): Promise<ByteSink>;
@@ -108,6 +116,8 @@ export interface Platform {
   renameFile(from: string, to: string): Promise<void>;
   /** Removes a file; one that is not there is no error. */
   removeFile(path: string): Promise<void>;
+  /** Removes a folder with all that is in it; one that is not there is no error. */
+  removeFolder(path: string): Promise<void>;
   /** Takes a lock, from a process that is gone as well; InputError, naming the owner, when somebody holds it. */
   lockFile(path: string): Promise<FileLock>;
   /** Who holds a lock; undefined when nobody does. */

@@ -116,3 +116,16 @@ test("events as llm.c logs them, and as JSON", () => {
     '{"event":"step","step":7,"loss":4.25,"lr":0.0003,"norm":1.005,"ms":10,"tokensPerSecond":100}\n',
   );
 });
+
+test("a run is removed, unless it still runs; another folder is not", async () => {
+  const path = join(folder, "removed");
+  const run = await RunFolder.create(path, model, "small");
+  await expect(RunFolder.remove(path)).rejects.toThrow(/removed\/run\.lock is held by process/);
+  await run.close();
+  await RunFolder.remove(path);
+  await expect(readdir(path)).rejects.toThrow(/ENOENT/);
+  await mkdir(path);
+  await writeFile(join(path, "letter.txt"), "dear");
+  await expect(RunFolder.remove(path)).rejects.toThrow(InputError);
+  expect(await readdir(path)).toEqual(["letter.txt"]);
+});

@@ -89,6 +89,17 @@ export class RunFolder {
     return (await runFileIn(path)) !== undefined;
   }
 
+  /** Removes a run with all that it left. InputError when it still runs, or the folder holds no run. */
+  static async remove(path: string): Promise<void> {
+    if (!(await RunFolder.holdsRun(path))) throw new InputError(`${path} holds no run. Name the folder of one.`);
+    const lock = await platform.lockFile(inFolder(path, lockName));
+    try {
+      await platform.removeFolder(path);
+    } finally {
+      await lock.release();
+    }
+  }
+
   /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
   static async check(path: string): Promise<void> {
     if (isParent(path)) await platform.makeFolder(path);
@@ -216,7 +227,7 @@ async function makeNamed(path: string): Promise<string> {
   const name = await runFileIn(path);
   if (name === undefined) return path;
   const owner = await platform.lockOwner(inFolder(path, lockName));
-  const whose = owner ? `, which process ${owner.pid} on ${owner.host} has since ${owner.started}` : "";
+  const whose = owner ? `, which ${owner.who} has since ${owner.started}` : "";
   throw new InputError(
     `${path} already holds a run (${name} is there)${whose}. ${owner ? "Choose" : "Continue it with --resume (-y), choose"} ` +
       "another folder, or end the path in a slash to get a new numbered folder inside it.",

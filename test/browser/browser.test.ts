@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { bundlePage } from "./bundle.ts";
-import { callInNode, launch, pageSource, type Run, root } from "./page.ts";
+import { callInNode, launch, pageSource, type Run, root, watch } from "./page.ts";
 import { type ServerOptions, startServer, type TestServer } from "./server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-browser-"));
@@ -29,10 +29,7 @@ async function openPage(isolated: boolean, options: Partial<ServerOptions> = {})
   const server = await startServer({ root, isolated, pages: { "/": pageSource() }, ...options });
   servers.push(server);
   const page = await browser.newPage();
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-  });
-  page.on("pageerror", (error) => problems.push(String(error)));
+  watch(page, problems);
   await page.goto(server.url);
   return page;
 }

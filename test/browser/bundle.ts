@@ -1,6 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "vite";
+import { build, type InlineConfig } from "vite";
 import { root } from "./page.ts";
 
 /** Bundles a page that uses llm-ts as an installed package, the way a reader's own project would. Returns its folder. */
@@ -8,15 +8,42 @@ export async function bundlePage(folder: string): Promise<string> {
   mkdirSync(join(folder, "node_modules"), { recursive: true });
   // A junction on Windows, where links to folders need no rights then.
   symlinkSync(root, join(folder, "node_modules", "llm-ts"), "junction");
+  const program = JSON.stringify(join(root, "test/browser/program.js"));
+  const main = `import * as program from ${program};\nglobalThis.program = program;\n`;
+  return bundle(folder, main, { alias: { "llm-ts": join(folder, "node_modules", "llm-ts") } });
+}
+
+/**
+ * Bundles a page whose dedicated worker is test/browser/worker.js, with llm-ts from its sources, as the studio is
+ * bundled. tab.ts drives it.
+ */
+export async function bundleWorkerPage(folder: string): Promise<string> {
+  mkdirSync(folder, { recursive: true });
+  const worker = JSON.stringify(join(root, "test/browser/worker.js"));
+  writeFileSync(join(folder, "worker.js"), `import ${worker};\n`);
+  const [page, evaluate] = ["worker-page.js", "evaluate.js"].map((name) =>
+    JSON.stringify(join(root, "test/browser", name)),
+  );
+  const main = `import { start } from ${page};
+import { evaluate } from ${evaluate};
+globalThis.evaluateHere = evaluate;
+globalThis.startWorker = () => start(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
+`;
+  const alias = { "llm-ts": join(root, "src/index.ts"), "#platform": join(root, "src/platform/browser.ts") };
+  return bundle(folder, main, { alias });
+}
+
+async function bundle(folder: string, main: string, resolve: InlineConfig["resolve"]): Promise<string> {
   const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="./main.js"></script>';
   writeFileSync(join(folder, "index.html"), html);
-  const program = JSON.stringify(join(root, "test/browser/program.js"));
-  writeFileSync(join(folder, "main.js"), `import * as program from ${program};\nglobalThis.program = program;\n`);
+  writeFileSync(join(folder, "main.js"), main);
   await build({
     root: folder,
+    base: "./",
     logLevel: "error",
     configFile: false,
-    resolve: { alias: { "llm-ts": join(folder, "node_modules", "llm-ts") } },
+    resolve,
+    worker: { format: "es" },
     build: { target: "esnext" },
   });
   return join(folder, "dist");

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { relative, sep } from "node:path";
+import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from "playwright-core";
 import { reachableInBrowser } from "../imports.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -10,12 +10,21 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const chromiumPath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
 
 export function launch(): Promise<Browser> {
+  return chromium.launch(launchOptions());
+}
+
+/** A browser with a disk: what a test's own `newPage` opens is like a private window, which keeps all in memory. */
+export function launchWithDisk(folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, launchOptions());
+}
+
+function launchOptions(): LaunchOptions {
   if (!existsSync(chromiumPath))
     throw new Error(`There is no Chromium at ${chromiumPath}. Install it, or set CHROMIUM_PATH to where one is.`);
   // Without a sandbox, since a container's root has none; the rest keeps Chromium from calling home.
   const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
   const args = ["--no-sandbox", ...quiet, "--disable-component-update", "--disable-sync"];
-  return chromium.launch({ executablePath: chromiumPath, args });
+  return { executablePath: chromiumPath, args };
 }
 
 /** What a page that has no bundler needs to find the packages that the program imports. */
@@ -24,7 +33,8 @@ function importMap(): string {
   for (const specifier of [...reachableInBrowser(root, "src/index.ts").values()].flat()) {
     if (/^[.#]/.test(specifier)) continue;
     const path = fileURLToPath(import.meta.resolve(specifier));
-    imports[specifier] = `/${relative(root, path).replaceAll(sep, "/")}`;
+    // Not from the root: node_modules may be a link to somewhere else.
+    imports[specifier] = path.replaceAll(sep, "/").replace(/^.*?(?=\/node_modules\/)/, "");
   }
   return JSON.stringify({ imports });
 }
@@ -43,10 +53,18 @@ export interface Run {
   readonly description: string;
 }
 
-/** Calls a function of program.js in Node, which finds "llm-ts" as this very package. */
-export function callInNode<T>(call: string): T {
-  const code = `import * as program from "./test/browser/program.js";
+/** Calls a function of program.js, or of another such file, in Node, which finds "llm-ts" as this very package. */
+export function callInNode<T>(call: string, file = "program.js"): T {
+  const code = `import * as program from "./test/browser/${file}";
     console.log(JSON.stringify((await program.${call}) ?? null));`;
   const output = execFileSync(process.execPath, ["--input-type=module", "-e", code], { cwd: root, encoding: "utf8" });
   return JSON.parse(output);
+}
+
+/** Adds to `problems` what a page says that it should not. */
+export function watch(page: Page, problems: string[]): void {
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
 }

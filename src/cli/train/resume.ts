@@ -39,8 +39,7 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Contin
   const folder = await RunFolder.open(path);
   try {
     const { takenFrom } = folder;
-    if (takenFrom)
-      remark(`process ${takenFrom.pid} on ${takenFrom.host}, which had ${path} since ${takenFrom.started}, is gone`);
+    if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
     const checkpoint = await findCheckpoint(folder, flags.force ?? false, remark);
     const settled = await settle(folder, checkpoint, flags, remark);
     remark(

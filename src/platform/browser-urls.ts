@@ -1,23 +1,11 @@
 import { InputError } from "../errors.ts";
+import { checkRange, openBlob, openInMemory } from "./blob-source.ts";
 import type { ByteSource, ByteStream } from "./platform.ts";
 
 /** Opens a URL, a Blob or bytes in memory for random access. */
 export async function openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource> {
-  if (input instanceof Uint8Array) return openBlob(new Blob([new Uint8Array(input)]), "bytes in memory");
-  if (input instanceof Blob) return openBlob(input, "name" in input ? String(input.name) : "a Blob");
+  if (input instanceof Uint8Array || input instanceof Blob) return openInMemory(input);
   return openUrl(String(input));
-}
-
-function openBlob(blob: Blob, name: string): ByteSource {
-  return {
-    name,
-    size: blob.size,
-    async read(offset, length) {
-      checkRange(name, blob.size, offset, length);
-      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-    },
-    close: async () => {},
-  };
 }
 
 /**
@@ -47,11 +35,6 @@ async function openUrl(url: string): Promise<ByteSource> {
     },
     close: async () => {},
   };
-}
-
-function checkRange(name: string, size: number, offset: number, length: number): void {
-  if (offset + length > size)
-    throw new InputError(`${name} ends at byte ${size}, expected ${length} bytes from ${offset} on.`);
 }
 
 async function request(url: string, range?: string): Promise<Response> {

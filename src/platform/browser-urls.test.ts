@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer } from "../../test/browser/server.ts";
 import { InputError } from "../errors.ts";
-import { openSource, openStream } from "./browser-sources.ts";
+import { openSource, openStream } from "./browser-urls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-browser-"));
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -1,20 +1,18 @@
-import { InputError } from "../errors.ts";
 import type { ByteSink } from "./platform.ts";
 
-/** A page has no files to write: what is saved there is collected in memory and then downloaded under its name. */
-export async function createSink(path: string): Promise<ByteSink> {
-  if (typeof document === "undefined")
-    throw new InputError(`${path} cannot be written: a worker cannot offer downloads. Save from the page itself.`);
-  return new DownloadSink(path);
-}
+/** The parts of a file, one after the other. */
+export type FileParts = readonly Uint8Array<ArrayBuffer>[];
 
-class DownloadSink implements ByteSink {
+/** Collects what is written in memory, and gives it all to `finish`. */
+export class MemorySink implements ByteSink {
   readonly name: string;
   size = 0;
+  readonly #finish: (parts: FileParts) => void | Promise<void>;
   #chunks: Uint8Array<ArrayBuffer>[] = [];
 
-  constructor(name: string) {
+  constructor(name: string, finish: (parts: FileParts) => void | Promise<void>) {
     this.name = name;
+    this.#finish = finish;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -44,14 +42,9 @@ class DownloadSink implements ByteSink {
   }
 
   async commit(): Promise<void> {
-    const url = URL.createObjectURL(new Blob(this.#chunks));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = this.name.replace(/^.*[/\\]/s, "");
-    link.click();
+    const parts = this.#chunks;
     this.#chunks = [];
-    // The browser takes its time to begin; without this the tab would keep the bytes for ever.
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    await this.#finish(parts);
   }
 
   async abort(): Promise<void> {

@@ -1,0 +1,23 @@
+import { InputError } from "../errors.ts";
+import { MemorySink } from "./memory-sink.ts";
+import type { ByteSink } from "./platform.ts";
+
+/** What a page saves under an ordinary name is collected in memory, and then downloaded under that name. */
+export async function createDownload(path: string): Promise<ByteSink> {
+  if (typeof document === "undefined")
+    throw new InputError(
+      `${path} cannot be written: a worker cannot offer downloads. Save from the page itself, or into the browser's ` +
+        "storage, under a path that begins with opfs:/.",
+    );
+  return new MemorySink(path, (parts) => download(path, new Blob([...parts])));
+}
+
+function download(path: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = path.replace(/^.*[/\\]/s, "");
+  link.click();
+  // The browser takes its time to begin; without this the tab would keep the bytes for ever.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

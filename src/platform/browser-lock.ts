@@ -1,0 +1,82 @@
+/**
+ * Locks between the tabs and workers of one browser. The browser itself holds them (Web Locks) and frees them when a tab
+ * dies; a file beside remembers since when, and is what a tab that died leaves.
+ */
+import { InputError } from "../errors.ts";
+import { explain, isDomError } from "./browser-errors.ts";
+import { createSink } from "./browser-file-sink.ts";
+import { openSource, removeFile } from "./browser-files.ts";
+import { namesIn, placeOf } from "./browser-storage.ts";
+import type { FileLock, LockOwner } from "./platform.ts";
+
+/** A worker that is ended while it computes lives on for two seconds in Chromium. */
+const patienceMs = 2500;
+
+const who = "a tab of this browser";
+
+/** Takes the lock `path`; InputError when another tab, or this one, has it. Its folder must exist. */
+export async function lockFile(path: string): Promise<FileLock> {
+  await placeOf(path);
+  const letGo = await take(path);
+  try {
+    const takenFrom = await readOwner(path);
+    const sink = await createSink(path);
+    await sink.write(new TextEncoder().encode(`${JSON.stringify({ started: new Date().toISOString() })}\n`));
+    await sink.commit();
+    let isReleased = false;
+    const release = async () => {
+      if (isReleased) return;
+      isReleased = true;
+      await removeFile(path).finally(letGo);
+    };
+    return { takenFrom, release };
+  } catch (error) {
+    await letGo();
+    throw error;
+  }
+}
+
+/** Who holds a lock; undefined when nobody does. */
+export async function lockOwner(path: string): Promise<LockOwner | undefined> {
+  const { held = [] } = await navigator.locks.query();
+  if (!held.some(({ name }) => name === lockName(path))) return undefined;
+  // Taken this very moment, if the file is not there yet.
+  return (await readOwner(path)) ?? { who, started: new Date().toISOString() };
+}
+
+/** The same for every way to write the path. */
+const lockName = (path: string) => `llm-ts opfs:/${namesIn(path).join("/")}`;
+
+/** Holds the browser's lock until the function that this gives is called. */
+async function take(path: string): Promise<() => Promise<void>> {
+  const taken = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const signal = AbortSignal.timeout(patienceMs);
+  const done = navigator.locks.request(lockName(path), { signal }, () => {
+    taken.resolve();
+    return released.promise;
+  });
+  done.catch(taken.reject);
+  try {
+    await taken.promise;
+  } catch (error) {
+    if (!isDomError(error, "TimeoutError", "AbortError")) throw explain(path, error);
+    throw new InputError(
+      `${path} is held by ${who}, since ${(await lockOwner(path))?.started}. Go on there, or close that tab.`,
+    );
+  }
+  return async () => {
+    released.resolve();
+    await done;
+  };
+}
+
+async function readOwner(path: string): Promise<LockOwner | undefined> {
+  try {
+    const source = await openSource(path);
+    const { started } = JSON.parse(new TextDecoder().decode(await source.read(0, source.size)));
+    return typeof started === "string" ? { who, started } : undefined;
+  } catch {
+    return undefined;
+  }
+}
