@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { platform } from "#platform";
-import { InputError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { startStudio } from "../serve/server.ts";
 import { print, reportError, say } from "./output.ts";
 import type { StudioFlags } from "./studio.ts";
@@ -11,6 +11,7 @@ const portsToTry = 20;
 /** What `llm-ts studio` does. Ctrl-C is how it ends, not what cuts it off: the exit code is 0. */
 export async function runStudio(folder: string, { port, host, open }: StudioFlags): Promise<void> {
   const ended = Promise.race(["SIGINT", "SIGTERM"].map((signal) => once(process, signal)));
+  if (host === "") throw new UsageError("--host needs an address: 0.0.0.0, say, for all that this machine has.");
   const kind = await platform.pathKind(folder);
   if (kind === "file") throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
   const ports = port === undefined ? Array.from({ length: portsToTry }, (_, i) => defaultPort + i) : [port];
@@ -18,7 +19,7 @@ export async function runStudio(folder: string, { port, host, open }: StudioFlag
   await print(`${studio.url}\n`);
   say(`The studio shows the runs in ${folder}${kind ? "" : ", which is not there yet"}. Ctrl-C ends it.`);
   // Where others are let in, the address holds the token, which is not for everybody who can list processes.
-  if (open && host === undefined) await openBrowser(studio.url);
+  if (open && !new URL(studio.url).search) await openBrowser(studio.url);
   await ended;
   await studio.close();
 }

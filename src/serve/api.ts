@@ -11,7 +11,7 @@ export async function answerApi(path: string, watch: Watch, version: string, res
   response.setHeader("Cache-Control", "no-store");
   if (path === "info") return sendJson(response, { version, folder: runs.folder, platform: process.platform });
   if (path === "events") return answerEvents(watch, response);
-  await runs.look();
+  await watch.look();
   if (path === "runs") return sendJson(response, runs.summaries);
   const [, encoded = "", part] = /^runs\/([^/]+)(\/curves)?$/.exec(path) ?? [];
   const run = runs.find(decoded(encoded));

@@ -31,10 +31,7 @@ export class Guard {
     const { host = "", origin, "sec-fetch-site": site } = headers;
     const port = socket.localPort ?? 0;
     if (!this.#isOwn(host, port))
-      return {
-        status: 403,
-        text: `The studio is not asked for as ${host || "nothing"}. Open http://127.0.0.1:${port}/`,
-      };
+      return { status: 403, text: `${host || "No name"} is not the studio's. Open the address that it printed.` };
     if (method !== "GET" && method !== "HEAD")
       return { status: 405, text: "The studio changes nothing: it answers GET and HEAD alone." };
     if (!url.startsWith("/")) return { status: 400, text: "Expected a path." };

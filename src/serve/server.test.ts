@@ -1,14 +1,18 @@
 /** The whole server over a port. What a browser would not send, sockets do. */
+import { execFileSync } from "node:child_process";
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { connect, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { toJsonLine } from "../train/events.ts";
 import { decodeColumns } from "../train/read-columns.ts";
 import { type Studio, startStudio } from "./server.ts";
+import { Watch } from "./watch.ts";
 
 let root: string;
 let runs: string;
@@ -53,6 +57,8 @@ async function makeRun(name: string, metrics: string, created = "2026-01-02T03:0
 
 const get = (path: string, init?: RequestInit) => fetch(new URL(path, studio.url), { redirect: "manual", ...init });
 const json = async (path: string) => (await get(path)).json();
+/** Does not wait for the next look at the folder. */
+const look = () => get("/api/runs");
 const names = async () => (await json("/api/runs")).map(({ folder }: { folder: string }) => folder);
 
 /** The answer to a request as written, `Connection: close` added. */
@@ -198,30 +204,38 @@ describe("what lies outside", () => {
   });
 
   // On Windows only administrators may make links.
-  test.skipIf(process.platform === "win32")("links that lead out of the folder are not followed", async () => {
-    const outside = join(root, "outside");
-    await mkdir(outside);
-    await writeFile(join(outside, "config.json"), config("2026-01-02T03:04:05.000Z"));
-    await writeFile(join(outside, "metrics.jsonl"), lines(0, 1));
-    await symlink(outside, join(runs, "linked-folder"));
-    const linked = await makeRun("linked-file", "");
-    await rm(join(linked, "metrics.jsonl"));
-    await symlink(join(outside, "metrics.jsonl"), join(linked, "metrics.jsonl"));
-    const dangling = await makeRun("dangling", "");
-    await rm(join(dangling, "metrics.jsonl"));
-    await symlink(join(runs, "gone"), join(dangling, "metrics.jsonl"));
-    const inside = await makeRun("inside", "");
-    await rm(join(inside, "metrics.jsonl"));
-    await symlink(join("..", "old", "metrics.jsonl"), join(inside, "metrics.jsonl"));
+  test.skipIf(process.platform === "win32")(
+    "links that lead out of the folder are not followed, nor pipes read",
+    async () => {
+      const outside = join(root, "outside");
+      await mkdir(outside);
+      await writeFile(join(outside, "config.json"), config("2026-01-02T03:04:05.000Z"));
+      await writeFile(join(outside, "metrics.jsonl"), lines(0, 1));
+      await symlink(outside, join(runs, "linked-folder"));
+      const linked = await makeRun("linked-file", "");
+      await rm(join(linked, "metrics.jsonl"));
+      await symlink(join(outside, "metrics.jsonl"), join(linked, "metrics.jsonl"));
+      const dangling = await makeRun("dangling", "");
+      await rm(join(dangling, "metrics.jsonl"));
+      await symlink(join(runs, "gone"), join(dangling, "metrics.jsonl"));
+      const pipe = await makeRun("pipe", "");
+      await rm(join(pipe, "metrics.jsonl"));
+      execFileSync("mkfifo", [join(pipe, "metrics.jsonl")]);
+      const inside = await makeRun("inside", "");
+      await rm(join(inside, "metrics.jsonl"));
+      await symlink(join("..", "old", "metrics.jsonl"), join(inside, "metrics.jsonl"));
 
-    expect(await names()).not.toContain("linked-folder");
-    for (const name of ["linked-file", "dangling"]) {
-      const summary = { status: "unreadable", reason: expect.stringContaining("a link that leads out of") };
-      expect(await json(`/api/runs/${name}`)).toMatchObject({ summary });
-      expect((await get(`/api/runs/${name}/curves`)).status).toBe(409);
-    }
-    expect(await json("/api/runs/inside")).toMatchObject({ summary: { status: "cut off", step: 2 } });
-  });
+      expect(await names()).not.toContain("linked-folder");
+      for (const name of ["linked-file", "dangling"]) {
+        const summary = { status: "unreadable", reason: expect.stringContaining("a link that leads out of") };
+        expect(await json(`/api/runs/${name}`)).toMatchObject({ summary });
+        expect((await get(`/api/runs/${name}/curves`)).status).toBe(409);
+      }
+      const summary = { status: "unreadable", reason: expect.stringContaining("a device or pipe") };
+      expect(await json("/api/runs/pipe")).toMatchObject({ summary });
+      expect(await json("/api/runs/inside")).toMatchObject({ summary: { status: "cut off", step: 2 } });
+    },
+  );
 });
 
 describe("who may ask", () => {
@@ -349,12 +363,14 @@ describe("events", () => {
     expect([first.event, first.data]).toEqual(["runs", await json("/api/runs")]);
 
     const path = await makeRun("live", lines(0, 2));
+    await look();
     await nextOf(events, ({ event, data }) => event === "runs" && JSON.stringify(data).includes('"live"'));
     const log = join(path, "metrics.jsonl");
     // A line is told once it is whole.
     const [line, end] = [lines(2, 3), lines(0, 2).length];
     await appendFile(log, line.slice(0, 20));
     await appendFile(log, line.slice(20));
+    await look();
     const isLive = ({ event, data }: { event: string; data: unknown }) => {
       return event === "lines" && typeof data === "object" && JSON.stringify(data).includes(`"from":${end}`);
     };
@@ -362,8 +378,10 @@ describe("events", () => {
     expect(data).toEqual({ name: "live", from: end, to: end + line.length, lines: [line.trimEnd()] });
 
     const lock = await platform.lockFile(join(path, "run.lock"));
+    await look();
     await nextOf(events, ({ event, data }) => event === "runs" && JSON.stringify(data).includes('"running"'));
     await lock.release();
+    await look();
     await nextOf(events, ({ event, data }) => event === "runs" && !JSON.stringify(data).includes('"running"'));
 
     const isReset = ({ event, data }: { event: string; data: unknown }) => {
@@ -371,15 +389,19 @@ describe("events", () => {
     };
     // Shorter; another file under the name; much at once.
     await writeFile(log, lines(0, 1));
+    await look();
     await nextOf(events, isReset);
     await writeFile(`${log}.tmp`, lines(0, 4));
     await rename(`${log}.tmp`, log);
+    await look();
     await nextOf(events, isReset);
     await appendFile(log, lines(4, 5000));
+    await look();
     await nextOf(events, isReset);
     expect(await json("/api/runs/live")).toMatchObject({ summary: { step: 5000 } });
 
     await rm(path, { recursive: true });
+    await look();
     await nextOf(events, ({ event, data }) => event === "runs" && !JSON.stringify(data).includes('"live"'));
     await events.return();
   });
@@ -398,6 +420,20 @@ describe("events", () => {
     await later.close();
   });
 
+  test("a page that takes nothing is dropped before much piles up", async () => {
+    const folder = join(root, "many");
+    for (let run = 0; run < 8; run++) await mkdir(join(folder, `${run}`), { recursive: true });
+    const watch = new Watch(folder);
+    // Without a socket, all that is written waits.
+    const response = new ServerResponse(new IncomingMessage(new Socket()));
+    await watch.add(response);
+    for (let run = 0; run < 8; run++) await writeFile(join(folder, `${run}`, "main.log"), `${"x".repeat(249_999)}\n`);
+    while (watch.listeners > 0) await wait(1);
+    expect(response.destroyed).toBe(true);
+    // A megabyte, and the piece by which that was passed.
+    expect(response.writableLength).toBeLessThan(1.5e6);
+  });
+
   test("pages that come and go leave nothing behind; too many at once are refused", async () => {
     const one = await startStudio({ folder: runs, ports: [0], page });
     for (let round = 0; round < 30; round++) {
@@ -405,13 +441,13 @@ describe("events", () => {
       await Promise.all(controllers.map(({ signal }) => eventsOf(one.url, signal).next()));
       expect(one.listeners).toBe(20);
       for (const controller of controllers) controller.abort();
-      while (one.listeners > 0) await new Promise((done) => setTimeout(done, 1));
+      while (one.listeners > 0) await wait(1);
     }
     const all = new AbortController();
     await Promise.all(Array.from({ length: 200 }, () => eventsOf(one.url, all.signal).next()));
     const refused = await fetch(`${one.url}api/events`);
     expect([refused.status, await refused.json()]).toEqual([503, { error: expect.stringContaining("Too many") }]);
     await one.close();
-    while (one.listeners > 0) await new Promise((done) => setTimeout(done, 1));
+    while (one.listeners > 0) await wait(1);
   });
 });

@@ -4,7 +4,10 @@ import type { LogEvent } from "./live-run.ts";
 import { RunList } from "./run-list.ts";
 
 /** Milliseconds between two looks at the folder, while somebody listens. */
-const pause = 500;
+const shortestPause = 500;
+
+/** So often longer than a look is the pause after it, at least: thousands of runs cost a tenth of one core. */
+const restPerLook = 9;
 
 /** Looks between two signs of life, by which both sides learn that a connection is dead. */
 const signOfLife = 30;
@@ -30,11 +33,19 @@ export class Watch {
     return this.#clients.size;
   }
 
+  /** Looks at the runs, and tells what has changed. */
+  async look(): Promise<void> {
+    await this.runs.look();
+    const state = this.#state();
+    if (state !== this.#told) this.#broadcast(message("runs", this.runs.summaries));
+    this.#told = state;
+  }
+
   /** Makes a response one that listens. It is told the list of runs first. False when there are too many. */
   async add(response: ServerResponse): Promise<boolean> {
-    if (this.#clients.size >= mostClients) return false;
     // What is there already is no news: a page reads it.
-    await this.runs.look();
+    await this.look();
+    if (this.#clients.size >= mostClients) return false;
     if (response.destroyed) return true;
     response.write(`retry: 1000\n\n${message("runs", this.runs.summaries)}`);
     this.#clients.add(response);
@@ -45,14 +56,18 @@ export class Watch {
 
   async #watch(): Promise<void> {
     this.#watching = true;
-    this.#told = this.#state();
+    let took = 0;
     for (let looks = 1; this.#clients.size > 0; looks++) {
       // It is the server that keeps the process alive.
-      await wait(pause, undefined, { ref: false });
-      await this.runs.look();
-      const state = this.#state();
-      if (state !== this.#told) this.#broadcast(message("runs", this.runs.summaries));
-      this.#told = state;
+      await wait(Math.max(shortestPause, restPerLook * took), undefined, { ref: false });
+      const began = performance.now();
+      try {
+        await this.look();
+      } catch {
+        // The folder cannot be read any more. Who comes again is told why.
+        for (const client of this.#clients) this.#drop(client);
+      }
+      took = performance.now() - began;
       if (looks % signOfLife === 0) this.#broadcast(":\n\n");
     }
     this.#watching = false;
@@ -69,9 +84,14 @@ export class Watch {
 
   #broadcast(text: string): void {
     for (const client of this.#clients) {
-      if (client.writableLength > mostWaiting) client.destroy();
+      if (client.writableLength > mostWaiting) this.#drop(client);
       else client.write(text);
     }
+  }
+
+  #drop(client: ServerResponse): void {
+    client.destroy();
+    this.#clients.delete(client);
   }
 }
 
