@@ -41,7 +41,7 @@ export class GPT2 {
    * InputError for a file that is no model or is damaged, MemoryError for one that is too large.
    */
   static async load(input: string | URL | Blob | Uint8Array, options: ModelOptions = {}): Promise<GPT2> {
-    const file = await openModelFile(input);
+    const file = await openModelFile(input, options.config);
     try {
       const path = typeof input === "string" ? input : undefined;
       return await GPT2.#make(file.config, path, options, (backend, { weights }) =>

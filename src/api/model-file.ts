@@ -23,9 +23,10 @@ export interface ModelFile extends TensorStream {
 
 /**
  * Opens llm.c's .bin or a safetensors file, told apart by their first bytes, or the index of a model in several
- * safetensors files. InputError when it is none of these.
+ * safetensors files. `configFile` is the config.json of safetensors that have no folder to find it in. InputError when it is
+ * none of these.
  */
-export async function openModelFile(input: string | URL | Blob | Uint8Array): Promise<ModelFile> {
+export async function openModelFile(input: string | URL | Blob | Uint8Array, configFile?: Blob): Promise<ModelFile> {
   const path = typeof input === "string" ? input : undefined;
   const shards = path?.endsWith(".safetensors.index.json") ? await openShards(path) : undefined;
   const source = shards?.source ?? (await platform.openSource(input));
@@ -33,7 +34,7 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array): Pr
   try {
     if (shards || (await isSafetensors(source))) {
       const header = shards?.header ?? (await readSafetensorsHeader(source));
-      const model = await readSafetensorsModel(source, await configBeside(header, path), header);
+      const model = await readSafetensorsModel(source, await configBeside(header, configFile ?? path), header);
       const { config, dtype } = model;
       return { config, dtype, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
     }
@@ -56,11 +57,11 @@ async function isSafetensors(source: ByteSource): Promise<boolean> {
 /** What config.json says about a downloaded model. Files that llm-ts wrote need none, and may lie beside a run's. */
 async function configBeside(
   { metadata }: SafetensorsHeader,
-  path: string | undefined,
+  beside: string | Blob | undefined,
 ): Promise<GPT2Config | undefined> {
-  if (path === undefined || metadata.n_head !== undefined) return undefined;
-  const file = inFolder(folderOf(path), "config.json");
-  if ((await platform.pathKind(file)) !== "file") return undefined;
+  if (beside === undefined || metadata.n_head !== undefined) return undefined;
+  const file = typeof beside === "string" ? inFolder(folderOf(beside), "config.json") : beside;
+  if (typeof file === "string" && (await platform.pathKind(file)) !== "file") return undefined;
   return withSource(file, readHuggingFaceConfig);
 }
 

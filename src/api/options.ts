@@ -18,6 +18,8 @@ export interface ModelOptions {
    * nearly twice as many tokens a second, for generating only.
    */
   readonly weights?: "f32" | "bf16";
+  /** The config.json of safetensors that are given as a Blob or bytes; of a path, the one beside it is found. */
+  readonly config?: Blob;
   /** Turns text into tokens and back. Default: the one found beside the model, else GPT-2's where V is 50257. */
   readonly tokenizer?: Tokenizer;
 }

@@ -11,16 +11,36 @@ export interface Document {
   open(): Promise<ByteStream>;
 }
 
-/** The documents that files, folders, globs and "-" name, in order. Of a folder: all text files in it, sorted. */
-export async function findDocuments(inputs: readonly string[]): Promise<Document[]> {
+/** The documents that files, folders, globs and "-" name, and Blobs hold, in order. Of a folder: all text files, sorted. */
+export async function findDocuments(inputs: readonly (string | Blob)[]): Promise<Document[]> {
   const documents: Document[] = [];
   for (const input of inputs) {
-    if (input === "-") documents.push({ size: undefined, open: () => platform.openStream("-") });
+    if (typeof input !== "string") documents.push(inBlob(input));
+    else if (input === "-") documents.push({ size: undefined, open: () => platform.openStream("-") });
     else if ((await platform.pathKind(input)) === "folder") documents.push(...(await inFolders(input)));
     else if (/[*?]/.test(input)) documents.push(...(await matching(input)));
     else documents.push(await inFile(input));
   }
   return documents;
+}
+
+/** What a Blob is called: a File has a name. */
+export function nameOfBlob(blob: Blob): string {
+  return "name" in blob ? String(blob.name) : "a Blob";
+}
+
+function inBlob(blob: Blob): Document {
+  const name = nameOfBlob(blob);
+  const chunks = async function* () {
+    try {
+      yield* blob.stream();
+    } catch (error) {
+      throw new InputError(`${name} can no longer be read: it was changed or moved. Choose it again.`, {
+        cause: error,
+      });
+    }
+  };
+  return { size: blob.size, open: async () => ({ name, size: blob.size, [Symbol.asyncIterator]: chunks }) };
 }
 
 async function inFile(path: string): Promise<Document> {

@@ -172,12 +172,16 @@ async function splitOf(folder: string, split: "train" | "val"): Promise<string[]
   );
 }
 
-function checkLength(file: TokenFile, { B, T, order = "file" }: TokenLoaderOptions): void {
+/** InputError when a file of `count` tokens is too short for a batch. */
+export function checkLength(
+  { name, count }: Pick<TokenFile, "name" | "count">,
+  { B, T, order = "file" }: Pick<TokenLoaderOptions, "B" | "T" | "order">,
+): void {
   const needed = order === "random" ? T + 1 : B * T + 1;
-  if (file.count >= needed) return;
+  if (count >= needed) return;
   const why = order === "random" ? `T = ${T}` : `B = ${B} rows of T = ${T}`;
   throw new InputError(
-    `${file.name} has ${file.count} tokens, expected at least ${needed} for one batch of ${why}. ` +
+    `${name} has ${count} tokens, expected at least ${needed} for one batch of ${why}. ` +
       "Use a longer text, or a smaller batch or block (-b, -t).",
   );
 }

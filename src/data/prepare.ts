@@ -6,7 +6,7 @@ import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Dataset } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
-import { type Document, findDocuments } from "./documents.ts";
+import { type Document, findDocuments, nameOfBlob } from "./documents.ts";
 import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
 
 export interface PrepareOptions {
@@ -25,17 +25,22 @@ export interface PrepareProgress {
 
 /**
  * Turns texts into token files: train.bin and val.bin in `folder`, beside them tokenizer.bin and dataset.json. Inputs
- * are files, folders (all text files in them), globs, and "-" for standard input. Texts of any size pass through a few
- * megabytes of memory. InputError when a text is missing, empty or no UTF-8, or the folder cannot be written.
+ * are files, folders (all text files in them), globs, "-" for standard input, and Blobs. Texts of any size pass through a
+ * few megabytes of memory. InputError when a text is missing, empty or no UTF-8, or the folder cannot be written.
  */
 export async function prepareText(
-  inputs: readonly string[],
+  inputs: readonly (string | Blob)[],
   folder: string,
   options: PrepareOptions,
 ): Promise<Dataset> {
   const documents = await findDocuments(inputs);
-  const source = inputs.map((input) => (input === "-" ? "standard input" : input)).join(", ");
+  const source = inputs.map(nameOf).join(", ");
   return prepareDocuments({ source, documents }, folder, { train: "train.bin", val: "val.bin" }, options);
+}
+
+function nameOf(input: string | Blob): string {
+  if (typeof input !== "string") return nameOfBlob(input);
+  return input === "-" ? "standard input" : input;
 }
 
 /** The bundled text; its origin is in data/README.md. */

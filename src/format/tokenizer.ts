@@ -5,7 +5,7 @@
  * the last token). Then, for each token, one byte for its length and as many bytes as that.
  */
 import { InputError, UsageError } from "../errors.ts";
-import type { ByteSink, ByteSource } from "../platform/platform.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
 import { fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
 
 export interface Vocabulary {
@@ -63,7 +63,7 @@ function readTokens(source: ByteSource, body: Uint8Array, count: number): Uint8A
  * samples with that token, so it has to exist.
  */
 export async function writeVocabulary(
-  sink: ByteSink,
+  sink: Appender,
   tokens: readonly Uint8Array[],
   endOfText: number | undefined,
 ): Promise<void> {
