@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
+import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, inFolder } from "./dataset.ts";
 
@@ -22,11 +23,6 @@ export async function findDocuments(inputs: readonly (string | Blob)[]): Promise
     else documents.push(await inFile(input));
   }
   return documents;
-}
-
-/** What a Blob is called: a File has a name. */
-export function nameOfBlob(blob: Blob): string {
-  return "name" in blob ? String(blob.name) : "a Blob";
 }
 
 function inBlob(blob: Blob): Document {

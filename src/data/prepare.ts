@@ -2,11 +2,12 @@ import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import type { TokenWriter } from "../format/tokens.ts";
+import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Dataset } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
-import { type Document, findDocuments, nameOfBlob } from "./documents.ts";
+import { type Document, findDocuments } from "./documents.ts";
 import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
 
 export interface PrepareOptions {

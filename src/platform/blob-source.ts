@@ -4,7 +4,12 @@ import type { ByteSource } from "./platform.ts";
 /** Opens a File, a Blob or bytes in memory for random access. */
 export function openInMemory(input: Blob | Uint8Array): ByteSource {
   if (input instanceof Uint8Array) return openBlob(new Blob([new Uint8Array(input)]), "bytes in memory");
-  return openBlob(input, "name" in input ? String(input.name) : "a Blob");
+  return openBlob(input, nameOfBlob(input));
+}
+
+/** What a Blob is called in messages: a File has a name. */
+export function nameOfBlob(blob: Blob): string {
+  return "name" in blob ? String(blob.name) : "a Blob";
 }
 
 export function openBlob(blob: Blob, name: string): ByteSource {

@@ -1,8 +1,6 @@
 import type { ServerResponse } from "node:http";
-import { encodeColumns, readColumns, readLog } from "../train/read-columns.ts";
-import { readRunConfig } from "../train/run-config.ts";
+import { encodeColumns, readColumns, readDetails } from "../train/read-columns.ts";
 import { sendError, sendJson } from "./answers.ts";
-import type { LiveRun } from "./live-run.ts";
 import type { Watch } from "./watch.ts";
 
 /** Answers what a page asks about runs: `path` is what stands behind /api/. */
@@ -19,7 +17,7 @@ export async function answerApi(path: string, watch: Watch, version: string, res
   if (part === undefined && run.summary.status === "unreadable")
     return sendJson(response, { summary: run.summary, samples: [], broken: 0 });
   if (run.summary.status === "unreadable") return sendError(response, 409, run.summary.reason ?? "It is unreadable.");
-  if (part === undefined) return sendJson(response, await detailsOf(run));
+  if (part === undefined) return sendJson(response, { summary: run.summary, ...(await readDetails(run.path)) });
   response.setHeader("Content-Type", "application/octet-stream");
   response.end(new Uint8Array(encodeColumns(await readColumns(run.path))));
 }
@@ -28,12 +26,6 @@ async function answerEvents(watch: Watch, response: ServerResponse): Promise<voi
   response.setHeader("Content-Type", "text/event-stream");
   if (response.req.method === "HEAD") response.end();
   else if (!(await watch.add(response))) sendError(response, 503, "Too many pages listen. Close some of them.");
-}
-
-async function detailsOf({ path, summary }: LiveRun): Promise<unknown> {
-  const log = await readLog(path);
-  const config = await readRunConfig(path);
-  return { summary, config, samples: log.samples, broken: log.columns.broken };
 }
 
 function decoded(text: string): string {

@@ -7,6 +7,7 @@ import { InputError } from "../errors.ts";
 import { LineCutter, parseLine } from "./metrics.ts";
 import { logPath } from "./read-run.ts";
 import { Rows } from "./rows.ts";
+import { readRunConfig } from "./run-config.ts";
 
 /** The updates of a run, in arrays of one length, and its validations likewise. NaN stands for what is not there. */
 export interface RunColumns {
@@ -123,6 +124,12 @@ export async function readLog(folder: string): Promise<GrowingColumns> {
     growing.append({ from, to: cutter.end, lines });
   }
   return growing;
+}
+
+/** What a run folder holds besides its numbers. InputError when it holds no run, or config.json is damaged. */
+export async function readDetails(folder: string) {
+  const { samples, columns } = await readLog(folder);
+  return { config: await readRunConfig(folder), samples, broken: columns.broken };
 }
 
 /** The numbers of a run's log. InputError when the folder holds no run. */

@@ -55,8 +55,10 @@ export class EngineClient {
     this.#listeners.delete(listener);
   }
 
-  keepStorage(): Promise<StorageInfo> {
-    return this.#ask((engine) => engine.keepStorage());
+  /** Asks the browser to keep what is stored; tells how it stands then. */
+  async keepStorage(): Promise<StorageInfo> {
+    await navigator.storage?.persist?.();
+    return this.#ask((engine) => engine.storage());
   }
 
   /** Aborting rejects with an AbortError. */

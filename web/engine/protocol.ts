@@ -134,13 +134,13 @@ export interface Estimate {
   };
   readonly memoryLimit: number;
   readonly fits: boolean;
-  /** Where it does not fit: the largest batch of this block that does, at the same tokens of an update; 0: none does. */
+  /** Where it does not fit: the largest batch of this block that does; 0: none does. */
   readonly fittingBatch?: number;
   /** Within about 30%, for as long as the machine does nothing else. */
   readonly msPerStep: number;
   /** Milliseconds of the whole run, validations included. */
   readonly msTotal: number;
-  /** Bytes of a run's checkpoints (two are kept), and whether the storage has that room, where it tells. */
+  /** Bytes that a run's checkpoints take at most (two are kept while one is written); whether there is that room. */
   readonly storage: number;
   readonly storageFits: boolean;
   /** Why it cannot be trained as it is, in the words of the error that `start` would throw; undefined when it can. */
@@ -256,8 +256,8 @@ export interface StoredRun extends RunSummary {
 /** What the Runs view shows of one run: as the server's /api/runs/NAME. */
 export interface RunDetail {
   readonly summary: RunSummary;
-  /** The content of config.json. */
-  readonly config: Readonly<Record<string, unknown>>;
+  /** The content of config.json; llm.c's runs have none. */
+  readonly config: Readonly<Record<string, unknown>> | undefined;
   readonly samples: readonly { readonly step: number; readonly text: string }[];
   /** Lines that could not be read. */
   readonly broken: number;
@@ -276,8 +276,8 @@ export interface Engine {
   device(): Promise<DeviceInfo>;
   /** The state as it is, and from then on every change. One listener at a time: another one takes its place. */
   subscribe(listener: (update: EngineUpdate) => void): Promise<EngineUpdate>;
-  /** Asks the browser to keep what is stored; tells how it stands then. */
-  keepStorage(): Promise<StorageInfo>;
+  /** `client.ts` has `keepStorage` instead: only a page can ask the browser to keep what is stored. */
+  storage(): Promise<StorageInfo>;
 
   /** Turns a text into token files in the storage. What was prepared before stays until this one is ready. */
   prepare(input: DataInput): Promise<DataSummary>;
@@ -291,7 +291,7 @@ export interface Engine {
   resume(): Promise<void>;
   /** Ends the run after the step under way, and saves. Resolves when that is done. */
   stop(): Promise<void>;
-  /** The page is about to be hidden or closed: saves now. */
+  /** The page is about to be hidden or closed: saves after the step under way. */
   saveSoon(): Promise<void>;
 
   /** Continues a text with the model as it is, also while it trains. `onPiece` gets whole characters. */

@@ -1,0 +1,72 @@
+/** What a person chose to train, as the settings of a run: those that `llm-ts train` would have. */
+import { requireFit } from "../../src/api/model-tokenizer.ts";
+import { checkLength } from "../../src/data/loader.ts";
+import { InputError, UsageError } from "../../src/errors.ts";
+import type { GPT2Config } from "../../src/model/config.ts";
+import { sameTokens } from "../../src/tokenizer/tokenizer.ts";
+import { checkWarmup } from "../../src/train/checks.ts";
+import { freshConfig } from "../../src/train/fresh-config.ts";
+import { type RunChoices, type Seeds, seedsOf, settingsOf, type TrainSettings } from "../../src/train/settings.ts";
+import type { Prepared } from "./data.ts";
+import type { LoadedModel } from "./loaded-model.ts";
+import type { TrainChoice } from "./protocol.ts";
+
+/** A run that could be; nothing is loaded or made. */
+export interface RunChoice {
+  /** As the command would have been told. */
+  readonly given: RunChoices & { readonly model: string; readonly train: string };
+  readonly config: GPT2Config;
+  readonly settings: TrainSettings;
+  readonly seeds: Seeds;
+  /** The model whose weights are the start; undefined: a fresh one. */
+  readonly start?: LoadedModel;
+  /** What a person should know. */
+  readonly remark?: string;
+}
+
+/** UsageError or InputError for sizes and settings that cannot be. */
+export function readChoice(choice: TrainChoice, data: Prepared, loaded: LoadedModel | undefined): RunChoice {
+  const { model, ...settings } = choice;
+  const given = { ...settings, ...modelChoices(model, loaded), train: data.folder };
+  const start = model.kind === "opened" ? requireLoaded(loaded, data) : undefined;
+  const config = start?.model.config ?? freshConfig(given, data.summary.vocabSize);
+  const complete = settingsOf(given, config.maxT);
+  const seeds = seedsOf(given);
+  if (!valFits(data, complete)) return { given, config, settings: complete, seeds, start, remark: remarkOf(data) };
+  return { given: { ...given, val: data.folder }, config, settings: complete, seeds, start };
+}
+
+/** InputError or UsageError where the data is too short for the settings, or these do not fit together. */
+export function checkChoice({ settings }: RunChoice, { summary }: Prepared): void {
+  const { batch: B, block: T, order, schedule, warmup, steps } = settings;
+  checkLength({ name: summary.name || "The text", count: summary.trainTokens }, { B, T, order });
+  checkWarmup({ schedule, warmupSteps: warmup }, steps);
+}
+
+function modelChoices(model: TrainChoice["model"], loaded: LoadedModel | undefined) {
+  if (model.kind === "preset") return { model: model.name };
+  if (model.kind === "opened") return { model: loaded?.name ?? "" };
+  return { model: "custom", layers: model.L, heads: model.NH, channels: model.C };
+}
+
+function requireLoaded(loaded: LoadedModel | undefined, { tokenizer, summary }: Prepared): LoadedModel {
+  if (!loaded) throw new UsageError("There is no model to train on: open one first, or choose a new one.");
+  const { config, tokenizer: reads } = loaded.model;
+  if (tokenizer) requireFit(tokenizer, config.V);
+  if (tokenizer && reads && !sameTokens(tokenizer.tokens(), reads.tokens()))
+    throw new InputError(
+      `${summary.name || "The text"} was prepared with another vocabulary than ${loaded.name} was trained with: both have ` +
+        `${config.V} tokens, but not the same ones. Train a new model on it.`,
+    );
+  return loaded;
+}
+
+/** Validation reads batches in the order of the file. A short text has not enough for one: it goes without. */
+function valFits({ summary: { valTokens } }: Prepared, { batch, block }: TrainSettings): boolean {
+  return valTokens > batch * block;
+}
+
+function remarkOf({ summary: { valTokens } }: Prepared): string | undefined {
+  if (valTokens === 0) return undefined;
+  return `The ${valTokens} tokens kept for validation are fewer than a batch needs: this run goes without validation.`;
+}

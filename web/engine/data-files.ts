@@ -1,0 +1,104 @@
+/** Files that were dropped to learn from: what they are, and whether they can be taken. */
+import { platform } from "#platform";
+import { InputError, UsageError } from "../../src/errors.ts";
+import { identify } from "../../src/format/identify.ts";
+import { withSource } from "../../src/format/source.ts";
+import type { StorageInfo, TokenizerName } from "./protocol.ts";
+
+/** Told apart, in the order in which they were dropped. */
+export type DroppedFiles =
+  | { readonly kind: "texts"; readonly texts: readonly File[] }
+  | {
+      readonly kind: "tokens";
+      readonly train: File;
+      readonly val?: File;
+      readonly tokenizer?: File;
+      readonly dataset?: File;
+    };
+
+const otherFormats: Readonly<Record<string, string>> = {
+  model: "a model: open it, to write with it or train it on",
+  safetensors: "a model: open it, to write with it or train it on",
+  state: "a debug state of llm.c's",
+  optimizer: "the state of an optimizer",
+  hellaswag: "the HellaSwag questions",
+};
+
+/** UsageError or InputError for files that cannot be learned from together. */
+export async function tellApart(files: readonly File[]): Promise<DroppedFiles> {
+  if (files.length === 0) throw new UsageError("No file was given. Choose a text, or a token file of llm.c's.");
+  const formats = await Promise.all(files.map((file) => withSource(file, identify)));
+  const of = (...wanted: readonly string[]) => files.filter((_, i) => wanted.includes(formats[i] ?? "text"));
+  for (const [i, format] of formats.entries()) {
+    const what = otherFormats[format ?? ""];
+    if (what) throw new InputError(`${files[i].name} is ${what}. To learn from, choose a text or a token file.`);
+  }
+  const tokens = of("tokens", "tokens32");
+  const [tokenizer] = of("tokenizer");
+  if (tokens.length === 0 && tokenizer)
+    throw new InputError(`${tokenizer.name} is a tokenizer, and belongs to a token file: choose both together.`);
+  if (tokens.length === 0) return { kind: "texts", texts: files };
+  const dataset = files.find(({ name }) => name === "dataset.json");
+  const texts = of("text", "json").filter((file) => file !== dataset);
+  if (texts.length > 0)
+    throw new UsageError(`${texts[0].name} is a text, and ${tokens[0].name} a token file. Choose one kind at a time.`);
+  const isVal = ({ name }: File) => /val/i.test(name);
+  const [train = tokens[0], ...more] = tokens.filter((file) => !isVal(file));
+  if (more.length > 0)
+    throw new UsageError(
+      `${train.name} and ${more[0].name} are both to train on. Choose one, and one with val in its name.`,
+    );
+  return { kind: "tokens", train, val: tokens.find((file) => isVal(file) && file !== train), tokenizer, dataset };
+}
+
+/**
+ * The largest text, in bytes. A tab that trains as fast as 100,000 tokens a second does not see more of it in three
+ * hours; who needs more prepares it with the command, and drops the token file.
+ */
+export const mostTextBytes = 1e9;
+
+/** Bytes that a text's token files take for each of its own: two a token, and the validation part twice for a moment. */
+const growth: Readonly<Record<TokenizerName, number>> = { char: 2.2, byte: 2.2, gpt2: 1.1 };
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;
+
+/** InputError when texts are too large, for this tab or for its storage, or no texts: before they are read. */
+export async function requireTexts(texts: readonly File[], kind: TokenizerName, storage: StorageInfo): Promise<void> {
+  const bytes = texts.reduce((sum, { size }) => sum + size, 0);
+  if (bytes > mostTextBytes)
+    throw new InputError(
+      `The text has ${megabytes(bytes)}, and ${megabytes(mostTextBytes)} is the most that is prepared in a tab. Prepare it with ` +
+        "the command (llm-ts prepare), and choose the token file that it writes.",
+    );
+  requireRoom(growth[kind] * bytes, storage);
+  for (const text of texts) await requireText(text);
+}
+
+/** InputError when the storage has no room for so many bytes more, as far as it tells. */
+export function requireRoom(bytes: number, { used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo): void {
+  if (used + bytes <= quota) return;
+  throw new InputError(
+    `This needs ${megabytes(bytes)} in the browser's storage, which has ${megabytes(Math.max(0, quota - used))} left. Remove ` +
+      "runs that are no longer needed, or choose less text.",
+  );
+}
+
+/** How much of a text is looked at. */
+const lookedAt = 1 << 16;
+
+/** InputError for a file that is no text: texts have no zero bytes, and few control characters. */
+async function requireText(file: File): Promise<void> {
+  const source = await platform.openSource(file);
+  const start = await source.read(0, Math.min(source.size, lookedAt));
+  const zero = start.indexOf(0);
+  const controls = start.filter((byte) => byte < 32 && (byte < 7 || byte > 13) && byte !== 27).length;
+  if (zero < 0 && controls <= start.length / 50) return;
+  const isUtf16 = (start[0] === 0xff && start[1] === 0xfe) || (start[0] === 0xfe && start[1] === 0xff);
+  const why =
+    zero < 0 ? `${controls} of its first ${start.length} bytes are control characters` : `byte ${zero} is zero`;
+  throw new InputError(
+    isUtf16
+      ? `${file.name} is a text in UTF-16. Save it as UTF-8.`
+      : `${file.name} is no text: ${why}. Choose a text in UTF-8, or a token file of llm.c's.`,
+  );
+}

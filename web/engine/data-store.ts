@@ -1,0 +1,83 @@
+import { platform } from "#platform";
+import { folderOf, inFolder } from "../../src/data/dataset.ts";
+import { InputError, UsageError } from "../../src/errors.ts";
+import type { FileLock } from "../../src/platform/platform.ts";
+import { isSharedData, type Prepared, prepareData } from "./data.ts";
+import type { DataInput, StorageInfo } from "./protocol.ts";
+import { dataInUse } from "./runs.ts";
+
+/** The prepared data that is there, and what lies in the storage of earlier ones. */
+export class DataStore {
+  readonly #root: string;
+  readonly #runsRoot: string;
+  #current: Prepared | undefined;
+  /** So that no other tab removes it. */
+  #lock: FileLock | undefined;
+  #preparing: AbortController | undefined;
+
+  /** `root`: the folder of all data; `runsRoot`: that of all runs, whose data is kept. */
+  constructor(root: string, runsRoot: string) {
+    this.#root = root;
+    this.#runsRoot = runsRoot;
+  }
+
+  get current(): Prepared | undefined {
+    return this.#current;
+  }
+
+  /** The data that is there; UsageError when there is none. */
+  require(): Prepared {
+    if (this.#current) return this.#current;
+    throw new UsageError("There is nothing to learn from yet. Choose a text first.");
+  }
+
+  /** Prepares other data. What was there stays until this is ready, and then goes unless a run needs it. */
+  async prepare(input: DataInput, storage: StorageInfo, onProgress: (share: number) => void): Promise<Prepared> {
+    if (this.#preparing) throw new UsageError("Another text is being prepared. Wait for it, or cancel it.");
+    this.#preparing = new AbortController();
+    const { signal } = this.#preparing;
+    try {
+      const prepared = await prepareData(input, { root: this.#root, storage, onProgress, signal });
+      await this.adopt(prepared);
+      await this.sweep();
+      return prepared;
+    } finally {
+      this.#preparing = undefined;
+    }
+  }
+
+  cancel(): void {
+    this.#preparing?.abort();
+  }
+
+  /** Makes data that is ready the one that is there. */
+  async adopt(prepared: Prepared): Promise<void> {
+    if (prepared.folder !== this.#current?.folder) {
+      await this.#lock?.release();
+      this.#lock = isSharedData(prepared.folder) ? undefined : await lock(prepared.folder);
+    }
+    this.#current = prepared;
+  }
+
+  /** Removes data that nobody has and no run was trained on. */
+  async sweep(): Promise<void> {
+    const needed = await dataInUse(this.#runsRoot);
+    for (const path of await platform.listFiles(inFolder(this.#root, "*/dataset.json"))) {
+      const folder = folderOf(path);
+      if (needed.has(folder) || isSharedData(folder) || folder === this.#current?.folder) continue;
+      if ((await platform.lockOwner(lockOf(folder))) === undefined) await platform.removeFolder(folder);
+    }
+  }
+}
+
+const lockOf = (folder: string) => inFolder(folder, "data.lock");
+
+/** A run's data may be in use by another tab as well: then that one has the lock. */
+async function lock(folder: string): Promise<FileLock | undefined> {
+  try {
+    return await platform.lockFile(lockOf(folder));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,120 @@
+/** What a tab learns from: texts and token files, prepared in folders of its storage. */
+import { platform } from "#platform";
+import { findTokenizer, inFolder, readDataset } from "../../src/data/dataset.ts";
+import { type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../src/data/prepare.ts";
+import { InputError } from "../../src/errors.ts";
+import { withSource } from "../../src/format/source.ts";
+import { openTokenFile } from "../../src/format/tokens.ts";
+import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { requireRoom, requireTexts, tellApart } from "./data-files.ts";
+import type { DataInput, DataSummary, StorageInfo, TokenizerName } from "./protocol.ts";
+import { copyTokens } from "./token-files.ts";
+
+/** Data in a folder, ready to train on. */
+export interface Prepared {
+  readonly folder: string;
+  readonly summary: DataSummary;
+  /** Undefined for token files that nobody knows how to read. */
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+interface Preparing {
+  /** Where folders of data are. */
+  readonly root: string;
+  readonly storage: StorageInfo;
+  readonly onProgress: (share: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What dataset.json names as the source of a text that was pasted. */
+const pasted = "pasted text";
+const shakespeare = "tiny Shakespeare";
+
+/** Prepares data in a folder of its own. Where that fails, or `signal` ends it, nothing of it stays. */
+export async function prepareData(input: DataInput, preparing: Preparing): Promise<Prepared> {
+  if (input.kind === "shakespeare") return prepareShakespeare(input.tokenizer, preparing);
+  const files = input.kind === "files" ? input.files : [new File([input.text], pasted)];
+  const dropped = input.kind === "files" ? await tellApart(files) : ({ kind: "texts", texts: files } as const);
+  if (dropped.kind === "texts") {
+    await requireTexts(dropped.texts, input.tokenizer, preparing.storage);
+    return inNewFolder(preparing.root, (folder) =>
+      prepareText(dropped.texts, folder, { tokenizer: input.tokenizer, onProgress: progressOf(preparing) }),
+    );
+  }
+  requireRoom(dropped.train.size + (dropped.val?.size ?? 0), preparing.storage);
+  return inNewFolder(preparing.root, (folder) => copyTokens(dropped, folder, preparing));
+}
+
+const sharedPrefix = "tinyshakespeare-";
+
+/** Whether a folder is of the bundled text: it stays, for all tabs. */
+export function isSharedData(folder: string): boolean {
+  return folder.includes(`/${sharedPrefix}`);
+}
+
+async function prepareShakespeare(tokenizer: TokenizerName, preparing: Preparing): Promise<Prepared> {
+  const folder = inFolder(preparing.root, `${sharedPrefix}${tokenizer}`);
+  if (!(await readDataset(folder).catch(() => undefined))) {
+    requireRoom(3e6, preparing.storage);
+    await prepareTinyshakespeare(folder, { tokenizer, onProgress: progressOf(preparing) });
+  }
+  return openPrepared(folder);
+}
+
+async function inNewFolder(root: string, fill: (folder: string) => Promise<unknown>): Promise<Prepared> {
+  const folder = inFolder(root, crypto.randomUUID().slice(0, 8));
+  try {
+    await platform.makeFolder(folder);
+    await fill(folder);
+    return await openPrepared(folder);
+  } catch (error) {
+    await platform.removeFolder(folder).catch(() => {});
+    throw error;
+  }
+}
+
+/** Tells how far it is. Preparing has no other place to be ended from. */
+function progressOf({ onProgress, signal }: Preparing): (progress: PrepareProgress) => void {
+  return ({ bytesDone, bytesTotal = bytesDone }) => {
+    signal.throwIfAborted();
+    onProgress(bytesDone / bytesTotal);
+  };
+}
+
+/** Data that was prepared before. InputError when it is not there, or damaged. */
+export async function openPrepared(folder: string): Promise<Prepared> {
+  const dataset = await readDataset(folder);
+  if (!dataset) throw new InputError(`The data in ${folder} is no longer there. Prepare it again.`);
+  const { source, bytes, vocabSize, train, val } = dataset;
+  const tokenizer = await findTokenizer(folder);
+  const name = tokenizerName(dataset.tokenizer);
+  return {
+    folder,
+    tokenizer: tokenizer?.kind === "unknown" ? undefined : tokenizer,
+    summary: {
+      name: source === pasted ? "" : source,
+      kind: source === pasted ? "text" : source === shakespeare ? "shakespeare" : "files",
+      tokenizer: name,
+      bytes,
+      vocabSize,
+      trainTokens: train.tokens,
+      valTokens: val?.tokens ?? 0,
+      preview: tokenizer ? await previewOf(inFolder(folder, train.file), tokenizer) : "",
+    },
+  };
+}
+
+function tokenizerName(kind: string): DataSummary["tokenizer"] {
+  return kind === "char" || kind === "byte" || kind === "gpt2" ? kind : "unknown";
+}
+
+/** Tokens that a preview is made of. */
+const previewed = 600;
+
+function previewOf(path: string, tokenizer: Tokenizer): Promise<string> {
+  return withSource(path, async (source) => {
+    const file = await openTokenFile(source);
+    const tokens = await file.read(0, Math.min(previewed, file.count));
+    return tokenizer.decode(tokens.filter((token) => token >= 0 && token < tokenizer.vocabSize));
+  });
+}

@@ -1,0 +1,74 @@
+import { platform } from "#platform";
+import type { Backend } from "../../src/backend/backend.ts";
+import { createBackend } from "../../src/backend/create.ts";
+import { nameOf, variantOf } from "../../src/backend/wasm/variants.ts";
+import type { DeviceInfo, EngineOptions, StorageInfo } from "./protocol.ts";
+import { measureSpeed, type Speed } from "./speed.ts";
+
+/** What computes: one backend for all that the tab does, started when it is first needed. */
+export class Device {
+  #options: EngineOptions = {};
+  #backend: Promise<Backend> | undefined;
+  #speed: Promise<Speed> | undefined;
+
+  configure(options: EngineOptions): void {
+    this.#options = options;
+  }
+
+  /** BackendError or UsageError when there is none to be had: the next call tries again. */
+  async backend(): Promise<Backend> {
+    this.#backend ??= start(this.#options);
+    try {
+      return await this.#backend;
+    } catch (error) {
+      this.#backend = undefined;
+      throw error;
+    }
+  }
+
+  /** How fast it is, measured once. */
+  async speed(): Promise<Speed> {
+    this.#speed ??= this.backend().then(measureSpeed);
+    return this.#speed;
+  }
+
+  /** Gives up a backend that failed; the next call of `backend` starts another one. */
+  async drop(): Promise<void> {
+    const lost = this.#backend;
+    this.#backend = undefined;
+    this.#speed = undefined;
+    await (await lost?.catch(() => undefined))?.dispose();
+  }
+
+  async info(): Promise<Omit<DeviceInfo, "storage">> {
+    const { description, threads, fma, memoryLimit } = await this.backend();
+    const [, kernel = ""] = description.split(", ");
+    return {
+      description,
+      threads,
+      cores: globalThis.navigator?.hardwareConcurrency ?? platform.defaultThreads(),
+      kernel,
+      relaxed: fma,
+      isolated: platform.sharedMemory,
+      memoryLimit,
+    };
+  }
+}
+
+/** As the address may say it: a kernel that is none is refused with the names of those that are. */
+async function start({ threads, kernel = "auto" }: EngineOptions): Promise<Backend> {
+  return createBackend("wasm", { threads, kernel: kernel === "auto" ? kernel : nameOf(variantOf(kernel)) });
+}
+
+/** How the storage stands; `root` is where the tab's files are. */
+export async function storageInfo(root: string): Promise<StorageInfo> {
+  try {
+    await platform.makeFolder(root);
+  } catch {
+    return { kind: "none" };
+  }
+  const storage: StorageManager | undefined = globalThis.navigator?.storage;
+  if (!storage) return { kind: "best-effort" };
+  const { usage: used, quota } = await storage.estimate();
+  return { kind: (await storage.persisted()) ? "kept" : "best-effort", used, quota };
+}

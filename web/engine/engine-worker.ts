@@ -1,0 +1,19 @@
+/** Where the engine's worker begins. */
+import { expose, transfer } from "comlink";
+import { StudioEngine } from "./engine.ts";
+import type { LookResult } from "./protocol.ts";
+
+/** The engine, with large arrays handed over instead of copied. */
+class WorkerEngine extends StudioEngine {
+  override async look(prompt: string, onProgress: (share: number) => void): Promise<LookResult> {
+    const result = await super.look(prompt, onProgress);
+    return transfer(result, [result.inspection.attention.buffer]);
+  }
+
+  override async columns(name: string): Promise<ArrayBuffer> {
+    const columns = await super.columns(name);
+    return transfer(columns, [columns]);
+  }
+}
+
+expose(new WorkerEngine("opfs:/"));

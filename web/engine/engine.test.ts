@@ -1,0 +1,413 @@
+/** The engine in Node, on folders of the disk: what it computes and keeps is the same there as in a tab. */
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { GPT2 } from "../../src/api/gpt2.ts";
+import { InputError, UsageError } from "../../src/errors.ts";
+import type { TrainEvent } from "../../src/train/events.ts";
+import { decodeColumns } from "../../src/train/read-columns.ts";
+import { fixturePath } from "../../test/fixtures.ts";
+import { run as runCommand } from "../../test/run-cli.ts";
+import { StudioEngine } from "./engine.ts";
+import type { EngineUpdate, TrainChoice } from "./protocol.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "llm-ts-engine-"));
+const inFolder = (...names: string[]) => join(folder, ...names);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const engines: StudioEngine[] = [];
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.dispose();
+});
+
+/** An engine with the files beneath `name`, and all that it told. */
+async function openEngine(name: string) {
+  const engine = new StudioEngine(inFolder(name));
+  engines.push(engine);
+  await engine.configure({ threads: 1 });
+  const told = new Told();
+  told.take(await engine.subscribe((update) => told.take(update)));
+  return { engine, told };
+}
+
+/** Pauses a run after `step` updates or a few more: each pause lets at least one event pass. */
+async function pauseAt(engine: StudioEngine, step: number) {
+  for (;;) {
+    await engine.pause();
+    const [stored] = await engine.stored();
+    if ((stored?.step ?? 0) >= step) return stored;
+    await engine.resume();
+  }
+}
+
+class Told {
+  readonly events: TrainEvent[] = [];
+  readonly remarks: string[] = [];
+  latest: Partial<EngineUpdate> = {};
+  #waiting: (() => void)[] = [];
+
+  take(update: EngineUpdate): void {
+    this.events.push(...update.events);
+    this.remarks.push(...update.remarks);
+    this.latest = { ...this.latest, ...update };
+    for (const look of this.#waiting.splice(0)) look();
+  }
+
+  async until(isSo: (told: Told) => boolean): Promise<void> {
+    while (!isSo(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  phase = (wanted: string) => this.until(({ latest }) => latest.state?.phase === wanted);
+  step = (wanted: number) => this.until(({ events }) => events.some((e) => e.type === "step" && e.step >= wanted));
+
+  /** What must be the same in every run with the same choice. */
+  get losses() {
+    return lossesOf(this.events);
+  }
+}
+
+const lossesOf = (events: readonly TrainEvent[]) =>
+  events.flatMap((event) =>
+    event.type === "step" || event.type === "val"
+      ? [`${event.type} ${event.step} ${event.loss}`]
+      : event.type === "sample"
+        ? [`sample ${event.step} ${event.text}`]
+        : [],
+  );
+
+const tiny: TrainChoice = {
+  model: { kind: "custom", L: 1, NH: 2, C: 16 },
+  ...{ batch: 4, block: 16, steps: 12, lr: 1e-2, schedule: "cosine", warmup: 2, order: "random" },
+  ...{ valEvery: 5, valBatches: 2, finalValBatches: 2, sampleEvery: 5, sampleTokens: 12 },
+};
+/** As long as it is let: to be ended by the test. */
+const endless: TrainChoice = { ...tiny, steps: 1_000_000, valEvery: 0, sampleEvery: 0 };
+
+const text = Array.from({ length: 400 }, (_, i) => `line ${i} of a text, with ${i * i} words\n`).join("");
+const pasted = { kind: "text", text, tokenizer: "char" } as const;
+
+let whole: string[];
+beforeAll(async () => {
+  const { engine, told } = await openEngine("whole");
+  await engine.prepare(pasted);
+  await engine.start(tiny);
+  await told.phase("done");
+  whole = told.losses;
+});
+
+describe("a run", () => {
+  test("is the command's, to the last bit, in a folder that the command reads", async () => {
+    const [data] = readdirSync(inFolder("whole", "data"));
+    const flags = [
+      "-e",
+      "custom",
+      "--layers",
+      "1",
+      "--heads",
+      "2",
+      "--channels",
+      "16",
+      "-b",
+      "4",
+      "-t",
+      "16",
+      "-x",
+      "12",
+    ];
+    flags.push(
+      "-l",
+      "1e-2",
+      "-k",
+      "cosine",
+      "-u",
+      "2",
+      "--order",
+      "random",
+      "-v",
+      "5",
+      "-m",
+      "2",
+      "-s",
+      "5",
+      "-g",
+      "12",
+    );
+    flags.push("--no-revectorize", "--threads", "1", "--json");
+    const { stdout } = await runCommand(["train", ...flags, "-i", inFolder("whole", "data", data ?? "")]);
+    const events = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+      .map(({ event, ...fields }) => ({ type: event, ...fields }));
+    expect(whole).toEqual(lossesOf(events));
+    expect(whole.filter((line) => line.startsWith("step"))).toHaveLength(12);
+
+    const { stdout: runs } = await runCommand(["runs", inFolder("whole", "runs"), "--json"]);
+    expect(JSON.parse(runs)).toMatchObject([{ status: "done", step: 12, steps: 12 }]);
+  });
+
+  test("pauses, saves, and goes on as if nothing had been", async () => {
+    const { engine, told } = await openEngine("paused");
+    await engine.prepare(pasted);
+    await engine.start(tiny);
+    for (const step of [2, 6]) {
+      const stored = await pauseAt(engine, step);
+      expect(stored).toMatchObject({ status: "running", checkpoint: stored?.step, canContinue: false });
+      expect(stored?.step).toBeLessThan(12);
+      await told.phase("paused");
+      await engine.resume();
+    }
+    await told.phase("done");
+    expect(told.losses).toEqual(whole);
+  });
+
+  test("stops, is offered, and goes on from where it stopped", async () => {
+    const { engine, told } = await openEngine("stopped");
+    await engine.prepare(pasted);
+    const { name } = await engine.start(tiny);
+    await pauseAt(engine, 3);
+    await engine.stop();
+    await told.phase("stopped");
+    expect(await engine.stored()).toMatchObject([{ folder: name, status: "interrupted", canContinue: true }]);
+
+    const again = await engine.continueRun(name);
+    await told.phase("done");
+    expect(again.from).toBeGreaterThanOrEqual(3);
+    expect(told.losses).toEqual(whole);
+    expect(await engine.stored()).toMatchObject([{ status: "done", canContinue: false, steps: 12 }]);
+    await expect(engine.continueRun(name)).rejects.toThrow(/complete/);
+  });
+
+  test("that was cut off goes on from its last checkpoint", async () => {
+    const { engine } = await openEngine("cut");
+    await engine.prepare(pasted);
+    const { name } = await engine.start(tiny);
+    await pauseAt(engine, 4);
+    // The folder as a tab that was killed leaves it, with lines behind the checkpoint.
+    cpSync(inFolder("cut"), inFolder("killed"), { recursive: true });
+    appendFileSync(
+      inFolder("killed", "runs", name, "metrics.jsonl"),
+      '{"event":"step","step":9,"loss":1}\n{"event":"st',
+    );
+    rmSync(inFolder("killed", "runs", name, "run.lock"));
+    const other = await openEngine("killed");
+    expect(await other.engine.stored()).toMatchObject([{ status: "cut off", canContinue: true }]);
+    await other.engine.continueRun(name);
+    await other.told.phase("done");
+    const detail = await other.engine.detail(name);
+    const columns = decodeColumns(await other.engine.columns(name));
+    expect([...columns.step]).toEqual([...Array(12).keys()]);
+    expect(whole).toEqual(expect.arrayContaining(other.told.losses));
+    expect(detail.samples.map(({ step, text }) => `sample ${step} ${text}`)).toEqual(
+      whole.filter((line) => line.startsWith("sample")),
+    );
+  });
+
+  test("is one tab's at a time", async () => {
+    const { engine, told } = await openEngine("twice");
+    await engine.prepare(pasted);
+    const { name } = await engine.start(endless);
+    await told.step(1);
+    const other = await openEngine("twice");
+    await expect(other.engine.continueRun(name)).rejects.toThrow(InputError);
+    await expect(other.engine.deleteRun(name)).rejects.toThrow(InputError);
+    await expect(engine.start(tiny)).rejects.toThrow(/under way/);
+  });
+
+  test("goes on without storage, and says so", async () => {
+    const { engine, told } = await openEngine("full");
+    await engine.prepare(pasted);
+    writeFileSync(inFolder("full", "runs"), "in the way");
+    await engine.start(tiny);
+    await told.phase("done");
+    expect(told.losses).toEqual(whole);
+    expect(told.remarks.join()).toMatch(/cannot be kept/);
+    expect(told.latest.unsaved).toMatch(/runs is a file/);
+  });
+
+  test("that fails says why, and leaves the model", async () => {
+    const { engine, told } = await openEngine("fails");
+    await engine.prepare(pasted);
+    await engine.start({ ...endless, lr: 1e30, gradClip: 0, schedule: "constant", warmup: 0 });
+    await told.phase("failed");
+    expect(told.latest.state).toMatchObject({
+      isBug: false,
+      message: expect.stringMatching(/no(t finite| number)|NaN|inf/i),
+    });
+    expect((await engine.write("line", { maxTokens: 5 }, () => {}).catch(String)).toString()).toBeTruthy();
+  });
+});
+
+describe("the model", () => {
+  test("writes while it trains, can be stopped, and can be looked into", async () => {
+    const { engine, told } = await openEngine("writes");
+    await engine.prepare(pasted);
+    await engine.start(endless);
+    let pieces = "";
+    const { text, tokens, reason, step } = await engine.write("line", { maxTokens: 500 }, (piece) => (pieces += piece));
+    expect({ tokens, reason, pieces }).toEqual({ tokens: 500, reason: "length", pieces: text });
+    expect(step).toBeGreaterThan(0);
+
+    const cut = engine.write("line", { maxTokens: 1_000_000 }, () => {});
+    await engine.cancelWrite();
+    expect((await cut).reason).toBe("interrupted");
+
+    const { inspection, model } = await engine.look("line", () => {});
+    expect(inspection.tokens).toHaveLength(4);
+    expect(model.step).toBeGreaterThan(0);
+    const before = told.events.length;
+    await told.until(({ events }) => events.length > before);
+    await expect(engine.write("line ☃", {}, () => {})).rejects.toThrow(/U\+2603/);
+    expect(told.latest.state?.phase).toBe("training");
+  });
+
+  test("is exported as GPT2.save writes it, and opened again", async () => {
+    const { engine } = await openEngine("whole");
+    const [{ folder: name }] = await engine.stored();
+    await engine.openRun(name);
+    const model = await GPT2.load(inFolder("whole", "runs", name, "model_00000012.bin"), { threads: 1 });
+    for (const format of ["bin", "safetensors"] as const) {
+      const path = inFolder(`saved.${format}`);
+      await model.save(path);
+      const file = await engine.export(format);
+      expect(Buffer.from(await file.arrayBuffer()).equals(readFileSync(path))).toBe(true);
+    }
+    await model.dispose();
+    const files = await Promise.all((["safetensors", "config", "tokenizer"] as const).map((f) => engine.export(f)));
+    const write = () => engine.write("line", { maxTokens: 40 }, () => {});
+    const before = await write();
+    const opened = await engine.open(files);
+    expect(opened).toMatchObject({ name: `${name}.safetensors`, tokenizer: "char" });
+    expect((await write()).text).toBe(before.text);
+
+    // It can be trained on, and its start is kept before the first step.
+    await engine.prepare(pasted);
+    const { told } = { told: new Told() };
+    told.take(await engine.subscribe((update) => told.take(update)));
+    await engine.start({ ...tiny, model: { kind: "opened" }, steps: 2 });
+    await told.phase("done");
+    expect(told.events.find(({ type }) => type === "checkpoint")).toMatchObject({ step: 0 });
+  });
+
+  test("stays when a file is no model", async () => {
+    const { engine } = await openEngine("stays");
+    const file = (name: string, bytes: Uint8Array<ArrayBuffer> | string) => new File([bytes], name);
+    const tinyModel = new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin")));
+    const { config } = await engine.open([file("gpt2_tiny.bin", tinyModel)]);
+    expect(config.V).toBe(101);
+    await expect(engine.open([file("a.bin", "This is no model. ".repeat(100))])).rejects.toThrow(
+      /a\.bin: there is no model/,
+    );
+    await expect(engine.open([file("cut.bin", tinyModel.subarray(0, 5000))])).rejects.toThrow(InputError);
+    expect((await engine.look("", () => {}).catch(String)).toString()).not.toMatch(/no model/);
+    expect(await engine.export("bin").then((f) => f.size)).toBe(tinyModel.length);
+  });
+});
+
+describe("data", () => {
+  test("of a text: what it comes to", async () => {
+    const { engine, told } = await openEngine("data");
+    const summary = await engine.prepare(pasted);
+    const tokens = summary.trainTokens + summary.valTokens;
+    expect(summary).toMatchObject({ name: "", kind: "text", tokenizer: "char", bytes: text.length });
+    expect(tokens).toBe(text.length);
+    expect(text.startsWith(summary.preview)).toBe(true);
+    const bytes = await engine.prepare({ kind: "files", files: [new File([text], "a.txt")], tokenizer: "byte" });
+    expect(bytes).toMatchObject({ name: "a.txt", kind: "files", vocabSize: 256 });
+    // What nobody needs any more is gone.
+    expect(readdirSync(inFolder("data", "data"))).toHaveLength(1);
+    await told.until(({ latest }) => latest.data?.name === "a.txt" && latest.activity === null);
+  });
+
+  test("token files are taken as they are, with their tokenizer", async () => {
+    const { engine } = await openEngine("tokens");
+    const { folder: from } = { folder: inFolder("whole", "data", readdirSync(inFolder("whole", "data"))[0] ?? "") };
+    const names = ["train.bin", "val.bin", "tokenizer.bin", "dataset.json"];
+    const files = names.map((name) => new File([new Uint8Array(readFileSync(join(from, name)))], name));
+    const summary = await engine.prepare({ kind: "files", files, tokenizer: "byte" });
+    expect(summary).toMatchObject({ name: "train.bin, val.bin", tokenizer: "char", kind: "files" });
+    expect(text.startsWith(summary.preview)).toBe(true);
+    const { tokenizer, vocabSize } = await engine.prepare({
+      kind: "files",
+      files: files.slice(0, 1),
+      tokenizer: "byte",
+    });
+    expect({ tokenizer, vocabSize }).toEqual({ tokenizer: "gpt2", vocabSize: 50257 });
+  });
+
+  test("what cannot be learned from is refused, and what was there stays", async () => {
+    const { engine, told } = await openEngine("refused");
+    await engine.prepare(pasted);
+    const prepare = (content: Uint8Array<ArrayBuffer> | string, name: string, tokenizer: "char" | "byte" = "char") =>
+      engine.prepare({ kind: "files", files: [new File([content], name)], tokenizer });
+    const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, ...Array(80).keys()]);
+    await expect(prepare(png, "a.png", "byte")).rejects.toThrow(/a\.png is no text: byte 8 is zero/);
+    await expect(prepare(new Uint8Array([0xff, 0xfe, 65, 0]), "w.txt")).rejects.toThrow(/UTF-16/);
+    await expect(prepare(new Uint8Array([65, 0xff, 66]), "l.txt")).rejects.toThrow(/not valid UTF-8 at byte 1/);
+    await expect(prepare("", "e.txt")).rejects.toThrow(/empty/);
+    await expect(prepare("a", "s.txt")).rejects.toThrow(/too short/);
+    const model = new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin")));
+    await expect(prepare(model, "gpt2_tiny.bin")).rejects.toThrow(/is a model/);
+    const huge = Object.defineProperty(new File(["x".repeat(2000)], "huge.txt"), "size", { value: 2e9 });
+    await expect(engine.prepare({ kind: "files", files: [huge], tokenizer: "char" })).rejects.toThrow(
+      /2,000 MB.*1,000 MB/,
+    );
+    expect(told.latest.data?.kind).toBe("text");
+    expect(readdirSync(inFolder("refused", "data"))).toHaveLength(1);
+  });
+
+  test("preparing can be called off", async () => {
+    const { engine } = await openEngine("off");
+    const file = new File(Array(20).fill(text.repeat(10)), "long.txt");
+    const preparing = engine.prepare({ kind: "files", files: [file], tokenizer: "gpt2" });
+    const called = expect(preparing).rejects.toMatchObject({ name: "AbortError" });
+    await engine.storage();
+    await engine.cancelPrepare();
+    await called;
+    expect(readdirSync(inFolder("off", "data"))).toEqual([]);
+  });
+
+  test("goes with the last run that needs it", async () => {
+    const { engine, told } = await openEngine("swept");
+    await engine.prepare(pasted);
+    const { name } = await engine.start({ ...tiny, steps: 1, warmup: 0 });
+    await told.phase("done");
+    await engine.prepare({ ...pasted, tokenizer: "byte" });
+    expect(readdirSync(inFolder("swept", "data"))).toHaveLength(2);
+    await engine.deleteRun(name);
+    expect(readdirSync(inFolder("swept", "data"))).toHaveLength(1);
+    expect(await engine.stored()).toEqual([]);
+    await expect(engine.deleteRun("../whole")).rejects.toThrow(/not the name of a run/);
+  });
+});
+
+describe("an estimate", () => {
+  test("tells what a choice comes to, and what stands against it", async () => {
+    const { engine } = await openEngine("estimate");
+    await expect(engine.estimate(tiny)).rejects.toThrow(UsageError);
+    await engine.prepare(pasted);
+    const found = await engine.estimate({ model: { kind: "preset", name: "baby" } });
+    const { memory } = found;
+    expect(found).toMatchObject({ fits: true, problem: undefined, settings: { batch: 12, steps: 2000 } });
+    expect(memory.weights).toBe(4 * found.parameters);
+    expect(memory.total).toBe(memory.weights + memory.optimizer + memory.activations + memory.sampling);
+    expect(found.msPerStep).toBeGreaterThan(0);
+
+    const large = await engine.estimate({ model: { kind: "preset", name: "d12" }, batch: 64, block: 512 });
+    expect(large).toMatchObject({ fits: false, problem: expect.stringMatching(/needs .* GB/) });
+    const fitting = large.fittingBatch ?? 0;
+    const sized = (batch: number) => engine.estimate({ model: { kind: "preset", name: "d12" }, batch, block: 512 });
+    expect((await sized(fitting)).fits).toBe(true);
+    expect((await sized(fitting + 1)).fits).toBe(false);
+    expect(await engine.estimate({ model: { kind: "preset", name: "d48" } })).toMatchObject({
+      fits: false,
+      fittingBatch: 0,
+    });
+
+    const long = await engine.estimate({ ...tiny, block: 100_000 });
+    expect(long.problem).toMatch(/The text has \d+ tokens, expected at least 100001/);
+    await expect(engine.start({ ...tiny, block: 100_000 })).rejects.toThrow(long.problem);
+    await expect(engine.estimate({ ...tiny, model: { kind: "custom", L: 1, NH: 3, C: 16 } })).rejects.toThrow(/C = 16/);
+  });
+});

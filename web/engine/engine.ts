@@ -1,0 +1,187 @@
+import { GPT2 } from "../../src/api/gpt2.ts";
+import { inFolder } from "../../src/data/dataset.ts";
+import { inspect } from "../../src/inspect/inspect.ts";
+import { encodeColumns, readColumns } from "../../src/train/read-columns.ts";
+import type { RunSummary } from "../../src/train/read-run.ts";
+import { RunFolder } from "../../src/train/run-folder.ts";
+import { beginRun, takeUpRun } from "./begin.ts";
+import { readChoice } from "./choice.ts";
+import { DataStore } from "./data-store.ts";
+import { Device, storageInfo } from "./device.ts";
+import { estimateOf } from "./estimate.ts";
+import { exportFile } from "./exports.ts";
+import { openModel } from "./opening.ts";
+import { Outbox } from "./outbox.ts";
+import type * as protocol from "./protocol.ts";
+import { detail, folderOfRun, newestModel, storedRuns, summaries } from "./runs.ts";
+import { Workbench } from "./workbench.ts";
+import { writeText } from "./writing.ts";
+
+/** Everything that the studio's tab computes and keeps: what the worker offers, and Node's tests. */
+export class StudioEngine implements protocol.Engine {
+  readonly #root: string;
+  readonly #runs: string;
+  readonly #device = new Device();
+  readonly #outbox = new Outbox();
+  readonly #bench = new Workbench(this.#device, this.#outbox);
+  readonly #data: DataStore;
+  #writing = new AbortController();
+  #looking = new AbortController();
+
+  /** `root`: the folder of all files, `opfs:/` in a tab. */
+  constructor(root: string) {
+    this.#root = root;
+    this.#runs = inFolder(root, "runs");
+    this.#data = new DataStore(inFolder(root, "data"), this.#runs);
+  }
+
+  async configure(options: protocol.EngineOptions): Promise<void> {
+    this.#device.configure(options);
+  }
+
+  async device(): Promise<protocol.DeviceInfo> {
+    return { ...(await this.#device.info()), storage: await this.storage() };
+  }
+
+  storage(): Promise<protocol.StorageInfo> {
+    return storageInfo(this.#root);
+  }
+
+  async subscribe(listener: (update: protocol.EngineUpdate) => void): Promise<protocol.EngineUpdate> {
+    return this.#outbox.subscribe(listener);
+  }
+
+  async prepare(input: protocol.DataInput): Promise<protocol.DataSummary> {
+    const storage = await this.storage();
+    const { summary } = await this.#outbox.during("preparing", (onProgress) =>
+      this.#data.prepare(input, storage, onProgress),
+    );
+    this.#outbox.change({ data: summary });
+    return summary;
+  }
+
+  async cancelPrepare(): Promise<void> {
+    this.#data.cancel();
+  }
+
+  async estimate(choice: protocol.TrainChoice): Promise<protocol.Estimate> {
+    const data = this.#data.require();
+    const read = readChoice(choice, data, this.#bench.model);
+    const backend = await this.#device.backend();
+    const speed = await this.#bench.queue.run(() => this.#device.speed());
+    return estimateOf(read, data, backend, speed, await this.storage());
+  }
+
+  start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
+    return this.#bench.begin(`${this.#runs}/`, async (beginning) => {
+      const data = this.#data.require();
+      return beginRun(readChoice(choice, data, this.#bench.model), data, beginning);
+    });
+  }
+
+  continueRun(name: string): Promise<protocol.RunInfo> {
+    return this.#bench.begin(`${this.#runs}/`, async (beginning) => {
+      const { data, ...parts } = await takeUpRun(folderOfRun(this.#runs, name), beginning);
+      await this.#data.adopt(data);
+      this.#outbox.change({ data: data.summary });
+      return parts;
+    });
+  }
+
+  async pause(): Promise<void> {
+    await this.#bench.session?.pause();
+  }
+
+  async resume(): Promise<void> {
+    this.#bench.session?.resume();
+  }
+
+  async stop(): Promise<void> {
+    await this.#bench.session?.stop();
+  }
+
+  async saveSoon(): Promise<void> {
+    this.#bench.session?.saveSoon();
+  }
+
+  write(
+    prompt: string,
+    options: protocol.WriteOptions,
+    onPiece: (text: string) => void,
+  ): Promise<protocol.WriteResult> {
+    this.#writing.abort();
+    this.#writing = new AbortController();
+    const { signal } = this.#writing;
+    return this.#bench.use(async (loaded) => {
+      const result = await writeText(loaded.model, prompt, options, this.#bench.queue, onPiece, signal);
+      return { ...result, step: this.#bench.summary(loaded).step };
+    });
+  }
+
+  async cancelWrite(): Promise<void> {
+    this.#writing.abort();
+  }
+
+  look(prompt: string, onProgress: (share: number) => void): Promise<protocol.LookResult> {
+    this.#looking.abort();
+    this.#looking = new AbortController();
+    const { signal } = this.#looking;
+    const inTurn = <T>(task: () => Promise<T>) => this.#bench.queue.run(task);
+    return this.#bench.use((loaded) =>
+      inTurn(async () => {
+        signal.throwIfAborted();
+        const start = performance.now();
+        const inspection = await inspect(loaded.model, prompt, { onProgress, signal });
+        return { inspection, model: this.#bench.summary(loaded), ms: performance.now() - start };
+      }),
+    );
+  }
+
+  async cancelLook(): Promise<void> {
+    this.#looking.abort();
+  }
+
+  open(files: readonly File[]): Promise<protocol.ModelSummary> {
+    return this.#bench.load(async () => openModel(files, await this.#device.backend()));
+  }
+
+  openRun(name: string): Promise<protocol.ModelSummary> {
+    return this.#bench.load(async () => {
+      const { path, step } = await newestModel(this.#runs, name);
+      return { name, step, model: await GPT2.load(path, { backend: await this.#device.backend() }) };
+    });
+  }
+
+  export(format: protocol.ExportFormat): Promise<File> {
+    return this.#bench.use((loaded) =>
+      this.#outbox.during("exporting", () => this.#bench.queue.run(() => exportFile(loaded, format))),
+    );
+  }
+
+  stored(): Promise<protocol.StoredRun[]> {
+    return storedRuns(this.#runs);
+  }
+
+  async deleteRun(name: string): Promise<void> {
+    await RunFolder.remove(folderOfRun(this.#runs, name));
+    await this.#data.sweep();
+  }
+
+  summaries(): Promise<RunSummary[]> {
+    return summaries(this.#runs);
+  }
+
+  detail(name: string): Promise<protocol.RunDetail> {
+    return detail(this.#runs, name);
+  }
+
+  async columns(name: string): Promise<ArrayBuffer> {
+    return encodeColumns(await readColumns(folderOfRun(this.#runs, name)));
+  }
+
+  /** Stops what computes: a test's last call. A tab just ends. */
+  async dispose(): Promise<void> {
+    await this.stop();
+    await this.#device.drop();
+  }
+}

@@ -1,0 +1,100 @@
+/** What a choice comes to in memory, time and storage, before anything is allocated. */
+import type { Backend } from "../../src/backend/backend.ts";
+import { LlmError } from "../../src/errors.ts";
+import { type MemoryPlan, memoryNeeded, requireMemory } from "../../src/model/memory.ts";
+import { parameterCount } from "../../src/model/parameters.ts";
+import { checkChoice, type RunChoice } from "./choice.ts";
+import type { Prepared } from "./data.ts";
+import type { Estimate, StorageInfo } from "./protocol.ts";
+import { msPerStep, type Speed } from "./speed.ts";
+
+export function estimateOf(
+  choice: RunChoice,
+  data: Prepared,
+  backend: Backend,
+  speed: Speed,
+  { used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo,
+): Estimate {
+  const { config, settings } = choice;
+  const memory = memoryOf(choice, backend);
+  const fits = memory.total <= backend.memoryLimit;
+  const ms = msPerStep(speed, config, settings.batch, settings.block);
+  const storage = checkpointBytes(parameterCount(config));
+  return {
+    parameters: parameterCount(config),
+    config,
+    settings,
+    memory,
+    memoryLimit: backend.memoryLimit,
+    fits,
+    fittingBatch: fits ? undefined : fittingBatch(choice, backend),
+    msPerStep: ms,
+    msTotal: ms * (settings.steps + FORWARD * validationBatches(choice)),
+    storage,
+    storageFits: used + storage <= quota,
+    problem: problemOf(() => {
+      requireMemory(backend, config, planOf(choice));
+      checkChoice(choice, data);
+    }),
+  };
+}
+
+/** Everything that a run holds in memory: as `Trainer.run` will ask for it. */
+export function planOf({ config, settings }: Pick<RunChoice, "config" | "settings">): MemoryPlan {
+  const { batch: B, block: T, sampleEvery, sampleTokens } = settings;
+  return {
+    optimizer: true,
+    train: { B, T },
+    decode: sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
+  };
+}
+
+function memoryOf(choice: RunChoice, backend: Backend): Estimate["memory"] {
+  const needed = (plan: MemoryPlan) => memoryNeeded(backend, choice.config, plan);
+  const { train, decode } = planOf(choice);
+  const weights = needed({});
+  return {
+    weights,
+    optimizer: needed({ optimizer: true }) - weights,
+    activations: needed({ train }) - weights,
+    sampling: needed({ decode }) - weights,
+    total: needed(planOf(choice)),
+  };
+}
+
+/** The largest batch that fits: what it takes grows with it. */
+function fittingBatch({ config, settings }: RunChoice, backend: Backend): number {
+  const fits = (batch: number) =>
+    memoryNeeded(backend, config, planOf({ config, settings: { ...settings, batch } })) <= backend.memoryLimit;
+  let [most, tooMany] = [0, settings.batch];
+  while (tooMany - most > 1) {
+    const middle = Math.floor((most + tooMany) / 2);
+    if (fits(middle)) most = middle;
+    else tooMany = middle;
+  }
+  return most;
+}
+
+/** The share of a step that is its forward pass. */
+const FORWARD = 1 / 3;
+
+function validationBatches({ given, settings }: RunChoice): number {
+  const { steps, valEvery, valBatches, finalValBatches } = settings;
+  if (given.val === undefined || valEvery === 0) return 0;
+  return Math.ceil(steps / valEvery) * valBatches + finalValBatches;
+}
+
+/** A checkpoint holds weights and two moments, four bytes each. Two are kept while a third is being written. */
+function checkpointBytes(parameters: number): number {
+  return 3 * 12 * parameters;
+}
+
+function problemOf(check: () => void): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof LlmError) return error.message;
+    throw error;
+  }
+}

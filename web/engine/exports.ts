@@ -1,0 +1,45 @@
+/** Files of the model that is there, for downloads: the bytes that `GPT2.save` writes. They need no room in the storage. */
+import { view } from "../../src/backend/backend.ts";
+import { InputError } from "../../src/errors.ts";
+import { huggingFaceConfig } from "../../src/format/huggingface-config.ts";
+import { writeModel } from "../../src/format/model.ts";
+import { writeSafetensors } from "../../src/format/safetensors.ts";
+import { streamOf } from "../../src/format/tensors.ts";
+import { writeVocabulary } from "../../src/format/tokenizer.ts";
+import type { Appender } from "../../src/platform/platform.ts";
+import type { LoadedModel } from "./loaded-model.ts";
+import type { ExportFormat } from "./protocol.ts";
+
+export async function exportFile({ model, name }: LoadedModel, format: ExportFormat): Promise<File> {
+  const { backend, config, parameters, tokenizer } = model;
+  const tensors = streamOf(config, (tensor, start, length) =>
+    backend.read(view(parameters.weights[tensor], start, [length])),
+  );
+  const base = name.replace(/\.(bin|safetensors)$/, "");
+  switch (format) {
+    case "bin":
+      return collect(`${base}.bin`, (out) => writeModel(out, tensors));
+    case "safetensors":
+      return collect(`${base}.safetensors`, (out) => writeSafetensors(out, tensors));
+    case "config": {
+      const json = huggingFaceConfig(config, { endOfText: tokenizer?.endOfText });
+      return new File([`${JSON.stringify(json, null, 2)}\n`], "config.json", { type: "application/json" });
+    }
+    case "tokenizer":
+      if (!tokenizer) throw new InputError(`${name} has no tokenizer that could be exported.`);
+      return collect("tokenizer.bin", (out) => writeVocabulary(out, tokenizer.tokens(), tokenizer.endOfText));
+  }
+}
+
+/** What is written, as a file. Blobs, since the browser keeps them outside of this worker's memory. */
+async function collect(name: string, write: (out: Appender) => Promise<void>): Promise<File> {
+  const parts: Blob[] = [];
+  await write({
+    name,
+    write: async (bytes) => {
+      // A copy: the writer may fill its array anew.
+      parts.push(new Blob([new Uint8Array(bytes)]));
+    },
+  });
+  return new File(parts, name, { type: "application/octet-stream" });
+}

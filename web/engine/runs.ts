@@ -1,0 +1,80 @@
+/** The runs in the tab's storage: the same folders as the command's. */
+import { platform } from "#platform";
+import { folderOf, inFolder } from "../../src/data/dataset.ts";
+import { InputError } from "../../src/errors.ts";
+import { isObject } from "../../src/format/json.ts";
+import { sizeOf } from "../../src/format/source.ts";
+import { checkpointModel, completeSteps } from "../../src/train/checkpoint-list.ts";
+import { readDetails } from "../../src/train/read-columns.ts";
+import type { RunSummary } from "../../src/train/read-run.ts";
+import { readRun } from "../../src/train/read-run.ts";
+import { readRunConfig } from "../../src/train/run-config.ts";
+import type { RunDetail, StoredRun } from "./protocol.ts";
+
+const nameOf = (path: string) => path.replace(/^.*\//s, "");
+
+/** The folder of a run. InputError for a name that is none. */
+export function folderOfRun(root: string, name: string): string {
+  if (/^[^/\\]+$/.test(name) && !/^\.+$/.test(name)) return inFolder(root, name);
+  throw new InputError(`"${name}" is not the name of a run.`);
+}
+
+/** All runs beneath `root`, the newest first. `folder` is the folder's name. */
+export async function summaries(root: string): Promise<RunSummary[]> {
+  const configs = await platform.listFiles(inFolder(root, "*/config.json"));
+  const found = await Promise.all(configs.map((path) => readRun(folderOf(path))));
+  return found
+    .map((summary) => ({ ...summary, folder: nameOf(summary.folder) }))
+    .sort((a, b) => (b.created ?? "").localeCompare(a.created ?? ""));
+}
+
+export async function detail(root: string, name: string): Promise<RunDetail> {
+  const folder = folderOfRun(root, name);
+  const summary = { ...(await readRun(folder)), folder: name };
+  if (summary.status === "unreadable") return { summary, config: undefined, samples: [], broken: 0 };
+  return { summary, ...(await readDetails(folder)) };
+}
+
+/** All runs, with what it takes to go on with them. */
+export async function storedRuns(root: string): Promise<StoredRun[]> {
+  return Promise.all(
+    (await summaries(root)).map(async (summary) => {
+      const folder = folderOfRun(root, summary.folder);
+      const isCut = summary.status === "cut off" || summary.status === "interrupted";
+      return { ...summary, canContinue: isCut && (await hasData(folder)), bytes: await bytesOf(folder) };
+    }),
+  );
+}
+
+async function hasData(folder: string): Promise<boolean> {
+  const data = await dataOf(folder);
+  return data !== undefined && (await platform.pathKind(inFolder(data, "dataset.json"))) === "file";
+}
+
+/** The folder of the data that a run was trained on, as far as its config.json tells. */
+async function dataOf(folder: string): Promise<string | undefined> {
+  const config = await readRunConfig(folder).catch(() => undefined);
+  const given = config?.given;
+  return isObject(given) && typeof given.train === "string" ? given.train : undefined;
+}
+
+async function bytesOf(folder: string): Promise<number> {
+  const names = await platform.listFolder(folder);
+  // A file may go while it is looked at: checkpoints are removed by those that follow.
+  const sizes = await Promise.all(names.map((name) => sizeOf(inFolder(folder, name)).catch(() => 0)));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** The newest model of a run, and after how many updates it was saved. InputError when none was. */
+export async function newestModel(root: string, name: string): Promise<{ path: string; step: number }> {
+  const folder = folderOfRun(root, name);
+  const [step] = await completeSteps(folder);
+  if (step === undefined) throw new InputError(`The run ${name} has saved no model yet.`);
+  return { path: await checkpointModel(folder, step), step };
+}
+
+/** The folders of all data that a run beneath `root` was trained on: it needs them to go on. */
+export async function dataInUse(root: string): Promise<Set<string | undefined>> {
+  const configs = await platform.listFiles(inFolder(root, "*/config.json"));
+  return new Set(await Promise.all(configs.map((path) => dataOf(folderOf(path)))));
+}

@@ -1,0 +1,31 @@
+/** How much of training's time a crash costs at most: a checkpoint is due so often. */
+const SAVE_EVERY_MS = 15_000;
+/** But saving takes no more than this share of the time: checkpoints of large models take long, and are made less often. */
+const SAVE_SHARE = 0.05;
+
+/** Says when the next checkpoint is due, by the time of the steps since the last one. */
+export class SaveClock {
+  #ms = 0;
+  #msOfSaving = 0;
+  #isDue = false;
+
+  add(ms: number): void {
+    this.#ms += ms;
+  }
+
+  /** Whatever the time: at the next step. */
+  makeDue(): void {
+    this.#isDue = true;
+  }
+
+  get isDue(): boolean {
+    return this.#isDue || this.#ms >= Math.max(SAVE_EVERY_MS, this.#msOfSaving * (1 / SAVE_SHARE - 1));
+  }
+
+  /** A checkpoint was written, or could not be; it took so long. */
+  saved(ms: number): void {
+    this.#ms = 0;
+    this.#msOfSaving = ms;
+    this.#isDue = false;
+  }
+}

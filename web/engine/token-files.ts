@@ -1,0 +1,72 @@
+/** llm.c's token files, taken over as they are into a folder that is like one that was prepared here. */
+import { type Dataset, datasetFile, inFolder, parseDataset, tokenizerFile } from "../../src/data/dataset.ts";
+import { InputError } from "../../src/errors.ts";
+import { type FileHash, save, saveHashed, saveText } from "../../src/format/save.ts";
+import { withSource } from "../../src/format/source.ts";
+import { writeVocabulary } from "../../src/format/tokenizer.ts";
+import { openTokenFile } from "../../src/format/tokens.ts";
+import { gpt2Tokenizer } from "../../src/tokenizer/gpt2.ts";
+import { loadTokenizer } from "../../src/tokenizer/load.ts";
+import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import type { DroppedFiles } from "./data-files.ts";
+
+interface Copying {
+  readonly onProgress: (share: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Copies the files, with a dataset.json that says what they are. InputError when one is damaged. */
+export async function copyTokens(
+  { train, val, tokenizer, dataset }: Extract<DroppedFiles, { kind: "tokens" }>,
+  folder: string,
+  { onProgress, signal }: Copying,
+): Promise<void> {
+  const reads = await tokenizerOf(tokenizer, dataset);
+  const total = train.size + (val?.size ?? 0);
+  let done = 0;
+  const onBytes = (bytes: number) => {
+    signal.throwIfAborted();
+    done += bytes;
+    onProgress(done / total);
+  };
+  const copied = await copy(train, inFolder(folder, "train.bin"), onBytes);
+  const copiedVal = val && (await copy(val, inFolder(folder, "val.bin"), onBytes));
+  const tokens = reads.tokens();
+  await save(inFolder(folder, tokenizerFile), (sink) => writeVocabulary(sink, tokens, reads.endOfText));
+  const { sha256 } = copied;
+  const content: Dataset = {
+    source: val ? `${train.name}, ${val.name}` : train.name,
+    sha256,
+    bytes: total,
+    documents: 1,
+    tokenizer: reads.kind,
+    vocabSize: reads.vocabSize,
+    train: { file: "train.bin", tokens: copied.tokens },
+    ...(copiedVal && { val: { file: "val.bin", tokens: copiedVal.tokens } }),
+  };
+  await saveText(inFolder(folder, datasetFile), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** What lies beside the tokens; llm.c's token files stand alone, and are GPT-2's unless something says otherwise. */
+async function tokenizerOf(file: File | undefined, dataset: File | undefined): Promise<Tokenizer> {
+  const kind = dataset && parseDataset(dataset.name, await dataset.text()).tokenizer;
+  if (file) return withSource(file, (source) => loadTokenizer(source, kind));
+  if (kind === undefined || kind === "gpt2") return gpt2Tokenizer();
+  throw new InputError(`The tokens are those of a ${kind} tokenizer: choose its tokenizer.bin together with them.`);
+}
+
+const piece = 1 << 20;
+
+async function copy(file: File, to: string, onBytes: (bytes: number) => void): Promise<FileHash & { tokens: number }> {
+  return withSource(file, async (source) => {
+    const { count } = await openTokenFile(source);
+    const hash = await saveHashed(to, async (out) => {
+      for (let start = 0; start < source.size; start += piece) {
+        const bytes = await source.read(start, Math.min(piece, source.size - start));
+        await out.write(bytes);
+        onBytes(bytes.length);
+      }
+    });
+    return { ...hash, tokens: count };
+  });
+}

@@ -1,0 +1,77 @@
+import type { GPT2 } from "../../src/api/gpt2.ts";
+import type { WriteOptions, WriteResult } from "./protocol.ts";
+import { letMessagesIn, type Queue } from "./queue.ts";
+
+/** How long text is collected before it is told. */
+const PIECE_MS = 50;
+
+const reasons = { length: "length", stop: "length", "end-of-text": "end-of-text", interrupted: "interrupted" } as const;
+
+/**
+ * Continues a text while others, a run above all, want the model too: in turns, each of which takes as long as the others
+ * had it before.
+ */
+export async function writeText(
+  model: GPT2,
+  prompt: string,
+  { maxTokens = 200, ...options }: WriteOptions,
+  queue: Queue,
+  onPiece: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Omit<WriteResult, "step">> {
+  model.requireTokenizer();
+  const start = performance.now();
+  const events = model.generateSamples(prompt, { ...options, maxTokens, signal });
+  const pieces = new Pieces(onPiece);
+  let tokens = 0;
+  /** Writes for so long; why the text has ended, if it has. */
+  const turn = async (ms: number): Promise<WriteResult["reason"] | undefined> => {
+    for (const end = performance.now() + ms; performance.now() < end; ) {
+      const { value, done } = await events.next();
+      if (done) return "length";
+      pieces.add(value.text);
+      if (value.type === "end") return reasons[value.reason];
+      tokens++;
+    }
+    return undefined;
+  };
+  try {
+    for (;;) {
+      const asked = performance.now();
+      const reason = await queue.run(() => turn(Math.max(PIECE_MS, performance.now() - asked)));
+      if (reason !== undefined) return { text: pieces.finish(), tokens, ms: performance.now() - start, reason };
+      await letMessagesIn();
+    }
+  } finally {
+    await queue.run(() => events.return());
+  }
+}
+
+/** Text that comes in small pieces, told in larger ones. */
+class Pieces {
+  readonly #tell: (text: string) => void;
+  #whole = "";
+  #piece = "";
+  #told = performance.now();
+
+  constructor(tell: (text: string) => void) {
+    this.#tell = tell;
+  }
+
+  add(text: string): void {
+    this.#whole += text;
+    this.#piece += text;
+    if (performance.now() - this.#told >= PIECE_MS) this.#flush();
+  }
+
+  finish(): string {
+    this.#flush();
+    return this.#whole;
+  }
+
+  #flush(): void {
+    if (this.#piece !== "") this.#tell(this.#piece);
+    this.#piece = "";
+    this.#told = performance.now();
+  }
+}
