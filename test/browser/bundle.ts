@@ -33,6 +33,13 @@ globalThis.startWorker = () => start(new Worker(new URL("./worker.js", import.me
   return bundle(folder, main, { alias });
 }
 
+/** Bundles a page that has the studio's engine and nothing else: engine-page.js. engine-tab.ts drives it. */
+export async function bundleEnginePage(folder: string): Promise<string> {
+  mkdirSync(folder, { recursive: true });
+  const page = JSON.stringify(join(root, "test/browser/engine-page.js"));
+  return bundle(folder, `import ${page};\n`, { alias: { "#platform": join(root, "src/platform/browser.ts") } });
+}
+
 async function bundle(folder: string, main: string, resolve: InlineConfig["resolve"]): Promise<string> {
   const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="./main.js"></script>';
   writeFileSync(join(folder, "index.html"), html);

@@ -1,0 +1,24 @@
+// A page that has the studio's engine and shows nothing: engine-tab.ts asks it.
+import { wrap } from "comlink";
+import { engine } from "../../web/engine/client.ts";
+
+/** What the engine told, as far as a test wants to know. */
+const told = { events: [], remarks: [], latest: {} };
+
+function take(update) {
+  told.events.push(...update.events);
+  told.remarks.push(...update.remarks);
+  Object.assign(told.latest, update);
+}
+
+/** The engine in a worker whose kernel workers can be made to fail: by a message to the channel "fail". */
+function fragileEngine() {
+  const worker = new Worker(new URL("./fragile-worker.js", import.meta.url), { type: "module" });
+  return wrap(worker);
+}
+
+Object.assign(globalThis, { engine, told, take, fragileEngine });
+engine.subscribe(take).then((status) => {
+  take(status);
+  globalThis.isReady = true;
+});

@@ -1,0 +1,58 @@
+import type { BrowserContext, Page } from "playwright-core";
+import type { TrainEvent } from "../../src/train/events.ts";
+import type { EngineUpdate } from "../../web/engine/protocol.ts";
+import { watch } from "./page.ts";
+
+/** What the engine told the page. */
+export interface Told {
+  readonly events: readonly TrainEvent[];
+  readonly remarks: readonly string[];
+  readonly latest: Partial<EngineUpdate>;
+}
+
+/** A page with an engine: engine-page.js. */
+export class EngineTab {
+  readonly page: Page;
+  /** What the page complained about. */
+  readonly problems: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    watch(page, this.problems);
+  }
+
+  static async open(browser: BrowserContext, url: string): Promise<EngineTab> {
+    const tab = new EngineTab(await browser.newPage());
+    await tab.page.goto(url);
+    await tab.page.waitForFunction("globalThis.isReady");
+    return tab;
+  }
+
+  /** The page is loaded anew, as by a person: the engine's worker ends with the old one. */
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.page.waitForFunction("globalThis.isReady");
+  }
+
+  /** Evaluates an expression on the page, which sees `engine` and `told`; a promise is awaited. */
+  call<T>(expression: string): Promise<T> {
+    return this.page.evaluate(expression);
+  }
+
+  told(): Promise<Told> {
+    return this.call("told");
+  }
+
+  /** Waits until an expression about `told` is true. */
+  async until(expression: string): Promise<void> {
+    await this.page.waitForFunction(expression, undefined, { timeout: 100_000 });
+  }
+
+  untilPhase(phase: string): Promise<void> {
+    return this.until(`told.latest.state?.phase === ${JSON.stringify(phase)}`);
+  }
+
+  untilStep(step: number): Promise<void> {
+    return this.until(`told.events.some(({ type, step }) => type === "step" && step >= ${step})`);
+  }
+}
