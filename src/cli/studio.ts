@@ -13,8 +13,8 @@ export function addStudio(program: Command): void {
     .command("studio")
     .summary("train and watch runs in a web page")
     .description(
-      "Serves the studio and opens it in the browser: runs as they are written, training in the page itself, and a look\n" +
-        "inside a model. It reads the runs' folder and changes nothing; Ctrl-C ends it. Only this machine can reach it.",
+      "Serves the studio and opens it in the browser: runs as they are written, training in the page itself, and a " +
+        "look inside a model. It only reads the folder with the runs, and only this machine can reach it. Ctrl-C ends it.",
     )
     .argument("[folder]", "the folder with the runs, or that of one run; it may come later", "runs")
     .option(
@@ -30,13 +30,10 @@ export function addStudio(program: Command): void {
         ["the runs in runs/, and training in the page", "llm-ts studio"],
         ["other runs, without the browser", "llm-ts studio experiments --no-open"],
         ["for the machines around this one", "llm-ts studio --host 0.0.0.0"],
-        [
-          "the studio of another machine, safely",
-          "ssh -L 6425:127.0.0.1:6425 MACHINE npx llm-ts studio --no-open --port 6425",
-        ],
+        ["the studio that runs on another machine (with --port 6425)", "ssh -N -L 6425:127.0.0.1:6425 MACHINE"],
       )}
-From another machine by plain http (--host), browsers give a page neither threads nor storage: runs can be watched, but
-for training in the page use ssh, as above.
+With --host, other machines come by plain http, where browsers give a page neither
+threads nor storage: it shows runs, but to train in it use ssh, as above.
 `,
     )
     .action(async (folder: string, flags: StudioFlags) => {

@@ -80,12 +80,16 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
 
 const needsToken =
   "This studio is open to other machines, and needs the token in the address that `llm-ts studio` printed: open that\n" +
-  "address, with all behind ?token=. If you came by a link from another site, load this page again.";
+  "address, with all behind ?token=.";
 
-/** The token becomes a cookie, and goes from the address, where it might be seen or kept. */
+/**
+ * The token becomes a cookie, and goes from the address, where it might be seen or kept. A redirect by status would not
+ * do: where the address is a link on another site's page, browsers send no strict cookie along with what follows.
+ */
 function letIn({ socket }: IncomingMessage, response: ServerResponse, token: string): void {
   response.setHeader("Set-Cookie", `${cookieName(socket.localPort)}=${token}; HttpOnly; SameSite=Strict; Path=/`);
-  response.writeHead(303, { Location: "/", "Cache-Control": "no-store" }).end();
+  response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store" });
+  response.end('<!doctype html><meta http-equiv="refresh" content="0; url=/"><a href="/">llm.ts studio</a>\n');
 }
 
 async function listenOnFirst(server: Server, ports: readonly number[], host: string): Promise<number> {
