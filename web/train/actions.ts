@@ -1,0 +1,101 @@
+/** What the Train view's buttons do: each tells the engine, and shows what fails. */
+import { signal } from "@preact/signals";
+import { engine } from "../engine/client.ts";
+import type { DataInput, ExportFormat, TokenizerName } from "../engine/protocol.ts";
+import { attempt } from "./failures.ts";
+import { pastOf } from "./past.ts";
+import { choice, preset } from "./setup.ts";
+import { beginRun, device, refreshStored, run, runInfo } from "./state.ts";
+
+// --- Text -----------------------------------------------------------------------------------------------------------
+
+/** What a text was made of, so that its tokens can be changed; undefined for data of an earlier visit. */
+export const input = signal<DataInput | undefined>();
+
+let preparing = new AbortController();
+
+export async function prepare(next: DataInput): Promise<void> {
+  preparing.abort();
+  preparing = new AbortController();
+  const { signal } = preparing;
+  const summary = await attempt("data", () => engine.prepare(next, signal));
+  if (summary) input.value = next;
+}
+
+export function cancelPrepare(): void {
+  preparing.abort();
+}
+
+export async function retokenize(tokenizer: TokenizerName): Promise<void> {
+  if (input.value) await prepare({ ...input.value, tokenizer });
+}
+
+// --- Run ------------------------------------------------------------------------------------------------------------
+
+export async function start(): Promise<void> {
+  beginRun();
+  await attempt("run", () => engine.start(choice.value));
+  // Now, not before: the browser may ask the person, who should know what for.
+  await attempt("stored", keep);
+}
+
+export async function pause(): Promise<void> {
+  await attempt("run", () => engine.pause());
+}
+
+export async function resume(): Promise<void> {
+  await attempt("run", () => engine.resume());
+}
+
+export async function stop(): Promise<void> {
+  await attempt("run", () => engine.stop());
+  await attempt("stored", refreshStored);
+}
+
+/** Goes on with a run that is in storage. */
+export async function continueRun(name: string): Promise<void> {
+  await attempt("run", async () => {
+    beginRun(await pastOf(name));
+    await engine.continueRun(name);
+  });
+  await attempt("stored", refreshStored);
+}
+
+export async function continueStopped(): Promise<void> {
+  if (run.value.phase === "stopped" && runInfo.value) await continueRun(runInfo.value.name);
+}
+
+async function keep(): Promise<void> {
+  const storage = await engine.keepStorage();
+  if (device.value) device.value = { ...device.value, storage };
+  await refreshStored();
+}
+
+// --- Models and runs that are kept ------------------------------------------------------------------------------------
+
+export async function openFiles(files: readonly File[]): Promise<void> {
+  if (await attempt("open", () => engine.open(files))) preset.value = "opened";
+}
+
+export async function openRun(name: string): Promise<void> {
+  if (await attempt("stored", () => engine.openRun(name))) preset.value = "opened";
+}
+
+export async function deleteRun(name: string): Promise<void> {
+  await attempt("stored", async () => {
+    await engine.deleteRun(name);
+    await keep();
+  });
+}
+
+export async function download(format: ExportFormat): Promise<void> {
+  await attempt("export", async () => {
+    const file = await engine.export(format);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = file.name;
+    link.click();
+    // Later, since the browser reads it only now.
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
+}

@@ -1,0 +1,21 @@
+import { input, prepare } from "./actions.ts";
+import { data, listen } from "./state.ts";
+
+let hasBegun = false;
+
+/** When the view is first shown, the engine starts, and tiny Shakespeare is made ready where nothing else is. */
+export function begin(): void {
+  if (hasBegun) return;
+  hasBegun = true;
+  // A file that is dropped beside the cards would take the page's place.
+  for (const type of ["dragover", "drop"] as const) addEventListener(type, (event) => event.preventDefault());
+  void makeReady();
+}
+
+async function makeReady(): Promise<void> {
+  await listen();
+  const there = data.value;
+  if (!there) await prepare({ kind: "shakespeare", tokenizer: "char" });
+  else if (there.kind === "shakespeare" && there.tokenizer !== "unknown")
+    input.value = { kind: "shakespeare", tokenizer: there.tokenizer };
+}

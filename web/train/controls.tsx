@@ -1,0 +1,75 @@
+import { useRef } from "preact/hooks";
+import type { RunState } from "../engine/protocol.ts";
+import { Icon, type IconName } from "../parts/icon.tsx";
+import { continueStopped, pause, resume, start, stop } from "./actions.ts";
+import { text } from "./live-text.ts";
+import { canStart } from "./setup.ts";
+import { activity, data, run } from "./state.ts";
+
+/** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
+export function Controls() {
+  const t = text();
+  const main = useRef<HTMLButtonElement>(null);
+  const { phase } = run.value;
+  const { label, icon, act } = mainAction(phase);
+  const begins = act === start;
+  const waits = begins && data.value === undefined && activity.value?.what === "preparing";
+  const canStop = phase === "training" || phase === "paused";
+  return (
+    <div class="controls">
+      <button
+        ref={main}
+        type="button"
+        class="primary"
+        disabled={begins && !canStart.value}
+        aria-disabled={act === undefined}
+        onClick={act && (() => void act())}
+      >
+        <Icon name={icon} /> {waits ? t.preparing : label}
+      </button>
+      {canStop && (
+        <button
+          type="button"
+          onClick={() => {
+            // This one is about to vanish.
+            main.current?.focus();
+            void stop();
+          }}
+        >
+          <Icon name="stop" /> {t.stop}
+        </button>
+      )}
+      {phase === "stopped" && (
+        <button type="button" disabled={!canStart.value} onClick={() => void start()}>
+          {t.startAgain}
+        </button>
+      )}
+      <p class={`phase ${phase}`} role="status">
+        {t.states[phase]}
+      </p>
+    </div>
+  );
+}
+
+/** What the main button does in each phase. Without `act`: nothing, the engine is at it. */
+function mainAction(phase: RunState["phase"]): { label: string; icon: IconName; act?: () => Promise<void> } {
+  const t = text();
+  switch (phase) {
+    case "idle":
+    case "failed":
+      return { label: t.start, icon: "play", act: start };
+    case "done":
+      return { label: t.startAgain, icon: "play", act: start };
+    case "creating":
+      return { label: t.start, icon: "play" };
+    case "training":
+      return { label: t.pause, icon: "pause", act: pause };
+    case "pausing":
+    case "stopping":
+      return { label: t.pause, icon: "pause" };
+    case "paused":
+      return { label: t.resume, icon: "play", act: resume };
+    case "stopped":
+      return { label: t.goOn, icon: "play", act: continueStopped };
+  }
+}

@@ -1,0 +1,21 @@
+import { Icon } from "../parts/icon.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { dismiss, failures, type Place } from "./failures.ts";
+import { text } from "./live-text.ts";
+
+/** What failed at a place: what that means, and the message, which says what to do. */
+export function FailureNotice({ place, title }: { place: Place; title: string }) {
+  const failure = failures.value[place];
+  if (!failure) return null;
+  const t = text();
+  return (
+    <Notice kind="bad">
+      <p>
+        <strong>{title}</strong> {failure.isBug && t.bug} <span lang="en">{failure.message}</span>
+      </p>
+      <button type="button" class="quiet put-away" aria-label={t.dismiss} onClick={() => dismiss(place)}>
+        <Icon name="close" />
+      </button>
+    </Notice>
+  );
+}

@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import type { StepEvent } from "../../src/train/events.ts";
+import { merge, Progress } from "./progress.ts";
+
+function update(step: number, loss: number): StepEvent {
+  return { type: "step", step, loss, lr: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 };
+}
+
+test("updates, validations and texts are kept as they come", () => {
+  const progress = new Progress();
+  progress.add({ type: "val", step: 0, loss: 4.2 });
+  progress.add(update(0, 4.1));
+  progress.add(update(1, 3.9));
+  progress.add({ type: "val", step: 2, loss: 3.8 });
+  progress.add({ type: "sample", step: 2, tokens: [1], text: "thou" });
+  progress.add({ type: "val", step: 4, loss: 3.85 });
+  expect(progress.step).toBe(2);
+  expect(progress.last?.loss).toBe(3.9);
+  expect([progress.valLoss, progress.bestValLoss, progress.bestStep]).toEqual([3.85, 3.8, 2]);
+  expect(progress.samples).toEqual([{ step: 2, text: "thou", loss: 4 }]);
+  const { x, train, val } = progress.curves;
+  expect([...x]).toEqual([0, 1, 2, 4]);
+  expect(train).toEqual([4.1, 3.9, null, null]);
+  expect(val).toEqual([4.2, null, 3.8, 3.85]);
+});
+
+test("losses that are not finite leave the curves as they are", () => {
+  const progress = new Progress();
+  progress.add(update(0, Number.NaN));
+  progress.add({ type: "val", step: 1, loss: Number.POSITIVE_INFINITY });
+  expect(progress.step).toBe(1);
+  expect(progress.valLoss).toBeUndefined();
+  expect(progress.curves.x).toHaveLength(0);
+});
+
+test("a run that goes on for days stays bounded", () => {
+  const progress = new Progress();
+  for (let step = 0; step < 100_000; step++) progress.add(update(step, 2));
+  for (let step = 0; step < 3000; step++) progress.addSample(step, "text");
+  expect(progress.curves.x.length).toBeLessThanOrEqual(1601);
+  expect(progress.samples).toHaveLength(200);
+  expect(progress.samples[0].step).toBe(2999);
+});
+
+test("a text that is written again replaces the first", () => {
+  const progress = new Progress();
+  progress.addSample(10, "before");
+  progress.addSample(10, "after");
+  expect(progress.samples).toEqual([{ step: 10, text: "after", loss: undefined }]);
+});
+
+test("lines share their steps", () => {
+  const { x, train, smoothed, val } = merge(
+    [
+      { step: 0, value: 1 },
+      { step: 2, value: 3 },
+    ],
+    [
+      { step: 0, value: 1.5 },
+      { step: 2, value: 2.5 },
+    ],
+    [{ step: 1, value: 9 }],
+  );
+  expect([...x]).toEqual([0, 1, 2]);
+  expect(train).toEqual([1, null, 3]);
+  expect(smoothed).toEqual([1.5, null, 2.5]);
+  expect(val).toEqual([null, 9, null]);
+});

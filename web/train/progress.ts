@@ -1,0 +1,93 @@
+/** What a run has told so far, in bounded memory: curves for the chart, the newest figures, texts. */
+import { BoundedPoints, memoryFor, smooth } from "../../src/plot/points.ts";
+import type { StepEvent, TrainEvent } from "../../src/train/events.ts";
+import type { Point } from "../../src/train/read-run.ts";
+
+/** A text that the model wrote, after so many updates. */
+export interface Sample {
+  readonly step: number;
+  readonly text: string;
+  /** The smoothed loss at that time. */
+  readonly loss?: number;
+}
+
+/** What is drawn. Each has one entry for each of `x`. */
+export interface Curves {
+  readonly x: Float64Array;
+  readonly train: readonly (number | null)[];
+  readonly smoothed: readonly (number | null)[];
+  readonly val: readonly (number | null)[];
+}
+
+/** More points than a chart has pixels are of no use. */
+const mostPoints = 1600;
+const mostVals = 600;
+const mostSamples = 200;
+
+export class Progress {
+  readonly #train = new BoundedPoints(mostPoints);
+  readonly #val = new BoundedPoints(mostVals);
+  /** The newest first. */
+  #samples: Sample[] = [];
+  /** The last update. */
+  last: StepEvent | undefined;
+  /** Updates that were made. */
+  step = 0;
+  valLoss: number | undefined;
+  bestValLoss: number | undefined;
+  bestStep: number | undefined;
+
+  add(event: TrainEvent): void {
+    if (event.type === "step") {
+      this.last = event;
+      this.step = event.step + 1;
+      if (Number.isFinite(event.loss)) this.#train.add({ step: event.step, value: event.loss });
+    } else if (event.type === "val") {
+      this.addVal(event.step, event.loss);
+    } else if (event.type === "sample") {
+      this.addSample(event.step, event.text);
+    }
+  }
+
+  addVal(step: number, loss: number): void {
+    if (!Number.isFinite(loss)) return;
+    this.valLoss = loss;
+    this.#val.add({ step, value: loss });
+    if (this.bestValLoss !== undefined && loss >= this.bestValLoss) return;
+    this.bestValLoss = loss;
+    this.bestStep = step;
+  }
+
+  addSample(step: number, text: string): void {
+    // Twice where a run went on from before it.
+    const others = this.#samples.filter((sample) => sample.step !== step);
+    this.#samples = [{ step, text, loss: this.#lossNow() }, ...others].slice(0, mostSamples);
+  }
+
+  /** The newest first. */
+  get samples(): readonly Sample[] {
+    return this.#samples;
+  }
+
+  get curves(): Curves {
+    const train = this.#train.points;
+    return merge(train, smooth(train, memoryFor(train)), this.#val.points);
+  }
+
+  /** The mean of the last updates that are kept. */
+  #lossNow(): number | undefined {
+    const recent = this.#train.points.slice(-20);
+    if (recent.length === 0) return undefined;
+    return recent.reduce((sum, { value }) => sum + value, 0) / recent.length;
+  }
+}
+
+/** Points of three lines over the steps of all of them. `smoothed` has the steps of `train`. */
+export function merge(train: readonly Point[], smoothed: readonly Point[], val: readonly Point[]): Curves {
+  const steps = [...new Set([...train, ...val].map(({ step }) => step))].sort((a, b) => a - b);
+  const values = (points: readonly Point[]) => {
+    const byStep = new Map(points.map(({ step, value }) => [step, value]));
+    return steps.map((step) => byStep.get(step) ?? null);
+  };
+  return { x: Float64Array.from(steps), train: values(train), smoothed: values(smoothed), val: values(val) };
+}

@@ -1,0 +1,31 @@
+import { Notice } from "../parts/notice.tsx";
+import { FailureNotice } from "./failure-notice.tsx";
+import { text } from "./live-text.ts";
+import { ResumeOffer } from "./resume-offer.tsx";
+import { device, remarks, run, unsaved } from "./state.ts";
+
+/** Above everything else: what a person should know. */
+export function Remarks() {
+  const t = text();
+  const ended = run.value.phase === "failed" ? run.value : undefined;
+  return (
+    <>
+      <ResumeOffer />
+      <FailureNotice place="device" title={t.device.failed} />
+      {device.value?.storage.kind === "none" && <Notice kind="warn">{t.noStorage}</Notice>}
+      {ended && (
+        <Notice kind="bad">
+          <strong>{t.runFailed}</strong> {ended.isBug && t.bug} <span lang="en">{ended.message}</span>{" "}
+          {ended.run && t.goesOn}
+        </Notice>
+      )}
+      <FailureNotice place="run" title={t.runFailed} />
+      {unsaved.value !== undefined && <Notice kind="warn">{t.unsaved(unsaved.value)}</Notice>}
+      {remarks.value.map((remark) => (
+        <Notice key={remark} kind="warn">
+          <span lang="en">{remark}</span>
+        </Notice>
+      ))}
+    </>
+  );
+}

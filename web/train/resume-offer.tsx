@@ -1,0 +1,24 @@
+import { grouped } from "../parts/numbers.ts";
+import { continueRun } from "./actions.ts";
+import { DeleteRun } from "./delete-run.tsx";
+import { text } from "./live-text.ts";
+import { isBusy, model, stored } from "./state.ts";
+
+/** A run that a reload has cut is the first thing to be offered. */
+export function ResumeOffer() {
+  const [newest] = stored.value ?? [];
+  if (!newest?.canContinue || isBusy.value || model.value) return null;
+  const t = text().stored;
+  const { folder, step = 0, steps = 0 } = newest;
+  return (
+    <section class="card offer" aria-label={t.offer(folder, grouped(step), grouped(steps))}>
+      <p>{t.offer(folder, grouped(step), grouped(steps))}</p>
+      <div class="buttons">
+        <button type="button" class="primary" onClick={() => continueRun(folder)}>
+          {t.goOn}
+        </button>
+        <DeleteRun name={folder} />
+      </div>
+    </section>
+  );
+}

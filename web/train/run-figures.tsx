@@ -1,0 +1,30 @@
+import { Figures } from "../parts/figures.tsx";
+import { fixed, grouped } from "../parts/numbers.ts";
+import { text } from "./live-text.ts";
+import { live } from "./state.ts";
+
+export function RunFigures() {
+  const t = text().figures;
+  const { last, valLoss, bestValLoss, bestStep } = live.value.progress;
+  return (
+    <Figures
+      entries={[
+        [t.loss, number(last?.loss, (loss) => fixed(loss, 3))],
+        [t.val, number(valLoss, (loss) => fixed(loss, 3))],
+        [
+          t.best,
+          <>
+            {number(bestValLoss, (loss) => fixed(loss, 3))}
+            {bestStep !== undefined && <small> @ {grouped(bestStep)}</small>}
+          </>,
+        ],
+        [t.speed, number(last?.tokensPerSecond, grouped)],
+        [t.ms, number(last?.ms, (ms) => fixed(ms, ms < 100 ? 1 : 0))],
+      ]}
+    />
+  );
+}
+
+function number(value: number | undefined, show: (value: number) => string): string {
+  return value === undefined || !Number.isFinite(value) ? "–" : show(value);
+}

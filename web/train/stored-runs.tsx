@@ -1,0 +1,67 @@
+import type { StoredRun } from "../engine/protocol.ts";
+import { Card } from "../parts/card.tsx";
+import { grouped } from "../parts/numbers.ts";
+import { continueRun, openRun } from "./actions.ts";
+import { DeleteRun } from "./delete-run.tsx";
+import { FailureNotice } from "./failure-notice.tsx";
+import { text } from "./live-text.ts";
+import { device, isBusy, runInfo, stored } from "./state.ts";
+
+/** The runs that this browser keeps. */
+export function StoredRuns() {
+  const t = text().stored;
+  const runs = stored.value ?? [];
+  const storage = device.value?.storage;
+  return (
+    <Card title={t.title}>
+      <FailureNotice place="stored" title={t.failed} />
+      {runs.length === 0 ? (
+        <p class="hint">{t.none}</p>
+      ) : (
+        <ul class="stored">
+          {runs.map((run) => (
+            <Row key={run.folder} run={run} />
+          ))}
+        </ul>
+      )}
+      {storage?.used !== undefined && storage.quota !== undefined && (
+        <p class="hint">
+          {t.used(storage.used, storage.quota)} {storage.kind === "best-effort" && t.bestEffort}
+        </p>
+      )}
+    </Card>
+  );
+}
+
+function Row({ run }: { run: StoredRun }) {
+  const t = text().stored;
+  const { folder, status, step, steps, valLoss, loss, reason } = run;
+  const shown = valLoss ?? loss;
+  const isOwn = isBusy.value && runInfo.value?.name === folder;
+  return (
+    <li>
+      <div>
+        <strong>{folder}</strong> <span class="hint">{isOwn ? t.status.running : t.status[status]}</span>
+      </div>
+      <p class="hint" lang={reason ? "en" : undefined}>
+        {reason ??
+          [t.updates(grouped(step ?? 0), grouped(steps ?? 0)), shown && t.loss(shown)].filter(Boolean).join(" · ")}
+      </p>
+      {!isBusy.value && (
+        <div class="buttons">
+          {run.canContinue && (
+            <button type="button" aria-label={t.goOnLabel(folder)} onClick={() => continueRun(folder)}>
+              {t.goOn}
+            </button>
+          )}
+          {run.checkpoint !== undefined && (
+            <button type="button" aria-label={t.openLabel(folder)} onClick={() => openRun(folder)}>
+              {t.open}
+            </button>
+          )}
+          <DeleteRun name={folder} />
+        </div>
+      )}
+    </li>
+  );
+}

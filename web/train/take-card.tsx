@@ -1,0 +1,43 @@
+import type { ExportFormat } from "../engine/protocol.ts";
+import { Card } from "../parts/card.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { download } from "./actions.ts";
+import { FailureNotice } from "./failure-notice.tsx";
+import { text } from "./live-text.ts";
+import { model } from "./state.ts";
+
+/** The model's files, to download, and the command that uses them. */
+export function TakeCard() {
+  const t = text().take;
+  const there = model.value;
+  if (!there) return null;
+  const formats: readonly ExportFormat[] = [
+    "bin",
+    "safetensors",
+    "config",
+    ...(there.tokenizer === undefined ? [] : (["tokenizer"] as const)),
+  ];
+  const file = `${there.name.replace(/\.(bin|safetensors)$/, "")}.bin`;
+  return (
+    <Card title={t.title}>
+      <p class="hint">{t.about}</p>
+      <ul class="downloads">
+        {formats.map((format) => (
+          <li key={format}>
+            <button type="button" onClick={() => download(format)}>
+              <Icon name="download" /> {t.formats[format]}
+            </button>
+            <span class="hint">{t.of[format]}</span>
+          </li>
+        ))}
+      </ul>
+      <FailureNotice place="export" title={t.failed} />
+      <div>
+        <p class="hint">{t.how}</p>
+        <pre class="command">
+          <code>{`npx llm-ts generate "ROMEO:" --model ${file}`}</code>
+        </pre>
+      </div>
+    </Card>
+  );
+}

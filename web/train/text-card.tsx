@@ -1,0 +1,111 @@
+import { useSignal } from "@preact/signals";
+import { Card } from "../parts/card.tsx";
+import { Choice } from "../parts/choice.tsx";
+import { Field } from "../parts/field.tsx";
+import { FileButton } from "../parts/file-button.tsx";
+import { prepare } from "./actions.ts";
+import { DataFacts } from "./data-facts.tsx";
+import { FailureNotice } from "./failure-notice.tsx";
+import { fail } from "./failures.ts";
+import { roomFor, tooLarge } from "./room.ts";
+import { text } from "./setup-text.ts";
+import { data, device } from "./state.ts";
+import { tokenizer } from "./tokenizer-card.tsx";
+
+type Kind = "shakespeare" | "text" | "files";
+
+/** A text field with more than this is slow. */
+const longestPaste = 2_000_000;
+/** Shorter texts are learnt by heart. */
+const shortText = 2_000;
+
+/** The text to learn from: the bundled one, a pasted one, or files, which can be dropped anywhere on the card. */
+export function TextCard() {
+  const kind = useSignal<Kind>(data.value?.kind ?? "shakespeare");
+  const isOver = useSignal(false);
+  const t = text().text;
+  const useFiles = (files: readonly File[]) => {
+    kind.value = "files";
+    const large = tooLarge(files, device.value?.storage);
+    if (large) fail("data", t.tooLarge(large.name, large.bytes, large.most));
+    else if (files.length > 0) void prepare({ kind: "files", files, tokenizer: tokenizer.value });
+  };
+  const choose = (next: Kind) => {
+    kind.value = next;
+    if (next === "shakespeare") void prepare({ kind: "shakespeare", tokenizer: tokenizer.value });
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the button for files does the same without a mouse.
+    <div
+      class={isOver.value ? "drop over" : "drop"}
+      onDragOver={(event) => {
+        event.preventDefault();
+        isOver.value = true;
+      }}
+      onDragLeave={() => {
+        isOver.value = false;
+      }}
+      onDrop={(event) => {
+        event.preventDefault();
+        isOver.value = false;
+        useFiles([...(event.dataTransfer?.files ?? [])]);
+      }}
+    >
+      <Card title={t.title}>
+        <Choice label={t.label} values={t.kinds} value={kind.value} onChange={choose} />
+        {kind.value === "shakespeare" && <p class="hint">{t.shakespeare}</p>}
+        {kind.value === "text" && <Paste />}
+        {kind.value === "files" && <Files onFiles={useFiles} />}
+        <FailureNotice place="data" title={t.failed} />
+        <DataFacts />
+        {isOver.value && <p class="drop-here">{t.dropHere}</p>}
+      </Card>
+    </div>
+  );
+}
+
+function Paste() {
+  const pasted = useSignal("");
+  const t = text().text;
+  const { length } = pasted.value;
+  const isLong = length > longestPaste;
+  const isShort = length > 0 && length < shortText;
+  return (
+    <>
+      <Field
+        label={t.paste}
+        hint={isShort ? t.pasteShort : t.pasteHint(longestPaste)}
+        error={isLong ? t.pasteLong(longestPaste) : undefined}
+      >
+        {(attributes) => (
+          <textarea
+            {...attributes}
+            value={pasted.value}
+            spellcheck={false}
+            onInput={(event) => {
+              pasted.value = event.currentTarget.value;
+            }}
+          />
+        )}
+      </Field>
+      <button
+        type="button"
+        disabled={isLong || length === 0}
+        onClick={() => void prepare({ kind: "text", text: pasted.value, tokenizer: tokenizer.value })}
+      >
+        {t.use}
+      </button>
+    </>
+  );
+}
+
+function Files({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
+  const t = text().text;
+  return (
+    <div class="drop-zone">
+      <p>{t.drop}</p>
+      <FileButton label={t.chooseFiles} onFiles={onFiles} />
+      <p class="hint">{t.filesHint(roomFor(device.value?.storage))}</p>
+    </div>
+  );
+}

@@ -1,0 +1,132 @@
+import { Card } from "../parts/card.tsx";
+import { Field } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { NumberField } from "../parts/number-field.tsx";
+import { fixed, grouped } from "../parts/numbers.ts";
+import { RangeField } from "../parts/range-field.tsx";
+import { FailureNotice } from "./failure-notice.tsx";
+import { text } from "./live-text.ts";
+import { model } from "./state.ts";
+import { isWriting, options, prompt, result, setOptions, stopWriting, write, written } from "./writing.ts";
+
+/** A prompt, and what the model makes of it as it is now. */
+export function WriteCard() {
+  const t = text().write;
+  const there = model.value;
+  if (there && there.tokenizer === undefined)
+    return (
+      <Card title={t.title}>
+        <p class="hint">{t.noTokenizer}</p>
+      </Card>
+    );
+  return (
+    <Card title={t.title} class="write">
+      <Field label={t.prompt}>
+        {(attributes) => (
+          <textarea
+            {...attributes}
+            rows={2}
+            placeholder={t.placeholder}
+            value={prompt.value}
+            onInput={(event) => {
+              prompt.value = event.currentTarget.value;
+            }}
+          />
+        )}
+      </Field>
+      <RangeField
+        label={t.temperature}
+        value={options.value.temperature}
+        shown={fixed(options.value.temperature, 2)}
+        min={0}
+        max={2}
+        step={0.05}
+        onChange={(temperature) => setOptions({ temperature })}
+      />
+      <Choosing />
+      <div class="buttons">
+        <button
+          type="button"
+          class={isWriting.value ? "" : "primary"}
+          disabled={!there}
+          onClick={() => (isWriting.value ? stopWriting() : void write())}
+        >
+          <Icon name={isWriting.value ? "stop" : "play"} /> {isWriting.value ? t.stop : t.write}
+        </button>
+        <Done />
+      </div>
+      <FailureNotice place="write" title={t.failed} />
+      <Output />
+    </Card>
+  );
+}
+
+function Choosing() {
+  const t = text().write;
+  const { topK, topP, maxTokens, seed } = options.value;
+  return (
+    <details>
+      <summary>{t.more}</summary>
+      <div class="fields">
+        <RangeField
+          label={t.topK}
+          value={topK}
+          shown={topK === 0 ? t.all : grouped(topK)}
+          min={0}
+          max={200}
+          step={1}
+          onChange={(next) => setOptions({ topK: next })}
+        />
+        <RangeField
+          label={t.topP}
+          value={topP}
+          shown={topP === 1 ? t.all : fixed(topP, 2)}
+          min={0.05}
+          max={1}
+          step={0.05}
+          onChange={(next) => setOptions({ topP: next })}
+        />
+        <RangeField
+          label={t.length}
+          value={maxTokens}
+          shown={t.tokens(maxTokens)}
+          min={20}
+          max={2000}
+          step={20}
+          onChange={(next) => setOptions({ maxTokens: next })}
+        />
+        <NumberField
+          label={t.seed}
+          value={seed}
+          min={0}
+          step={1}
+          onChange={(next) => setOptions({ seed: Math.max(0, Math.floor(next)) })}
+        />
+      </div>
+    </details>
+  );
+}
+
+function Done() {
+  const { tokens, ms } = result.value ?? {};
+  return (
+    <p class="hint" role="status">
+      {tokens !== undefined &&
+        ms !== undefined &&
+        text().write.done(tokens, grouped((tokens / Math.max(1, ms)) * 1000))}
+    </p>
+  );
+}
+
+function Output() {
+  const t = text().write;
+  const shown = written.value;
+  if (!shown) return <p class="waiting">{t.waiting}</p>;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls.
+    <blockquote class="prose output" tabIndex={0} aria-label={t.output} aria-busy={isWriting.value}>
+      <span class="prompt">{shown.prompt}</span>
+      {shown.text}
+    </blockquote>
+  );
+}
