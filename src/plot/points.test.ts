@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BoundedPoints, memoryFor, Smoothed, smooth, thin } from "./points.ts";
+import { BoundedPoints, memoryFor, Smoothed, smooth, smoothInto, thin } from "./points.ts";
 
 const points = (values: readonly number[]) => values.map((value, step) => ({ step, value }));
 
@@ -20,6 +20,25 @@ test("smoothing weighs neighbours on both sides by their distance, the first poi
   expect(smoothed[2]).toBeCloseTo((1 + 0.5 * 3 + 0.25 * 9 + 0.125 * 15 + 0.0625 * 17) / (1 + 0.75 + 0.1875));
   const noisy = points([3, 1, 4, 1, 5]);
   expect(smooth(noisy, 0)).toEqual(noisy);
+});
+
+test("what is not there counts for nothing when values are smoothed", () => {
+  const smoothed = new Float64Array(6);
+  smoothInto(smoothed, [Number.NaN, 9, Number.NaN, 3, 1, Number.NaN], 0.5);
+  const [a, b, c] = smooth(points([9, 3, 1]), 0.5).map(({ value }) => value);
+  expect([...smoothed]).toEqual([Number.NaN, a, Number.NaN, b, c, Number.NaN]);
+});
+
+test("values that come later are smoothed in without computing all anew", () => {
+  const values = Array.from({ length: 5000 }, (_, i) => 2 + Math.sin(i * i));
+  const smoothed = new Float64Array(5000);
+  const whole = new Float64Array(5000);
+  smoothInto(whole, values, 0.98);
+  smoothInto(smoothed, values.slice(0, 4900), 0.98);
+  // 0.98 to the power of 456 is below 1e-4.
+  expect(smoothInto(smoothed, values, 0.98, 4900)).toBe(4900 - 456);
+  // What is left out weighs 1e-4 of the weights on one side, and values differ by 2 at most.
+  for (const [i, value] of smoothed.entries()) expect(Math.abs(value - whole[i])).toBeLessThan(2e-4);
 });
 
 test("short runs are not smoothed, long ones over a fiftieth", () => {

@@ -26,25 +26,62 @@ export class Smoothed {
  * as much above it. `memory` 0 leaves the points as they are.
  */
 export function smooth(points: readonly Point[], memory: number): Point[] {
-  const sums = new Float64Array(points.length);
-  const weights = new Float64Array(points.length);
-  const add = (indices: readonly number[], sum: number, weight: number) => {
-    for (const i of indices) {
-      sums[i] += sum;
-      weights[i] += weight;
-      sum = memory * (sum + points[i].value);
-      weight = memory * (weight + 1);
-    }
-  };
-  const indices = [...points.keys()];
-  add(indices.toReversed(), 0, 0);
-  if (points.length > 0) add(indices, 2 * points[0].value * weights[0] - sums[0], weights[0]);
-  return points.map(({ step, value }, i) => ({ step, value: (sums[i] + value) / (weights[i] + 1) }));
+  const smoothed = new Float64Array(points.length);
+  smoothInto(
+    smoothed,
+    points.map(({ value }) => value),
+    memory,
+  );
+  return points.map(({ step }, i) => ({ step, value: smoothed[i] }));
+}
+
+/** A neighbour that counts less than this is left out where values are smoothed anew. */
+const negligible = 1e-4;
+
+/**
+ * `smooth` for plain numbers, NaN where there is none. Values before `changed` are as they were when `smoothed` was made:
+ * then only what lies near enough to notice is computed. Returns the first index that was written.
+ */
+export function smoothInto(
+  smoothed: Float64Array | Float32Array,
+  values: ArrayLike<number>,
+  memory: number,
+  changed = 0,
+): number {
+  const reach = memory > 0 ? Math.ceil(Math.log(negligible) / Math.log(memory)) : 0;
+  const from = Math.max(0, changed - reach);
+  // What came before `from` is told by as many values before it.
+  const start = Math.max(0, from - reach);
+  const end = values.length;
+  const after = new Float64Array(end - start);
+  const weightsAfter = new Float64Array(end - start);
+  let [sum, weight, first] = [0, 0, -1];
+  for (let i = end - 1; i >= start; i--) {
+    const value = values[i];
+    if (Number.isNaN(value)) continue;
+    after[i - start] = sum;
+    weightsAfter[i - start] = weight;
+    sum = memory * (sum + value);
+    weight = memory * (weight + 1);
+    first = i;
+  }
+  if (first >= 0) {
+    weight = weightsAfter[first - start];
+    sum = 2 * values[first] * weight - after[first - start];
+  }
+  for (let i = start; i < end; i++) {
+    const value = values[i];
+    if (i >= from) smoothed[i] = (sum + after[i - start] + value) / (weight + weightsAfter[i - start] + 1);
+    if (Number.isNaN(value)) continue;
+    sum = memory * (sum + value);
+    weight = memory * (weight + 1);
+  }
+  return from;
 }
 
 /** The `memory` that averages over a fiftieth of a run. */
-export function memoryFor(points: readonly Point[]): number {
-  return Math.max(0, 1 - 50 / points.length);
+export function memoryFor({ length }: { readonly length: number }): number {
+  return Math.max(0, 1 - 50 / length);
 }
 
 /** The lowest and the highest point of each of `buckets` parts of the range, in order: drawn, they look like all. */

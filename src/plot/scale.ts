@@ -35,7 +35,7 @@ export function logarithmic([low, high]: Range, [left, right]: Range, count: num
 }
 
 /** Powers of ten, with their twos and fives where that is not too many; even steps where these are too few. */
-function logTicks(low: number, high: number, count: number): number[] {
+export function logTicks(low: number, high: number, count: number): number[] {
   const decades = Array.from(
     { length: Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 },
     (_, at) => 10 ** (Math.floor(Math.log10(low)) + at),

@@ -1,7 +1,11 @@
+import { type Signal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { theme } from "../theme.ts";
+import { ChartCursor, pointAt } from "./chart-cursor.tsx";
+import { optionsFor } from "./chart-options.ts";
 
 /** A line over the shared x values. */
 export interface ChartLine {
@@ -11,8 +15,9 @@ export interface ChartLine {
   readonly values: ArrayLike<number | null>;
   readonly width?: number;
   readonly opacity?: number;
-  /** Dots instead of a line. */
+  /** Dots instead of a line; with `dash`, joined by one. */
   readonly dots?: boolean;
+  readonly dash?: boolean;
 }
 
 export interface ChartProps {
@@ -23,6 +28,7 @@ export interface ChartProps {
   readonly lines: readonly ChartLine[];
   readonly height: number;
   readonly log?: boolean;
+  readonly logX?: boolean;
   readonly formatY?: (value: number) => string;
   readonly formatX?: (value: number) => string;
   /** The index of the x under the pointer, or undefined when it leaves. */
@@ -31,11 +37,24 @@ export interface ChartProps {
   readonly onZoom?: (range: readonly [number, number] | undefined) => void;
   /** What is shown of x; default: all. */
   readonly range?: readonly [number, number];
+  /** What is shown of y; default: what the lines need. */
+  readonly yRange?: readonly [number, number];
+  /** An x that charts show together, moved by the pointer or, where the chart has the focus, by the arrow keys. */
+  readonly cursor?: ChartCursorProps;
+}
+
+export interface ChartCursorProps {
+  readonly x: Signal<number | undefined>;
+  /** What the keyboard moves, in words. */
+  readonly label: string;
+  /** What is shown beside it, and the same in words. */
+  readonly tip: (x: number) => ComponentChildren;
+  readonly words: (x: number) => string;
 }
 
 /** A line chart that keeps up with data that comes in many times a second. */
 export function Chart(props: ChartProps) {
-  const { x, lines, height, label, log, range } = props;
+  const { x, lines, height, label, log, logX, range, cursor } = props;
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   // The handlers of the newest drawing, without making the plot anew for each.
@@ -43,9 +62,8 @@ export function Chart(props: ChartProps) {
   latest.current = props;
   const data = [x, ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   const kind = JSON.stringify([
-    log,
-    theme.value,
-    lines.map(({ colour, width, opacity, dots }) => [colour, width, opacity, dots]),
+    [log, logX, height, theme.value, props.yRange === undefined],
+    lines.map(({ colour, width, opacity, dots, dash }) => [colour, width, opacity, dots, dash]),
   ]);
 
   useEffect(() => {
@@ -66,60 +84,29 @@ export function Chart(props: ChartProps) {
       observer.disconnect();
       made.destroy();
     };
-  }, [kind, height]);
+  }, [kind]);
 
   useEffect(() => {
-    plot.current?.setData(data, false);
-    const [min, max] = range ?? [x[0] ?? 0, x[x.length - 1] ?? 1];
-    plot.current?.setScale("x", { min, max: max > min ? max : min + 1 });
+    plot.current?.batch((made: uPlot) => {
+      made.setData(data, false);
+      const [min, max] = range ?? [x[0] ?? 0, x[x.length - 1] ?? 1];
+      made.setScale("x", { min, max: max > min ? max : min + 1 });
+    });
   });
 
-  return <div class="chart" role="img" aria-label={label} ref={holder} />;
-}
-
-/** The value of a CSS variable that is registered as a colour. */
-function colourOf(element: Element, name: string): string {
-  return getComputedStyle(element).getPropertyValue(name);
-}
-
-function optionsFor(element: HTMLElement, latest: { readonly current: ChartProps }): uPlot.Options {
-  const { lines, height, log } = latest.current;
-  const muted = () => colourOf(element, "--muted");
-  const grid = { stroke: () => colourOf(element, "--line"), width: 1 };
-  const axis = { stroke: muted, grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-  const format = (value: number, how: ChartProps["formatX"]) => (value === null ? "" : (how ?? String)(value));
-  return {
-    width: Math.max(1, element.clientWidth),
-    height,
-    padding: [10, 12, 0, 0],
-    legend: { show: false },
-    scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
-    axes: [
-      { ...axis, size: 32, values: (_, ticks) => ticks.map((value) => format(value, latest.current.formatX)) },
-      { ...axis, size: 56, values: (_, ticks) => ticks.map((value) => format(value, latest.current.formatY)) },
-    ],
-    cursor: { y: false, points: { size: 7 }, drag: { setScale: false } },
-    series: [
-      {},
-      ...lines.map(({ colour, width = 1.5, opacity = 1, dots }) => ({
-        stroke: () => colourOf(element, colour),
-        alpha: opacity,
-        width: dots ? 0 : width,
-        spanGaps: true,
-        points: { show: dots ?? false, size: 6, fill: () => colourOf(element, colour) },
-      })),
-    ],
-    hooks: {
-      setCursor: [({ cursor }) => latest.current.onHover?.(cursor.idx ?? undefined)],
-      setSelect: [
-        (plot) => {
-          const { left, width } = plot.select;
-          if (width < 4) return;
-          latest.current.onZoom?.([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
-          plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-        },
-      ],
-      ready: [({ over }) => over.addEventListener("dblclick", () => latest.current.onZoom?.(undefined))],
-    },
+  const pointed = useSignal(false);
+  const move = (event: PointerEvent) => {
+    pointed.value = true;
+    pointAt(plot.current, cursor, event);
   };
+  const leave = () => {
+    pointed.value = false;
+    if (cursor) cursor.x.value = undefined;
+  };
+  return (
+    <div class="chart" onPointerMove={move} onPointerLeave={leave}>
+      <div role="img" aria-label={label} ref={holder} />
+      {cursor && <ChartCursor plot={plot} latest={latest} pointed={pointed} kind={kind} cursor={cursor} />}
+    </div>
+  );
 }

@@ -1,8 +1,15 @@
 /** Numbers as the reader's language writes them. */
 import { language, locales } from "../language.ts";
 
+/** Making one takes a hundred times as long as using it. */
+const formats = new Map<string, Intl.NumberFormat>();
+
 function format(value: number, options: Intl.NumberFormatOptions): string {
-  return new Intl.NumberFormat(locales[language.value], options).format(value);
+  const locale = locales[language.value];
+  const key = locale + JSON.stringify(options);
+  const known = formats.get(key) ?? new Intl.NumberFormat(locale, options);
+  formats.set(key, known);
+  return known.format(value);
 }
 
 /** 124,475,904 */

@@ -1,0 +1,112 @@
+import { type ReadonlySignal, useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
+import { useEffect } from "preact/hooks";
+import type uPlot from "uplot";
+import type { ChartCursorProps, ChartProps } from "./chart.tsx";
+
+/** Of the width, how far an arrow key moves the cursor; with Shift ten times as far. */
+const keyStep = 0.01;
+/** What + leaves of the range. */
+const zoomStep = 0.6;
+
+/** The cursor follows the pointer, where it is over the curves. */
+export function pointAt(
+  plot: uPlot | undefined,
+  cursor: ChartCursorProps | undefined,
+  { clientX }: PointerEvent,
+): void {
+  if (!plot || !cursor) return;
+  const { left, width } = plot.over.getBoundingClientRect();
+  const isOver = clientX >= left && clientX <= left + width;
+  cursor.x.value = isOver ? plot.posToVal(clientX - left, "x") : undefined;
+}
+
+/** The cursor as the keyboard and screen readers have it, a slider over the curves, and what stands beside it. */
+export function ChartCursor({
+  plot,
+  latest,
+  pointed,
+  kind,
+  cursor,
+}: {
+  plot: RefObject<uPlot | undefined>;
+  latest: RefObject<ChartProps>;
+  /** Whether the pointer is here: charts that share a cursor all show its line, and its numbers where the reader is. */
+  pointed: ReadonlySignal<boolean>;
+  /** Changes when the plot is another. */
+  kind: string;
+  cursor: ChartCursorProps;
+}) {
+  const focused = useSignal(false);
+  const made = plot.current;
+  const x = cursor.x.value;
+  useEffect(() => {
+    const { current } = plot;
+    current?.setCursor({ left: x === undefined ? -10 : current.valToPos(x, "x"), top: 10 }, false);
+  }, [x, kind]);
+
+  const { min = 0, max = 1 } = made?.scales.x ?? {};
+  const keyDown = (event: KeyboardEvent) => {
+    const props = latest.current;
+    if (!made || !props || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = moved(made, x ?? max, event) ?? zoomed(made, x, event.key, props);
+    if (next === undefined) return;
+    event.preventDefault();
+    cursor.x.value = next;
+  };
+  return (
+    <>
+      <div
+        class="chart-slider"
+        role="slider"
+        tabIndex={0}
+        aria-label={cursor.label}
+        aria-valuemin={min}
+        aria-valuemax={max}
+        aria-valuenow={Math.min(max, Math.max(min, x ?? max))}
+        aria-valuetext={focused.value ? cursor.words(x ?? max) : undefined}
+        onKeyDown={keyDown}
+        onFocus={() => {
+          focused.value = true;
+        }}
+        onBlur={() => {
+          focused.value = false;
+          cursor.x.value = undefined;
+        }}
+      />
+      {made && (focused.value || pointed.value) && x !== undefined && x >= min && x <= max && (
+        <div class="chart-tip" style={besides(made, x)} aria-hidden="true">
+          {cursor.tip(x)}
+        </div>
+      )}
+    </>
+  );
+}
+
+/** On the side of the cursor that has more room. */
+function besides(plot: uPlot, x: number): preact.CSSProperties {
+  const { offsetLeft, clientWidth } = plot.over;
+  const at = plot.valToPos(x, "x");
+  const whole = plot.root.clientWidth;
+  return at < clientWidth / 2 ? { left: `${offsetLeft + at + 12}px` } : { right: `${whole - offsetLeft - at + 12}px` };
+}
+
+/** Where a key moves the cursor to; undefined for other keys. */
+function moved(plot: uPlot, x: number, { key, shiftKey }: KeyboardEvent): number | undefined {
+  const width = plot.over.clientWidth;
+  const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity, PageDown: -10, PageUp: 10 }[key];
+  if (by === undefined) return undefined;
+  const to = plot.valToPos(x, "x") + by * keyStep * width * (shiftKey ? 10 : 1);
+  return plot.posToVal(Math.min(width, Math.max(0, to)), "x");
+}
+
+/** Zooms around the cursor where the key says so; gives where the cursor is then. */
+function zoomed(plot: uPlot, x: number | undefined, key: string, { onZoom }: ChartProps): number | undefined {
+  const width = plot.over.clientWidth;
+  const at = x === undefined ? width / 2 : plot.valToPos(x, "x");
+  const by = { "+": zoomStep, "=": zoomStep, "-": 1 / zoomStep }[key];
+  if (key === "Escape") onZoom?.(undefined);
+  else if (by !== undefined) onZoom?.([plot.posToVal(at - at * by, "x"), plot.posToVal(at + (width - at) * by, "x")]);
+  else return undefined;
+  return plot.posToVal(at, "x");
+}
