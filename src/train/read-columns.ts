@@ -76,6 +76,11 @@ export class GrowingColumns {
     return { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end: this.#end, broken: this.#broken };
   }
 
+  /** How many updates, and validations, the last `append` left as they were. */
+  get kept(): { readonly updates: number; readonly validations: number } {
+    return { updates: this.#updates.kept, validations: this.#validations.kept };
+  }
+
   /** The samples among the lines that were appended. */
   get samples(): readonly RunSample[] {
     return this.#samples;
@@ -87,6 +92,7 @@ export class GrowingColumns {
    */
   append({ from, to, lines }: LogPiece): boolean {
     if (from > this.#end) return false;
+    for (const rows of [this.#updates, this.#validations]) rows.kept = rows.length;
     let at = from;
     for (const line of lines) {
       if (from < this.#end) at += encoder.encode(line).length + 1;

@@ -3,6 +3,8 @@ export class Rows {
   #length: number;
   #step: Int32Array;
   #values: readonly Float32Array[];
+  /** How many rows are as they were when this was last set. */
+  kept = 0;
 
   /** Goes on from arrays of one length, which are its own from now on. */
   constructor(step: Int32Array, values: readonly Float32Array[]) {
@@ -17,6 +19,7 @@ export class Rows {
    */
   push(step: number, values: readonly (number | undefined)[]): void {
     while (this.#length > 0 && this.#step[this.#length - 1] >= step) this.#length--;
+    this.kept = Math.min(this.kept, this.#length);
     if (this.#length === this.#step.length) this.#grow();
     this.#step[this.#length] = step;
     for (const [i, column] of this.#values.entries()) column[this.#length] = values[i] ?? Number.NaN;
@@ -33,6 +36,10 @@ export class Rows {
       longer.set(column);
       return longer;
     });
+  }
+
+  get length(): number {
+    return this.#length;
   }
 
   /** Views of the columns: they hold until the next `push`. */
