@@ -1,0 +1,36 @@
+/** How numbers of runs are written. */
+import type { Quantity } from "../../src/train/read-run.ts";
+import { language, locales } from "../language.ts";
+import { duration, fixed, grouped, short } from "../parts/numbers.ts";
+import type { XKind } from "./run-data.ts";
+
+export const none = "–";
+
+export function loss(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? none : fixed(value, 4);
+}
+
+/** A value of a quantity, for an axis with few digits. */
+export function written(quantity: Quantity, value: number | undefined, isTick = false): string {
+  if (value === undefined || Number.isNaN(value)) return none;
+  if (quantity === "loss") return isTick ? short(value) : loss(value);
+  if (quantity === "lr") return value === 0 ? "0" : Number(value.toPrecision(3)).toExponential();
+  if (quantity === "norm") return isTick ? short(value) : fixed(value, 3);
+  return short(value);
+}
+
+export function xOf(kind: XKind, value: number): string {
+  if (kind === "time") return duration(1000 * value);
+  return kind === "tokens" ? short(value) : grouped(value);
+}
+
+/** When a run began: the time alone if it was today. */
+export function when(created: string | undefined): string {
+  const date = new Date(created ?? "");
+  if (Number.isNaN(date.getTime())) return none;
+  const isToday = date.toDateString() === new Date().toDateString();
+  const options: Intl.DateTimeFormatOptions = isToday
+    ? { hour: "2-digit", minute: "2-digit" }
+    : { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+  return date.toLocaleString(locales[language.value], options);
+}

@@ -1,0 +1,39 @@
+import type { Quantity } from "../../src/train/read-run.ts";
+import { Chart } from "../parts/chart.tsx";
+import { ChartTip } from "./chart-tip.tsx";
+import { draw, drawingInputs } from "./drawing.ts";
+import { written, xOf } from "./format.ts";
+import { useLater } from "./later.ts";
+import { cursor, xKind, zoom } from "./state.ts";
+import { text } from "./text.ts";
+import { wordsAt } from "./words.ts";
+
+const heights: Record<Quantity, number> = { loss: 340, lr: 170, norm: 170, tokensPerSecond: 170 };
+
+/** From this width on the small charts stand side by side. */
+const wide = 900;
+
+/** The curves of one quantity of all selected runs. */
+export function RunChart({ quantity }: { quantity: Quantity }) {
+  const share = quantity !== "loss" && innerWidth >= wide ? 3 : 1;
+  const width = Math.ceil(Math.min(innerWidth, 1400) / share);
+  const drawing = useLater(drawingInputs, () => draw(quantity, width)).value;
+  if (!drawing) return <div style={{ height: `${heights[quantity]}px` }} />;
+  return (
+    <Chart
+      {...drawing}
+      height={heights[quantity]}
+      formatX={(value) => xOf(xKind.peek(), value)}
+      formatY={(value) => written(quantity, value, true)}
+      onZoom={(range) => {
+        zoom.value = range;
+      }}
+      cursor={{
+        x: cursor,
+        label: text().cursorLabel(text().quantities[quantity]),
+        tip: (x) => <ChartTip quantity={quantity} x={x} />,
+        words: (x) => wordsAt(quantity, x),
+      }}
+    />
+  );
+}

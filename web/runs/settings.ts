@@ -1,0 +1,39 @@
+/** What a run was made with, as rows of a table, and where runs differ. */
+import { isObject } from "../../src/format/json.ts";
+
+export interface SettingRow {
+  /** "run.lr" */
+  readonly name: string;
+  /** One for each run; undefined where a run has no such setting. */
+  readonly values: readonly (string | undefined)[];
+}
+
+/** The content of config.json as names and values: `{ run: { lr: 0.001 } }` is `run.lr`: `0.001`. */
+export function flattened(config: unknown, prefix = ""): Map<string, string> {
+  const result = new Map<string, string>();
+  const entries = isObject(config) ? Object.entries(config) : [];
+  for (const [name, value] of entries) {
+    if (isObject(value)) for (const [inner, text] of flattened(value, `${prefix}${name}.`)) result.set(inner, text);
+    else if (Array.isArray(value) && value.some(isObject))
+      for (const [inner, text] of flattened({ ...value }, `${prefix}${name}.`)) result.set(inner, text);
+    else if (value !== undefined) result.set(prefix + name, typeof value === "string" ? value : JSON.stringify(value));
+  }
+  return result;
+}
+
+/** The settings of runs: those that differ, and those that all have alike. */
+export function compared(configs: readonly unknown[]): { differing: SettingRow[]; same: SettingRow[] } {
+  const all = configs.map((config) => flattened(config));
+  const names = new Set(all.flatMap((settings) => [...settings.keys()]));
+  const rows = [...names].map((name) => ({ name, values: all.map((settings) => settings.get(name)) }));
+  const isSame = ({ values }: SettingRow) => values.every((value) => value === values[0]);
+  return { differing: rows.filter((row) => !isSame(row)), same: rows.filter(isSame) };
+}
+
+/** How many tokens an update has; undefined where the settings do not say. */
+export function tokensPerUpdate(config: unknown): number | undefined {
+  const run = isObject(config) && isObject(config.run) ? config.run : {};
+  const { batch, block, accumulate = 1 } = run;
+  const isCount = (value: unknown): value is number => typeof value === "number" && value > 0;
+  return isCount(batch) && isCount(block) && isCount(accumulate) ? batch * block * accumulate : undefined;
+}

@@ -1,0 +1,4 @@
+/** The colour of a run's curves; without one, its place. */
+export function Swatch({ colour }: { colour: string | undefined }) {
+  return <i class="swatch" aria-hidden="true" style={colour && { background: `var(${colour})` }} />;
+}
