@@ -27,7 +27,7 @@ export function fixed(value: number, digits: number): string {
 }
 
 export function percent(share: number, digits = 0): string {
-  return format(share, { style: "percent", maximumFractionDigits: digits });
+  return format(share, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;

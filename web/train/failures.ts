@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { LlmError } from "../../src/errors.ts";
 
 /** Where it is shown: beside what was tried. */
-export type Place = "device" | "data" | "run" | "open" | "write" | "export" | "stored";
+export type Place = "device" | "data" | "run" | "open" | "write" | "look" | "export" | "stored";
 
 export interface Failure {
   readonly message: string;
