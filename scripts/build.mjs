@@ -1,10 +1,11 @@
 // Builds everything that git does not hold: assembly/tiles.ts and fma.ts, kernels/*.wasm from assembly/, dist/ from src/,
-// dist/web/, the studio's page, from web/.
+// dist/browser/, the library for pages without a bundler, from src/ as well, dist/web/, the studio's page, from web/.
 // Plain JavaScript, so that it runs on any Node before anything has been built.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { build } from "vite";
@@ -48,10 +49,30 @@ function buildSources() {
   chmodSync("dist/cli/main.js", 0o755);
 }
 
+/** As an application is built, not as Vite builds libraries: those have their kernels and texts inside of their code. */
+async function buildLibrary() {
+  const output = { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" };
+  await build({
+    configFile: false,
+    logLevel: "warn",
+    base: "./",
+    publicDir: false,
+    resolve: { alias: { "#platform": resolve("src/platform/browser.ts") } },
+    build: {
+      outDir: "dist/browser",
+      assetsInlineLimit: 0,
+      modulePreload: false,
+      rolldownOptions: { input: { "llm-ts": "src/index.ts" }, preserveEntrySignatures: "exports-only", output },
+    },
+    worker: { format: "es", rolldownOptions: { output } },
+  });
+}
+
 async function buildPage() {
   await build({ configFile: "web/vite.config.ts", logLevel: "warn" });
 }
 
 await buildKernels();
 buildSources();
+await buildLibrary();
 await buildPage();

@@ -66,7 +66,24 @@ test("the package holds what it needs and nothing else", () => {
     expect(packed).toContain(`kernels/${build}.wasm`);
   expect(packed).toContain("dist/platform/node-worker-entry.js");
   expect(packed).toContain("dist/platform/browser-worker-entry.js");
+  const browser = packed.filter((path) => path.startsWith("dist/browser/")).map((path) => path.split("/").pop());
+  const kernels = ["plain-shared.wasm", "plain.wasm", "relaxed-shared.wasm", "relaxed.wasm"];
+  const loaded = ["r50k_base.js", "tinyshakespeare.txt", "tokenizers.js"];
+  expect(browser.sort()).toEqual(["browser-worker-entry.js", "llm-ts.js", ...kernels, ...loaded].sort());
   expect(packed.filter((path) => /\.test\.|^(src|test|assembly)\//.test(path))).toEqual([]);
+});
+
+test("the library for pages without a bundler exports what the package does, with its types", async () => {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  expect(exports["./browser"].types).toBe(exports["."].types);
+  const code = `const names = async (name) => Object.keys(await import(name)).sort();
+    console.log(JSON.stringify([await names("llm-ts"), await names("llm-ts/browser")]));`;
+  const output = execFileSync(programs[0].path, ["--input-type=module", "-e", code], {
+    cwd: project,
+    encoding: "utf8",
+  });
+  const [names, inBrowser] = JSON.parse(output);
+  expect(inBrowser).toEqual(names);
 });
 
 /** What each Node gave: all must give the same bits. */

@@ -4,6 +4,10 @@ const full = (path: string) =>
   `${path}: the storage that the browser gives to this page is full. Remove runs or files that are no longer needed, or ` +
   "make room on the disk. Nothing was changed.";
 
+const denied = (path: string) =>
+  `${path}: the browser does not let this page keep files. Allow it to store data (site settings), open it in a ` +
+  "tab of its own that is not private, or work without saving.";
+
 const busy = (path: string) => `${path} is being written by another tab or worker. Wait for it, or close that tab.`;
 
 /** What the errors of a browser's storage mean to someone before a page, and what to do about each. */
@@ -13,9 +17,9 @@ const explanations: Record<string, (path: string) => string> = {
   QuotaExceededError: full,
   // What Chromium says now and then when storage fills up within a page's write.
   AbortError: full,
-  SecurityError: (path) =>
-    `${path}: the browser does not let this page keep files. Allow it to store data (site settings), open it in a ` +
-    "tab of its own, or work without saving.",
+  SecurityError: denied,
+  // What Safari says in a private window.
+  UnknownError: denied,
   NotReadableError: (path) => `${path} was changed while it was read. Read it again.`,
   NoModificationAllowedError: busy,
   // What Safari says instead.

@@ -3,11 +3,16 @@ import { join } from "node:path";
 import { build, type InlineConfig } from "vite";
 import { root } from "./page.ts";
 
-/** Bundles a page that uses llm-ts as an installed package, the way a reader's own project would. Returns its folder. */
-export async function bundlePage(folder: string): Promise<string> {
+/** Makes llm-ts an installed package of a folder. */
+export function installIn(folder: string): void {
   mkdirSync(join(folder, "node_modules"), { recursive: true });
   // A junction on Windows, where links to folders need no rights then.
   symlinkSync(root, join(folder, "node_modules", "llm-ts"), "junction");
+}
+
+/** Bundles a page that uses llm-ts as an installed package, the way a reader's own project would. Returns its folder. */
+export async function bundlePage(folder: string): Promise<string> {
+  installIn(folder);
   const program = JSON.stringify(join(root, "test/browser/program.js"));
   const main = `import * as program from ${program};\nglobalThis.program = program;\n`;
   return bundle(folder, main, { alias: { "llm-ts": join(folder, "node_modules", "llm-ts") } });

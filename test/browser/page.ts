@@ -1,9 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from "playwright-core";
-import { reachableInBrowser } from "../imports.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -27,22 +25,9 @@ function launchOptions(): LaunchOptions {
   return { executablePath: chromiumPath, args };
 }
 
-/** What a page that has no bundler needs to find the packages that the program imports. */
-function importMap(): string {
-  const imports: Record<string, string> = { "llm-ts": "/dist/index.js", "#platform": "/dist/platform/browser.js" };
-  for (const specifier of [...reachableInBrowser(root, "src/index.ts").values()].flat()) {
-    if (/^[.#]/.test(specifier)) continue;
-    const path = fileURLToPath(import.meta.resolve(specifier));
-    // Not from the root: node_modules may be a link to somewhere else.
-    imports[specifier] = path.replaceAll(sep, "/").replace(/^.*?(?=\/node_modules\/)/, "");
-  }
-  return JSON.stringify({ imports });
-}
-
-export function pageSource(): string {
-  return `<!doctype html><meta charset="utf-8"><title>llm.ts</title><link rel="icon" href="data:,">
-<script type="importmap">${importMap()}</script>`;
-}
+/** A page that has no bundler: program.js finds the library as the one module that is made for such pages. */
+export const plainPage = `<!doctype html><meta charset="utf-8"><title>llm.ts</title><link rel="icon" href="data:,">
+<script type="importmap">{ "imports": { "llm-ts": "/dist/browser/llm-ts.js" } }</script>`;
 
 export interface Run {
   readonly losses: number[];
