@@ -27,6 +27,8 @@ const mostNumbered = 99_999;
 
 /** How long a step's line may wait to be written: opening two files for each of a small model's steps slows them. */
 const WRITE_EVERY_MS = 250;
+/** But where that takes long, as in a browser, lines wait so many times as long. */
+const WRITE_PAUSE = 20;
 
 /**
  * What a run leaves on disk: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
@@ -38,7 +40,9 @@ export class RunFolder {
   readonly path: string;
   readonly #lock: FileLock;
   #config: RunConfig | undefined;
+  /** When lines were written last, and how long that took. */
   #written = 0;
+  #msOfWriting = 0;
   /** Lines that wait to be written. */
   #metrics = "";
   #log = "";
@@ -144,11 +148,12 @@ export class RunFolder {
       await save(this.file("tokenizer.bin"), (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
   }
 
-  /** Writes an event down: a step within a quarter of a second, everything else, and all before it, at once. */
+  /** Writes an event down: a step soon, everything else, and all before it, at once. One call after the other. */
   async record(event: TrainEvent): Promise<void> {
     this.#metrics += toJsonLine(event);
     this.#log += toLogLine(event) ?? "";
-    if (event.type !== "step" || performance.now() - this.#written >= WRITE_EVERY_MS) await this.flush();
+    const wait = Math.max(WRITE_EVERY_MS, WRITE_PAUSE * this.#msOfWriting);
+    if (event.type !== "step" || performance.now() - this.#written >= wait) await this.flush();
   }
 
   /**
@@ -156,12 +161,15 @@ export class RunFolder {
    * next call tries again.
    */
   async flush(toDisk = false): Promise<void> {
-    this.#written = performance.now();
+    const start = performance.now();
+    this.#written = start;
     const [metrics, log] = [this.#metrics, this.#log];
     if (metrics !== "" || toDisk) await platform.appendText(this.file("metrics.jsonl"), metrics, toDisk);
     this.#metrics = this.#metrics.slice(metrics.length);
     if (log !== "" || toDisk) await platform.appendText(this.file("main.log"), log, toDisk);
     this.#log = this.#log.slice(log.length);
+    this.#written = performance.now();
+    this.#msOfWriting = this.#written - start;
   }
 
   /**

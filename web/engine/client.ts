@@ -90,6 +90,7 @@ export class EngineClient {
     return this.#ask((engine) => engine.stop());
   }
 
+  /** Saves after the step under way. The page need not ask for it when it is hidden or closed. */
   saveSoon(): Promise<void> {
     return this.#ask((engine) => engine.saveSoon());
   }
@@ -189,6 +190,11 @@ export class EngineClient {
     this.#lost.catch(() => {});
     const engine = wrap<Engine>(worker);
     void engine.configure(this.#options());
+    // What a page that goes away has not saved may be lost: it may never come back.
+    addEventListener("pagehide", () => void engine.saveSoon());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) void engine.saveSoon();
+    });
     return engine;
   }
 

@@ -353,6 +353,7 @@ describe("data", () => {
     await expect(engine.prepare({ kind: "files", files: [huge], tokenizer: "char" })).rejects.toThrow(
       /2,000 MB.*1,000 MB/,
     );
+    await told.until(({ latest }) => latest.activity === null);
     expect(told.latest.data?.kind).toBe("text");
     expect(readdirSync(inFolder("refused", "data"))).toHaveLength(1);
   });

@@ -52,6 +52,8 @@ export class Session {
   #resumed = Promise.withResolvers<void>();
   #step: number;
   #savedStep: number;
+  /** Settles when all events so far are written down: that goes on while the next step is computed. */
+  #recorded: Promise<void> = Promise.resolve();
   #unsaved: string | undefined;
 
   constructor(parts: SessionParts, around: Surroundings) {
@@ -127,10 +129,11 @@ export class Session {
   async #pull(): Promise<RunState> {
     const { trainer, settings, updates, seeds, loaders } = this.#parts;
     const keeper = this.#keeper;
+    const save = keeper && (() => this.#recorded.then(() => keeper.save()));
     if (this.#parts.saveFirst) await this.#save();
     const events = trainer.run(loaders.train, {
       ...runOptions(settings, updates, seeds, loaders, trainer.step),
-      checkpoint: keeper && (() => keeper.save()),
+      checkpoint: save,
       signal: this.#stop.signal,
     });
     let last: TrainEvent | undefined;
@@ -167,6 +170,7 @@ export class Session {
   async #save(): Promise<void> {
     const keeper = this.#keeper;
     if (!keeper || this.step === this.#savedStep) return;
+    await this.#recorded;
     const start = performance.now();
     const path = await this.#around.queue.run(() => keeper.save());
     this.#clock.saved(performance.now() - start);
@@ -177,9 +181,11 @@ export class Session {
   async #report(event: TrainEvent): Promise<void> {
     const { outbox } = this.#around;
     if (event.type === "checkpoint") this.#savedStep = event.step;
-    await this.#keeper?.record(event);
-    this.#tellUnsaved();
     outbox.event(event);
+    this.#recorded = this.#recorded.then(() => this.#keeper?.record(event)).then(() => this.#tellUnsaved());
+    // What goes wrong is found where it is awaited.
+    this.#recorded.catch(() => {});
+    if (event.type !== "step") await this.#recorded;
     const note = noteOf(event);
     if (note !== undefined) outbox.remark(note);
   }
@@ -204,6 +210,7 @@ export class Session {
   /** Why something could not be given back in order. */
   async #giveBack(): Promise<string | undefined> {
     const { trainer, folder, loaders } = this.#parts;
+    await Promise.allSettled([this.#recorded]);
     const results = await Promise.allSettled([
       trainer.dispose(),
       folder?.close(),

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { StepEvent } from "../../src/train/events.ts";
+import { Outbox } from "./outbox.ts";
+import type { EngineUpdate } from "./protocol.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const step = (step: number): StepEvent => ({
+  type: "step",
+  step,
+  ...{ loss: 1, lr: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 },
+});
+
+test("a hundred steps a second are ten updates, in which every step is", () => {
+  const outbox = new Outbox();
+  const updates: EngineUpdate[] = [];
+  outbox.subscribe((update) => updates.push(update));
+  for (let i = 0; i < 100; i++) {
+    outbox.event(step(i));
+    vi.advanceTimersByTime(10);
+  }
+  vi.advanceTimersByTime(100);
+  expect(updates.length).toBeLessThanOrEqual(11);
+  expect(updates.flatMap(({ events }) => events.map(({ step }) => step))).toEqual([...Array(100).keys()]);
+});
+
+test("who comes later is told all that holds; after that, changes alone", () => {
+  const outbox = new Outbox();
+  outbox.change({ state: { phase: "creating" }, unsaved: "full" });
+  expect(outbox.subscribe(() => {})).toMatchObject({ state: { phase: "creating" }, unsaved: "full" });
+  const updates: EngineUpdate[] = [];
+  expect(outbox.subscribe((update) => updates.push(update))).toMatchObject({ unsaved: "full" });
+  outbox.change({ unsaved: null });
+  outbox.remark("there is room again");
+  vi.advanceTimersByTime(100);
+  expect(updates).toEqual([{ unsaved: null, events: [], remarks: ["there is room again"] }]);
+  expect(outbox.status).toEqual({ state: { phase: "creating" }, unsaved: null });
+});
+
+test("an activity ends however it ends", async () => {
+  const outbox = new Outbox();
+  const failing = outbox.during("opening", async (onProgress) => {
+    onProgress(0.5);
+    expect(outbox.status.activity).toEqual({ what: "opening", share: 0.5 });
+    throw new Error("damaged");
+  });
+  await expect(failing).rejects.toThrow("damaged");
+  expect(outbox.status.activity).toBeNull();
+});

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { SaveClock } from "./save-clock.ts";
+
+/** Steps of `ms` until a checkpoint is due. */
+function stepsUntilDue(clock: SaveClock, ms: number): number {
+  for (let steps = 1; ; steps++) {
+    clock.add(ms);
+    if (clock.isDue) return steps;
+  }
+}
+
+test("a checkpoint is due every 15 seconds of steps", () => {
+  const clock = new SaveClock();
+  expect(stepsUntilDue(clock, 50)).toBe(300);
+  clock.saved(40);
+  expect(stepsUntilDue(clock, 50)).toBe(300);
+});
+
+test("one that takes long is due less often: for a twentieth of the time", () => {
+  const clock = new SaveClock();
+  clock.saved(4000);
+  // 4 s of saving beside 76 s of steps.
+  expect(stepsUntilDue(clock, 1000)).toBe(76);
+});
+
+test("when the page goes away it is due at once, and once", () => {
+  const clock = new SaveClock();
+  clock.makeDue();
+  expect(clock.isDue).toBe(true);
+  clock.saved(10);
+  expect(clock.isDue).toBe(false);
+});
