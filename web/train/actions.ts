@@ -6,6 +6,7 @@ import { attempt } from "./failures.ts";
 import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
 import { beginRun, device, refreshStored, run, runInfo } from "./state.ts";
+import { endWriting } from "./writing.ts";
 
 // --- Text -----------------------------------------------------------------------------------------------------------
 
@@ -30,11 +31,30 @@ export async function retokenize(tokenizer: TokenizerName): Promise<void> {
   if (input.value) await prepare({ ...input.value, tokenizer });
 }
 
+// --- The model that is there ------------------------------------------------------------------------------------------
+
+/** Another model is taking its place: it must not be used until then. */
+export const isReplacing = signal(false);
+
+async function replacing<T>(action: () => Promise<T>): Promise<T> {
+  isReplacing.value = true;
+  try {
+    await endWriting();
+    return await action();
+  } finally {
+    isReplacing.value = false;
+  }
+}
+
 // --- Run ------------------------------------------------------------------------------------------------------------
 
 export async function start(): Promise<void> {
-  beginRun();
-  await attempt("run", () => engine.start(choice.value));
+  await attempt("run", () =>
+    replacing(async () => {
+      beginRun();
+      await engine.start(choice.value);
+    }),
+  );
   // Now, not before: the browser may ask the person, who should know what for.
   await attempt("stored", keep);
 }
@@ -54,10 +74,12 @@ export async function stop(): Promise<void> {
 
 /** Goes on with a run that is in storage. */
 export async function continueRun(name: string): Promise<void> {
-  await attempt("run", async () => {
-    beginRun(await pastOf(name));
-    await engine.continueRun(name);
-  });
+  await attempt("run", () =>
+    replacing(async () => {
+      beginRun(await pastOf(name));
+      await engine.continueRun(name);
+    }),
+  );
   await attempt("stored", refreshStored);
 }
 
@@ -74,11 +96,11 @@ async function keep(): Promise<void> {
 // --- Models and runs that are kept ------------------------------------------------------------------------------------
 
 export async function openFiles(files: readonly File[]): Promise<void> {
-  if (await attempt("open", () => engine.open(files))) preset.value = "opened";
+  if (await attempt("open", () => replacing(() => engine.open(files)))) preset.value = "opened";
 }
 
 export async function openRun(name: string): Promise<void> {
-  if (await attempt("stored", () => engine.openRun(name))) preset.value = "opened";
+  if (await attempt("stored", () => replacing(() => engine.openRun(name)))) preset.value = "opened";
 }
 
 export async function deleteRun(name: string): Promise<void> {

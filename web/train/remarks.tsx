@@ -2,7 +2,7 @@ import { Notice } from "../parts/notice.tsx";
 import { FailureNotice } from "./failure-notice.tsx";
 import { text } from "./live-text.ts";
 import { ResumeOffer } from "./resume-offer.tsx";
-import { device, remarks, run, unsaved } from "./state.ts";
+import { device, model, remarks, run, unsaved } from "./state.ts";
 
 /** Above everything else: what a person should know. */
 export function Remarks() {
@@ -20,6 +20,9 @@ export function Remarks() {
         </Notice>
       )}
       <FailureNotice place="run" title={t.runFailed} />
+      {/* Their cards are gone with the model. */}
+      {!model.value && <FailureNotice place="write" title={t.write.failed} />}
+      {!model.value && <FailureNotice place="export" title={t.take.failed} />}
       {unsaved.value !== undefined && <Notice kind="warn">{t.unsaved(unsaved.value)}</Notice>}
       {remarks.value.map((remark) => (
         <Notice key={remark} kind="warn">

@@ -4,6 +4,7 @@ import { Icon } from "../parts/icon.tsx";
 import { NumberField } from "../parts/number-field.tsx";
 import { fixed, grouped } from "../parts/numbers.ts";
 import { RangeField } from "../parts/range-field.tsx";
+import { isReplacing } from "./actions.ts";
 import { FailureNotice } from "./failure-notice.tsx";
 import { text } from "./live-text.ts";
 import { model } from "./state.ts";
@@ -48,8 +49,8 @@ export function WriteCard() {
         <button
           type="button"
           class={isWriting.value ? "" : "primary"}
-          disabled={!there}
-          onClick={() => (isWriting.value ? stopWriting() : void write())}
+          disabled={!there || isReplacing.value}
+          onClick={() => (isWriting.value ? stopWriting() : write())}
         >
           <Icon name={isWriting.value ? "stop" : "play"} /> {isWriting.value ? t.stop : t.write}
         </button>

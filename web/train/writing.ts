@@ -23,7 +23,14 @@ export function setOptions(some: WriteOptions): void {
   options.value = { ...options.value, ...some };
 }
 
-export async function write(): Promise<void> {
+/** Ends when nothing is written any more. */
+let underWay: Promise<void> = Promise.resolve();
+
+export function write(): void {
+  underWay = writeNow();
+}
+
+async function writeNow(): Promise<void> {
   const mine = new AbortController();
   controller.value = mine;
   const asked = prompt.value;
@@ -48,4 +55,10 @@ export async function write(): Promise<void> {
 
 export function stopWriting(): void {
   controller.value?.abort();
+}
+
+/** Before another model takes its place: a text under way ends as far as it got. */
+export async function endWriting(): Promise<void> {
+  stopWriting();
+  await underWay;
 }

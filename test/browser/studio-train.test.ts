@@ -1,0 +1,182 @@
+/** The studio's Train view, in real Chromium: from the first click to a model that is opened again. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Studio } from "../../src/serve/server.ts";
+import { launch, root } from "./page.ts";
+import { barriers, drop, openStudio, type StudioPage, serveStudio } from "./studio.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-"));
+/** Any machine has it, and the engine does not choose anew. */
+const kernel = "relaxed-4x8";
+/** Waits are limited: what does not come fails the test, and none hangs. */
+const soon = { timeout: 15_000 };
+const trained = { timeout: 60_000 };
+let browser: Browser;
+let server: Studio;
+let studio: StudioPage;
+
+beforeAll(async () => {
+  [browser, server] = [await launch(), await serveStudio()];
+  studio = await openStudio(browser, server, `?threads=2&kernel=${kernel}`);
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const mainButton = (page: Page, name: string) => page.locator(".controls").getByRole("button", { name });
+const phase = (page: Page) => page.locator(".phase").textContent();
+const ready = (page: Page, name = "Start training") =>
+  expect.poll(() => mainButton(page, name).isEnabled(), soon).toBe(true);
+
+async function choose(page: Page, label: string, value: number): Promise<void> {
+  const details = page.locator("details.card");
+  if (!(await details.evaluate((element) => element.hasAttribute("open")))) await details.locator("summary").click();
+  await details.getByLabel(label, { exact: true }).fill(String(value));
+}
+
+/** The losses in the metrics.jsonl of the run that is shown, in the page's private storage. */
+function losses(page: Page): Promise<number[]> {
+  return page.evaluate(async () => {
+    const name = document.querySelector(".run-name")?.textContent ?? "";
+    const root = await navigator.storage.getDirectory();
+    const folder = await (await root.getDirectoryHandle("runs")).getDirectoryHandle(name);
+    const log = await (await (await folder.getFileHandle("metrics.jsonl")).getFile()).text();
+    const events = log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    return events.filter(({ event }) => event === "step").map(({ loss }) => loss);
+  });
+}
+
+function lossesInNode(): number[] {
+  const command = ["dist/cli/main.js", "train", "--model", "baby", "-x", "200", "-v", "0", "-s", "0", "--json"];
+  const output = execFileSync(process.execPath, [...command, "--threads", "2", "--kernel", kernel], {
+    cwd: root,
+    encoding: "utf8",
+    env: { ...process.env, LLM_TS_CACHE: join(folder, "cache") },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const events = output
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  return events.filter(({ event }) => event === "step").map(({ loss }) => loss);
+}
+
+test("before anything was done, Shakespeare and baby are ready", async () => {
+  const { page } = studio;
+  await ready(page);
+  expect(await page.locator("h1").textContent()).toBe("Train a GPT in this very tab");
+  expect(await page.locator(".device").textContent()).toBe("2 threads · relaxed SIMD · 4×8");
+  expect(await page.locator(".drop").textContent()).toContain("1,115,394");
+  expect(await page.locator(".estimate").textContent()).toContain("817,920");
+  expect(await barriers(page)).toEqual([]);
+});
+
+test("one click trains: the loss falls below 2.6 in 200 updates, bit for bit as in Node", async () => {
+  const { page } = studio;
+  await choose(page, "Updates", 200);
+  expect(await barriers(page)).toEqual([]);
+  await ready(page);
+  await mainButton(page, "Start training").click();
+  await page.locator(".newest").waitFor();
+  expect(await phase(page)).toBe("Training");
+  expect(await page.locator(".controls .primary").evaluate((element) => element === document.activeElement)).toBe(true);
+  expect(await barriers(page)).toEqual([]);
+  await expect.poll(() => phase(page), trained).toBe("Done");
+  expect(await page.locator(".progress").textContent()).toContain("200 of 200 updates (100%)");
+  const here = await losses(page);
+  expect(here).toHaveLength(200);
+  expect(here[199]).toBeLessThan(2.6);
+  expect(here).toEqual(lossesInNode());
+  expect(await barriers(page)).toEqual([]);
+});
+
+test("it writes on from a prompt; downloaded and opened again, it writes the same", async () => {
+  const { page } = studio;
+  await page.getByLabel("Temperature").fill("0");
+  const write = async () => {
+    await page.locator(".write").getByRole("button", { name: "Write" }).click();
+    await expect.poll(() => page.locator(".write [role=status]").textContent(), soon).toMatch(/300 tokens/);
+    return page.locator(".output").textContent();
+  };
+  const first = await write();
+  expect(first).toMatch(/^ROMEO:/);
+  const save = async (name: string) => {
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name }).click();
+    const path = join(folder, (await download).suggestedFilename());
+    await (await download).saveAs(path);
+    return path;
+  };
+  const files = [await save("Model, .bin"), await save("tokenizer.bin")];
+  expect(readFileSync(files[0]).readInt32LE(0)).toBe(20240326);
+  await page.locator("input[type=file][accept]").setInputFiles(files);
+  await page
+    .locator(".presets")
+    .getByText(/^goes on with baby.*\.bin$/)
+    .waitFor();
+  expect(await write()).toBe(first);
+});
+
+test("a text that is dropped is learnt from; what is no text is refused in words", async () => {
+  const { page } = studio;
+  const text = "to be, or not to be, that is the question. ".repeat(200);
+  await drop(page, ".drop", "hamlet.txt", text);
+  await page.locator(".facts").getByText("hamlet.txt").waitFor();
+  expect(await page.locator(".facts").first().textContent()).toContain("8,600");
+  await page.getByRole("radio", { name: "File" }).check();
+  const png = { name: "picture.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1]) };
+  await page.locator(".drop input[type=file]").setInputFiles([png]);
+  expect(await page.locator(".drop [role=alert]").textContent()).toContain("picture.png");
+  // What was there is still there.
+  await page.locator(".facts").getByText("hamlet.txt").waitFor();
+  expect(await barriers(page)).toEqual([]);
+});
+
+test("a model that cannot be is refused before it is made", async () => {
+  const { page } = studio;
+  await page.getByLabel(/^own/).check();
+  await page.getByLabel("Channels (C)").fill("130");
+  expect(await page.getByText("130 channels cannot be shared out to 4 heads").isVisible()).toBe(true);
+  await page.getByLabel("Channels (C)").fill("8192");
+  await page.getByLabel("Layers (L)").fill("40");
+  await expect.poll(() => page.locator(".estimate [role=alert]").textContent(), soon).toMatch(/needs \d+.* GB/);
+  expect(await mainButton(page, "Start training").isDisabled()).toBe(true);
+  expect(await barriers(page)).toEqual([]);
+});
+
+test("pause, resume, a reload in the middle, and on to the end", async () => {
+  const { page } = studio;
+  await page.getByLabel(/^tiny/).check();
+  await choose(page, "Updates", 600);
+  await ready(page);
+  await mainButton(page, "Start training").click();
+  await page.locator(".newest").waitFor();
+  await mainButton(page, "Pause").click();
+  await expect.poll(() => phase(page), soon).toBe("Paused");
+  const before = await losses(page);
+  expect(await barriers(page)).toEqual([]);
+  await mainButton(page, "Resume").click();
+  await expect.poll(async () => (await losses(page)).length, soon).toBeGreaterThan(before.length);
+  await page.reload();
+  const offer = page.locator(".offer");
+  await offer.getByText(/stopped at update \d+ of 600/).waitFor();
+  expect(await barriers(page)).toEqual([]);
+  await offer.getByRole("button", { name: "Continue" }).click();
+  await expect.poll(() => phase(page), trained).toBe("Done");
+  const after = await losses(page);
+  expect(after).toHaveLength(600);
+  expect(after.slice(0, before.length)).toEqual(before);
+});
+
+test("nothing of all that went to the console", () => {
+  expect(studio.problems).toEqual([]);
+});

@@ -1,0 +1,64 @@
+/** What the tests of the studio share: the built page in Chromium, and what may not be wrong with it. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { type Studio, startStudio } from "../../src/serve/server.ts";
+import { watch } from "./page.ts";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The studio's own server, with the built page. `folder`: the one with the runs; default: there is none. */
+export function serveStudio(folder = join(tmpdir(), "llm-ts-no-runs")): Promise<Studio> {
+  return startStudio({ folder, ports: [0] });
+}
+
+export interface StudioPage {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** Errors and warnings of the console, and what was thrown. */
+  readonly problems: readonly string[];
+}
+
+/** A fresh browser profile with the page in it. `query`: such as `?threads=2`. */
+export async function openStudio(
+  browser: Browser,
+  server: Studio,
+  query = "",
+  options: BrowserContextOptions = {},
+): Promise<StudioPage> {
+  const context = await browser.newContext({ locale: "en-US", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const problems: string[] = [];
+  watch(page, problems);
+  await page.goto(`${server.url}${query}`);
+  return { context, page, problems };
+}
+
+/** What axe-core finds wrong with the page as it is, in light and in dark. */
+export async function barriers(page: Page): Promise<string[]> {
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
+  const found: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const lines = await page.evaluate<string[]>(`axe.run().then(({ violations }) =>
+      violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + " " + target + ": " + failureSummary)))`);
+    found.push(...lines.map((line) => `${colorScheme}: ${line}`));
+  }
+  return found;
+}
+
+/** Drops files on an element, as a mouse would. */
+export async function drop(page: Page, selector: string, name: string, text: string): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    ([name, text]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([text], name, { type: "text/plain" }));
+      return transfer;
+    },
+    [name, text] as const,
+  );
+  for (const type of ["dragover", "drop"]) await page.dispatchEvent(selector, type, { dataTransfer: transfer });
+}
