@@ -9,6 +9,12 @@ const keyStep = 0.01;
 /** What + leaves of the range. */
 const zoomStep = 0.6;
 
+/** What is shown of x. */
+export function rangeOf({ range, x }: ChartProps): readonly [number, number] {
+  const [min, max] = range ?? [x[0] ?? 0, x[x.length - 1] ?? 1];
+  return [min, max > min ? max : min + 1];
+}
+
 /** The cursor follows the pointer, where it is over the curves. */
 export function pointAt(
   plot: uPlot | undefined,
@@ -30,7 +36,7 @@ export function ChartCursor({
   cursor,
 }: {
   plot: RefObject<uPlot | undefined>;
-  latest: RefObject<ChartProps>;
+  latest: { readonly current: ChartProps };
   /** Whether the pointer is here: charts that share a cursor all show its line, and its numbers where the reader is. */
   pointed: ReadonlySignal<boolean>;
   /** Changes when the plot is another. */
@@ -45,11 +51,12 @@ export function ChartCursor({
     current?.setCursor({ left: x === undefined ? -10 : current.valToPos(x, "x"), top: 10 }, false);
   }, [x, kind]);
 
-  const { min = 0, max = 1 } = made?.scales.x ?? {};
+  const [min, max] = rangeOf(latest.current);
   const keyDown = (event: KeyboardEvent) => {
-    const props = latest.current;
-    if (!made || !props || event.ctrlKey || event.metaKey || event.altKey) return;
-    const next = moved(made, x ?? max, event) ?? zoomed(made, x, event.key, props);
+    // Since it was drawn the plot may have been made anew.
+    const [now, props] = [plot.current, latest.current];
+    if (!now || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = moved(now, x ?? max, event) ?? zoomed(now, x, event.key, props);
     if (next === undefined) return;
     event.preventDefault();
     cursor.x.value = next;

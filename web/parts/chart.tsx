@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { theme } from "../theme.ts";
-import { ChartCursor, pointAt } from "./chart-cursor.tsx";
+import { ChartCursor, pointAt, rangeOf } from "./chart-cursor.tsx";
 import { optionsFor } from "./chart-options.ts";
 
 /** A line over the shared x values. */
@@ -54,7 +54,7 @@ export interface ChartCursorProps {
 
 /** A line chart that keeps up with data that comes in many times a second. */
 export function Chart(props: ChartProps) {
-  const { x, lines, height, label, log, logX, range, cursor } = props;
+  const { x, lines, height, label, log, logX, cursor } = props;
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   // The handlers of the newest drawing, without making the plot anew for each.
@@ -89,8 +89,8 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     plot.current?.batch((made: uPlot) => {
       made.setData(data, false);
-      const [min, max] = range ?? [x[0] ?? 0, x[x.length - 1] ?? 1];
-      made.setScale("x", { min, max: max > min ? max : min + 1 });
+      const [min, max] = rangeOf(props);
+      made.setScale("x", { min, max });
     });
   });
 

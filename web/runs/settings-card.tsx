@@ -35,7 +35,7 @@ function Table({ rows, isCompared }: { rows: readonly SettingRow[]; isCompared: 
   const runs = selectedRuns.value.filter(({ detail }) => detail.value !== undefined);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="setting-scroll" tabIndex={0} aria-label={t.settings}>
+    <section class="setting-scroll" tabIndex={0} aria-label={isCompared ? t.differing : t.allSettings}>
       <table class="settings">
         <thead class={isCompared ? "" : "hidden"}>
           <tr>

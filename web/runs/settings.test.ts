@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { compared, flattened, tokensPerUpdate } from "./settings.ts";
+
+test("settings are names and values, whatever they lie in", () => {
+  const config = {
+    version: 1,
+    run: { lr: 1e-3, order: "file" },
+    data: { train: [{ path: "a.bin", bytes: 3 }] },
+    list: [1],
+  };
+  expect(Object.fromEntries(flattened(config))).toEqual({
+    version: "1",
+    "run.lr": "0.001",
+    "run.order": "file",
+    "data.train.0.path": "a.bin",
+    "data.train.0.bytes": "3",
+    list: "[1]",
+  });
+  expect(flattened(undefined).size).toBe(0);
+});
+
+test("what differs between runs is told apart from what is the same", () => {
+  const { differing, same } = compared([
+    { run: { lr: 1e-3, batch: 4, seed: 1 } },
+    { run: { lr: 2e-3, batch: 4 } },
+    { run: { lr: 1e-3, batch: 4, seed: 1 } },
+  ]);
+  expect(same).toEqual([{ name: "run.batch", values: ["4", "4", "4"] }]);
+  expect(differing).toEqual([
+    { name: "run.lr", values: ["0.001", "0.002", "0.001"] },
+    { name: "run.seed", values: ["1", undefined, "1"] },
+  ]);
+  expect(compared([]).same).toEqual([]);
+});
+
+test("an update's tokens are known where the settings say them", () => {
+  expect(tokensPerUpdate({ run: { batch: 4, block: 64, accumulate: 2 } })).toBe(512);
+  expect(tokensPerUpdate({ run: { batch: 4, block: 64 } })).toBe(256);
+  expect(tokensPerUpdate({ run: { batch: 4 } })).toBeUndefined();
+  expect(tokensPerUpdate(undefined)).toBeUndefined();
+});
