@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import type { TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { percent } from "../parts/numbers.ts";
 import { type Cell, cellAt, drawMap, layOut } from "./draw-map.ts";
-import { heatColours, heatImage, isDark } from "./heat-colours.ts";
+import { heatColours, heatImage } from "./heat-colours.ts";
 import { matrix, position, type Seen } from "./state.ts";
 import { text } from "./text.ts";
 
@@ -20,7 +20,11 @@ export function AttentionMap({ seen: { labels }, about }: { seen: Seen; about: s
   const canvas = useRef<HTMLCanvasElement>(null);
   const width = useSignal(0);
   const pointed = useSignal<Cell | undefined>(undefined);
-  const layout = layOut(width.value, T, widest(labels));
+  const layout = layOut(
+    width.value,
+    T,
+    useMemo(() => widest(labels), [labels]),
+  );
 
   useEffect(() => {
     const observer = new ResizeObserver(([{ contentRect }]) => {
@@ -41,14 +45,14 @@ export function AttentionMap({ seen: { labels }, about }: { seen: Seen; about: s
     const style = getComputedStyle(canvas.current);
     const colour = (name: string) => style.getPropertyValue(name);
     drawMap(context, {
-      image: heatImage(matrix.value, heatColours(canvas.current)),
+      image: heatImage(matrix.value, heatColours.value),
       layout,
       labels,
       chosen: position.value,
       pointed: within(pointed.value, T),
       colours: { ink: colour("--ink"), muted: colour("--muted"), accent: colour("--accent"), font },
     });
-  }, [labels, width.value, matrix.value, position.value, pointed.value, isDark.value]);
+  }, [labels, width.value, matrix.value, position.value, pointed.value, heatColours.value]);
 
   const point = (event: TargetedPointerEvent<HTMLCanvasElement>) => {
     pointed.value = cellAt(layout, T, event.offsetX, event.offsetY);

@@ -18,28 +18,26 @@ export function strength(share: number): number {
   return Math.sqrt(share);
 }
 
-/** (256,4) bytes of red, green, blue and alpha, for strengths from 0 to 1. */
-export function heatColours(element: Element): Uint8ClampedArray {
-  const canvas = new OffscreenCanvas(256, 1);
-  const context = canvas.getContext("2d");
-  if (!context) return new Uint8ClampedArray(1024);
-  const style = getComputedStyle(element);
+/** 256 colours as pixels, for strengths from 0 to 1. */
+export const heatColours = computed<Uint32Array>(() => {
+  // The theme's colours are read from the page itself.
+  isDark.value;
+  const context = new OffscreenCanvas(256, 1).getContext("2d");
+  if (!context) return new Uint32Array(256);
+  const style = getComputedStyle(document.documentElement);
   const gradient = context.createLinearGradient(0, 0, 256, 0);
   for (const [i, name] of stops.entries()) gradient.addColorStop(i / (stops.length - 1), style.getPropertyValue(name));
   context.fillStyle = gradient;
   context.fillRect(0, 0, 256, 1);
-  return context.getImageData(0, 0, 256, 1).data;
-}
+  return new Uint32Array(context.getImageData(0, 0, 256, 1).data.buffer);
+});
 
 /** A matrix (T,T) as a picture of a pixel each, clear above the diagonal. */
-export function heatImage(matrix: Float32Array, colours: Uint8ClampedArray): ImageData {
+export function heatImage(matrix: Float32Array, colours: Uint32Array): ImageData {
   const T = Math.sqrt(matrix.length);
   const image = new ImageData(T, T);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let row = 0; row < T; row++)
-    for (let column = 0; column <= row; column++) {
-      const at = row * T + column;
-      const colour = Math.round(255 * strength(matrix[at])) * 4;
-      image.data.set(colours.subarray(colour, colour + 4), at * 4);
-    }
+    for (let at = row * T; at <= row * T + row; at++) pixels[at] = colours[Math.round(255 * strength(matrix[at]))];
   return image;
 }
