@@ -108,13 +108,13 @@ function tokenizerName(kind: string): DataSummary["tokenizer"] {
   return kind === "char" || kind === "byte" || kind === "gpt2" ? kind : "unknown";
 }
 
-/** Tokens that a preview is made of. */
+/** Characters of a preview, and the tokens that are read for it: each is a character, or more, or some bytes of one. */
 const previewed = 600;
 
 function previewOf(path: string, tokenizer: Tokenizer): Promise<string> {
   return withSource(path, async (source) => {
     const file = await openTokenFile(source);
     const tokens = await file.read(0, Math.min(previewed, file.count));
-    return tokenizer.decode(tokens.filter((token) => token >= 0 && token < tokenizer.vocabSize));
+    return tokenizer.decode(tokens.filter((token) => token >= 0 && token < tokenizer.vocabSize)).slice(0, previewed);
   });
 }

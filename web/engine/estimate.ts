@@ -1,6 +1,7 @@
 /** What a choice comes to in memory, time and storage, before anything is allocated. */
 import type { Backend } from "../../src/backend/backend.ts";
 import { LlmError } from "../../src/errors.ts";
+import type { GPT2Config } from "../../src/model/config.ts";
 import { type MemoryPlan, memoryNeeded, requireMemory } from "../../src/model/memory.ts";
 import { parameterCount } from "../../src/model/parameters.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
@@ -19,7 +20,8 @@ export function estimateOf(
   const memory = memoryOf(choice, backend);
   const fits = memory.total <= backend.memoryLimit;
   const ms = msPerStep(speed, config, settings.batch, settings.block);
-  const storage = checkpointBytes(parameterCount(config));
+  // Two are kept while a third is being written.
+  const storage = 3 * checkpointBytes(config);
   return {
     parameters: parameterCount(config),
     config,
@@ -84,9 +86,9 @@ function validationBatches({ given, settings }: RunChoice): number {
   return Math.ceil(steps / valEvery) * valBatches + finalValBatches;
 }
 
-/** A checkpoint holds weights and two moments, four bytes each. Two are kept while a third is being written. */
-function checkpointBytes(parameters: number): number {
-  return 3 * 12 * parameters;
+/** A checkpoint holds weights and two moments, four bytes each. */
+export function checkpointBytes(config: GPT2Config): number {
+  return 12 * parameterCount(config);
 }
 
 function problemOf(check: () => void): string | undefined {

@@ -10,21 +10,26 @@ function stepsUntilDue(clock: SaveClock, ms: number): number {
 }
 
 test("a checkpoint is due every 15 seconds of steps", () => {
-  const clock = new SaveClock();
+  const clock = new SaveClock(0);
   expect(stepsUntilDue(clock, 50)).toBe(300);
   clock.saved(40);
   expect(stepsUntilDue(clock, 50)).toBe(300);
 });
 
 test("one that takes long is due less often: for a twentieth of the time", () => {
-  const clock = new SaveClock();
+  const clock = new SaveClock(0);
   clock.saved(4000);
   // 4 s of saving beside 76 s of steps.
   expect(stepsUntilDue(clock, 1000)).toBe(76);
 });
 
+test("of a large model so also the first one", () => {
+  // 363 MB take 11 seconds at 33 MB a second: beside 209 s of steps.
+  expect(stepsUntilDue(new SaveClock(363e6), 1000)).toBe(209);
+});
+
 test("when the page goes away it is due at once, and once", () => {
-  const clock = new SaveClock();
+  const clock = new SaveClock(0);
   clock.makeDue();
   expect(clock.isDue).toBe(true);
   clock.saved(10);

@@ -3,11 +3,19 @@ const SAVE_EVERY_MS = 15_000;
 /** But saving takes no more than this share of the time: checkpoints of large models take long, and are made less often. */
 const SAVE_SHARE = 0.05;
 
+/** Bytes of a checkpoint a millisecond, before one was written: what two cores reached, most of it for the sha256. */
+const BYTES_PER_MS = 33_000;
+
 /** Says when the next checkpoint is due, by the time of the steps since the last one. */
 export class SaveClock {
   #ms = 0;
-  #msOfSaving = 0;
+  #msOfSaving: number;
   #isDue = false;
+
+  /** `bytes`: of a checkpoint. */
+  constructor(bytes: number) {
+    this.#msOfSaving = bytes / BYTES_PER_MS;
+  }
 
   add(ms: number): void {
     this.#ms += ms;

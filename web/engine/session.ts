@@ -6,6 +6,7 @@ import type { RunFolder } from "../../src/train/run-folder.ts";
 import type { Seeds, TrainSettings } from "../../src/train/settings.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { runOptions, type Updates } from "../../src/train/updates.ts";
+import { checkpointBytes } from "./estimate.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunInfo, RunState } from "./protocol.ts";
 import { letMessagesIn, type Queue } from "./queue.ts";
@@ -44,7 +45,7 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #around: Surroundings;
   readonly #keeper: Keeper | undefined;
-  readonly #clock = new SaveClock();
+  readonly #clock: SaveClock;
   readonly #stop = new AbortController();
   #state: RunState;
   #wantsPause = false;
@@ -61,6 +62,7 @@ export class Session {
     this.info = info;
     this.#parts = parts;
     this.#around = around;
+    this.#clock = new SaveClock(checkpointBytes(trainer.model.config));
     this.#step = trainer.step;
     this.#savedStep = parts.saveFirst ? -1 : trainer.step;
     this.#keeper = folder && new Keeper(folder, trainer, settings, (text) => this.#remark(text));
@@ -129,11 +131,10 @@ export class Session {
   async #pull(): Promise<RunState> {
     const { trainer, settings, updates, seeds, loaders } = this.#parts;
     const keeper = this.#keeper;
-    const save = keeper && (() => this.#recorded.then(() => keeper.save()));
     if (this.#parts.saveFirst) await this.#save();
     const events = trainer.run(loaders.train, {
       ...runOptions(settings, updates, seeds, loaders, trainer.step),
-      checkpoint: save,
+      checkpoint: keeper && (() => this.#checkpoint(keeper)),
       signal: this.#stop.signal,
     });
     let last: TrainEvent | undefined;
@@ -170,12 +171,17 @@ export class Session {
   async #save(): Promise<void> {
     const keeper = this.#keeper;
     if (!keeper || this.step === this.#savedStep) return;
-    await this.#recorded;
     const start = performance.now();
-    const path = await this.#around.queue.run(() => keeper.save());
+    const path = await this.#around.queue.run(() => this.#checkpoint(keeper));
     this.#clock.saved(performance.now() - start);
     if (path !== undefined) await this.#report({ type: "checkpoint", step: this.step, path });
     this.#tellUnsaved();
+  }
+
+  /** Writes a checkpoint behind all that was recorded; gives its model's path, where that could be done. */
+  async #checkpoint(keeper: Keeper): Promise<string | undefined> {
+    await this.#recorded;
+    return this.#around.outbox.during("saving", () => keeper.save());
   }
 
   async #report(event: TrainEvent): Promise<void> {
