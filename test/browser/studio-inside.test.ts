@@ -110,6 +110,7 @@ test("every head's attention is the one that Node computes for the same file", a
       for (const [key, cell] of row.entries())
         expect(Math.abs(Number.parseFloat(cell) / 100 - attention[(head * T + query) * T + key])).toBeLessThan(0.00051);
   }
+  expect(await page.locator("progress").count()).toBe(0);
   expect(await barriers(page)).toEqual([]);
 });
 

@@ -94,7 +94,7 @@ function drawLabels(context: CanvasRenderingContext2D, { layout, labels, chosen,
     if (isColumn || hasRoom(pointed?.key)) {
       context.save();
       context.translate(middle(t), room - 5);
-      if (context.measureText(label).width > cell) context.rotate(-Math.PI / 2);
+      if (context.measureText(label).width > cell * every) context.rotate(-Math.PI / 2);
       else context.translate(-context.measureText(label).width / 2, -5);
       context.textAlign = "left";
       context.fillText(label, 0, 0, room - 8);

@@ -11,7 +11,7 @@ export function HeadThumbnail({ inspection, layer, head }: { inspection: Inspect
     // Each in a turn of its own: a large model has more than a hundred, and the page stays responsive.
     const timer = setTimeout(() => {
       const image = heatImage(headOf(inspection, layer, head), heatColours.value);
-      canvas.current?.getContext("2d")?.putImageData(image, 0, 0);
+      canvas.current?.getContext("2d", { willReadFrequently: true })?.putImageData(image, 0, 0);
     });
     return () => clearTimeout(timer);
   }, [inspection, layer, head, heatColours.value]);

@@ -22,7 +22,7 @@ export function strength(share: number): number {
 export const heatColours = computed<Uint32Array>(() => {
   // The theme's colours are read from the page itself.
   isDark.value;
-  const context = new OffscreenCanvas(256, 1).getContext("2d");
+  const context = new OffscreenCanvas(256, 1).getContext("2d", { willReadFrequently: true });
   if (!context) return new Uint32Array(256);
   const style = getComputedStyle(document.documentElement);
   const gradient = context.createLinearGradient(0, 0, 256, 0);

@@ -37,10 +37,13 @@ export async function look(): Promise<void> {
   const { signal } = looking;
   share.value = 0;
   lookedInto = model.value;
+  let isOver = false;
+  // What is told of the way may come after the result: it takes another way through the worker.
   const onProgress = (done: number) => {
-    if (!signal.aborted) share.value = done;
+    if (!isOver && !signal.aborted) share.value = done;
   };
   const found = await attempt("look", () => engine.look(prompt.value, onProgress, signal));
+  isOver = true;
   if (signal.aborted) return;
   share.value = undefined;
   if (found) show(found);
