@@ -7,6 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Studio } from "../../src/serve/server.ts";
 import { launch, root } from "./page.ts";
+import { startServer } from "./server.ts";
 import { barriers, drop, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-"));
@@ -175,6 +176,34 @@ test("pause, resume, a reload in the middle, and on to the end", async () => {
   const after = await losses(page);
   expect(after).toHaveLength(600);
   expect(after.slice(0, before.length)).toEqual(before);
+});
+
+test("a run that is kept is deleted when that is confirmed", async () => {
+  const { page } = studio;
+  const rows = page.locator(".stored li");
+  const before = await rows.count();
+  await page.getByRole("button", { name: /^Delete custom/ }).click();
+  expect(await page.evaluate("document.activeElement.textContent")).toBe("Keep it");
+  expect(await barriers(page)).toEqual([]);
+  await page.getByRole("button", { name: "Keep it" }).click();
+  expect(await rows.count()).toBe(before);
+  await page.getByRole("button", { name: /^Delete custom/ }).click();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await expect.poll(() => rows.count(), soon).toBe(before - 1);
+});
+
+test("where the page is not isolated, it says that it has one thread, and why; in Chinese for who reads that", async () => {
+  const plain = await startServer({ root: join(root, "dist/web"), isolated: false });
+  const alone = await openStudio(browser, plain, "/index.html", { serviceWorkers: "block", locale: "zh-CN" });
+  await expect
+    .poll(() => alone.page.locator(".device").textContent(), soon)
+    .toMatch(/^1 个线程 · relaxed SIMD · \d×\d+$/);
+  expect(await alone.page.locator(".run .notice").textContent()).toContain("Cross-Origin-Opener-Policy");
+  expect(await barriers(alone.page)).toEqual([]);
+  // That is how the service worker was kept from isolating it.
+  expect(alone.problems).toEqual(["Service Worker registration blocked by Playwright"]);
+  await alone.context.close();
+  await plain.close();
 });
 
 test("nothing of all that went to the console", () => {

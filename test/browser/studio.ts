@@ -24,7 +24,7 @@ export interface StudioPage {
 /** A fresh browser profile with the page in it. `query`: such as `?threads=2`. */
 export async function openStudio(
   browser: Browser,
-  server: Studio,
+  server: { readonly url: string },
   query = "",
   options: BrowserContextOptions = {},
 ): Promise<StudioPage> {

@@ -53,6 +53,7 @@ export const live = signal<Live>(snapshot());
 export function beginRun(past = new Progress()): void {
   progress = past;
   pace = new Pace();
+  remarks.value = [];
   live.value = snapshot();
 }
 

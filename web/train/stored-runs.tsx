@@ -43,10 +43,12 @@ function Row({ run }: { run: StoredRun }) {
       <div>
         <strong>{folder}</strong> <span class="hint">{isOwn ? t.status.running : t.status[status]}</span>
       </div>
-      <p class="hint" lang={reason ? "en" : undefined}>
-        {reason ??
-          [t.updates(grouped(step ?? 0), grouped(steps ?? 0)), shown && t.loss(shown)].filter(Boolean).join(" · ")}
-      </p>
+      {!isOwn && (
+        <p class="hint" lang={reason ? "en" : undefined}>
+          {reason ??
+            [t.updates(grouped(step ?? 0), grouped(steps ?? 0)), shown && t.loss(shown)].filter(Boolean).join(" · ")}
+        </p>
+      )}
       {!isBusy.value && (
         <div class="buttons">
           {run.canContinue && (
