@@ -1,0 +1,153 @@
+/**
+ * How fast the studio is: training in a tab beside the command with the same kernel and threads, in turns; the longest
+ * tasks of the page's main thread meanwhile; its first paint; its size. Needs `npm run build` and a Chromium.
+ *
+ *     npm run bench:studio -- [ROUNDS] [KERNEL] [THREADS]
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { median } from "d3-array";
+import type { Browser } from "playwright-core";
+import { table } from "../src/plot/table.ts";
+import { startStudio } from "../src/serve/server.ts";
+import { launch, root } from "../test/browser/page.ts";
+
+const [rounds = "5", kernel = "relaxed-6x8", threads = "2"] = process.argv.slice(2);
+
+/** Updates before the watch is started, and while it runs. Validations and samples among them are the same in both. */
+const warmUp = 100;
+const counted = 400;
+
+/** Updates a second of `llm-ts train --model baby`. */
+async function inNode(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "llm-ts-speed-"));
+  const args = [
+    "train",
+    "--model",
+    "baby",
+    "--kernel",
+    kernel,
+    "--threads",
+    threads,
+    "-o",
+    join(folder, "run"),
+    "--json",
+  ];
+  const command = spawn(process.execPath, [join(root, "dist/cli/main.js"), ...args], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = new Promise((resolve) => command.on("close", resolve));
+  let begin = 0;
+  for await (const line of createInterface(command.stdout)) {
+    const { event, step } = JSON.parse(line);
+    if (event !== "step") continue;
+    if (step === warmUp) begin = performance.now();
+    if (step === warmUp + counted) break;
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  command.kill("SIGTERM");
+  await ended;
+  rmSync(folder, { recursive: true });
+  return counted / seconds;
+}
+
+interface TabFigures {
+  readonly stepsPerSecond: number;
+  /** Milliseconds from the request to the first contentful paint. */
+  readonly firstPaint: number;
+  /** Milliseconds of the main thread's tasks over 50, while it trains. */
+  readonly longTasks: readonly number[];
+}
+
+/** The same in a tab: the page's own button is pressed, its progress bar read. */
+async function inTab(browser: Browser, url: string): Promise<TabFigures> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${url}?kernel=${kernel}&threads=${threads}`);
+  const start = page.getByRole("button", { name: "Start training" });
+  await start.waitFor();
+  const firstPaint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  await start.click();
+  const bar = page.locator(".progress progress");
+  await bar.waitFor({ timeout: 60_000 });
+  const figures = await bar.evaluate(
+    (element, { warmUp, counted }) => {
+      const longTasks: number[] = [];
+      const observer = new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) longTasks.push(duration);
+      });
+      observer.observe({ type: "longtask" });
+      const reached = (step: number) =>
+        new Promise<{ step: number; time: number }>((resolve) => {
+          const look = () => {
+            const value = element instanceof HTMLProgressElement ? element.value : 0;
+            if (value < step) return;
+            clearInterval(timer);
+            resolve({ step: value, time: performance.now() });
+          };
+          const timer = setInterval(look, 5);
+        });
+      return reached(warmUp).then(async (begin) => {
+        const end = await reached(begin.step + counted);
+        return { stepsPerSecond: (1000 * (end.step - begin.step)) / (end.time - begin.time), longTasks };
+      });
+    },
+    { warmUp, counted },
+  );
+  await context.close();
+  return { ...figures, firstPaint };
+}
+
+/** Bytes, compressed, of the scripts and styles that the page loads before anything is chosen, and of all others. */
+function sizes(): { first: number; later: number } {
+  const folder = fileURLToPath(new URL("../dist/web/assets", import.meta.url));
+  const files = readdirSync(folder).filter((name) => /\.(js|css)$/.test(name));
+  const size = (name: string) => gzipSync(readFileSync(join(folder, name))).length;
+  const sum = (names: readonly string[]) => names.reduce((total, name) => total + size(name), 0);
+  const isTable = (name: string) => readFileSync(join(folder, name)).length > 500_000;
+  return { first: sum(files.filter((name) => !isTable(name))), later: sum(files.filter(isTable)) };
+}
+
+const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-speed-"));
+const studio = await startStudio({ folder, ports: [0] });
+const browser = await launch();
+const node: number[] = [];
+const tab: TabFigures[] = [];
+try {
+  for (let round = 0; round < Number(rounds); round++) {
+    node.push(await inNode());
+    tab.push(await inTab(browser, studio.url));
+  }
+} finally {
+  await browser.close();
+  await studio.close();
+  rmSync(folder, { recursive: true });
+}
+
+const one = (value = 0) => value.toFixed(1);
+const longest = (tasks: readonly number[]) => (tasks.length > 0 ? `${Math.max(...tasks).toFixed(0)} ms` : "none");
+const { first, later } = sizes();
+console.log(
+  `${cpus()[0].model}, Node ${process.version}, Chromium ${browser.version()}; ${kernel}, ${threads} threads\n`,
+);
+console.log(
+  table(
+    ["round", "Node, updates/s", "tab, updates/s", "ratio", "tasks over 50 ms", "first paint, ms"],
+    tab.map(({ stepsPerSecond, longTasks, firstPaint }, i) => [
+      String(i + 1),
+      one(node[i]),
+      one(stepsPerSecond),
+      (stepsPerSecond / node[i]).toFixed(2),
+      longest(longTasks),
+      firstPaint.toFixed(0),
+    ]),
+  ),
+);
+const ratio = median(tab, ({ stepsPerSecond }, i) => stepsPerSecond / node[i]) ?? Number.NaN;
+console.log(`\nmedian of the ratios: ${ratio.toFixed(3)}`);
+console.log(`scripts and styles, compressed: ${one(first / 1000)} kB, and GPT-2's table ${one(later / 1000)} kB`);
