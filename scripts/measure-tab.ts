@@ -1,8 +1,6 @@
 /**
- * How fast the studio is: training in a tab beside the command with the same kernel and threads, in turns; the longest
- * tasks of the page's main thread meanwhile; its first paint; its size. Needs `npm run build` and a Chromium.
- *
- *     npm run bench:studio -- [ROUNDS] [KERNEL] [THREADS]
+ * Measures training in the studio's tab beside the command with the same kernel and threads, in turns, and the page's
+ * first paint and size. After `npm run build`: `npm run bench:studio -- [ROUNDS] [KERNEL] [THREADS]`.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -60,8 +58,6 @@ interface TabFigures {
   readonly stepsPerSecond: number;
   /** Milliseconds from the request to the first contentful paint. */
   readonly firstPaint: number;
-  /** Milliseconds of the main thread's tasks over 50, while it trains. */
-  readonly longTasks: readonly number[];
 }
 
 /** The same in a tab: the page's own button is pressed, its progress bar read. */
@@ -75,32 +71,25 @@ async function inTab(browser: Browser, url: string): Promise<TabFigures> {
   await start.click();
   const bar = page.locator(".progress progress");
   await bar.waitFor({ timeout: 60_000 });
-  const figures = await bar.evaluate(
-    (element, { warmUp, counted }) => {
-      const longTasks: number[] = [];
-      const observer = new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) longTasks.push(duration);
-      });
-      observer.observe({ type: "longtask" });
+  const stepsPerSecond = await bar.evaluate(
+    async (element, { warmUp, counted }) => {
       const reached = (step: number) =>
         new Promise<{ step: number; time: number }>((resolve) => {
-          const look = () => {
+          const timer = setInterval(() => {
             const value = element instanceof HTMLProgressElement ? element.value : 0;
             if (value < step) return;
             clearInterval(timer);
             resolve({ step: value, time: performance.now() });
-          };
-          const timer = setInterval(look, 5);
+          }, 5);
         });
-      return reached(warmUp).then(async (begin) => {
-        const end = await reached(begin.step + counted);
-        return { stepsPerSecond: (1000 * (end.step - begin.step)) / (end.time - begin.time), longTasks };
-      });
+      const begin = await reached(warmUp);
+      const end = await reached(begin.step + counted);
+      return (1000 * (end.step - begin.step)) / (end.time - begin.time);
     },
     { warmUp, counted },
   );
   await context.close();
-  return { ...figures, firstPaint };
+  return { stepsPerSecond, firstPaint };
 }
 
 /** Bytes, compressed, of the scripts and styles that the page loads before anything is chosen, and of all others. */
@@ -130,20 +119,18 @@ try {
 }
 
 const one = (value = 0) => value.toFixed(1);
-const longest = (tasks: readonly number[]) => (tasks.length > 0 ? `${Math.max(...tasks).toFixed(0)} ms` : "none");
 const { first, later } = sizes();
 console.log(
   `${cpus()[0].model}, Node ${process.version}, Chromium ${browser.version()}; ${kernel}, ${threads} threads\n`,
 );
 console.log(
   table(
-    ["round", "Node, updates/s", "tab, updates/s", "ratio", "tasks over 50 ms", "first paint, ms"],
-    tab.map(({ stepsPerSecond, longTasks, firstPaint }, i) => [
+    ["round", "Node, updates/s", "tab, updates/s", "ratio", "first paint, ms"],
+    tab.map(({ stepsPerSecond, firstPaint }, i) => [
       String(i + 1),
       one(node[i]),
       one(stepsPerSecond),
       (stepsPerSecond / node[i]).toFixed(2),
-      longest(longTasks),
       firstPaint.toFixed(0),
     ]),
   ),
