@@ -50,15 +50,15 @@ export function drawingInputs(): void {
   void [logX.value, logY.value, smoothing.value, xKind.value, zoom.value, text()];
 }
 
-/** The curves of a quantity of all selected runs, for a chart that is `width` pixels wide: a run a step. */
-export function* draw(quantity: Quantity, width: number): Generator<void, Drawing> {
+/** The curves of a quantity of all selected runs, over so many parts of x: a run a step. */
+export function* draw(quantity: Quantity, count: number): Generator<void, Drawing> {
   const runs = shownRuns();
   const log = logY.value && quantity !== "lr";
   const look = { quantity, kind: xKind.value, log, window: smoothing.value };
   const range = zoom.value ?? wholeRange(runs, look.kind, logX.value);
   const picture = {
-    borders: bordersOf(range, width, logX.value),
-    from: JSON.stringify([look, range, width, logX.value]),
+    borders: bordersOf(range, count, logX.value),
+    from: JSON.stringify([look, range, count, logX.value]),
   };
   const logarithmic = logX.value;
   const raw: ChartLine[] = [];
@@ -99,7 +99,8 @@ function partOf(
   const cuts = cutsOf(axis, borders);
   const values = drawn(curve.raw, axis, borders, cuts);
   // The learning rate is what it is: a mean of it would only be late.
-  const smoothed = quantity === "lr" ? values : drawn(curve.smoothed(window), axis, borders, cuts);
+  const isAsItIs = quantity === "lr" || window === 1;
+  const smoothed = isAsItIs ? values : drawn(curve.smoothed(window), axis, borders, cuts);
   const valAxis = quantity === "loss" ? data.valAxis(kind) : undefined;
   const val = valAxis && points(drawn(data.val, valAxis, borders, cutsOf(valAxis, borders)));
   const extent = extentOf([smoothed], [values, val ?? []], log);

@@ -16,8 +16,8 @@ const wide = 900;
 /** The curves of one quantity of all selected runs. */
 export function RunChart({ quantity }: { quantity: Quantity }) {
   const share = quantity !== "loss" && innerWidth >= wide ? 3 : 1;
-  const width = Math.ceil(Math.min(innerWidth, 1400) / share);
-  const drawing = useLater(drawingInputs, () => draw(quantity, width)).value;
+  const width = Math.min(innerWidth, 1400) / share;
+  const drawing = useLater(drawingInputs, () => draw(quantity, Math.ceil(width / 2))).value;
   if (!drawing) return <div style={{ height: `${heights[quantity]}px` }} />;
   return (
     <Chart

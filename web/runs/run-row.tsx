@@ -13,7 +13,7 @@ export function RunRow({ run, id }: { run: RunSummary; id: RunKey }) {
   const isSelected = selection.value.includes(id);
   const about = [model, parameters !== undefined && t.parameters(short(parameters))].filter(Boolean).join(" · ");
   const name = (
-    <div class="run-name">
+    <div class="run-title">
       <input
         type="checkbox"
         aria-label={t.show(folder)}
