@@ -41,8 +41,8 @@ async function open(hash: string, server = studio): Promise<StudioPage> {
   return studioPage;
 }
 
-/** The loss chart in words. */
-const lossOf = (page: Page) => page.getByRole("img", { name: /^Loss/ });
+/** The loss chart in words, once the first run is in it. */
+const lossOf = (page: Page) => page.getByRole("img", { name: /^Loss.*first: from/ });
 
 /** Which update the loss chart ends with. */
 async function lastUpdate(page: Page): Promise<number> {
