@@ -107,6 +107,7 @@ test("a run that is being written comes up by itself, and its curve grows; two a
 test("the keyboard moves along the curves, zooms all charts, and shows all again", async () => {
   const { page, problems } = await open("#runs/first");
   const chart = page.getByRole("slider", { name: /^Loss/ });
+  await lossOf(page).waitFor();
   await chart.focus();
   await page.keyboard.press("Home");
   await expect.poll(() => chart.getAttribute("aria-valuetext")).toMatch(/^update 0\. first: train \d\.\d{4}/);
