@@ -290,6 +290,19 @@ describe("the model", () => {
     expect(told.events.find(({ type }) => type === "checkpoint")).toMatchObject({ step: 0 });
   });
 
+  test("stays until a text under way has ended, which ends when another model comes", async () => {
+    const { engine, told } = await openEngine("leaves");
+    const file = new File([new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin")))], "gpt2_tiny.bin");
+    await engine.prepare(pasted);
+    await engine.start({ ...tiny, steps: 2 });
+    await told.phase("done");
+    const writing = engine.write("line", { maxTokens: 1_000_000 }, () => {});
+    const opened = await engine.open([file]);
+    expect((await writing).reason).toBe("interrupted");
+    expect(told.latest.model).toMatchObject({ name: opened.name });
+    expect(await engine.export("bin").then((f) => f.size)).toBe(file.size);
+  });
+
   test("stays when a file is no model", async () => {
     const { engine } = await openEngine("stays");
     const file = (name: string, bytes: Uint8Array<ArrayBuffer> | string) => new File([bytes], name);

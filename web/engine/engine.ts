@@ -111,8 +111,9 @@ export class StudioEngine implements protocol.Engine {
   ): Promise<protocol.WriteResult> {
     this.#writing.abort();
     this.#writing = new AbortController();
-    const { signal } = this.#writing;
-    return this.#bench.use(async (loaded) => {
+    const cancelled = this.#writing.signal;
+    return this.#bench.use(async (loaded, leaving) => {
+      const signal = AbortSignal.any([cancelled, leaving]);
       const result = await writeText(loaded.model, prompt, options, this.#bench.queue, onPiece, signal);
       return { ...result, step: this.#bench.summary(loaded).step };
     });
@@ -125,10 +126,10 @@ export class StudioEngine implements protocol.Engine {
   look(prompt: string, onProgress: (share: number) => void): Promise<protocol.LookResult> {
     this.#looking.abort();
     this.#looking = new AbortController();
-    const { signal } = this.#looking;
-    const inTurn = <T>(task: () => Promise<T>) => this.#bench.queue.run(task);
-    return this.#bench.use((loaded) =>
-      inTurn(async () => {
+    const cancelled = this.#looking.signal;
+    return this.#bench.use((loaded, leaving) =>
+      this.#bench.queue.run(async () => {
+        const signal = AbortSignal.any([cancelled, leaving]);
         signal.throwIfAborted();
         const start = performance.now();
         const inspection = await inspect(loaded.model, prompt, { onProgress, signal });

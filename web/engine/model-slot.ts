@@ -1,9 +1,12 @@
-import { MemoryError } from "../../src/errors.ts";
+import { MemoryError, UsageError } from "../../src/errors.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 
 /** Holds the one model that is there. */
 export class ModelSlot {
   #loaded: LoadedModel | undefined;
+  /** What is being done with it, and what asks that to end. */
+  readonly #uses = new Set<Promise<unknown>>();
+  #leaving = new AbortController();
 
   get loaded(): LoadedModel | undefined {
     return this.#loaded;
@@ -24,6 +27,22 @@ export class ModelSlot {
     return next;
   }
 
+  /**
+   * Does something with the model, which stays until that has ended; `signal` asks it to end soon, since the model has to
+   * go. UsageError when there is none.
+   */
+  async use<T>(task: (loaded: LoadedModel, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const loaded = this.#loaded;
+    if (!loaded) throw new UsageError("There is no model yet. Train one, or open one.");
+    const result = task(loaded, this.#leaving.signal);
+    this.#uses.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#uses.delete(result);
+    }
+  }
+
   /** Forgets a model whose backend is gone. */
   forget(): void {
     this.#loaded = undefined;
@@ -32,6 +51,9 @@ export class ModelSlot {
   async #dispose(): Promise<void> {
     const loaded = this.#loaded;
     this.#loaded = undefined;
+    this.#leaving.abort();
+    this.#leaving = new AbortController();
+    await Promise.allSettled(this.#uses);
     await loaded?.model.dispose();
   }
 }

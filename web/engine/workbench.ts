@@ -81,12 +81,10 @@ export class Workbench {
     );
   }
 
-  /** Does something with the model. UsageError when there is none. */
-  async use<T>(task: (loaded: LoadedModel) => Promise<T>): Promise<T> {
-    const loaded = this.#slot.loaded;
-    if (!loaded) throw new UsageError("There is no model yet. Train one, or open one.");
+  /** Does something with the model, which stays until that has ended: see `ModelSlot.use`. */
+  async use<T>(task: (loaded: LoadedModel, signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await task(loaded);
+      return await this.#slot.use(task);
     } catch (error) {
       await this.#failed(error);
       throw error;

@@ -58,7 +58,6 @@ export const text = texts({
     left: (time: string) => `${time} left`,
     leftUnknown: "finding out how long",
     figures: {
-      update: "Update",
       loss: "Loss",
       val: "Validation",
       best: "Best",
@@ -74,7 +73,6 @@ export const text = texts({
       val: "validation",
       at: (step: string) => `update ${step}`,
       waiting: "The curve begins with the first update.",
-      log: "Log scale",
     },
     device: {
       threads: (n: number) => (n === 1 ? "1 thread" : `${n} threads`),
@@ -118,7 +116,6 @@ export const text = texts({
       write: "Write",
       stop: "Stop",
       temperature: "Temperature",
-      temperatureHint: "0 always takes the most probable",
       topK: "Top-k",
       topP: "Top-p",
       all: "all",
@@ -227,7 +224,7 @@ export const text = texts({
     ofSteps: (step: number, steps: number) => `${grouped(step)} / ${grouped(steps)} 次更新`,
     left: (time: string) => `剩余 ${time}`,
     leftUnknown: "正在估算时间",
-    figures: { update: "更新", loss: "损失", val: "验证损失", best: "最佳", speed: "token / 秒", ms: "毫秒 / 更新" },
+    figures: { loss: "损失", val: "验证损失", best: "最佳", speed: "token / 秒", ms: "毫秒 / 更新" },
     chart: {
       title: "损失",
       label: (step: number, loss: string, val: string) =>
@@ -237,7 +234,6 @@ export const text = texts({
       val: "验证",
       at: (step: string) => `更新 ${step}`,
       waiting: "第一次更新后开始绘制曲线。",
-      log: "对数坐标",
     },
     device: {
       threads: (n: number) => `${n} 个线程`,
@@ -280,7 +276,6 @@ export const text = texts({
       write: "生成",
       stop: "停止",
       temperature: "温度",
-      temperatureHint: "0：总是取概率最大的 token",
       topK: "Top-k",
       topP: "Top-p",
       all: "全部",

@@ -59,10 +59,6 @@ export function beginRun(past = new Progress()): void {
 
 /** Begins to listen to the engine, which starts with it. */
 export async function listen(): Promise<void> {
-  addEventListener("pagehide", () => void engine.saveSoon());
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) void engine.saveSoon();
-  });
   await attempt("device", async () => {
     take(await engine.subscribe(take));
     device.value = await engine.device();

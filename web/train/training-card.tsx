@@ -19,12 +19,12 @@ type NumberName =
 /** How it is trained: folded away, since what is there is good. */
 export function TrainingCard() {
   const t = text().training;
-  const { steps = 0, batch = 0, block = 0 } = settings.value;
+  const { steps, batch, block } = settings.value;
   return (
     <details class="card">
       <summary>
         <h2>{t.title}</h2>
-        <span class="hint">{t.summary(steps, batch, block)}</span>
+        <span class="hint">{steps && batch && block && t.summary(steps, batch, block)}</span>
       </summary>
       <div class="fields">
         <Setting name="steps" step={1} min={1} />
