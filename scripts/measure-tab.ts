@@ -67,7 +67,14 @@ async function inTab(browser: Browser, url: string): Promise<TabFigures> {
   await page.goto(`${url}?kernel=${kernel}&threads=${threads}`);
   const start = page.getByRole("button", { name: "Start training" });
   await start.waitFor();
-  const firstPaint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  const firstPaint = await page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        new PerformanceObserver((list) => {
+          for (const { startTime } of list.getEntriesByName("first-contentful-paint")) resolve(startTime);
+        }).observe({ type: "paint", buffered: true });
+      }),
+  );
   await start.click();
   const bar = page.locator(".progress progress");
   await bar.waitFor({ timeout: 60_000 });

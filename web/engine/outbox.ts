@@ -1,8 +1,12 @@
 import type { TrainEvent } from "../../src/train/events.ts";
 import type { Activity, EngineUpdate } from "./protocol.ts";
 
-/** How long what happened may wait to be told: a small model's steps must not keep the page busy. */
-const TELL_EVERY_MS = 100;
+/**
+ * Milliseconds between two updates that tell of steps, and of anything else. The run has all cores: each drawing of the
+ * page takes one from it, and the others wait meanwhile (docs/LOG.md).
+ */
+const STEPS_EVERY_MS = 250;
+const CHANGES_EVERY_MS = 100;
 
 type Status = Omit<EngineUpdate, "events" | "remarks">;
 
@@ -16,6 +20,7 @@ export class Outbox {
   #remarks: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = Number.NEGATIVE_INFINITY;
+  #due = Number.POSITIVE_INFINITY;
 
   get status(): Status {
     return { ...this.#status, ...this.#changes };
@@ -29,7 +34,7 @@ export class Outbox {
 
   change(changes: Status): void {
     Object.assign(this.#changes, changes);
-    this.#schedule();
+    this.#schedule(CHANGES_EVERY_MS);
   }
 
   /** Does something that takes a while, and tells how far it is. */
@@ -44,24 +49,27 @@ export class Outbox {
 
   event(event: TrainEvent): void {
     this.#events.push(event);
-    this.#schedule();
+    this.#schedule(STEPS_EVERY_MS);
   }
 
   remark(text: string): void {
     this.#remarks.push(text);
-    this.#schedule();
+    this.#schedule(CHANGES_EVERY_MS);
   }
 
-  #schedule(): void {
-    if (this.#timer !== undefined || !this.#listener) return;
-    const wait = Math.max(0, this.#told + TELL_EVERY_MS - performance.now());
+  #schedule(everyMs: number): void {
+    const due = this.#told + everyMs;
+    if (due >= this.#due || !this.#listener) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    const wait = Math.max(0, due - performance.now());
     this.#timer = setTimeout(() => this.#listener?.(this.#take(this.#changes)), wait);
   }
 
   /** The update that tells `status` and all that waits. */
   #take(status: Status): EngineUpdate {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#due = Number.POSITIVE_INFINITY;
     this.#told = performance.now();
     const update = { ...status, events: this.#events, remarks: this.#remarks };
     this.#status = this.status;

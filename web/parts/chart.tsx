@@ -1,6 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { theme } from "../theme.ts";
@@ -86,7 +86,8 @@ export function Chart(props: ChartProps) {
     };
   }, [kind]);
 
-  useEffect(() => {
+  // In the frame that draws the rest, not in one of its own.
+  useLayoutEffect(() => {
     plot.current?.batch((made: uPlot) => {
       made.setData(data, false);
       const [min, max] = rangeOf(props);
