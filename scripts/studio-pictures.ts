@@ -31,9 +31,13 @@ async function openPage(hash: string, height: number, colorScheme: "light" | "da
   return page;
 }
 
+// The page names the folder; the reader's own is shorter.
 const shown = await openPage(`#runs/${Object.keys(runs).join("/")}`, 1180, "light");
 await shown.getByRole("heading", { name: "Settings" }).waitFor();
 await shown.waitForTimeout(2000);
+await shown.getByText(cwd).evaluate((element, cwd) => {
+  element.textContent = (element.textContent ?? "").replace(cwd, "~/runs");
+}, cwd);
 await shown.screenshot({ path: join(out, "studio-runs.png") });
 await shown.close();
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { importsOf, modulesOf, reachableInBrowser, readModule, resolveImport, withoutComments } from "./imports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -88,4 +88,27 @@ test("nothing that a page loads imports from Node", () => {
 test("a browser's worker imports by relative paths alone, since import maps end at the page", () => {
   const found = reachableInBrowser(root, "src/platform/browser-worker-entry.ts");
   expect([...found.values()].flat().filter((specifier) => !specifier.startsWith("."))).toEqual([]);
+});
+
+describe("the studio's page", () => {
+  const targets = modulesOf(root, "web").flatMap((path) =>
+    importsOf(readModule(root, path)).map((specifier) => ({
+      path,
+      target: specifier.startsWith(".") ? resolveImport(path, specifier) : specifier,
+    })),
+  );
+  const told = (found: typeof targets) => found.map(({ path, target }) => `${path} imports ${target}`);
+
+  test("is made of what knows nothing of Node, nor of the command", () => {
+    expect(targets.length).toBeGreaterThan(100);
+    expect(told(targets.filter(({ target }) => nodeAllowed.test(target) || target.startsWith("node:")))).toEqual([]);
+  });
+
+  test("computes in the engine alone, which its views reach through the client", () => {
+    const engine = /^web\/engine\//;
+    const outside = targets.filter(({ path, target }) => !engine.test(path) && engine.test(target));
+    expect(told(outside.filter(({ target }) => target !== "web/engine/client.ts"))).toEqual([]);
+    const computing = /^src\/(api|backend|generate|inspect|train\/trainer)/;
+    expect(told(targets.filter(({ path, target }) => !engine.test(path) && computing.test(target)))).toEqual([]);
+  });
 });

@@ -25,7 +25,7 @@ export function resolveImport(file: string, specifier: string): string {
 /** The modules under a folder, tests left out, as paths from `root` with forward slashes. */
 export function modulesOf(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\.(test|config|d)\.ts$/.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, "/"))
     .sort();
 }

@@ -17,7 +17,7 @@ export function optionsFor(element: HTMLElement, latest: { readonly current: Cha
   return {
     width: Math.max(1, element.clientWidth),
     height,
-    padding: [10, 14, 0, 0],
+    padding: [10, 24, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: false, distr: logX ? 3 : 1 },
