@@ -87,7 +87,7 @@ async function inTab(browser: Browser, url: string): Promise<TabFigures> {
             if (value < step) return;
             clearInterval(timer);
             resolve({ step: value, time: performance.now() });
-          }, 5);
+          }, 50);
         });
       const begin = await reached(warmUp);
       const end = await reached(begin.step + counted);

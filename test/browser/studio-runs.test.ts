@@ -160,6 +160,7 @@ test("nothing bars the way, in light and dark, wide and narrow", async () => {
   await lossOf(page).waitFor();
   expect(await barriers(page)).toEqual([]);
   await page.setViewportSize({ width: 390, height: 844 });
-  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+  // Charts take the new width with the next frame.
+  await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBe(390);
   expect(await barriers(page)).toEqual([]);
 });
