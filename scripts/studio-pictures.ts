@@ -17,7 +17,7 @@ mkdirSync(cwd);
 
 const runs = { "lr-1e-3": [], "lr-3e-3": ["-l", "3e-3"], "lr-3e-4": ["-l", "3e-4"] };
 for (const [name, options] of Object.entries(runs)) {
-  const args = [join(root, "dist/cli/main.js"), "train", "--model", "baby", "-x", "1000", "-o", name, ...options];
+  const args = [join(root, "dist/cli/main.js"), "train", "--model", "baby", "-x", "500", "-o", name, ...options];
   execFileSync(process.execPath, args, { cwd, stdio: ["ignore", "ignore", "inherit"] });
 }
 
@@ -35,7 +35,7 @@ async function openPage(hash: string, height: number, colorScheme: "light" | "da
 const shown = await openPage(`#runs/${Object.keys(runs).join("/")}`, 1180, "light");
 await shown.getByRole("heading", { name: "Settings" }).waitFor();
 await shown.waitForTimeout(2000);
-await shown.getByText(cwd).evaluate((element, cwd) => {
+await shown.getByRole("heading", { name: cwd }).evaluate((element, cwd) => {
   element.textContent = (element.textContent ?? "").replace(cwd, "~/runs");
 }, cwd);
 await shown.screenshot({ path: join(out, "studio-runs.png") });
