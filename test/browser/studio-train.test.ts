@@ -89,7 +89,8 @@ test("one click trains: the loss falls below 2.6 in 200 updates, bit for bit as 
   await mainButton(page, "Start training").click();
   await page.locator(".newest").waitFor();
   expect(await phase(page)).toBe("Training");
-  expect(await page.locator(".controls .primary").evaluate((element) => element === document.activeElement)).toBe(true);
+  const isFocused = () => page.locator(".controls .primary").evaluate((element) => element === document.activeElement);
+  await expect.poll(isFocused, soon).toBe(true);
   expect(await barriers(page)).toEqual([]);
   await expect.poll(() => phase(page), trained).toBe("Done");
   expect(await page.locator(".progress").textContent()).toContain("200 of 200 updates (100%)");
@@ -183,7 +184,7 @@ test("a run that is kept is deleted when that is confirmed", async () => {
   const rows = page.locator(".stored li");
   const before = await rows.count();
   await page.getByRole("button", { name: /^Delete custom/ }).click();
-  expect(await page.evaluate("document.activeElement.textContent")).toBe("Keep it");
+  await expect.poll(() => page.evaluate("document.activeElement.textContent"), soon).toBe("Keep it");
   expect(await barriers(page)).toEqual([]);
   await page.getByRole("button", { name: "Keep it" }).click();
   expect(await rows.count()).toBe(before);

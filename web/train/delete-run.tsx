@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
 import { deleteRun } from "./actions.ts";
 import { text } from "./live-text.ts";
@@ -13,7 +13,7 @@ export function DeleteRun({ name }: { name: string }) {
   const t = text().stored;
 
   // The keyboard stays where the question is.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isAsking.value) keep.current?.focus();
     else if (wasAsking.current) ask.current?.focus();
     wasAsking.current = isAsking.value;
