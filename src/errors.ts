@@ -52,3 +52,8 @@ export class NotFiniteError extends LlmError {
 export class DownloadError extends LlmError {
   override name = "DownloadError";
 }
+
+/** What was thrown, in words: anything can be. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -94,8 +94,7 @@ export interface BenchReport {
 
 /** Anything that went wrong with a peer, in one line. */
 export function problemOf(error: unknown): Problem {
-  const message = error instanceof Error ? error.message : String(error);
-  return { problem: message.split("\n")[0] || "it failed without a word" };
+  return { problem: messageOf(error).split("\n")[0] || "it failed without a word" };
 }
 
 export function isFigure(figure: Figure | Problem | undefined): figure is Figure {

@@ -1,4 +1,4 @@
-import { LlmError, UsageError } from "../errors.ts";
+import { LlmError, messageOf, UsageError } from "../errors.ts";
 
 /** Writes to standard output and waits until it is taken, so that a slow reader slows us instead of filling memory. */
 export function print(text: string | Uint8Array): Promise<void> {
@@ -22,9 +22,8 @@ export function reportError(error: unknown): number {
     process.stderr.write(`error: ${error.message}${debug}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
-  const message = error instanceof Error ? error.message : String(error);
   const hint = debug || " This is a mistake in llm-ts: please report it, with what LLM_TS_DEBUG=1 shows.";
-  process.stderr.write(`error: ${message}.${hint}\n`);
+  process.stderr.write(`error: ${messageOf(error)}.${hint}\n`);
   return 1;
 }
 

@@ -2,7 +2,7 @@ import { createReadStream, type Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { platform } from "#platform";
-import { LlmError } from "../errors.ts";
+import { LlmError, messageOf } from "../errors.ts";
 import { errorCode, explained } from "../platform/node-errors.ts";
 import { LineCutter } from "../train/metrics.ts";
 import type { LogPiece } from "../train/read-columns.ts";
@@ -67,7 +67,7 @@ export class LiveRun {
       this.#seen = seen;
     } catch (error) {
       if (!(error instanceof LlmError) && errorCode(error) === undefined) throw error;
-      this.#summary = this.#unreadable(error instanceof Error ? error.message : String(error));
+      this.#summary = this.#unreadable(messageOf(error));
       this.#seen = undefined;
     }
     return true;

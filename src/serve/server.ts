@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { networkInterfaces } from "node:os";
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
 import { errorCode } from "../platform/node-errors.ts";
 import { secure, sendError, sendText } from "./answers.ts";
 import { answerApi } from "./api.ts";
@@ -61,7 +61,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     answer(request, response).catch((error) => {
       onError(error);
       if (response.headersSent) response.destroy();
-      else sendError(response, 500, error instanceof Error ? error.message : String(error));
+      else sendError(response, 500, messageOf(error));
     });
   });
   const port = await listenOnFirst(server, ports, host);

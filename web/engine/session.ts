@@ -1,4 +1,4 @@
-import { BackendError } from "../../src/errors.ts";
+import { BackendError, LlmError, messageOf } from "../../src/errors.ts";
 import { noteOf, type TrainEvent } from "../../src/train/events.ts";
 import { Keeper } from "../../src/train/keeper.ts";
 import type { Loaders } from "../../src/train/loaders.ts";
@@ -11,7 +11,6 @@ import type { Outbox } from "./outbox.ts";
 import type { RunInfo, RunState } from "./protocol.ts";
 import { letMessagesIn, type Queue } from "./queue.ts";
 import { SaveClock } from "./save-clock.ts";
-import { isBug, messageOf } from "./trouble.ts";
 
 /** A run, ready to begin or to go on. */
 export interface SessionParts {
@@ -121,7 +120,7 @@ export class Session {
       end = await this.#pull();
     } catch (error) {
       await this.#around.onFailure(error);
-      end = { phase: "failed", run: this.info, message: messageOf(error), isBug: isBug(error) };
+      end = { phase: "failed", run: this.info, message: messageOf(error), isBug: !(error instanceof LlmError) };
     }
     const problem = await this.#giveBack();
     if (problem !== undefined) this.#around.outbox.remark(problem);

@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { messageOf } from "../../src/errors.ts";
 import type { RunSample } from "../../src/train/read-columns.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import { RunData } from "./run-data.ts";
@@ -53,7 +54,7 @@ export class LoadedRun {
       this.problem.value = undefined;
       this.version.value++;
     } catch (error) {
-      if (reading === this.#reading) this.problem.value = error instanceof Error ? error.message : String(error);
+      if (reading === this.#reading) this.problem.value = messageOf(error);
     }
   }
 

@@ -1,6 +1,6 @@
 /** What went wrong, each where it is shown, until it is tried again or put away. */
 import { signal } from "@preact/signals";
-import { LlmError } from "../../src/errors.ts";
+import { LlmError, messageOf } from "../../src/errors.ts";
 
 /** Where it is shown: beside what was tried. */
 export type Place = "device" | "data" | "run" | "open" | "write" | "look" | "export" | "stored";
@@ -30,8 +30,7 @@ export async function attempt<T>(place: Place, action: () => Promise<T>): Promis
     return await action();
   } catch (error) {
     if (error instanceof Error && error.name === "AbortError") return undefined;
-    const message = error instanceof Error ? error.message : String(error);
-    failures.value = { ...failures.value, [place]: { message, isBug: !(error instanceof LlmError) } };
+    failures.value = { ...failures.value, [place]: { message: messageOf(error), isBug: !(error instanceof LlmError) } };
     return undefined;
   }
 }

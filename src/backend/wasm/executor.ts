@@ -1,7 +1,6 @@
 /** Who runs a backend's commands: workers (pool.ts), or the calling thread where memory cannot be shared. */
-import { BackendError } from "../../errors.ts";
+import { BackendError, messageOf } from "../../errors.ts";
 import { type KernelExports, kernelNames, runCommand } from "./kernels.ts";
-import { messageOf } from "./protocol.ts";
 
 export interface Executor {
   readonly threads: number;

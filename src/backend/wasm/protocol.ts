@@ -105,7 +105,3 @@ export function failureMessage(control: Int32Array): string | null {
   if (Atomics.load(control, FAILED) !== 2) return null;
   return String.fromCharCode(...control.subarray(MESSAGE + 1, MESSAGE + 1 + control[MESSAGE]));
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

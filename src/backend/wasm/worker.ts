@@ -3,6 +3,7 @@
  *
  * Nothing here knows what kind of worker it is in: platform/ has the entry files.
  */
+import { messageOf } from "../../errors.ts";
 import { FENCE, instantiate, type KernelExports, kernelNames, runCommand } from "./kernels.ts";
 import {
   ARRIVED,
@@ -10,7 +11,6 @@ import {
   FAILED,
   FENCED,
   FINISHED,
-  messageOf,
   PUBLISHED,
   recordFailure,
   sharedViews,

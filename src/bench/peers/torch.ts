@@ -38,8 +38,10 @@ export async function torch(
   try {
     hello = await child.answer();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return missing(name, `${program} has no working torch (${reason}): pip install torch, or give torch:PYTHON`);
+    return missing(
+      name,
+      `${program} has no working torch (${messageOf(error)}): pip install torch, or give torch:PYTHON`,
+    );
   }
   const { version, threads: used, capability } = hello;
   const facts = [
