@@ -1,4 +1,5 @@
 /** What a benchmark found, as `llm-ts bench --json` writes it. Times are milliseconds, rates are left to the reader. */
+import { messageOf } from "../errors.ts";
 
 export interface Machine {
   readonly processor: string;

@@ -1,4 +1,5 @@
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
+import { isObject } from "../format/json.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import type { Item } from "./items.ts";
 import { readText } from "./text.ts";
@@ -31,10 +32,10 @@ function parse(name: string, content: string): Item {
   try {
     value = JSON.parse(content);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
+    const reason = messageOf(error);
     throw new InputError(`${name} is no JSON: ${reason}. A .jsonl file has one object a line.`, { cause: error });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
+  if (!isObject(value))
     throw new InputError(`${name} holds ${content.trim().slice(0, 40)}, expected an object in braces.`);
   return { name, value: { ...value } };
 }

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import type { Item } from "./items.ts";
 
@@ -40,7 +40,7 @@ async function explained<T>(source: ByteSource, read: () => Promise<T>): Promise
     return await read();
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const reason = error instanceof Error ? error.message : error;
+    const reason = messageOf(error);
     throw new InputError(`${source.name} is no parquet file, or is damaged: ${reason}. Copy or download it again.`, {
       cause: error,
     });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
-import { BackendError } from "../errors.ts";
+import { BackendError, messageOf } from "../errors.ts";
 import type { KernelBuild, KernelWorker } from "./platform.ts";
 
 /** V8's major and minor version: 11.3 in Node 20, 13.6 in Node 24. */
@@ -16,7 +16,7 @@ export async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayB
     return new Uint8Array(readFileSync(new URL(`../../kernels/${build}.wasm`, import.meta.url)));
   } catch (error) {
     throw new BackendError(
-      `The kernels that compute cannot be read: ${error instanceof Error ? error.message : error}. Install llm-ts ` +
+      `The kernels that compute cannot be read: ${messageOf(error)}. Install llm-ts ` +
         "again (in a clone: npm run build).",
     );
   }

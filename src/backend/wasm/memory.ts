@@ -1,5 +1,5 @@
 /** The one WebAssembly memory that a backend's tensors live in: at most 4 GiB, grown when more is asked for. */
-import { MemoryError } from "../../errors.ts";
+import { MemoryError, messageOf } from "../../errors.ts";
 import { FreeList } from "./allocator.ts";
 
 const PAGE = 65536;
@@ -26,7 +26,7 @@ export class KernelMemory {
       this.memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared });
     } catch (error) {
       throw new MemoryError(
-        `Cannot reserve 4 GiB of addresses for tensors (${error instanceof Error ? error.message : error}). Raise the ` +
+        `Cannot reserve 4 GiB of addresses for tensors (${messageOf(error)}). Raise the ` +
           "limit on this process's address space (ulimit -v), or use the reference backend.",
       );
     }

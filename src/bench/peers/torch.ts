@@ -1,7 +1,9 @@
 /** PyTorch in the user's Python, training a model of the same shape. One process, which waits while others are measured. */
+
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { messageOf } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { median } from "../contest.ts";
 import { stepsInARound } from "../steps.ts";
