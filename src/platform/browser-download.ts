@@ -12,7 +12,8 @@ export async function createDownload(path: string): Promise<ByteSink> {
   return new MemorySink(path, (parts) => download(path, new Blob([...parts])));
 }
 
-function download(path: string, blob: Blob): void {
+/** Offers bytes as a download, under the last part of `path`. */
+export function download(path: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;

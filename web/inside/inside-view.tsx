@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
-import { model } from "../train/state.ts";
+import { begin } from "../tab/begin.ts";
+import { model } from "../tab/state.ts";
 import { AttentionCard } from "./attention-card.tsx";
 import "./inside.css";
 import { LayersCard } from "./layers-card.tsx";
@@ -14,6 +15,8 @@ import { TokensCard } from "./tokens-card.tsx";
 /** Look inside: what the model that is there makes of a prompt. */
 export function InsideView() {
   const there = model.value;
+
+  useEffect(begin, []);
 
   // Whoever comes here wants to see something.
   useEffect(() => {

@@ -2,8 +2,8 @@
 import { computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type { ModelSummary } from "../engine/protocol.ts";
-import { attempt } from "../train/failures.ts";
-import { data, live, model, runInfo } from "../train/state.ts";
+import { attempt } from "../tab/failures.ts";
+import { data, live, model, runInfo } from "../tab/state.ts";
 import { firstPrompt } from "./first-prompt.ts";
 import { result, show } from "./state.ts";
 

@@ -1,13 +1,12 @@
-import { useRef } from "preact/hooks";
 import { hashOf } from "../route.ts";
-import { openFiles } from "../train/actions.ts";
-import { FailureNotice } from "../train/failure-notice.tsx";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { OpenModel } from "../tab/open-model.tsx";
+import { text as tabText } from "../tab/text.ts";
 import { text } from "./text.ts";
 
 /** There is nothing to look into yet: how to get a model. */
 export function NoModel() {
   const t = text().none;
-  const files = useRef<HTMLInputElement>(null);
   return (
     <section class="card empty inside-none">
       <svg class="none-picture" viewBox="0 0 72 72" aria-hidden="true">
@@ -23,22 +22,9 @@ export function NoModel() {
         <a class="button primary" href={hashOf("train")}>
           {t.train}
         </a>
-        <button type="button" onClick={() => files.current?.click()}>
-          {t.open}
-        </button>
+        <OpenModel />
       </div>
-      <input
-        ref={files}
-        hidden
-        type="file"
-        multiple
-        accept=".bin,.safetensors,.json"
-        onChange={(event) => {
-          void openFiles([...(event.currentTarget.files ?? [])]);
-          event.currentTarget.value = "";
-        }}
-      />
-      <FailureNotice place="open" title={t.openFailed} />
+      <FailureNotice place="open" title={tabText().openFailed} />
     </section>
   );
 }

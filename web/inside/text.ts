@@ -9,8 +9,6 @@ export const text = texts({
       about:
         "What does each head look at? Which token comes next, and in which layer does the model know? To see it, there has to be a model in this tab.",
       train: "Train one",
-      open: "Open a model",
-      openFailed: "This model cannot be opened.",
     },
     prompt: {
       title: "Look inside",
@@ -82,8 +80,6 @@ export const text = texts({
       title: "看看模型内部",
       about: "每个注意力头在看什么？下一个词元是什么？模型在第几层就知道了？要看到这些，这个标签页里需要有一个模型。",
       train: "训练一个",
-      open: "打开模型",
-      openFailed: "无法打开这个模型。",
     },
     prompt: {
       title: "看看内部",

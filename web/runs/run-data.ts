@@ -22,7 +22,6 @@ export class RunData {
   /** Seconds that the updates took up to each, made when it is asked for. */
   #seconds = new Float64Array();
   #secondsEnd = 0;
-  #lowestVal: number | undefined;
   /** How often lines were added. */
   changes = 0;
 
@@ -58,7 +57,6 @@ export class RunData {
     for (const quantity of quantities) this.#curves[quantity].update(columns[quantity], updates);
     this.#val.update(columns.valLoss, validations);
     this.#secondsEnd = Math.min(this.#secondsEnd, updates);
-    this.#lowestVal = undefined;
     return true;
   }
 
@@ -73,8 +71,7 @@ export class RunData {
   get bestVal(): number | undefined {
     const { valLoss } = this.columns;
     const found = this.#val.find(0, valLoss.length);
-    this.#lowestVal ??= found && valLoss[found[0]];
-    return this.#lowestVal;
+    return found && valLoss[found[0]];
   }
 
   /** Where updates stand along x; undefined where that is not known. */

@@ -1,10 +1,10 @@
 import { useRef } from "preact/hooks";
 import type { RunState } from "../engine/protocol.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
-import { continueStopped, pause, resume, start, stop } from "./actions.ts";
+import { continueStopped, pause, resume, start, stop } from "../tab/actions.ts";
+import { canStart } from "../tab/setup.ts";
+import { activity, data, run } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import { canStart } from "./setup.ts";
-import { activity, data, run } from "./state.ts";
 
 /** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
 export function Controls() {

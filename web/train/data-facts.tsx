@@ -1,8 +1,8 @@
 import type { DataSummary } from "../engine/protocol.ts";
 import { bytes, grouped, percent } from "../parts/numbers.ts";
-import { cancelPrepare } from "./actions.ts";
+import { cancelPrepare } from "../tab/actions.ts";
+import { activity, data } from "../tab/state.ts";
 import { text } from "./setup-text.ts";
-import { activity, data } from "./state.ts";
 
 /** What lies ready to be learnt, or how far its preparation is. */
 export function DataFacts() {

@@ -1,6 +1,6 @@
 import { Notice } from "../parts/notice.tsx";
+import { device } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import { device } from "./state.ts";
 
 /** What computes, and why it is one thread where more could. */
 export function DeviceLine() {

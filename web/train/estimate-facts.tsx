@@ -1,6 +1,6 @@
 import { Notice } from "../parts/notice.tsx";
 import { bytes, duration, grouped } from "../parts/numbers.ts";
-import { change, estimate, isCurrent, problem } from "./setup.ts";
+import { change, estimate, isCurrent, problem } from "../tab/setup.ts";
 import { text } from "./setup-text.ts";
 
 /** What the choice takes, before anything is allocated. */

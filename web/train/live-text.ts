@@ -88,8 +88,6 @@ export const text = texts({
     unsaved: (why: string) => `The newest state is not saved: ${why}`,
     runFailed: "The run has ended.",
     goesOn: "What was saved before can go on: see “Kept in this browser”.",
-    bug: "This is a mistake in llm.ts. Please report it with this message:",
-    dismiss: "Put away",
     activity: {
       preparing: "Preparing the text",
       creating: "Making the model",
@@ -248,8 +246,6 @@ export const text = texts({
     unsaved: (why: string) => `最新状态尚未保存：${why}`,
     runFailed: "训练已中断。",
     goesOn: "之前保存的内容可以继续：见“保存在浏览器中”。",
-    bug: "这是 llm.ts 的错误，请附上以下信息报告：",
-    dismiss: "关闭",
     activity: {
       preparing: "正在准备文本",
       creating: "正在创建模型",

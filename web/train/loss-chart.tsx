@@ -1,17 +1,21 @@
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { fixed, grouped } from "../parts/numbers.ts";
+import type { Curves } from "../tab/progress.ts";
+import { live, runInfo } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import type { Curves } from "./progress.ts";
-import { live, runInfo } from "./state.ts";
 
 /** The loss of every update, faint, smoothed, and on validation data. Under the pointer: the numbers. */
 export function LossChart() {
   const t = text().chart;
   const hovered = useSignal<number | undefined>();
   const zoomed = useSignal<readonly [number, number] | undefined>();
-  const { curves, progress } = live.value;
+  const now = live.value;
+  const { progress } = now;
+  // Not for each move of the pointer.
+  const curves = useMemo(() => progress.curves, [now]);
   const { x, train, smoothed, val } = curves;
   const range = zoomed.value ?? [0, Math.max(20, x[x.length - 1] ?? 0)];
   const shown = valuesAt(curves, hovered.value);

@@ -1,14 +1,14 @@
 import { useId } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
-import { FileButton } from "../parts/file-button.tsx";
-import { openFiles } from "./actions.ts";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { OpenModel } from "../tab/open-model.tsx";
+import { type PresetName, presetNames } from "../tab/presets.ts";
+import { preset } from "../tab/setup.ts";
+import { model } from "../tab/state.ts";
+import { text as tabText } from "../tab/text.ts";
 import { EstimateFacts } from "./estimate-facts.tsx";
-import { FailureNotice } from "./failure-notice.tsx";
 import { OwnSizes } from "./own-sizes.tsx";
-import { type PresetName, presetNames } from "./presets.ts";
-import { preset } from "./setup.ts";
 import { text } from "./setup-text.ts";
-import { model } from "./state.ts";
 
 /** Which model, and what it takes. */
 export function ModelCard() {
@@ -36,9 +36,9 @@ export function ModelCard() {
         ))}
       </fieldset>
       {preset.value === "own" && <OwnSizes />}
-      <FileButton label={t.open} accept=".bin,.safetensors,.json" onFiles={(files) => void openFiles(files)} />
+      <OpenModel />
       <p class="hint">{t.openHint}</p>
-      <FailureNotice place="open" title={t.openFailed} />
+      <FailureNotice place="open" title={tabText().openFailed} />
       <EstimateFacts />
     </Card>
   );

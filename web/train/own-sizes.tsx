@@ -1,5 +1,5 @@
 import { NumberField } from "../parts/number-field.tsx";
-import { change, own, settings } from "./setup.ts";
+import { change, own, settings } from "../tab/setup.ts";
 import { text } from "./setup-text.ts";
 import { multiplesAround } from "./sizes.ts";
 

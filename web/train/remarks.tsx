@@ -1,8 +1,9 @@
 import { Notice } from "../parts/notice.tsx";
-import { FailureNotice } from "./failure-notice.tsx";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { device, model, remarks, run, unsaved } from "../tab/state.ts";
+import { text as tabText } from "../tab/text.ts";
 import { text } from "./live-text.ts";
 import { ResumeOffer } from "./resume-offer.tsx";
-import { device, model, remarks, run, unsaved } from "./state.ts";
 
 /** Above everything else: what a person should know. */
 export function Remarks() {
@@ -15,7 +16,7 @@ export function Remarks() {
       {device.value?.storage.kind === "none" && <Notice kind="warn">{t.noStorage}</Notice>}
       {ended && (
         <Notice kind="bad">
-          <strong>{t.runFailed}</strong> {ended.isBug && t.bug} <span lang="en">{ended.message}</span>{" "}
+          <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <span lang="en">{ended.message}</span>{" "}
           {ended.run && t.goesOn}
         </Notice>
       )}

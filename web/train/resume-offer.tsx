@@ -1,8 +1,8 @@
 import { grouped } from "../parts/numbers.ts";
-import { continueRun } from "./actions.ts";
+import { continueRun } from "../tab/actions.ts";
+import { isBusy, model, stored } from "../tab/state.ts";
 import { DeleteRun } from "./delete-run.tsx";
 import { text } from "./live-text.ts";
-import { isBusy, model, stored } from "./state.ts";
 
 /** A run that a reload has cut is the first thing to be offered. */
 export function ResumeOffer() {

@@ -1,12 +1,12 @@
 import { duration, short } from "../parts/numbers.ts";
+import { estimate, problem } from "../tab/setup.ts";
+import { hasRun, runInfo } from "../tab/state.ts";
 import { Controls } from "./controls.tsx";
 import { DeviceLine } from "./device-line.tsx";
 import { Foretaste } from "./foretaste.tsx";
 import { text } from "./live-text.ts";
 import { RunFigures } from "./run-figures.tsx";
 import { RunProgress } from "./run-progress.tsx";
-import { estimate, problem } from "./setup.ts";
-import { hasRun, runInfo } from "./state.ts";
 
 /** The run: what it is about before it begins, how it goes from then on. The buttons stay where they are. */
 export function RunCard() {

@@ -1,7 +1,7 @@
 import { Figures } from "../parts/figures.tsx";
 import { fixed, grouped } from "../parts/numbers.ts";
+import { live } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import { live } from "./state.ts";
 
 export function RunFigures() {
   const t = text().figures;

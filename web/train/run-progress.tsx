@@ -1,6 +1,6 @@
 import { duration, percent } from "../parts/numbers.ts";
+import { activity, live, run, runInfo } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import { activity, live, run, runInfo } from "./state.ts";
 
 /** How far the run is, and how long it will yet take. */
 export function RunProgress() {

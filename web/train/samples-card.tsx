@@ -1,13 +1,13 @@
 import { Card } from "../parts/card.tsx";
+import type { Sample } from "../tab/progress.ts";
+import { estimate } from "../tab/setup.ts";
+import { live, model } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import type { Sample } from "./progress.ts";
-import { estimate } from "./setup.ts";
-import { live, model } from "./state.ts";
 
 /** Texts along the run: the newest large, those before it below. */
 export function SamplesCard() {
   const t = text().samples;
-  const [newest, ...earlier] = live.value.samples;
+  const [newest, ...earlier] = live.value.progress.samples;
   return (
     <Card title={t.title} class="samples">
       {newest ? (

@@ -69,9 +69,7 @@ export const text = texts({
           below > 0 ? `${below} or ${above}` : above
         } would do.`,
       notWhole: "A whole number of at least 1.",
-      open: "Open a model",
       openHint: "A .bin or .safetensors; with it tokenizer.bin or config.json, where there is one.",
-      openFailed: "This model cannot be opened.",
     },
     estimate: {
       label: "What it takes",
@@ -176,9 +174,7 @@ export const text = texts({
       notDivisible: (C: number, NH: number, below: number, above: number) =>
         `${C} 个通道无法平均分给 ${NH} 个头；可以改为 ${below > 0 ? `${below} 或 ${above}` : above}。`,
       notWhole: "请输入不小于 1 的整数。",
-      open: "打开模型",
       openHint: ".bin 或 .safetensors；若有 tokenizer.bin 或 config.json，请一并选择。",
-      openFailed: "无法打开这个模型。",
     },
     estimate: {
       label: "所需资源",

@@ -1,11 +1,11 @@
 import type { StoredRun } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { grouped } from "../parts/numbers.ts";
-import { continueRun, openRun } from "./actions.ts";
+import { continueRun, openRun } from "../tab/actions.ts";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { device, isBusy, runInfo, stored } from "../tab/state.ts";
 import { DeleteRun } from "./delete-run.tsx";
-import { FailureNotice } from "./failure-notice.tsx";
 import { text } from "./live-text.ts";
-import { device, isBusy, runInfo, stored } from "./state.ts";
 
 /** The runs that this browser keeps. */
 export function StoredRuns() {

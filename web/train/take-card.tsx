@@ -1,10 +1,10 @@
 import type { ExportFormat } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { download } from "./actions.ts";
-import { FailureNotice } from "./failure-notice.tsx";
+import { download } from "../tab/actions.ts";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { model } from "../tab/state.ts";
 import { text } from "./live-text.ts";
-import { model } from "./state.ts";
 
 /** The model's files, to download, and the command that uses them. */
 export function TakeCard() {

@@ -3,13 +3,13 @@ import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { Field } from "../parts/field.tsx";
 import { FileButton } from "../parts/file-button.tsx";
-import { prepare } from "./actions.ts";
+import { prepare } from "../tab/actions.ts";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { fail } from "../tab/failures.ts";
+import { roomFor, tooLarge } from "../tab/room.ts";
+import { data, device } from "../tab/state.ts";
 import { DataFacts } from "./data-facts.tsx";
-import { FailureNotice } from "./failure-notice.tsx";
-import { fail } from "./failures.ts";
-import { roomFor, tooLarge } from "./room.ts";
 import { text } from "./setup-text.ts";
-import { data, device } from "./state.ts";
 import { tokenizer } from "./tokenizer-card.tsx";
 
 type Kind = "shakespeare" | "text" | "files";

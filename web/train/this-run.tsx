@@ -1,8 +1,8 @@
 import { Card } from "../parts/card.tsx";
 import { grouped } from "../parts/numbers.ts";
+import { data, runInfo } from "../tab/state.ts";
 import { nameOf } from "./data-facts.tsx";
 import { text } from "./live-text.ts";
-import { data, runInfo } from "./state.ts";
 
 /** In place of the set-up, which cannot be changed now: what it was. */
 export function ThisRun() {

@@ -2,9 +2,9 @@ import { computed, signal } from "@preact/signals";
 import type { TokenizerName } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
-import { input, retokenize } from "./actions.ts";
+import { input, retokenize } from "../tab/actions.ts";
+import { data } from "../tab/state.ts";
 import { text } from "./setup-text.ts";
-import { data } from "./state.ts";
 
 const chosen = signal<TokenizerName | undefined>();
 

@@ -1,11 +1,11 @@
 import { useEffect } from "preact/hooks";
-import { begin } from "./begin.ts";
+import { begin } from "../tab/begin.ts";
+import { hasRun, isBusy, model } from "../tab/state.ts";
 import { LossChart } from "./loss-chart.tsx";
 import { Remarks } from "./remarks.tsx";
 import { RunCard } from "./run-card.tsx";
 import { SamplesCard } from "./samples-card.tsx";
 import { SetupColumn } from "./setup-column.tsx";
-import { hasRun, isBusy, model } from "./state.ts";
 import { StoredRuns } from "./stored-runs.tsx";
 import { TakeCard } from "./take-card.tsx";
 import { ThisRun } from "./this-run.tsx";

@@ -1,8 +1,8 @@
 import { scheduleNames } from "../../src/train/schedule.ts";
 import { Field } from "../parts/field.tsx";
 import { NumberField } from "../parts/number-field.tsx";
-import type { Settings } from "./presets.ts";
-import { change, changed, settings } from "./setup.ts";
+import type { Settings } from "../tab/presets.ts";
+import { change, changed, settings } from "../tab/setup.ts";
 import { text } from "./setup-text.ts";
 
 type NumberName =

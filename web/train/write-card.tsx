@@ -4,11 +4,11 @@ import { Icon } from "../parts/icon.tsx";
 import { NumberField } from "../parts/number-field.tsx";
 import { fixed, grouped } from "../parts/numbers.ts";
 import { RangeField } from "../parts/range-field.tsx";
-import { isReplacing } from "./actions.ts";
-import { FailureNotice } from "./failure-notice.tsx";
+import { isReplacing } from "../tab/actions.ts";
+import { FailureNotice } from "../tab/failure-notice.tsx";
+import { model } from "../tab/state.ts";
+import { isWriting, options, prompt, result, setOptions, stopWriting, write, written } from "../tab/writing.ts";
 import { text } from "./live-text.ts";
-import { model } from "./state.ts";
-import { isWriting, options, prompt, result, setOptions, stopWriting, write, written } from "./writing.ts";
 
 /** A prompt, and what the model makes of it as it is now. */
 export function WriteCard() {
@@ -50,7 +50,7 @@ export function WriteCard() {
           type="button"
           class={isWriting.value ? "" : "primary"}
           disabled={!there || isReplacing.value}
-          onClick={() => (isWriting.value ? stopWriting() : write())}
+          onClick={() => (isWriting.value ? stopWriting() : void write())}
         >
           <Icon name={isWriting.value ? "stop" : "play"} /> {isWriting.value ? t.stop : t.write}
         </button>

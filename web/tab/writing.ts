@@ -23,14 +23,7 @@ export function setOptions(some: WriteOptions): void {
   options.value = { ...options.value, ...some };
 }
 
-/** Ends when nothing is written any more. */
-let underWay: Promise<void> = Promise.resolve();
-
-export function write(): void {
-  underWay = writeNow();
-}
-
-async function writeNow(): Promise<void> {
+export async function write(): Promise<void> {
   const mine = new AbortController();
   controller.value = mine;
   const asked = prompt.value;
@@ -55,10 +48,4 @@ async function writeNow(): Promise<void> {
 
 export function stopWriting(): void {
   controller.value?.abort();
-}
-
-/** Before another model takes its place: a text under way ends as far as it got. */
-export async function endWriting(): Promise<void> {
-  stopWriting();
-  await underWay;
 }

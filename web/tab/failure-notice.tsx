@@ -1,7 +1,7 @@
 import { Icon } from "../parts/icon.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { dismiss, failures, type Place } from "./failures.ts";
-import { text } from "./live-text.ts";
+import { text } from "./text.ts";
 
 /** What failed at a place: what that means, and the message, which says what to do. */
 export function FailureNotice({ place, title }: { place: Place; title: string }) {

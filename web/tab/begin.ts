@@ -3,7 +3,7 @@ import { data, listen } from "./state.ts";
 
 let hasBegun = false;
 
-/** When the view is first shown, the engine starts, and tiny Shakespeare is made ready where nothing else is. */
+/** When a view of the tab is first shown, the engine starts, and tiny Shakespeare is made ready where nothing else is. */
 export function begin(): void {
   if (hasBegun) return;
   hasBegun = true;

@@ -1,4 +1,4 @@
-/** The store of the Train view: what the engine told last, as signals. Nothing here computes or draws. */
+/** The tab's store: what the engine told last, as signals. Nothing here computes or draws. */
 import { batch, computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type {
@@ -13,7 +13,7 @@ import type {
 } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
 import { Pace } from "./pace.ts";
-import { type Curves, Progress, type Sample } from "./progress.ts";
+import { Progress } from "./progress.ts";
 
 export const device = signal<DeviceInfo | undefined>();
 export const run = signal<RunState>({ phase: "idle" });
@@ -39,8 +39,6 @@ export const hasRun = computed(() => runInfo.value !== undefined || run.value.ph
 /** What is seen of a run: made anew when something is drawn. */
 export interface Live {
   readonly progress: Progress;
-  readonly curves: Curves;
-  readonly samples: readonly Sample[];
   readonly msLeft: number | undefined;
 }
 
@@ -100,5 +98,5 @@ function drawSoon(): void {
 
 function snapshot(): Live {
   const msLeft = run.value.phase === "training" ? pace.left(runInfo.value?.steps ?? 0) : undefined;
-  return { progress, curves: progress.curves, samples: progress.samples, msLeft };
+  return { progress, msLeft };
 }

@@ -1,12 +1,12 @@
-/** What the Train view's buttons do: each tells the engine, and shows what fails. */
+/** What buttons do: each tells the engine, and shows what fails. */
 import { signal } from "@preact/signals";
+import { download as offerDownload } from "../../src/platform/browser-download.ts";
 import { engine } from "../engine/client.ts";
 import type { DataInput, ExportFormat, TokenizerName } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
 import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
 import { beginRun, device, refreshStored, run, runInfo } from "./state.ts";
-import { endWriting } from "./writing.ts";
 
 // --- Text -----------------------------------------------------------------------------------------------------------
 
@@ -39,7 +39,6 @@ export const isReplacing = signal(false);
 async function replacing<T>(action: () => Promise<T>): Promise<T> {
   isReplacing.value = true;
   try {
-    await endWriting();
     return await action();
   } finally {
     isReplacing.value = false;
@@ -113,11 +112,6 @@ export async function deleteRun(name: string): Promise<void> {
 export async function download(format: ExportFormat): Promise<void> {
   await attempt("export", async () => {
     const file = await engine.export(format);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(file);
-    link.download = file.name;
-    link.click();
-    // Later, since the browser reads it only now.
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    offerDownload(file.name, file);
   });
 }
