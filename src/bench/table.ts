@@ -74,18 +74,15 @@ function profileTable({ name, roundTripMs, ms, rows, threads }: Profile, { limit
   const limit = limits.find((one) => one.threads === threads);
   const shareOfFloor = (row: { flops: number; bytes: number; ms: number }) =>
     limit ? percent(Math.max(row.flops / limit.gflops, row.bytes / bandwidth(limit)) / 1e6 / row.ms) : "";
+  // What takes no longer than a call's round trip has no rate.
+  const ratesOf = (row: { flops: number; bytes: number; ms: number }) =>
+    row.ms > 0
+      ? [(row.flops / row.ms / 1e6).toFixed(1), (row.bytes / row.ms / 1e6).toFixed(1), shareOfFloor(row)]
+      : ["", "", ""];
   return table(
     [`operations of ${name}`, "calls", "ms", "share", "GFLOP/s", "GB/s", "of floor"],
     [
-      ...rows.map((row) => [
-        row.operation,
-        String(row.calls),
-        row.ms.toFixed(2),
-        percent(row.share),
-        (row.flops / row.ms / 1e6).toFixed(1),
-        (row.bytes / row.ms / 1e6).toFixed(1),
-        shareOfFloor(row),
-      ]),
+      ...rows.map((row) => [row.operation, String(row.calls), row.ms.toFixed(2), percent(row.share), ...ratesOf(row)]),
       [`sum, ${(1000 * roundTripMs).toFixed(0)} µs a call subtracted`, "", ms.toFixed(2), "", "", "", ""],
     ],
   );
