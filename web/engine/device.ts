@@ -2,6 +2,7 @@ import { platform } from "#platform";
 import type { Backend } from "../../src/backend/backend.ts";
 import { createBackend } from "../../src/backend/create.ts";
 import { nameOf, variantOf } from "../../src/backend/wasm/variants.ts";
+import { mostTextBytes } from "./data-files.ts";
 import type { DeviceInfo, EngineOptions, StorageInfo } from "./protocol.ts";
 import { measureSpeed, type Speed } from "./speed.ts";
 
@@ -51,6 +52,7 @@ export class Device {
       relaxed: fma,
       isolated: platform.sharedMemory,
       memoryLimit,
+      mostTextBytes,
     };
   }
 }

@@ -32,6 +32,8 @@ export interface DeviceInfo {
   readonly isolated: boolean;
   /** Bytes that models, gradients and activations may take together. */
   readonly memoryLimit: number;
+  /** Bytes of the largest text that can be prepared here, whatever the storage. */
+  readonly mostTextBytes: number;
   readonly storage: StorageInfo;
 }
 

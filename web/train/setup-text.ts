@@ -18,9 +18,9 @@ export const text = texts({
       use: "Use this text",
       drop: "Drop a file here, or",
       chooseFiles: "choose files",
-      filesHint: (most: number | undefined) =>
-        `Any plain text, or token files of llm.c (.bin, with tokenizer.bin if there is one)${
-          most === undefined ? "." : `; together at most ${bytes(most)}, the room that this browser has left.`
+      filesHint: (text: number | undefined, room: number | undefined) =>
+        `Any plain text${text === undefined ? "" : ` of at most ${bytes(text)}`}, or token files of llm.c (.bin, with tokenizer.bin if there is one)${
+          room === undefined ? "." : `; together at most ${bytes(room)}, the room that this browser has left.`
         }`,
       tooLarge: (name: string, size: number, most: number) =>
         `${name} has ${bytes(size)}. This browser has room for ${bytes(most)}: choose a smaller file, or delete stored runs below.`,
@@ -125,9 +125,9 @@ export const text = texts({
       use: "使用这段文本",
       drop: "把文件拖到这里，或",
       chooseFiles: "选择文件",
-      filesHint: (most: number | undefined) =>
-        `任何纯文本，或 llm.c 的 token 文件（.bin，若有 tokenizer.bin 请一并选择）${
-          most === undefined ? "。" : `；总共最多 ${bytes(most)}，即浏览器剩余的空间。`
+      filesHint: (text: number | undefined, room: number | undefined) =>
+        `任何纯文本${text === undefined ? "" : `（最多 ${bytes(text)}）`}，或 llm.c 的 token 文件（.bin，若有 tokenizer.bin 请一并选择）${
+          room === undefined ? "。" : `；总共最多 ${bytes(room)}，即浏览器剩余的空间。`
         }`,
       tooLarge: (name: string, size: number, most: number) =>
         `${name} 有 ${bytes(size)}，而浏览器只剩 ${bytes(most)}：请选择更小的文件，或删除下面保存的训练。`,

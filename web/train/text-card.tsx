@@ -105,7 +105,7 @@ function Files({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
     <div class="drop-zone">
       <p>{t.drop}</p>
       <FileButton label={t.chooseFiles} onFiles={onFiles} />
-      <p class="hint">{t.filesHint(roomFor(device.value?.storage))}</p>
+      <p class="hint">{t.filesHint(device.value?.mostTextBytes, roomFor(device.value?.storage))}</p>
     </div>
   );
 }
