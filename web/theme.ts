@@ -1,5 +1,5 @@
 /** Light or dark: the reader's choice, else the system's. */
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { remember, remembered } from "./remember.ts";
 
 export const themes = ["auto", "light", "dark"] as const;
@@ -7,6 +7,15 @@ export const themes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
 export const theme = signal<Theme>(remembered("theme", themes) ?? "auto");
+
+const system = matchMedia("(prefers-color-scheme: dark)");
+const isSystemDark = signal(system.matches);
+system.addEventListener("change", () => {
+  isSystemDark.value = system.matches;
+});
+
+/** What is drawn on a canvas has to be drawn again when this changes. */
+export const isDark = computed(() => (theme.value === "auto" ? isSystemDark.value : theme.value === "dark"));
 
 export function setTheme(next: Theme): void {
   theme.value = next;

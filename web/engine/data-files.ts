@@ -1,5 +1,4 @@
 /** Files that were dropped to learn from: what they are, and whether they can be taken. */
-import { platform } from "#platform";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { identify } from "../../src/format/identify.ts";
 import { withSource } from "../../src/format/source.ts";
@@ -88,8 +87,7 @@ const lookedAt = 1 << 16;
 
 /** InputError for a file that is no text: texts have no zero bytes, and few control characters. */
 async function requireText(file: File): Promise<void> {
-  const source = await platform.openSource(file);
-  const start = await source.read(0, Math.min(source.size, lookedAt));
+  const start = await withSource(file, (source) => source.read(0, Math.min(source.size, lookedAt)));
   const zero = start.indexOf(0);
   const controls = start.filter((byte) => byte < 32 && (byte < 7 || byte > 13) && byte !== 27).length;
   if (zero < 0 && controls <= start.length / 50) return;

@@ -3,7 +3,7 @@ const SAVE_EVERY_MS = 15_000;
 /** But saving takes no more than this share of the time: checkpoints of large models take long, and are made less often. */
 const SAVE_SHARE = 0.05;
 
-/** Bytes of a checkpoint a millisecond, before one was written: what two cores reached, most of it for the sha256. */
+/** Bytes of a checkpoint a millisecond, before one was written: what two cores reached. */
 const BYTES_PER_MS = 33_000;
 
 /** Says when the next checkpoint is due, by the time of the steps since the last one. */

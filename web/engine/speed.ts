@@ -23,8 +23,8 @@ const MEASURE_MS = 30;
 
 /**
  * What a step takes beyond the sum of its operations at these speeds: backward products, attention's softmax and waiting
- * for each other. Measured with six sizes from `baby` to d12, on one thread and on two, the sum was 0.80 to 0.92 of the
- * steps' real time.
+ * for each other. Measured with sizes from `baby` to d12, on one thread and on two, the sum was 0.80 to 0.92 of the steps'
+ * real time; two measurements of `baby` that other work seems to have disturbed (0.28, 0.40) do not count.
  */
 const BEYOND = 1 / 0.86;
 

@@ -1,15 +1,6 @@
 /** The colours of heat maps, as a canvas needs them: those of inside.css, from little to much. */
-import { computed, signal } from "@preact/signals";
-import { theme } from "../theme.ts";
-
-const system = matchMedia("(prefers-color-scheme: dark)");
-const isSystemDark = signal(system.matches);
-system.addEventListener("change", () => {
-  isSystemDark.value = system.matches;
-});
-
-/** What is drawn on a canvas has to be drawn again when this changes. */
-export const isDark = computed(() => (theme.value === "auto" ? isSystemDark.value : theme.value === "dark"));
+import { computed } from "@preact/signals";
+import { isDark } from "../theme.ts";
 
 const stops = ["--heat-0", "--heat-1", "--heat-2", "--heat-3"];
 

@@ -1,4 +1,5 @@
 import { LensCell } from "./lens-cell.tsx";
+import { LensTable } from "./lens-table.tsx";
 import { labelOf, position, type Seen } from "./state.ts";
 import { text } from "./text.ts";
 
@@ -12,30 +13,21 @@ export function LayersAround({ seen }: { seen: Seen }) {
   const first = Math.max(0, Math.min(position.value - Math.floor(columns / 2), tokens.length - columns));
   const positions = Array.from({ length: Math.min(columns, tokens.length) }, (_, i) => first + i);
   return (
-    <table class="lens-table">
-      <caption class="hidden">{t.captions.around}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{t.layer}</th>
-          {positions.map((at) => (
-            <th key={at} scope="col" class={at === position.value ? "is-chosen" : undefined}>
-              <span class="mono">{labels[at]}</span>
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {lens.map((predictions, l) => (
-          <tr key={l}>
-            <th scope="row">{t.row(l, lens.length - 1)}</th>
-            {positions.map((at) => {
-              const token = predictions.tokens[at * next.top];
-              const share = predictions.probabilities[at * next.top];
-              return <LensCell key={at} label={labelOf(seen, token)} share={share} came={token === tokens[at + 1]} />;
-            })}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <LensTable
+      caption={t.captions.around}
+      last={lens.length - 1}
+      head={positions.map((at) => (
+        <th key={at} scope="col" class={at === position.value ? "is-chosen" : undefined}>
+          <span class="mono">{labels[at]}</span>
+        </th>
+      ))}
+      row={(l) =>
+        positions.map((at) => {
+          const token = lens[l].tokens[at * next.top];
+          const share = lens[l].probabilities[at * next.top];
+          return <LensCell key={at} label={labelOf(seen, token)} share={share} came={token === tokens[at + 1]} />;
+        })
+      }
+    />
   );
 }

@@ -1,5 +1,6 @@
 import { percent } from "../parts/numbers.ts";
 import { LensCell } from "./lens-cell.tsx";
+import { LensTable } from "./lens-table.tsx";
 import { labelOf, position, type Seen } from "./state.ts";
 import { text } from "./text.ts";
 
@@ -11,11 +12,11 @@ export function LayersHere({ seen }: { seen: Seen }) {
   const came = at + 1 < tokens.length ? tokens[at + 1] : undefined;
   const shown = Math.min(5, next.top);
   return (
-    <table class="lens-table">
-      <caption class="hidden">{t.captions.here}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{t.layer}</th>
+    <LensTable
+      caption={t.captions.here}
+      last={lens.length - 1}
+      head={
+        <>
           {Array.from({ length: shown }, (_, i) => (
             <th key={i} scope="col">
               {t.rank(i + 1)}
@@ -26,25 +27,22 @@ export function LayersHere({ seen }: { seen: Seen }) {
               {t.came} <span class="mono">{labelOf(seen, came)}</span>
             </th>
           )}
-        </tr>
-      </thead>
-      <tbody>
-        {lens.map((predictions, l) => (
-          <tr key={l}>
-            <th scope="row">{t.row(l, lens.length - 1)}</th>
-            {Array.from({ length: shown }, (_, i) => {
-              const token = predictions.tokens[at * next.top + i];
-              const share = predictions.probabilities[at * next.top + i];
-              return <LensCell key={i} label={labelOf(seen, token)} share={share} came={token === came} />;
-            })}
-            {came !== undefined && (
-              <td class="came-share">
-                {t.place(predictions.rank[at])} <small>{percent(predictions.actual[at], 1)}</small>
-              </td>
-            )}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+        </>
+      }
+      row={(l) => (
+        <>
+          {Array.from({ length: shown }, (_, i) => {
+            const token = lens[l].tokens[at * next.top + i];
+            const share = lens[l].probabilities[at * next.top + i];
+            return <LensCell key={i} label={labelOf(seen, token)} share={share} came={token === came} />;
+          })}
+          {came !== undefined && (
+            <td class="came-share">
+              {t.place(lens[l].rank[at])} <small>{percent(lens[l].actual[at], 1)}</small>
+            </td>
+          )}
+        </>
+      )}
+    />
   );
 }

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { theme } from "../theme.ts";
+import { isDark } from "../theme.ts";
 import { ChartCursor, pointAt, rangeOf } from "./chart-cursor.tsx";
 import { optionsFor } from "./chart-options.ts";
 
@@ -62,7 +62,7 @@ export function Chart(props: ChartProps) {
   latest.current = props;
   const data = [x, ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   const kind = JSON.stringify([
-    [log, logX, height, theme.value, props.yRange === undefined],
+    [log, logX, height, isDark.value, props.yRange === undefined],
     lines.map(({ colour, width, opacity, dots, dash }) => [colour, width, opacity, dots, dash]),
   ]);
 
@@ -76,11 +76,7 @@ export function Chart(props: ChartProps) {
       if (width > 0) made.setSize({ width, height: latest.current.height });
     });
     observer.observe(element);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = () => made.redraw(false);
-    dark.addEventListener("change", redraw);
     return () => {
-      dark.removeEventListener("change", redraw);
       observer.disconnect();
       made.destroy();
     };

@@ -26,6 +26,11 @@ export function fixed(value: number, digits: number): string {
   return format(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+/** The same; a dash for what is not known. */
+export function fixedOr(value: number | undefined, digits: number): string {
+  return value === undefined || !Number.isFinite(value) ? "–" : fixed(value, digits);
+}
+
 export function percent(share: number, digits = 0): string {
   return format(share, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

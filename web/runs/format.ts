@@ -1,13 +1,13 @@
 /** How numbers of runs are written. */
 import type { Quantity } from "../../src/train/read-run.ts";
 import { language, locales } from "../language.ts";
-import { duration, fixed, grouped, short } from "../parts/numbers.ts";
+import { duration, fixed, fixedOr, grouped, short } from "../parts/numbers.ts";
 import type { XKind } from "./run-data.ts";
 
 export const none = "–";
 
 export function loss(value: number | undefined): string {
-  return value === undefined || Number.isNaN(value) ? none : fixed(value, 4);
+  return fixedOr(value, 4);
 }
 
 /** A value of a quantity, for an axis with few digits. */

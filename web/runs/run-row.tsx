@@ -12,31 +12,33 @@ export function RunRow({ run, id }: { run: RunSummary; id: RunKey }) {
   const { folder, status, model, parameters, reason, created, tokensPerSecond } = run;
   const isSelected = selection.value.includes(id);
   const about = [model, parameters !== undefined && t.parameters(short(parameters))].filter(Boolean).join(" · ");
-  const name = (
-    <div class="run-title">
-      <input
-        type="checkbox"
-        aria-label={t.show(folder)}
-        checked={isSelected}
-        disabled={status === "unreadable"}
-        onChange={() => toggle(id)}
-      />
-      <Swatch colour={isSelected ? colourOf(id) : undefined} />
-      <div>
-        {status === "unreadable" ? <b>{folder}</b> : <NameLink name={folder} id={id} />}
-        {about !== "" && <small>{about}</small>}
-      </div>
-    </div>
+  const head = (
+    <>
+      <th scope="row" class="folder">
+        <div class="run-title">
+          <input
+            type="checkbox"
+            aria-label={t.show(folder)}
+            checked={isSelected}
+            disabled={status === "unreadable"}
+            onChange={() => toggle(id)}
+          />
+          <Swatch colour={isSelected ? colourOf(id) : undefined} />
+          <div>
+            {status === "unreadable" ? <b>{folder}</b> : <NameLink name={folder} id={id} />}
+            {about !== "" && <small>{about}</small>}
+          </div>
+        </div>
+      </th>
+      <td class="status">
+        <Status status={status} />
+      </td>
+    </>
   );
   if (status === "unreadable")
     return (
       <tr class="unreadable">
-        <th scope="row" class="folder">
-          {name}
-        </th>
-        <td class="status">
-          <Status status={status} />
-        </td>
+        {head}
         <td colSpan={6} class="reason" lang="en">
           {reason}
         </td>
@@ -44,12 +46,7 @@ export function RunRow({ run, id }: { run: RunSummary; id: RunKey }) {
     );
   return (
     <tr class={isSelected ? "selected" : ""}>
-      <th scope="row" class="folder">
-        {name}
-      </th>
-      <td class="status">
-        <Status status={status} />
-      </td>
+      {head}
       <td class="step">
         <Progress run={run} />
       </td>

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
 import { Chart } from "../parts/chart.tsx";
-import { fixed, grouped } from "../parts/numbers.ts";
+import { fixed, fixedOr, grouped } from "../parts/numbers.ts";
 import type { Curves } from "../tab/progress.ts";
 import { live, runInfo } from "../tab/state.ts";
 import { text } from "./live-text.ts";
@@ -35,7 +35,7 @@ export function LossChart() {
         <p class="waiting">{t.waiting}</p>
       ) : (
         <Chart
-          label={t.label(progress.step, numberOr(shown.smoothed), numberOr(progress.valLoss))}
+          label={t.label(progress.step, fixedOr(shown.smoothed, 3), fixedOr(progress.valLoss, 3))}
           x={x}
           lines={[
             { colour: "--series-1", values: train, width: 1, opacity: 0.3 },
@@ -65,8 +65,6 @@ function Key({ class: kind, name, value }: { class: string; name: string; value:
     </span>
   );
 }
-
-const numberOr = (value: number | undefined) => (value === undefined ? "–" : fixed(value, 3));
 
 /** The values at an index, or the newest: each line's own nearest before it. */
 function valuesAt({ x, train, smoothed, val }: Curves, index: number | undefined) {

@@ -1,5 +1,5 @@
 import { Figures } from "../parts/figures.tsx";
-import { fixed, grouped } from "../parts/numbers.ts";
+import { fixed, fixedOr, grouped } from "../parts/numbers.ts";
 import { live } from "../tab/state.ts";
 import { text } from "./live-text.ts";
 
@@ -9,12 +9,12 @@ export function RunFigures() {
   return (
     <Figures
       entries={[
-        [t.loss, number(last?.loss, (loss) => fixed(loss, 3))],
-        [t.val, number(valLoss, (loss) => fixed(loss, 3))],
+        [t.loss, fixedOr(last?.loss, 3)],
+        [t.val, fixedOr(valLoss, 3)],
         [
           t.best,
           <>
-            {number(bestValLoss, (loss) => fixed(loss, 3))}
+            {fixedOr(bestValLoss, 3)}
             {bestStep !== undefined && <small> @ {grouped(bestStep)}</small>}
           </>,
         ],
