@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { type Inspection, inspect } from "../../src/inspect/inspect.ts";
 import type { Studio } from "../../src/serve/server.ts";
+import { fixturePath } from "../fixtures.ts";
 import { launch } from "./page.ts";
 import { barriers, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
@@ -61,6 +62,15 @@ test("without a model there are two ways to get one", async () => {
   expect(await barriers(page)).toEqual([]);
   await page.getByRole("link", { name: "Train one" }).click();
   await page.getByRole("button", { name: "Start training" }).waitFor();
+});
+
+test("a model is opened where the page begins with this view", async () => {
+  const { context, page, problems } = await openStudio(browser, server, `?threads=1&kernel=${kernel}#inside`);
+  await page.locator("input[type=file]").setInputFiles(fixturePath("gpt2_tiny.bin"));
+  // It has 101 tokens of nobody's tokenizer.
+  await page.getByText(/has no tokenizer/).waitFor();
+  expect(problems).toEqual([]);
+  await context.close();
 });
 
 test("a model that was trained here is looked into at once, at the beginning of its text", async () => {
