@@ -94,6 +94,12 @@ test("a run that is being written comes up by itself, and its curve grows; two a
   const setting = page.getByRole("row", { name: /run\.lr/ }).first();
   expect(await setting.getByRole("cell").allTextContents()).toEqual(["0.002", "0.001"]);
 
+  // Fewer curves in the chart that is there, and more again.
+  for (const isShown of [false, true]) {
+    await page.getByRole("checkbox", { name: "Show second" }).setChecked(isShown);
+    await expect.poll(async () => (await lossOf(page).getAttribute("aria-label"))?.includes("second:")).toBe(isShown);
+  }
+
   await page.reload();
   await lossOf(page).waitFor();
   expect(new URL(page.url()).hash).toBe("#runs/first/second");

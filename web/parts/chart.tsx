@@ -1,6 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isDark } from "../theme.ts";
@@ -66,7 +66,8 @@ export function Chart(props: ChartProps) {
     lines.map(({ colour, width, opacity, dots, dash }) => [colour, width, opacity, dots, dash]),
   ]);
 
-  useEffect(() => {
+  // Both in the frame that draws the rest, not in one of their own; a plot is made anew before it gets other lines.
+  useLayoutEffect(() => {
     const element = holder.current;
     if (!element) return;
     const made = new uPlot(optionsFor(element, latest), data, element);
@@ -82,7 +83,6 @@ export function Chart(props: ChartProps) {
     };
   }, [kind]);
 
-  // In the frame that draws the rest, not in one of its own.
   useLayoutEffect(() => {
     plot.current?.batch((made: uPlot) => {
       made.setData(data, false);
