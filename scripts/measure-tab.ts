@@ -10,48 +10,56 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { median } from "d3-array";
-import type { Browser } from "playwright-core";
 import { table } from "../src/plot/table.ts";
 import { startStudio } from "../src/serve/server.ts";
-import { launch, root } from "../test/browser/page.ts";
+import { launchWithDisk, root } from "../test/browser/page.ts";
+import { presetSettings } from "../web/tab/presets.ts";
 
 const [rounds = "5", kernel = "relaxed-6x8", threads = "2"] = process.argv.slice(2);
 
-/** Updates before the watch is started, and while it runs. Validations and samples among them are the same in both. */
+/** Updates before the watch is started, and while it runs. */
 const warmUp = 100;
-const counted = 400;
+const counted = 600;
 
-/** Updates a second of `llm-ts train --model baby`. */
+/** Updates a second of `llm-ts train --model baby`, which validates and writes samples as often as the page has it do. */
 async function inNode(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "llm-ts-speed-"));
-  const args = [
-    "train",
-    "--model",
-    "baby",
-    "--kernel",
-    kernel,
-    "--threads",
-    threads,
-    "-o",
-    join(folder, "run"),
-    "--json",
-  ];
+  const { steps, valEvery, valBatches, sampleEvery, sampleTokens } = presetSettings("baby");
+  const options = {
+    "--model": "baby",
+    "--kernel": kernel,
+    "--threads": threads,
+    "--steps": steps,
+    "--val-every": valEvery,
+    "--val-batches": valBatches,
+    "--sample-every": sampleEvery,
+    "--sample-tokens": sampleTokens,
+    "--out": join(folder, "run"),
+  };
+  const args = ["train", "--json", ...Object.entries(options).flatMap(([name, value]) => [name, String(value)])];
   const command = spawn(process.execPath, [join(root, "dist/cli/main.js"), ...args], {
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  command.stderr.setEncoding("utf8").on("data", (text) => {
+    said += text;
   });
   const ended = new Promise((resolve) => command.on("close", resolve));
-  let begin = 0;
+  let begin = Number.NaN;
+  let end = Number.NaN;
   for await (const line of createInterface(command.stdout)) {
     const { event, step } = JSON.parse(line);
     if (event !== "step") continue;
     if (step === warmUp) begin = performance.now();
-    if (step === warmUp + counted) break;
+    if (step < warmUp + counted) continue;
+    end = performance.now();
+    break;
   }
-  const seconds = (performance.now() - begin) / 1000;
   command.kill("SIGTERM");
   await ended;
-  rmSync(folder, { recursive: true });
-  return counted / seconds;
+  rmSync(folder, { recursive: true, force: true });
+  if (Number.isNaN(end)) throw new Error(`The command ended before it had made all updates: ${said}`);
+  return (1000 * counted) / (end - begin);
 }
 
 interface TabFigures {
@@ -61,9 +69,12 @@ interface TabFigures {
 }
 
 /** The same in a tab: the page's own button is pressed, its progress bar read. */
-async function inTab(browser: Browser, url: string): Promise<TabFigures> {
-  const context = await browser.newContext();
+async function inTab(url: string): Promise<TabFigures> {
+  const profile = mkdtempSync(join(tmpdir(), "llm-ts-profile-"));
+  const context = await launchWithDisk(profile);
   const page = await context.newPage();
+  // A browser that has just been started is busy with itself for a while.
+  await page.waitForTimeout(2000);
   await page.goto(`${url}?kernel=${kernel}&threads=${threads}`);
   const start = page.getByRole("button", { name: "Start training" });
   await start.waitFor();
@@ -96,6 +107,7 @@ async function inTab(browser: Browser, url: string): Promise<TabFigures> {
     { warmUp, counted },
   );
   await context.close();
+  rmSync(profile, { recursive: true });
   return { stepsPerSecond, firstPaint };
 }
 
@@ -111,25 +123,21 @@ function sizes(): { own: number; table: number } {
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-speed-"));
 const studio = await startStudio({ folder, ports: [0] });
-const browser = await launch();
 const node: number[] = [];
 const tab: TabFigures[] = [];
 try {
   for (let round = 0; round < Number(rounds); round++) {
     node.push(await inNode());
-    tab.push(await inTab(browser, studio.url));
+    tab.push(await inTab(studio.url));
   }
 } finally {
-  await browser.close();
   await studio.close();
   rmSync(folder, { recursive: true });
 }
 
 const one = (value = 0) => value.toFixed(1);
 const { own, table: ranks } = sizes();
-console.log(
-  `${cpus()[0].model}, Node ${process.version}, Chromium ${browser.version()}; ${kernel}, ${threads} threads\n`,
-);
+console.log(`${cpus()[0].model}, Node ${process.version}; ${kernel}, ${threads} threads\n`);
 console.log(
   table(
     ["round", "Node, updates/s", "tab, updates/s", "ratio", "first paint, ms"],

@@ -21,13 +21,21 @@ export function namesIn(path: string): string[] {
   return names.filter((name) => name !== "");
 }
 
+/** Kept: each time that it is asked for, several of the browser's processes talk to each other. */
+let root: Promise<FileSystemDirectoryHandle> | undefined;
+
 async function storage(): Promise<FileSystemDirectoryHandle> {
   if (typeof globalThis.navigator?.storage?.getDirectory !== "function")
     throw new InputError(
       "This page cannot keep files: the browser is too old for it, or the page's address is neither https:// nor " +
         "localhost. Use a newer browser, or another address.",
     );
-  return explained("opfs:/", () => navigator.storage.getDirectory());
+  root ??= explained("opfs:/", () => navigator.storage.getDirectory()).catch((error) => {
+    // Denied now is not denied for ever.
+    root = undefined;
+    throw error;
+  });
+  return root;
 }
 
 export async function findFolder(names: readonly string[]): Promise<FileSystemDirectoryHandle | undefined> {

@@ -28,7 +28,7 @@ const mostNumbered = 99_999;
 /** How long a step's line may wait to be written: opening two files for each of a small model's steps slows them. */
 const WRITE_EVERY_MS = 250;
 /** But where that takes long, as in a browser, lines wait so many times as long. */
-const WRITE_PAUSE = 20;
+const WRITE_PAUSE = 100;
 
 /**
  * What a run leaves on disk: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`

@@ -9,11 +9,11 @@ function stepsUntilDue(clock: SaveClock, ms: number): number {
   }
 }
 
-test("a checkpoint is due every 15 seconds of steps", () => {
+test("a checkpoint is due every 30 seconds of steps", () => {
   const clock = new SaveClock(0);
-  expect(stepsUntilDue(clock, 50)).toBe(300);
+  expect(stepsUntilDue(clock, 50)).toBe(600);
   clock.saved(40);
-  expect(stepsUntilDue(clock, 50)).toBe(300);
+  expect(stepsUntilDue(clock, 50)).toBe(600);
 });
 
 test("one that takes long is due less often: for a twentieth of the time", () => {

@@ -1,5 +1,5 @@
 /** How much of training's time a crash costs at most: a checkpoint is due so often. */
-const SAVE_EVERY_MS = 15_000;
+const SAVE_EVERY_MS = 30_000;
 /** But saving takes no more than this share of the time: checkpoints of large models take long, and are made less often. */
 const SAVE_SHARE = 0.05;
 

@@ -144,10 +144,10 @@ export class Session {
         if (done) break;
         last = value;
         this.#step = trainer.step;
-        await this.#report(value);
+        this.#report(value);
         if (value.type === "step") this.#clock.add(value.ms);
         if (value.type === "step" && this.#clock.isDue) await this.#save();
-        await letMessagesIn();
+        if (trainer.model.backend.threads === 1) await letMessagesIn();
       }
     } finally {
       await events.return();
@@ -173,7 +173,7 @@ export class Session {
     const start = performance.now();
     const path = await this.#around.queue.run(() => this.#checkpoint(keeper));
     this.#clock.saved(performance.now() - start);
-    if (path !== undefined) await this.#report({ type: "checkpoint", step: this.step, path });
+    if (path !== undefined) this.#report({ type: "checkpoint", step: this.step, path });
     this.#tellUnsaved();
   }
 
@@ -183,14 +183,13 @@ export class Session {
     return this.#around.outbox.during("saving", () => keeper.save());
   }
 
-  async #report(event: TrainEvent): Promise<void> {
+  #report(event: TrainEvent): void {
     const { outbox } = this.#around;
     if (event.type === "checkpoint") this.#savedStep = event.step;
     outbox.event(event);
     this.#recorded = this.#recorded.then(() => this.#keeper?.record(event)).then(() => this.#tellUnsaved());
     // What goes wrong is found where it is awaited.
     this.#recorded.catch(() => {});
-    if (event.type !== "step") await this.#recorded;
     const note = noteOf(event);
     if (note !== undefined) outbox.remark(note);
   }
