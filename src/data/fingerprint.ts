@@ -17,7 +17,7 @@ const mostPieces = 256;
  */
 export function fingerprint(path: string): Promise<Fingerprint> {
   return withSource(path, async (source) => {
-    const hash = platform.sha256();
+    const hash = await platform.sha256();
     const { size } = source;
     const pieces = Math.min(mostPieces, Math.ceil(size / piece));
     const last = Math.max(0, size - piece);

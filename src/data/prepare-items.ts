@@ -163,7 +163,7 @@ async function datasetOf(
   documents: number,
   writers: readonly ShardWriter[],
 ): Promise<Dataset> {
-  const hash = platform.sha256();
+  const hash = await platform.sha256();
   for (const { shards } of writers) for (const { sha256 } of shards) hash.update(new TextEncoder().encode(sha256));
   let bytes = 0;
   for (const path of files) bytes += await sizeOf(path);

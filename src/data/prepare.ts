@@ -71,7 +71,7 @@ export async function prepareTinyshakespeare(folder: string, options: PrepareOpt
     await val?.write(tokens.slice(0, shakespeareValTokens));
     await train.write(tokens.slice(shakespeareValTokens));
     options.onProgress?.({ bytesDone: bytes.length, bytesTotal: bytes.length, tokens: tokens.length });
-    const hash = platform.sha256();
+    const hash = await platform.sha256();
     hash.update(bytes);
     const facts = { source, sha256: hash.digest(), bytes: bytes.length, documents };
     return { facts, tokenizer: await gpt2Tokenizer() };
@@ -128,7 +128,7 @@ async function encodeDocuments(
   writer: TokenWriter,
   { onProgress }: PrepareOptions,
 ): Promise<Omit<DatasetFacts, "source">> {
-  const hash = platform.sha256();
+  const hash = await platform.sha256();
   const sizes = documents.map(({ size }) => size ?? Number.NaN);
   const sum = sizes.reduce((total, size) => total + size, 0);
   const bytesTotal = Number.isNaN(sum) ? undefined : sum;

@@ -128,7 +128,7 @@ async function hashOf(path: string): Promise<string | undefined> {
     if (error instanceof InputError) return undefined;
     throw error;
   }
-  const hash = platform.sha256();
+  const hash = await platform.sha256();
   for await (const bytes of await platform.openStream(path)) hash.update(bytes);
   return hash.digest();
 }

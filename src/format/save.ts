@@ -25,7 +25,7 @@ export interface FileHash {
 
 /** As `save`, for a file that is only appended to; it is hashed on its way to disk. */
 export async function saveHashed(path: string, write: (out: Appender) => Promise<void>): Promise<FileHash> {
-  const hash = platform.sha256();
+  const hash = await platform.sha256();
   let bytes = 0;
   await save(path, async (sink) => {
     const hashed = async (data: Uint8Array) => {

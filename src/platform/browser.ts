@@ -1,5 +1,4 @@
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { createSHA256 } from "hash-wasm";
 import { createDownload } from "./browser-download.ts";
 import { createSink } from "./browser-file-sink.ts";
 import * as files from "./browser-files.ts";
@@ -62,11 +61,11 @@ export const platform: Platform = {
   removeFolder: files.removeFolder,
   lockFile,
   lockOwner,
-  sha256() {
-    const hash = sha256.create();
+  async sha256() {
+    const hash = await createSHA256();
     return {
       update: (bytes) => void hash.update(bytes),
-      digest: () => bytesToHex(hash.digest()),
+      digest: () => hash.digest(),
     };
   },
   loadKernels,

@@ -160,7 +160,7 @@ export async function removeFolder(path: string): Promise<void> {
   await explained(path, () => rm(path, { recursive: true, force: true }));
 }
 
-export function sha256(): Sha256 {
+export async function sha256(): Promise<Sha256> {
   const hash = createHash("sha256");
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
 }

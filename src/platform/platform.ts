@@ -122,7 +122,7 @@ export interface Platform {
   lockFile(path: string): Promise<FileLock>;
   /** Who holds a lock; undefined when nobody does. */
   lockOwner(path: string): Promise<LockOwner | undefined>;
-  sha256(): Sha256;
+  sha256(): Promise<Sha256>;
   /** The bytes of a build of assembly/. BackendError when they are not there. */
   loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>;
   startKernelWorker(): KernelWorker;

@@ -29,28 +29,28 @@ export interface CheckpointInfo {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-export function formatCheckpointInfo(info: CheckpointInfo): string {
+export async function formatCheckpointInfo(info: CheckpointInfo): Promise<string> {
   const content = { version, ...info };
-  return `${JSON.stringify({ sha256: hashOf(content), ...content }, null, 2)}\n`;
+  return `${JSON.stringify({ sha256: await hashOf(content), ...content }, null, 2)}\n`;
 }
 
 /** InputError when the text is damaged, or of a version that this program does not know. */
-export function parseCheckpointInfo(path: string, text: string): CheckpointInfo {
+export async function parseCheckpointInfo(path: string, text: string): Promise<CheckpointInfo> {
   const { sha256, ...content } = parseObject(path, text);
+  const isIntact = sha256 === (await hashOf(content));
   // An intact file of a later version is not damaged.
-  if (content.version !== version && sha256 === hashOf(content))
+  if (content.version !== version && isIntact)
     throw new InputError(
       `${path}: "version" is ${JSON.stringify(content.version)}, expected ${version}. Another version of llm-ts wrote ` +
         "it: go on with that one, or take the model alone (train --model FILE).",
     );
-  if (sha256 !== hashOf(content) || !isInfo(content))
-    throw new InputError(`${path}: its sha256 is wrong: it is damaged.`);
+  if (!isIntact || !isInfo(content)) throw new InputError(`${path}: its sha256 is wrong: it is damaged.`);
   return content;
 }
 
 /** The order of an object's fields survives JSON, and so the same content gives the same text. */
-function hashOf(content: object): string {
-  const hash = platform.sha256();
+async function hashOf(content: object): Promise<string> {
+  const hash = await platform.sha256();
   hash.update(new TextEncoder().encode(JSON.stringify(content)));
   return hash.digest();
 }

@@ -45,7 +45,7 @@ export async function writeCheckpoint(
   try {
     const files = before?.step === step ? before.files : await writeTensors(paths, trainer);
     const info = describe(trainer, files, config);
-    await saveText(paths.info, formatCheckpointInfo(info));
+    await saveText(paths.info, await formatCheckpointInfo(info));
     await saveText(paths.done, "");
     return info;
   } catch (error) {
@@ -105,7 +105,7 @@ const nameOf = (path: string) => path.replace(/^.*[/\\]/s, "");
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
   const isLlmc = (await platform.pathKind(paths.info)) === undefined;
-  const info = isLlmc ? undefined : parseCheckpointInfo(paths.info, await readSmallText(paths.info));
+  const info = isLlmc ? undefined : await parseCheckpointInfo(paths.info, await readSmallText(paths.info));
   const model = await checkpointModel(folder, step);
   for (const path of [model, paths.state]) {
     const expected = info?.files[nameOf(path)];
@@ -121,7 +121,7 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
 }
 
 async function checkFile(path: string, expected: FileHash): Promise<void> {
-  const hash = platform.sha256();
+  const hash = await platform.sha256();
   await withSource(path, async (source) => {
     if (source.size !== expected.bytes)
       throw new InputError(`${path} has ${source.size} bytes, and ${expected.bytes} were written.`);

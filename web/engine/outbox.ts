@@ -5,7 +5,7 @@ import type { Activity, EngineUpdate } from "./protocol.ts";
  * Milliseconds between two updates that tell of steps, and of anything else. The run has all cores: each drawing of the
  * page takes one from it, and the others wait meanwhile (docs/LOG.md).
  */
-const STEPS_EVERY_MS = 500;
+const STEPS_EVERY_MS = 1000;
 const CHANGES_EVERY_MS = 100;
 
 type Status = Omit<EngineUpdate, "events" | "remarks">;

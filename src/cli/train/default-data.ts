@@ -63,7 +63,7 @@ async function isWhole(folder: string, kind: Kind): Promise<boolean> {
   try {
     const dataset = await readDataset(folder);
     if (dataset?.tokenizer !== kind || !dataset.val) return false;
-    const hash = platform.sha256();
+    const hash = await platform.sha256();
     for (const name of [dataset.train.file, dataset.val.file, tokenizerFile])
       hash.update(await withSource(inFolder(folder, name), (source) => source.read(0, source.size)));
     return hash.digest() === contents[kind];
