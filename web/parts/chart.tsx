@@ -11,7 +11,7 @@ import { optionsFor } from "./chart-options.ts";
 export interface ChartLine {
   /** The CSS variable of its colour, such as --series-1. */
   readonly colour: string;
-  /** One for each x; null where there is none. */
+  /** One for each x; null where there is none. Others are another array: it is drawn anew when the array is another. */
   readonly values: ArrayLike<number | null>;
   readonly width?: number;
   readonly opacity?: number;
@@ -66,6 +66,8 @@ export function Chart(props: ChartProps) {
     lines.map(({ colour, width, opacity, dots, dash }) => [colour, width, opacity, dots, dash]),
   ]);
 
+  const [min, max] = rangeOf(props);
+
   // Both in the frame that draws the rest, not in one of their own; a plot is made anew before it gets other lines.
   useLayoutEffect(() => {
     const element = holder.current;
@@ -74,7 +76,8 @@ export function Chart(props: ChartProps) {
     plot.current = made;
     const observer = new ResizeObserver(() => {
       const width = element.clientWidth;
-      if (width > 0) made.setSize({ width, height: latest.current.height });
+      // It tells of the first width, too, in which the plot is drawn already.
+      if (width > 0 && width !== made.width) made.setSize({ width, height: latest.current.height });
     });
     observer.observe(element);
     return () => {
@@ -86,10 +89,9 @@ export function Chart(props: ChartProps) {
   useLayoutEffect(() => {
     plot.current?.batch((made: uPlot) => {
       made.setData(data, false);
-      const [min, max] = rangeOf(props);
       made.setScale("x", { min, max });
     });
-  });
+  }, [kind, min, max, ...(props.yRange ?? []), ...data]);
 
   const pointed = useSignal(false);
   const move = (event: PointerEvent) => {
