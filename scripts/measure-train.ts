@@ -1,6 +1,7 @@
 /**
  * Measures how responsive the studio's page stays while it trains: in Chromium, `baby` on Shakespeare, then while it also
- * writes. After `npm run build`: `node --conditions=source scripts/measure-train.ts [SECONDS]`.
+ * writes, and while Look inside is opened for the first time.
+ * After `npm run build`: `node --conditions=source scripts/measure-train.ts [SECONDS]`.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,12 @@ await page.locator(".newest").waitFor();
 await measure(browser, page, "train", () => page.waitForTimeout(1000 * seconds));
 await page.getByRole("button", { name: "Write", exact: true }).click();
 await measure(browser, page, "train and write", () => page.waitForTimeout(1000 * seconds));
-console.log(`\n${await page.locator(".progress").textContent()}; ${await page.locator(".device").textContent()}`);
+const facts = `${await page.locator(".progress").textContent()}; ${await page.locator(".device").textContent()}`;
+await measure(browser, page, "look inside", async () => {
+  await page.getByRole("link", { name: "Look inside" }).click();
+  await page.getByRole("heading", { name: "What comes next" }).waitFor();
+  await page.waitForTimeout(1000);
+});
+console.log(`\n${facts}`);
 await browser.close();
 await studio.close();

@@ -182,7 +182,7 @@ export interface Activity {
   readonly share?: number;
 }
 
-/** What the engine tells at most ten times a second, of steps four times. What is absent did not change. */
+/** What the engine tells at most ten times a second, of steps once. What is absent did not change. */
 export interface EngineUpdate {
   /** Everything that the run reported since the last update, in order: every step, validations, samples, checkpoints. */
   readonly events: readonly TrainEvent[];
