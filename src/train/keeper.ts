@@ -49,10 +49,19 @@ export class Keeper {
     }
   }
 
-  /** Writes an event down; what cannot be written is kept for the next time. */
-  async record(event: TrainEvent): Promise<void> {
+  /** Writes an event down; what cannot be written is kept for the next time. One call of this or `flush` after the other. */
+  record(event: TrainEvent): Promise<void> {
+    return this.#logging(() => this.#folder.record(event));
+  }
+
+  /** Writes down what waits, for somebody who reads the log. */
+  flush(): Promise<void> {
+    return this.#logging(() => this.#folder.flush());
+  }
+
+  async #logging(write: () => Promise<void>): Promise<void> {
     try {
-      await this.#folder.record(event);
+      await write();
       this.#unlogged = undefined;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

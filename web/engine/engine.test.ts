@@ -162,6 +162,22 @@ describe("a run", () => {
     expect(told.losses).toEqual(whole);
   });
 
+  test("is read as far as it was told, though its log is written more seldom", async () => {
+    const { engine, told } = await openEngine("read");
+    await engine.prepare(pasted);
+    const { name } = await engine.start(endless);
+    for (let i = 0; i < 3; i++) {
+      const before = told.events.length;
+      await told.until(({ events }) => events.length > before);
+      const last = told.events.findLast(({ type }) => type === "step")?.step ?? 0;
+      const columns = decodeColumns(await engine.columns(name));
+      expect(columns.step.at(-1)).toBeGreaterThanOrEqual(last);
+      expect([...columns.step]).toEqual([...columns.step.keys()]);
+      const [summary] = await engine.summaries();
+      expect(summary?.step).toBeGreaterThan(last);
+    }
+  });
+
   test("stops, is offered, and goes on from where it stopped", async () => {
     const { engine, told } = await openEngine("stopped");
     await engine.prepare(pasted);

@@ -159,7 +159,8 @@ export class StudioEngine implements protocol.Engine {
     );
   }
 
-  stored(): Promise<protocol.StoredRun[]> {
+  async stored(): Promise<protocol.StoredRun[]> {
+    await this.#bench.session?.writeDown();
     return storedRuns(this.#runs);
   }
 
@@ -168,15 +169,18 @@ export class StudioEngine implements protocol.Engine {
     await this.#data.sweep();
   }
 
-  summaries(): Promise<RunSummary[]> {
+  async summaries(): Promise<RunSummary[]> {
+    await this.#bench.session?.writeDown();
     return summaries(this.#runs);
   }
 
-  detail(name: string): Promise<protocol.RunDetail> {
+  async detail(name: string): Promise<protocol.RunDetail> {
+    await this.#bench.session?.writeDown();
     return detail(this.#runs, name);
   }
 
   async columns(name: string): Promise<ArrayBuffer> {
+    await this.#bench.session?.writeDown();
     return encodeColumns(await readColumns(folderOfRun(this.#runs, name)));
   }
 

@@ -54,6 +54,7 @@ export class Session {
   #savedStep: number;
   /** Settles when all events so far are written down: that goes on while the next step is computed. */
   #recorded: Promise<void> = Promise.resolve();
+  #isGivingBack = false;
   #unsaved: string | undefined;
 
   constructor(parts: SessionParts, around: Surroundings) {
@@ -105,6 +106,12 @@ export class Session {
   /** Saves after the step under way, unless the newest state is in storage. */
   saveSoon(): void {
     this.#clock.makeDue();
+  }
+
+  /** Resolves when the log holds all that happened so far, or as much as the storage takes. */
+  async writeDown(): Promise<void> {
+    if (this.#isGivingBack) await this.ended;
+    else await this.#record((keeper) => keeper.flush());
   }
 
   #goOn(): void {
@@ -187,11 +194,16 @@ export class Session {
     const { outbox } = this.#around;
     if (event.type === "checkpoint") this.#savedStep = event.step;
     outbox.event(event);
-    this.#recorded = this.#recorded.then(() => this.#keeper?.record(event)).then(() => this.#tellUnsaved());
     // What goes wrong is found where it is awaited.
-    this.#recorded.catch(() => {});
+    this.#record((keeper) => keeper.record(event)).catch(() => {});
     const note = noteOf(event);
     if (note !== undefined) outbox.remark(note);
+  }
+
+  #record(write: (keeper: Keeper) => Promise<void>): Promise<void> {
+    const keeper = this.#keeper;
+    if (keeper) this.#recorded = this.#recorded.then(() => write(keeper)).then(() => this.#tellUnsaved());
+    return this.#recorded;
   }
 
   #tell(state: RunState): void {
@@ -214,6 +226,7 @@ export class Session {
   /** Why something could not be given back in order. */
   async #giveBack(): Promise<string | undefined> {
     const { trainer, folder, loaders } = this.#parts;
+    this.#isGivingBack = true;
     await Promise.allSettled([this.#recorded]);
     const results = await Promise.allSettled([
       trainer.dispose(),

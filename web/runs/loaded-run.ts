@@ -23,6 +23,8 @@ export class LoadedRun {
   #data: RunData | undefined;
   /** Counts the times that it was read: what an earlier reading gives is of no use. */
   #reading = 0;
+  /** What came since it is being read; of this, what is read may hold a part. */
+  #arrived: [lines: readonly string[], bytes: Bytes | undefined][] | undefined;
   #soon: ReturnType<typeof setTimeout> | undefined;
 
   constructor(key: RunKey, source: RunSource) {
@@ -45,20 +47,29 @@ export class LoadedRun {
 
   async load(): Promise<void> {
     const reading = ++this.#reading;
+    this.#arrived = [];
     try {
-      const detail = await this.#source.detail(this.name);
+      // In this order: a sample that the numbers end behind is among the details, and one after it arrives.
       const columns = await this.#source.columns(this.name);
+      const detail = await this.#source.detail(this.name);
       if (reading !== this.#reading) return;
-      this.#data = new RunData(columns, tokensPerUpdate(detail.config));
+      const data = new RunData(columns, tokensPerUpdate(detail.config));
+      const isWhole = this.#arrived.every(([lines, bytes]) => data.append(lines, bytes));
+      this.#data = data;
       this.detail.value = detail;
       this.problem.value = undefined;
       this.version.value++;
+      this.#arrived = undefined;
+      if (!isWhole) void this.load();
     } catch (error) {
-      if (reading === this.#reading) this.problem.value = messageOf(error);
+      if (reading !== this.#reading) return;
+      this.problem.value = messageOf(error);
+      this.#arrived = undefined;
     }
   }
 
   append(lines: readonly string[], bytes: Bytes | undefined): void {
+    this.#arrived?.push([lines, bytes]);
     if (!this.#data) return;
     if (!this.#data.append(lines, bytes)) void this.load();
     this.#soon ??= setTimeout(() => {
