@@ -77,5 +77,6 @@ export const platform: Platform = {
   engine: () => navigator.userAgent,
   recall,
   remember,
-  sharedMemory: globalThis.crossOriginIsolated === true,
+  // WebKit for GTK has isolated pages whose memory cannot be shared.
+  sharedMemory: globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function",
 };

@@ -76,7 +76,7 @@ function outcome(events: readonly TrainEvent[]): string[] {
 test("a run that is paused, written with, cut by a reload and continued is Node's uninterrupted one, bit for bit", async () => {
   const tab = await open();
   expect(await tab.call<DeviceInfo>("engine.device()")).toMatchObject({
-    ...{ threads: 2, kernel: "relaxed-6x8", relaxed: true, isolated: true },
+    ...{ threads: 2, kernel: "relaxed-6x8", relaxed: true, sharedMemory: true },
     storage: { kind: expect.stringMatching(/kept|best-effort/), quota: expect.any(Number) },
   });
   await tab.call(`engine.prepare(${shakespeare})`);
@@ -185,7 +185,7 @@ test("a kernel worker that ends takes the run with it, but not its checkpoint", 
 
 test("a page that is not isolated computes in one thread, hears what it is told, and to the same bits", async () => {
   const tab = await open(plain);
-  expect(await tab.call<DeviceInfo>("engine.device()")).toMatchObject({ threads: 1, isolated: false });
+  expect(await tab.call<DeviceInfo>("engine.device()")).toMatchObject({ threads: 1, sharedMemory: false });
   await tab.call(`engine.prepare(${shakespeare})`);
   const { name } = await tab.call<RunInfo>(start({ steps: 240 }));
   await tab.untilStep(5);

@@ -50,7 +50,7 @@ export class Device {
       cores: globalThis.navigator?.hardwareConcurrency ?? platform.defaultThreads(),
       kernel,
       relaxed: fma,
-      isolated: platform.sharedMemory,
+      sharedMemory: platform.sharedMemory,
       memoryLimit,
       mostTextBytes,
     };

@@ -28,8 +28,8 @@ export interface DeviceInfo {
   readonly kernel: string;
   /** Relaxed SIMD: a fused multiply-add. Without it the kernels are plain ones, known everywhere. */
   readonly relaxed: boolean;
-  /** Whether the page is isolated, so that threads can share memory. Without it there is one thread. */
-  readonly isolated: boolean;
+  /** Whether threads can share memory: in an isolated page, where the browser knows it. Without it there is one thread. */
+  readonly sharedMemory: boolean;
   /** Bytes that models, gradients and activations may take together. */
   readonly memoryLimit: number;
   /** Bytes of the largest text that can be prepared here, whatever the storage. */

@@ -7,12 +7,12 @@ export function DeviceLine() {
   const t = text().device;
   const found = device.value;
   if (!found) return <p class="device">{t.starting} …</p>;
-  const { threads, relaxed, kernel, isolated } = found;
+  const { threads, relaxed, kernel, sharedMemory } = found;
   const tile = kernel.replace(/^[a-z]+-/, "").replace("x", "×");
   return (
     <>
       <p class="device">{[t.threads(threads), relaxed ? t.relaxed : t.plain, tile].join(" · ")}</p>
-      {!isolated && <Notice>{t.notIsolated}</Notice>}
+      {!sharedMemory && <Notice>{crossOriginIsolated ? t.noSharedMemory : t.notIsolated}</Notice>}
     </>
   );
 }

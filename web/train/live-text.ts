@@ -79,6 +79,7 @@ export const text = texts({
       relaxed: "relaxed SIMD",
       plain: "plain SIMD",
       starting: "Finding the fastest kernels for this machine",
+      noSharedMemory: "One thread: this browser lets no threads share memory. A newer one, or another, may.",
       notIsolated:
         "One thread: this page is not isolated, so threads may not share memory. It is where it comes with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, as from “npx llm-ts studio”.",
       failed: "The engine cannot start.",
@@ -238,6 +239,7 @@ export const text = texts({
       relaxed: "relaxed SIMD",
       plain: "普通 SIMD",
       starting: "正在为本机挑选最快的内核",
+      noSharedMemory: "只有一个线程：此浏览器不支持线程间共享内存。较新的版本或其他浏览器可能支持。",
       notIsolated:
         "只有一个线程：本页未启用跨源隔离，线程之间不能共享内存。服务器需要发送 Cross-Origin-Opener-Policy: same-origin 和 Cross-Origin-Embedder-Policy: require-corp 两个响应头，例如用 “npx llm-ts studio” 打开。",
       failed: "引擎无法启动。",
