@@ -36,12 +36,30 @@ export async function lockFile(path: string): Promise<FileLock> {
   }
 }
 
-/** Who holds a lock; undefined when nobody does. */
+/** Who holds a lock; undefined when nobody does, as where the browser gives this site no locks. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
-  const { held = [] } = await navigator.locks.query();
+  const { held = [] } = await heldLocks();
   if (!held.some(({ name }) => name === lockName(path))) return undefined;
   // Taken this very moment, if the file is not there yet.
   return (await readOwner(path)) ?? { who, started: new Date().toISOString() };
+}
+
+async function heldLocks(): Promise<LockManagerSnapshot> {
+  try {
+    return await lockManager().query();
+  } catch (error) {
+    if (error instanceof InputError || isDomError(error, "SecurityError")) return {};
+    throw error;
+  }
+}
+
+/** InputError for a page from an address that is neither https:// nor localhost. */
+function lockManager(): LockManager {
+  const { locks }: Partial<Navigator> = navigator;
+  if (locks) return locks;
+  throw new InputError(
+    `${location.origin} is not safe enough for the browser to lock files. Use https:// or localhost.`,
+  );
 }
 
 /** The same for every way to write the path. */
@@ -52,7 +70,7 @@ async function take(path: string): Promise<() => Promise<void>> {
   const taken = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const signal = AbortSignal.timeout(patienceMs);
-  const done = navigator.locks.request(lockName(path), { signal }, () => {
+  const done = lockManager().request(lockName(path), { signal }, () => {
     taken.resolve();
     return released.promise;
   });

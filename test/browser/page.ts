@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from "playwright-core";
 
@@ -7,13 +8,24 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export const chromiumPath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
 
-export function launch(): Promise<Browser> {
-  return chromium.launch(launchOptions());
+/** `resolve`: a name that is this machine's, for pages from an address that browsers do not trust as they trust localhost. */
+export function launch({ resolve }: { readonly resolve?: string } = {}): Promise<Browser> {
+  const { args = [], ...options } = launchOptions();
+  if (resolve !== undefined) args.push(`--host-resolver-rules=MAP ${resolve} 127.0.0.1`);
+  return chromium.launch({ ...options, args });
 }
 
 /** A browser with a disk: what a test's own `newPage` opens is like a private window, which keeps all in memory. */
 export function launchWithDisk(folder: string): Promise<BrowserContext> {
   return chromium.launchPersistentContext(folder, launchOptions());
+}
+
+/** A browser whose person lets no site store anything. */
+export function launchForbidding(folder: string): Promise<BrowserContext> {
+  mkdirSync(join(folder, "Default"), { recursive: true });
+  const settings = { profile: { default_content_setting_values: { cookies: 2 } } };
+  writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(settings));
+  return launchWithDisk(folder);
 }
 
 function launchOptions(): LaunchOptions {

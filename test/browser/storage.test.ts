@@ -1,11 +1,11 @@
 /** Files, sinks and locks in the browser's storage, as its pages and workers see them. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { bundleWorkerPage } from "./bundle.ts";
-import { launchWithDisk } from "./page.ts";
+import { launchForbidding, launchWithDisk } from "./page.ts";
 import { startServer, type TestServer } from "./server.ts";
 import { Tab, type TabWorker } from "./tab.ts";
 
@@ -286,11 +286,7 @@ test("full storage is an InputError, and what was there stays", async () => {
 });
 
 test("where the user forbids storage, or the browser has none, that is said", async () => {
-  const profile = join(folder, "forbidding");
-  mkdirSync(join(profile, "Default"), { recursive: true });
-  const settings = { profile: { default_content_setting_values: { cookies: 2 } } };
-  writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(settings));
-  const forbidding = await launchWithDisk(profile);
+  const forbidding = await launchForbidding(join(folder, "forbidding"));
   const other = await Tab.open(forbidding, server.url);
   const denied = await other.start();
   await expect(denied.call('await platform.createSink("opfs:/x")')).rejects.toThrow(

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Studio } from "../../src/serve/server.ts";
-import { launch, root } from "./page.ts";
+import { launch, launchForbidding, root, watch } from "./page.ts";
 import { startServer } from "./server.ts";
 import { barriers, drop, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
@@ -204,6 +204,62 @@ test("where the page is not isolated, it says that it has one thread, and why; i
   // That is how the service worker was kept from isolating it.
   expect(alone.problems).toEqual(["Service Worker registration blocked by Playwright"]);
   await alone.context.close();
+  await plain.close();
+});
+
+test("where nothing may be stored it trains all the same, in memory, and says so", async () => {
+  const forbidding = await launchForbidding(join(folder, "forbidding"));
+  const page = await forbidding.newPage();
+  page.setDefaultTimeout(soon.timeout);
+  const problems: string[] = [];
+  watch(page, problems);
+  await page.goto(`${server.url}?threads=2&kernel=${kernel}`);
+  await page.getByText(/gives this page no storage/).waitFor();
+  await ready(page);
+  // The second takes the place of the first, of which nothing may stay.
+  for (const name of ["first.txt", "second.txt"]) {
+    await drop(page, ".drop", name, `${name}: to be, or not to be, that is the question. `.repeat(200));
+    await page.locator(".facts").getByText(name).waitFor();
+  }
+  await page.getByLabel(/^tiny/).check();
+  await choose(page, "Updates", 60);
+  await ready(page);
+  expect(await barriers(page)).toEqual([]);
+  await mainButton(page, "Start training").click();
+  await expect.poll(() => phase(page), trained).toBe("Done");
+  expect(await page.locator("main .notice").allTextContents()).toEqual([expect.stringContaining("no storage")]);
+  expect(await page.getByText("Kept in this browser").count()).toBe(0);
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Model, .bin" }).click();
+  const path = join(folder, "in-memory.bin");
+  await (await download).saveAs(path);
+  expect(readFileSync(path).readInt32LE(0)).toBe(20240326);
+  await page.getByRole("link", { name: "Runs" }).click();
+  await page.getByText("llm-ts train --model baby -o runs/").waitFor();
+  expect(problems).toEqual([]);
+  await forbidding.close();
+});
+
+test("from an address that is not safe enough for threads and storage it trains with one thread, in memory", async () => {
+  const unsafe = await launch({ resolve: "unsafe.test" });
+  const plain = await startServer({ root: join(root, "dist/web"), isolated: false });
+  const { page, problems } = await openStudio(
+    unsafe,
+    { url: plain.url.replace("127.0.0.1", "unsafe.test") },
+    "/index.html",
+  );
+  await ready(page);
+  expect(await page.evaluate("isSecureContext")).toBe(false);
+  await drop(page, ".drop", "some.txt", "to be, or not to be, that is the question. ".repeat(200));
+  await page.locator(".facts").getByText("some.txt").waitFor();
+  await page.getByLabel(/^tiny/).check();
+  await choose(page, "Updates", 30);
+  await ready(page);
+  await mainButton(page, "Start training").click();
+  await expect.poll(() => phase(page), trained).toBe("Done");
+  expect(await page.locator(".device").textContent()).toMatch(/^1 thread /);
+  expect(problems).toEqual([]);
+  await unsafe.close();
   await plain.close();
 });
 

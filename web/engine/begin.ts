@@ -23,8 +23,8 @@ import type { SessionParts } from "./session.ts";
 export interface Beginning {
   readonly backend: Backend;
   readonly slot: ModelSlot;
-  /** Where run folders are, with a slash at its end. */
-  readonly runs: string;
+  /** Where run folders are, with a slash at its end; undefined where none can be kept. */
+  readonly runs: string | undefined;
   readonly onProgress: (share: number) => void;
   readonly remark: (text: string) => void;
 }
@@ -40,7 +40,7 @@ export async function beginRun(choice: RunChoice, data: Prepared, engine: Beginn
   const loaded = choice.start ?? (await makeModel(given.model, choice, data, engine));
   const trainer = new Trainer(loaded.model, trainerOptions(settings, updates));
   const record: RunRecord = {
-    cwd: engine.runs,
+    cwd: engine.runs ?? "",
     given,
     data: await recordData(data.summary.name, loaders),
     run: { ...settings, ...updates, ...seeds },
@@ -68,6 +68,7 @@ async function folderFor(
   record: RunRecord,
   { runs, remark }: Beginning,
 ): Promise<Pick<SessionParts, "folder" | "unkept">> {
+  if (runs === undefined) return { folder: undefined };
   try {
     return { folder: await RunFolder.create(runs, model, name, { ...record }) };
   } catch (error) {

@@ -62,7 +62,9 @@ async function prepareShakespeare(tokenizer: TokenizerName, preparing: Preparing
 }
 
 async function inNewFolder(root: string, fill: (folder: string) => Promise<unknown>): Promise<Prepared> {
-  const folder = inFolder(root, crypto.randomUUID().slice(0, 8));
+  // randomUUID is not to be had from an address that is neither https:// nor localhost.
+  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  const folder = inFolder(root, random.toString(16).padStart(8, "0"));
   try {
     await platform.makeFolder(folder);
     await fill(folder);

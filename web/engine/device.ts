@@ -3,7 +3,7 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { createBackend } from "../../src/backend/create.ts";
 import { nameOf, variantOf } from "../../src/backend/wasm/variants.ts";
 import { mostTextBytes } from "./data-files.ts";
-import type { DeviceInfo, EngineOptions, StorageInfo } from "./protocol.ts";
+import type { DeviceInfo, EngineOptions } from "./protocol.ts";
 import { measureSpeed, type Speed } from "./speed.ts";
 
 /** What computes: one backend for all that the tab does, started when it is first needed. */
@@ -60,17 +60,4 @@ export class Device {
 /** As the address may say it: a kernel that is none is refused with the names of those that are. */
 async function start({ threads, kernel = "auto" }: EngineOptions): Promise<Backend> {
   return createBackend("wasm", { threads, kernel: kernel === "auto" ? kernel : nameOf(variantOf(kernel)) });
-}
-
-/** How the storage stands; `root` is where the tab's files are. */
-export async function storageInfo(root: string): Promise<StorageInfo> {
-  try {
-    await platform.makeFolder(root);
-  } catch {
-    return { kind: "none" };
-  }
-  const storage: StorageManager | undefined = globalThis.navigator?.storage;
-  if (!storage) return { kind: "best-effort" };
-  const { usage: used, quota } = await storage.estimate();
-  return { kind: (await storage.persisted()) ? "kept" : "best-effort", used, quota };
 }

@@ -7,19 +7,20 @@ import { RunFolder } from "../../src/train/run-folder.ts";
 import { beginRun, takeUpRun } from "./begin.ts";
 import { readChoice } from "./choice.ts";
 import { DataStore } from "./data-store.ts";
-import { Device, storageInfo } from "./device.ts";
+import { Device } from "./device.ts";
 import { estimateOf } from "./estimate.ts";
 import { exportFile } from "./exports.ts";
 import { openModel } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type * as protocol from "./protocol.ts";
 import { detail, folderOfRun, newestModel, storedRuns, summaries } from "./runs.ts";
+import { Storage } from "./storage.ts";
 import { Workbench } from "./workbench.ts";
 import { writeText } from "./writing.ts";
 
 /** Everything that the studio's tab computes and keeps: what the worker offers, and Node's tests. */
 export class StudioEngine implements protocol.Engine {
-  readonly #root: string;
+  readonly #storage: Storage;
   readonly #runs: string;
   readonly #device = new Device();
   readonly #outbox = new Outbox();
@@ -30,7 +31,7 @@ export class StudioEngine implements protocol.Engine {
 
   /** `root`: the folder of all files, `opfs:/` in a tab. */
   constructor(root: string) {
-    this.#root = root;
+    this.#storage = new Storage(root);
     this.#runs = inFolder(root, "runs");
     this.#data = new DataStore(inFolder(root, "data"), this.#runs);
   }
@@ -44,7 +45,7 @@ export class StudioEngine implements protocol.Engine {
   }
 
   storage(): Promise<protocol.StorageInfo> {
-    return storageInfo(this.#root);
+    return this.#storage.info();
   }
 
   async subscribe(listener: (update: protocol.EngineUpdate) => void): Promise<protocol.EngineUpdate> {
@@ -72,8 +73,10 @@ export class StudioEngine implements protocol.Engine {
     return estimateOf(read, data, backend, speed, await this.storage());
   }
 
-  start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
-    return this.#bench.begin(`${this.#runs}/`, async (beginning) => {
+  async start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
+    // In memory a run would only be kept from who trains it.
+    const isKept = (await this.storage()).kind !== "memory";
+    return this.#bench.begin(isKept ? `${this.#runs}/` : undefined, async (beginning) => {
       const data = this.#data.require();
       return beginRun(readChoice(choice, data, this.#bench.model), data, beginning);
     });

@@ -14,7 +14,7 @@ export function estimateOf(
   data: Prepared,
   backend: Backend,
   speed: Speed,
-  { used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo,
+  { kind, used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo,
 ): Estimate {
   const { config, settings } = choice;
   const memory = memoryOf(choice, backend);
@@ -33,7 +33,7 @@ export function estimateOf(
     msPerStep: ms,
     msTotal: ms * (settings.steps + FORWARD * validationBatches(choice)),
     storage,
-    storageFits: used + storage <= quota,
+    storageFits: kind === "memory" || used + storage <= quota,
     problem: problemOf(() => {
       requireMemory(backend, config, planOf(choice));
       checkChoice(choice, data);

@@ -39,10 +39,10 @@ export interface DeviceInfo {
 
 export interface StorageInfo {
   /**
-   * `kept`: until the person deletes it; `best-effort`: until the browser needs the room; `none`: there is no private
-   * storage here (some private windows), so that nothing can be prepared or kept.
+   * `kept`: until the person deletes it; `best-effort`: until the browser needs the room; `memory`: the browser gives no
+   * storage (some private windows), so texts live as long as the tab, and runs are not kept.
    */
-  readonly kind: "kept" | "best-effort" | "none";
+  readonly kind: "kept" | "best-effort" | "memory";
   /** Bytes in use, and that may be used in all; undefined where the browser does not tell. */
   readonly used?: number;
   readonly quota?: number;

@@ -41,7 +41,7 @@ export class Workbench {
   }
 
   /** Begins a run that `make` gets ready. Where that fails, all is as it was, but for a model that had to go. */
-  begin(runs: string, make: (engine: Beginning) => Promise<SessionParts>): Promise<RunInfo> {
+  begin(runs: string | undefined, make: (engine: Beginning) => Promise<SessionParts>): Promise<RunInfo> {
     return this.#change(async () => {
       const { state } = this.#outbox.status;
       this.#outbox.change({ state: { phase: "creating" } });

@@ -85,7 +85,7 @@ export const text = texts({
       failed: "The engine cannot start.",
     },
     noStorage:
-      "This browser offers this page no storage (some private windows do not), so nothing can be prepared or kept. Open it in a usual window.",
+      "This browser gives this page no storage, as in some private windows, or at an address that is neither https:// nor localhost. What is trained here lasts as long as the tab: download the model before you close it.",
     unsaved: (why: string) => `The newest state is not saved: ${why}`,
     runFailed: "The run has ended.",
     goesOn: "What was saved before can go on: see “Kept in this browser”.",
@@ -244,7 +244,8 @@ export const text = texts({
         "只有一个线程：本页未启用跨源隔离，线程之间不能共享内存。服务器需要发送 Cross-Origin-Opener-Policy: same-origin 和 Cross-Origin-Embedder-Policy: require-corp 两个响应头，例如用 “npx llm-ts studio” 打开。",
       failed: "引擎无法启动。",
     },
-    noStorage: "浏览器没有为本页提供存储空间（某些隐私窗口如此），因此无法准备或保存任何内容。请在普通窗口中打开。",
+    noStorage:
+      "浏览器没有为本页提供存储空间：某些隐私窗口如此，既非 https:// 也非 localhost 的地址也如此。在这里训练的内容只保留到标签页关闭：关闭之前请下载模型。",
     unsaved: (why: string) => `最新状态尚未保存：${why}`,
     runFailed: "训练已中断。",
     goesOn: "之前保存的内容可以继续：见“保存在浏览器中”。",

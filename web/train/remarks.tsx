@@ -9,15 +9,16 @@ import { ResumeOffer } from "./resume-offer.tsx";
 export function Remarks() {
   const t = text();
   const ended = run.value.phase === "failed" ? run.value : undefined;
+  const isInMemory = device.value?.storage.kind === "memory";
   return (
     <>
       <ResumeOffer />
       <FailureNotice place="device" title={t.device.failed} />
-      {device.value?.storage.kind === "none" && <Notice kind="warn">{t.noStorage}</Notice>}
+      {isInMemory && <Notice kind="warn">{t.noStorage}</Notice>}
       {ended && (
         <Notice kind="bad">
           <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <span lang="en">{ended.message}</span>{" "}
-          {ended.run && t.goesOn}
+          {ended.run && !isInMemory && t.goesOn}
         </Notice>
       )}
       <FailureNotice place="run" title={t.runFailed} />

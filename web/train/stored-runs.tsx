@@ -7,11 +7,12 @@ import { device, isBusy, runInfo, stored } from "../tab/state.ts";
 import { DeleteRun } from "./delete-run.tsx";
 import { text } from "./live-text.ts";
 
-/** The runs that this browser keeps. */
+/** The runs that this browser keeps, where it keeps any. */
 export function StoredRuns() {
   const t = text().stored;
   const runs = stored.value ?? [];
   const storage = device.value?.storage;
+  if (storage?.kind === "memory") return null;
   return (
     <Card title={t.title}>
       <FailureNotice place="stored" title={t.failed} />
