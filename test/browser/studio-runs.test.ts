@@ -127,6 +127,45 @@ test("the keyboard moves along the curves, zooms all charts, and shows all again
   expect(problems).toEqual([]);
 });
 
+test("a finger reads the curves, and two zoom and move them", async () => {
+  const phone = await openStudio(browser, studio, "#runs/first", { hasTouch: true });
+  opened.push(phone);
+  const { page, problems } = phone;
+  await lossOf(page).waitFor();
+  await lossOf(page).scrollIntoViewIfNeeded();
+  const devtools = await phone.context.newCDPSession(page);
+  const { x, y, width } = (await page.locator(".u-over").first().boundingBox()) ?? { x: 0, y: 0, width: 0 };
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...shares: number[]) =>
+    devtools.send("Input.dispatchTouchEvent", {
+      type,
+      touchPoints: shares.map((share, id) => ({ x: x + share * width, y: y + 60, id })),
+    });
+  await touch("touchStart", 0.4);
+  await touch("touchMove", 0.5);
+  await page.locator(".chart-tip").getByText("update 20").waitFor();
+  await touch("touchEnd");
+  await expect.poll(() => page.locator(".chart-tip").count()).toBe(0);
+
+  // What was at a quarter and at a half comes to stand at the ends: from update 10 to 20.
+  await touch("touchStart", 0.25, 0.5);
+  await touch("touchMove", 0.1, 0.9);
+  await touch("touchMove", 0, 1);
+  await touch("touchEnd");
+  await expect.poll(() => lossOf(page).getAttribute("aria-label")).toContain("from update 10 to update 20.");
+  // Apart from each other as before, a half farther to the left: from 15 to 25.
+  await touch("touchStart", 0.6, 0.9);
+  await touch("touchMove", 0.1, 0.4);
+  await touch("touchEnd");
+  await expect.poll(() => lossOf(page).getAttribute("aria-label")).toContain("from update 15 to update 25.");
+  // Two fingers that come together show more, but no more than all.
+  await touch("touchStart", 0.1, 0.9);
+  await touch("touchMove", 0.49, 0.51);
+  await touch("touchEnd");
+  await expect.poll(() => lossOf(page).getAttribute("aria-label")).toContain("from update 0 to update 40.");
+  expect(await page.getByRole("button", { name: "Show all" }).isDisabled()).toBe(true);
+  expect(problems).toEqual([]);
+});
+
 test("lines that cannot be read, runs that cannot, and names that look like HTML are said as they are", async () => {
   mkdirSync(join(folder, "<b>bad"));
   writeFileSync(join(folder, "<b>bad", "config.json"), "{");

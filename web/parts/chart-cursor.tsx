@@ -3,6 +3,7 @@ import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 import type uPlot from "uplot";
 import type { ChartCursorProps, ChartProps } from "./chart.tsx";
+import type { Range } from "./range.ts";
 
 /** Of the width, how far an arrow key moves the cursor; with Shift ten times as far. */
 const keyStep = 0.01;
@@ -10,7 +11,7 @@ const keyStep = 0.01;
 const zoomStep = 0.6;
 
 /** What is shown of x. */
-export function rangeOf({ range, x }: ChartProps): readonly [number, number] {
+export function rangeOf({ range, x }: ChartProps): Range {
   const [min, max] = range ?? [x[0] ?? 0, x[x.length - 1] ?? 1];
   return [min, max > min ? max : min + 1];
 }

@@ -6,6 +6,8 @@ import "uplot/dist/uPlot.min.css";
 import { isDark } from "../theme.ts";
 import { ChartCursor, pointAt, rangeOf } from "./chart-cursor.tsx";
 import { optionsFor } from "./chart-options.ts";
+import { Pinch } from "./pinch.ts";
+import type { Range } from "./range.ts";
 
 /** A line over the shared x values. */
 export interface ChartLine {
@@ -33,12 +35,12 @@ export interface ChartProps {
   readonly formatX?: (value: number) => string;
   /** The index of the x under the pointer, or undefined when it leaves. */
   readonly onHover?: (index: number | undefined) => void;
-  /** The range that was selected by dragging; undefined after a double click. */
-  readonly onZoom?: (range: readonly [number, number] | undefined) => void;
+  /** The range that was selected by dragging or by two fingers; undefined after a double click. */
+  readonly onZoom?: (range: Range | undefined) => void;
   /** What is shown of x; default: all. */
-  readonly range?: readonly [number, number];
+  readonly range?: Range;
   /** What is shown of y; default: what the lines need. */
-  readonly yRange?: readonly [number, number];
+  readonly yRange?: Range;
   /** An x that charts show together, moved by the pointer or, where the chart has the focus, by the arrow keys. */
   readonly cursor?: ChartCursorProps;
 }
@@ -94,7 +96,16 @@ export function Chart(props: ChartProps) {
   }, [kind, min, max, ...(props.yRange ?? []), ...data]);
 
   const pointed = useSignal(false);
+  const pinch = useRef(new Pinch());
+  const down = (event: PointerEvent) => {
+    if (plot.current) pinch.current.down(plot.current, event);
+    if (pinch.current.isUnderWay) leave();
+    else move(event);
+  };
   const move = (event: PointerEvent) => {
+    const zoomed = plot.current && pinch.current.move(plot.current, event);
+    if (zoomed) props.onZoom?.(zoomed);
+    if (pinch.current.isUnderWay) return;
     pointed.value = true;
     pointAt(plot.current, cursor, event);
   };
@@ -102,8 +113,16 @@ export function Chart(props: ChartProps) {
     pointed.value = false;
     if (cursor) cursor.x.value = undefined;
   };
+  const up = (event: PointerEvent) => pinch.current.up(event);
   return (
-    <div class="chart" onPointerMove={move} onPointerLeave={leave}>
+    <div
+      class="chart"
+      onPointerDown={down}
+      onPointerMove={move}
+      onPointerUp={up}
+      onPointerCancel={up}
+      onPointerLeave={leave}
+    >
       <div role="img" aria-label={label} ref={holder} />
       {cursor && <ChartCursor plot={plot} latest={latest} pointed={pointed} kind={kind} cursor={cursor} />}
     </div>

@@ -1,22 +1,12 @@
 /** What a chart of runs shows, from the runs' numbers. */
 import type { Quantity } from "../../src/train/read-run.ts";
 import type { ChartLine } from "../parts/chart.tsx";
+import { type Range, within } from "../parts/range.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RunData, XKind } from "./run-data.ts";
 import { colourOf, logX, logY, selectedRuns, smoothing, xKind, zoom } from "./state.ts";
 import { text } from "./text.ts";
-import {
-  type Axis,
-  bordersOf,
-  countBefore,
-  cutsOf,
-  drawn,
-  extentOf,
-  points,
-  type Range,
-  sharedX,
-  withRoom,
-} from "./traces.ts";
+import { type Axis, bordersOf, countBefore, cutsOf, drawn, extentOf, points, sharedX, withRoom } from "./traces.ts";
 import { labelOf } from "./words.ts";
 
 export interface Drawing {
@@ -135,6 +125,11 @@ export function wholeRange(runs: readonly ShownRun[], kind: XKind, log: boolean)
   if (high <= low) return [low, low + 1];
   const piece = 2 ** Math.floor(Math.log2(high)) / 64;
   return [low, runs.some(({ data }) => data.changes > 0) ? Math.ceil(high / piece) * piece : high];
+}
+
+/** Shows that part of x in all charts; undefined: all of it. */
+export function zoomTo(range: Range | undefined): void {
+  zoom.value = range && within(range, wholeRange(shownRuns(), xKind.value, logX.value));
 }
 
 /** What a run has at an x: of the update that is nearest. */

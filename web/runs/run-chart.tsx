@@ -1,10 +1,10 @@
 import type { Quantity } from "../../src/train/read-run.ts";
 import { Chart } from "../parts/chart.tsx";
 import { ChartTip } from "./chart-tip.tsx";
-import { draw, drawingInputs } from "./drawing.ts";
+import { draw, drawingInputs, zoomTo } from "./drawing.ts";
 import { written, xOf } from "./format.ts";
 import { useLater } from "./later.ts";
-import { cursor, xKind, zoom } from "./state.ts";
+import { cursor, xKind } from "./state.ts";
 import { text } from "./text.ts";
 import { wordsAt } from "./words.ts";
 
@@ -25,9 +25,7 @@ export function RunChart({ quantity }: { quantity: Quantity }) {
       height={heights[quantity]}
       formatX={(value) => xOf(xKind.peek(), value)}
       formatY={(value) => written(quantity, value, true)}
-      onZoom={(range) => {
-        zoom.value = range;
-      }}
+      onZoom={zoomTo}
       cursor={{
         x: cursor,
         label: text().cursorLabel(text().quantities[quantity]),

@@ -1,6 +1,7 @@
 /** What the Runs view knows: which runs there are, which are looked at, and how. */
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { RunSummary } from "../../src/train/read-run.ts";
+import type { Range } from "../parts/range.ts";
 import { hashOf, route } from "../route.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import type { XKind } from "./run-data.ts";
@@ -8,7 +9,6 @@ import { colourRuns, keyOf, nothing, parseKey, type RunKey, selectionIn, toggled
 import { findServer, serverSource } from "./server-source.ts";
 import type { RunSource, SourceEvent, SourceName } from "./source.ts";
 import { tabSource } from "./tab-source.ts";
-import type { Range } from "./traces.ts";
 
 const sources: Record<SourceName, RunSource> = { disk: serverSource, tab: tabSource };
 

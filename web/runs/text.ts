@@ -54,7 +54,7 @@ export const text = texts({
     smoothingOver: (count: string) => `over ${count} updates`,
     auto: "Automatic",
     resetZoom: "Show all",
-    zoomHint: "Drag across a chart to zoom in.",
+    zoomHint: "Drag across a chart, or use two fingers, to zoom in.",
     quantities: {
       loss: "Loss",
       lr: "Learning rate",
@@ -140,7 +140,7 @@ export const text = texts({
     smoothingOver: (count: string) => `${count} 步平均`,
     auto: "自动",
     resetZoom: "显示全部",
-    zoomHint: "在图上拖动即可放大。",
+    zoomHint: "在图上拖动，或用双指，即可放大。",
     quantities: { loss: "损失", lr: "学习率", norm: "梯度范数", tokensPerSecond: "每秒词元数" },
     key: { raw: "训练", smoothed: "平滑", val: "验证" },
     lossKey: "浅色：原始值；线：平滑；点：验证。",

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Extremes } from "../../src/plot/extremes.ts";
-import { bordersOf, cutsOf, drawn, extentOf, type Range, sharedX, withRoom } from "./traces.ts";
+import type { Range } from "../parts/range.ts";
+import { bordersOf, cutsOf, drawn, extentOf, sharedX, withRoom } from "./traces.ts";
 
 function curve(values: readonly number[], unit = 1) {
   const extremes = new Extremes();

@@ -1,7 +1,6 @@
 /** From long curves to what a chart has pixels for, in the time that the pixels take. */
 import type { Extremes } from "../../src/plot/extremes.ts";
-
-export type Range = readonly [number, number];
+import type { Range } from "../parts/range.ts";
 
 /** Where a run's values stand along x: ascending, each to be multiplied by `unit`. */
 export interface Axis {

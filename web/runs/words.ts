@@ -1,10 +1,10 @@
 /** Charts in words, for those who do not see them. */
 import type { Quantity } from "../../src/train/read-run.ts";
+import type { Range } from "../parts/range.ts";
 import { shownRuns, valuesAt } from "./drawing.ts";
 import { loss, written, xOf } from "./format.ts";
 import { xKind } from "./state.ts";
 import { text } from "./text.ts";
-import type { Range } from "./traces.ts";
 
 /** "Loss, from update 0 to update 60. baby-001: from 4.2096 to 2.5995, validation 2.6862, best 2.6862." */
 export function labelOf(quantity: Quantity, [from, to]: Range): string {

@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { fixed, fixedOr, grouped } from "../parts/numbers.ts";
+import { type Range, within } from "../parts/range.ts";
 import type { Curves } from "../tab/progress.ts";
 import { live, runInfo } from "../tab/state.ts";
 import { text } from "./live-text.ts";
@@ -11,13 +12,14 @@ import { text } from "./live-text.ts";
 export function LossChart() {
   const t = text().chart;
   const hovered = useSignal<number | undefined>();
-  const zoomed = useSignal<readonly [number, number] | undefined>();
+  const zoomed = useSignal<Range | undefined>();
   const now = live.value;
   const { progress } = now;
   // Not for each move of the pointer.
   const curves = useMemo(() => progress.curves, [now]);
   const { x, train, smoothed, val } = curves;
-  const range = zoomed.value ?? [0, Math.max(20, x[x.length - 1] ?? 0)];
+  const whole: Range = [0, Math.max(20, x[x.length - 1] ?? 0)];
+  const range = zoomed.value ?? whole;
   const shown = valuesAt(curves, hovered.value);
   return (
     <Card
@@ -50,7 +52,7 @@ export function LossChart() {
             hovered.value = index;
           }}
           onZoom={(next) => {
-            zoomed.value = next;
+            zoomed.value = next && within(next, whole);
           }}
         />
       )}
