@@ -13,12 +13,12 @@ interface ServerInfo {
   readonly folder: string;
 }
 
-/** The server that sent this page; undefined where the page lies on a server of static files. */
-export async function findServer(): Promise<ServerInfo | undefined> {
+/** The server that sent this page; null on a server of static files, whose answer is public/api/info. */
+export async function findServer(): Promise<ServerInfo | null> {
   try {
-    return await json<ServerInfo>("info");
+    return await json<ServerInfo | null>("info");
   } catch {
-    return undefined;
+    return null;
   }
 }
 
