@@ -7,18 +7,32 @@ const BUDGET_MS = 8;
 /** Work in steps, none of them long. */
 type Steps<T> = Generator<void, T>;
 
-/** What is to be done, by who wants it; what is under way. */
-const waiting = new Map<object, () => Steps<void>>();
-let current: Steps<void> | undefined;
+/** What is to be done, by who wants it; what is under way, which gives what shows its result; what is to be shown. */
+const waiting = new Map<object, () => Steps<() => void>>();
+let current: Steps<() => void> | undefined;
+let show: (() => void) | undefined;
+
+const isIdle = () => waiting.size === 0 && !current && !show;
 
 /** What is asked for twice before its turn is done once. */
-function later(key: object, task: () => Steps<void>): void {
-  if (waiting.size === 0 && !current) requestAnimationFrame(frame);
+function later(key: object, task: () => Steps<() => void>): void {
+  if (isIdle()) requestAnimationFrame(frame);
   waiting.set(key, task);
 }
 
-/** Works on one thing: drawing it takes time, too. */
+/** Works on one thing, or shows one: drawing takes a frame of its own. */
 function frame(): void {
+  try {
+    const ready = show;
+    show = undefined;
+    if (ready) ready();
+    else work();
+  } finally {
+    if (!isIdle()) requestAnimationFrame(frame);
+  }
+}
+
+function work(): void {
   const end = performance.now() + BUDGET_MS;
   const [first] = waiting;
   if (!current && first) {
@@ -26,12 +40,15 @@ function frame(): void {
     current = first[1]();
   }
   try {
-    while (current && performance.now() < end) if (current.next().done) current = undefined;
+    while (current && performance.now() < end) {
+      const { done, value } = current.next();
+      if (!done) continue;
+      current = undefined;
+      show = value;
+    }
   } catch (error) {
     current = undefined;
     throw error;
-  } finally {
-    if (current || waiting.size > 0) requestAnimationFrame(frame);
   }
 }
 
@@ -43,7 +60,10 @@ export function useLater<T>(inputs: () => void, compute: () => Steps<T>): Readon
     const stop = effect(() => {
       inputs();
       later(key, function* () {
-        result.value = yield* compute();
+        const value = yield* compute();
+        return () => {
+          result.value = value;
+        };
       });
     });
     return () => {
