@@ -19,8 +19,8 @@ export class Storage {
   async info(): Promise<StorageInfo> {
     this.#place ??= this.#find();
     const place = await this.#place;
+    // Safari's knows no estimate before version 17.
     const storage: Partial<StorageManager> = globalThis.navigator?.storage ?? {};
-    // Safari knows the latter two since version 17.
     const { usage: used, quota } = (await storage.estimate?.()) ?? {};
     if (place === "memory") return { kind: "memory", used, quota };
     return { kind: (await storage.persisted?.()) ? "kept" : "best-effort", used, quota };
