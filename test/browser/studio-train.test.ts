@@ -222,11 +222,15 @@ test("where nothing may be stored it trains all the same, in memory, and says so
     await page.locator(".facts").getByText(name).waitFor();
   }
   await page.getByLabel(/^tiny/).check();
-  await choose(page, "Updates", 60);
+  await choose(page, "Updates", 100_000);
   await ready(page);
   expect(await barriers(page)).toEqual([]);
   await mainButton(page, "Start training").click();
-  await expect.poll(() => phase(page), trained).toBe("Done");
+  await expect.poll(() => page.locator(".progress").textContent(), soon).toMatch(/^[1-9]\d* of 100,000/);
+  await mainButton(page, "Stop").click();
+  await expect.poll(() => phase(page), soon).toBe("Stopped");
+  // What it would go on from is not kept.
+  expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Train anew"]);
   expect(await page.locator("main .notice").allTextContents()).toEqual([expect.stringContaining("no storage")]);
   expect(await page.getByText("Kept in this browser").count()).toBe(0);
   const download = page.waitForEvent("download");

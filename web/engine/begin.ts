@@ -88,7 +88,8 @@ function infoOf(
   from: number,
 ): SessionParts["info"] {
   const name = folder?.replace(/^.*\//s, "") ?? loaded.name;
-  return { name, model: summaryOf(loaded, from), data: summary.name, batch, block, steps, from };
+  const isKept = folder !== undefined;
+  return { name, isKept, model: summaryOf(loaded, from), data: summary.name, batch, block, steps, from };
 }
 
 /** Opens a run where its newest checkpoint left it. InputError when it cannot go on; its folder is as it was then. */

@@ -74,7 +74,7 @@ export class StudioEngine implements protocol.Engine {
   }
 
   async start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
-    // In memory a run would only be kept from who trains it.
+    // Files in memory would take room from the model, and outlive nothing.
     const isKept = (await this.storage()).kind !== "memory";
     return this.#bench.begin(isKept ? `${this.#runs}/` : undefined, async (beginning) => {
       const data = this.#data.require();

@@ -153,8 +153,10 @@ export interface Estimate {
 
 /** The run that is under way, or that was the last. */
 export interface RunInfo {
-  /** The run folder's name: "baby-001". */
+  /** The run folder's name, "baby-001"; without a folder the model's. */
   readonly name: string;
+  /** Whether there is a folder, so that the run can go on after it was stopped. */
+  readonly isKept: boolean;
   readonly model: ModelSummary;
   readonly data: string;
   readonly batch: number;
@@ -171,7 +173,7 @@ export type RunState =
   | { readonly phase: "creating" }
   /** `pausing` and `stopping`: until the step under way is done and saved. */
   | { readonly phase: "training" | "pausing" | "paused" | "stopping"; readonly run: RunInfo }
-  /** `stopped`: by the person, and can go on; `done`: all updates were made. The model is there. */
+  /** `stopped`: by the person, and can go on if it is kept; `done`: all updates were made. The model is there. */
   | { readonly phase: "stopped" | "done"; readonly run: RunInfo }
   /** `run`: as far as it got; what was saved can go on (see `stored`). `isBug`: the message is none for people. */
   | { readonly phase: "failed"; readonly run?: RunInfo; readonly message: string; readonly isBug: boolean };

@@ -3,7 +3,7 @@ import type { RunState } from "../engine/protocol.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { continueStopped, pause, resume, start, stop } from "../tab/actions.ts";
 import { canStart } from "../tab/setup.ts";
-import { activity, data, run } from "../tab/state.ts";
+import { activity, data, run, runInfo } from "../tab/state.ts";
 import { text } from "./live-text.ts";
 
 /** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
@@ -11,7 +11,10 @@ export function Controls() {
   const t = text();
   const main = useRef<HTMLButtonElement>(null);
   const { phase } = run.value;
-  const { label, icon, act } = mainAction(phase);
+  const isKept = runInfo.value?.isKept === true;
+  const goesOn = phase === "stopped" && isKept;
+  const states = isKept ? t.states : { ...t.states, ...t.unkeptStates };
+  const { label, icon, act } = mainAction(phase, goesOn);
   const begins = act === start;
   const waits = begins && data.value === undefined && activity.value?.what === "preparing";
   const canStop = phase === "training" || phase === "paused";
@@ -39,25 +42,35 @@ export function Controls() {
           <Icon name="stop" /> {t.stop}
         </button>
       )}
-      {phase === "stopped" && (
+      {goesOn && (
         <button type="button" disabled={!canStart.value} onClick={() => void start()}>
           {t.startAgain}
         </button>
       )}
       <p class={`phase ${phase}`} role="status">
-        {t.states[phase]}
+        {states[phase]}
       </p>
     </div>
   );
 }
 
-/** What the main button does in each phase. Without `act`: nothing, the engine is at it. */
-function mainAction(phase: RunState["phase"]): { label: string; icon: IconName; act?: () => Promise<void> } {
+interface Action {
+  readonly label: string;
+  readonly icon: IconName;
+  /** Absent while the engine is at it. */
+  readonly act?: () => Promise<void>;
+}
+
+/** What the main button does in each phase. */
+function mainAction(phase: RunState["phase"], goesOn: boolean): Action {
   const t = text();
   switch (phase) {
     case "idle":
     case "failed":
       return { label: t.start, icon: "play", act: start };
+    case "stopped":
+      if (goesOn) return { label: t.goOn, icon: "play", act: continueStopped };
+      return { label: t.startAgain, icon: "play", act: start };
     case "done":
       return { label: t.startAgain, icon: "play", act: start };
     case "creating":
@@ -69,7 +82,5 @@ function mainAction(phase: RunState["phase"]): { label: string; icon: IconName; 
       return { label: t.pause, icon: "pause" };
     case "paused":
       return { label: t.resume, icon: "play", act: resume };
-    case "stopped":
-      return { label: t.goOn, icon: "play", act: continueStopped };
   }
 }

@@ -34,6 +34,7 @@ export const text = texts({
       done: "Done",
       failed: "Failed",
     },
+    unkeptStates: { stopping: "Stopping after this update", stopped: "Stopped" },
     controls: "The run",
     thisRun: {
       title: "This run",
@@ -206,6 +207,7 @@ export const text = texts({
       done: "已完成",
       failed: "失败",
     },
+    unkeptStates: { stopping: "完成本次更新后停止", stopped: "已停止" },
     controls: "训练控制",
     thisRun: {
       title: "本次训练",
