@@ -12,6 +12,9 @@ import type { FileLock, LockOwner } from "./platform.ts";
 /** A worker that is ended while it computes lives on for two seconds in Chromium. */
 const patienceMs = 2500;
 
+/** Undefined in a page from an address that is neither https:// nor localhost. */
+const lockManager = (): LockManager | undefined => navigator.locks;
+
 const who = "a tab of this browser";
 
 /** Takes the lock `path`; InputError when another tab, or this one, has it. Its folder must exist. */
@@ -38,28 +41,19 @@ export async function lockFile(path: string): Promise<FileLock> {
 
 /** Who holds a lock; undefined when nobody does, as where the browser gives this site no locks. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
-  const { held = [] } = await heldLocks();
+  const held = await heldLocks();
   if (!held.some(({ name }) => name === lockName(path))) return undefined;
   // Taken this very moment, if the file is not there yet.
   return (await readOwner(path)) ?? { who, started: new Date().toISOString() };
 }
 
-async function heldLocks(): Promise<LockManagerSnapshot> {
+async function heldLocks(): Promise<readonly LockInfo[]> {
   try {
-    return await lockManager().query();
+    return (await lockManager()?.query())?.held ?? [];
   } catch (error) {
-    if (error instanceof InputError || isDomError(error, "SecurityError")) return {};
+    if (isDomError(error, "SecurityError")) return [];
     throw error;
   }
-}
-
-/** InputError for a page from an address that is neither https:// nor localhost. */
-function lockManager(): LockManager {
-  const { locks }: Partial<Navigator> = navigator;
-  if (locks) return locks;
-  throw new InputError(
-    `${location.origin} is not safe enough for the browser to lock files. Use https:// or localhost.`,
-  );
 }
 
 /** The same for every way to write the path. */
@@ -67,10 +61,15 @@ const lockName = (path: string) => `llm-ts opfs:/${namesIn(path).join("/")}`;
 
 /** Holds the browser's lock until the function that this gives is called. */
 async function take(path: string): Promise<() => Promise<void>> {
+  const locks = lockManager();
+  if (!locks)
+    throw new InputError(
+      `${location.origin} is not safe enough for the browser to lock files. Use https:// or localhost.`,
+    );
   const taken = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const signal = AbortSignal.timeout(patienceMs);
-  const done = lockManager().request(lockName(path), { signal }, () => {
+  const done = locks.request(lockName(path), { signal }, () => {
     taken.resolve();
     return released.promise;
   });
