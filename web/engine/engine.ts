@@ -14,13 +14,13 @@ import { openModel } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type * as protocol from "./protocol.ts";
 import { detail, folderOfRun, newestModel, storedRuns, summaries } from "./runs.ts";
-import { Storage } from "./storage.ts";
+import { TabStorage } from "./tab-storage.ts";
 import { Workbench } from "./workbench.ts";
 import { writeText } from "./writing.ts";
 
 /** Everything that the studio's tab computes and keeps: what the worker offers, and Node's tests. */
 export class StudioEngine implements protocol.Engine {
-  readonly #storage: Storage;
+  readonly #storage: TabStorage;
   readonly #runs: string;
   readonly #device = new Device();
   readonly #outbox = new Outbox();
@@ -31,7 +31,7 @@ export class StudioEngine implements protocol.Engine {
 
   /** `root`: the folder of all files, `opfs:/` in a tab. */
   constructor(root: string) {
-    this.#storage = new Storage(root);
+    this.#storage = new TabStorage(root);
     this.#runs = inFolder(root, "runs");
     this.#data = new DataStore(inFolder(root, "data"), this.#runs);
   }
@@ -163,8 +163,7 @@ export class StudioEngine implements protocol.Engine {
   }
 
   async stored(): Promise<protocol.StoredRun[]> {
-    await this.#bench.session?.writeDown();
-    return storedRuns(this.#runs);
+    return storedRuns(await this.#writtenRuns());
   }
 
   async deleteRun(name: string): Promise<void> {
@@ -173,18 +172,21 @@ export class StudioEngine implements protocol.Engine {
   }
 
   async summaries(): Promise<RunSummary[]> {
-    await this.#bench.session?.writeDown();
-    return summaries(this.#runs);
+    return summaries(await this.#writtenRuns());
   }
 
   async detail(name: string): Promise<protocol.RunDetail> {
-    await this.#bench.session?.writeDown();
-    return detail(this.#runs, name);
+    return detail(await this.#writtenRuns(), name);
   }
 
   async columns(name: string): Promise<ArrayBuffer> {
+    return encodeColumns(await readColumns(folderOfRun(await this.#writtenRuns(), name)));
+  }
+
+  /** The folder of all runs, to be read: the log of the one under way holds all that happened so far. */
+  async #writtenRuns(): Promise<string> {
     await this.#bench.session?.writeDown();
-    return encodeColumns(await readColumns(folderOfRun(this.#runs, name)));
+    return this.#runs;
   }
 
   /** Stops what computes: a test's last call. A tab just ends. */

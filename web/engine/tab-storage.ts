@@ -7,7 +7,7 @@ import type { StorageInfo } from "./protocol.ts";
 const memoryRoom = 256e6;
 
 /** Where the tab's files are: in the browser's storage or, where it gives none, in this worker's memory. */
-export class Storage {
+export class TabStorage {
   readonly #root: string;
   #place: Promise<"browser" | "memory"> | undefined;
 

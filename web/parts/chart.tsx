@@ -1,6 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { isDark } from "../theme.ts";
@@ -69,7 +69,6 @@ export function Chart(props: ChartProps) {
   ]);
 
   const [min, max] = rangeOf(props);
-
   // Both in the frame that draws the rest, not in one of their own; a plot is made anew before it gets other lines.
   useLayoutEffect(() => {
     const element = holder.current;
@@ -96,16 +95,16 @@ export function Chart(props: ChartProps) {
   }, [kind, min, max, ...(props.yRange ?? []), ...data]);
 
   const pointed = useSignal(false);
-  const pinch = useRef(new Pinch());
+  const pinch = useMemo(() => new Pinch(), []);
   const down = (event: PointerEvent) => {
-    if (plot.current) pinch.current.down(plot.current, event);
-    if (pinch.current.isUnderWay) leave();
+    if (plot.current) pinch.down(plot.current, event);
+    if (pinch.isUnderWay) leave();
     else move(event);
   };
   const move = (event: PointerEvent) => {
-    const zoomed = plot.current && pinch.current.move(plot.current, event);
+    const zoomed = plot.current && pinch.move(plot.current, event);
     if (zoomed) props.onZoom?.(zoomed);
-    if (pinch.current.isUnderWay) return;
+    if (pinch.isUnderWay) return;
     pointed.value = true;
     pointAt(plot.current, cursor, event);
   };
@@ -113,7 +112,7 @@ export function Chart(props: ChartProps) {
     pointed.value = false;
     if (cursor) cursor.x.value = undefined;
   };
-  const up = (event: PointerEvent) => pinch.current.up(event);
+  const up = (event: PointerEvent) => pinch.up(event);
   return (
     <div
       class="chart"
