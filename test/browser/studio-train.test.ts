@@ -216,7 +216,7 @@ test("where nothing may be stored it trains all the same, in memory, and says so
   await page.goto(`${server.url}?threads=2&kernel=${kernel}`);
   await page.getByText(/gives this page no storage/).waitFor();
   await ready(page);
-  // The second takes the place of the first, of which nothing may stay.
+  // The second takes the place of the first, which asks for locks: they are forbidden as well.
   for (const name of ["first.txt", "second.txt"]) {
     await drop(page, ".drop", name, `${name}: to be, or not to be, that is the question. `.repeat(200));
     await page.locator(".facts").getByText(name).waitFor();
