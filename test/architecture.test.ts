@@ -66,6 +66,12 @@ test("what only Node has as a global stays at the same edge", () => {
   expect(outside.filter((path) => !nodeAllowed.test(path))).toEqual([]);
 });
 
+test("no folder is made by mkdir's recursive option, which never returns in /proc: makeFolder does it", () => {
+  const source = modules.map((path) => ({ path, text: withoutComments(readModule(root, path)) }));
+  const found = source.filter(({ text }) => /\bmkdir(Sync)?\([^;]*recursive/.test(text));
+  expect(found.map(({ path }) => path)).toEqual([]);
+});
+
 test("only what the package depends on is imported", () => {
   const { dependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
   const packages = new Set<string>();

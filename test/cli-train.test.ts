@@ -341,3 +341,15 @@ describe("complaints", () => {
     },
   );
 });
+
+test.runIf(process.platform === "linux").each([
+  ["train", "--model", "baby", "-o", "/proc/x"],
+  ["train", "--model", "baby", "-o", "/proc/x/"],
+  ["train", "--model", "baby", "-o", "/proc"],
+  ["prepare", "tinyshakespeare", "-o", "/proc/x"],
+  ["convert", tiny, "/proc/x/y"],
+])("where no folder can be made, %s %s %s %s %s says so and ends", async (...args) => {
+  const { code, stderr } = await run(args, { cwd: folder, env });
+  expect(stderr).toMatch(/^error: \/proc\S* cannot be made: \/proc takes no new files or folders/);
+  expect(code).toBe(1);
+});

@@ -1,10 +1,9 @@
 /** A folder that appears when all its files are whole. */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { platform } from "#platform";
-import { explained } from "../platform/node-errors.ts";
 
 /**
  * `fill` writes into a hidden folder beside `path`, which then gets that name. Where a folder is there already, its other
@@ -16,7 +15,7 @@ export async function wholeFolder(path: string, fill: (folder: string) => Promis
   const remove = () => rmSync(temporary, { recursive: true, force: true });
   process.once("exit", remove);
   try {
-    await explained(path, () => mkdir(temporary, { recursive: true }));
+    await platform.makeFolder(temporary);
     await fill(temporary);
     const names = (await readdir(temporary)).sort();
     if ((await platform.pathKind(target)) === undefined) await platform.renameFile(temporary, target);

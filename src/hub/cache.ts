@@ -9,9 +9,10 @@
  * Data sets are in datasets--USER--REPO, laid out alike.
  */
 import { randomBytes } from "node:crypto";
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, link, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { errorCode, explained } from "../platform/node-errors.ts";
+import { makeFolder } from "../platform/node-folders.ts";
 import type { RemoteFile } from "./repository.ts";
 
 /** What a repository of the hub holds. */
@@ -85,8 +86,8 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
 
 /** Makes a file under a temporary name and renames it: it appears whole or not at all. */
 export async function appear(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  await makeFolder(dirname(path));
   await explained(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
     const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
     try {
       await make(temporary);

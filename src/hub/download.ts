@@ -32,13 +32,14 @@ export async function downloadFile(
   let waiting = false;
   while (!(await cache.has(file))) {
     const partial = await PartialFile.claim(blob);
-    if (partial instanceof PartialFile) await complete(client, cache, file, partial, onBytes);
-    else {
-      if (!waiting) onWait(partial);
-      waiting = true;
-      onBytes((await sizeOf(incomplete(blob))) ?? 0, "downloading");
-      await wait(lookEveryMs);
+    if (partial instanceof PartialFile) {
+      await complete(client, cache, file, partial, onBytes);
+      break;
     }
+    if (!waiting) onWait(partial);
+    waiting = true;
+    onBytes((await sizeOf(incomplete(blob))) ?? 0, "downloading");
+    await wait(lookEveryMs);
   }
   return cache.addToSnapshot(file);
 }

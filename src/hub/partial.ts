@@ -2,11 +2,12 @@
  * A file on its way: `ETAG.incomplete`, as huggingface_hub names it. The process that writes it holds a lock beside it,
  * which is free again when the process ends, however it ends.
  */
-import { constants, type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { constants, type FileHandle, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../errors.ts";
 import { explained } from "../platform/node-errors.ts";
+import { makeFolder } from "../platform/node-folders.ts";
 import { lockFile, lockOwner } from "../platform/node-lock.ts";
 import { replace } from "../platform/node-sink.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
@@ -33,7 +34,7 @@ export class PartialFile {
 
   /** Takes a file over from where it was left; while another process writes it: who that is. */
   static async claim(blob: string): Promise<PartialFile | LockOwner> {
-    await explained(blob, () => mkdir(dirname(blob), { recursive: true }));
+    await makeFolder(dirname(blob));
     const lock = await tryLock(`${incomplete(blob)}.lock`);
     if (!("release" in lock)) return lock;
     try {

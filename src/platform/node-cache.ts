@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "./node-folders.ts";
 
 /** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
 export function cacheFolder(): string {
@@ -19,7 +20,7 @@ export async function remember(name: string, text: string): Promise<void> {
   const file = noteFile(name);
   const temporary = `${file}.${process.pid}`;
   try {
-    await mkdir(cacheFolder(), { recursive: true });
+    await makeFolder(cacheFolder());
     await writeFile(temporary, text);
     await rename(temporary, file);
   } catch {

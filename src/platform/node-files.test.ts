@@ -10,6 +10,7 @@ import {
   listFiles,
   listFolder,
   makeFolder,
+  makeNewFolder,
   openSource,
   openStream,
   removeFile,
@@ -122,4 +123,19 @@ test("files of a folder are listed, renamed and removed; a text is added to", as
   expect(await listFolder(folder)).toEqual([]);
   expect(await listFolder(join(folder, "nowhere"))).toEqual([]);
   await expect(renameFile(join(folder, "gone"), join(folder, "x"))).rejects.toThrow(InputError);
+});
+
+test("folders are made with those above them, by two at once as well", async () => {
+  const path = join(folder, "a", "b", "c");
+  await Promise.all([makeFolder(path), makeFolder(path), makeFolder(`${path}/`)]);
+  expect(await makeNewFolder(path)).toBe(false);
+  expect(await makeNewFolder(join(folder, "x", "y"))).toBe(true);
+  symlinkSync(join(folder, "nowhere"), join(folder, "link"));
+  await expect(makeFolder(join(folder, "link", "x"))).rejects.toThrow(/link is a link to a folder that does not exist/);
+});
+
+test.runIf(process.platform === "linux")("says where nothing can be made, and does not try for ever", async () => {
+  await expect(makeFolder("/proc/x/y")).rejects.toThrow(/^\/proc\/x cannot be made: \/proc takes no new files/);
+  await expect(makeNewFolder("/proc/x")).rejects.toThrow(/\/proc takes no new files/);
+  await expect(createSink("/proc/x")).rejects.toThrow(/\/proc takes no new files/);
 });

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open, readdir, rm, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { openInMemory } from "./blob-source.ts";
@@ -10,6 +9,7 @@ import { errorCode, explain, explained } from "./node-errors.ts";
 import { readExactly, replace } from "./node-sink.ts";
 import type { ByteSource, ByteStream, Sha256 } from "./platform.ts";
 
+export { makeFolder, makeNewFolder } from "./node-folders.ts";
 export { createSink } from "./node-sink.ts";
 
 /** Opens a file, a Blob or bytes in memory for random access. */
@@ -100,26 +100,6 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "")) return [];
     throw explain(folder, error);
-  }
-}
-
-export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    if (errorCode(error) === "EEXIST") throw new InputError(`${path} is a file. Give the name of a folder.`);
-    throw explain(path, error);
-  }
-}
-
-export async function makeNewFolder(path: string): Promise<boolean> {
-  await makeFolder(dirname(path));
-  try {
-    await mkdir(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "EEXIST") return false;
-    throw explain(path, error);
   }
 }
 

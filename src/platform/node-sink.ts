@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
+import { isFolder, takesNothing } from "./node-folders.ts";
 import type { ByteSink } from "./platform.ts";
 
 /** Temporary files that nobody has committed or aborted yet. A process that exits takes them with it. */
@@ -25,6 +26,7 @@ export async function createSink(path: string): Promise<ByteSink> {
     unfinished.add(temporary);
     return new FileSink(path, target, temporary, handle);
   } catch (error) {
+    if (errorCode(error) === "ENOENT" && (await isFolder(dirname(target)))) throw takesNothing(path, error);
     if (errorCode(error) === "ENOENT")
       throw new InputError(`The folder ${dirname(path)} does not exist. Create it, or write somewhere else.`);
     throw explain(path, error);

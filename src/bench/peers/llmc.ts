@@ -5,7 +5,7 @@
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { constants, rmSync } from "node:fs";
-import { access, mkdir, mkdtemp } from "node:fs/promises";
+import { access, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,6 +14,7 @@ import type { GPT2 } from "../../api/gpt2.ts";
 import { save } from "../../format/save.ts";
 import { TokenWriter } from "../../format/tokens.ts";
 import type { GPT2Config } from "../../model/config.ts";
+import { makeFolder } from "../../platform/node-folders.ts";
 import { median } from "../contest.ts";
 import { syntheticTokens } from "../steps.ts";
 import { type Competitor, missing, type Terms } from "./peer.ts";
@@ -67,7 +68,7 @@ export async function llmc(
 /** The program does without a tokenizer: it only prints token numbers then. */
 async function layOut(folder: string, model: GPT2): Promise<void> {
   await model.save(join(folder, "gpt2_124M.bin"));
-  await mkdir(join(folder, folderOfTokens), { recursive: true });
+  await makeFolder(join(folder, folderOfTokens));
   for (const split of ["train", "val"])
     await save(join(folder, folderOfTokens, `tiny_shakespeare_${split}.bin`), async (sink) => {
       const writer = await TokenWriter.create(sink, 2);
