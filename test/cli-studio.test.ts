@@ -1,17 +1,23 @@
 /** `llm-ts studio` as a program, beside a program that trains. */
+import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
+import { cli } from "./nodes.ts";
 import { result, run, start, testFolder, writeTokens } from "./run-cli.ts";
 
 const folder = testFolder();
 
 /** Starts the studio and gives it with its address. */
-async function startStudio(...args: string[]) {
-  const child = start(["studio", "runs", "--no-open", "--port", "0", ...args], { cwd: folder });
+function startStudio(...args: string[]) {
+  return studioOf(start(["studio", "runs", "--no-open", "--port", "0", ...args], { cwd: folder }));
+}
+
+async function studioOf(child: ReturnType<typeof start>) {
   const done = result(child);
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.once("data", (text) => resolve(String(text).trim()));
@@ -67,6 +73,38 @@ test("other machines need the token in the address", async () => {
   child.kill("SIGTERM");
   const { code } = await done;
   if (process.platform !== "win32") expect(code).toBe(0);
+});
+
+// Windows has no such limit.
+test.skipIf(process.platform === "win32")("requests that nobody reads, and no file handles left", async () => {
+  const args = [
+    "-c",
+    'ulimit -n 64; exec "$@"',
+    "sh",
+    process.execPath,
+    cli,
+    "studio",
+    "runs",
+    "--no-open",
+    "--port",
+    "0",
+  ];
+  const { child, done, url } = await studioOf(spawn("sh", args, { cwd: folder }));
+  const { hostname, port, host } = new URL(url);
+  const sockets: Socket[] = [];
+  // More connections than file handles, each with many answers to take, which it does not.
+  for (let i = 0; i < 100; i++) {
+    const socket = connect(Number(port), hostname).on("error", () => {});
+    socket.pause();
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(100));
+    socket.write(`GET /api/runs HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(20));
+    sockets.push(socket);
+  }
+  await wait(500);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(() => fetch(url).then(({ status }) => status, String)).toBe(200);
+  child.kill("SIGINT");
+  expect((await done).code).toBe(0);
 });
 
 test("a port that is taken, or none, and a folder that is a file", async () => {

@@ -79,8 +79,9 @@ export class LiveRun {
       if (entry.isFile() || entry.isDirectory()) continue;
       const path = join(this.path, entry.name);
       if (!entry.isSymbolicLink()) return `${path} is a device or pipe, where a file is expected.`;
-      const target = await realpath(path).catch(() => undefined);
-      if (!target?.startsWith(this.#root + sep))
+      const target = await realPath(path);
+      if (target === undefined) return `${path} is a link to something that does not exist.`;
+      if (!target.startsWith(this.#root + sep))
         return `${path} is a link that leads out of ${this.#root}: it is not followed.`;
       if (!(await stat(target)).isFile()) return `${path} is a link to something else than a file.`;
     }
@@ -148,8 +149,23 @@ export async function entriesOf(path: string): Promise<Dirent[]> {
   try {
     return await explained(path, () => readdir(path, { withFileTypes: true }));
   } catch (error) {
-    const code = error instanceof Error ? errorCode(error.cause) : undefined;
-    if (code === "ENOENT" || code === "ENOTDIR") return [];
+    if (isMissing(error)) return [];
     throw error;
   }
+}
+
+/** A path without links; undefined where nothing is. InputError when they lead in a circle, or the like. */
+export async function realPath(path: string): Promise<string | undefined> {
+  try {
+    return await explained(path, () => realpath(path));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether an error of `explained` says that there is nothing under the path. */
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error ? errorCode(error.cause) : undefined;
+  return code === "ENOENT" || code === "ENOTDIR";
 }

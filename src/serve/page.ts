@@ -1,24 +1,58 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import sirv, { type RequestHandler } from "sirv";
+import { lookup } from "mrmime";
 import { InputError } from "../errors.ts";
+import { sendText } from "./answers.ts";
 
 /** Where the build puts the page: the same from src/ and from dist/. */
 const builtPage = fileURLToPath(new URL("../../dist/web/", import.meta.url));
 
-/** Answers with the page's files. InputError when it has not been built. */
-export function servePage(folder = builtPage): RequestHandler {
+interface PageFile {
+  readonly content: Buffer;
+  readonly type: string;
+  readonly etag: string;
+  readonly cacheControl: string;
+}
+
+/**
+ * Answers with the page's files, which are read once (two megabytes): neither a build that runs beside the studio nor a
+ * lack of file handles takes anything from a page that is open. InputError when the page has not been built.
+ */
+export function servePage(
+  folder = builtPage,
+): (path: string, request: IncomingMessage, response: ServerResponse) => void {
+  const files = readPage(folder);
+  return (path, request, response) => {
+    const file = files.get(path === "/" ? "/index.html" : path);
+    if (!file) return sendText(response, 404, "There is nothing here. The studio is at /");
+    const { content, type, etag, cacheControl } = file;
+    response.setHeader("ETag", etag);
+    response.setHeader("Cache-Control", cacheControl);
+    if (request.headers["if-none-match"] === etag) response.writeHead(304).end();
+    else response.writeHead(200, { "Content-Type": type, "Content-Length": content.length }).end(content);
+  };
+}
+
+function readPage(folder: string): Map<string, PageFile> {
   if (!existsSync(join(folder, "index.html")))
     throw new InputError(`The studio's page is not built: ${folder} has no index.html. Run: npm run build`);
-  // "dev" looks for files when they are asked for: a build while the studio runs takes none away from under it.
-  return sirv(folder, {
-    dev: true,
-    etag: true,
-    setHeaders: (response, path) => {
-      // What the build puts there has a hash of its content in its name.
-      const isHashed = path.startsWith("/assets/");
-      response.setHeader("Cache-Control", isHashed ? "public,max-age=31536000,immutable" : "no-cache");
-    },
-  });
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return new Map(paths.map((path) => [`/${relative(folder, path).replaceAll(sep, "/")}`, readFile(folder, path)]));
+}
+
+function readFile(folder: string, path: string): PageFile {
+  const content = readFileSync(path);
+  const type = lookup(path) ?? "application/octet-stream";
+  // What the build puts there has a hash of its content in its name.
+  const isHashed = relative(folder, path).startsWith("assets");
+  return {
+    content,
+    type: type.startsWith("text/") ? `${type};charset=utf-8` : type,
+    etag: `"${createHash("sha256").update(content).digest("base64url")}"`,
+    cacheControl: isHashed ? "public,max-age=31536000,immutable" : "no-cache",
+  };
 }

@@ -1,8 +1,6 @@
-import { realpath } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { errorCode } from "../platform/node-errors.ts";
 import type { RunSummary } from "../train/read-run.ts";
-import { entriesOf, LiveRun, type LogEvent } from "./live-run.ts";
+import { entriesOf, LiveRun, type LogEvent, realPath } from "./live-run.ts";
 import { byAge } from "./run-times.ts";
 
 /**
@@ -40,10 +38,7 @@ export class RunList {
 
   async #look(): Promise<void> {
     const runs = new Map<string, LiveRun>();
-    const root = await realpath(this.folder).catch((error) => {
-      if (errorCode(error) === undefined) throw error;
-      return undefined;
-    });
+    const root = await realPath(this.folder);
     for (const path of root === undefined ? [] : await runFolders(root)) {
       const name = basename(path);
       const run = this.#runs.get(name) ?? new LiveRun(name, path, root ?? path, this.#tell);

@@ -226,8 +226,16 @@ describe("what lies outside", () => {
       await symlink(join("..", "old", "metrics.jsonl"), join(inside, "metrics.jsonl"));
 
       expect(await names()).not.toContain("linked-folder");
-      for (const name of ["linked-file", "dangling"]) {
-        const summary = { status: "unreadable", reason: expect.stringContaining("a link that leads out of") };
+      const circle = await makeRun("circle", "");
+      await rm(join(circle, "metrics.jsonl"));
+      await symlink("metrics.jsonl", join(circle, "metrics.jsonl"));
+      const reasons = {
+        "linked-file": "a link that leads out of",
+        dangling: "a link to something that does not exist",
+        circle: "lead in a circle",
+      };
+      for (const [name, reason] of Object.entries(reasons)) {
+        const summary = { status: "unreadable", reason: expect.stringContaining(reason) };
         expect(await json(`/api/runs/${name}`)).toMatchObject({ summary });
         expect((await get(`/api/runs/${name}/curves`)).status).toBe(409);
       }
@@ -332,6 +340,18 @@ describe("the page", () => {
     const asset = await get("/assets/index-abc.js", { headers: { Range: "bytes=9-3" } });
     expect([asset.status, asset.headers.get("cache-control")]).toEqual([200, "public,max-age=31536000,immutable"]);
     expect(asset.headers.get("content-type")).toMatch("javascript");
+  });
+
+  test("is what it was when the studio began, whatever becomes of its files", async () => {
+    const folder = join(root, "swapped");
+    await mkdir(join(folder, "assets"), { recursive: true });
+    await writeFile(join(folder, "index.html"), "<!doctype html><title>first</title>");
+    await writeFile(join(folder, "assets", "index-1.js"), "export {};");
+    const one = await startStudio({ folder: runs, ports: [0], page: folder });
+    await rm(folder, { recursive: true });
+    expect(await (await fetch(one.url)).text()).toContain("first");
+    expect((await fetch(`${one.url}assets/index-1.js`)).status).toBe(200);
+    await one.close();
   });
 
   test("must have been built", async () => {

@@ -52,12 +52,12 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     if (guard.isToken(given)) return letIn(request, response, given ?? "");
     if (!guard.admits(request)) return sendText(response, 401, needsToken);
     if (path.startsWith("/api/")) return answerApi(path.slice("/api/".length), watch, version, response);
-    // Its files are small, and sirv believes any range.
-    delete request.headers.range;
-    page(request, response, () => sendText(response, 404, "There is nothing here. The studio is at /"));
+    page(path, request, response);
   };
 
   const server = createServer((request, response) => {
+    // An error of a stream that nobody listens to would end the process. A connection that broke needs no answer.
+    for (const stream of [request, response]) stream.on("error", () => response.destroy());
     answer(request, response).catch((error) => {
       onError(error);
       if (response.headersSent) response.destroy();
@@ -65,6 +65,8 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     });
   });
   const port = await listenOnFirst(server, ports, host);
+  // Connections that cannot be accepted, for want of file handles: the others go on.
+  server.on("error", onError);
   return {
     url: `http://${shownHost(host)}:${port}/${token ? `?token=${token}` : ""}`,
     get listeners() {

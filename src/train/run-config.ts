@@ -20,9 +20,18 @@ export async function readRunConfig(folder: string): Promise<RunConfig | undefin
   if ((await platform.pathKind(path)) === undefined) return undefined;
   const content = parseObject(path, await readSmallText(path));
   const { version, created } = content;
-  if (version === runConfigVersion && typeof created === "string") return { ...content, version, created };
+  if (version === runConfigVersion && isTime(created)) return { ...content, version, created };
+  if (version === runConfigVersion)
+    throw new InputError(
+      `${path} is damaged: "created" is ${JSON.stringify(created) ?? "missing"}, expected a time such as ` +
+        `"2026-01-31T12:00:00.000Z". Put one there, or train the model on in a new folder (--model ${folder}).`,
+    );
   throw new InputError(
     `${path}: "version" is ${JSON.stringify(version) ?? "missing"}, expected ${runConfigVersion}. Another version of ` +
       `llm-ts wrote this run: continue it with that one, or train its model on in a new folder (--model ${folder}).`,
   );
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === "string" && !Number.isNaN(Date.parse(value));
 }
