@@ -66,7 +66,7 @@ async function begin(order: DataOrder, saved?: Saved) {
     async save(): Promise<Saved> {
       const read = async (name: keyof Saved["sets"]) => readSet(backend, sets[name]);
       return {
-        state: JSON.stringify(trainer.state()),
+        state: JSON.stringify({ ...trainer.state(), ms: 1000 }),
         sets: { weights: await read("weights"), m: await read("m"), v: await read("v") },
       };
     },
@@ -201,4 +201,18 @@ test("what cannot be gone on from", async () => {
   expect(() => run.trainer.restore(good)).toThrow(/Wait for the run to end/);
   await events.return();
   await run.end();
+});
+
+test("the time of a run that goes on counts from its beginning", async () => {
+  const first = await begin("file");
+  const half = await collect(first.run({ steps: 4 }));
+  const saved = await first.save();
+  await first.end();
+  const second = await begin("file", saved);
+  const rest = await collect(second.run());
+  await second.end();
+  const msOf = (events: readonly TrainEvent[]) => events.flatMap((event) => (event.type === "done" ? event.ms : []))[0];
+  expect(msOf(half)).toBeLessThan(1000);
+  // 1000 ms stand in what was saved.
+  expect(msOf(rest)).toBeGreaterThan(1000);
 });

@@ -70,7 +70,7 @@ export interface DoneEvent {
   readonly bestStep?: number;
   /** Updates that were skipped, of those made. */
   readonly skipped: number;
-  /** Milliseconds since the run began. */
+  /** Milliseconds of all the trainer's runs, those before a resume included: as `step` counts their updates. */
   readonly ms: number;
   /** Whether the run's AbortSignal ended it early. */
   readonly interrupted: boolean;

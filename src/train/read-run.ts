@@ -32,10 +32,12 @@ export interface RunSummary {
   readonly checkpoint?: number;
   /** Over the last updates. */
   readonly tokensPerSecond?: number;
-  /** Milliseconds the run took. */
+  /** Milliseconds the run took, from its start to its end and without the pauses between its starts. */
   readonly ms?: number;
   /** When it began, as ISO 8601 has it. */
   readonly created?: string;
+  /** Its last start, and how many milliseconds it had taken before. */
+  readonly lastStart?: { readonly at: string; readonly ms: number };
 }
 
 export interface Point {
@@ -113,12 +115,15 @@ export async function logPath(folder: string): Promise<string | undefined> {
 async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   const settings = await readRunConfig(folder);
   if (!settings) return {};
-  const { model, run, created } = settings;
+  const { model, run, created, continued } = settings;
   const [L, NH, C, V, maxT] = ["L", "NH", "C", "V", "maxT"].map((name) => numberIn(model, name) ?? 0);
   if (!isObject(model) || typeof model.name !== "string")
     throw new InputError(`${folder}/${configFile} is damaged: it does not say which model was trained.`);
   const parameters = parameterCount(makeConfig({ L, NH, C, V, maxT }));
-  return { model: model.name, parameters, steps: numberIn(run, "steps"), created };
+  const last: unknown = Array.isArray(continued) ? continued.at(-1) : undefined;
+  const started = isObject(last) && typeof last.started === "string" ? last.started : undefined;
+  const lastStart = started === undefined ? undefined : { at: started, ms: numberIn(last, "ms") ?? 0 };
+  return { model: model.name, parameters, steps: numberIn(run, "steps"), created, lastStart };
 }
 
 async function readTally(path: string): Promise<RunTally> {

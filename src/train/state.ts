@@ -28,6 +28,8 @@ export interface TrainerState {
   /** Updates that were skipped, by reason, and how many of the last in a row because something was not finite. */
   skipped: { loss: number; norm: number; nan: number };
   notFiniteInARow: number;
+  /** Milliseconds of all runs, where that is known. For people: nothing is decided by it. */
+  ms?: number;
 }
 
 export function initialState(): TrainerState {
@@ -39,6 +41,7 @@ export function initialState(): TrainerState {
     validationsSinceBest: 0,
     skipped: { loss: 0, norm: 0, nan: 0 },
     notFiniteInARow: 0,
+    ms: 0,
   };
 }
 

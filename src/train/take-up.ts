@@ -47,8 +47,21 @@ export async function takeUp(
   await folder.goBackTo(checkpoint, trainer.state());
 }
 
-/** Every start of a run after the first, for config.json: from which update on, and what was changed. */
-export function history({ config }: RunFolder, step: number, changes: readonly string[]): unknown[] {
+/** A start of a run after the first, as config.json keeps it. */
+export interface Start {
+  /** Updates made before it. */
+  readonly step: number;
+  /** Settings that are different since then, for people. */
+  readonly changes: readonly string[];
+  /** When it was, as ISO 8601 has it, and how many milliseconds the run had taken before. */
+  readonly started: string;
+  readonly ms: number;
+}
+
+/** Every start of a run after the first, that of `trainer` included. */
+export function history({ config }: RunFolder, trainer: Trainer, changes: readonly string[]): unknown[] {
   const before = config?.continued;
-  return [...(Array.isArray(before) ? before : []), { step, changes }];
+  const { step, ms = 0 } = trainer.state();
+  const start: Start = { step, changes, started: new Date().toISOString(), ms };
+  return [...(Array.isArray(before) ? before : []), start];
 }

@@ -47,6 +47,8 @@ export class Trainer {
   /** Between `restore` and the run that goes on from there. */
   #restored = false;
   #running = false;
+  /** When the run under way began. */
+  #began: number | undefined;
   #tensors: TrainingTensors | undefined;
 
   /** UsageError when an option is out of its range. Nothing is allocated before `run` or `moments`. */
@@ -65,7 +67,13 @@ export class Trainer {
 
   /** A copy of all that the trainer knows besides weights and moments. To be taken between events of a run, or after. */
   state(): TrainerState {
-    return structuredClone(this.#state);
+    return { ...structuredClone(this.#state), ms: this.#ms };
+  }
+
+  /** Milliseconds of all runs so far, the one under way included. */
+  get #ms(): number {
+    const now = this.#began === undefined ? 0 : performance.now() - this.#began;
+    return (this.#state.ms ?? 0) + now;
   }
 
   /**
@@ -100,6 +108,7 @@ export class Trainer {
     if (this.#running) throw new UsageError("This trainer is already running. Wait for that run to end.");
     const plan = planRun(this, loader, options);
     this.#running = true;
+    this.#began = performance.now();
     try {
       const restored = this.#restored;
       if (restored) await goTo(loader, this.#state.loader);
@@ -113,6 +122,8 @@ export class Trainer {
         if (loader.seek) await goTo(loader, this.#state.loader);
       }
     } finally {
+      this.#state.ms = this.#ms;
+      this.#began = undefined;
       this.#running = false;
     }
   }
@@ -145,7 +156,6 @@ export class Trainer {
   ): AsyncGenerator<TrainEvent, void, undefined> {
     const { loader, accumulate, last, overfit, validation, earlyStop, sample, checkpoint, signal } = plan;
     const { backend, parameters: p } = this.model;
-    const start = performance.now();
     const state = this.#state;
     const first = state.step;
     if (!restored) {
@@ -214,7 +224,7 @@ export class Trainer {
       bestValLoss: best?.loss,
       bestStep: best?.step,
       skipped: skipped.loss + skipped.norm + skipped.nan,
-      ms: performance.now() - start,
+      ms: this.#ms,
       interrupted: step < last && !stopped,
       stopped,
     };

@@ -125,7 +125,7 @@ async function takeUpIn(folder: RunFolder, engine: Beginning): Promise<SessionPa
     : makeModel(name, { config: freshConfig(given, V), seeds: run }, data, engine));
   const trainer = new Trainer(loaded.model, trainerOptions(run, run));
   await takeUp(folder, checkpoint, trainer, remark);
-  await folder.begin(loaded.model, name, { ...record, continued: history(folder, trainer.step, []) });
+  await folder.begin(loaded.model, name, { ...record, continued: history(folder, trainer, []) });
   const info = infoOf(folder.path, loaded, data, record, trainer.step);
   return { trainer, folder, loaders, settings: run, updates: run, seeds: run, info, saveFirst: false, data };
 }

@@ -34,6 +34,7 @@ export class TerminalDisplay implements TrainDisplay {
   #lastStep: StepEvent | undefined;
   #valLoss: number | undefined;
   #bestValLoss: number | undefined;
+  #startedAt = 0;
   #lastEventAt = 0;
   #saved: string | undefined;
 
@@ -51,7 +52,8 @@ export class TerminalDisplay implements TrainDisplay {
     this.#timeLeft = new TimeLeft(run);
     this.#what = undefined;
     if (run.folder) this.#hint = "Ctrl-C: save and end";
-    this.#lastEventAt = performance.now();
+    this.#startedAt = performance.now();
+    this.#lastEventAt = this.#startedAt;
     const { bold, dim } = this.#paint;
     const { config, parameters, B, T } = run;
     const sizes = `${config.L} layers, ${config.NH} heads, ${config.C} channels, ${grouped(config.V)} tokens`;
@@ -122,7 +124,7 @@ export class TerminalDisplay implements TrainDisplay {
     );
   }
 
-  #finished({ step, ms, interrupted, stopped, valLoss, bestValLoss, bestStep, skipped }: DoneEvent): void {
+  #finished({ step, ms: msOfAll, interrupted, stopped, valLoss, bestValLoss, bestStep, skipped }: DoneEvent): void {
     this.#live.hide();
     const paint = this.#paint;
     const drawing = chart({
@@ -133,7 +135,8 @@ export class TerminalDisplay implements TrainDisplay {
     });
     if (drawing !== "") this.#live.print(`\n${drawing}`);
     const verdict = interrupted ? paint.yellow("interrupted") : paint.green(stopped ? "stopped early" : "done");
-    const parts = [`${verdict} after ${grouped(step)} updates in ${duration(ms)}`];
+    const parts = [`${verdict} after ${grouped(step)} updates in ${duration(msOfAll)}`];
+    const ms = this.#lastEventAt - this.#startedAt;
     if (this.#tokens > 0) parts.push(`${short((1000 * this.#tokens) / ms)} tokens a second`);
     if (valLoss !== undefined && !interrupted) parts.push(`validation loss ${paint.bold(valLoss.toFixed(4))}`);
     if (bestValLoss !== undefined && bestStep !== undefined && bestValLoss !== valLoss)

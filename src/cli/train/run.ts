@@ -109,10 +109,10 @@ async function folderFor(run: Run, trainer: Trainer, display: TrainDisplay): Pro
   const { flags, choice, continued } = run;
   const { model } = trainer;
   if (flags.out === undefined) return undefined;
-  if (!continued) return RunFolder.create(flags.out, model, choice.name, record(run));
+  if (!continued) return RunFolder.create(flags.out, model, choice.name, record(run, trainer));
   const { folder, checkpoint } = continued;
   await takeUp(folder, checkpoint, trainer, display.remark.bind(display));
-  await folder.begin(model, choice.name, record(run));
+  await folder.begin(model, choice.name, record(run, trainer));
   return folder;
 }
 
@@ -159,13 +159,13 @@ function finishing(folder: RunFolder | undefined): string {
 }
 
 /** What config.json keeps of a run, to repeat and to continue it. */
-function record({ settings, updates, flags, dataRecord, continued }: Run): Record<string, unknown> {
+function record({ settings, updates, flags, dataRecord, continued }: Run, trainer: Trainer): Record<string, unknown> {
   return {
     cwd: process.cwd(),
     given: continued?.given ?? typedOf(flags),
     data: dataRecord,
     run: { ...settings, ...updates, ...seedsOf(flags) },
-    continued: continued && history(continued.folder, continued.checkpoint?.step ?? 0, continued.changes),
+    continued: continued && history(continued.folder, trainer, continued.changes),
   };
 }
 
