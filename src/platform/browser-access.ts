@@ -41,13 +41,30 @@ export async function openAccess(handle: FileSystemFileHandle): Promise<AccessHa
   return isWorkers(handle) ? patiently(() => handle.createSyncAccessHandle()) : undefined;
 }
 
-/** Writes all of the bytes; QuotaExceededError when there is no room for them. */
+/** Writes all of the bytes; QuotaExceededError when there is no room for them: a part of them may be written then. */
 export function writeAll(access: AccessHandle, bytes: Uint8Array, offset: number): void {
   for (let done = 0; done < bytes.length; ) {
     const written = access.write(bytes.subarray(done), { at: offset + done });
-    if (written === 0) throw new DOMException("no room for more", "QuotaExceededError");
+    if (written === 0 || written > bytes.length - done) throw writeError(written);
     done += written;
   }
+}
+
+/** Chromium throws nothing when a write fails, but returns its error code, which is negative, as an unsigned number. */
+function writeError(result: number): DOMException {
+  const code = result | 0;
+  if (code === 0 || code === NO_SPACE) return new DOMException("no room for more", "QuotaExceededError");
+  return new DOMException(`the browser could not write it (error ${code})`, "OperationError");
+}
+
+/** FILE_ERROR_NO_SPACE of Chromium's base/files/file.h. */
+const NO_SPACE = -8;
+
+/** Fills `bytes` from a file. */
+export function readAll(access: AccessHandle, bytes: Uint8Array, offset: number): void {
+  const read = access.read(bytes, { at: offset });
+  if (read !== bytes.length)
+    throw new DOMException(`${read} bytes were read where ${bytes.length} were written`, "OperationError");
 }
 
 /** Gives a file another place, in which whatever was there is replaced in one go. */

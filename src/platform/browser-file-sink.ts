@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import { type AccessHandle, move, openAccess, writeAll, writesInPlace, writeWhole } from "./browser-access.ts";
+import { type AccessHandle, move, openAccess, readAll, writeAll, writesInPlace, writeWhole } from "./browser-access.ts";
 import { explain, explained } from "./browser-errors.ts";
 import { kindAt, type Place, placeOf } from "./browser-storage.ts";
 import { MemorySink } from "./memory-sink.ts";
@@ -61,7 +61,7 @@ class StoredSink implements ByteSink {
   async readBack(offset: number, length: number): Promise<Uint8Array> {
     if (offset + length > this.size) throw new RangeError(`readBack past the end of ${this.name}`);
     const bytes = new Uint8Array(length);
-    await explained(this.name, () => this.#open().read(bytes, { at: offset }));
+    await explained(this.name, () => readAll(this.#open(), bytes, offset));
     return bytes;
   }
 
@@ -72,6 +72,9 @@ class StoredSink implements ByteSink {
 
   async commit(): Promise<void> {
     try {
+      const written = this.#open().getSize();
+      if (written !== this.size)
+        throw new DOMException(`${written} of ${this.size} bytes are in storage`, "QuotaExceededError");
       this.#open().flush();
       this.#close();
       await move(this.#handle, this.#target.folder, this.#target);

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import type { BrowserContext } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { TrainEvent } from "../../src/train/events.ts";
-import type { DeviceInfo, RunInfo, StoredRun, TrainChoice, WriteResult } from "../../web/engine/protocol.ts";
+import type { DeviceInfo, RunDetail, RunInfo, StoredRun, TrainChoice, WriteResult } from "../../web/engine/protocol.ts";
 import { bundleEnginePage } from "./bundle.ts";
 import { EngineTab } from "./engine-tab.ts";
-import { launchWithDisk, root } from "./page.ts";
+import { launch, launchWithDisk, root } from "./page.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-engine-"));
@@ -153,6 +153,34 @@ test("a full storage does not stop a run: it says so, and saves when there is ro
   const [stored] = await tab.call<StoredRun[]>("engine.stored()");
   expect(stored).toMatchObject({ status: "interrupted", canContinue: true, checkpoint: stored?.step });
   await tab.call(`engine.deleteRun("${stored?.folder}")`);
+});
+
+test("a storage that is full for a while loses no line of the log, nor part of one", async () => {
+  // A private window's storage takes a part of what is written to it.
+  const privateBrowser = await launch();
+  const context = await privateBrowser.newContext();
+  const tab = await EngineTab.open(context, `${isolated.url}/?threads=${options.threads}&kernel=${options.kernel}`);
+  await tab.call(`engine.prepare(${shakespeare})`);
+  const { name } = await tab.call<RunInfo>(endless);
+  await tab.untilStep(20);
+  const devtools = await context.newCDPSession(tab.page);
+  const origin = await tab.call<string>("location.origin");
+  const { usage } = await devtools.send("Storage.getUsageAndQuota", { origin });
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + 1000 });
+  await tab.until("typeof told.latest.unsaved === 'string'");
+  await tab.untilStep(((await tab.told()).events.at(-1)?.step ?? 0) + 50);
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin });
+  await tab.call("engine.stop()");
+  await tab.untilPhase("stopped");
+  expect((await tab.told()).latest.unsaved).toBe(null);
+  const steps = (await tab.told()).events.filter(({ type }) => type === "step").length;
+  const columns = await tab.call<number>(`engine.columns("${name}").then(({ byteLength }) => byteLength)`);
+  expect({ broken: (await tab.call<RunDetail>(`engine.detail("${name}")`)).broken, columns }).toEqual({
+    broken: 0,
+    columns: 32 + 20 * steps,
+  });
+  expect(tab.problems).toEqual([]);
+  await privateBrowser.close();
 });
 
 test("a kernel worker that ends takes the run with it, but not its checkpoint", async () => {

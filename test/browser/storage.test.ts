@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { BrowserContext } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { bundleWorkerPage } from "./bundle.ts";
-import { launchForbidding, launchWithDisk } from "./page.ts";
+import { launch, launchForbidding, launchWithDisk } from "./page.ts";
 import { startServer, type TestServer } from "./server.ts";
 import { Tab, type TabWorker } from "./tab.ts";
 
@@ -284,6 +284,42 @@ test("full storage is an InputError, and what was there stays", async () => {
   expect(onThePage).toEqual([full, ["log", "model.bin"]]);
   await session.send("Storage.overrideQuotaForOrigin", { origin: server.url });
 });
+
+// On a disk Chromium throws; in a private window it writes what fits, and returns its error code as a number of bytes.
+test.each(["on a disk", "in a private window"])(
+  "storage that fills up in the middle of a write, %s: a file is whole or not there, a log holds whole lines",
+  async (where) => {
+    const isPrivate = where === "in a private window";
+    const context = isPrivate ? await (await launch()).newContext() : browser;
+    const here = await Tab.open(context, server.url);
+    const { call } = await here.start();
+    const session = await context.newCDPSession(here.page);
+    const { origin } = new URL(server.url);
+    const { usage } = await session.send("Storage.getUsageAndQuota", { origin });
+    // On a disk it asks for a megabyte at a time.
+    await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + 1_500_000 });
+    const seen = await call<{ lines: number }>(`${helpers}
+      await write("opfs:/model.bin", "old");
+      const problems = [];
+      const sink = await platform.createSink("opfs:/model.bin");
+      for (let i = 0; i < 40 && problems.length === 0; i++)
+        await sink.write(new Uint8Array(1 << 16)).catch((error) => problems.push(String(error)));
+      await sink.abort();
+      const line = "x".repeat(6999) + "\\n";
+      let lines = 0;
+      for (let i = 0; i < 250; i++)
+        await platform.appendText("opfs:/log", line).then(() => lines++, (error) => i === 249 && problems.push(String(error)));
+      const isWhole = (await read("opfs:/log")) === line.repeat(lines);
+      return { problems, model: await read("opfs:/model.bin"), isWhole, lines };`);
+    const full = expect.stringMatching(/^InputError: opfs:\/\S+: the storage .* is full\. Remove runs or files/);
+    expect(seen).toEqual({ problems: [full, full], model: "old", isWhole: true, lines: expect.any(Number) });
+    expect(seen.lines).toBeGreaterThan(50);
+    expect(seen.lines).toBeLessThan(250);
+    await session.send("Storage.overrideQuotaForOrigin", { origin });
+    expect(here.problems).toEqual([]);
+    await (isPrivate ? context.browser() : here.page)?.close();
+  },
+);
 
 test("where the user forbids storage, or the browser has none, that is said", async () => {
   const forbidding = await launchForbidding(join(folder, "forbidding"));
