@@ -131,7 +131,7 @@ test("draws a roofline that is well-formed", () => {
 
 test.each<[code: number, message: RegExp, ...args: string[]]>([
   [2, /no peer "mkl".*openblas, openblas-avx2, llmc, torch/, "--against", "mkl"],
-  [2, /Expected a whole number, from 1 to 100/, "--repeats", "0"],
+  [2, /Expected a whole number from 1 to 100/, "--repeats", "0"],
   [2, /Allowed choices are d12, baby/, "--model", "gpt5"],
   [1, /missing/, "--json", "missing/bench.json"],
 ])("exit code %i and %s", async (code, message, ...args) => {

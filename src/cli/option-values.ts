@@ -1,24 +1,20 @@
 import { InvalidArgumentError } from "commander";
+import { expectation, fits, type NumberRule, real as realRule, whole as wholeRule } from "../train/setting-rules.ts";
+
+/** A parser for an option that takes a number within a rule. */
+export function numeric(rule: NumberRule): (text: string) => number {
+  return (text) => {
+    const value = number(text);
+    if (fits(rule, value)) return value;
+    throw new InvalidArgumentError(`Expected ${expectation(rule)}.`);
+  };
+}
 
 /** A parser for an option that takes a whole number from `min` to `max`. */
-export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = number(text);
-    if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-    const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `from ${min} to ${max}`;
-    throw new InvalidArgumentError(`Expected a whole number, ${range}.`);
-  };
-}
+export const whole = (min: number, max?: number) => numeric(wholeRule(min, max));
 
 /** A parser for an option that takes a number from `min` to `max`. */
-export function real(min: number, max: number = Number.POSITIVE_INFINITY): (text: string) => number {
-  return (text) => {
-    const value = number(text);
-    if (Number.isFinite(value) && value >= min && value <= max) return value;
-    const range = max === Number.POSITIVE_INFINITY ? `${min} or more` : `from ${min} to ${max}`;
-    throw new InvalidArgumentError(`Expected a number, ${range}.`);
-  };
-}
+export const real = (min: number, max?: number) => numeric(realRule(min, max));
 
 /** A parser for an option that takes numbers between commas, `most` at most. */
 export function reals(most: number): (text: string) => number[] {

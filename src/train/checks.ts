@@ -2,11 +2,8 @@ import type { Batch } from "../data/loader.ts";
 import { InputError, UsageError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
-import { type ScheduleOptions, scheduleNames } from "./schedule.ts";
-
-function require(okay: boolean, name: string, value: unknown, expected: string): void {
-  if (!okay) throw new UsageError(`${name} is ${value}, expected ${expected}.`);
-}
+import type { ScheduleOptions } from "./schedule.ts";
+import { expectation, fits, type Rule, settingRules, whole } from "./setting-rules.ts";
 
 /** The options of a run that count something. */
 const counts = [
@@ -20,39 +17,42 @@ const counts = [
   "earlyStop",
 ] as const;
 
-const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
+const trainerRules: Readonly<Record<keyof TrainerOptions, Rule>> = {
+  learningRate: settingRules.lr,
+  beta1: settingRules.beta1,
+  beta2: settingRules.beta2,
+  eps: settingRules.eps,
+  weightDecay: settingRules.weightDecay,
+  gradClip: settingRules.gradClip,
+  accumulate: whole(1),
+  skipLossZ: settingRules.skipLossZ,
+  skipNormZ: settingRules.skipNormZ,
+  onNotFinite: settingRules.onNan,
+  schedule: settingRules.schedule,
+  warmupSteps: settingRules.warmup,
+  finalFraction: settingRules.finalLrFraction,
+};
+
+function check(name: string, value: unknown, rule: Rule): void {
+  if (!fits(rule, value)) throw new UsageError(`${name} is ${value}, expected ${expectation(rule)}.`);
+}
 
 /** UsageError when an option of a trainer is out of its range. */
 export function checkTrainerOptions(options: Required<TrainerOptions>): void {
-  const { learningRate, beta1, beta2, eps, weightDecay, gradClip, skipLossZ, skipNormZ } = options;
-  const { schedule, warmupSteps, finalFraction, accumulate, onNotFinite } = options;
-  const positive = (name: string, value: number) =>
-    require(value >= 0 && value < Infinity, name, value, "a number, 0 or more");
-  positive("learningRate", learningRate);
-  positive("eps", eps);
-  positive("weightDecay", weightDecay);
-  positive("gradClip", gradClip);
-  positive("skipLossZ", skipLossZ);
-  positive("skipNormZ", skipNormZ);
-  require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "a number from 0 to below 1");
-  require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "a number from 0 to below 1");
-  require(isCount(accumulate) && accumulate > 0, "accumulate", accumulate, "a whole number, 1 or more");
-  require(["stop", "skip"].includes(onNotFinite), "onNotFinite", onNotFinite, "stop or skip");
-  require(scheduleNames.includes(schedule), "schedule", schedule, `one of ${scheduleNames.join(", ")}`);
-  require(isCount(warmupSteps), "warmupSteps", warmupSteps, "a whole number, 0 or more");
-  require(finalFraction >= 0 && finalFraction <= 1, "finalFraction", finalFraction, "a number from 0 to 1");
+  const values: Readonly<Record<string, unknown>> = { ...options };
+  for (const [name, rule] of Object.entries(trainerRules)) check(name, values[name], rule);
 }
 
 /** UsageError when a run's options are out of their ranges, or its batches too long for the model. */
 export function checkRun(config: GPT2Config, loader: BatchSource, options: RunOptions): void {
   const { valLoader, earlyStop = 0, earlyStopDelta = 0 } = options;
-  for (const name of counts) require(isCount(options[name] ?? 0), name, options[name], "a whole number, 0 or more");
-  require(earlyStopDelta >= 0 && earlyStopDelta < Infinity, "earlyStopDelta", earlyStopDelta, "a number, 0 or more");
+  for (const name of counts) check(name, options[name] ?? 0, whole(0));
+  check("earlyStopDelta", earlyStopDelta, settingRules.earlyStopDelta);
   if (earlyStop > 0 && (!valLoader || options.valEvery === 0 || options.valBatches === 0))
     throw new UsageError("Stopping early goes by the validation loss: it needs validation data, and valEvery above 0.");
   for (const { B, T } of valLoader ? [loader, valLoader] : [loader]) {
-    require(isCount(B) && B > 0, "B", B, "a whole number, 1 or more");
-    require(isCount(T) && T > 0, "T", T, "a whole number, 1 or more");
+    check("B", B, whole(1));
+    check("T", T, whole(1));
     if (T > config.maxT)
       throw new UsageError(
         `The block is T = ${T} tokens long, and this model has only ${config.maxT} positions. Choose T = ${config.maxT} ` +
