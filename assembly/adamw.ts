@@ -16,12 +16,16 @@ function secondMoment(v: v128, g: v128, beta2: v128, beta2Rest: v128): v128 {
   return madd(f32x4.mul(g, g), beta2Rest, f32x4.mul(v, beta2));
 }
 
-/** decay * param - stepSize * m / (rootScale sqrt(v) + epsilon) */
+/**
+ * decay * param - stepSize * m / (rootScale sqrt(v) + epsilon). Adds 0 v, which is NaN where a square overflowed: dividing
+ * by infinity would leave the parameter as it is, for good.
+ */
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function step(param: v128, m: v128, v: v128, decay: v128, rootScale: v128, epsilon: v128, stepSize: v128): v128 {
   const root = madd(f32x4.sqrt(v), rootScale, epsilon);
-  return f32x4.sub(f32x4.mul(param, decay), f32x4.div(f32x4.mul(stepSize, m), root));
+  const moved = f32x4.sub(f32x4.mul(param, decay), f32x4.div(f32x4.mul(stepSize, m), root));
+  return madd(v, f32x4.splat(0), moved);
 }
 
 /**

@@ -4,17 +4,22 @@
 // Inside a unit, queries are worked through in blocks of rows: scores of a block (rows x the keys it may see) in
 // scratch memory, softmax on them, and the products by sgemm. What lies above the diagonal is skipped block by block.
 //
-// The forward saves, per row, the logarithm of the sum of exponentials (lse): (B, NH, T) floats. From it and qkv the
-// backward recomputes the probabilities, so nothing of size T x T is ever kept (as in FlashAttention, Dao 2022).
+// The forward saves, per row, the largest score and one over the sum of exponentials: `saved` (B, NH, T, 2). From them and
+// qkv the backward recomputes the probabilities, so nothing of size T x T is ever kept (as in FlashAttention, Dao 2022).
+// FlashAttention keeps one number, the logarithm of the sum; rounded to f32 it is off by 0.5 at a score of 1e7, and the
+// probabilities by a factor. With two numbers and scores of the same bits they are the forward's, bit for bit.
 //
 // qkv (B, T, 3C): in each row queries, keys, values; in each of them the heads side by side, hs = C / NH floats each.
 import { copyFloats } from "./pack";
-import { exp, loadUpTo4, log, madd, maxLanes, storeUpTo4, sumLanes } from "./math";
+import { exp, loadUpTo4, madd, maxLanes, minLanes, storeUpTo4, sumLanes } from "./math";
 import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
 import { dot } from "./few-rows";
 
 /** Up to this many queries (decoding), keys and values are read in order instead of packed. */
 const FEW_QUERIES = 4;
+
+/** Bytes saved per row: the largest score, as q kᵀ gives it, and one over the sum of exponentials. */
+const SAVED_BYTES = 8;
 
 /** Query rows worked on at once: few where T is small, so that less above the diagonal is computed. Whole tiles. */
 const MOST_ROWS = 48;
@@ -48,13 +53,13 @@ function wholeTiles(seen: i32, keys: i32): i32 {
 }
 
 /**
- * out (B, T, C); lse (B, NH, T), or 0 if no backward follows; qkv (B, T, 3C).
+ * out (B, T, C); saved (B, NH, T, 2), or 0 if no backward follows; qkv (B, T, 3C).
  *
  * With a cache, keys and values (B, S, C): first the T new keys and values are copied to its positions past to
  * past + T - 1, then query t sees positions 0 to past + t. Without, keys = values = 0 and past = 0.
  */
 export function attentionForward(
-  thread: i32, threads: i32, out: usize, lse: usize, qkv: usize, keys: usize, values: usize,
+  thread: i32, threads: i32, out: usize, saved: usize, qkv: usize, keys: usize, values: usize,
   B: i32, T: i32, C: i32, NH: i32, past: i32, S: i32,
 ): void {
   const hs = C / NH;
@@ -80,13 +85,13 @@ export function attentionForward(
       ld = C;
     }
     const o = out + (<usize>(b * T) * C << 2) + column;
-    headForward(o, lse ? lse + (<usize>unit * T << 2) : 0, q, k, v, ld, T, C, hs, past);
+    headForward(o, saved ? saved + <usize>unit * T * SAVED_BYTES : 0, q, k, v, ld, T, C, hs, past);
   }
 }
 
 /** One head of one sequence: o (T, hs) in rows of C floats, q in rows of 3C, k and v (past + T, hs) in rows of ld. */
 function headForward(
-  o: usize, lse: usize, q: usize, k: usize, v: usize, ld: i32, T: i32, C: i32, hs: i32, past: i32,
+  o: usize, saved: usize, q: usize, k: usize, v: usize, ld: i32, T: i32, C: i32, hs: i32, past: i32,
 ): void {
   const scale: f32 = 1 / Mathf.sqrt(<f32>hs);
   const scores = scratchBehindGemm();
@@ -97,12 +102,10 @@ function headForward(
     const seen = past + t0 + rows; // keys that the block's last row sees
     const qBlock = q + (<usize>(t0 * 3) * C << 2);
     const oBlock = o + (<usize>t0 * C << 2);
-    if (T <= FEW_QUERIES) dotScores(scores, row, qBlock, 3 * C, k, ld, rows, seen, hs);
-    else sgemm(false, true, rows, wholeTiles(seen, past + T), hs, qBlock, 3 * C, k, ld, scores, row, 0, false);
+    blockScores(scores, row, qBlock, k, ld, T, C, rows, seen, past + T, hs);
     for (let i = 0; i < rows; i++) {
       const at = scores + (<usize>(i * row) << 2);
-      const logSum = softmaxRow(at, past + t0 + i + 1, seen, scale);
-      if (lse) f32.store(lse + (<usize>(t0 + i) << 2), logSum);
+      softmaxRow(at, past + t0 + i + 1, seen, scale, saved ? saved + <usize>(t0 + i) * SAVED_BYTES : 0);
     }
     if (T <= FEW_QUERIES) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
     else sgemm(false, false, rows, hs, seen, scores, row, v, ld, oBlock, C, 0, false);
@@ -110,19 +113,40 @@ function headForward(
 }
 
 /**
- * One row, in place: x = softmax(scale x) over its first `count`, 0 from there to `end`. Returns the logarithm of the
- * sum of exponentials. Two vectors at a time, which V8 can make one of 256 bits.
+ * scores (rows, seen) = q kᵀ of a block of the T queries, for forward and backward alike: their bits must be the same.
+ * Of the `keys` that there are a few more than `seen` may be computed.
  */
-export function softmaxRow(x: usize, count: i32, end: i32, scale: f32): f32 {
-  const stop = x + (<usize>hide(x, count) << 2);
+function blockScores(
+  scores: usize, row: i32, q: usize, k: usize, ld: i32, T: i32, C: i32, rows: i32, seen: i32, keys: i32, hs: i32,
+): void {
+  if (T <= FEW_QUERIES) dotScores(scores, row, q, 3 * C, k, ld, rows, seen, hs);
+  else sgemm(false, true, rows, wholeTiles(seen, keys), hs, q, 3 * C, k, ld, scores, row, 0, false);
+}
+
+/**
+ * One row, in place: x = softmax(scale x) over its first `count`, 0 from there to `end`. Puts the largest x and one over
+ * the sum of exponentials at `saved`, unless that is 0. Two vectors at a time, which V8 can make one of 256 bits.
+ *
+ * NaN throughout if an x is not finite: also if it is minus infinity, which may be a partial sum that overflowed.
+ */
+export function softmaxRow(x: usize, count: i32, end: i32, scale: f32, saved: usize): void {
+  const stop = padRow(x, count, f32.load(x));
   let m0 = v128.load(x);
   let m1 = v128.load(x, 16);
+  let l0 = m0;
+  let l1 = m1;
   for (let at = x + 32; at < stop; at += 32) {
-    m0 = f32x4.pmax(m0, v128.load(at));
-    m1 = f32x4.pmax(m1, v128.load(at, 16));
+    const x0 = v128.load(at);
+    const x1 = v128.load(at, 16);
+    m0 = f32x4.pmax(m0, x0);
+    m1 = f32x4.pmax(m1, x1);
+    l0 = f32x4.pmin(l0, x0);
+    l1 = f32x4.pmin(l1, x1);
   }
-  const largest = maxLanes(f32x4.pmax(m0, m1));
+  const smallest = minLanes(f32x4.pmin(l0, l1));
+  const largest: f32 = smallest > -Infinity ? maxLanes(f32x4.pmax(m0, m1)) : NaN;
 
+  padRow(x, count, -Infinity);
   const scales = f32x4.splat(scale);
   const shift = f32x4.splat(largest);
   let s0 = f32x4.splat(0);
@@ -135,25 +159,30 @@ export function softmaxRow(x: usize, count: i32, end: i32, scale: f32): f32 {
     s0 = f32x4.add(s0, p0);
     s1 = f32x4.add(s1, p1);
   }
-  const sum = sumLanes(f32x4.add(s0, s1));
-  const inverse = f32x4.splat(1 / sum);
+  const inverse: f32 = 1 / sumLanes(f32x4.add(s0, s1));
+  const inverses = f32x4.splat(inverse);
   for (let at = x; at < stop; at += 32) {
-    const p0 = f32x4.mul(v128.load(at), inverse);
-    const p1 = f32x4.mul(v128.load(at, 16), inverse);
+    const p0 = f32x4.mul(v128.load(at), inverses);
+    const p1 = f32x4.mul(v128.load(at, 16), inverses);
     v128.store(at, p0);
     v128.store(at, p1, 16);
   }
   clear(stop, x + (<usize>end << 2));
-  return largest * scale + <f32>log(sum);
+  if (!saved) return;
+  f32.store(saved, largest);
+  f32.store(saved, inverse, 4);
 }
 
-/** Sets x from `count` up to the next multiple of 8 to minus infinity, whose exponential is 0; gives that multiple. */
+/**
+ * Sets x from `count` up to the next multiple of 8 to `value`, and gives the address behind it. The exponential of minus
+ * infinity is 0.
+ */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function hide(x: usize, count: i32): i32 {
+function padRow(x: usize, count: i32, value: f32): usize {
   const end = (count + 7) & ~7;
-  for (let i = count; i < end; i++) f32.store(x + (<usize>i << 2), -Infinity);
-  return end;
+  for (let i = count; i < end; i++) f32.store(x + (<usize>i << 2), value);
+  return x + (<usize>end << 2);
 }
 
 /** Zeros from `at` to `stop`, rounded up to eight floats. */
@@ -233,9 +262,9 @@ export function weightedSum32(to: usize, weights: usize, v: usize, stride: usize
   v128.store(to, s7, 112);
 }
 
-/** dqkv (B, T, 3C) is overwritten; dout, out (B, T, C) and lse (B, NH, T) from the forward. */
+/** dqkv (B, T, 3C) is overwritten; dout (B, T, C); saved (B, NH, T, 2) from the forward. */
 export function attentionBackward(
-  thread: i32, threads: i32, dqkv: usize, dout: usize, qkv: usize, out: usize, lse: usize,
+  thread: i32, threads: i32, dqkv: usize, dout: usize, qkv: usize, saved: usize,
   B: i32, T: i32, C: i32, NH: i32,
 ): void {
   const hs = C / NH;
@@ -245,19 +274,20 @@ export function attentionBackward(
     const column = <usize>(unit % NH * hs) << 2;
     const wide = (<usize>(b * T) * 3 * C << 2) + column;
     const narrow = (<usize>(b * T) * C << 2) + column;
-    headBackward(dqkv + wide, dout + narrow, qkv + wide, out + narrow, lse + (<usize>unit * T << 2), T, C, hs);
+    const rows = saved + <usize>unit * T * SAVED_BYTES;
+    headBackward(dqkv + wide, dout + narrow, qkv + wide, rows, T, C, hs);
   }
 }
 
 /**
  * One head of one sequence. With P the probabilities, S = scale q kᵀ the scores before the softmax, and per row
- * D = sum of dout * out = sum of P * dP:
+ * D = sum of P * dP:
  *
  *   dV = Pᵀ dO,   dP = dO Vᵀ,   dS = P * (dP - D),   dQ = scale dS K,   dK = scale dSᵀ Q
  *
  * The block with the last rows comes first: it sees all keys, so it sets all of dK and dV; the others add to them.
  */
-function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, T: i32, C: i32, hs: i32): void {
+function headBackward(dq: usize, dout: usize, q: usize, saved: usize, T: i32, C: i32, hs: i32): void {
   const scale: f32 = 1 / Mathf.sqrt(<f32>hs);
   const third = <usize>C << 2;
   const k = q + third;
@@ -274,17 +304,13 @@ function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, 
     const rows = min(block, T - t0);
     const seen = t0 + rows;
     const qBlock = q + (<usize>t0 * ld << 2);
-    const outBlock = out + (<usize>t0 * C << 2);
     const doutBlock = dout + (<usize>t0 * C << 2);
-    const columns = wholeTiles(seen, T);
-    sgemm(false, true, rows, columns, hs, qBlock, ld, k, ld, probabilities, row, 0, false);
-    sgemm(false, true, rows, columns, hs, doutBlock, C, v, ld, dscores, row, 0, false);
+    blockScores(probabilities, row, qBlock, k, ld, T, C, rows, seen, T, hs);
+    sgemm(false, true, rows, wholeTiles(seen, T), hs, doutBlock, C, v, ld, dscores, row, 0, false);
     for (let i = 0; i < rows; i++) {
       const p = probabilities + (<usize>(i * row) << 2);
       const ds = dscores + (<usize>(i * row) << 2);
-      const rowAt = <usize>(i * C) << 2;
-      const D = dot(doutBlock + rowAt, outBlock + rowAt, hs);
-      softmaxRowBackward(p, ds, t0 + i + 1, seen, scale, f32.load(lse + (<usize>(t0 + i) << 2)), D);
+      softmaxRowBackward(p, ds, t0 + i + 1, seen, scale, saved + <usize>(t0 + i) * SAVED_BYTES);
     }
     sgemm(true, false, seen, hs, rows, probabilities, row, doutBlock, C, dv, ld, 0, later);
     sgemm(true, false, seen, hs, rows, dscores, row, qBlock, ld, dk, ld, 0, later);
@@ -293,19 +319,30 @@ function headBackward(dq: usize, dout: usize, q: usize, out: usize, lse: usize, 
   }
 }
 
-/** One row: p holds raw scores and becomes probabilities, ds holds dP and becomes scale dS; 0 from `count` to `end`. */
-export function softmaxRowBackward(p: usize, ds: usize, count: i32, end: i32, scale: f32, lse: f32, D: f32): void {
-  const bytes = <usize>hide(p, count) << 2;
+/**
+ * One row: p holds raw scores and becomes probabilities, ds holds dP and becomes scale dS; 0 from `count` to `end`. D is the
+ * sum of p dP itself, not of dout * out, which is the same but for its rounding: where one key takes all, dP - D is then 0.
+ */
+export function softmaxRowBackward(p: usize, ds: usize, count: i32, end: i32, scale: f32, saved: usize): void {
+  const bytes = padRow(p, count, -Infinity) - p;
+  padRow(ds, count, 0);
   const scales = f32x4.splat(scale);
-  const shift = f32x4.splat(-lse);
-  const minusD = f32x4.splat(-D);
+  const shift = v128.load32_splat(saved);
+  const inverses = v128.load32_splat(saved, 4);
+  let d0 = f32x4.splat(0);
+  let d1 = d0;
   for (let i: usize = 0; i < bytes; i += 32) {
-    const p0 = exp(madd(v128.load(p + i), scales, shift));
-    const p1 = exp(madd(v128.load(p + i, 16), scales, shift));
-    const ds0 = f32x4.mul(f32x4.mul(p0, f32x4.add(v128.load(ds + i), minusD)), scales);
-    const ds1 = f32x4.mul(f32x4.mul(p1, f32x4.add(v128.load(ds + i, 16), minusD)), scales);
+    const p0 = f32x4.mul(exp(f32x4.mul(f32x4.sub(v128.load(p + i), shift), scales)), inverses);
+    const p1 = f32x4.mul(exp(f32x4.mul(f32x4.sub(v128.load(p + i, 16), shift), scales)), inverses);
     v128.store(p + i, p0);
     v128.store(p + i, p1, 16);
+    d0 = madd(p0, v128.load(ds + i), d0);
+    d1 = madd(p1, v128.load(ds + i, 16), d1);
+  }
+  const minusD = f32x4.splat(-sumLanes(f32x4.add(d0, d1)));
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const ds0 = f32x4.mul(f32x4.mul(v128.load(p + i), f32x4.add(v128.load(ds + i), minusD)), scales);
+    const ds1 = f32x4.mul(f32x4.mul(v128.load(p + i, 16), f32x4.add(v128.load(ds + i, 16), minusD)), scales);
     v128.store(ds + i, ds0);
     v128.store(ds + i, ds1, 16);
   }

@@ -2,7 +2,7 @@
 //
 // The head is fused by its caller: per block of rows matmulForward (logits), softmaxLoss (losses, and dlogits where the
 // logits were), matmulBackwardInput and matmulBackwardWeight. So logits are never held for all rows.
-import { exp, loadTail, log, maxLanes, storeTail, sumLanes } from "./math";
+import { exp, loadTail, log, maxLanes, minLanes, storeTail, sumLanes } from "./math";
 
 /**
  * losses (rows) = log of the sum of exponentials of logits (rows, Vp), over the first V columns, minus the logit of
@@ -29,17 +29,29 @@ export function softmaxLoss(
   }
 }
 
+/** The largest x. NaN if one is minus infinity, which may be a partial sum that overflowed. */
 function maximum(x: usize, count: i32): f32 {
   const end = x + (<usize>(count & ~7) << 2);
   let m0 = f32x4.splat(-Infinity);
   let m1 = m0;
+  let l0 = f32x4.splat(Infinity);
+  let l1 = l0;
   for (; x < end; x += 32) {
-    m0 = f32x4.pmax(m0, v128.load(x));
-    m1 = f32x4.pmax(m1, v128.load(x, 16));
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    m0 = f32x4.pmax(m0, x0);
+    m1 = f32x4.pmax(m1, x1);
+    l0 = f32x4.pmin(l0, x0);
+    l1 = f32x4.pmin(l1, x1);
   }
   let largest = maxLanes(f32x4.pmax(m0, m1));
-  for (let i = 0; i < (count & 7); i++) largest = max(largest, f32.load(x + (<usize>i << 2)));
-  return largest;
+  let smallest = minLanes(f32x4.pmin(l0, l1));
+  for (let i = 0; i < (count & 7); i++) {
+    const value = f32.load(x + (<usize>i << 2));
+    largest = max(largest, value);
+    smallest = min(smallest, value);
+  }
+  return smallest > -Infinity ? largest : NaN;
 }
 
 /** Sum of e^(x - shift), eight lanes at a time; if `keep` (a constant), the exponentials replace x. */

@@ -57,6 +57,11 @@ function rowVariance(x: usize, C: i32, mean: f32): f32 {
   return sumLanes(f32x4.add(f32x4.add(a, b), f32x4.add(c, d))) / <f32>C;
 }
 
+/** One over the standard deviation; NaN if the variance overflowed, where 1 / Infinity would make every row its bias. */
+function reciprocalDeviation(variance: f32, epsilon: f32): f32 {
+  return variance < Infinity ? <f32>1 / sqrt(variance + epsilon) : NaN;
+}
+
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function normalized(x: v128, mean: v128, rstd: v128): v128 {
@@ -74,7 +79,7 @@ export function layernormForward(
     const x = inp + (<usize>n * C << 2);
     const y = out + (<usize>n * C << 2);
     const rowMeanValue = rowMean(x, C);
-    const rowRstd = <f32>1 / sqrt(rowVariance(x, C, rowMeanValue) + epsilon);
+    const rowRstd = reciprocalDeviation(rowVariance(x, C, rowMeanValue), epsilon);
     store<f32>(mean + (<usize>n << 2), rowMeanValue);
     store<f32>(rstd + (<usize>n << 2), rowRstd);
     const m = f32x4.splat(rowMeanValue);

@@ -66,6 +66,14 @@ export function maxLanes(x: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
+/** Smallest of the four lanes; NaN if one is. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+export function minLanes(x: v128): f32 {
+  const pairs = f32x4.min(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
+  return min(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+}
+
 /**
  * Natural logarithm of a normal, positive x, to about 1e-15; infinity and NaN stay. The standard library's brings a
  * table along, and tables are static data, which instances that share one memory must not have.

@@ -112,7 +112,7 @@ function allJobs() {
     const flops = 2 * B * NH * ((T * T) / 2) * hs;
     const title = `${name} B=${B} T=${T} NH=${NH} hs=${hs}`;
     add(`attention forward  ${title}`, "attentionForward", [a, b, c, 0, 0, B, T, C, NH, 0, 0], 2 * flops);
-    add(`attention backward ${title}`, "attentionBackward", [a, c, b, d, 0, B, T, C, NH], 5 * flops);
+    add(`attention backward ${title}`, "attentionBackward", [a, c, b, d, B, T, C, NH], 5 * flops);
   }
   add("attention forward, decoding one token after 512", "attentionForward", [a, 0, b, c, d, 1, 1, 768, 12, 512, 1024]);
   add("loss and gradient, 64x50304", "softmaxLoss", [a, b, TARGETS, 64, 50257, 50304, 1, 1]);

@@ -169,8 +169,8 @@ export interface Backend {
     cache?: KVCache,
     past?: number,
   ): void;
-  /** dqkv (B,T,3C) is overwritten; `out` and `saved` are what the forward gave. */
-  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, out: Tensor, saved: Tensor, shape: AttentionShape): void;
+  /** dqkv (B,T,3C) is overwritten; `saved` is what the forward gave. */
+  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, saved: Tensor, shape: AttentionShape): void;
 
   /** Over all elements: out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), or 0.5 inp (1 + erf(inp / sqrt 2)). */
   geluForward(out: Tensor, inp: Tensor, form: GeluForm): void;

@@ -4,7 +4,7 @@ import type { GPT2 } from "../api/gpt2.ts";
 import { type Backend, view } from "../backend/backend.ts";
 import { createBackend } from "../backend/create.ts";
 import { makeConfig } from "./config.ts";
-import { backward, forward, loss, update } from "./gpt2.ts";
+import { backward, forward, gradientNorm, loss, update } from "./gpt2.ts";
 import { allocTensorSet, decayedTensors, tensorNames } from "./parameters.ts";
 import { allocLossWorkspace, allocTrainWorkspace, type Workspace } from "./workspace.ts";
 
@@ -107,4 +107,34 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
       await restore();
     }
   });
+});
+
+test("gradients at attention scores of 1e9 and more are the reference's", async () => {
+  const large = makeConfig({ maxT: 16, V: 100, L: 2, NH: 2, C: 64 });
+  const norms: Record<string, number> = {};
+  for (const name of ["reference", "wasm"] as const) {
+    const be = await createBackend(name, { threads: 1 });
+    const { parameters } = await randomModel(be, large);
+    const { qkvw } = parameters.weights;
+    await be.write(
+      qkvw,
+      (await be.read(qkvw)).map((w) => 1e5 * w),
+    );
+    const ws = allocTrainWorkspace(be, large, 2, 16);
+    const grads = allocTensorSet(be, large);
+    await be.write(
+      ws.tokens,
+      Int32Array.from({ length: 32 }, (_, i) => (i * 7) % 100),
+    );
+    await be.write(
+      ws.targets,
+      Int32Array.from({ length: 32 }, (_, i) => (i * 11) % 100),
+    );
+    forward(be, parameters, ws);
+    backward(be, parameters, grads, ws);
+    gradientNorm(be, grads, ws);
+    norms[name] = Math.sqrt((await be.read(ws.stats))[1]);
+    await be.dispose();
+  }
+  expect(Math.abs(norms.wasm / norms.reference - 1)).toBeLessThan(1e-3);
 });

@@ -161,7 +161,7 @@ export function backward(
     // Attention.
     be.matmulBackwardInput(dchannels, dresidual, attprojw, N, C, C);
     be.matmulBackwardWeight(layer(g.attprojw, l), layer(g.attprojb, l), dresidual, a.atty, N, C, C, accumulate);
-    be.attentionBackward(dqkv, dchannels, a.qkv, a.atty, a.attsaved, { B, T, C, NH });
+    be.attentionBackward(dqkv, dchannels, a.qkv, a.attsaved, { B, T, C, NH });
     be.matmulBackwardInput(dchannels, dqkv, qkvw, N, C, 3 * C);
     be.matmulBackwardWeight(layer(g.qkvw, l), layer(g.qkvb, l), dqkv, a.ln1, N, C, 3 * C, accumulate);
     be.layernormBackward(

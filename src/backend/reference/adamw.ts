@@ -18,6 +18,7 @@ export function adamw(
     const g = grad[i] * gradScale;
     m[i] = beta1 * m[i] + (1 - beta1) * g;
     v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+    if (v[i] === Infinity) v[i] = NaN; // a square beyond f32, by which no step would be left
     const direction = m[i] / correction1 / (Math.sqrt(v[i] / correction2) + eps);
     param[i] -= learningRate * (direction + weightDecay * param[i]);
   }

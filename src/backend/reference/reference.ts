@@ -204,7 +204,7 @@ export class ReferenceBackend implements Backend {
     });
   }
 
-  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, _out: Tensor, saved: Tensor, shape: AttentionShape): void {
+  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, saved: Tensor, shape: AttentionShape): void {
     this.enqueue(() => attentionBackward(f32(dqkv), f32(dout), f32(qkv), f32(saved), shape));
   }
 

@@ -116,9 +116,9 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("matmulBackwardWeight", ...addresses, N, C, OC, Number(accumulate));
   }
 
-  /** The logarithm of each row's sum of exponentials: from it the backward recomputes the probabilities. */
+  /** Each row's largest score and one over its sum of exponentials: (B, NH, T, 2). */
   attentionSavedSize({ B, T, NH }: AttentionShape): number {
-    return B * NH * T;
+    return 2 * B * NH * T;
   }
 
   attentionForward(
@@ -135,16 +135,9 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("attentionForward", ...addresses, B, T, C, NH, past, S);
   }
 
-  attentionBackward(
-    dqkv: Tensor,
-    dout: Tensor,
-    qkv: Tensor,
-    out: Tensor,
-    saved: Tensor,
-    { B, T, C, NH }: AttentionShape,
-  ): void {
+  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, saved: Tensor, { B, T, C, NH }: AttentionShape): void {
     this.ensureScratch(T);
-    const addresses = [dqkv, dout, qkv, out, saved].map((t) => this.at(t));
+    const addresses = [dqkv, dout, qkv, saved].map((t) => this.at(t));
     this.run("attentionBackward", ...addresses, B, T, C, NH);
   }
 

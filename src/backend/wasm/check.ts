@@ -129,7 +129,7 @@ const others: Readonly<Record<string, Operation>> = {
     const [out, saved] = [desk.room(N, C), desk.room(backend.attentionSavedSize(shape))];
     const [dqkv, qkv] = [desk.room(N, 3 * C), desk.filled(N, 3 * C)];
     backend.attentionForward(out, saved, qkv, shape);
-    backend.attentionBackward(dqkv, desk.filled(N, C), qkv, out, saved, shape);
+    backend.attentionBackward(dqkv, desk.filled(N, C), qkv, saved, shape);
     return [out, dqkv];
   },
   gelu: (backend, desk) => {
