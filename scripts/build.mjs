@@ -1,18 +1,17 @@
 // Builds everything that git does not hold: assembly/tiles.ts and fma.ts, kernels/*.wasm from assembly/, dist/ from src/,
 // dist/browser/, the library for pages without a bundler, from src/ as well, dist/web/, the studio's page, from web/.
-// Plain JavaScript, so that it runs on any Node before anything has been built.
+// What is up to date stays as it is. Plain JavaScript, so that it runs on any Node before anything has been built.
 
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import asc from "assemblyscript/asc";
-import { build } from "vite";
-import { fmaSource } from "../assembly/fma.mjs";
-import { tilesSource } from "../assembly/tiles.mjs";
+import { runSteps } from "./steps.mjs";
 
-process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const root = fileURLToPath(new URL("..", import.meta.url));
+process.chdir(root);
 
 /** One source, four builds: relaxed SIMD (fused multiply-add) or plain, shared memory (threads) or not. */
 const builds = [
@@ -22,57 +21,112 @@ const builds = [
   { name: "plain", relaxed: false, shared: false },
 ];
 
-async function buildKernels() {
-  writeFileSync("assembly/tiles.ts", tilesSource());
-  writeFileSync("assembly/fma.ts", fmaSource());
-  mkdirSync("kernels", { recursive: true });
+/** Written by the build itself. */
+const generated = ["assembly/tiles.ts", "assembly/fma.ts"];
+
+async function buildKernels(out) {
+  const { default: asc } = await import("assemblyscript/asc");
+  const { tilesSource } = await import("../assembly/tiles.mjs");
+  const { fmaSource } = await import("../assembly/fma.mjs");
+  const [tiles, fma] = generated;
+  writeWhole(tiles, tilesSource());
+  writeWhole(fma, fmaSource());
   for (const { name, relaxed, shared } of builds) {
-    const args = ["assembly/index.ts", "--outFile", `kernels/${name}.wasm`];
+    const args = ["assembly/index.ts", "--outFile", relative(root, join(out, `${name}.wasm`))];
     args.push("-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--initialMemory", "1");
     args.push("--maximumMemory", "65536", "--enable", relaxed ? "simd,relaxed-simd" : "simd");
     if (shared) args.push("--enable", "threads", "--sharedMemory");
     const { error, stderr } = await asc.main(args);
-    if (error) {
-      console.error(stderr.toString());
-      process.exit(1);
-    }
+    if (error) throw new BuildError(`kernels/${name}.wasm: ${stderr.toString()}`);
   }
 }
 
-function buildSources() {
-  rmSync("dist", { recursive: true, force: true });
+async function buildProgram(out, _folderOf, signal) {
   const tsc = createRequire(import.meta.url)
     .resolve("typescript/package.json")
     .replace("package.json", "bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+  const args = [tsc, "-p", "tsconfig.build.json", "--outDir", out];
+  const [code] = await once(spawn(process.execPath, args, { stdio: "inherit", signal }), "exit");
+  if (code !== 0) throw new BuildError("src/ has errors of type.");
   // npm does this once, when it first links the command; a later build must not undo it.
-  chmodSync("dist/cli/main.js", 0o755);
+  chmodSync(join(out, "cli/main.js"), 0o755);
 }
 
 /** As an application is built, not as Vite builds libraries: those have their kernels and texts inside of their code. */
-async function buildLibrary() {
+async function buildLibrary(out, folderOf) {
+  const { build } = await import("vite");
   const output = { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" };
   await build({
     configFile: false,
     logLevel: "warn",
     base: "./",
     publicDir: false,
+    plugins: [kernelsFrom(folderOf("kernels"))],
     resolve: { alias: { "#platform": resolve("src/platform/browser.ts") } },
     build: {
-      outDir: "dist/browser",
+      outDir: out,
+      emptyOutDir: false,
       assetsInlineLimit: 0,
       modulePreload: false,
       rolldownOptions: { input: { "llm-ts": "src/index.ts" }, preserveEntrySignatures: "exports-only", output },
     },
-    worker: { format: "es", rolldownOptions: { output } },
+    worker: { format: "es", plugins: () => [kernelsFrom(folderOf("kernels"))], rolldownOptions: { output } },
   });
 }
 
-async function buildPage() {
-  await build({ configFile: "web/vite.config.ts", logLevel: "warn" });
+async function buildPage(out, folderOf) {
+  const { build } = await import("vite");
+  const plugins = [kernelsFrom(folderOf("kernels"))];
+  await build({
+    configFile: "web/vite.config.ts",
+    logLevel: "warn",
+    plugins,
+    worker: { plugins: () => plugins },
+    build: { outDir: out },
+  });
 }
 
-await buildKernels();
-buildSources();
-await buildLibrary();
-await buildPage();
+/** Makes src/platform/browser.ts take kernels that were just built, and are not in kernels/ yet. */
+function kernelsFrom(folder) {
+  const path = relative(resolve("src/platform"), folder).replaceAll("\\", "/");
+  return {
+    name: "kernels",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith("/src/platform/browser.ts") ? code.replaceAll("../../kernels/", `${path}/`) : undefined,
+  };
+}
+
+/** Somebody may be reading the file. */
+function writeWhole(path, text) {
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return;
+  writeFileSync(`${path}.tmp`, text);
+  renameSync(`${path}.tmp`, path);
+}
+
+class BuildError extends Error {}
+
+const tools = ["package.json", "package-lock.json", "scripts/build.mjs", "scripts/steps.mjs"];
+const typescript = ["tsconfig.json", "tsconfig.build.json"];
+
+try {
+  await runSteps({
+    root,
+    ignored: (path) => path.endsWith(".test.ts") || generated.includes(path),
+    steps: [
+      { name: "kernels", from: [...tools, "assembly"], to: "kernels", build: buildKernels },
+      { name: "program", from: [...tools, ...typescript, "src"], to: "dist", build: buildProgram },
+      {
+        name: "library for pages",
+        from: [...tools, "src", "assembly", "data"],
+        to: "dist/browser",
+        build: buildLibrary,
+      },
+      { name: "studio's page", from: [...tools, "src", "assembly", "data", "web"], to: "dist/web", build: buildPage },
+    ],
+  });
+} catch (error) {
+  if (!(error instanceof BuildError)) throw error;
+  console.error(`build: ${error.message} What was built before stays.`);
+  process.exitCode = 1;
+}
