@@ -106,23 +106,25 @@ function writeWhole(path, text) {
 
 class BuildError extends Error {}
 
-const tools = ["package.json", "package-lock.json", "scripts/build.mjs", "scripts/steps.mjs"];
-const typescript = ["tsconfig.json", "tsconfig.build.json"];
+const scripts = ["scripts/build.mjs", "scripts/steps.mjs"];
+const assemblyscript = [...scripts, "node_modules/assemblyscript/package.json", "node_modules/binaryen/package.json"];
+const typescript = [...scripts, "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+const vite = [...scripts, "package-lock.json"];
 
 try {
   await runSteps({
     root,
     ignored: (path) => path.endsWith(".test.ts") || generated.includes(path),
     steps: [
-      { name: "kernels", from: [...tools, "assembly"], to: "kernels", build: buildKernels },
-      { name: "program", from: [...tools, ...typescript, "src"], to: "dist", build: buildProgram },
+      { name: "kernels", from: [...assemblyscript, "assembly"], to: "kernels", build: buildKernels },
+      { name: "program", from: [...typescript, "src"], to: "dist", build: buildProgram },
       {
         name: "library for pages",
-        from: [...tools, "src", "assembly", "data"],
+        from: [...vite, "src", "assembly", "data"],
         to: "dist/browser",
         build: buildLibrary,
       },
-      { name: "studio's page", from: [...tools, "src", "assembly", "data", "web"], to: "dist/web", build: buildPage },
+      { name: "studio's page", from: [...vite, "src", "assembly", "data", "web"], to: "dist/web", build: buildPage },
     ],
   });
 } catch (error) {
