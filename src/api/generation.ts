@@ -25,11 +25,12 @@ export async function* generateSamples(
   const strings = typeof stop === "string" ? [stop] : stop;
   if (strings.length > 0) model.requireTokenizer();
   if (llmc) requireLlmc(model, tokens.length + maxTokens, options);
-  const { tokenizer } = model;
-  const endToken = pastEnd || llmc ? undefined : tokenizer?.endOfText;
+  const { tokenizer, unusedIds } = model;
+  const endTokens = pastEnd || llmc ? [] : model.endTokens;
+  const excluded = new Set(unusedIds);
   const writers = Array.from({ length: samples }, (_, i) => {
-    const sampler = new Sampler({ ...options, seed: seedOf(options, i) });
-    return new SampleWriter(i, sampler, tokens, { tokenizer, stop: strings, endToken, logprobs });
+    const sampler = new Sampler({ ...options, seed: seedOf(options, i) }, unusedIds);
+    return new SampleWriter(i, sampler, tokens, { tokenizer, stop: strings, endTokens, excluded, logprobs });
   });
   for (let first = 0; first < samples; first += MOST_TOGETHER)
     yield* together(model, tokens, writers.slice(first, first + MOST_TOGETHER), maxTokens, llmc, signal);

@@ -12,6 +12,7 @@ import { writeVocabulary } from "../format/tokenizer.ts";
 import { makeConfig } from "../model/config.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { charTokenizerOf } from "../tokenizer/char.ts";
+import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { GPT2 } from "./gpt2.ts";
 
@@ -131,14 +132,14 @@ describe("creating", () => {
 });
 
 describe("the tokenizer", () => {
-  test("is found beside the model, where it fits", async () => {
+  test("is found beside the model, and has to fit", async () => {
     await copyFile(fixturePath("gpt2_tiny.bin"), inFolder("tiny.bin"));
     const load = async () => (await GPT2.load(inFolder("tiny.bin"), reference)).tokenizer;
     expect(await load()).toBeUndefined();
-    await writeTokenizer(inFolder("tokenizer.bin"), charTokenizerOf("too few"));
-    expect(await load()).toBeUndefined();
-    const characters = String.fromCodePoint(...Array.from({ length: 101 }, (_, i) => 1000 + i));
-    await writeTokenizer(inFolder("tokenizer.bin"), charTokenizerOf(characters));
+    const charactersOf = (length: number) => String.fromCodePoint(...Array.from({ length }, (_, i) => 1000 + i));
+    await writeTokenizer(inFolder("tokenizer.bin"), charTokenizerOf(charactersOf(102)));
+    await expect(load()).rejects.toThrow(/102 tokens, and the model knows V = 101/);
+    await writeTokenizer(inFolder("tokenizer.bin"), charTokenizerOf(charactersOf(101)));
     expect((await load())?.decode([0, 100])).toBe(String.fromCodePoint(1000, 1100));
     await writeFile(inFolder("tokenizer.bin"), "damaged");
     await expect(load()).rejects.toThrow(InputError);
@@ -151,9 +152,24 @@ describe("the tokenizer", () => {
   });
 
   test("has to fit when it is given", async () => {
-    const create = GPT2.create(small, { ...reference, tokenizer: charTokenizerOf("abc") });
+    const create = GPT2.create({ ...small, V: 2 }, { ...reference, tokenizer: charTokenizerOf("abc") });
     await expect(create).rejects.toThrow(InputError);
-    await expect(create).rejects.toThrow(/3 tokens, and the model knows V = 256/);
+    await expect(create).rejects.toThrow(/3 tokens, and the model knows V = 2/);
+  });
+
+  test("of several in a folder is the one of the model's size; two that differ are refused", async () => {
+    await mkdir(inFolder("several"));
+    await copyFile(fixturePath("gpt2_tiny.bin"), inFolder("several", "tiny.bin"));
+    const load = async () => (await GPT2.load(inFolder("several", "tiny.bin"), reference)).tokenizer;
+    await writeTokenizer(inFolder("several", "gpt2_tokenizer.bin"), await gpt2Tokenizer());
+    expect(await load()).toBeUndefined();
+    const characters = Array.from({ length: 102 }, (_, i) => String.fromCodePoint(1000 + i));
+    await writeTokenizer(inFolder("several", "tokenizer.bin"), charTokenizerOf(characters.slice(1).join("")));
+    expect((await load())?.decode([0])).toBe(characters[1]);
+    await writeTokenizer(inFolder("several", "gpt2_tokenizer.bin"), charTokenizerOf(characters.slice(0, 101).join("")));
+    await expect(load()).rejects.toThrow(
+      /two tokenizers of 101 tokens that differ, tokenizer.bin and gpt2_tokenizer.bin/,
+    );
   });
 
   test("is needed for texts only", async () => {

@@ -7,7 +7,7 @@ import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFi
 import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
 import { allocBf16Weights, allocTensorSet, freeTensorSet, type Parameters } from "../model/parameters.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
@@ -21,14 +21,26 @@ export class GPT2 {
   readonly tokenizer: Tokenizer | undefined;
   /** What a text begins after when there is no prompt: end-of-text, or a newline. */
   readonly startToken: number;
+  /** The tokens that end a text. */
+  readonly endTokens: readonly number[];
+  /** Ids below V that stand for no token of the tokenizer: rows that pad the vocabulary. They are never sampled. */
+  readonly unusedIds: readonly number[];
   readonly #ownsBackend: boolean;
 
-  private constructor(backend: Backend, ownsBackend: boolean, parameters: Parameters, tokenizer?: Tokenizer) {
+  private constructor(
+    backend: Backend,
+    ownsBackend: boolean,
+    parameters: Parameters,
+    { tokenizer, endTokens }: Pick<ModelOptions, "tokenizer" | "endTokens">,
+  ) {
+    const { V } = parameters.config;
     this.backend = backend;
     this.#ownsBackend = ownsBackend;
     this.parameters = parameters;
-    this.tokenizer = tokenizer;
-    this.startToken = startTokenOf(tokenizer, parameters.config.V);
+    this.tokenizer = tokenizer && paddedTo(V, tokenizer);
+    this.endTokens = endTokens ?? (tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText]);
+    this.startToken = startTokenOf(tokenizer, V, this.endTokens);
+    this.unusedIds = unusedIds(tokenizer, V);
   }
 
   get config(): GPT2Config {
@@ -44,7 +56,8 @@ export class GPT2 {
     const file = await openModelFile(input, options.config);
     try {
       const path = typeof input === "string" ? input : undefined;
-      return await GPT2.#make(file.config, path, options, (backend, { weights }) =>
+      const { endTokens = file.endTokens } = options;
+      return await GPT2.#make(file.config, path, { ...options, endTokens }, (backend, { weights }) =>
         file.readTensors((name, start, data) => backend.write(view(weights[name], start, [data.length]), data)),
       );
     } finally {
@@ -71,7 +84,7 @@ export class GPT2 {
   static async #make(
     config: GPT2Config,
     path: string | undefined,
-    { backend: wanted = "wasm", threads, revectorize, kernel, tokenizer, weights = "f32" }: ModelOptions,
+    { backend: wanted = "wasm", threads, revectorize, kernel, tokenizer, endTokens, weights = "f32" }: ModelOptions,
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
@@ -81,7 +94,7 @@ export class GPT2 {
       requireMemory(backend, config, { weights });
       const alloc = weights === "bf16" ? allocBf16Weights : allocTensorSet;
       const parameters: Parameters = { config, weights: alloc(backend, config) };
-      const model = new GPT2(backend, ownsBackend, parameters, reads);
+      const model = new GPT2(backend, ownsBackend, parameters, { tokenizer: reads, endTokens });
       try {
         await fillWeights(backend, parameters);
         await backend.sync();
@@ -134,9 +147,9 @@ export class GPT2 {
    * be written, UsageError when the format cannot hold the model.
    */
   async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
-    const { backend, config, parameters, tokenizer } = this;
+    const { backend, config, parameters, endTokens } = this;
     const readChunk: ReadChunk = (name, start, length) => backend.read(view(parameters.weights[name], start, [length]));
-    await saveModelFile(path, streamOf(config, readChunk), { dtype, endOfText: tokenizer?.endOfText });
+    await saveModelFile(path, streamOf(config, readChunk), { dtype, endTokens });
   }
 
   /** The tokenizer; InputError when there is none. */

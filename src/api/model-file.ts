@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { folderOf, inFolder } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
+import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
 import { formatOfMagic } from "../format/header.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
@@ -18,6 +19,8 @@ import type { ByteSource } from "../platform/platform.ts";
 export interface ModelFile extends TensorStream {
   /** What its numbers are; the widest, where they are of several kinds. */
   readonly dtype: FileDType;
+  /** The tokens that end a text, where a generation_config.json or config.json beside the file names them. */
+  readonly endTokens?: readonly number[];
   close(): Promise<void>;
 }
 
@@ -36,11 +39,13 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array, con
       const header = shards?.header ?? (await readSafetensorsHeader(source));
       const model = await readSafetensorsModel(source, await configBeside(header, configFile ?? path), header);
       const { config, dtype } = model;
-      return { config, dtype, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
+      const endTokens = await endTokensIn(path, [generationConfigFile, "config.json"], configFile);
+      return { config, dtype, endTokens, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
     }
     const header = await readModelHeader(source);
     const { config, dtype } = header;
-    return { config, dtype, readTensors: (onChunk) => readModelTensors(source, header, onChunk), close };
+    const endTokens = await endTokensIn(path, [generationConfigFile]);
+    return { config, dtype, endTokens, readTensors: (onChunk) => readModelTensors(source, header, onChunk), close };
   } catch (error) {
     await close();
     throw error;
@@ -65,11 +70,26 @@ async function configBeside(
   return withSource(file, readHuggingFaceConfig);
 }
 
+/** What the first of the files beside a model that names any says; of a Blob, what that says. */
+async function endTokensIn(
+  path: string | undefined,
+  names: readonly string[],
+  blob?: Blob,
+): Promise<readonly number[] | undefined> {
+  if (blob) return withSource(blob, readEndTokens);
+  for (const name of path === undefined ? [] : names) {
+    const file = inFolder(folderOf(path ?? ""), name);
+    const tokens = (await platform.pathKind(file)) === "file" ? await withSource(file, readEndTokens) : undefined;
+    if (tokens) return tokens;
+  }
+  return undefined;
+}
+
 export interface SaveOptions {
   /** What the numbers become, rounded to the nearest, ties to even. Default: f32. */
   readonly dtype?: FileDType;
-  /** The token between texts, for config.json. */
-  readonly endOfText?: number;
+  /** The tokens that end a text, for config.json. */
+  readonly endTokens?: readonly number[];
 }
 
 /**
@@ -78,14 +98,14 @@ export interface SaveOptions {
  * format cannot hold the model.
  */
 export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<void> {
-  const { dtype = "f32", endOfText } = options;
+  const { dtype = "f32", endTokens } = options;
   if (path.endsWith(".bin")) return save(path, (sink) => writeModel(sink, model, requireBinDType(path, dtype)));
   if (!path.endsWith(".safetensors"))
     throw new UsageError(`${path}: a model is saved as .bin or .safetensors. Give the file one of these endings.`);
   await save(path, (sink) => writeSafetensors(sink, model, dtype));
   const configPath = inFolder(folderOf(path), "config.json");
   if (await platform.pathKind(configPath)) return;
-  const json = huggingFaceConfig(model.config, { dtype, endOfText });
+  const json = huggingFaceConfig(model.config, { dtype, endTokens });
   await saveText(configPath, `${JSON.stringify(json, null, 2)}\n`);
 }
 

@@ -20,8 +20,13 @@ export interface ModelOptions {
   readonly weights?: "f32" | "bf16";
   /** The config.json of safetensors that are given as a Blob or bytes; of a path, the one beside it is found. */
   readonly config?: Blob;
-  /** Turns text into tokens and back. Default: the one found beside the model, else GPT-2's where V is 50257. */
+  /** Turns text into tokens and back. Default: the one found beside the model, else GPT-2's where V is 50257 or 50304. */
   readonly tokenizer?: Tokenizer;
+  /**
+   * The tokens that end a text. Default: `eos_token_id` of a generation_config.json or config.json beside the model, else the
+   * tokenizer's end-of-text token.
+   */
+  readonly endTokens?: readonly number[];
 }
 
 export interface CreateOptions extends ModelOptions {
@@ -36,7 +41,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly maxTokens?: number;
   /** Strings at which a text ends; they are not part of it. They are found across tokens. */
   readonly stop?: string | readonly string[];
-  /** Goes on after the tokenizer's end-of-text token, as training texts do; default false: it ends the text. */
+  /** Goes on after the tokens that end a text, as training texts do; default false: it ends the text. */
   readonly pastEnd?: boolean;
   /**
    * Writes what llm.c's train_gpt2.c would: its random numbers, every position computed again for each token, nothing

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { platform } from "#platform";
 import { type ModelFile, openModelFile, saveModelFile } from "../api/model-file.ts";
 import { folderOf, inFolder } from "../data/dataset.ts";
+import { generationConfig } from "../format/generation-config.ts";
 import { bytesPer, type FileDType } from "../format/numbers.ts";
 import { saveText } from "../format/save.ts";
 import { sizeOf } from "../format/source.ts";
@@ -56,13 +57,13 @@ async function write(
   remark: (text: string) => void,
 ): Promise<string[]> {
   const tokenizer = await tokenizerFor(from, file.config.V, remark);
-  const endOfText = tokenizer?.endOfText;
+  const endTokens = file.endTokens ?? (tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText]);
   const saveModel = (path: string) =>
-    watchTensors(file, dtype, target.model, (model) => saveModelFile(path, model, { dtype, endOfText }));
+    watchTensors(file, dtype, target.model, (model) => saveModelFile(path, model, { dtype, endTokens }));
   if (target.kind === "folder")
     return wholeFolder(target.path, async (folder) => {
       await saveModel(inFolder(folder, "model.safetensors"));
-      await saveText(inFolder(folder, "generation_config.json"), generationConfig(endOfText));
+      await saveText(inFolder(folder, "generation_config.json"), generationConfig(endTokens));
       if (tokenizer) await writeHubTokenizer(tokenizer, from, folder, file.config);
     });
   const folder = folderOf(target.path);
@@ -75,10 +76,4 @@ async function write(
   const hasTokenizer = [...before].some((name) => /tokenizer\.(bin|json)$/.test(name));
   if (!tokenizer || target.kind !== "bin" || hasTokenizer) return files;
   return [...files, ...(await writeLlmcTokenizer(tokenizer, from, folder))];
-}
-
-/** The generation_config.json that transformers samples with. */
-function generationConfig(endOfText: number | undefined): string {
-  const ends = endOfText === undefined ? {} : { bos_token_id: endOfText, eos_token_id: endOfText };
-  return `${JSON.stringify({ _from_model_config: true, ...ends }, null, 2)}\n`;
 }

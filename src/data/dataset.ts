@@ -4,7 +4,7 @@ import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText, withSource } from "../format/source.ts";
 import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
-import type { Tokenizer, TokenizerKind } from "../tokenizer/tokenizer.ts";
+import { fits, sameTokens, type Tokenizer, type TokenizerKind } from "../tokenizer/tokenizer.ts";
 
 /** One of the token files that `prepare` wrote. */
 export interface DatasetSplit {
@@ -29,6 +29,8 @@ export interface Dataset {
 
 export const datasetFile = "dataset.json";
 export const tokenizerFile = "tokenizer.bin";
+/** llm.c's name for GPT-2's. */
+export const gpt2TokenizerFile = "gpt2_tokenizer.bin";
 
 /** A file's path in a folder. Forward slashes work everywhere. */
 export function inFolder(folder: string, name: string): string {
@@ -53,7 +55,7 @@ const longestText = 1 << 20;
 
 const again = "Prepare the data again.";
 
-const kinds: readonly unknown[] = ["gpt2", "char", "byte", "unknown"] satisfies TokenizerKind[];
+const kinds: readonly unknown[] = ["gpt2", "char", "byte", "huggingface", "unknown"] satisfies TokenizerKind[];
 
 /** The content of a dataset.json; InputError says which field is wrong. */
 export function parseDataset(path: string, text: string): Dataset {
@@ -62,7 +64,7 @@ export function parseDataset(path: string, text: string): Dataset {
     new InputError(
       `${path}: "${field}" is ${JSON.stringify(data[field]) ?? "missing"}, expected ${expected}. ${again}`,
     );
-  if (!kinds.includes(data.tokenizer)) throw wrong("tokenizer", '"gpt2", "char" or "byte"');
+  if (!kinds.includes(data.tokenizer)) throw wrong("tokenizer", '"gpt2", "char", "byte" or "huggingface"');
   if (!isSplit(data.train)) throw wrong("train", '{"file": the name of a file in this folder, "tokens": a number}');
   if (data.val !== undefined && !isSplit(data.val)) throw wrong("val", 'the same as "train", or nothing');
   return data as unknown as Dataset;
@@ -73,22 +75,58 @@ function isSplit(value: unknown): value is DatasetSplit {
   return typeof value.file === "string" && !/[\\/]/.test(value.file) && Number.isSafeInteger(value.tokens);
 }
 
-/** The tokenizer of the dataset, run or model that `path` (a folder, or a file in it) belongs to, where there is one. */
-export async function findTokenizer(path: string): Promise<Tokenizer | undefined> {
+/**
+ * The tokenizer of the dataset, run or model that `path` (a folder, or a file in it) belongs to, where there is one. Of
+ * several it is the one for a vocabulary of `V` tokens: as many, or else the most that are not more. Where none fits, one
+ * that does not. InputError where two fit that differ.
+ */
+export async function findTokenizer(path: string, V?: number): Promise<Tokenizer | undefined> {
   const folder = (await platform.pathKind(path)) === "folder" ? path : folderOf(path);
-  const dataset = await readDataset(folder);
-  let found: Tokenizer | undefined;
-  for (const name of [tokenizerFile, "gpt2_tokenizer.bin"]) {
+  const found = await tokenizersIn(folder);
+  if (found.length === 0) return undefined;
+  return choose(folder, found, V ?? (await readDataset(folder))?.vocabSize ?? found[0].tokenizer.vocabSize);
+}
+
+interface FoundTokenizer {
+  /** The file in which it was found, the first of several. */
+  readonly name: string;
+  readonly tokenizer: Tokenizer;
+}
+
+/** Every tokenizer that lies in a folder: llm.c's files, and those of the hub. */
+async function tokenizersIn(folder: string): Promise<FoundTokenizer[]> {
+  const found: FoundTokenizer[] = [];
+  for (const name of [tokenizerFile, gpt2TokenizerFile]) {
     const file = inFolder(folder, name);
-    if (!found && (await platform.pathKind(file)) === "file") found = await openTokenizer(file, dataset?.tokenizer);
+    if ((await platform.pathKind(file)) === "file") found.push({ name, tokenizer: await openTokenizer(file) });
   }
-  // llm.c's file holds tokens alone; how text is cut, only a tokenizer.json tells.
-  return found && found.kind !== "unknown" ? found : ((await findHuggingFaceTokenizer(folder)) ?? found);
+  const tokenizer = await findHuggingFaceTokenizer(folder);
+  if (tokenizer) found.push({ name: "tokenizer.json", tokenizer });
+  return found;
+}
+
+function choose(folder: string, found: readonly FoundTokenizer[], V: number): Tokenizer | undefined {
+  const fitting = found.filter(({ tokenizer }) => fits(tokenizer, V));
+  // GPT-2's lies beside models of other vocabularies, under its own name, and is not theirs.
+  if (fitting.length === 0) return found.find(({ name }) => name !== gpt2TokenizerFile)?.tokenizer;
+  const sizeOf = ({ tokenizer }: FoundTokenizer) => Math.min(V, tokenizer.vocabSize);
+  const most = Math.max(...fitting.map(sizeOf));
+  const [first, ...others] = fitting.filter((one) => sizeOf(one) === most);
+  for (const { name, tokenizer } of others)
+    if (!sameTokens(first.tokenizer.tokens(), tokenizer.tokens()))
+      throw new InputError(
+        `${folder} holds two tokenizers of ${most} tokens that differ, ${first.name} and ${name}. Remove the one that is ` +
+          "not this model's.",
+      );
+  // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.
+  const known = [first, ...others].map(({ tokenizer }) => tokenizer).filter(({ kind }) => kind !== "unknown");
+  return known.find(({ kind }) => kind === "huggingface") ?? known[0] ?? first.tokenizer;
 }
 
 /** The tokenizer in an llm.c tokenizer file; dataset.json beside it tells its kind, where there is one. */
-export function openTokenizer(file: string, kind?: TokenizerKind): Promise<Tokenizer> {
-  return withSource(file, async (source) =>
-    loadTokenizer(source, kind ?? (await readDataset(folderOf(file)))?.tokenizer),
-  );
+export function openTokenizer(file: string): Promise<Tokenizer> {
+  return withSource(file, async (source) => {
+    const isOwn = file.endsWith(tokenizerFile) && !file.endsWith(gpt2TokenizerFile);
+    return loadTokenizer(source, isOwn ? (await readDataset(folderOf(file)))?.tokenizer : undefined);
+  });
 }

@@ -116,7 +116,7 @@ class Sums {
       this.#nats += losses[i];
       if (!this.#lengths || token === this.#endOfText) continue;
       this.#textNats += losses[i];
-      this.#bytes += this.#lengths[token];
+      this.#bytes += this.#lengths[token] ?? 0;
     }
   }
 

@@ -98,7 +98,7 @@ const formats: Record<string, { bytes: Uint8Array; read: (source: ByteSource) =>
     read: async (source) => readSafetensors(source, await readSafetensorsModel(source), nothing),
   },
   "config.json": {
-    bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, { endOfText: 7 }))),
+    bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, { endTokens: [7] }))),
     read: readHuggingFaceConfig,
   },
   "optimizer state": { bytes: await optimizerBytes(), read: (source) => readOptimizerState(source, config) },

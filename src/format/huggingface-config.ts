@@ -3,6 +3,7 @@ import type { GeluForm } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { endTokenFields } from "./generation-config.ts";
 import { parseObject } from "./json.ts";
 import type { FileDType } from "./numbers.ts";
 
@@ -97,10 +98,10 @@ async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
 /** What torch calls the dtypes of files. */
 const torchTypes: Readonly<Record<FileDType, string>> = { f32: "float32", bf16: "bfloat16", f16: "float16" };
 
-/** The config.json that transformers reads a model with; `endOfText` is the token that starts and ends texts. */
+/** The config.json that transformers reads a model with; `endTokens` are those that end a text. */
 export function huggingFaceConfig(
   config: GPT2Config,
-  { dtype = "f32", endOfText }: { readonly dtype?: FileDType; readonly endOfText?: number } = {},
+  { dtype = "f32", endTokens = [] }: { readonly dtype?: FileDType; readonly endTokens?: readonly number[] } = {},
 ): Record<string, unknown> {
   return {
     architectures: ["GPT2LMHeadModel"],
@@ -114,7 +115,7 @@ export function huggingFaceConfig(
     n_ctx: config.maxT,
     vocab_size: config.V,
     layer_norm_epsilon: config.epsilon,
-    ...(endOfText !== undefined && { bos_token_id: endOfText, eos_token_id: endOfText }),
+    ...endTokenFields(endTokens),
     torch_dtype: torchTypes[dtype],
   };
 }

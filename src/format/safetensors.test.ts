@@ -140,7 +140,7 @@ test("the config.json comes back, and decides where the tensors do not tell", as
   const config = makeConfig({ maxT: 16, V: 101, L: 2, NH: 2, C: 32, hidden: 48, epsilon: 1e-6 });
   const parse = async (json: unknown) =>
     readHuggingFaceConfig(await openSource(new TextEncoder().encode(JSON.stringify(json))));
-  expect(await parse(huggingFaceConfig(config, { endOfText: 100 }))).toEqual(config);
+  expect(await parse(huggingFaceConfig(config, { endTokens: [100] }))).toEqual(config);
   expect(await parse({ ...huggingFaceConfig(tiny.config), n_inner: null })).toEqual(tiny.config);
   const gpt2 = huggingFaceConfig(tiny.config);
   for (const [change, message] of [

@@ -13,13 +13,19 @@ export function logSumExp(logits: Float32Array): number {
   return largest + Math.log(sum);
 }
 
-/** The `count` most probable tokens, the best first; of equals the first. */
-export function topLogprobs(logits: Float32Array, count: number, logSum = logSumExp(logits)): TokenLogprob[] {
+/** The `count` most probable tokens, the best first; of equals the first. `excluded` ids are left out. */
+export function topLogprobs(
+  logits: Float32Array,
+  count: number,
+  logSum = logSumExp(logits),
+  excluded: ReadonlySet<number> = new Set(),
+): TokenLogprob[] {
   const best: number[] = [];
   // An iterator would take five times as long, and vocabularies are large.
   for (let token = 0; token < logits.length; token++) {
     const logit = logits[token];
     if (best.length === count && !(logit > (logits[best[count - 1]] ?? Infinity))) continue;
+    if (excluded.has(token)) continue;
     let at = best.length;
     while (at > 0 && logit > logits[best[at - 1]]) at--;
     best.splice(at, 0, token);

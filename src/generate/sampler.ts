@@ -92,17 +92,17 @@ export class Sampler {
   readonly #topP: number;
   readonly #minP: number;
   readonly #penalty: number;
+  readonly #excluded: readonly number[];
   readonly #rng: Xorshift64;
 
-  /** UsageError when an option is out of its range. */
-  constructor({
-    temperature = 1,
-    topK = 0,
-    topP = 1,
-    minP = 0,
-    repetitionPenalty = 1,
-    seed = 1337,
-  }: SamplingOptions = {}) {
+  /**
+   * `excluded`: ids that are never chosen, those that stand for no token (see `unusedIds`). UsageError when an option is
+   * out of its range.
+   */
+  constructor(
+    { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, seed = 1337 }: SamplingOptions = {},
+    excluded: readonly number[] = [],
+  ) {
     if (!(temperature >= 0 && temperature < Infinity))
       throw new UsageError(`The temperature is ${temperature}, expected 0 (always the most probable token) or more.`);
     if (!(Number.isInteger(topK) && topK >= 0))
@@ -120,6 +120,7 @@ export class Sampler {
     this.#topP = topP;
     this.#minP = minP;
     this.#penalty = repetitionPenalty;
+    this.#excluded = excluded;
     this.#rng = new Xorshift64(seed);
   }
 
@@ -133,21 +134,26 @@ export class Sampler {
    * logits hold no number to choose by.
    */
   next(logits: Float32Array, V: number, seen: Iterable<number> = []): number {
-    const values = this.#penalty === 1 ? logits.subarray(0, V) : penalized(logits.slice(0, V), seen, this.#penalty);
-    const strange = values.findIndex((value) => !Number.isFinite(value));
+    const strange = logits.subarray(0, V).findIndex((value) => !Number.isFinite(value));
     if (strange >= 0)
       throw new NotFiniteError(
-        `The model's output contains ${values[strange]}, so no token can be chosen. Its weights are damaged: load ` +
+        `The model's output contains ${logits[strange]}, so no token can be chosen. Its weights are damaged: load ` +
           "another checkpoint, or train again with a lower learning rate.",
       );
+    const values = this.#adjusted(logits, V, seen);
     if (this.#temperature === 0 || this.#topK === 1) return argmax(values);
     const probabilities = softmax(values, this.#temperature);
     if (this.#topK > 0 || this.#topP < 1 || this.#minP > 0) keepTop(probabilities, this.#topK, this.#topP, this.#minP);
     return sampleMult(probabilities, this.#rng.randfloat32());
   }
-}
 
-function penalized(logits: Float32Array, seen: Iterable<number>, penalty: number): Float32Array {
-  for (const token of seen) logits[token] *= logits[token] > 0 ? 1 / penalty : penalty;
-  return logits;
+  /** The logits with the repetition penalty, and without the excluded ids: the model's own array where nothing changes. */
+  #adjusted(logits: Float32Array, V: number, seen: Iterable<number>): Float32Array {
+    if (this.#penalty === 1 && this.#excluded.length === 0) return logits.subarray(0, V);
+    const values = logits.slice(0, V);
+    if (this.#penalty !== 1)
+      for (const token of seen) values[token] *= values[token] > 0 ? 1 / this.#penalty : this.#penalty;
+    for (const id of this.#excluded) values[id] = -Infinity;
+    return values;
+  }
 }

@@ -32,8 +32,10 @@ export type GenerateEvent = TokenEvent | EndEvent;
 export interface WriterOptions {
   readonly tokenizer?: Tokenizer;
   readonly stop: readonly string[];
-  /** The token that ends a text; it is not part of it. */
-  readonly endToken?: number;
+  /** The tokens that end a text; they are not part of it. */
+  readonly endTokens: readonly number[];
+  /** Ids that stand for no token: left out among the best. */
+  readonly excluded: ReadonlySet<number>;
   /** How many of the best tokens to tell with each one's logarithm; undefined: none, and no logarithm. */
   readonly logprobs?: number;
 }
@@ -64,7 +66,7 @@ export class SampleWriter {
   /** Chooses the next token: what there is to tell of it, and that the text ends if it does. */
   next(logits: Float32Array): { readonly token: number; readonly events: readonly GenerateEvent[] } {
     const token = this.#sampler.next(logits, logits.length, this.#seen);
-    if (token === this.#options.endToken) return { token, events: [this.end("end-of-text")] };
+    if (this.#options.endTokens.includes(token)) return { token, events: [this.end("end-of-text")] };
     this.#seen.add(token);
     const text = this.#filter.push(this.#text?.push(token) ?? "");
     const event: TokenEvent = { type: "token", sample: this.#sample, token, text, ...this.#logprobs(logits, token) };
@@ -78,10 +80,10 @@ export class SampleWriter {
   }
 
   #logprobs(logits: Float32Array, token: number): Pick<TokenEvent, "logprob" | "top"> {
-    const { logprobs: count } = this.#options;
+    const { logprobs: count, excluded } = this.#options;
     if (count === undefined) return {};
     const logSum = logSumExp(logits);
-    return { logprob: logits[token] - logSum, top: topLogprobs(logits, count, logSum) };
+    return { logprob: logits[token] - logSum, top: topLogprobs(logits, count, logSum, excluded) };
   }
 }
 

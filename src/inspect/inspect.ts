@@ -71,7 +71,10 @@ export async function inspect(
     await backend.write(ws.tokens, tokens);
     forward(backend, parameters, ws);
     const attention = await readAttention(model, ws, signal);
-    const lens = await readLens(model, ws, tokens, Math.min(top, config.V), { onProgress, signal });
+    const lens = await readLens(model, ws, tokens, Math.min(top, config.V - model.unusedIds.length), {
+      onProgress,
+      signal,
+    });
     const texts = textsOf(model, [tokens, ...lens.map((layer) => layer.tokens)]);
     const { L, NH } = config;
     return { tokens, cut: given.length - T, texts, L, NH, attention, lens, next: lens[L] };
@@ -96,18 +99,19 @@ async function readAttention({ backend, config }: GPT2, ws: InspectWorkspace, si
 }
 
 async function readLens(
-  { backend, config, parameters }: GPT2,
+  { backend, config, parameters, unusedIds }: GPT2,
   ws: InspectWorkspace,
   tokens: Int32Array,
   top: number,
   { onProgress, signal }: InspectOptions,
 ): Promise<Predictions[]> {
   const streams = [ws.encoded, ...ws.layers.map(({ residual3 }) => residual3)];
+  const wanted = { top, excluded: new Set(unusedIds) };
   const lens: Predictions[] = [];
   for (const stream of streams) {
     const { lnfw, lnfb } = parameters.weights;
     backend.layernormForward(ws.lnf, ws.lnfmean, ws.lnfrstd, stream, lnfw, lnfb, ws.T, config.C, config.epsilon);
-    lens.push(await predict(backend, parameters, ws, tokens, top, signal));
+    lens.push(await predict(backend, parameters, ws, tokens, wanted, signal));
     onProgress?.(lens.length / streams.length);
   }
   return lens;

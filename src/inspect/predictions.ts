@@ -19,13 +19,20 @@ export interface Predictions {
   readonly rank: Int32Array;
 }
 
+/** What of all predictions is told. */
+export interface Wanted {
+  readonly top: number;
+  /** Ids that stand for no token: no candidates. */
+  readonly excluded: ReadonlySet<number>;
+}
+
 /** The head applied to ws.lnf (T,C), as many positions at once as its scratch memory takes. */
 export async function predict(
   backend: Backend,
   { config, weights }: Parameters,
   { T, lnf, headScratch }: InspectWorkspace,
   tokens: Int32Array,
-  top: number,
+  { top, excluded }: Wanted,
   signal?: AbortSignal,
 ): Promise<Predictions> {
   const { C, V, Vp } = config;
@@ -44,7 +51,7 @@ export async function predict(
     backend.matmulForward(out, view(lnf, first * C, [count, C]), weights.wte, null, count, C, Vp);
     const logits = await backend.read(out);
     for (let i = 0; i < count; i++) {
-      judge(predictions, first + i, logits.subarray(i * Vp, i * Vp + V), tokens[first + i + 1]);
+      judge(predictions, first + i, logits.subarray(i * Vp, i * Vp + V), tokens[first + i + 1], excluded);
       await turn();
       signal?.throwIfAborted();
     }
@@ -56,7 +63,8 @@ function judge(
   { top, tokens, probabilities, actual, rank }: Predictions,
   t: number,
   logits: Float32Array,
-  came?: number,
+  came: number | undefined,
+  excluded: ReadonlySet<number>,
 ) {
   const logSum = logSumExp(logits);
   if (!Number.isFinite(logSum))
@@ -64,7 +72,7 @@ function judge(
       "The model's output is not finite, so there are no probabilities to show. Its weights are damaged: load another " +
         "checkpoint, or train again with a lower learning rate.",
     );
-  for (const [i, { token, logprob }] of topLogprobs(logits, top, logSum).entries()) {
+  for (const [i, { token, logprob }] of topLogprobs(logits, top, logSum, excluded).entries()) {
     tokens[t * top + i] = token;
     probabilities[t * top + i] = Math.exp(logprob);
   }

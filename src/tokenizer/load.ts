@@ -30,9 +30,11 @@ class UnknownTokenizer extends VocabularyTokenizer {
  */
 export async function loadTokenizer(source: ByteSource, kind?: TokenizerKind): Promise<Tokenizer> {
   const vocabulary = await readVocabulary(source);
-  const found = await recognise(vocabulary, kind);
+  const found = await recognise(vocabulary, kind === "huggingface" ? undefined : kind);
   if (found) return found;
-  if (kind === undefined || kind === "unknown") return new UnknownTokenizer(source.name, vocabulary);
+  // How the hub's cut text, their own files tell.
+  if (kind === undefined || kind === "huggingface" || kind === "unknown")
+    return new UnknownTokenizer(source.name, vocabulary);
   throw new InputError(
     `${source.name} holds ${vocabulary.tokens.length} tokens that are not those of the ${kind} tokenizer, as which ` +
       "the dataset.json beside it describes it. Prepare the data again.",

@@ -7,6 +7,8 @@ export interface Tokenizer {
   readonly kind: TokenizerKind;
   /** Ids are 0 to vocabSize - 1. */
   readonly vocabSize: number;
+  /** The ids below it are the vocabulary's own; those from it on were added later, and not every model knows them. Default: all. */
+  readonly baseSize?: number;
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
   /** InputError when the text holds what the vocabulary lacks. */
@@ -16,7 +18,7 @@ export interface Tokenizer {
   /** Bytes that are no UTF-8 become U+FFFD; InputError for ids that are not in the vocabulary. */
   decode(ids: Iterable<number>): string;
   decodeBytes(ids: Iterable<number>): Uint8Array;
-  /** The bytes of every token, by id. */
+  /** The bytes of every token, by id; none for an id that stands for no token. */
   tokens(): readonly Uint8Array[];
 }
 
@@ -57,16 +59,78 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+/** Whether a model of vocabulary `V` knows a tokenizer's ids: all of them, or all but tokens that were added later. */
+export function fits({ vocabSize, baseSize = vocabSize }: Tokenizer, V: number): boolean {
+  return baseSize <= V;
+}
+
+/** The ids below `V` that stand for no token: rows that pad a model's vocabulary. They are never sampled. */
+export function unusedIds(tokenizer: Tokenizer | undefined, V: number): number[] {
+  if (!tokenizer) return [];
+  const tokens = tokenizer.tokens();
+  return Array.from({ length: V }, (_, id) => id).filter((id) => (tokens[id]?.length ?? 0) === 0);
+}
+
+/** `tokenizer` for a model of `V` tokens: the ids between its own vocabulary and V decode to nothing. */
+export function paddedTo(V: number, tokenizer: Tokenizer): Tokenizer {
+  return tokenizer.vocabSize < V ? new PaddedTokenizer(V, tokenizer) : tokenizer;
+}
+
+class PaddedTokenizer implements Tokenizer {
+  readonly #V: number;
+  readonly #tokenizer: Tokenizer;
+  readonly kind: TokenizerKind;
+  readonly vocabSize: number;
+  readonly baseSize?: number;
+  readonly endOfText?: number;
+
+  constructor(V: number, tokenizer: Tokenizer) {
+    this.#V = V;
+    this.#tokenizer = tokenizer;
+    this.kind = tokenizer.kind;
+    this.vocabSize = tokenizer.vocabSize;
+    this.baseSize = tokenizer.baseSize;
+    this.endOfText = tokenizer.endOfText;
+  }
+
+  encode(text: string): number[] {
+    return this.#tokenizer.encode(text);
+  }
+
+  encodeStream(): EncodeStream {
+    return this.#tokenizer.encodeStream();
+  }
+
+  decode(ids: Iterable<number>): string {
+    return this.#tokenizer.decode(this.#known(ids));
+  }
+
+  decodeBytes(ids: Iterable<number>): Uint8Array {
+    return this.#tokenizer.decodeBytes(this.#known(ids));
+  }
+
+  tokens(): readonly Uint8Array[] {
+    return this.#tokenizer.tokens();
+  }
+
+  #known(ids: Iterable<number>): number[] {
+    const isPadding = (id: number) => Number.isInteger(id) && id >= this.vocabSize && id < this.#V;
+    return Array.from(ids).filter((id) => !isPadding(id));
+  }
+}
+
 /** What all tokenizers share: they differ in how they encode. */
 export abstract class VocabularyTokenizer implements Tokenizer {
   abstract readonly kind: TokenizerKind;
   readonly vocabSize: number;
+  readonly baseSize: number;
   readonly endOfText?: number;
   readonly #tokens: readonly Uint8Array[];
 
-  constructor(tokens: readonly Uint8Array[], endOfText?: number) {
+  constructor(tokens: readonly Uint8Array[], endOfText?: number, baseSize = tokens.length) {
     this.#tokens = tokens;
     this.vocabSize = tokens.length;
+    this.baseSize = baseSize;
     this.endOfText = endOfText;
   }
 

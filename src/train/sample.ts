@@ -11,13 +11,13 @@ import type { TrainerState } from "./state.ts";
  * a run that goes on from here writes it whole.
  */
 export async function writeSample(
-  { backend, parameters, tokenizer }: GPT2,
+  { backend, parameters, tokenizer, unusedIds }: GPT2,
   ws: DecodeWorkspace,
   { prompt, newTokens: maxTokens, seed }: SamplePlan,
   state: TrainerState,
   signal?: AbortSignal,
 ): Promise<SampleEvent | undefined> {
-  const sampler = new Sampler({ seed: state.sampler === undefined ? seed : BigInt(state.sampler) });
+  const sampler = new Sampler({ seed: state.sampler === undefined ? seed : BigInt(state.sampler) }, unusedIds);
   const written: number[] = [];
   for await (const token of continueTokens(backend, parameters, ws, prompt, { maxTokens, sampler, signal }))
     written.push(token);

@@ -11,7 +11,7 @@ import type { LoadedModel } from "./loaded-model.ts";
 import type { ExportFormat } from "./protocol.ts";
 
 export async function exportFile({ model, name }: LoadedModel, format: ExportFormat): Promise<File> {
-  const { backend, config, parameters, tokenizer } = model;
+  const { backend, config, parameters, tokenizer, endTokens } = model;
   const tensors = streamOf(config, (tensor, start, length) =>
     backend.read(view(parameters.weights[tensor], start, [length])),
   );
@@ -22,7 +22,7 @@ export async function exportFile({ model, name }: LoadedModel, format: ExportFor
     case "safetensors":
       return collect(`${base}.safetensors`, (out) => writeSafetensors(out, tensors));
     case "config": {
-      const json = huggingFaceConfig(config, { endOfText: tokenizer?.endOfText });
+      const json = huggingFaceConfig(config, { endTokens });
       return new File([`${JSON.stringify(json, null, 2)}\n`], "config.json", { type: "application/json" });
     }
     case "tokenizer":

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { requireFit } from "../../api/model-tokenizer.ts";
+import { isGpt2Vocabulary, requireFit } from "../../api/model-tokenizer.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
@@ -18,8 +18,6 @@ export interface DataChoice {
   readonly tokenizer?: Tokenizer;
 }
 
-const gpt2V = 50257;
-
 /** Finds the data of a run: what --train and --val name, else tiny Shakespeare in the model's vocabulary. */
 export async function chooseData(
   flags: TrainFlags,
@@ -34,18 +32,21 @@ export async function chooseData(
       `${data.name} was prepared with another vocabulary than ${model.name} was trained with: both have ` +
         `${data.tokenizer.vocabSize} tokens, but not the same ones. Train a new model on it, for example --model baby.`,
     );
-  if (data.tokenizer ?? model.tokenizer) return { ...data, tokenizer: data.tokenizer ?? model.tokenizer };
+  // Of the same tokens, the model's own says more: it may have settings, or be the only one that can encode.
+  const own = model.tokenizer?.kind === "unknown" ? undefined : model.tokenizer;
+  const tokenizer = own ?? data.tokenizer ?? model.tokenizer;
+  if (tokenizer) return { ...data, tokenizer };
   // llm.c's token files stand alone: they are GPT-2's unless something says otherwise.
-  return V === undefined || V === gpt2V ? { ...data, tokenizer: await gpt2Tokenizer() } : data;
+  return V === undefined || isGpt2Vocabulary(V) ? { ...data, tokenizer: await gpt2Tokenizer() } : data;
 }
 
 async function shakespeare(
   { val, vocab }: TrainFlags,
-  { config, name }: ModelChoice,
+  model: ModelChoice,
   onProgress: (share: number) => void,
 ): Promise<DataChoice> {
   if (val !== undefined) throw new UsageError("--val alone is not enough: also name the data to --train on.");
-  return defaultData(kindFor(config?.V ?? vocab, name), onProgress);
+  return defaultData(kindFor(model, model.config?.V ?? vocab), onProgress);
 }
 
 /** What `--train` names. A folder has its own validation data, unless it was prepared without. */
@@ -56,11 +57,12 @@ async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
 }
 
 /** Which tokens tiny Shakespeare needs: small models of one's own learn from characters. */
-function kindFor(V: number | undefined, model: string): "gpt2" | "char" {
-  if (V === gpt2V || (V === undefined && model !== "baby" && model !== "custom")) return "gpt2";
-  if (V === undefined || V === 65) return "char";
+function kindFor({ name, tokenizer }: ModelChoice, V: number | undefined): "gpt2" | "char" {
+  const isSmall = name === "baby" || name === "custom";
+  if (tokenizer?.kind === "gpt2" || (V === undefined ? !isSmall : !tokenizer && isGpt2Vocabulary(V))) return "gpt2";
+  if (V === undefined || V === 65 || tokenizer?.kind === "char") return "char";
   throw new InputError(
-    `${model} has a vocabulary of ${V} tokens, and tiny Shakespeare has 50257 (gpt2) or 65 (char). Say what to train ` +
+    `${name} has a vocabulary of ${V} tokens, and tiny Shakespeare has 50257 (gpt2) or 65 (char). Say what to train ` +
       "on with --train: token files, or a folder that llm-ts prepare wrote.",
   );
 }
