@@ -50,7 +50,13 @@ export {
 export { byteTokenizer } from "./tokenizer/byte.ts";
 export { charTokenizer, charTokenizerOf } from "./tokenizer/char.ts";
 export { gpt2Tokenizer } from "./tokenizer/gpt2.ts";
-export { type EncodeStream, TextStream, type Tokenizer, type TokenizerKind } from "./tokenizer/tokenizer.ts";
+export {
+  type EncodeOptions,
+  type EncodeStream,
+  TextStream,
+  type Tokenizer,
+  type TokenizerKind,
+} from "./tokenizer/tokenizer.ts";
 export { type Checkpoint, restoreCheckpoint } from "./train/checkpoint.ts";
 export type {
   CheckpointEvent,

@@ -69,6 +69,13 @@ test("a text, prepared data and standard input give the same bits per byte", asy
   expect(val.stdout).toMatch(/^loss .*\nperplexity .*\nbits per byte \d+\.\d{4} \(4\d\d bytes\)\n$/);
 });
 
+test("a literal <|endoftext|> in an evaluation text is text", async () => {
+  writeFileSync(inFolder("mark.txt"), "a <|endoftext|> b");
+  const { stdout } = await evaluate(inFolder("mark.txt"), "--model", model, "--json");
+  // All but the first of 64 1279 91 437 1659 5239 91 29 275.
+  expect(JSON.parse(stdout).loss).toMatchObject({ tokens: 8, bytes: 16 });
+});
+
 test("HellaSwag and LAMBADA, downloaded once and from files, score the same", async () => {
   const env = { HF_ENDPOINT: hub.endpoint, HF_HOME: inFolder("cache"), HF_HUB_OFFLINE: "" };
   const args = ["eval", "--model", model, "--hellaswag", "--lambada", "--json"];

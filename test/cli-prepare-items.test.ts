@@ -52,6 +52,16 @@ test("the same files at any number of threads; train and eval take the folder", 
   expect(trained.code, trained.stderr).toBe(0);
 });
 
+test("a literal <|endoftext|> in a document is text, as for tiktoken's encode_ordinary", async () => {
+  writeFileSync(inFolder("mark.jsonl"), `${JSON.stringify({ text: "a <|endoftext|> b" })}\n`);
+  const args = ["prepare", "mark.jsonl", "--val-fraction", "0", "-o", "mark"];
+  expect((await run(args, { cwd: folder })).code).toBe(0);
+  const tokens = new Uint16Array(
+    Uint8Array.from(readFileSync(inFolder("mark", "train_000000.bin")).subarray(1024)).buffer,
+  );
+  expect([...tokens]).toEqual([50256, 64, 1279, 91, 437, 1659, 5239, 91, 29, 275]);
+});
+
 test("hellaswag, tinystories and fineweb get llm.c's names", async () => {
   const hellaswag = await run(["prepare", "hellaswag", "-o", inFolder("hs")], { env: env() });
   expect([hellaswag.code, hellaswag.stdout]).toEqual([0, `${inFolder("hs")}/hellaswag_val.bin\n`]);

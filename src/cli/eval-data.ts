@@ -1,6 +1,6 @@
 /** What `llm-ts eval` scores a model on, read from the files that its arguments name. */
 import { platform } from "#platform";
-import { inFolder, readDataset } from "../data/dataset.ts";
+import { readDataset } from "../data/dataset.ts";
 import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
 import { readItems, textField } from "../data/items.ts";
 import { readText } from "../data/text.ts";
@@ -42,8 +42,8 @@ async function filesOf(input: string): Promise<string[]> {
     throw new InputError(`${input} does not exist. Name a token file, a text, or a folder that llm-ts prepare wrote.`);
   }
   const val = (await readDataset(input))?.val;
-  if (val) return platform.listFiles(inFolder(input, val.file));
-  const files = await platform.listFiles(inFolder(input, "*val*.bin"));
+  if (val) return platform.listFiles(val.file, input);
+  const files = await platform.listFiles("*val*.bin", input);
   if (files.length > 0) return files;
   throw new InputError(`${input} holds no validation data. Name the file in it that is to be scored.`);
 }
@@ -62,7 +62,7 @@ async function openSequence(path: string, headerless: boolean, tokenizer: () => 
 
 /** A text as tokens in memory: two bytes or four for each. */
 async function encoded(path: string, tokenizer: Tokenizer): Promise<OpenSequence> {
-  const stream = tokenizer.encodeStream();
+  const stream = tokenizer.encodeStream({ ordinary: true });
   const pieces: Int32Array[] = [];
   const text = await platform.openStream(path);
   for await (const piece of readText(text)) pieces.push(Int32Array.from(stream.push(piece)));

@@ -4,7 +4,7 @@ import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { EncodedTexts } from "./tokenizer-pool.ts";
 
 const tokenizer = await gpt2Tokenizer();
-const stream = tokenizer.encodeStream();
+const stream = tokenizer.encodeStream({ ordinary: true });
 let buffer = new Uint16Array(1 << 16);
 
 function encode(texts: readonly string[]): EncodedTexts {

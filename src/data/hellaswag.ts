@@ -21,9 +21,13 @@ export function hellaSwagExample(item: Item, tokenizer: Tokenizer): HellaSwagExa
   const number = label === "" ? Number.NaN : Number(label);
   if (![0, 1, 2, 3].includes(number))
     throw wrong("label", "0 to 3 (the test split has none: use the validation split)");
-  const context = tokenizer.encode(textField(item, "ctx"));
+  const context = tokenizer.encode(textField(item, "ctx"), { ordinary: true });
   if (context.length === 0) throw wrong("ctx", "a text that is not empty");
-  return { context, endings: endings.map((ending) => tokenizer.encode(` ${ending}`)), label: Number(label) };
+  return {
+    context,
+    endings: endings.map((ending) => tokenizer.encode(` ${ending}`, { ordinary: true })),
+    label: Number(label),
+  };
 }
 
 function isTexts(value: unknown): value is readonly string[] {

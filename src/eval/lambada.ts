@@ -27,7 +27,8 @@ export async function evaluateLambada(
   const { maxT } = scorer.model.parameters.config;
   const items = texts.map((text, i) => {
     const space = text.lastIndexOf(" ");
-    const [context, word] = [tokenizer.encode(text.slice(0, Math.max(0, space))), tokenizer.encode(text.slice(space))];
+    const encode = (part: string) => tokenizer.encode(part, { ordinary: true });
+    const [context, word] = [encode(text.slice(0, Math.max(0, space))), encode(text.slice(space))];
     if (space > 0 && context.length > 0 && text.length > space + 1) return fitting(context, word, maxT);
     throw new InputError(
       `LAMBADA text ${i + 1} is ${JSON.stringify(text.slice(0, 60))}: expected at least two words, the last of which is ` +

@@ -7,13 +7,13 @@ import { BytePairEncoder, type Ranks } from "./bpe.ts";
 import { IdBuffer } from "./id-buffer.ts";
 import { PieceCache } from "./piece-cache.ts";
 import { pieceEnd } from "./pieces.ts";
-import { type EncodeStream, VocabularyTokenizer } from "./tokenizer.ts";
+import { type EncodeOptions, type EncodeStream, VocabularyTokenizer } from "./tokenizer.ts";
 
 const endOfText = "<|endoftext|>";
 
 let loaded: Promise<VocabularyTokenizer> | undefined;
 
-/** GPT-2's 50,257 tokens. `<|endoftext|>` in a text is the token of that name. */
+/** GPT-2's 50,257 tokens. `<|endoftext|>` in a text is the token of that name, unless it is `ordinary`. */
 export function gpt2Tokenizer(): Promise<VocabularyTokenizer> {
   // The vocabulary is half a megabyte of source: only those who need it wait for it.
   loaded ??= import("gpt-tokenizer/bpeRanks/r50k_base").then((module) => new Gpt2Tokenizer(module.default));
@@ -34,24 +34,30 @@ class Gpt2Tokenizer extends VocabularyTokenizer {
     this.#encoder = new BytePairEncoder(this.#ranks);
   }
 
-  encode(text: string): number[] {
+  encode(text: string, { ordinary }: EncodeOptions = {}): number[] {
     const ids = new IdBuffer();
-    this.#encodeAll(text, ids);
+    if (ordinary) this.#encodeOrdinary(text, ids);
+    else this.#encodeSpecial(text, ids);
     return ids.toArray();
   }
 
-  override encodeStream(): EncodeStream {
-    return new Gpt2Stream(
-      (text, ids) => this.#encodeAll(text, ids),
-      (text, settled, ids) => this.#encodeUntil(text, settled, ids),
-    );
+  override encodeStream({ ordinary }: EncodeOptions = {}): EncodeStream {
+    return new Gpt2Stream({
+      borders: ordinary ? undefined : endOfText,
+      encodeAll: (text, ids) => (ordinary ? this.#encodeOrdinary(text, ids) : this.#encodeSpecial(text, ids)),
+      encodeUntil: (text, settled, ids) => this.#encodeUntil(text, settled, ids),
+    });
   }
 
-  #encodeAll(text: string, ids: IdBuffer): void {
+  #encodeSpecial(text: string, ids: IdBuffer): void {
     for (const [index, part] of text.split(endOfText).entries()) {
       if (index > 0) ids.push(this.vocabSize - 1);
-      this.#encodeUntil(part, part.length, ids);
+      this.#encodeOrdinary(part, ids);
     }
+  }
+
+  #encodeOrdinary(text: string, ids: IdBuffer): void {
+    this.#encodeUntil(text, text.length, ids);
   }
 
   /** Encodes the pieces that end at or before `limit`; says where the last of them ends. */
@@ -124,31 +130,35 @@ const unsettled = 16;
 /** A piece that grows longer than this is cut here, though GPT-2 would not: no memory holds a word without end. */
 const longestPiece = 1 << 20;
 
+interface StreamEncoding {
+  /** The special token that cuts text; undefined where its name is text like any other. */
+  readonly borders: string | undefined;
+  readonly encodeAll: (text: string, ids: IdBuffer) => void;
+  /** Encodes the pieces that end at or before `settled`; says where the last of them ends. */
+  readonly encodeUntil: (text: string, settled: number, ids: IdBuffer) => number;
+}
+
 class Gpt2Stream implements EncodeStream {
   #rest = "";
   readonly #ids = new IdBuffer();
-  readonly #encodeAll: (text: string, ids: IdBuffer) => void;
-  readonly #encodeUntil: (text: string, settled: number, ids: IdBuffer) => number;
+  readonly #encoding: StreamEncoding;
 
-  constructor(
-    encodeAll: (text: string, ids: IdBuffer) => void,
-    encodeUntil: (text: string, settled: number, ids: IdBuffer) => number,
-  ) {
-    this.#encodeAll = encodeAll;
-    this.#encodeUntil = encodeUntil;
+  constructor(encoding: StreamEncoding) {
+    this.#encoding = encoding;
   }
 
   push(text: string): Int32Array {
+    const { borders, encodeAll, encodeUntil } = this.#encoding;
     const known = this.#rest + text;
-    const lastEnd = known.lastIndexOf(endOfText);
-    const start = lastEnd < 0 ? 0 : lastEnd + endOfText.length;
-    if (start > 0) this.#encodeAll(known.slice(0, start), this.#ids);
+    const lastEnd = borders === undefined ? -1 : known.lastIndexOf(borders);
+    const start = borders === undefined || lastEnd < 0 ? 0 : lastEnd + borders.length;
+    if (start > 0) encodeAll(known.slice(0, start), this.#ids);
     const open = known.slice(start);
     const settled = open.length - unsettled;
-    let done = this.#encodeUntil(open, settled, this.#ids);
+    let done = encodeUntil(open, settled, this.#ids);
     if (settled - done > longestPiece) {
       const cut = isHighSurrogate(open.charCodeAt(settled - 1)) ? settled - 1 : settled;
-      this.#encodeAll(open.slice(done, cut), this.#ids);
+      encodeAll(open.slice(done, cut), this.#ids);
       done = cut;
     }
     this.#rest = open.slice(done);
@@ -156,7 +166,7 @@ class Gpt2Stream implements EncodeStream {
   }
 
   end(): Int32Array {
-    this.#encodeAll(this.#rest, this.#ids);
+    this.#encoding.encodeAll(this.#rest, this.#ids);
     this.#rest = "";
     return this.#ids.take();
   }

@@ -63,6 +63,18 @@ test("another byte-level BPE cuts text as its merges say, and gives it back", as
   expect([...pieces, ...stream.end()]).toEqual(ids);
 });
 
+test("in ordinary text, names of special tokens are text, and other added tokens stay words", async () => {
+  const json = small();
+  const added = [...json.added_tokens, { id: 260, content: "<word>", special: false, normalized: false }];
+  const tokenizer = await huggingFaceTokenizer("tokenizer.json", { ...json, added_tokens: added });
+  const text = "the<|endoftext|>the<word>";
+  expect(tokenizer.encode(text)).toEqual([258, 0, 258, 260]);
+  const ids = tokenizer.encode(text, { ordinary: true });
+  expect([ids.includes(0), ids.at(-1), tokenizer.decode(ids)]).toEqual([false, 260, text]);
+  const stream = tokenizer.encodeStream({ ordinary: true });
+  expect([...stream.push(text), ...stream.end()]).toEqual(ids);
+});
+
 test("vocab.json with merges.txt gives the same ids as tokenizer.json", async () => {
   const { model } = small();
   writeFileSync(join(folder, "vocab.json"), JSON.stringify(model.vocab));

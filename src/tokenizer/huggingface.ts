@@ -9,7 +9,7 @@ import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
-import { type EncodeStream, sameTokens, type Tokenizer, VocabularyTokenizer } from "./tokenizer.ts";
+import { type EncodeOptions, type EncodeStream, sameTokens, type Tokenizer, VocabularyTokenizer } from "./tokenizer.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -39,7 +39,8 @@ export async function huggingFaceTokenizer(name: string, json: Json, settings: J
   const { Tokenizer } = await import("@huggingface/tokenizers");
   try {
     const library = new Tokenizer(json, settings);
-    return new HuggingFaceTokenizer(library, tokens, library.token_to_id(endOfTextOf(settings)));
+    const ordinary = () => new Tokenizer({ ...json, added_tokens: ordinaryTokens(json.added_tokens) }, settings);
+    return new HuggingFaceTokenizer(library, ordinary, tokens, library.token_to_id(endOfTextOf(settings)));
   } catch (error) {
     throw new InputError(`${name} cannot be read: ${String(error)}. Without it the model works with token ids alone.`, {
       cause: error,
@@ -50,18 +51,29 @@ export async function huggingFaceTokenizer(name: string, json: Json, settings: J
 class HuggingFaceTokenizer extends VocabularyTokenizer {
   readonly kind = "huggingface";
   readonly #library: Library;
+  readonly #makeOrdinary: () => Library;
+  /** The same without special tokens, made when it is first needed. */
+  #ordinary: Library | undefined;
 
-  constructor(library: Library, tokens: readonly Uint8Array[], endOfText: number | undefined) {
+  constructor(
+    library: Library,
+    makeOrdinary: () => Library,
+    tokens: readonly Uint8Array[],
+    endOfText: number | undefined,
+  ) {
     super(tokens, endOfText);
     this.#library = library;
+    this.#makeOrdinary = makeOrdinary;
   }
 
-  encode(text: string): number[] {
-    return this.#library.encode(text, { add_special_tokens: false }).ids;
+  encode(text: string, { ordinary }: EncodeOptions = {}): number[] {
+    if (ordinary) this.#ordinary ??= this.#makeOrdinary();
+    const library = ordinary && this.#ordinary ? this.#ordinary : this.#library;
+    return library.encode(text, { add_special_tokens: false }).ids;
   }
 
   /** How a piece is cut may depend on all that follows it, so the text is held until its end. */
-  override encodeStream(): EncodeStream {
+  override encodeStream(options?: EncodeOptions): EncodeStream {
     let whole = "";
     return {
       push: (text) => {
@@ -69,7 +81,7 @@ class HuggingFaceTokenizer extends VocabularyTokenizer {
         return [];
       },
       end: () => {
-        const ids = this.encode(whole);
+        const ids = this.encode(whole, options);
         whole = "";
         return ids;
       },
@@ -115,6 +127,11 @@ function addedTokens(list: unknown): Map<number, string> {
     if (typeof id === "number" && typeof content === "string") added.set(id, content);
   }
   return added;
+}
+
+/** Added tokens that are words like any other, not marks such as the end of a text. */
+function ordinaryTokens(list: unknown): unknown[] {
+  return Array.isArray(list) ? list.filter((entry) => recordOf(entry).special !== true) : [];
 }
 
 const mostTokens = 1 << 20;

@@ -8,14 +8,14 @@ import { byteTokenizer } from "./byte.ts";
 import { charTokenizer, charTokenizerOf } from "./char.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
 import { loadTokenizer } from "./load.ts";
-import { TextStream, type Tokenizer, type TokenizerKind } from "./tokenizer.ts";
+import { type EncodeOptions, TextStream, type Tokenizer, type TokenizerKind } from "./tokenizer.ts";
 
 const shakespeare = readFileSync(new URL("../../data/tinyshakespeare.txt", import.meta.url), "utf8");
 const gpt2 = await gpt2Tokenizer();
 
 /** The ids of a text that arrives in pieces of 1 to 7 code units. */
-function encodeInPieces(tokenizer: Tokenizer, text: string): number[] {
-  const stream = tokenizer.encodeStream();
+function encodeInPieces(tokenizer: Tokenizer, text: string, options?: EncodeOptions): number[] {
+  const stream = tokenizer.encodeStream(options);
   const ids: number[] = [];
   for (let i = 0, n = 1; i < text.length; i += n, n = (n % 7) + 1) ids.push(...stream.push(text.slice(i, i + n)));
   return [...ids, ...stream.end()];
@@ -31,6 +31,16 @@ test.each([
 ] as const)("gpt2 encodes %j", (text, ids) => {
   expect(gpt2.encode(text)).toEqual(ids);
   expect(encodeInPieces(gpt2, text)).toEqual(ids);
+  expect(gpt2.decode(ids)).toBe(text);
+});
+
+/** The expected ids are those of tiktoken's encode_ordinary. */
+test.each([
+  ["a <|endoftext|> b", [64, 1279, 91, 437, 1659, 5239, 91, 29, 275]],
+  ["Hello world", [15496, 995]],
+] as const)("gpt2 encodes the ordinary text %j", (text, ids) => {
+  expect(gpt2.encode(text, { ordinary: true })).toEqual(ids);
+  expect(encodeInPieces(gpt2, text, { ordinary: true })).toEqual(ids);
   expect(gpt2.decode(ids)).toBe(text);
 });
 

@@ -2,6 +2,14 @@ import { InputError } from "../errors.ts";
 
 export type TokenizerKind = "gpt2" | "char" | "byte" | "huggingface" | "unknown";
 
+export interface EncodeOptions {
+  /**
+   * The names of special tokens, such as `<|endoftext|>`, are text like any other: tiktoken's encode_ordinary. For the
+   * texts of data sets, which must not be able to write a border between documents. Default: they are those tokens.
+   */
+  readonly ordinary?: boolean;
+}
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   readonly kind: TokenizerKind;
@@ -12,9 +20,9 @@ export interface Tokenizer {
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
   /** InputError when the text holds what the vocabulary lacks. */
-  encode(text: string): number[];
+  encode(text: string, options?: EncodeOptions): number[];
   /** For texts too long to hold: the same ids, piece by piece. */
-  encodeStream(): EncodeStream;
+  encodeStream(options?: EncodeOptions): EncodeStream;
   /** Bytes that are no UTF-8 become U+FFFD; InputError for ids that are not in the vocabulary. */
   decode(ids: Iterable<number>): string;
   decodeBytes(ids: Iterable<number>): Uint8Array;
@@ -134,11 +142,11 @@ export abstract class VocabularyTokenizer implements Tokenizer {
     this.endOfText = endOfText;
   }
 
-  abstract encode(text: string): number[];
+  abstract encode(text: string, options?: EncodeOptions): number[];
 
   /** Right where the ids of a text are those of its pieces; gpt2 overrides it. */
-  encodeStream(): EncodeStream {
-    return { push: (text) => this.encode(text), end: () => [] };
+  encodeStream(options?: EncodeOptions): EncodeStream {
+    return { push: (text) => this.encode(text, options), end: () => [] };
   }
 
   decode(ids: Iterable<number>): string {
