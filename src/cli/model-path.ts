@@ -12,7 +12,7 @@ export async function modelPath(path: string): Promise<string> {
   if (kind === undefined && pretrainedFile(path) !== undefined) return pretrainedPath(path);
   if (kind !== "folder") return path;
   const models = await Promise.all(
-    ["bin", "safetensors"].map((ending) => platform.listFiles(inFolder(path, `model_*.${ending}`))),
+    ["bin", "safetensors"].map((ending) => platform.listFiles(`model_*.${ending}`, path)),
   );
   // Eight digits each, so the last name is the newest.
   const newest = models.flat().sort().at(-1);

@@ -2,8 +2,9 @@ import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import { nameOfBlob } from "../platform/blob-source.ts";
+import { hasWildcard } from "../platform/glob.ts";
 import type { ByteStream } from "../platform/platform.ts";
-import { datasetFile, inFolder } from "./dataset.ts";
+import { datasetFile } from "./dataset.ts";
 
 /** A text: a file, standard input, or something in memory. Opened when its turn comes. */
 export interface Document {
@@ -19,7 +20,7 @@ export async function findDocuments(inputs: readonly (string | Blob)[]): Promise
     if (typeof input !== "string") documents.push(inBlob(input));
     else if (input === "-") documents.push({ size: undefined, open: () => platform.openStream("-") });
     else if ((await platform.pathKind(input)) === "folder") documents.push(...(await inFolders(input)));
-    else if (/[*?]/.test(input)) documents.push(...(await matching(input)));
+    else if (hasWildcard(input)) documents.push(...(await matching(input)));
     else documents.push(await inFile(input));
   }
   return documents;
@@ -52,8 +53,7 @@ async function matching(pattern: string): Promise<Document[]> {
 
 async function inFolders(folder: string): Promise<Document[]> {
   const documents: Document[] = [];
-  for (const file of await platform.listFiles(inFolder(folder, "**")))
-    if (await isText(file)) documents.push(await inFile(file));
+  for (const file of await platform.listFiles("**", folder)) if (await isText(file)) documents.push(await inFile(file));
   if (documents.length === 0)
     throw new InputError(`${folder} holds no text files. Name a folder that does, or the files themselves.`);
   return documents;

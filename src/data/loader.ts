@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
+import { hasWildcard } from "../platform/glob.ts";
 import { inFolder, readDataset } from "./dataset.ts";
 import { type BatchOrder, type DataOrder, type LoaderPosition, makeOrder, samplesIn, type Window } from "./order.ts";
 
@@ -145,10 +146,11 @@ async function pathsOf(patterns: string | readonly string[], split: "train" | "v
   return found;
 }
 
-async function filesMatching(pattern: string): Promise<string[]> {
-  const files = await platform.listFiles(pattern);
+async function filesMatching(pattern: string, folder?: string): Promise<string[]> {
+  const files = await platform.listFiles(pattern, folder);
   if (files.length > 0) return files;
-  const what = /[*?]/.test(pattern) ? `No file matches ${pattern}` : `${pattern} does not exist`;
+  const path = folder === undefined ? pattern : inFolder(folder, pattern);
+  const what = hasWildcard(pattern) ? `No file matches ${path}` : `${path} does not exist`;
   throw new InputError(`${what}. Check the path, or make token files with llm-ts prepare.`);
 }
 
@@ -157,13 +159,13 @@ async function splitOf(folder: string, split: "train" | "val"): Promise<string[]
   const dataset = await readDataset(folder);
   if (dataset) {
     const part = dataset[split];
-    if (part) return filesMatching(inFolder(folder, part.file));
+    if (part) return filesMatching(part.file, folder);
     throw new InputError(
       `${folder} has no ${split} data: it was prepared without. Prepare it with --val-fraction 0.1.`,
     );
   }
-  const files = [...(await platform.listFiles(inFolder(folder, `${split}.bin`)))];
-  if (files.length === 0) files.push(...(await platform.listFiles(inFolder(folder, `*_${split}.bin`))));
+  const files = [...(await platform.listFiles(`${split}.bin`, folder))];
+  if (files.length === 0) files.push(...(await platform.listFiles(`*_${split}.bin`, folder)));
   if (files.length === 1) return files;
   throw new InputError(
     files.length === 0

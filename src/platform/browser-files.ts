@@ -56,9 +56,9 @@ export async function pathKind(path: string): Promise<"file" | "folder" | undefi
   });
 }
 
-export async function listFiles(pattern: string): Promise<string[]> {
-  if ((await pathKind(pattern)) === "file") return [pattern];
-  return matchGlob({ pathKind, entriesOf }, pattern);
+export async function listFiles(pattern: string, within?: string): Promise<string[]> {
+  if (within === undefined && (await pathKind(pattern)) === "file") return [pattern];
+  return matchGlob({ pathKind, entriesOf }, pattern, within);
 }
 
 async function entriesOf(path: string): Promise<FolderEntry[]> {

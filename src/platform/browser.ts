@@ -6,6 +6,7 @@ import { lockFile, lockOwner } from "./browser-lock.ts";
 import { recall, remember } from "./browser-notes.ts";
 import { isStored } from "./browser-storage.ts";
 import { openSource, openStream } from "./browser-urls.ts";
+import { hasWildcard } from "./glob.ts";
 import type { KernelBuild, KernelWorker, Platform } from "./platform.ts";
 
 /** Where each build lies. Spelled out one by one, since bundlers only find files that are named like this. */
@@ -40,8 +41,9 @@ function startKernelWorker(): KernelWorker {
 }
 
 /** Without a wildcard, a pattern is a URL. */
-async function listFiles(pattern: string): Promise<string[]> {
-  return isStored(pattern) || /[*?]/.test(pattern) ? files.listFiles(pattern) : [pattern];
+async function listFiles(pattern: string, within?: string): Promise<string[]> {
+  const isPattern = within !== undefined || isStored(pattern) || hasWildcard(pattern);
+  return isPattern ? files.listFiles(pattern, within) : [pattern];
 }
 
 /** The browser's answer to the platform contract. */

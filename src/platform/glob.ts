@@ -11,14 +11,31 @@ export interface FileTree {
   entriesOf(folder: string): Promise<readonly FolderEntry[]>;
 }
 
+/** Whether a path may be a glob; one under which something stands is none. */
+export function hasWildcard(path: string): boolean {
+  return /[*?]/.test(path);
+}
+
 /**
  * The files that a glob matches, in code-unit order. Hidden files and folders only where the pattern itself starts with
- * a dot.
+ * a dot. Folders at its beginning that exist under the very name are meant, whatever characters they have. `within` is a
+ * folder that the whole pattern lies in, and is never a pattern.
  */
-export async function matchGlob(tree: FileTree, pattern: string): Promise<string[]> {
+export async function matchGlob(tree: FileTree, pattern: string, within?: string): Promise<string[]> {
+  const segments = pattern.split("/");
+  let prefix = within === undefined ? "" : folderPrefix(within);
+  while (segments.length > 1 && (await isLiteral(tree, prefix, segments[0]))) prefix += `${segments.shift()}/`;
   const found: string[] = [];
-  await expand(tree, "", pattern.split("/"), found);
+  await expand(tree, prefix, segments, found);
   return [...new Set(found)].sort();
+}
+
+function folderPrefix(folder: string): string {
+  return folder.endsWith("/") ? folder : `${folder}/`;
+}
+
+async function isLiteral(tree: FileTree, prefix: string, segment: string): Promise<boolean> {
+  return !hasWildcard(segment) || (await tree.pathKind(prefix + segment)) === "folder";
 }
 
 /** Adds to `found` the files beneath `prefix` ("" or ending in "/") that match the remaining path segments. */
@@ -28,7 +45,7 @@ async function expand(
   [segment = "", ...rest]: readonly string[],
   found: string[],
 ): Promise<void> {
-  if (!/[*?]/.test(segment)) {
+  if (!hasWildcard(segment)) {
     if (rest.length > 0) await expand(tree, `${prefix}${segment}/`, rest, found);
     else if ((await tree.pathKind(prefix + segment)) === "file") found.push(prefix + segment);
     return;

@@ -110,6 +110,25 @@ test("lists the files that a pattern matches, in order", async () => {
   expect(await list("a/../b_1.bin")).toEqual(["a/../b_1.bin"]);
 });
 
+test.skipIf(process.platform === "win32").each(["what?", "all*", "[abc]", "**", "a*b?c"])(
+  "a folder called %s is no pattern",
+  async (name) => {
+    const mine = join(folder, name);
+    mkdirSync(join(mine, "inner"), { recursive: true });
+    for (const other of ["whatx", "allx", "a", "axbyc"]) {
+      mkdirSync(join(folder, other), { recursive: true });
+      writeFileSync(join(folder, other, "theirs.txt"), "");
+    }
+    for (const file of ["a.txt", "b.txt", "inner/c.txt"]) writeFileSync(join(mine, file), "");
+    expect(await listFiles(`${mine}/*.txt`)).toEqual([`${mine}/a.txt`, `${mine}/b.txt`]);
+    expect(await listFiles(`${mine}/a.txt`)).toEqual([`${mine}/a.txt`]);
+    expect(await listFiles("**", mine)).toEqual([`${mine}/a.txt`, `${mine}/b.txt`, `${mine}/inner/c.txt`]);
+    // Within a folder a pattern is one, even where a file has its very name.
+    writeFileSync(join(mine, "*.txt"), "");
+    expect(await listFiles("*.txt", mine)).toEqual([`${mine}/*.txt`, `${mine}/a.txt`, `${mine}/b.txt`]);
+  },
+);
+
 test("files of a folder are listed, renamed and removed; a text is added to", async () => {
   await appendText(join(folder, "b.txt"), "one\n");
   await appendText(join(folder, "b.txt"), "two\n", true);

@@ -85,13 +85,13 @@ export async function pathKind(path: string): Promise<"file" | "folder" | undefi
   }
 }
 
-export async function listFiles(pattern: string): Promise<string[]> {
+export async function listFiles(pattern: string, within?: string): Promise<string[]> {
   // A file may be called "what?.txt": what exists under the very name is meant.
-  if ((await pathKind(pattern)) === "file") return [pattern];
-  const forward = process.platform === "win32" ? pattern.replaceAll("\\", "/") : pattern;
+  if (within === undefined && (await pathKind(pattern)) === "file") return [pattern];
+  const forward = (path: string) => (process.platform === "win32" ? path.replaceAll("\\", "/") : path);
   const entries = async (folder: string) =>
     (await entriesOf(folder)).map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }));
-  return matchGlob({ pathKind, entriesOf: entries }, forward);
+  return matchGlob({ pathKind, entriesOf: entries }, forward(pattern), within && forward(within));
 }
 
 async function entriesOf(folder: string): Promise<Dirent[]> {

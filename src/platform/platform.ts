@@ -101,9 +101,10 @@ export interface Platform {
   pathKind(path: string): Promise<"file" | "folder" | undefined>;
   /**
    * The files that a glob matches, in code-unit order: `*` and `?` within a name, `**` for any folders. A path without
-   * wildcards matches the file that it names.
+   * wildcards matches the file that it names. What exists under the very name is never a pattern; nor is `within`, a
+   * folder that the pattern is matched in.
    */
-  listFiles(pattern: string): Promise<string[]>;
+  listFiles(pattern: string, within?: string): Promise<string[]>;
   /** Makes a folder and those above it, where they are missing. */
   makeFolder(path: string): Promise<void>;
   /** The same, but false, and nothing done, when something already stands under the path. */

@@ -62,7 +62,7 @@ export class DataStore {
   /** Removes data that nobody has and no run was trained on. */
   async sweep(): Promise<void> {
     const needed = await dataInUse(this.#runsRoot);
-    for (const path of await platform.listFiles(inFolder(this.#root, "*/dataset.json"))) {
+    for (const path of await platform.listFiles("*/dataset.json", this.#root)) {
       const folder = folderOf(path);
       if (needed.has(folder) || isSharedData(folder) || folder === this.#current?.folder) continue;
       if ((await platform.lockOwner(lockOf(folder))) === undefined) await platform.removeFolder(folder);

@@ -21,7 +21,7 @@ export function folderOfRun(root: string, name: string): string {
 
 /** All runs beneath `root`, the newest first. `folder` is the folder's name. */
 export async function summaries(root: string): Promise<RunSummary[]> {
-  const configs = await platform.listFiles(inFolder(root, "*/config.json"));
+  const configs = await platform.listFiles("*/config.json", root);
   const found = await Promise.all(configs.map((path) => readRun(folderOf(path))));
   return found
     .map((summary) => ({ ...summary, folder: nameOf(summary.folder) }))
@@ -75,6 +75,6 @@ export async function newestModel(root: string, name: string): Promise<{ path: s
 
 /** The folders of all data that a run beneath `root` was trained on: it needs them to go on. */
 export async function dataInUse(root: string): Promise<Set<string | undefined>> {
-  const configs = await platform.listFiles(inFolder(root, "*/config.json"));
+  const configs = await platform.listFiles("*/config.json", root);
   return new Set(await Promise.all(configs.map((path) => dataOf(folderOf(path)))));
 }
