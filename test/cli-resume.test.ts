@@ -1,9 +1,9 @@
 /** `llm-ts train --resume` as a program: what it says, what it refuses, and what it goes on with. */
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
-import { run, testFolder, writeTokens } from "./run-cli.ts";
+import { result, run, start, testFolder, writeTokens, written } from "./run-cli.ts";
 
 const folder = testFolder();
 const tiny = ["-e", fixturePath("gpt2_tiny.bin"), "-i", "train.bin", "-j", "val.bin", "-b", "2", "-t", "8"];
@@ -46,6 +46,49 @@ test("more updates with --force are those of a longer run, and config.json knows
   expect(readFileSync(join(folder, "half/model_00000008.bin"))).toEqual(
     readFileSync(join(folder, "whole/model_00000008.bin")),
   );
+});
+
+/** The events of a run but for checkpoints and times: those of its end, too. */
+const eventsOf = (name: string) =>
+  readFileSync(join(folder, name, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !line.includes('"event":"checkpoint"'))
+    .map((line) => ({ ...JSON.parse(line), ms: 0, tokensPerSecond: 0 }));
+
+const isWindows = process.platform === "win32";
+
+test.skipIf(isWindows).each([
+  ["the first validation", "num_activations", "-x 20 -l 0 --early-stop 1 -v 1 -m 3000 -s 0"],
+  ["the last validation", "step 1:", "-x 2 -v 10 -m 2 --final-val-batches 3000 -s 0"],
+  ["the validation of an early stop", "step 0:", "-x 20 -l 0 --early-stop 1 -v 1 -m 3000 -s 0"],
+  ["the last sample", "step 3:", "-x 4 -v 0 -s 4 -g 4000"],
+])("interrupted in %s, a run makes it when it goes on", async (what, seen, options) => {
+  const names = [`${what}, whole`, `${what}, cut`];
+  const [whole, cut] = names.map((out) => ["train", ...tiny, ...options.split(" "), "-o", out]);
+  expect((await run(whole, { cwd: folder })).code).toBe(0);
+  const child = start(cut, { cwd: folder });
+  const ended = result(child);
+  await written(child.stdout, seen);
+  child.kill("SIGINT");
+  const { code, stderr } = await ended;
+  expect(stderr).toContain("finishing this step");
+  expect(code).toBe(130);
+  expect(eventsOf(names[1]).at(-1)).toMatchObject({ event: "done", interrupted: true });
+  expect((await train("-o", names[1], "-y")).code).toBe(0);
+  expect(eventsOf(names[1])).toEqual(eventsOf(names[0]));
+  expect((await train("-o", names[1], "-y")).stderr).toContain("is complete");
+});
+
+test("killed between its last checkpoint and its last line, a run says that it is done when it goes on", async () => {
+  await train(...tiny, "-x", "3", "-o", "ended");
+  const [before, log] = [eventsOf("ended"), join(folder, "ended", "metrics.jsonl")];
+  writeFileSync(log, readFileSync(log, "utf8").replace(/\{"event":"done".*\n/, ""));
+  const status = async () => JSON.parse((await run(["runs", "ended", "--json"], { cwd: folder })).stdout)[0].status;
+  expect(await status()).toBe("cut off");
+  expect((await train("-o", "ended", "-y")).code).toBe(0);
+  expect(await status()).toBe("done");
+  expect(eventsOf("ended")).toEqual(before);
 });
 
 test("from another folder, the paths still start where they were typed", async () => {

@@ -112,7 +112,7 @@ async function goOn(order: DataOrder, saved: Saved) {
   return { events: essence(events), saved: end };
 }
 
-const hash = ({ state, sets }: Saved) => [state, ...Object.values(sets).map((set) => bits(set))];
+const hash = ({ state, sets }: Saved) => [JSON.parse(state), ...Object.values(sets).map((set) => bits(set))];
 
 describe.each(["file", "shuffle", "random"] as const)("%s order", (order) => {
   test("from every checkpoint of a run", async () => {
@@ -158,6 +158,74 @@ describe.each(["file", "shuffle", "random"] as const)("%s order", (order) => {
     expect([...essence(events), ...rest.events]).toEqual(whole.events);
     expect(hash(rest.saved)).toEqual(hash(whole.saved));
   });
+});
+
+/** Aborted as soon as it was asked so many times, which is between any two pieces of work. */
+function abortedAfter(looks: number): AbortSignal {
+  let seen = 0;
+  return Object.defineProperty(new AbortController().signal, "aborted", { get: () => seen++ >= looks });
+}
+
+describe.each([
+  ["to its last update", { earlyStop: 0 }],
+  ["until it stops early", { earlyStop: 1, earlyStopDelta: 100 }],
+])("from an interruption at any moment of a run %s", (_, early) => {
+  const ways = { valEvery: 2, sampleEvery: 2, sampleTokens: 4, finalValBatches: 3, ...early };
+  const last = 4;
+  const withDone = (events: readonly TrainEvent[]) => [
+    ...essence(events),
+    ...events.flatMap((event) => (event.type === "done" ? { ...event, ms: 0 } : [])),
+  ];
+
+  test("every event, its end's too, and all that is known afterwards", async () => {
+    const whole = await begin("file");
+    const expected = withDone(await collect(whole.run({ steps: last, ...ways })));
+    const end = await whole.save();
+    await whole.end();
+    let interruptions = 0;
+    for (let looks = 0; ; looks++) {
+      const first = await begin("file");
+      const events = await collect(first.run({ steps: last, signal: abortedAfter(looks), ...ways }));
+      const saved = await first.save();
+      await first.end();
+      const done = events.at(-1);
+      if (done?.type === "done" && !done.interrupted) {
+        // Nothing was left to interrupt.
+        expect(withDone(events)).toEqual(expected);
+        break;
+      }
+      interruptions++;
+      const second = await begin("file", saved);
+      const rest = await collect(second.run({ steps: last - second.trainer.step, ...ways }));
+      expect([...essence(events), ...withDone(rest)], `after ${looks} looks`).toEqual(expected);
+      expect(hash(await second.save())).toEqual(hash(end));
+      await second.end();
+    }
+    // Three batches of a validation at least, tokens of a sample and an update each.
+    expect(interruptions).toBeGreaterThan(early.earlyStop ? 8 : 15);
+  });
+});
+
+test("a run that only had its last validation or sample to make is saved with it", async () => {
+  const first = await begin("file");
+  let looks = 0;
+  const controller = new AbortController();
+  const valLoader = new CountingBatches(2, 8);
+  const next = valLoader.next.bind(valLoader);
+  valLoader.next = async () => {
+    // The fourth batch is the second of the last validation.
+    if (++looks === 4) controller.abort();
+    return next();
+  };
+  const ways = { valLoader, valEvery: 10, valBatches: 2, sampleEvery: 0 };
+  const events = await collect(first.run({ steps: 2, signal: controller.signal, ...ways, finalValBatches: 3 }));
+  expect(events.at(-1)).toMatchObject({ type: "done", step: 2, interrupted: true });
+  const saved = await first.save();
+  await first.end();
+  const second = await begin("file", saved);
+  const rest = await collect(second.run({ steps: 0, ...ways, checkpoint: async () => "here" }));
+  expect(rest.map(({ type }) => type)).toEqual(["val", "checkpoint", "done"]);
+  await second.end();
 });
 
 test("in the same process, the loader goes on where the run was left", async () => {

@@ -72,7 +72,7 @@ export interface DoneEvent {
   readonly skipped: number;
   /** Milliseconds of all the trainer's runs, those before a resume included: as `step` counts their updates. */
   readonly ms: number;
-  /** Whether the run's AbortSignal ended it early. */
+  /** Whether the run's AbortSignal ended it early: before its last update, or before a validation or sample that was due. */
   readonly interrupted: boolean;
   /** `early`: the validation loss got no better, see `earlyStop`. */
   readonly stopped?: "early";

@@ -21,7 +21,7 @@ export async function writeSample(
   const written: number[] = [];
   for await (const token of continueTokens(backend, parameters, ws, prompt, { maxTokens, sampler, signal }))
     written.push(token);
-  if (signal?.aborted) return undefined;
+  if (written.length < maxTokens) return undefined;
   state.sampler = String(sampler.state);
   state.sampledAt = state.step;
   const text = tokenizer?.decode(written) ?? "";

@@ -22,6 +22,11 @@ export interface TrainerState {
   best?: { loss: number; step: number };
   /** Validations since then. */
   validationsSinceBest: number;
+  /** Updates that had been made when the run began, before which it validates; 0 where that is not known. */
+  first?: number;
+  /** The last training loss and validation loss of the run, where there is one. */
+  loss?: number;
+  valLoss?: number;
   /** After how many updates the last validation and the last sample came. */
   validatedAt?: number;
   sampledAt?: number;
@@ -49,6 +54,7 @@ export function initialState(): TrainerState {
 export function recordValidation(state: TrainerState, loss: number, delta = 0): void {
   const { step, best } = state;
   state.validatedAt = step;
+  state.valLoss = loss;
   const isBetter = best === undefined || loss < best.loss - delta;
   if (isBetter) state.best = { loss, step };
   state.validationsSinceBest = isBetter ? 0 : state.validationsSinceBest + 1;

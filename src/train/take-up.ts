@@ -1,6 +1,8 @@
 /** A run that goes on where it was left: what is the same for the command and the page. */
+import { platform } from "#platform";
 import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
 import type { Loaders } from "./loaders.ts";
+import { linesOf, parseLine } from "./metrics.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { TrainSettings } from "./settings.ts";
 import type { Trainer } from "./trainer.ts";
@@ -13,12 +15,29 @@ export interface Planned {
   readonly loaders: Loaders;
 }
 
-/** Whether the checkpoint is the run's end. Its last validation belongs to it, unless nothing says that it is missing. */
-export function isComplete({ settings, updates, loaders }: Planned, checkpoint: Checkpoint | undefined): boolean {
+/**
+ * Whether the checkpoint is the run's end and nothing is left to do: no validation or sample, and the log says that the
+ * run is done. Of llm.c's runs, which say nothing of all that, the updates count.
+ */
+export async function isComplete(
+  { settings, updates, loaders }: Planned,
+  folder: RunFolder,
+  checkpoint: Checkpoint | undefined,
+): Promise<boolean> {
   if (!checkpoint) return false;
   const { step, info } = checkpoint;
-  const isValidated = !loaders.val || !info || info.trainer.validatedAt === step;
-  return isValidated && (step >= updates.steps || isStopped(settings, checkpoint));
+  if (step < updates.steps && !isStopped(settings, checkpoint)) return false;
+  if (!info) return true;
+  return (!loaders.val || info.trainer.validatedAt === step) && (await saysDone(folder.file("metrics.jsonl")));
+}
+
+/** Whether a log ends with the `done` of a run that was not interrupted. */
+async function saysDone(path: string): Promise<boolean> {
+  let last = "";
+  if ((await platform.pathKind(path)) === "file")
+    for await (const lines of linesOf(path)) last = lines.filter((line) => line !== "").at(-1) ?? last;
+  const metric = parseLine(last);
+  return metric?.event === "done" && metric.interrupted !== true;
 }
 
 /** Whether the checkpoint is where early stopping ended the run. */

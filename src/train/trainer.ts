@@ -84,7 +84,8 @@ export class Trainer {
   restore(state: TrainerState): void {
     if (this.#running) throw new UsageError("This trainer is running. Wait for the run to end.");
     checkState(state);
-    this.#state = structuredClone(state);
+    // JSON has null for NaN.
+    this.#state = { ...structuredClone(state), loss: state.loss === null ? Number.NaN : state.loss };
     this.#restored = true;
   }
 
@@ -157,41 +158,53 @@ export class Trainer {
     const { loader, accumulate, last, overfit, validation, earlyStop, sample, checkpoint, signal } = plan;
     const { backend, parameters: p } = this.model;
     const state = this.#state;
-    const first = state.step;
     if (!restored) {
+      state.first = state.step;
+      state.loss = undefined;
+      state.valLoss = undefined;
       state.validatedAt = undefined;
       state.validationsSinceBest = 0;
       state.loader = loader.position?.();
     }
     let fetched: StepBatches | undefined;
-    let loss: number | undefined;
-    let valLoss: number | undefined;
     let stopped: DoneEvent["stopped"];
+    /** A validation or sample was due and is not made: whoever goes on from here makes it. */
+    let owes = false;
+    /** Something is known that no checkpoint of this run holds. */
+    let unsaved = false;
     for (;;) {
-      const { step } = state;
+      const { step, first = 0 } = state;
       const isTime = (every: number) => every > 0 && step > 0 && step % every === 0;
-      const isEnd = step === last || (step === first && !restored);
+      const isEnd = step === last || step === first;
 
       if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && state.validatedAt !== step) {
         const batches = step === last ? validation.finalBatches : validation.batches;
         const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, signal);
-        if (mean !== undefined) {
-          valLoss = mean;
+        if (mean === undefined) owes = true;
+        else {
+          unsaved = true;
           recordValidation(state, mean, earlyStop?.delta);
           yield { type: "val", step, loss: mean };
         }
       }
-      if (sample && memory.decode && isTime(sample.every) && state.sampledAt !== step && !signal?.aborted) {
+      if (sample && memory.decode && isTime(sample.every) && state.sampledAt !== step) {
         const written = await writeSample(this.model, memory.decode, sample, state, signal);
-        if (written) yield written;
+        if (written === undefined) owes = true;
+        else {
+          unsaved = true;
+          yield written;
+        }
       }
-      if (step === last) break;
+      if (owes || step === last) break;
       if (earlyStop && state.validationsSinceBest >= earlyStop.after) {
         stopped = "early";
         break;
       }
       if (signal?.aborted) break;
-      if (checkpoint && step > first && isTime(checkpoint.every)) yield* saved(checkpoint, step);
+      if (checkpoint && unsaved && isTime(checkpoint.every)) {
+        unsaved = false;
+        yield* saved(checkpoint, step);
+      }
 
       const began = performance.now();
       const current = fetched ?? (await fetchBatches(loader, accumulate));
@@ -203,7 +216,10 @@ export class Trainer {
         return step + 1 < last ? fetchBatches(loader, accumulate) : undefined;
       };
       const update = await this.#update(memory, tensors, lr, fetchNext);
-      ({ loss, fetched } = update);
+      const { loss, norm, verdict } = update;
+      fetched = update.fetched;
+      unsaved = true;
+      state.loss = loss;
       state.step++;
       if (!overfit) {
         state.batches += accumulate;
@@ -211,10 +227,10 @@ export class Trainer {
       }
       const ms = performance.now() - began;
       const tokensPerSecond = (accumulate * loader.B * loader.T * 1000) / ms;
-      yield { type: "step", step, loss, lr, norm: update.norm, ms, tokensPerSecond, ...update.verdict };
+      yield { type: "step", step, loss, lr, norm, ms, tokensPerSecond, ...verdict };
     }
-    const { step, best, skipped } = state;
-    if (checkpoint && step > first) yield* saved(checkpoint, step);
+    const { step, loss, valLoss, best, skipped } = state;
+    if (checkpoint && unsaved) yield* saved(checkpoint, step);
     yield {
       type: "done",
       step,
@@ -225,7 +241,7 @@ export class Trainer {
       bestStep: best?.step,
       skipped: skipped.loss + skipped.norm + skipped.nan,
       ms: this.#ms,
-      interrupted: step < last && !stopped,
+      interrupted: owes || (step < last && !stopped),
       stopped,
     };
   }

@@ -115,7 +115,7 @@ async function takeUpIn(folder: RunFolder, engine: Beginning): Promise<SessionPa
   const checkpoint = await folder.newestCheckpoint((step, problem) =>
     remark(`the checkpoint of step ${step} cannot be used: ${problem}`),
   );
-  if (isComplete({ settings: run, updates: run, loaders }, checkpoint))
+  if (await isComplete({ settings: run, updates: run, loaders }, folder, checkpoint))
     throw new InputError("This run is complete: all its updates were made. Open its model to train it on.");
   const loaded = await (checkpoint
     ? slot.replace(async () => ({

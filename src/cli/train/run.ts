@@ -45,7 +45,8 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
     const continued = flags.resume ? await openRun(flags, display.remark.bind(display)) : undefined;
     try {
       const run = await prepareRun(flags, display, continued);
-      if (continued && isComplete(run, continued.checkpoint)) display.end(alreadyComplete(run.settings, continued));
+      if (continued && (await isComplete(run, continued.folder, continued.checkpoint)))
+        display.end(alreadyComplete(run.settings, continued));
       else await trainWith(run, await starting, display, interrupt);
     } finally {
       await continued?.folder.close();
@@ -143,7 +144,8 @@ async function trainOn(
   };
   for await (const event of events) {
     // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
-    const path = event.type === "done" && keeper && !keeper.hasTried ? await keeper.save() : undefined;
+    const isUnsaved = !keeper?.hasTried && !run.continued?.checkpoint;
+    const path = event.type === "done" && isUnsaved ? await keeper?.save() : undefined;
     if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
     await report(event);
   }
