@@ -19,7 +19,7 @@ test("a .bin becomes a folder for transformers, and comes back byte for byte", a
   expect(there.stdout).toMatch(
     /^tiny\/config\.json .*\ntiny\/generation_config\.json .*\ntiny\/model\.safetensors .*\n$/,
   );
-  expect(there.stderr).toMatch(/f32 to f32: .* read and written in .*llm-ts generate --model tiny/s);
+  expect(there.stderr).toMatch(/f32 to f32: .* read and written in .*main\.js generate --model tiny/s);
   expect(json(place("tiny/config.json"))).toMatchObject({ model_type: "gpt2", n_head: 4, torch_dtype: "float32" });
   expect((await convert("tiny", "new/back.bin")).code).toBe(0);
   expect(readFileSync(place("new/back.bin")).equals(readFileSync(tiny))).toBe(true);

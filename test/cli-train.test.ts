@@ -292,9 +292,8 @@ describe("complaints", () => {
     [2, /--steps <n>' argument 'many' is invalid/, "-e", tiny, "-x", "many"],
     [2, /--lr <f>' argument '-1' is invalid/, "-e", tiny, "--lr", "-1"],
     [2, /unknown option '--step'.*Did you mean --steps/s, "-e", tiny, "--step", "1"],
-    [2, /-nk is a flag of llm\.c's.*--keep\b/, "-nk", "5"],
-    [2, /-sl is a flag of llm\.c's.*--skip-loss-z/, "-sl", "3"],
-    [2, /-sg is a flag of llm\.c's.*--skip-norm-z/, "-sg", "3"],
+    [2, /-nk is llm\.c's name .* --keep here\. Write --keep 5\n/, "-nk", "5"],
+    [2, /-h 1 is about HellaSwag in llm\.c.* eval --hellaswag/, "-h", "1"],
     [
       2,
       /batch of 500 tokens.*8 \* 16 = 128.*nearest that can: 384 or 512/,

@@ -30,13 +30,19 @@ export function testFolder(): string {
 /** No test asks the real hub, or finds what somebody has downloaded. */
 const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "llm-ts-no-such-folder") };
 
+/** The same messages, whether npm started the tests or not. */
+const noNpm = { npm_command: undefined, npm_config_user_agent: undefined };
+
 /** Starts `llm-ts` with arguments. */
 export function start(
   args: readonly string[],
   { cwd, env, program = cli }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
   if (!existsSync(cli)) throw new Error("There is no dist/. Run `npm run build` first, or all with `npm test`.");
-  const child = spawn(process.execPath, [program, ...args], { cwd, env: { ...process.env, ...noHub, ...env } });
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    env: { ...process.env, ...noNpm, ...noHub, ...env },
+  });
   // A command may end before it has read all of its input.
   child.stdin.on("error", () => {});
   return child;

@@ -21,6 +21,8 @@ export interface ModelFile extends TensorStream {
   readonly dtype: FileDType;
   /** The tokens that end a text, where a generation_config.json or config.json beside the file names them. */
   readonly endTokens?: readonly number[];
+  /** Bytes of the file, or of all its shards. */
+  readonly bytes: number;
   close(): Promise<void>;
 }
 
@@ -34,18 +36,33 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array, con
   const shards = path?.endsWith(".safetensors.index.json") ? await openShards(path) : undefined;
   const source = shards?.source ?? (await platform.openSource(input));
   const close = () => source.close();
+  const { size: bytes } = source;
   try {
     if (shards || (await isSafetensors(source))) {
       const header = shards?.header ?? (await readSafetensorsHeader(source));
       const model = await readSafetensorsModel(source, await configBeside(header, configFile ?? path), header);
       const { config, dtype } = model;
       const endTokens = await endTokensIn(path, [generationConfigFile, "config.json"], configFile);
-      return { config, dtype, endTokens, readTensors: (onChunk) => readSafetensors(source, model, onChunk), close };
+      return {
+        config,
+        dtype,
+        bytes,
+        endTokens,
+        readTensors: (onChunk) => readSafetensors(source, model, onChunk),
+        close,
+      };
     }
     const header = await readModelHeader(source);
     const { config, dtype } = header;
     const endTokens = await endTokensIn(path, [generationConfigFile]);
-    return { config, dtype, endTokens, readTensors: (onChunk) => readModelTensors(source, header, onChunk), close };
+    return {
+      config,
+      dtype,
+      bytes,
+      endTokens,
+      readTensors: (onChunk) => readModelTensors(source, header, onChunk),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

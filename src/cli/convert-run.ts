@@ -15,6 +15,7 @@ import { bytes } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
 import { print, say } from "./output.ts";
+import { suggestion } from "./suggest.ts";
 import { tokenizerFor, writeHubTokenizer, writeLlmcTokenizer } from "./tokenizer-files.ts";
 import { watchTensors } from "./watch-tensors.ts";
 
@@ -28,7 +29,7 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     await requireFree(target, from, flags.force);
     const dtype = flags.dtype ?? (target.kind === "bin" && file.dtype === "f16" ? "f32" : file.dtype);
     const parameters = parameterCount(file.config);
-    await requireRoom(dirname(target.path), parameters * bytesPer[dtype]);
+    await requireRoom(dirname(target.path), parameters * bytesPer[dtype], "write to another disk");
     const started = performance.now();
     const remarks: string[] = [];
     const files = await write(target, from, file, dtype, (text) => remarks.push(text));
@@ -38,10 +39,10 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     if (flags.json)
       return await print(`${JSON.stringify({ from, files, dtype, was: file.dtype, parameters, seconds })}\n`);
     for (const path of files) await print(`${path}  ${bytes(await sizeOf(path))}\n`);
-    const moved = parameters * (bytesPer[file.dtype] + bytesPer[dtype]);
+    const moved = file.bytes + (await sizeOf(target.model));
     say(
       `${from}, ${file.dtype} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
-        `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  npx llm-ts generate --model ${target.path}`,
+        `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  ${suggestion("generate", "--model", target.path)}`,
     );
   } finally {
     await file.close();

@@ -12,6 +12,7 @@ import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { datasetFiles, hubDatasets } from "./dataset-files.ts";
+import { quoted } from "./suggest.ts";
 
 /** A sequence that may be a file which has to be closed. */
 export type OpenSequence = TokenSequence & { close(): Promise<void> };
@@ -54,7 +55,8 @@ async function openSequence(path: string, headerless: boolean, tokenizer: () => 
   const format = headerless ? "tokens" : await identify(source);
   if (format === "tokens" || format === "tokens32") return openTokenFile(source, { headerless });
   await source.close();
-  if (format === "hellaswag") throw new InputError(`${path} is a HellaSwag file: give it with --hellaswag ${path}`);
+  if (format === "hellaswag")
+    throw new InputError(`${path} is a HellaSwag file: give it with --hellaswag ${quoted(path)}`);
   if (format !== undefined && format !== "json")
     throw new InputError(`${path} is neither a token file nor a text, but of llm.c's or Hugging Face's other formats.`);
   return encoded(path, tokenizer());

@@ -14,7 +14,7 @@ export function systemFacts(survey: Survey): Readonly<Record<string, unknown>> {
     node: process.version,
     v8: process.versions.v8,
     "memory limit": gigabytes(MEMORY_LIMIT),
-    kernel: survey.chosen ?? "none: only --backend reference computes right here",
+    kernel: survey.chosen ?? "none: only the reference backend computes right here",
     reason: reasonOf(survey),
   };
 }

@@ -41,8 +41,8 @@ export async function pretrainedPath(name: string, places: readonly string[] = [
     if (!(error instanceof DownloadError)) throw error;
     throw new DownloadError(
       `${name} is a pretrained model: its file ${file} is neither in this folder nor beside the data, and it cannot be ` +
-        `downloaded. ${error.message} Or train a model of your own: --model d12 (as large as gpt2, from scratch) or ` +
-        "--model baby (small, with characters: a minute or two).",
+        `downloaded. ${error.message} Or train a model of your own: llm-ts train --model d12 (as large as gpt2, from ` +
+        "scratch) or llm-ts train --model baby (small, with characters: a minute or two).",
       { cause: error },
     );
   }

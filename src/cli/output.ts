@@ -1,4 +1,5 @@
 import { LlmError, messageOf, UsageError } from "../errors.ts";
+import { asStarted } from "./suggest.ts";
 
 /** Writes to standard output and waits until it is taken, so that a slow reader slows us instead of filling memory. */
 export function print(text: string | Uint8Array): Promise<void> {
@@ -9,7 +10,7 @@ export function print(text: string | Uint8Array): Promise<void> {
 
 /** Tells something on standard error: what is no result. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${asStarted(text)}\n`);
 }
 
 /**
@@ -19,7 +20,7 @@ export function say(text: string): void {
 export function reportError(error: unknown): number {
   const debug = process.env.LLM_TS_DEBUG ? `\n${error instanceof Error ? error.stack : ""}` : "";
   if (error instanceof LlmError) {
-    process.stderr.write(`error: ${error.message}${debug}\n`);
+    process.stderr.write(`error: ${asStarted(error.message)}${debug}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
   const hint = debug || " This is a mistake in llm-ts: please report it, with what LLM_TS_DEBUG=1 shows.";

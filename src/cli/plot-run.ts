@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
-import { type Curve, curvesSvg } from "../plot/curves.ts";
+import { type Curve, curvesSvg, stepsOf } from "../plot/curves.ts";
 import { memoryFor, smooth } from "../plot/points.ts";
 import { type Quantity, readCurves } from "../train/read-run.ts";
 import { chart, type Series } from "./display/chart.ts";
@@ -68,7 +68,8 @@ function terminalChart(curves: readonly Curve[], what: PlotFlags["what"], memory
   }));
   const width = (process.stdout.columns || 80) - 1;
   const format = what === "lr" ? (value: number) => value.toExponential(0) : what === "tokens" ? short : undefined;
-  return chart({ curves: lines, marks, width, height: chartHeight, format });
+  const steps = Math.max(...curves.map(stepsOf));
+  return chart({ curves: lines, marks, steps, width, height: chartHeight, format });
 }
 
 function stylesOf({ cyan, yellow, green, red, bold }: Paint) {

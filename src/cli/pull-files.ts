@@ -31,7 +31,7 @@ export async function writeLlmcFiles(model: PulledModel, folder: string, name: s
   try {
     await platform.makeFolder(folder);
     // Four bytes a number, and two.
-    await requireRoom(folder, 6 * parameterCount(file.config));
+    await requireRoom(folder, 6 * parameterCount(file.config), "write to another disk (-o)");
     const f32 = join(folder, name);
     const bf16 = join(folder, name.replace(/\.bin$/, "_bf16.bin"));
     for (const [path, dtype] of [

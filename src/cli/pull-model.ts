@@ -71,7 +71,7 @@ export async function download(
 ): Promise<void> {
   const missing = plan.files.filter(({ cached }) => !cached);
   const total = missing.reduce((sum, { size }) => sum + size, 0);
-  await requireRoom(client.settings.cache, total);
+  await requireRoom(client.settings.cache, total, "move the cache to another disk (HF_HOME)");
   if (total > 0) say(announcement(client.settings, plan, total));
   const progress = new PullProgress(name, total);
   try {

@@ -7,6 +7,7 @@ import { print, say } from "./output.ts";
 import type { PullFlags } from "./pull.ts";
 import { linkFiles, type Written, writeLlmcFiles } from "./pull-files.ts";
 import { pullModel } from "./pull-model.ts";
+import { suggestion } from "./suggest.ts";
 
 /** What `llm-ts pull` does. */
 export async function pull(name: string, flags: PullFlags): Promise<void> {
@@ -33,8 +34,8 @@ function nextCommands(files: readonly string[]): string {
   const [model] = files.filter((file) => /(\.bin|\.safetensors|index\.json)$/.test(file) && !/tokenizer/.test(file));
   return (
     "\nwrite with this model:\n" +
-    `  npx llm-ts generate "The meaning of life is" --model ${model}\n` +
+    `  ${suggestion("generate", "The meaning of life is", "--model", model)}\n` +
     "fine-tune it on tiny Shakespeare:\n" +
-    `  npx llm-ts train --model ${model} -o runs/`
+    `  ${suggestion("train", "--model", model, "-o", "runs/")}`
   );
 }

@@ -25,12 +25,12 @@ async function runFolders(folder: string): Promise<string[]> {
   const kind = await platform.pathKind(folder);
   if (kind === "file") throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
   if (kind === undefined)
-    throw new InputError(`There is no folder ${folder}. A run is kept with -o: llm-ts train --model baby -o runs/`);
+    throw new InputError(`There is no folder ${folder}. Make one with llm-ts train --model baby -o runs/`);
   if ((await platform.pathKind(join(folder, "config.json"))) === "file") return [folder];
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
   if (names.length > 0) return names.map((name) => join(folder, name));
-  throw new InputError(`${folder} holds no runs yet. A run is kept with -o: llm-ts train --model baby -o runs/`);
+  throw new InputError(`${folder} holds no runs yet. Make one with llm-ts train --model baby -o runs/`);
 }
 
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */

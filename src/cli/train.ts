@@ -1,13 +1,18 @@
 import type { Command } from "commander";
 import { examples } from "./examples.ts";
+import { refuseLlmcOptions } from "./train/llmc-options.ts";
 import { addTrainOptions, type TrainFlags } from "./train/options.ts";
 
 export function addTrain(program: Command): void {
+  program.hook("preSubcommand", (_, command) => {
+    if (command.name() === "train") refuseLlmcOptions(command, program.args.slice(1));
+  });
   const command = program
     .command("train")
     .summary("train a model")
     .description(
-      "Trains GPT-2, from scratch or from a model file. Without options it does what llm.c's train_gpt2 does.",
+      "Trains GPT-2, from scratch or from a model file. Without options it does what llm.c's train_gpt2 did in April 2024;\n" +
+        "what that does today, with shuffled data and shorter validations, is --order shuffle -m 5.",
     );
   addTrainOptions(command)
     .addHelpText(
@@ -17,7 +22,7 @@ Models:
   baby                          4 layers, 4 heads, 128 channels, learns from characters: nanoGPT's example for CPUs
   d6, d12, d24, d36, d48        as large as GPT-2's four sizes (d12 to d48), from scratch
   custom                        your own --layers, --heads, --channels (these change the others, too)
-  gpt2, gpt2-medium, -large, -xl, distilgpt2
+  gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2
                                 pretrained: llm.c's file (gpt2_124M.bin, …) here or beside the data, else downloaded
   FILE or run folder            go on with a model that was trained before
 ${examples(

@@ -161,7 +161,7 @@ async function splitOf(folder: string, split: "train" | "val"): Promise<string[]
     const part = dataset[split];
     if (part) return filesMatching(part.file, folder);
     throw new InputError(
-      `${folder} has no ${split} data: it was prepared without. Prepare it with --val-fraction 0.1.`,
+      `${folder} has no ${split} data: it was prepared without. Prepare it with llm-ts prepare --val-fraction 0.1.`,
     );
   }
   const files = [...(await platform.listFiles(`${split}.bin`, folder))];

@@ -207,7 +207,7 @@ function generatorAt(state: Mt19937State): Mt19937 {
 function otherOrder(position: LoaderPosition, order: DataOrder): InputError {
   return new InputError(
     `The position in the data is one of order "${position.order}", and this data is read in order "${order}". Use the ` +
-      "order that the position was taken in (--order).",
+      "order that the position was taken in (llm-ts train --order).",
   );
 }
 

@@ -62,7 +62,7 @@ class Utf8Reader {
     const utf16 = this.#offset + at === 0 && ["ff fe", "fe ff"].includes(found.slice(0, 5));
     const advice = utf16
       ? "It looks like UTF-16: save it as UTF-8."
-      : "Convert it to UTF-8 (iconv -f LATIN1 -t UTF-8), or use --tokenizer byte, which takes any bytes.";
+      : "Convert it to UTF-8 (iconv -f LATIN1 -t UTF-8), or encode it with llm-ts prepare --tokenizer byte, which takes any bytes.";
     return new InputError(
       `${this.#name} is not valid UTF-8 at byte ${this.#offset + at} (line ${line}): found ${found}. ${advice}`,
       { cause },

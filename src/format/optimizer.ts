@@ -115,7 +115,7 @@ export async function readOptimizerState(source: ByteSource, config: GPT2Config)
   if (processes !== 1)
     throw new InputError(
       `${source.name} belongs to a run of ${processes} processes, and here there is one. Take the model file alone: ` +
-        "train --model FILE.",
+        "llm-ts train --model FILE.",
     );
   const setBytes = tensorBytes(config, layout);
   const start = (set: number) => headerBytes + set * setBytes;

@@ -36,7 +36,9 @@ export async function refusal(response: HubResponse, what: string, settings: Hub
         "account into HF_TOKEN.",
     );
   if (code === "RevisionNotFound")
-    return new InputError(`${what}: there is no such revision. Give a branch, a tag or a commit with --revision.`);
+    return new InputError(
+      `${what}: there is no such revision. Give a branch, a tag or a commit: llm-ts pull --revision.`,
+    );
   if (code === "EntryNotFound") return new InputError(`${what}: the repository has no such file.`);
   if (status === 401 && token !== undefined && code !== "RepoNotFound")
     return new DownloadError(

@@ -25,7 +25,7 @@ export function repositoryOf(name: string): string {
 /** UsageError for what can be no branch, tag or commit. */
 export function checkRevision(revision: string): string {
   if (/^[\w][\w.+-]*(\/[\w][\w.+-]*)*$/.test(revision)) return revision;
-  throw new UsageError(`--revision "${revision}" names no branch, tag or commit.`);
+  throw new UsageError(`The revision "${revision}" names no branch, tag or commit.`);
 }
 
 export interface Listing {

@@ -137,7 +137,7 @@ function chosen(names: readonly string[], repository: string): string[] {
   const has = others.length > 0 ? `, only ${others.join(", ")}` : "";
   throw new InputError(
     `${repository} has no ${weightsFile}${has}. llm-ts reads weights from safetensors alone: look for a revision that ` +
-      "has them (often refs/pr/…), and give it with --revision.",
+      "has them (often refs/pr/…), and give it to llm-ts pull --revision.",
   );
 }
 

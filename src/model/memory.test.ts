@@ -46,7 +46,10 @@ test("a run that cannot fit is refused with the sum and the way out", () => {
   requireMemory(backend, config, plan);
   backend.memoryLimit--;
   expect(() => requireMemory(backend, config, plan)).toThrow(MemoryError);
-  expect(() => requireMemory(backend, config, plan)).toThrow("-d keeps an update's tokens by accumulating");
+  expect(() => requireMemory(backend, config, plan)).toThrow("-d, which keeps an update's tokens by accumulating");
+  expect(() => requireMemory(backend, config, { ...plan, train: undefined, decode: { S: 9999, B: 9999 } })).toThrow(
+    "Fewer texts at once need less.",
+  );
   expect(() => requireMemory(backend, config, { ...plan, inspect: { T: 7 } })).toThrow("A shorter prompt needs less");
   backend.memoryLimit = 1000;
   expect(() => requireMemory(backend, config, plan)).toThrow(/parameters alone take .* choose a smaller model/);

@@ -52,6 +52,17 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 
+/** What makes a plan need less. */
+function smaller({ inspect, train, evaluate }: MemoryPlan): string {
+  if (inspect) return "A shorter prompt needs less.";
+  if (evaluate && !train) return "A shorter block needs less.";
+  if (!train) return "Fewer texts at once need less.";
+  return (
+    "A smaller batch or block needs less (llm-ts train: -b, -t, and -d, which keeps an update's tokens by accumulating " +
+    "gradients)."
+  );
+}
+
 /** MemoryError when the plan cannot fit the backend: with the sum, and what would make it fit. */
 export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan): void {
   const needed = memoryNeeded(backend, config, plan);
@@ -59,9 +70,7 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
   const advice =
     fixed < backend.memoryLimit
-      ? plan.inspect
-        ? "A shorter prompt needs less."
-        : "A smaller batch (-b; -d keeps an update's tokens by accumulating) or block (-t) needs less."
+      ? smaller(plan)
       : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
         `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
   throw new MemoryError(

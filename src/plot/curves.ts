@@ -147,11 +147,16 @@ function tableOf(curves: readonly Drawn[]): string {
   return rows.join("\n");
 }
 
-function lastValues({ train, smoothed, val }: Drawn): string[] {
-  const updates = Math.max((train.at(-1)?.step ?? -1) + 1, val.at(-1)?.step ?? 0);
+/** Updates made, as far as the values tell: a validation comes after so many, the value of update n is that of the next. */
+export function stepsOf({ train, val }: Curve): number {
+  return Math.max((train.at(-1)?.step ?? -1) + 1, val.at(-1)?.step ?? 0);
+}
+
+function lastValues(curve: Drawn): string[] {
+  const { smoothed, val } = curve;
   const best = val.reduce<Point | undefined>((a, b) => (a && a.value <= b.value ? a : b), undefined);
   return [
-    updates.toLocaleString("en-US"),
+    stepsOf(curve).toLocaleString("en-US"),
     figure(smoothed.at(-1)?.value),
     figure(val.at(-1)?.value),
     best ? `${figure(best.value)} at ${best.step.toLocaleString("en-US")}` : "",

@@ -19,7 +19,7 @@ class UnknownTokenizer extends VocabularyTokenizer {
   encode(): number[] {
     throw new InputError(
       `${this.#name} holds ${this.vocabSize} tokens of an unknown tokenizer: it can decode, but not encode text. ` +
-        "Encode with --tokenizer gpt2, char or byte, and train with that.",
+        "Encode with llm-ts prepare --tokenizer gpt2, char or byte, and train with that.",
     );
   }
 }

@@ -42,7 +42,7 @@ export async function parseCheckpointInfo(path: string, text: string): Promise<C
   if (content.version !== version && isIntact)
     throw new InputError(
       `${path}: "version" is ${JSON.stringify(content.version)}, expected ${version}. Another version of llm-ts wrote ` +
-        "it: go on with that one, or take the model alone (train --model FILE).",
+        "it: go on with that one, or take the model alone (llm-ts train --model FILE).",
     );
   if (!isIntact || !isInfo(content)) throw new InputError(`${path}: its sha256 is wrong: it is damaged.`);
   return content;

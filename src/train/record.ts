@@ -41,7 +41,7 @@ export function readRecord(folder: string, { cwd, given, data, run }: Readonly<R
   const wrong = Object.entries(fields).filter(([, okay]) => !okay);
   throw new InputError(
     `${folder}/config.json: ${wrong.map(([field]) => `"${field}"`).join(", ")} cannot be, so the run cannot go on. Train ` +
-      `its model on in a new folder: --model ${folder} -o runs/.`,
+      "its model on in a new folder (llm-ts train --model, with this one).",
   );
 }
 

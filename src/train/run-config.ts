@@ -24,11 +24,11 @@ export async function readRunConfig(folder: string): Promise<RunConfig | undefin
   if (version === runConfigVersion)
     throw new InputError(
       `${path} is damaged: "created" is ${JSON.stringify(created) ?? "missing"}, expected a time such as ` +
-        `"2026-01-31T12:00:00.000Z". Put one there, or train the model on in a new folder (--model ${folder}).`,
+        `"2026-01-31T12:00:00.000Z". Put one there, or train the model on in a new folder (llm-ts train --model, with this one).`,
     );
   throw new InputError(
     `${path}: "version" is ${JSON.stringify(version) ?? "missing"}, expected ${runConfigVersion}. Another version of ` +
-      `llm-ts wrote this run: continue it with that one, or train its model on in a new folder (--model ${folder}).`,
+      `llm-ts wrote this run: continue it with that one, or train its model on in a new folder (llm-ts train --model, with this one).`,
   );
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { result, run, start, written } from "../run-cli.ts";
 import type { Fault } from "./faults.ts";
@@ -29,8 +29,18 @@ function whyNoMount(): string | false {
 
 const noMount = whyNoMount();
 
-/** Two checkpoints of the lab's model fit, three do not. */
-const kilobytes = 1000;
+/** The three checkpoints of the lab's model that a run has at the same time fit, with some room left. */
+const kilobytes = 4000;
+
+/** Takes the room that is left, but for a log. */
+function fill(path: string): void {
+  try {
+    writeFileSync(path, new Uint8Array(8e6));
+  } catch {
+    // All that there was room for.
+  }
+  truncateSync(path, statSync(path).size - 100_000);
+}
 
 export const diskFaults: readonly Fault[] = [
   {
@@ -43,7 +53,11 @@ export const diskFaults: readonly Fault[] = [
       const disk = lab.newPath();
       await onSmallDisk(disk, kilobytes, async () => {
         const path = join(disk, "run");
-        const { code, stdout, stderr } = await run(lab.args(path));
+        const child = start(lab.args(path));
+        const ended = result(child);
+        await written(child.stdout, '"event":"checkpoint"');
+        fill(join(disk, "filler"));
+        const { code, stdout, stderr } = await ended;
         assert.equal(code, 1, stderr);
         assert.match(stderr, /could not be saved: .*the disk is full.*The run goes on/);
         assert.match(stderr, /error: The end of the run could not be saved/);
@@ -57,6 +71,26 @@ export const diskFaults: readonly Fault[] = [
     },
   },
   {
+    name: "no room for a run",
+    what: "a run whose checkpoints do not fit is refused before it starts, with what is missing",
+    quick: 1,
+    full: 1,
+    skip: noMount,
+    async attempt(lab) {
+      const disk = lab.newPath();
+      await onSmallDisk(disk, 1000, async () => {
+        const { code, stderr } = await run(lab.args(join(disk, "run")));
+        assert.equal(code, 1, stderr);
+        assert.match(
+          stderr,
+          /MB are needed, and the disk has .* left\. Make room, or keep fewer checkpoints \(--keep 1\)/,
+        );
+        assert.deepEqual(readdirSync(join(disk, "run")), []);
+        await lab.finish([...lab.args(join(disk, "run")), "--keep", "1"]);
+      });
+    },
+  },
+  {
     name: "disk full for a while",
     what: "checkpoint and log fail, room is made while it runs: the end is saved, nothing of the log is missing",
     quick: 0,
@@ -64,17 +98,13 @@ export const diskFaults: readonly Fault[] = [
     skip: noMount,
     async attempt(lab) {
       const disk = lab.newPath();
-      await onSmallDisk(disk, 4000, async () => {
+      await onSmallDisk(disk, kilobytes, async () => {
         const path = join(disk, "run");
         const filler = join(disk, "filler");
         const child = start(lab.args(path));
         const ended = result(child);
         await written(child.stdout, '"event":"checkpoint"');
-        try {
-          writeFileSync(filler, new Uint8Array(8e6));
-        } catch {
-          // All that there was room for.
-        }
+        fill(filler);
         await written(child.stderr, "could not be saved");
         rmSync(filler);
         const { code, stderr } = await ended;

@@ -122,27 +122,19 @@ export class Session {
   }
 
   async #run(): Promise<void> {
-    const run = this.info;
-    let phase: "stopped" | "done" | undefined;
-    let failure: unknown;
+    let end: RunState;
     try {
-      phase = await this.#pull();
+      end = await this.#pull();
     } catch (error) {
-      failure = error;
       await this.#around.onFailure(error);
+      end = { phase: "failed", run: this.info, message: messageOf(error), isBug: !(error instanceof LlmError) };
     }
     const problem = await this.#giveBack();
     if (problem !== undefined) this.#around.outbox.remark(problem);
-    if (phase) this.#tell({ phase, run, isSaved: problem === undefined && this.#isSaved });
-    else this.#tell({ phase: "failed", run, message: messageOf(failure), isBug: !(failure instanceof LlmError) });
+    this.#tell(end);
   }
 
-  /** Whether the last update and the whole log are in storage. */
-  get #isSaved(): boolean {
-    return this.#keeper !== undefined && this.#keeper.problem === undefined && this.#savedStep === this.#step;
-  }
-
-  async #pull(): Promise<"stopped" | "done"> {
+  async #pull(): Promise<RunState> {
     const { trainer, settings, updates, seeds, loaders } = this.#parts;
     const keeper = this.#keeper;
     if (this.#parts.saveFirst) await this.#save();
@@ -168,7 +160,7 @@ export class Session {
       await events.return();
     }
     const isCut = last?.type === "done" && last.interrupted;
-    return isCut ? "stopped" : "done";
+    return { phase: isCut ? "stopped" : "done", run: this.info };
   }
 
   /** Saves, and waits until it is to go on. */

@@ -38,8 +38,8 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
   }
   if (forced) throw new BackendError(`The kernel ${kernel} cannot be used here: ${problems[0]}. ${ASK}`);
   throw new BackendError(
-    `No kernel computes right on this machine (${problems.join("; ")}). The reference backend does, slowly: --backend ` +
-      "reference. Please report this, with what llm-ts info --system prints.",
+    `No kernel computes right on this machine (${problems.join("; ")}). The reference backend does, slowly ` +
+      "(llm-ts train --backend reference). Please report this, with what llm-ts info --system prints.",
   );
 }
 

@@ -76,8 +76,7 @@ export class KernelMemory {
   private refusal(bytes: number, reason: string): MemoryError {
     return new MemoryError(
       `${mib(bytes)} MiB more are needed, but ${reason}; ${mib(this.free.used)} MiB are in use, and WebAssembly ends at ` +
-        "4096 MiB. A smaller batch (-b; -d keeps an update's tokens by accumulating), fewer positions (-t) or a smaller " +
-        "model needs less.",
+        "4096 MiB. A smaller batch, fewer positions or a smaller model needs less (llm-ts train -b, -t).",
     );
   }
 }

@@ -103,7 +103,7 @@ export class WorkerPool implements Executor {
       const failed = (message: string) => {
         const error = new BackendError(
           `Worker thread ${thread + 1} of ${this.threads} failed: ${message}. What this backend holds is lost; files ` +
-            "that were saved are whole. Start again from the last checkpoint; fewer threads (--threads) need less memory.",
+            "that were saved are whole. Start again from the last checkpoint; fewer threads (OMP_NUM_THREADS) need less memory.",
         );
         reject(error);
         this.fail(error);

@@ -15,6 +15,8 @@ export interface Chart {
   /** Drawn as lines, and as dots. */
   readonly curves: readonly Series[];
   readonly marks: readonly Series[];
+  /** Where the axis of steps ends: updates made, of the longest run. */
+  readonly steps: number;
   /** Characters that a line may have, and lines for the curves. */
   readonly width: number;
   readonly height: number;
@@ -28,18 +30,14 @@ const labelWidth = 8;
 const markDistance = 3;
 
 /** Curves over the steps of a run as a drawing, ready to print; empty when there is too little to draw. */
-export function chart({ curves, marks, width, height, format = (value) => value.toFixed(2) }: Chart): string {
+export function chart({ curves, marks, steps, width, height, format = (value) => value.toFixed(2) }: Chart): string {
   const lines = curves.map(finite).filter(({ points }) => points.length >= 2);
   const columns = Math.min(width - labelWidth - 4, 100);
   if (lines.length === 0 || columns < 20) return "";
   const first = Math.min(...lines.map(({ points }) => points[0].step));
   const dots = marks.map(finite).map((one) => ({ ...one, points: one.points.filter(({ step }) => step >= first) }));
-  const last = Math.max(
-    ...lines.map(({ points }) => points[points.length - 1].step + 1),
-    ...dots.map(({ points }) => points.at(-1)?.step ?? 0),
-  );
 
-  const drawn = lines.map((line) => ({ ...line, values: resample(line.points, first, last, columns) }));
+  const drawn = lines.map((line) => ({ ...line, values: resample(line.points, first, steps, columns) }));
   const values = drawn.map((one) => one.values);
   const [min = 0, max = 0] = extent([...values.flat(), ...dots.flatMap(({ points }) => points.map((p) => p.value))]);
   if (min === max) return "";
@@ -60,7 +58,7 @@ export function chart({ curves, marks, width, height, format = (value) => value.
     let next = Number.POSITIVE_INFINITY;
     // From the end, since the last value matters most.
     for (const { step, value } of points.toReversed()) {
-      const column = Math.round(((step - first) / (last - first)) * (columns - 1));
+      const column = Math.round(((step - first) / (steps - first)) * (columns - 1));
       if (next - column < markDistance) continue;
       cells[cells.length - 1 - lineOf(value)][labelWidth + column] = style("●");
       next = column;
@@ -69,7 +67,7 @@ export function chart({ curves, marks, width, height, format = (value) => value.
   return [
     ...legend(lines, dots, columns),
     ...cells.map((row) => row.join("").trimEnd()),
-    ...axis(first, last, columns),
+    ...axis(first, steps, columns),
   ].join("\n");
 }
 

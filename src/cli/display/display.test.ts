@@ -52,7 +52,7 @@ test("the chart fits every terminal, and marks every validation", () => {
   const curves = [{ label: "training", points: points(train), style: same }];
   const marks = [{ label: "validation", points: points(val, 500), style: same }];
   for (const width of [40, 80, 200]) {
-    const lines = chart({ curves, marks, width, height: 10 }).split("\n");
+    const lines = chart({ curves, marks, steps: 2000, width, height: 10 }).split("\n");
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
     // Five, and one in the legend.
     expect(lines.join("").match(/●/g)).toHaveLength(6);
@@ -63,7 +63,7 @@ test("the chart fits every terminal, and marks every validation", () => {
 test("a chart leaves marks out where the curve would vanish behind them, but never the last", () => {
   const values = Array.from({ length: 1000 }, (_, at) => 9 - at / 200);
   const series = { label: "", points: points(values), style: same };
-  const rows = chart({ curves: [series], marks: [series], width: 72, height: 8 })
+  const rows = chart({ curves: [series], marks: [series], steps: 1000, width: 72, height: 8 })
     .split("\n")
     .slice(1, -2);
   const columns = rows.flatMap((row) => Array.from(row.matchAll(/●/g), ({ index }) => index)).sort((a, b) => a - b);
@@ -78,15 +78,27 @@ test("a chart holds several curves, each as long as it is", () => {
     { label: "long", points: points([4, 3, 2, 1, 1, 1]), style: styled("a") },
     { label: "short", points: points([5, 5, 5]), style: styled("b") },
   ];
-  const [legend, ...rows] = chart({ curves, marks: [], width: 72, height: 8 }).split("\n");
+  const [legend, ...rows] = chart({ curves, marks: [], steps: 6, width: 72, height: 8 }).split("\n");
   expect(legend.trim()).toBe("a long   b short");
   expect(rows[0]).toMatch(/5\.00 ┼b{25,36}$/);
   expect(rows.join("\n")).toMatch(/1\.00 ┤ +a+\n/);
 });
 
+test("the axis ends with the updates made, for validations alone too", () => {
+  const curves = [{ label: "val", points: points([4, 3, 2], 10), style: same }];
+  const drawing = chart({ curves, marks: [], steps: 20, width: 72, height: 8 });
+  expect(drawing.split("\n").at(-1)).toMatch(/0 +10 +20 steps$/);
+});
+
 test("a chart of nothing, of one point, of a flat line or in no room is left out", () => {
   const draw = (values: number[], width = 80) =>
-    chart({ curves: [{ label: "", points: points(values), style: same }], marks: [], width, height: 10 });
+    chart({
+      curves: [{ label: "", points: points(values), style: same }],
+      marks: [],
+      steps: values.length,
+      width,
+      height: 10,
+    });
   for (const values of [[], [1], [2, 2, 2], [Number.NaN, Number.NaN]]) expect(draw(values)).toBe("");
   expect(draw([3, 2, 1], 20)).toBe("");
   expect(draw([3, Number.NaN, 1])).not.toContain("NaN");

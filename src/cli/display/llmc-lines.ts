@@ -1,25 +1,25 @@
 import type { TrainEvent } from "../../train/events.ts";
+import { say } from "../output.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
 import { sampleText } from "./text.ts";
 
 /** The lines of llm.c's train_gpt2.c, for output that is no terminal: scripts made for it keep working. */
 export function llmcLines(): TrainDisplay {
   const print = (text: string) => void process.stdout.write(`${text}\n`);
-  const remark = (text: string) => void process.stderr.write(`${text}\n`);
   return {
-    remark,
+    remark: say,
     progress: () => {},
     start(run) {
       for (const line of header(run)) print(line);
-      remark(`${run.device}`);
+      say(run.device);
     },
     event(event) {
       const text = lineOf(event);
       if (text !== undefined) print(text);
-      else if (event.type === "checkpoint") remark(`saved ${event.path}`);
+      else if (event.type === "checkpoint") say(`saved ${event.path}`);
     },
     end(next = []) {
-      for (const line of next) remark(line);
+      for (const line of next) say(line);
     },
   };
 }

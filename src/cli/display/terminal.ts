@@ -1,5 +1,6 @@
 import { BoundedPoints, Smoothed } from "../../plot/points.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
+import { asStarted } from "../suggest.ts";
 import { chart } from "./chart.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
 import { LiveLines } from "./live-lines.ts";
@@ -39,7 +40,7 @@ export class TerminalDisplay implements TrainDisplay {
   #saved: string | undefined;
 
   remark(text: string): void {
-    this.#live.print(`  ${this.#paint.dim(text)}`);
+    this.#live.print(`  ${this.#paint.dim(asStarted(text))}`);
   }
 
   progress(text: string, share: number): void {
@@ -130,6 +131,7 @@ export class TerminalDisplay implements TrainDisplay {
     const drawing = chart({
       curves: [{ label: "training loss, smoothed", points: this.#train.points, style: paint.cyan }],
       marks: [{ label: "validation loss", points: this.#val.points, style: paint.yellow }],
+      steps: step,
       width: this.#live.columns,
       height: chartHeight,
     });

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type Rule, ruleOf } from "../../train/setting-rules.ts";
 import type { RunChoices } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags } from "../backend-options.ts";
@@ -89,7 +89,7 @@ export function addTrainOptions(command: Command): Command {
       const rule = ruleOf(option.attributeName());
       if (rule?.kind === "choice") option.choices(rule.values);
       const parser = parse ?? (rule && parserOf(rule, option.optional));
-      if (parser) option.argParser(hinted(flags, parser));
+      if (parser) option.argParser(parser);
       command.addOption(option);
     }
   }
@@ -99,23 +99,4 @@ export function addTrainOptions(command: Command): Command {
 function parserOf(rule: Rule, isOptional: boolean): ((text: string) => unknown) | undefined {
   if (rule.kind === "whole" || rule.kind === "real") return numeric(rule);
   return rule.kind === "switch" && isOptional ? toggle : undefined;
-}
-
-/** llm.c's two-letter flags, and what does their work here. */
-const twoLetterFlags: Readonly<Record<string, string>> = {
-  nk: "Here it is --keep",
-  nm: "Here it is --keep-every",
-  sl: "Here it is --skip-loss-z",
-  sg: "Here it is --skip-norm-z",
-  lg: "It is about GPUs",
-  ge: "It is about GPUs",
-};
-
-/** `-nk 5` arrives as -n with the value "k": says what was meant. */
-function hinted(flags: string, parse: (text: string) => unknown): (text: string) => unknown {
-  return (text) => {
-    const hint = twoLetterFlags[flags[1] + text];
-    if (hint) throw new InvalidArgumentError(`-${flags[1]}${text} is a flag of llm.c's that is not one here. ${hint}.`);
-    return parse(text);
-  };
 }

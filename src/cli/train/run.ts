@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { memoryNeeded, requireMemory } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { completeSteps } from "../../train/checkpoint-list.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { Keeper } from "../../train/keeper.ts";
 import { type Loaders, openLoaders } from "../../train/loaders.ts";
@@ -16,6 +17,7 @@ import { planUpdates, runOptions, trainerOptions, type Updates } from "../../tra
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import { requireCheckpointRoom } from "./checkpoint-room.ts";
 import { chooseData, type DataChoice } from "./data.ts";
 import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
@@ -72,6 +74,8 @@ async function prepareRun(typed: TrainFlags, display: TrainDisplay, continued: C
     display.remark(
       "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
     );
+  if (flags.out !== undefined)
+    await requireCheckpointRoom(flags.out, config, settings, updates.steps, display.remark.bind(display));
   const dataRecord = flags.out === undefined ? undefined : await recordData(data.name, loaders);
   if (continued && dataRecord)
     requireSameData(continued, dataRecord, flags.force ?? false, display.remark.bind(display));
@@ -150,7 +154,8 @@ async function trainOn(
     await report(event);
   }
   const interrupted = last?.type === "done" && last.interrupted;
-  display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, interrupted }));
+  const saved = folder !== undefined && (await completeSteps(folder.path)).length > 0;
+  display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, saved, interrupted }));
   if (keeper?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${keeper.problem}`);
   if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
 }

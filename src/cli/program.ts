@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { UsageError } from "../errors.ts";
+import { addBench } from "./bench.ts";
+import { addConvert } from "./convert.ts";
+import { addDebugState } from "./debug-state.ts";
+import { addDecode } from "./decode.ts";
+import { addEncode } from "./encode.ts";
+import { addEval } from "./eval.ts";
+import { examples } from "./examples.ts";
+import { addGenerate } from "./generate.ts";
+import { addInfo } from "./info.ts";
+import { addPlot } from "./plot.ts";
+import { addPrepare } from "./prepare.ts";
+import { addPull } from "./pull.ts";
+import { addRuns } from "./runs.ts";
+import { addStudio } from "./studio.ts";
+import { asStarted } from "./suggest.ts";
+import { addTrain } from "./train.ts";
+import { addVerify } from "./verify.ts";
+
+// A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
+const commands = [
+  addPull,
+  addConvert,
+  addPrepare,
+  addTrain,
+  addGenerate,
+  addEval,
+  addVerify,
+  addDebugState,
+  addEncode,
+  addDecode,
+  addInfo,
+  addRuns,
+  addPlot,
+  addStudio,
+  addBench,
+];
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+
+/** The program with all its commands and their options. */
+export function createProgram(): Command {
+  const program = new Command("llm-ts")
+    .description("Trains, fine-tunes and runs GPT-2 on this machine's processor.")
+    .version(version, "--version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand(false)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError("llm-ts --help lists the commands.")
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => process.stdout.write(asStarted(text)),
+      writeErr: (text) => process.stderr.write(asStarted(text)),
+    })
+    .addHelpText("after", examples(["what a command does, its options and examples", "llm-ts encode --help"]));
+
+  // Settings above are inherited by the commands added from here on.
+  for (const add of commands) add(program);
+  for (const command of program.commands)
+    command.showHelpAfterError(`llm-ts ${command.name()} --help shows its options and examples.`);
+  addHelp(program);
+  return program;
+}
+
+/** Unlike commander's own, it refuses a command that does not exist. */
+function addHelp(program: Command): void {
+  program
+    .command("help")
+    .summary("print help for a command")
+    .description("Prints help for a command, or the list of commands.")
+    .argument("[command]", "its name")
+    .action((name?: string) => {
+      const found = name === undefined ? program : program.commands.find((command) => command.name() === name);
+      if (!found) throw new UsageError(`There is no command "${name}". llm-ts --help lists the commands.`);
+      found.outputHelp();
+    });
+}

@@ -1,0 +1,81 @@
+/**
+ * Commands in messages, ready to be pasted: under the name by which this process was started, with arguments that a shell
+ * takes as they are.
+ */
+import { basename, delimiter, dirname, isAbsolute, relative, resolve } from "node:path";
+
+/** What of a process tells how it was started. */
+export interface Start {
+  /** As process has them. */
+  readonly argv: readonly string[];
+  readonly argv0: string;
+  readonly execArgv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly platform: NodeJS.Platform;
+}
+
+/** All commands of the program; messages name them as `llm-ts train`. */
+export const commandNames = [
+  ...["pull", "convert", "prepare", "train", "generate", "eval", "verify", "debug-state", "encode", "decode"],
+  ...["info", "runs", "plot", "studio", "bench", "help"],
+] as const;
+
+const named = new RegExp(
+  String.raw`(?<![\w./\\-])(?:npx )?llm-ts(?= (?:--help|${commandNames.join("|")})(?![\w-]))`,
+  "g",
+);
+
+/** A message in which every `llm-ts COMMAND` is called as this process was. */
+export function asStarted(text: string): string {
+  return text.replaceAll(named, () => programName(start()));
+}
+
+/** A command of this program with its arguments, as a shell takes it. */
+export function suggestion(...args: readonly string[]): string {
+  return [programName(start()), ...args.map((arg) => quoted(arg))].join(" ");
+}
+
+function start(): Start {
+  const { argv, argv0, execArgv, env, platform } = process;
+  return { argv, argv0, execArgv, env, platform, cwd: process.cwd() };
+}
+
+/** The words that start this program once more. */
+export function programName({ argv: [, script = ""], argv0, execArgv, env, cwd, platform }: Start): string {
+  const runner = runnerOf(env, script);
+  if (runner) return runner;
+  const isShim =
+    basename(script) === "llm-ts" || (platform === "win32" && /[\\/]node_modules[\\/]llm-ts[\\/]/.test(script));
+  const isOnPath = (env.PATH ?? env.Path ?? "").split(delimiter).some((folder) => resolve(folder) === dirname(script));
+  const path = fromHere(script, cwd);
+  // On Windows a shim calls Node with the package's own file.
+  if (isShim && (isOnPath || (platform === "win32" && isAbsolute(path)))) return "llm-ts";
+  const words = isShim && platform !== "win32" ? [isAbsolute(path) ? path : `./${path}`] : [argv0, ...execArgv, path];
+  return words.map((word) => quoted(word, platform)).join(" ");
+}
+
+/** What npm and its like call a package's program with; undefined where none of them started this process. */
+function runnerOf(env: Start["env"], script: string): string | undefined {
+  const [agent = ""] = (env.npm_config_user_agent ?? "").split("/");
+  if (agent === "bun") return "bunx llm-ts";
+  if (agent === "pnpm") return `pnpm ${/[\\/]dlx[\\/-]/.test(script) ? "dlx" : "exec"} llm-ts`;
+  if (agent === "yarn") return "yarn llm-ts";
+  return env.npm_command === undefined ? undefined : "npx llm-ts";
+}
+
+function fromHere(path: string, cwd: string): string {
+  const shorter = relative(cwd, path);
+  return shorter.startsWith("..") ? path : shorter;
+}
+
+/**
+ * An argument as a shell takes it: bare where it has nothing that a shell reads. Else in single quotes; on Windows in
+ * double quotes, which cmd and PowerShell share, or in single ones where PowerShell would expand something in them.
+ */
+export function quoted(arg: string, platform: NodeJS.Platform = process.platform): string {
+  const isBare = platform === "win32" ? /^[\p{L}\p{N}_+:.,/\\=-]+$/u : /^(?!=)[\p{L}\p{N}_%+:.,/@=-]+$/u;
+  if (isBare.test(arg)) return arg;
+  if (platform !== "win32") return `'${arg.replaceAll("'", String.raw`'\''`)}'`;
+  return /[$`]/.test(arg) ? `'${arg.replaceAll("'", "''")}'` : `"${arg}"`;
+}

@@ -1,0 +1,78 @@
+/** Every command that the program suggests is pasted into a shell, where paths have what a shell would take apart. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { FakeHub } from "./fake-hub.ts";
+import { hubModel } from "./hub-model.ts";
+import { cli } from "./nodes.ts";
+import { result, run, start, testFolder, written } from "./run-cli.ts";
+
+const cwd = join(testFolder(), "it's a $HOME; folder");
+const awkward = "ou t$x'y";
+const tiny = "--model custom --layers 1 --heads 2 --channels 16 --context 32 -t 16 -b 2 -s 0 -v 0 -m 1".split(" ");
+let hub: FakeHub;
+
+beforeAll(async () => {
+  mkdirSync(cwd);
+  hub = await FakeHub.start();
+  hub.add("me/tiny", hubModel({ V: 50257 }));
+});
+afterAll(() => hub.stop());
+
+const env = () => ({ HF_ENDPOINT: hub.endpoint, HF_HOME: join(cwd, "cache"), HF_HUB_OFFLINE: "" });
+
+/** The commands in a text, to the end of their line or sentence. */
+function commandsIn(text: string): string[] {
+  return text.split("\n").flatMap((line) => {
+    const at = line.indexOf(process.execPath);
+    return at < 0 ? [] : [line.slice(at).replace(/[.;,)]*$/, "")];
+  });
+}
+
+/** Runs each of `count` commands as a user who copies it, with `more` at its end. */
+function paste(text: string, count: number, more = ""): void {
+  const commands = commandsIn(text);
+  expect(commands, text).toHaveLength(count);
+  for (const command of commands) {
+    expect(command).toContain(cli);
+    const noNpm = { npm_command: undefined, npm_config_user_agent: undefined };
+    const options = { cwd, encoding: "utf8", env: { ...process.env, ...noNpm, ...env() } } as const;
+    const { status, stderr } = spawnSync("sh", ["-c", `${command} ${more}`], options);
+    expect(status, `${command}\n${stderr}`).toBe(0);
+  }
+}
+
+test("after training, and after converting", async () => {
+  const trained = await run(["train", ...tiny, "--vocab", "50257", "-x", "1", "-o", awkward], { cwd });
+  expect(trained.code, trained.stderr).toBe(0);
+  paste(trained.stderr, 1, "-g 2");
+  const converted = await run(["convert", awkward, `${awkward} too`], { cwd });
+  expect(converted.code, converted.stderr).toBe(0);
+  paste(converted.stderr, 1, "-g 2");
+});
+
+test("after an interruption", async () => {
+  const path = `${awkward} interrupted`;
+  const child = start(["train", ...tiny, "-x", "100000", "-o", path], { cwd });
+  const ended = result(child);
+  await written(child.stdout, "step 2:");
+  child.kill("SIGINT");
+  const [write = "", resume = ""] = commandsIn((await ended).stderr);
+  paste(write, 1, "-g 2");
+  expect(resume).toMatch(/ --resume$/);
+  paste(resume, 1, "-x 3 --force");
+});
+
+test("after pulling a model", async () => {
+  const pulled = await run(["pull", "me/tiny", "-o", awkward.replace("ou", "hub")], { cwd, env: env() });
+  expect(pulled.code, pulled.stderr).toBe(0);
+  paste(commandsIn(pulled.stderr)[0] ?? "", 1, "-g 2");
+  paste(commandsIn(pulled.stderr)[1] ?? "", 1, "-x 1 -t 8 -b 1 -s 0 -v 0 -m 1");
+});
+
+test("where there are no runs", async () => {
+  const { code, stderr } = await run(["runs", `${awkward} none`], { cwd });
+  expect(code).toBe(1);
+  paste(stderr, 1, "-x 1 -s 0 -v 0 -m 1");
+});
