@@ -1,7 +1,7 @@
 /** `llm-ts prepare`, `encode`, `decode` and `info` as programs. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -199,4 +199,20 @@ test.each([
   } finally {
     execFileSync("umount", [path]);
   }
+});
+
+test("what a killed prepare has left goes when the same data is prepared again", async () => {
+  const out = inFolder("killed");
+  const child = start(["prepare", "-", "--out", out, "--tokenizer", "byte"]);
+  child.stdin.write("a text that goes on ".repeat(10_000));
+  const temporaries = () => (existsSync(out) ? readdirSync(out).filter((name) => name.endsWith(".tmp")) : []);
+  while (temporaries().length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  child.kill("SIGKILL");
+  await result(child);
+  expect(temporaries()).toHaveLength(2);
+  const { code } = await run(["prepare", "-", "--out", out, "--tokenizer", "byte"], {
+    input: "another text ".repeat(99),
+  });
+  expect(code).toBe(0);
+  expect(readdirSync(out).sort()).toEqual(["dataset.json", "tokenizer.bin", "train.bin", "val.bin"]);
 });

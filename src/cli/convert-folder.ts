@@ -1,9 +1,9 @@
 /** A folder that appears when all its files are whole. */
-import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { platform } from "#platform";
+import { removeLeftovers, temporaryFor } from "../platform/node-temporary.ts";
 
 /**
  * `fill` writes into a hidden folder beside `path`, which then gets that name. Where a folder is there already, its other
@@ -11,7 +11,8 @@ import { platform } from "#platform";
  */
 export async function wholeFolder(path: string, fill: (folder: string) => Promise<void>): Promise<string[]> {
   const target = resolve(path);
-  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString("hex")}.tmp`);
+  await removeLeftovers(target);
+  const temporary = temporaryFor(target);
   const remove = () => rmSync(temporary, { recursive: true, force: true });
   process.once("exit", remove);
   try {

@@ -8,11 +8,11 @@
  *
  * Data sets are in datasets--USER--REPO, laid out alike.
  */
-import { randomBytes } from "node:crypto";
 import { copyFile, link, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { errorCode, explained } from "../platform/node-errors.ts";
 import { makeFolder } from "../platform/node-folders.ts";
+import { removeLeftovers, temporaryFor } from "../platform/node-temporary.ts";
 import type { RemoteFile } from "./repository.ts";
 
 /** What a repository of the hub holds. */
@@ -88,7 +88,8 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
 export async function appear(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
   await makeFolder(dirname(path));
   await explained(path, async () => {
-    const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+    await removeLeftovers(path);
+    const temporary = temporaryFor(path);
     try {
       await make(temporary);
       await rename(temporary, path);

@@ -5,10 +5,9 @@
 import { constants, type FileHandle, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { InputError } from "../errors.ts";
 import { explained } from "../platform/node-errors.ts";
 import { makeFolder } from "../platform/node-folders.ts";
-import { lockFile, lockOwner } from "../platform/node-lock.ts";
+import { LockedError, lockFile } from "../platform/node-lock.ts";
 import { replace } from "../platform/node-sink.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 
@@ -108,8 +107,7 @@ async function tryLock(path: string): Promise<FileLock | LockOwner> {
   try {
     return await lockFile(path);
   } catch (error) {
-    const owner = error instanceof InputError ? await lockOwner(path) : undefined;
-    if (owner) return owner;
+    if (error instanceof LockedError) return error.owner;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "./node-folders.ts";
+import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 
 /** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
 export function cacheFolder(): string {
@@ -18,9 +19,10 @@ export async function recall(name: string): Promise<string | undefined> {
 
 export async function remember(name: string, text: string): Promise<void> {
   const file = noteFile(name);
-  const temporary = `${file}.${process.pid}`;
+  const temporary = temporaryFor(file);
   try {
     await makeFolder(cacheFolder());
+    await removeLeftovers(file);
     await writeFile(temporary, text);
     await rename(temporary, file);
   } catch {

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { InputError } from "../errors.ts";
+import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { InputError, LlmError } from "../errors.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
 
 let folder = "";
@@ -76,4 +78,107 @@ test("of many that want a stale lock at once, one gets it", async () => {
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)));
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   expect(readdirSync(folder)).toEqual(["run.lock"]);
+});
+
+test.runIf(process.platform === "linux")("a process that ended and was not waited for is gone", async () => {
+  // What a container without an init has: the parent of the zombie never asks for its exit code.
+  const parent = spawn("sh", ["-c", "sleep 1 & echo $!; exec sleep 60"]);
+  const [line] = await once(createInterface(parent.stdout), "line");
+  const pid = Number(line);
+  while (!readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ")) await wait(5);
+  try {
+    write({ pid, host: hostname(), started: "2024-04-08T10:00:00.000Z" });
+    expect(await lockOwner(path)).toBeUndefined();
+    await (await lockFile(path)).release();
+  } finally {
+    parent.kill();
+  }
+});
+
+test("a lock that was taken over is noticed, and left to its new holder", async () => {
+  const lock = await lockFile(path);
+  await lock.check();
+  const other = JSON.stringify({ pid: 1, host: "elsewhere", started: "2024-04-08T10:00:00.000Z" });
+  rmSync(path);
+  await lock.check();
+  write(other);
+  await expect(lock.check()).rejects.toThrow(LlmError);
+  await expect(lock.check()).rejects.toThrow(/run\.lock was taken over by process 1 on elsewhere/);
+  await lock.release();
+  expect(readFileSync(path, "utf8")).toBe(other);
+});
+
+describe("a holder that cannot be seen is known by its heartbeat", () => {
+  const heartbeat = 20;
+  const stale = 18 * heartbeat;
+  const elsewhere = { pid: 1, host: "elsewhere", started: "2024-04-08T10:00:00.000Z", heartbeat };
+  /** Of a container of the same name, whose process ids are others. */
+  const container = { ...elsewhere, pid: process.pid, host: hostname(), namespace: "this boot pid:[1]" };
+  const writtenAgo = (ms: number) => utimesSync(path, new Date(), new Date(Date.now() - ms));
+
+  test("the holder gives one", async () => {
+    const lock = await lockFile(path, undefined, heartbeat);
+    writtenAgo(60_000);
+    const text = readFileSync(path, "utf8");
+    while (Date.now() - statSync(path).mtimeMs > 30_000) await wait(heartbeat);
+    expect(readFileSync(path, "utf8")).toBe(text);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("on another machine: fresh, it is held", async () => {
+    write({ ...elsewhere, heartbeat: 10_000 });
+    await expect(lockFile(path)).rejects.toThrow(/process 1 on elsewhere.*heartbeat is heard.*3 min after its end/);
+    expect(await lockOwner(path)).toMatchObject({ who: "process 1 on elsewhere" });
+  });
+
+  test.each([stale + 1000, -stale - 60_000])(
+    "on another machine: last %i ms ago, and no more, it is free",
+    async (ago) => {
+      write(elsewhere);
+      writtenAgo(ago);
+      expect(await lockOwner(path)).toBeUndefined();
+      const watched: unknown[] = [];
+      const lock = await lockFile(path, (...told) => watched.push(told));
+      expect(lock.takenFrom?.who).toBe("process 1 on elsewhere");
+      expect(watched).toEqual([[lock.takenFrom, 2.5 * heartbeat]]);
+      await lock.release();
+    },
+  );
+
+  test.each([elsewhere, container])("by a clock that is wrong, but heard, it is held: %o", async (owner) => {
+    write({ ...owner, heartbeat: 200 });
+    // On this machine clocks agree: there it is watched while it is not stale.
+    const skew = owner === elsewhere ? 3_600_000 : 0;
+    writtenAgo(skew);
+    const beat = setInterval(() => writtenAgo(skew), 20);
+    try {
+      await expect(lockFile(path)).rejects.toThrow(/is held by process/);
+    } finally {
+      clearInterval(beat);
+    }
+  });
+
+  test("in another container of the same name: silent, it is free, at once where it is stale", async () => {
+    for (const ago of [0, stale + 1000]) {
+      write(container);
+      writtenAgo(ago);
+      let watched = false;
+      const lock = await lockFile(path, () => {
+        watched = true;
+      });
+      expect([lock.takenFrom?.who, watched]).toEqual([`process ${process.pid} on ${hostname()}`, ago === 0]);
+      await lock.release();
+    }
+  });
+
+  test("where only the id is known, another process may have it by now", async () => {
+    const owner = { ...elsewhere, pid: process.ppid, host: hostname() };
+    write({ ...owner, heartbeat: 10_000 });
+    await expect(lockFile(path)).rejects.toThrow(/is held by/);
+    write(owner);
+    writtenAgo(stale + 1000);
+    expect(await lockOwner(path)).toBeUndefined();
+    await (await lockFile(path)).release();
+  });
 });

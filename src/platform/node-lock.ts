@@ -1,63 +1,191 @@
 /**
  * A lock that a crash cannot leave shut: a file that names the process that holds it. Where that process is gone, the
- * lock is free, also when its id now belongs to another process (which only Linux lets us tell).
+ * lock is free. Where it cannot be seen, on another machine or in another container, the file's heartbeat decides: its
+ * holder writes to it every few seconds.
  */
-import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, link, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { InputError } from "../errors.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { InputError, LlmError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
+import { lookAt, type ProcessName, thisProcess } from "./node-process.ts";
+import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 import type { FileLock, LockOwner } from "./platform.ts";
 
-/** What a lock file holds. `process` tells two processes of the same id apart, where the system lets us. */
-interface LockContent {
-  readonly pid: number;
-  readonly host: string;
+/** Milliseconds between two heartbeats. */
+const heartbeatMs = 10_000;
+/** A lock is stale after so many heartbeats that did not come: three minutes. */
+const staleBeats = 18;
+/** For so many heartbeats a lock is watched where clocks cannot be trusted. */
+const watchedBeats = 2.5;
+
+/** What a lock file holds. */
+interface LockContent extends ProcessName {
   readonly started: string;
-  readonly process?: string;
+  /** Milliseconds between the holder's heartbeats; older versions had none. */
+  readonly heartbeat?: number;
 }
 
-/** The locks that this process holds. It takes them with it when it exits. */
-const held = new Set<string>();
+/** The locks that this process holds, with what is in them. It takes them with it when it exits. */
+const held = new Map<string, string>();
 process.on("exit", () => {
-  for (const path of held) rmSync(path, { force: true });
+  for (const [path, text] of held) {
+    try {
+      if (readFileSync(path, "utf8") === text) rmSync(path, { force: true });
+    } catch {}
+  }
 });
 
-/** Takes the lock `path`; InputError when a process that lives, or one on another machine, has it. */
-export async function lockFile(path: string): Promise<FileLock> {
-  const content: LockContent = {
-    pid: process.pid,
-    host: hostname(),
-    started: new Date().toISOString(),
-    process: processIdentity(process.pid),
-  };
+/** A lock that somebody holds. */
+export class LockedError extends InputError {
+  readonly owner: LockOwner;
+
+  constructor(path: string, content: LockContent) {
+    const owner = ownerOf(content);
+    super(`${path} is held by ${owner.who}, since ${owner.started}. ${adviceOn(path, content)}`);
+    this.owner = owner;
+  }
+}
+
+/**
+ * Takes the lock `path`; LockedError when a process that lives has it. `onWatch` is told when finding out takes long: the
+ * holder cannot be seen, and its heartbeat is watched. `heartbeat` is in milliseconds.
+ */
+export async function lockFile(
+  path: string,
+  onWatch: (owner: LockOwner, ms: number) => void = () => {},
+  heartbeat = heartbeatMs,
+): Promise<FileLock> {
+  const content: LockContent = { ...thisProcess(), started: new Date().toISOString(), heartbeat };
   const text = `${JSON.stringify(content)}\n`;
+  await removeLeftovers(path);
   let takenFrom: LockOwner | undefined;
   // A lock may be released, or taken over by somebody else, between two looks at it.
   for (let attempt = 0; attempt < 5; attempt++) {
-    if (await createWhole(path, text)) {
-      held.add(path);
-      return { takenFrom, release: () => release(path) };
-    }
+    if (await createWhole(path, text)) return new HeldLock(path, text, heartbeat, takenFrom);
     const found = await readText(path);
     if (found === undefined) continue;
     const owner = parseOwner(found);
-    if (owner && holds(owner) !== false) throw lockedBy(path, owner);
+    if (owner && (await isHeld(path, owner, onWatch))) throw new LockedError(path, owner);
     if (await putAside(path, found)) takenFrom = owner && ownerOf(owner);
   }
   throw new InputError(`${path} is being taken by another process. Try again.`);
 }
 
-/** Who holds a lock; undefined when nobody does. */
+/** Who holds a lock, as far as that can be told at once; undefined when nobody does. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   const owner = parseOwner((await readText(path)) ?? "");
-  return owner && holds(owner) !== false ? ownerOf(owner) : undefined;
+  if (!owner) return undefined;
+  const sight = lookAt(owner);
+  const isLive = sight === "lives" || (sight !== "gone" && !isStale(owner, await mtimeOf(path), Date.now()));
+  return isLive ? ownerOf(owner) : undefined;
+}
+
+class HeldLock implements FileLock {
+  readonly takenFrom: LockOwner | undefined;
+  readonly #path: string;
+  readonly #text: string;
+  readonly #timer: NodeJS.Timeout;
+  readonly #handle: Promise<FileHandle | undefined>;
+
+  constructor(path: string, text: string, heartbeat: number, takenFrom: LockOwner | undefined) {
+    held.set(path, text);
+    this.takenFrom = takenFrom;
+    this.#path = path;
+    this.#text = text;
+    this.#handle = open(path, "r+").catch(() => undefined);
+    this.#timer = setInterval(() => void this.#beat(), heartbeat);
+    this.#timer.unref();
+  }
+
+  async check(): Promise<void> {
+    const found = await readText(this.#path);
+    // A lock that somebody removed is nobody's.
+    if (found === undefined || found === this.#text) return;
+    const owner = parseOwner(found);
+    throw new LlmError(
+      `${this.#path} was taken over by ${owner ? ownerOf(owner).who : "another process"} while this process gave no sign ` +
+        "of life (a machine that slept?). This one writes nothing more there: end it.",
+    );
+  }
+
+  async release(): Promise<void> {
+    if (!held.delete(this.#path)) return;
+    clearInterval(this.#timer);
+    await (await this.#handle)?.close();
+    if ((await readText(this.#path)) === this.#text) await explained(this.#path, () => rm(this.#path, { force: true }));
+  }
+
+  /** Writes one byte again, so that the file system's own clock gives the time. A lock that is another's now is spared. */
+  async #beat(): Promise<void> {
+    try {
+      const handle = await this.#handle;
+      await handle?.write(this.#text.slice(0, 1), 0);
+      await handle?.datasync();
+    } catch {
+      // A disk that is full or away: the next heartbeat may come through.
+    }
+  }
+}
+
+/** Whether a lock's holder lives, as far as that can be known. */
+async function isHeld(
+  path: string,
+  content: LockContent,
+  onWatch: (owner: LockOwner, ms: number) => void,
+): Promise<boolean> {
+  const sight = lookAt(content);
+  if (sight === "lives" || sight === "gone") return sight === "lives";
+  if (content.heartbeat === undefined) return true;
+  const stale = isStale(content, await mtimeOf(path), await fileSystemNow(path));
+  if (sight === "likely") return !stale;
+  // On this machine, in another container or before it started anew, a stale lock is one whose holder is gone. Elsewhere
+  // the file's time may be from another clock than ours, so that a lock that seems stale has to be watched.
+  const isNear = content.host === hostname();
+  if (isNear ? stale : !stale) return !isNear;
+  return changesWithin(path, watchedBeats * content.heartbeat, () =>
+    onWatch(ownerOf(content), watchedBeats * (content.heartbeat ?? 0)),
+  );
+}
+
+/** Whether heartbeats have stopped; `now` and `written` should be of one clock. One in the future says nothing either. */
+function isStale({ heartbeat }: LockContent, written: number, now: number): boolean {
+  return heartbeat !== undefined && Math.abs(now - written) > staleBeats * heartbeat;
+}
+
+/** Whether a file is written to, or replaced, within some milliseconds. */
+async function changesWithin(path: string, ms: number, onWatch: () => void): Promise<boolean> {
+  onWatch();
+  const before = await mtimeOf(path);
+  for (let waited = 0; waited < ms; waited += ms / 10) {
+    await wait(ms / 10);
+    if ((await mtimeOf(path)) !== before) return true;
+  }
+  return false;
+}
+
+/** The time by the clock that gives files theirs, which on a shared disk is not this machine's. */
+async function fileSystemNow(path: string): Promise<number> {
+  const temporary = temporaryFor(path);
+  try {
+    await writeFile(temporary, "", { flag: "wx" });
+    return await mtimeOf(temporary);
+  } catch (error) {
+    throw explain(path, error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** 0 for a file that is gone. */
+async function mtimeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
 }
 
 /** The file appears with its content or not at all: a link to a finished file, which fails where there is one. */
 async function createWhole(path: string, text: string): Promise<boolean> {
-  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  const temporary = temporaryFor(path);
   try {
     await writeFile(temporary, text, { flag: "wx" });
     try {
@@ -78,7 +206,7 @@ async function createWhole(path: string, text: string): Promise<boolean> {
 
 /** Removes a lock that nobody holds; false when it meanwhile belongs to somebody, who keeps it. */
 async function putAside(path: string, stale: string): Promise<boolean> {
-  const aside = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  const aside = temporaryFor(path);
   try {
     await rename(path, aside);
   } catch (error) {
@@ -91,42 +219,13 @@ async function putAside(path: string, stale: string): Promise<boolean> {
   return isStale;
 }
 
-async function release(path: string): Promise<void> {
-  if (!held.delete(path)) return;
-  await explained(path, () => rm(path, { force: true }));
-}
-
-/** Whether the process that a lock names still lives; undefined when it is on another machine. */
-function holds(owner: LockContent): boolean | undefined {
-  if (owner.host !== hostname()) return undefined;
-  const now = processIdentity(owner.pid);
-  if (now !== undefined && owner.process !== undefined) return now === owner.process;
-  try {
-    process.kill(owner.pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives, and belongs to another user.
-    return errorCode(error) !== "ESRCH";
-  }
-}
-
-/** Boot and start time of a process: no two processes of the same id share both. Known on Linux alone. */
-function processIdentity(pid: number): string | undefined {
-  try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    // The name, the second field, may hold spaces and parentheses; the start time is the 22nd.
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "");
-    return `${boot} ${stat.split(" ")[19]}`;
-  } catch {
-    return undefined;
-  }
-}
-
 function parseOwner(text: string): LockContent | undefined {
+  const string = (value: unknown) => (typeof value === "string" ? value : undefined);
   try {
-    const { pid, host, started, process } = JSON.parse(text);
-    const isOwner = Number.isSafeInteger(pid) && typeof host === "string" && typeof started === "string";
-    return isOwner ? { pid, host, started, process: typeof process === "string" ? process : undefined } : undefined;
+    const { pid, host, started, process, namespace, heartbeat } = JSON.parse(text);
+    if (!Number.isSafeInteger(pid) || typeof host !== "string" || typeof started !== "string") return undefined;
+    const beats = typeof heartbeat === "number" && heartbeat > 0 ? heartbeat : undefined;
+    return { pid, host, started, process: string(process), namespace: string(namespace), heartbeat: beats };
   } catch {
     return undefined;
   }
@@ -145,11 +244,10 @@ function ownerOf({ pid, host, started }: LockContent): LockOwner {
   return { who: `process ${pid} on ${host}`, started };
 }
 
-function lockedBy(path: string, content: LockContent): InputError {
-  const { who, started } = ownerOf(content);
-  const advice =
-    content.host === hostname()
-      ? "Wait for that process, or stop it."
-      : `From here nobody can tell whether it still runs: if it does not, remove ${path}.`;
-  return new InputError(`${path} is held by ${who}, since ${started}. ${advice}`);
+function adviceOn(path: string, content: LockContent): string {
+  if (lookAt(content) !== "unseen") return "Wait for that process, or stop it.";
+  if (content.heartbeat === undefined)
+    return `From here nobody can tell whether it still runs: if it does not, remove ${path}.`;
+  const minutes = Math.ceil((staleBeats * content.heartbeat) / 60_000);
+  return `Its heartbeat is heard. Wait for that process, or stop it; ${minutes} min after its end the lock is free.`;
 }

@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
 import { isFolder, takesNothing } from "./node-folders.ts";
+import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 import type { ByteSink } from "./platform.ts";
 
 /** Temporary files that nobody has committed or aborted yet. A process that exits takes them with it. */
@@ -20,7 +20,8 @@ process.on("exit", () => {
  */
 export async function createSink(path: string): Promise<ByteSink> {
   const target = await explained(path, () => targetOf(path));
-  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString("hex")}.tmp`);
+  await removeLeftovers(target);
+  const temporary = temporaryFor(target);
   try {
     const handle = await open(temporary, "wx+");
     unfinished.add(temporary);

@@ -65,6 +65,8 @@ export interface LockOwner {
 export interface FileLock {
   /** Who had the lock and is gone without having released it. */
   readonly takenFrom?: LockOwner;
+  /** LlmError when another process has taken the lock over, which held this one for dead: to be asked before writing. */
+  check(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -119,8 +121,11 @@ export interface Platform {
   removeFile(path: string): Promise<void>;
   /** Removes a folder with all that is in it; one that is not there is no error. */
   removeFolder(path: string): Promise<void>;
-  /** Takes a lock, from a process that is gone as well; InputError, naming the owner, when somebody holds it. */
-  lockFile(path: string): Promise<FileLock>;
+  /**
+   * Takes a lock, from a process that is gone as well; InputError, naming the owner, when somebody holds it. `onWatch` is
+   * told when it takes some milliseconds to find out whether the owner lives.
+   */
+  lockFile(path: string, onWatch?: (owner: LockOwner, ms: number) => void): Promise<FileLock>;
   /** Who holds a lock; undefined when nobody does. */
   lockOwner(path: string): Promise<LockOwner | undefined>;
   sha256(): Promise<Sha256>;

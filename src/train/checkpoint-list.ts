@@ -83,6 +83,10 @@ export async function putAsideAfter(folder: string, step: number): Promise<void>
 /** Removes the temporary files that a killed process left. Only who holds the folder's lock may do this. */
 export async function removeTemporaries(folder: string): Promise<void> {
   for (const name of await platform.listFolder(folder))
-    if (/^(\.(model|state|checkpoint|DONE|config|metrics|main|tokenizer).*|run\.lock)\.[0-9a-f]{8}\.tmp$/.test(name))
+    if (
+      /^(\.(model|state|checkpoint|DONE|config|metrics|main|tokenizer|\.llm-ts).*|run\.lock)\.[0-9a-f]{8}\.tmp$/.test(
+        name,
+      )
+    )
       await platform.removeFile(inFolder(folder, name));
 }

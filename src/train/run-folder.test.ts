@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, loadFixture, sameBatch } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { InputError } from "../errors.ts";
+import { InputError, LlmError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
+import { Keeper } from "./keeper.ts";
 import { RunFolder } from "./run-folder.ts";
 import { Trainer } from "./trainer.ts";
 
@@ -128,4 +129,21 @@ test("a run is removed, unless it still runs; another folder is not", async () =
   await writeFile(join(path, "letter.txt"), "dear");
   await expect(RunFolder.remove(path)).rejects.toThrow(InputError);
   expect(await readdir(path)).toEqual(["letter.txt"]);
+});
+
+test("a run whose folder another process has taken over writes nothing more, and ends", async () => {
+  const path = join(folder, "lost");
+  const run = await RunFolder.create(path, model, "small");
+  const remarks: string[] = [];
+  const keeper = new Keeper(run, new Trainer(model), { keep: 2, keepEvery: 0 }, (text) => remarks.push(text));
+  await keeper.record({ type: "val", step: 0, loss: 5 });
+  const before = await read("lost", "metrics.jsonl");
+  await writeFile(join(path, "run.lock"), '{"pid":1,"host":"elsewhere","started":"2024-04-08T10:00:00.000Z"}');
+  const event = { type: "val", step: 1, loss: 4 } as const;
+  await expect(keeper.record(event)).rejects.toThrow(LlmError);
+  await expect(keeper.save()).rejects.toThrow(/was taken over by process 1 on elsewhere/);
+  await expect(run.close()).rejects.toThrow(/was taken over/);
+  expect([await read("lost", "metrics.jsonl"), remarks]).toEqual([before, []]);
+  expect((await readdir(path)).filter((name) => /^(DONE|model|state|checkpoint)/.test(name))).toEqual([]);
+  expect(await read("lost", "run.lock")).toContain("elsewhere");
 });

@@ -23,6 +23,9 @@ import type { Trainer } from "./trainer.ts";
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", "metrics.jsonl", "main.log"];
 
+/** Told that finding out whether the owner of a lock lives takes some milliseconds. */
+type OnWatch = (owner: LockOwner, ms: number) => void;
+
 const mostNumbered = 99_999;
 
 /** How long a step's line may wait to be written: opening two files for each of a small model's steps slows them. */
@@ -75,9 +78,12 @@ export class RunFolder {
     }
   }
 
-  /** Opens the folder of a run to continue it. InputError when it is another process's, or of an unknown version. */
-  static async open(path: string): Promise<RunFolder> {
-    const folder = await RunFolder.#take(path);
+  /**
+   * Opens the folder of a run to continue it. InputError when it is another process's, or of an unknown version.
+   * `onWatch` is told when the heartbeat of a process that cannot be seen from here has to be watched for some milliseconds.
+   */
+  static async open(path: string, onWatch?: OnWatch): Promise<RunFolder> {
+    const folder = await RunFolder.#take(path, onWatch);
     try {
       folder.#config = await readRunConfig(path);
       await removeTemporaries(path);
@@ -112,8 +118,8 @@ export class RunFolder {
     await probe.abort();
   }
 
-  static async #take(path: string): Promise<RunFolder> {
-    return new RunFolder(path, await platform.lockFile(inFolder(path, lockName)));
+  static async #take(path: string, onWatch?: OnWatch): Promise<RunFolder> {
+    return new RunFolder(path, await platform.lockFile(inFolder(path, lockName), onWatch));
   }
 
   /** What config.json holds; undefined for a run of llm.c's that was not continued yet. */
@@ -158,12 +164,13 @@ export class RunFolder {
 
   /**
    * Writes what waits; `toDisk`: so that it survives a power cut. What cannot be written, on a full disk, waits on: the
-   * next call tries again.
+   * next call tries again. LlmError when another process has taken the folder over.
    */
   async flush(toDisk = false): Promise<void> {
     const start = performance.now();
     this.#written = start;
     const [metrics, log] = [this.#metrics, this.#log];
+    if (metrics !== "" || log !== "" || toDisk) await this.#lock.check();
     if (metrics !== "" || toDisk) await platform.appendText(this.file("metrics.jsonl"), metrics, toDisk);
     this.#metrics = this.#metrics.slice(metrics.length);
     if (log !== "" || toDisk) await platform.appendText(this.file("main.log"), log, toDisk);

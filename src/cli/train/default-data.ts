@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { findTokenizer, inFolder, readDataset, tokenizerFile } from "../../data/dataset.ts";
@@ -7,6 +7,7 @@ import { prepareTinyshakespeare } from "../../data/prepare.ts";
 import { InputError } from "../../errors.ts";
 import { withSource } from "../../format/source.ts";
 import { cacheFolder } from "../../platform/node-cache.ts";
+import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import type { DataChoice } from "./data.ts";
 
 type Kind = "gpt2" | "char";
@@ -29,7 +30,7 @@ export async function defaultData(kind: Kind, onProgress: (share: number) => voi
   if (!(await isWhole(folder, kind))) {
     try {
       await platform.makeFolder(cache);
-      await fill(folder, cache, kind, onProgress);
+      await fill(folder, kind, onProgress);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new InputError(`${error.message} (It is for the prepared data; LLM_TS_CACHE names another cache folder.)`);
@@ -39,11 +40,13 @@ export async function defaultData(kind: Kind, onProgress: (share: number) => voi
 }
 
 /** The files appear under their folder's name all at once: another run may be doing the same. */
-async function fill(folder: string, cache: string, kind: Kind, onProgress: (share: number) => void): Promise<void> {
-  const temporary = await mkdtemp(join(cache, `.tinyshakespeare-${kind}-`));
+async function fill(folder: string, kind: Kind, onProgress: (share: number) => void): Promise<void> {
+  await removeLeftovers(folder);
+  const temporary = temporaryFor(folder);
   const removeTemporary = () => rmSync(temporary, { recursive: true, force: true });
   process.on("exit", removeTemporary);
   try {
+    await mkdir(temporary);
     await prepareTinyshakespeare(temporary, {
       tokenizer: kind,
       onProgress: ({ bytesDone, bytesTotal }) => onProgress(bytesDone / (bytesTotal ?? bytesDone)),

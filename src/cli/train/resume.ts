@@ -36,7 +36,9 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Contin
     remark(`there is no run in ${path} to continue: it begins`);
     return undefined;
   }
-  const folder = await RunFolder.open(path);
+  const folder = await RunFolder.open(path, ({ who }, ms) =>
+    remark(`${path} is held by ${who}, which cannot be seen from here: watching its heartbeat for ${ms / 1000} s`),
+  );
   try {
     const { takenFrom } = folder;
     if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
