@@ -101,12 +101,88 @@ test("from another folder, the paths still start where they were typed", async (
   expect(code).toBe(0);
 });
 
-test("kernels that round otherwise are spoken of, and used", async () => {
+test("another backend is spoken of, and used; the one that was chosen is kept", async () => {
   await train(...tiny, "-x", "2", "-v", "0", "-o", "rounding");
-  const { fma } = config("rounding").backend;
-  const { code, stderr } = await train("-o", "rounding", "-y", "-x", "3", "--force", "--backend", "reference");
-  expect(stderr.includes("with fused multiply-add until now, and goes on without")).toBe(fma);
+  const more = (steps: string, ...others: string[]) =>
+    train("-o", "rounding", "-y", "-x", steps, "--force", "--json", ...others);
+  const { code, stderr } = await more("3", "--backend", "reference");
+  expect(stderr).toContain("the run computed with the wasm backend until now, and goes on with reference");
   expect(code).toBe(0);
+  expect(config("rounding")).toMatchObject({ given: { backend: "reference" }, backend: { name: "reference" } });
+  const kept = await more("4");
+  expect(kept.stderr).toContain("computing with reference, as the run did (--backend and --kernel choose otherwise)");
+  expect(config("rounding").backend.name).toBe("reference");
+  const back = await more("5", "--backend", "wasm");
+  expect(back.stderr).not.toContain("as the run did");
+  expect(back.stderr).toContain("with the reference backend until now, and goes on with wasm");
+  expect(config("rounding").given.backend).toBeUndefined();
+});
+
+test("a kernel that was chosen is kept, and its bits", async () => {
+  const plain = [...tiny, "-v", "0", "-s", "0", "--kernel", "plain-6x8"];
+  await train(...plain, "-x", "4", "-o", "plain whole");
+  await train(...plain, "-x", "2", "-o", "plain half");
+  const { stderr, code } = await train("-o", "plain half", "-y", "-x", "4", "--force");
+  expect(stderr).toContain("computing with plain-6x8, as the run did");
+  expect(code).toBe(0);
+  expect(losses("plain half")).toEqual(losses("plain whole"));
+});
+
+describe("a config.json that was edited", () => {
+  const edited = (field: string, name: string, value: unknown) => {
+    const path = join(folder, "edited", "config.json");
+    const whole = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...whole, [field]: { ...whole[field], [name]: value } }));
+    return () => writeFileSync(path, JSON.stringify(whole));
+  };
+  beforeAll(() => train(...tiny, "-x", "4", "-n", "2", "-o", "edited"));
+
+  test.each<[field: string, name: string, value: unknown, complaint: string]>([
+    ["run", "keep", -1, '"run.keep" is -1, expected a whole number, 0 or more'],
+    ["run", "steps", -5, '"run.steps" is -5, expected a whole number, 0 or more'],
+    ["run", "accumulate", 0, '"run.accumulate" is 0, expected a whole number, 1 or more'],
+    ["run", "seed", 1.5, '"run.seed" is 1.5, expected a whole number from 0 to 4294967295'],
+    ["run", "order", "any", '"run.order" is "any", expected one of file, shuffle, random'],
+    ["run", "overfit", 1, '"run.overfit" is 1, expected true or false'],
+    ["run", "weightDecay", undefined, '"run.weightDecay" is missing, expected a number, 0 or more'],
+    ["given", "batch", "3", '"given.batch" is "3", expected a whole number from 1 to 65536'],
+    ["given", "bacth", 3, '"given.bacth" is no setting'],
+    ["given", "backend", "gpu", '"given.backend" is "gpu", expected one of wasm, reference'],
+    ["run", "batch", 3, '"run.batch" is 3, and the checkpoint has 2. Put back what the checkpoint has'],
+    ["run", "order", "shuffle", '"run.order" is "shuffle", and the checkpoint has "file"'],
+    ["run", "steps", 50, '"run.steps" is 50, and the checkpoint has 4'],
+    ["run", "lr", 1, '"run.lr" is 1, and the checkpoint has 0.0001'],
+    ["run", "dataSeed", 7, '"run.dataSeed" is 7, and the checkpoint has 42'],
+    ["given", "headerless", true, '"given.headerless" is true, and the checkpoint has nothing'],
+    ["model", "C", 64, '"model.C" is 64, and the checkpoint has 32'],
+  ])("%s.%s: %j", async (field, name, value, complaint) => {
+    const putBack = edited(field, name, value);
+    const before = readdirSync(join(folder, "edited"));
+    const { stderr, stdout, code } = await train("-o", "edited", "-y", "-x", "6", "--force");
+    expect(stderr).toContain("error: edited/config.json");
+    expect(stderr).toContain(complaint);
+    expect([stdout, code]).toEqual(["", 1]);
+    expect(readdirSync(join(folder, "edited"))).toEqual(before);
+    putBack();
+  });
+
+  test("what no result depends on may be edited, and options change the rest, also without a checkpoint after them", async () => {
+    edited("run", "keep", 1);
+    expect((await train("-o", "edited", "-y", "-x", "6", "--force")).code).toBe(0);
+    expect(readdirSync(join(folder, "edited")).filter((name) => name.startsWith("DONE"))).toEqual(["DONE_00000006"]);
+    // Killed after config.json had its new settings, and before a checkpoint.
+    const child = start(["train", "-o", "edited", "-y", "-x", "9000", "-l", "1e-3", "--force", "--json"], {
+      cwd: folder,
+    });
+    const ended = result(child);
+    await written(child.stdout, '"step":6');
+    child.kill("SIGKILL");
+    await ended;
+    expect(config("edited").continued.at(-1).set).toEqual({ steps: 9000, lr: 1e-3 });
+    const { code, stderr } = await train("-o", "edited", "-y", "-x", "8", "--force");
+    expect(stderr).toContain("continuing edited after 6 updates");
+    expect(code).toBe(0);
+  });
 });
 
 test("a run folder of llm.c's goes on with what is given", async () => {

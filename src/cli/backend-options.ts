@@ -21,11 +21,12 @@ export interface BackendFlags extends WasmFlags {
 const MOST_THREADS = 256;
 
 const backends = ["wasm", "reference"] satisfies BackendName[];
+export const defaultBackend = "wasm" satisfies BackendName;
 
 export function addBackendOptions(command: Command): Command {
   return addWasmOptions(
     command.addOption(
-      new Option("--backend <name>", "what computes; reference is slow").choices(backends).default("wasm"),
+      new Option("--backend <name>", "what computes; reference is slow").choices(backends).default(defaultBackend),
     ),
   );
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { examples } from "./examples.ts";
+import { say } from "./output.ts";
 import { refuseLlmcOptions } from "./train/llmc-options.ts";
 import { addTrainOptions, type TrainFlags } from "./train/options.ts";
 
@@ -31,7 +32,9 @@ ${examples(
   ["your own text", "llm-ts prepare book.txt --tokenizer char --out book && llm-ts train -e baby -i book -o runs/"],
 )}`,
     )
-    .action(async (flags: TrainFlags) => {
+    .action(async (typed: TrainFlags, command: Command) => {
+      const isChosen = ["backend", "kernel"].some((name) => command.getOptionValueSource(name) === "cli");
+      const flags = typed.resume && !isChosen ? await keepComputing(typed) : typed;
       const { createBackend } = await import("../backend/create.ts");
       // Workers start while the rest is imported and the data is looked at.
       const backend = createBackend(flags.backend, flags);
@@ -39,4 +42,13 @@ ${examples(
       const { train } = await import("./train/run.ts");
       await train(flags, backend);
     });
+}
+
+/** With what computed the run that goes on, where that was chosen. InputError when its config.json is damaged. */
+async function keepComputing(flags: TrainFlags): Promise<TrainFlags> {
+  const { givenComputing } = await import("./train/resume.ts");
+  const kept = await givenComputing(flags.out);
+  if (kept.backend ?? kept.kernel)
+    say(`computing with ${kept.kernel ?? kept.backend}, as the run did (--backend and --kernel choose otherwise)`);
+  return { ...flags, ...kept };
 }

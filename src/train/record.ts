@@ -1,9 +1,11 @@
 /** What config.json keeps of a run, so that it can be repeated and continued: written here, and read back. */
+import { type BackendName, backendNames } from "../backend/create.ts";
+import { type VariantName, variantNames } from "../backend/wasm/variants.ts";
 import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { Loaders } from "./loaders.ts";
-import { scheduleNames } from "./schedule.ts";
+import { expectation, fits, type Rule, runRules, settingRules, whole } from "./setting-rules.ts";
 import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
 import type { Updates } from "./updates.ts";
 
@@ -14,11 +16,17 @@ export interface DataRecord {
   readonly val?: readonly Fingerprint[];
 }
 
+/** Options as they were typed, those that say where model and data come from among them. */
+export interface GivenOptions extends RunChoices {
+  /** What was to compute, where that was chosen. */
+  readonly backend?: BackendName;
+  readonly kernel?: VariantName;
+}
+
 export interface RunRecord {
   /** The folder that the paths in `given` start from. */
   readonly cwd: string;
-  /** Options that say where model and data come from, and all others as they were typed. */
-  readonly given: RunChoices;
+  readonly given: GivenOptions;
   readonly data: DataRecord;
   /** Every setting, as it was given or by default. */
   readonly run: TrainSettings & Updates & Seeds;
@@ -34,41 +42,53 @@ export function dataDifferences(before: DataRecord, now: DataRecord): string[] {
   return before.val && now.val ? [...found, ...differences(before.val, now.val)] : found;
 }
 
-/** The record in a run folder's config.json; InputError names the field that cannot be. */
+/** The record in a run folder's config.json; InputError names every field that cannot be. */
 export function readRecord(folder: string, { cwd, given, data, run }: Readonly<Record<string, unknown>>): RunRecord {
   if (typeof cwd === "string" && isGiven(given) && isData(data) && isRun(run)) return { cwd, given, data, run };
-  const fields = { cwd: typeof cwd === "string", given: isGiven(given), data: isData(data), run: isRun(run) };
-  const wrong = Object.entries(fields).filter(([, okay]) => !okay);
+  const problems = [
+    ...(typeof cwd === "string" ? [] : [`"cwd" is ${shown(cwd)}, expected a text`]),
+    ...problemsIn("given", given, givenRules),
+    ...problemsIn("run", run, recordedRules, recordedNames),
+    ...(isData(data) ? [] : ['"data" does not say which files the run was trained on']),
+  ];
   throw new InputError(
-    `${folder}/config.json: ${wrong.map(([field]) => `"${field}"`).join(", ")} cannot be, so the run cannot go on. Train ` +
-      "its model on in a new folder (llm-ts train --model, with this one).",
+    `${folder}/config.json: ${problems.join("; ")}. The run cannot go on like that: put it right, or train its model on ` +
+      "in a new folder (llm-ts train --model, with this one).",
   );
 }
 
-function isGiven(value: unknown): value is RunRecord["given"] {
-  return isObject(value) && Object.entries(value).every(([name, flag]) => isFlag(name, flag));
+const givenRules: Readonly<Record<string, Rule>> = {
+  ...settingRules,
+  backend: { kind: "choice", values: backendNames },
+  kernel: { kind: "choice", values: variantNames },
+};
+
+const recordedRules: Readonly<Record<string, Rule>> = { ...runRules, accumulate: whole(1), steps: whole(0) };
+const recordedNames = Object.keys(recordedRules);
+
+const isGiven = (value: unknown): value is RunRecord["given"] => problemsIn("given", value, givenRules).length === 0;
+const isRun = (value: unknown): value is RunRecord["run"] =>
+  problemsIn("run", value, recordedRules, recordedNames).length === 0;
+
+/** What is wrong with the settings in a field of config.json, of which those in `required` must be there. */
+function problemsIn(
+  field: string,
+  settings: unknown,
+  rules: Readonly<Record<string, Rule>>,
+  required: readonly string[] = [],
+): string[] {
+  if (!isObject(settings)) return [`"${field}" is ${shown(settings)}, expected settings by name`];
+  return [...new Set([...required, ...Object.keys(settings)])].flatMap((name) => {
+    const [rule, value] = [rules[name], settings[name]];
+    if (!rule) return [`"${field}.${name}" is no setting`];
+    return fits(rule, value) ? [] : [`"${field}.${name}" is ${shown(value)}, expected ${expectation(rule)}`];
+  });
 }
 
-function isRun(value: unknown): value is RunRecord["run"] {
-  return isGiven(value) && ["batch", "block", "steps", "lr", "order", "seed"].every((name) => name in value);
-}
+const shown = (value: unknown) => JSON.stringify(value) ?? "missing";
 
 function isData(value: unknown): value is DataRecord {
   const isPrints = (prints: unknown) =>
     Array.isArray(prints) && prints.every((print) => isObject(print) && typeof print.sha256 === "string");
   return isObject(value) && isPrints(value.train) && (value.val === undefined || isPrints(value.val));
-}
-
-const words: Readonly<Record<string, readonly string[] | undefined>> = {
-  order: ["file", "shuffle", "random"],
-  schedule: scheduleNames,
-  onNan: ["stop", "skip"],
-};
-const texts = ["model", "train", "val"];
-const switches = ["headerless", "overfit"];
-
-function isFlag(name: string, value: unknown): boolean {
-  if (words[name]) return words[name].includes(String(value));
-  if (texts.includes(name)) return typeof value === "string";
-  return typeof value === (switches.includes(name) ? "boolean" : "number");
 }

@@ -4,7 +4,7 @@
  */
 import type { DataOrder } from "../data/order.ts";
 import { scheduleNames } from "./schedule.ts";
-import type { RunChoices } from "./settings.ts";
+import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
 
 /** A whole number from `min` to `max`. */
 export interface WholeRule {
@@ -44,7 +44,8 @@ const seed = whole(0, 0xffffffff);
 /** Closer to 1, single precision has 1. */
 const decay = real(0, 0.999999);
 
-export const settingRules = {
+/** Where a run's model and data come from. */
+export const sourceRules = {
   model: text,
   layers: whole(1, 1024),
   heads: whole(1, 1024),
@@ -54,12 +55,17 @@ export const settingRules = {
   train: text,
   val: text,
   headerless: toggle,
+} as const satisfies Partial<Record<keyof RunChoices, Rule>>;
+
+/** What a run does with them. */
+export const runRules = {
   order: { kind: "choice", values: orders },
   seed,
   dataSeed: seed,
   sampleSeed: seed,
   batch: whole(1, 1 << 16),
   block: whole(1, 1 << 20),
+  /** 0: the tokens of one batch. */
   totalBatch: whole(0),
   /** -1: one epoch. */
   steps: whole(-1),
@@ -86,7 +92,9 @@ export const settingRules = {
   checkpointEvery: whole(0),
   keep: whole(0),
   keepEvery: whole(0),
-} as const satisfies Readonly<Record<keyof RunChoices, Rule>>;
+} as const satisfies Readonly<Record<keyof (TrainSettings & Seeds), Rule>>;
+
+export const settingRules = { ...sourceRules, ...runRules } satisfies Readonly<Record<keyof RunChoices, Rule>>;
 
 export function ruleOf(name: string): Rule | undefined {
   return Object.entries<Rule>(settingRules).find(([setting]) => setting === name)?.[1];

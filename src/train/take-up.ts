@@ -1,6 +1,7 @@
 /** A run that goes on where it was left: what is the same for the command and the page. */
 import { platform } from "#platform";
 import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
+import { changedSettings } from "./edited-settings.ts";
 import type { Loaders } from "./loaders.ts";
 import { linesOf, parseLine } from "./metrics.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -57,8 +58,13 @@ export async function takeUp(
 ): Promise<void> {
   if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
   const before = checkpoint?.info?.backend;
-  const { fma } = trainer.model.backend;
-  if (before && before.fma !== fma)
+  const { name, fma } = trainer.model.backend;
+  if (before && before.name !== name)
+    onRemark(
+      `the run computed with the ${before.name} backend until now, and goes on with ${name}: its last bits will differ ` +
+        "from what they would have been",
+    );
+  else if (before && before.fma !== fma)
     onRemark(
       `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and goes on ` +
         `${fma ? "with" : "without"}: its last bits will differ from what they would have been`,
@@ -70,17 +76,19 @@ export async function takeUp(
 export interface Start {
   /** Updates made before it. */
   readonly step: number;
-  /** Settings that are different since then, for people. */
+  /** Settings that are different since then: in words, and by name. */
   readonly changes: readonly string[];
+  readonly set: Readonly<Record<string, unknown>>;
   /** When it was, as ISO 8601 has it, and how many milliseconds the run had taken before. */
   readonly started: string;
   readonly ms: number;
 }
 
-/** Every start of a run after the first, that of `trainer` included. */
-export function history({ config }: RunFolder, trainer: Trainer, changes: readonly string[]): unknown[] {
-  const before = config?.continued;
+/** Every start of a run after the first, that of `trainer` with the settings `run` included. */
+export function history(folder: RunFolder, trainer: Trainer, run: object, changes: readonly string[]): unknown[] {
+  const before = folder.config?.continued;
   const { step, ms = 0 } = trainer.state();
-  const start: Start = { step, changes, started: new Date().toISOString(), ms };
+  const set = changedSettings(folder, run);
+  const start: Start = { step, changes, set, started: new Date().toISOString(), ms };
   return [...(Array.isArray(before) ? before : []), start];
 }

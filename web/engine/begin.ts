@@ -4,6 +4,7 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { InputError } from "../../src/errors.ts";
 import { isObject } from "../../src/format/json.ts";
 import { requireMemory } from "../../src/model/memory.ts";
+import { requireUnedited } from "../../src/train/edited-settings.ts";
 import { freshConfig } from "../../src/train/fresh-config.ts";
 import { openLoaders } from "../../src/train/loaders.ts";
 import { numberIn } from "../../src/train/metrics.ts";
@@ -115,6 +116,7 @@ async function takeUpIn(folder: RunFolder, engine: Beginning): Promise<SessionPa
   const checkpoint = await folder.newestCheckpoint((step, problem) =>
     remark(`the checkpoint of step ${step} cannot be used: ${problem}`),
   );
+  if (checkpoint) requireUnedited(folder, checkpoint);
   if (await isComplete({ settings: run, updates: run, loaders }, folder, checkpoint))
     throw new InputError("This run is complete: all its updates were made. Open its model to train it on.");
   const loaded = await (checkpoint
@@ -125,7 +127,7 @@ async function takeUpIn(folder: RunFolder, engine: Beginning): Promise<SessionPa
     : makeModel(name, { config: freshConfig(given, V), seeds: run }, data, engine));
   const trainer = new Trainer(loaded.model, trainerOptions(run, run));
   await takeUp(folder, checkpoint, trainer, remark);
-  await folder.begin(loaded.model, name, { ...record, continued: history(folder, trainer, []) });
+  await folder.begin(loaded.model, name, { ...record, continued: history(folder, trainer, run, []) });
   const info = infoOf(folder.path, loaded, data, record, trainer.step);
   return { trainer, folder, loaders, settings: run, updates: run, seeds: run, info, saveFirst: false, data };
 }

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
+import type { GivenOptions } from "../../train/record.ts";
 import { type Rule, ruleOf } from "../../train/setting-rules.ts";
 import type { RunChoices } from "../../train/settings.ts";
-import { addBackendOptions, type BackendFlags } from "../backend-options.ts";
+import { addBackendOptions, type BackendFlags, defaultBackend } from "../backend-options.ts";
 import { numeric, toggle } from "../option-values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
@@ -12,12 +13,18 @@ export interface TrainFlags extends BackendFlags, RunChoices {
   readonly json?: boolean;
 }
 
-/** Flags that change nothing of a run's results, or that belong to one start of it. */
-const momentary = ["out", "resume", "force", "json", "threads", "backend", "kernel", "revectorize"];
-
 /** What was typed of what makes a run. */
-export function typedOf(flags: TrainFlags): RunChoices {
-  return Object.fromEntries(Object.entries(flags).filter(([name]) => !momentary.includes(name)));
+export function typedOf(flags: TrainFlags): GivenOptions {
+  const settings = Object.fromEntries(Object.entries(flags).filter(([name]) => ruleOf(name) !== undefined));
+  return { ...settings, ...computingOf(flags) };
+}
+
+/** What computes, where that was chosen: a run that goes on keeps it, for the sake of its last bits. */
+export function computingOf({ backend, kernel }: BackendFlags): Pick<GivenOptions, "backend" | "kernel"> {
+  return {
+    backend: backend === defaultBackend ? undefined : backend,
+    kernel: kernel === "auto" ? undefined : kernel,
+  };
 }
 
 /** What values an option takes, `settingRules` say, unless it is no setting. */

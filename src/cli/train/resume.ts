@@ -3,12 +3,14 @@ import { isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
-import { type DataRecord, dataDifferences, readRecord } from "../../train/record.ts";
+import { requireUnedited } from "../../train/edited-settings.ts";
+import { type DataRecord, dataDifferences, type GivenOptions, readRecord } from "../../train/record.ts";
+import { readRunConfig } from "../../train/run-config.ts";
 import { RunFolder } from "../../train/run-folder.ts";
-import type { RunChoices, TrainSettings } from "../../train/settings.ts";
+import type { TrainSettings } from "../../train/settings.ts";
 import { isStopped } from "../../train/take-up.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
-import { type TrainFlags, typedOf } from "./options.ts";
+import { computingOf, type TrainFlags, typedOf } from "./options.ts";
 
 /** A run that goes on. */
 export interface Continued {
@@ -18,7 +20,7 @@ export interface Continued {
   /** What the run was told, with what is different now; its data, where that is known. */
   readonly flags: TrainFlags;
   /** Of those, what was typed: for the record. */
-  readonly given: RunChoices;
+  readonly given: GivenOptions;
   readonly modelName: string;
   readonly data?: DataRecord;
   /** Settings that are different from now on: "lr: 0.001, now 0.0005". */
@@ -56,6 +58,15 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Contin
   }
 }
 
+/** What was chosen to compute the run in `out`, before it is opened; nothing where there is none yet. */
+export async function givenComputing(out: string | undefined): Promise<Pick<GivenOptions, "backend" | "kernel">> {
+  if (out === undefined) return {};
+  const path = await runPath(out);
+  const config = await readRunConfig(path);
+  const { backend, kernel } = config ? readRecord(path, config).given : {};
+  return { ...(backend && { backend }), ...(kernel && { kernel }) };
+}
+
 /** A slash at the end means a new folder inside, unless it was only typed behind a run's name. */
 async function runPath(out: string | undefined): Promise<string> {
   if (out === undefined) throw new UsageError("--resume continues the run in a folder: name it with --out (-o).");
@@ -88,6 +99,7 @@ async function settle(
   const { config } = folder;
   if (!config) return settleLlmc(folder, checkpoint, flags, remark);
   const record = readRecord(folder.path, config);
+  if (checkpoint) requireUnedited(folder, checkpoint);
   const { given, run, data, cwd } = record;
   const found = differingFlags(flags, record);
   refuse(folder.path, found, flags.force ?? false);
@@ -100,7 +112,7 @@ async function settle(
   };
   return {
     flags: { ...flags, ...given, ...run, ...passing, ...paths, ...changed },
-    given: { ...given, ...paths, ...changed },
+    given: { ...given, ...paths, ...changed, ...computingOf(flags) },
     modelName: nameIn(config) ?? "model",
     data,
     changes: found.map(describe),

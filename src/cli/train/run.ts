@@ -167,12 +167,13 @@ function finishing(folder: RunFolder | undefined): string {
 
 /** What config.json keeps of a run, to repeat and to continue it. */
 function record({ settings, updates, flags, dataRecord, continued }: Run, trainer: Trainer): Record<string, unknown> {
+  const run = { ...settings, ...updates, ...seedsOf(flags) };
   return {
     cwd: process.cwd(),
     given: continued?.given ?? typedOf(flags),
     data: dataRecord,
-    run: { ...settings, ...updates, ...seedsOf(flags) },
-    continued: continued && history(continued.folder, trainer, continued.changes),
+    run,
+    continued: continued && history(continued.folder, trainer, run, continued.changes),
   };
 }
 
