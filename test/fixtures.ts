@@ -7,7 +7,8 @@ import { readDebugState } from "../src/format/state.ts";
 import { type GPT2Config, makeConfig } from "../src/model/config.ts";
 import { backward, forward, gradientNorm, logits } from "../src/model/gpt2.ts";
 import { allocTensorSet, type TensorName, type TensorSet, tensorNames } from "../src/model/parameters.ts";
-import { allocTrainWorkspace, freeWorkspace } from "../src/model/workspace.ts";
+import { TensorScope } from "../src/model/tensor-scope.ts";
+import { allocTrainWorkspace } from "../src/model/workspace.ts";
 import { openSource } from "../src/platform/node-files.ts";
 import { Mt19937 } from "../src/random/mt19937.ts";
 import { normals } from "../src/random/normal.ts";
@@ -88,9 +89,10 @@ export type TokenBatch = Pick<Fixture, "B" | "T" | "x" | "y">;
 /** Logits (B,T,V), loss, gradients and their squared norm for one batch. */
 export async function computeBatch({ backend, config, parameters }: GPT2, { B, T, x, y }: TokenBatch) {
   const { V, Vp } = config;
-  const grads = allocTensorSet(backend, config);
-  const ws = allocTrainWorkspace(backend, config, B, T);
-  const out = backend.alloc([B * T, Vp]);
+  const memory = new TensorScope(backend);
+  const grads = allocTensorSet(memory, config);
+  const ws = allocTrainWorkspace(memory, config, B, T);
+  const out = memory.alloc([B * T, Vp]);
   await backend.write(ws.tokens, x);
   await backend.write(ws.targets, y);
   forward(backend, parameters, ws);
@@ -102,9 +104,7 @@ export async function computeBatch({ backend, config, parameters }: GPT2, { B, T
   for (let n = 0; n < B * T; n++) unpadded.set(padded.subarray(n * Vp, n * Vp + V), n * V);
   const [loss, squaredNorm] = await backend.read(ws.stats);
   const gradients = await readSet(backend, grads);
-  await freeWorkspace(backend, ws);
-  await backend.free(grads.wte);
-  await backend.free(out);
+  await memory.free();
   return { logits: unpadded, loss, squaredNorm, gradients };
 }
 

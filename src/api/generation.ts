@@ -3,8 +3,9 @@ import { Decoder } from "../generate/decoder.ts";
 import { Recomputer } from "../generate/recompute.ts";
 import { Sampler, type SamplingOptions } from "../generate/sampler.ts";
 import { type GenerateEvent, SampleWriter, writeSamples } from "../generate/samples.ts";
-import { requireMemory } from "../model/memory.ts";
-import { allocDecodeWorkspace, allocRecomputeWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
+import { allocDecodeWorkspace, allocRecomputeWorkspace } from "../model/workspace.ts";
 import type { GPT2 } from "./gpt2.ts";
 import type { SampleOptions } from "./options.ts";
 
@@ -28,12 +29,14 @@ export async function* generateSamples(
   const { tokenizer, unusedIds } = model;
   const endTokens = pastEnd || llmc ? [] : model.endTokens;
   const excluded = new Set(unusedIds);
-  const writers = Array.from({ length: samples }, (_, i) => {
+  const writerOf = (i: number) => {
     const sampler = new Sampler({ ...options, seed: seedOf(options, i) }, unusedIds);
     return new SampleWriter(i, sampler, tokens, { tokenizer, stop: strings, endTokens, excluded, logprobs });
-  });
-  for (let first = 0; first < samples; first += MOST_TOGETHER)
-    yield* together(model, tokens, writers.slice(first, first + MOST_TOGETHER), maxTokens, llmc, signal);
+  };
+  for (let first = 0; first < samples && !(first > 0 && signal?.aborted); first += MOST_TOGETHER) {
+    const writers = Array.from({ length: Math.min(MOST_TOGETHER, samples - first) }, (_, i) => writerOf(first + i));
+    yield* together(model, tokens, writers, maxTokens, llmc, signal);
+  }
 }
 
 async function* together(
@@ -46,30 +49,17 @@ async function* together(
 ): AsyncGenerator<GenerateEvent, void, undefined> {
   const length = tokens.length + maxTokens;
   const B = writers.length;
-  if (llmc) {
-    const workspace = allocRecomputeWorkspace(backend, config, length);
-    try {
-      yield* writeSamples(
-        new Recomputer(backend, parameters, workspace, tokens, startToken),
-        writers,
-        maxTokens,
-        signal,
-      );
-    } finally {
-      await freeWorkspace(backend, workspace);
-    }
-    return;
-  }
   const S = Math.min(config.maxT, length);
-  requireMemory(backend, config, {
-    weights: parameters.weights.wte.dtype === "bf16" ? "bf16" : "f32",
-    decode: { S, B },
-  });
-  const workspace = allocDecodeWorkspace(backend, config, S, B);
+  const own = weightsPlan(parameters);
+  if (!llmc) requireMemory(backend, config, { ...own, decode: { S, B } }, heldByOthers(backend, config, own));
+  const memory = new TensorScope(backend);
   try {
-    yield* writeSamples(new Decoder(backend, parameters, workspace, tokens), writers, maxTokens, signal);
+    const source = llmc
+      ? new Recomputer(backend, parameters, allocRecomputeWorkspace(memory, config, length), tokens, startToken)
+      : new Decoder(backend, parameters, allocDecodeWorkspace(memory, config, S, B), tokens);
+    yield* writeSamples(source, writers, maxTokens, signal);
   } finally {
-    await freeWorkspace(backend, workspace);
+    await memory.free();
   }
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { collect, fixturePath, randomModel, readSet } from "../../test/fixtures.ts";
+import { CountingBatches } from "../../test/counting-batches.ts";
+import { bits, collect, fixturePath, randomModel, readSet } from "../../test/fixtures.ts";
 import { createBackend } from "../backend/create.ts";
 import { InputError, LlmError, UsageError } from "../errors.ts";
 import { save } from "../format/save.ts";
@@ -14,6 +15,7 @@ import { byteTokenizer } from "../tokenizer/byte.ts";
 import { charTokenizerOf } from "../tokenizer/char.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { Trainer } from "../train/trainer.ts";
 import { GPT2 } from "./gpt2.ts";
 
 let folder: string;
@@ -222,3 +224,38 @@ test("a program that forgets to dispose ends by itself", async () => {
   expect(output).toMatch(/^step\nstep\ndone\n\d+\n\d+\n$/);
   expect(code).toBe(0);
 }, 20_000);
+
+describe("saving while a run goes on, without waiting for it", () => {
+  const sizes = { maxT: 8, V: 256, L: 1, NH: 1, C: 64 };
+
+  test.each(["reference", "wasm"] as const)("a model: each file holds the weights of one step: %s", async (backend) => {
+    await using model = await GPT2.create(makeConfig(sizes), { backend, threads: 2 });
+    await using trainer = new Trainer(model, { learningRate: 0.1 });
+    const states = new Set([bits(await readSet(model.backend, model.parameters.weights))]);
+    const saves: Promise<void>[] = [];
+    const paths: string[] = [];
+    let isEnded = false;
+    const saver = async () => {
+      for (let n = 0; !isEnded; n++) {
+        paths.push(inFolder(`while-training-${backend}-${n}.bin`));
+        saves.push(model.save(paths[n]));
+        await new Promise((resolve) => setTimeout(resolve, n % 3));
+        if (n % 4 === 3) await saves[n];
+      }
+    };
+    const saving = saver();
+    for await (const { type } of trainer.run(new CountingBatches(1, 8), { steps: 12, sampleEvery: 0 }))
+      if (type === "step") states.add(bits(await readSet(model.backend, model.parameters.weights)));
+    isEnded = true;
+    await saving;
+    await Promise.all(saves);
+    expect(states.size).toBe(13);
+    const found = new Set<string>();
+    for (const path of paths) {
+      await using saved = await GPT2.load(path, { backend: "reference", tokenizer: byteTokenizer() });
+      found.add(bits(await readSet(saved.backend, saved.parameters.weights)));
+    }
+    expect([...found].filter((state) => !states.has(state))).toEqual([]);
+    expect(found.size).toBeGreaterThan(1);
+  });
+});

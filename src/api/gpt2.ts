@@ -6,7 +6,8 @@ import type { GenerateEvent } from "../generate/samples.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
 import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
-import { allocBf16Weights, allocTensorSet, freeTensorSet, type Parameters } from "../model/parameters.ts";
+import { allocBf16Weights, allocTensorSet, type Parameters } from "../model/parameters.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
@@ -26,16 +27,21 @@ export class GPT2 {
   /** Ids below V that stand for no token of the tokenizer: rows that pad the vocabulary. They are never sampled. */
   readonly unusedIds: readonly number[];
   readonly #ownsBackend: boolean;
+  readonly #memory: TensorScope;
+  /** What reads the weights piece by piece at the moment. */
+  readonly #readers = new Set<Promise<unknown>>();
 
   private constructor(
     backend: Backend,
     ownsBackend: boolean,
+    memory: TensorScope,
     parameters: Parameters,
     { tokenizer, endTokens }: Pick<ModelOptions, "tokenizer" | "endTokens">,
   ) {
     const { V } = parameters.config;
     this.backend = backend;
     this.#ownsBackend = ownsBackend;
+    this.#memory = memory;
     this.parameters = parameters;
     this.tokenizer = tokenizer && paddedTo(V, tokenizer);
     this.endTokens = endTokens ?? (tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText]);
@@ -90,21 +96,17 @@ export class GPT2 {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
     const ownsBackend = typeof wanted === "string";
     const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel }) : wanted;
+    const memory = new TensorScope(backend);
     try {
-      requireMemory(backend, config, { weights });
+      requireMemory(backend, config, { weights }, backend.memoryUsed);
       const alloc = weights === "bf16" ? allocBf16Weights : allocTensorSet;
-      const parameters: Parameters = { config, weights: alloc(backend, config) };
-      const model = new GPT2(backend, ownsBackend, parameters, { tokenizer: reads, endTokens });
-      try {
-        await fillWeights(backend, parameters);
-        await backend.sync();
-        return model;
-      } catch (error) {
-        await freeTensorSet(backend, parameters.weights);
-        throw error;
-      }
+      const parameters: Parameters = { config, weights: alloc(memory, config) };
+      const model = new GPT2(backend, ownsBackend, memory, parameters, { tokenizer: reads, endTokens });
+      await fillWeights(backend, parameters);
+      await backend.sync();
+      return model;
     } catch (error) {
-      if (ownsBackend) await backend.dispose();
+      await (ownsBackend ? backend.dispose() : memory.free());
       throw error;
     }
   }
@@ -145,11 +147,30 @@ export class GPT2 {
    * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (f32) or 5 (bf16); beside a
    * .safetensors comes the config.json that transformers wants, where there is none yet. InputError when the place cannot
    * be written, UsageError when the format cannot hold the model.
+   *
+   * The file holds the weights as they are now. A `Trainer` of this model may be running, between whose events this need
+   * not be awaited: its next update waits until the file is written.
    */
   async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
     const { backend, config, parameters, endTokens } = this;
     const readChunk: ReadChunk = (name, start, length) => backend.read(view(parameters.weights[name], start, [length]));
-    await saveModelFile(path, streamOf(config, readChunk), { dtype, endTokens });
+    await this.holdWeights(() => saveModelFile(path, streamOf(config, readChunk), { dtype, endTokens }));
+  }
+
+  /** Runs `read`, which takes the weights piece by piece, and lets no update change them until it has ended. */
+  async holdWeights<T>(read: () => Promise<T>): Promise<T> {
+    const reading = read();
+    this.#readers.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.#readers.delete(reading);
+    }
+  }
+
+  /** Waits until nobody holds the weights: right before an update of them. */
+  async weightsReleased(): Promise<void> {
+    while (this.#readers.size > 0) await Promise.allSettled(this.#readers);
   }
 
   /** The tokenizer; InputError when there is none. */
@@ -161,10 +182,13 @@ export class GPT2 {
     );
   }
 
-  /** Gives the weights' memory back, and stops the backend unless it was passed in. The model cannot be used after. */
+  /**
+   * Gives the weights' memory back, and stops the backend unless it was passed in. The model cannot be used after. A second
+   * call does nothing.
+   */
   async dispose(): Promise<void> {
     if (this.#ownsBackend) await this.backend.dispose();
-    else await freeTensorSet(this.backend, this.parameters.weights);
+    else await this.#memory.free();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

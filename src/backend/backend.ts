@@ -79,12 +79,16 @@ export interface Backend {
   readonly fma: boolean;
   /** One line for people: which kernels, how many threads. */
   readonly description: string;
-  /** The most bytes that tensors may take together. */
+  /** The most bytes that tensors may take together, and what they take now, with the backend's own scratch memory. */
   readonly memoryLimit: number;
+  readonly memoryUsed: number;
 
   /** A new tensor, all zero. Never called inside a training step. */
   alloc(shape: readonly number[], dtype?: DType): Tensor;
-  /** Gives the whole buffer of `tensor` back; neither it nor its views may be used again. Waits for what uses it. */
+  /**
+   * Gives the whole buffer of `tensor` back; neither it nor its views may be used again. Waits for what uses it. Does
+   * nothing on a backend that was disposed of.
+   */
   free(tensor: Tensor): Promise<void>;
   /** Copies `data` to the start of `tensor`, after all that was enqueued before. */
   write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void>;

@@ -5,7 +5,8 @@ import { type Call, costOf, noting, type OperationName } from "../backend/work.t
 import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
 import { allocTensorSet } from "../model/parameters.ts";
 import { usualAdamw } from "../model/step-calls.ts";
-import { allocTrainWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
+import { allocTrainWorkspace } from "../model/workspace.ts";
 import { median } from "./contest.ts";
 import type { Profile, ProfileRow } from "./report.ts";
 import { syntheticTokens } from "./steps.ts";
@@ -17,12 +18,13 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
   const { backend, config, parameters } = model;
   const calls: Call[] = [];
   const be = noting(backend, (call) => calls.push(call));
+  const memory = new TensorScope(backend);
   const training = {
-    grads: allocTensorSet(backend, config),
-    m: allocTensorSet(backend, config),
-    v: allocTensorSet(backend, config),
+    grads: allocTensorSet(memory, config),
+    m: allocTensorSet(memory, config),
+    v: allocTensorSet(memory, config),
   };
-  const workspace = allocTrainWorkspace(backend, config, B, T);
+  const workspace = allocTrainWorkspace(memory, config, B, T);
   const tokens = syntheticTokens(B * T + 1, config.V);
   await backend.write(workspace.tokens, tokens.subarray(0, B * T));
   await backend.write(workspace.targets, tokens.subarray(1));
@@ -39,8 +41,7 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
     for (const [at, { operation, args }] of calls.entries())
       times[at].push(await timeOf(backend, () => replay(backend, operation, args)));
 
-  await freeWorkspace(backend, workspace);
-  for (const { wte } of Object.values(training)) await backend.free(wte);
+  await memory.free();
   const ms = times.map((samples) => Math.max(0, median(samples) - roundTripMs));
   const rows = rowsOf(calls, ms);
   const sum = ms.reduce((total, one) => total + one, 0);

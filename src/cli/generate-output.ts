@@ -88,13 +88,17 @@ async function* wholeSamples(
   prompt: Prompt,
   options: SampleOptions,
 ): AsyncGenerator<WholeSample, void, undefined> {
-  const events: GenerateEvent[][] = Array.from({ length: options.samples ?? 1 }, () => []);
+  const started = new Map<number, GenerateEvent[]>();
   let next = 0;
   for await (const event of model.generateSamples(prompt.tokens, options)) {
-    events[event.sample].push(event);
-    for (let last = events[next]?.at(-1); last?.type === "end"; last = events[next]?.at(-1)) {
-      const tokens = events[next].filter((one) => one.type === "token");
-      const text = events[next].map((one) => textOf(model, one)).join("");
+    if (!started.has(event.sample)) started.set(event.sample, []);
+    started.get(event.sample)?.push(event);
+    for (let events = started.get(next); events; events = started.get(next)) {
+      const last = events.at(-1);
+      if (last?.type !== "end") break;
+      const tokens = events.filter((one) => one.type === "token");
+      const text = events.map((one) => textOf(model, one)).join("");
+      started.delete(next);
       yield { sample: next++, text, tokens, stopped: last.reason };
     }
   }

@@ -5,7 +5,8 @@ import { createBackend } from "../backend/create.ts";
 import { InputError, NotFiniteError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
-import { allocLossWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
+import { allocLossWorkspace } from "../model/workspace.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { VocabularyTokenizer } from "../tokenizer/tokenizer.ts";
 import { batchesOf } from "./batches.ts";
@@ -43,14 +44,14 @@ const sequence = (tokens: readonly number[], name = "tokens"): TokenSequence => 
 async function lossByHand(tokens: readonly number[]): Promise<{ loss: number; isLargest: boolean }> {
   const { backend, parameters } = models.reference;
   const [T, target] = [tokens.length - 1, tokens[tokens.length - 1]];
-  const ws = allocLossWorkspace(backend, config, 1, T);
-  const out = backend.alloc([T, config.Vp]);
+  const memory = new TensorScope(backend);
+  const ws = allocLossWorkspace(memory, config, 1, T);
+  const out = memory.alloc([T, config.Vp]);
   await backend.write(ws.tokens, Int32Array.from(tokens.slice(0, T)));
   forward(backend, parameters, ws);
   logits(backend, parameters, ws, out);
   const last = [...(await backend.read(out)).subarray((T - 1) * config.Vp, (T - 1) * config.Vp + config.V)];
-  await freeWorkspace(backend, ws);
-  await backend.free(out);
+  await memory.free();
   const largest = Math.max(...last);
   const loss = Math.log(last.reduce((sum, logit) => sum + Math.exp(logit - largest), 0)) + largest - last[target];
   return { loss, isLargest: last.indexOf(largest) === target };

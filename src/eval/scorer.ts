@@ -4,7 +4,7 @@ import { logSumExp } from "../generate/logprobs.ts";
 import { argmax } from "../generate/sampler.ts";
 import { Arena } from "../model/arena.ts";
 import { forward } from "../model/gpt2.ts";
-import { requireMemory } from "../model/memory.ts";
+import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
 import { writeBatch } from "../train/evaluate.ts";
@@ -53,7 +53,9 @@ export class Scorer {
   /** `tokens`: of a batch, the longest row at least. MemoryError when that does not fit beside the model. */
   constructor(model: ScoredModel, tokens: number = Math.max(tokensPerBatch, model.parameters.config.maxT)) {
     const { backend, parameters } = model;
-    requireMemory(backend, parameters.config, { evaluate: { B: 1, T: tokens } });
+    const own = weightsPlan(parameters);
+    const others = heldByOthers(backend, parameters.config, own);
+    requireMemory(backend, parameters.config, { ...own, evaluate: { B: 1, T: tokens } }, others);
     this.model = model;
     this.#arena = new Arena(backend, parameters.config, tokens);
   }

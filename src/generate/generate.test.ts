@@ -4,7 +4,8 @@ import { GPT2 } from "../api/gpt2.ts";
 import { backendNames, createBackend } from "../backend/create.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
-import { allocDecodeWorkspace, allocLossWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
+import { allocDecodeWorkspace, allocLossWorkspace } from "../model/workspace.ts";
 import { continueTokens } from "./generate.ts";
 import { Sampler, type SamplingOptions } from "./sampler.ts";
 
@@ -30,14 +31,15 @@ afterAll(async () => {
 /** The logits of what follows `sequence`, computed from scratch, without a cache. */
 async function logitsAfter(model: GPT2, sequence: readonly number[]): Promise<Float32Array> {
   const { backend, config, parameters } = model;
-  const ws = allocLossWorkspace(backend, config, 1, sequence.length);
-  const out = backend.alloc([sequence.length, config.Vp]);
+  const memory = new TensorScope(backend);
+  const ws = allocLossWorkspace(memory, config, 1, sequence.length);
+  const out = memory.alloc([sequence.length, config.Vp]);
   await backend.write(ws.tokens, Int32Array.from(sequence));
   forward(backend, parameters, ws);
   logits(backend, parameters, ws, out);
   const all = await backend.read(out);
   const last = (sequence.length - 1) * config.Vp;
-  await freeWorkspace(backend, ws);
+  await memory.free();
   return all.subarray(last, last + config.V);
 }
 
@@ -77,11 +79,12 @@ describe.each(backendNames)("a cache of keys and values changes nothing: %s", (b
   test.each([1, 2, 5, 20, 64])("prompt in pieces of %i", async (T) => {
     const model = modelOn(backendName);
     const { backend, config, parameters } = model;
-    const ws = allocDecodeWorkspace(backend, config, maxT, 1, T);
+    const memory = new TensorScope(backend);
+    const ws = allocDecodeWorkspace(memory, config, maxT, 1, T);
     const options = { maxTokens: 9, sampler: new Sampler() };
     const written = await collect(continueTokens(backend, parameters, ws, promptOf(13), options));
     expect(written).toEqual(await recompute(model, promptOf(13), 9));
-    await freeWorkspace(backend, ws);
+    await memory.free();
   });
 
   test.each([1, 20, 21, 22, 50])("past the last position, from a prompt of %i tokens", async (length) => {

@@ -2,8 +2,9 @@ import { promptTokens, requireWhole } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { attentionForward } from "../backend/reference/attention.ts";
 import { forward } from "../model/gpt2.ts";
-import { requireMemory } from "../model/memory.ts";
-import { type Allocator, allocInspectWorkspace, type InspectWorkspace, withWorkspace } from "../model/workspace.ts";
+import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
+import { withTensors } from "../model/tensor-scope.ts";
+import { type Allocator, allocInspectWorkspace, type InspectWorkspace } from "../model/workspace.ts";
 import { takeTurns } from "../turns.ts";
 import { type Predictions, predict } from "./predictions.ts";
 import { tokenText } from "./token-text.ts";
@@ -63,11 +64,11 @@ export async function inspect(
   const given = promptTokens(model, prompt);
   const tokens = Int32Array.from(given.slice(-Math.min(config.maxT, mostInspected)));
   const T = tokens.length;
-  const weights = parameters.weights.wte.dtype === "bf16" ? "bf16" : "f32";
-  requireMemory(backend, config, { weights, inspect: { T } });
+  const own = weightsPlan(parameters);
+  requireMemory(backend, config, { ...own, inspect: { T } }, heldByOthers(backend, config, own));
 
   const allocate = (at: Allocator) => allocInspectWorkspace(at, config, T);
-  return withWorkspace(backend, allocate, async (ws) => {
+  return withTensors(backend, allocate, async (ws) => {
     await backend.write(ws.tokens, tokens);
     forward(backend, parameters, ws);
     const attention = await readAttention(model, ws, signal);

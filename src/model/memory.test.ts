@@ -2,16 +2,15 @@ import { expect, test } from "vitest";
 import { CountingBackend } from "../../test/counting-backend.ts";
 import { MemoryError } from "../errors.ts";
 import { makeConfig } from "./config.ts";
-import { memoryNeeded, requireMemory } from "./memory.ts";
+import { heldByOthers, memoryNeeded, requireMemory } from "./memory.ts";
 import { allocTensorSet } from "./parameters.ts";
+import { TensorScope, withTensors } from "./tensor-scope.ts";
 import {
   type Allocator,
   allocDecodeWorkspace,
   allocInspectWorkspace,
   allocLossWorkspace,
   allocStepWorkspace,
-  freeWorkspace,
-  withWorkspace,
 } from "./workspace.ts";
 
 const config = makeConfig({ maxT: 32, V: 100, L: 2, NH: 2, C: 16 });
@@ -21,12 +20,11 @@ test("what is announced is what is allocated, and workspaces give all of it back
   for (let i = 0; i < 4; i++) allocTensorSet(backend, config);
   const parameters = backend.bytes;
   expect(memoryNeeded(backend, config, { optimizer: true })).toBe(parameters);
-  const workspaces = [
-    allocStepWorkspace(backend, config, 2, 8, 3),
-    allocLossWorkspace(backend, config, 3, 4),
-    allocDecodeWorkspace(backend, config, 20),
-    allocInspectWorkspace(backend, config, 7),
-  ];
+  const workspaces = new TensorScope(backend);
+  allocStepWorkspace(workspaces, config, 2, 8, 3);
+  allocLossWorkspace(workspaces, config, 3, 4);
+  allocDecodeWorkspace(workspaces, config, 20);
+  allocInspectWorkspace(workspaces, config, 7);
   const plan = {
     optimizer: true,
     train: { B: 2, T: 8, accumulate: 3 },
@@ -35,7 +33,7 @@ test("what is announced is what is allocated, and workspaces give all of it back
     inspect: { T: 7 },
   };
   expect(memoryNeeded(backend, config, plan)).toBe(backend.bytes);
-  for (const workspace of workspaces) await freeWorkspace(backend, workspace);
+  await workspaces.free();
   expect(backend.bytes).toBe(parameters);
 });
 
@@ -55,13 +53,25 @@ test("a run that cannot fit is refused with the sum and the way out", () => {
   expect(() => requireMemory(backend, config, plan)).toThrow(/parameters alone take .* choose a smaller model/);
 });
 
+test("what others hold counts, and is named", () => {
+  const backend = new CountingBackend();
+  const plan = { optimizer: true, train: { B: 4, T: 32 } };
+  backend.memoryLimit = memoryNeeded(backend, config, plan);
+  allocTensorSet(backend, config); // the model's own
+  expect(heldByOthers(backend, config, {})).toBe(0);
+  requireMemory(backend, config, plan, heldByOthers(backend, config, {}));
+  backend.alloc([1]);
+  expect(heldByOthers(backend, config, {})).toBe(4);
+  expect(() => requireMemory(backend, config, plan, 4)).toThrow(/other models and runs have 0.00 GB: dispose of them/);
+});
+
 test("memory comes back whatever happens, even when not all of it could be had", async () => {
   const backend = new CountingBackend();
   const use = () => Promise.reject(new Error("while using it"));
   const allocate = (at: Allocator) => allocInspectWorkspace(at, config, 7);
-  await expect(withWorkspace(backend, allocate, use)).rejects.toThrow("while using it");
+  await expect(withTensors(backend, allocate, use)).rejects.toThrow("while using it");
   const third = (at: Allocator) => [at.alloc([1]), at.alloc([2]), at.alloc([-1])];
-  await expect(withWorkspace(backend, third, use)).rejects.toThrow(RangeError);
+  await expect(withTensors(backend, third, use)).rejects.toThrow(RangeError);
   expect(backend.allocations).toBeGreaterThan(2);
   expect(backend.bytes).toBe(0);
 });

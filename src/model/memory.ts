@@ -1,7 +1,7 @@
 import { type Backend, type DType, elementBytes, sizeOf, type Tensor } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
-import { allocBf16Weights, parameterCount } from "./parameters.ts";
+import { allocBf16Weights, type Parameters, parameterCount } from "./parameters.ts";
 import {
   type Allocator,
   allocDecodeWorkspace,
@@ -63,18 +63,31 @@ function smaller({ inspect, train, evaluate }: MemoryPlan): string {
   );
 }
 
-/** MemoryError when the plan cannot fit the backend: with the sum, and what would make it fit. */
-export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan): void {
+/** What of a plan a model's own weights are. */
+export function weightsPlan({ weights }: Parameters): Pick<MemoryPlan, "weights"> {
+  return { weights: weights.wte.dtype === "bf16" ? "bf16" : "f32" };
+}
+
+/** Bytes on the backend besides those of `own`, which is what of a plan is there already. */
+export function heldByOthers(backend: Backend, config: GPT2Config, own: MemoryPlan): number {
+  return Math.max(0, backend.memoryUsed - memoryNeeded(backend, config, own));
+}
+
+/**
+ * MemoryError when the plan cannot fit the backend beside the bytes that `others` hold there: with the sum, and what would
+ * make it fit.
+ */
+export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan, others = 0): void {
   const needed = memoryNeeded(backend, config, plan);
-  if (needed <= backend.memoryLimit) return;
+  if (needed + others <= backend.memoryLimit) return;
   const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
   const advice =
-    fixed < backend.memoryLimit
+    fixed + others < backend.memoryLimit
       ? smaller(plan)
       : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
         `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
   throw new MemoryError(
-    `This run needs ${gigabytes(needed)}, and the ${backend.name} backend can hold ${gigabytes(backend.memoryLimit)}. ` +
-      advice,
+    `This run needs ${gigabytes(needed)}, and the ${backend.name} backend can hold ${gigabytes(backend.memoryLimit)}` +
+      `${others > 0 ? `, of which other models and runs have ${gigabytes(others)}: dispose of them first` : ""}. ${advice}`,
   );
 }

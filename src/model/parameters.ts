@@ -57,7 +57,7 @@ export const decayedTensors: ReadonlySet<TensorName> = new Set(["wte", "wpe", "q
 export type TensorSet = Readonly<Record<TensorName, Tensor>>;
 
 /** A zeroed set in one buffer, in llm.c's order. */
-export function allocTensorSet(backend: Backend, config: GPT2Config): TensorSet {
+export function allocTensorSet(backend: Pick<Backend, "alloc">, config: GPT2Config): TensorSet {
   const whole = backend.alloc([parameterCount(config)]);
   const shapes = tensorShapes(config);
   let start = 0;
@@ -78,12 +78,6 @@ export function allocBf16Weights(backend: Pick<Backend, "alloc">, config: GPT2Co
   const tensorOf = (name: TensorName) => backend.alloc(shapes[name], matrices.has(name) ? "bf16" : "f32");
   const entries = tensorNames.map((name) => [name, tensorOf(name)] as const);
   return Object.fromEntries(entries) as Record<TensorName, Tensor>;
-}
-
-/** Gives a set's memory back. */
-export async function freeTensorSet(backend: Backend, set: TensorSet): Promise<void> {
-  const buffers = new Map(Object.values(set).map((tensor) => [tensor.buffer, tensor]));
-  for (const tensor of buffers.values()) await backend.free(tensor);
 }
 
 /** Layer `l`'s slice of a per-layer tensor: shape (L, …) becomes (…). */

@@ -264,44 +264,6 @@ export function allocInspectWorkspace(at: Allocator, config: GPT2Config, T: numb
   };
 }
 
-/** Runs `use` on a workspace and gives its memory back whatever happens, even when only a part could be allocated. */
-export async function withWorkspace<W, R>(
-  backend: Backend,
-  allocate: (at: Allocator) => W,
-  use: (workspace: W) => Promise<R>,
-): Promise<R> {
-  const tensors: Tensor[] = [];
-  const at: Allocator = {
-    alloc(shape, dtype) {
-      const tensor = backend.alloc(shape, dtype);
-      tensors.push(tensor);
-      return tensor;
-    },
-    attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
-    headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
-  };
-  try {
-    return await use(allocate(at));
-  } finally {
-    for (const tensor of tensors) await backend.free(tensor);
-  }
-}
-
-/** Gives a workspace's memory back. */
-export async function freeWorkspace(
-  backend: Backend,
-  workspace: Workspace | StepWorkspace | DecodeWorkspace,
-): Promise<void> {
-  const buffers = new Map<object, Tensor>();
-  const collect = (value: unknown): void => {
-    if (typeof value !== "object" || value === null) return;
-    if ("buffer" in value && "dtype" in value) buffers.set((value as Tensor).buffer, value as Tensor);
-    else for (const part of Object.values(value)) collect(part);
-  };
-  collect(workspace);
-  for (const tensor of buffers.values()) await backend.free(tensor);
-}
-
 /** Row `n` of a tensor of rows, as (1, …). */
 export function row(tensor: Tensor, n: number, width: number): Tensor {
   return view(tensor, n * width, [1, width]);

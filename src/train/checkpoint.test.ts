@@ -129,6 +129,38 @@ describe.each(["file", "shuffle", "random"] as const)("a run on data in %s order
   });
 });
 
+test("a checkpoint that nobody waits for is of one step, and its run goes on from there bit for bit", async () => {
+  const path = join(folder, "unawaited");
+  const trainer = new Trainer(await freshModel(), options);
+  const run = await RunFolder.create(path, trainer.model, "tiny", {});
+  let isEnded = false;
+  const keepSaving = async () => {
+    for (let n = 0; !isEnded; n++) {
+      await new Promise((resolve) => setTimeout(resolve, n % 4));
+      await run.checkpoint(trainer, { keep: 0, keepEvery: 0 });
+    }
+  };
+  const saving = keepSaving();
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 2));
+  for await (const _ of trainer.run(await openLoader("file"), { steps: 20, sampleEvery: 3, sampleTokens: 4 }))
+    await pause();
+  isEnded = true;
+  await saving;
+  const expected = await weightsOf(trainer.model);
+  const steps = await completeSteps(path);
+  expect(steps.length).toBeGreaterThan(1);
+  for (const step of steps) {
+    const checkpoint = await openCheckpoint(path, step);
+    const resumed = new Trainer(await GPT2.load(checkpoint.model, { backend: "reference" }), options);
+    await restoreCheckpoint(resumed, checkpoint);
+    expect(resumed.step).toBe(step);
+    const rest = { steps: 20 - step, sampleEvery: 3, sampleTokens: 4 };
+    for await (const _ of resumed.run(await openLoader("file"), rest));
+    expect(await weightsOf(resumed.model), `from ${step}`).toBe(expected);
+  }
+  await run.close();
+});
+
 describe("damage", () => {
   const damages: [what: string, harm: (paths: ReturnType<typeof checkpointPaths>) => Promise<void>, problem: RegExp][] =
     [

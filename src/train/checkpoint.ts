@@ -29,9 +29,10 @@ export interface Checkpoint {
 }
 
 /**
- * Saves a trainer between two updates. Each file appears whole, with its sha256 taken on the way; DONE comes last. A piece
- * of at most 8 MB is in memory at a time. `before` is the checkpoint that the trainer stands at, if there is one: where
- * no update was made since, only what belongs to no update is written. Where it fails, what was written is removed.
+ * Saves a trainer as it is now; its next update waits for that. Each file appears whole, with its sha256 taken on the way;
+ * DONE comes last. A piece of at most 8 MB is in memory at a time. `before` is the checkpoint that the trainer stands at, if
+ * there is one: where no update was made since, only what belongs to no update is written. Where it fails, what was written
+ * is removed.
  */
 export async function writeCheckpoint(
   folder: string,
@@ -39,12 +40,23 @@ export async function writeCheckpoint(
   config: CheckpointInfo["config"],
   before?: CheckpointInfo,
 ): Promise<CheckpointInfo> {
-  const { step } = trainer;
+  const state = trainer.state();
+  return trainer.model.holdWeights(() => writeFiles(folder, trainer, state, config, before));
+}
+
+async function writeFiles(
+  folder: string,
+  trainer: Trainer,
+  state: TrainerState,
+  config: CheckpointInfo["config"],
+  before?: CheckpointInfo,
+): Promise<CheckpointInfo> {
+  const { step } = state;
   const paths = checkpointPaths(folder, step);
   const wasThere = (await platform.pathKind(paths.done)) !== undefined;
   try {
-    const files = before?.step === step ? before.files : await writeTensors(paths, trainer);
-    const info = describe(trainer, files, config);
+    const files = before?.step === step ? before.files : await writeTensors(paths, trainer, state);
+    const info = describe(trainer, state, files, config);
     await saveText(paths.info, await formatCheckpointInfo(info));
     await saveText(paths.done, "");
     return info;
@@ -55,22 +67,30 @@ export async function writeCheckpoint(
   }
 }
 
-async function writeTensors(paths: CheckpointPaths, trainer: Trainer): Promise<CheckpointInfo["files"]> {
+async function writeTensors(
+  paths: CheckpointPaths,
+  trainer: Trainer,
+  state: TrainerState,
+): Promise<CheckpointInfo["files"]> {
   const { config, weights } = trainer.model.parameters;
   const model = streamOf(config, readerOf(trainer, weights));
   const isLlmc = modelFormatProblem(config) === undefined;
   const path = isLlmc ? paths.model : paths.safetensors;
   return {
-    [nameOf(paths.state)]: await saveHashed(paths.state, (out) => writeState(out, trainer)),
+    [nameOf(paths.state)]: await saveHashed(paths.state, (out) => writeState(out, trainer, state)),
     [nameOf(path)]: await saveHashed(path, (out) => (isLlmc ? writeModel : writeSafetensors)(out, model)),
   };
 }
 
-function describe(trainer: Trainer, files: CheckpointInfo["files"], config: CheckpointInfo["config"]): CheckpointInfo {
+function describe(
+  trainer: Trainer,
+  { loader, ...state }: TrainerState,
+  files: CheckpointInfo["files"],
+  config: CheckpointInfo["config"],
+): CheckpointInfo {
   const { name, threads, fma } = trainer.model.backend;
-  const { loader, ...state } = trainer.state();
   return {
-    step: trainer.step,
+    step: state.step,
     files,
     backend: { name, threads, fma },
     trainer: state,
@@ -80,8 +100,7 @@ function describe(trainer: Trainer, files: CheckpointInfo["files"], config: Chec
   };
 }
 
-async function writeState(out: Appender, trainer: Trainer): Promise<void> {
-  const { step, loader } = trainer.state();
+async function writeState(out: Appender, trainer: Trainer, { step, loader }: TrainerState): Promise<void> {
   const position = loader && loader.order !== "random" ? loader : { shard: 0, sample: 0 };
   const { m, v } = trainer.moments();
   const shuffle = loader?.order === "shuffle" ? loader : undefined;

@@ -1,13 +1,13 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { UsageError } from "../errors.ts";
 import { Sampler } from "../generate/sampler.ts";
-import { requireMemory } from "../model/memory.ts";
+import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import {
+  type Allocator,
   allocDecodeWorkspace,
   allocLossWorkspace,
   allocStepWorkspace,
   type DecodeWorkspace,
-  freeWorkspace,
   type LossWorkspace,
   type StepWorkspace,
 } from "../model/workspace.ts";
@@ -64,9 +64,10 @@ export interface RunPlan {
   readonly signal?: AbortSignal;
 }
 
-/** UsageError or MemoryError when the run cannot be; nothing is allocated. */
+/** UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: what of it is in memory already. */
 export function planRun(
   { model, step, options: { accumulate, ...schedule } }: Planned,
+  own: MemoryPlan,
   loader: BatchSource,
   options: RunOptions,
 ): RunPlan {
@@ -100,12 +101,13 @@ export function planRun(
     checkpoint: checkpoint && { every: checkpointEvery, save: checkpoint },
     signal,
   };
-  requireMemory(model.backend, model.config, {
+  const needed = {
     optimizer: true,
     train: { B: loader.B, T: loader.T, accumulate },
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
     decode: plan.sample && { S: samplePositions(model, plan.sample) },
-  });
+  };
+  requireMemory(model.backend, model.config, needed, heldByOthers(model.backend, model.config, own));
   return plan;
 }
 
@@ -127,29 +129,27 @@ function samplePositions({ config }: GPT2, { prompt, newTokens }: SamplePlan): n
   return Math.min(config.maxT, prompt.length + newTokens);
 }
 
-/** The activations of a run. Everything is allocated before its first step. */
-export class RunMemory {
+/** The activations of a run. */
+export interface RunMemory {
   readonly step: StepWorkspace;
   readonly evaluate: LossWorkspace | undefined;
   readonly decode: DecodeWorkspace | undefined;
-  readonly #model: GPT2;
+}
 
-  constructor(model: GPT2, { loader, accumulate, validation, sample }: RunPlan) {
-    const { backend, config } = model;
-    this.#model = model;
-    this.step = allocStepWorkspace(backend, config, loader.B, loader.T, accumulate);
-    if (validation)
-      // No batch is under way while a validation runs, so it can have training's activations.
-      this.evaluate = sameShape(validation.loader, loader)
-        ? this.step.shared
-        : allocLossWorkspace(backend, config, validation.loader.B, validation.loader.T);
-    if (sample) this.decode = allocDecodeWorkspace(backend, config, samplePositions(model, sample));
-  }
-
-  async free(): Promise<void> {
-    const { backend } = this.#model;
-    await freeWorkspace(backend, this.step);
-    if (this.evaluate && this.evaluate !== this.step.shared) await freeWorkspace(backend, this.evaluate);
-    if (this.decode) await freeWorkspace(backend, this.decode);
-  }
+/** All of a run's activations: nothing is allocated after its first step. */
+export function allocRunMemory(
+  at: Allocator,
+  model: GPT2,
+  { loader, accumulate, validation, sample }: RunPlan,
+): RunMemory {
+  const { config } = model;
+  const step = allocStepWorkspace(at, config, loader.B, loader.T, accumulate);
+  const evaluation = ({ loader: { B, T } }: ValidationPlan) =>
+    // No batch is under way while a validation runs, so it can have training's activations.
+    B === loader.B && T === loader.T ? step.shared : allocLossWorkspace(at, config, B, T);
+  return {
+    step,
+    evaluate: validation && evaluation(validation),
+    decode: sample && allocDecodeWorkspace(at, config, samplePositions(model, sample)),
+  };
 }

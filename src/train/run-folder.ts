@@ -188,7 +188,7 @@ export class RunFolder {
     await this.flush(true);
     this.#newest = await writeCheckpoint(this.path, trainer, this.#config ?? {}, this.#newest);
     await pruneCheckpoints(this.path, retention);
-    return checkpointModel(this.path, trainer.step);
+    return checkpointModel(this.path, this.#newest.step);
   }
 
   /** The newest checkpoint that is whole; `onDamaged` is told of those that are not. */

@@ -1,15 +1,16 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { UsageError } from "../errors.ts";
 import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
-import { requireMemory } from "../model/memory.ts";
+import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { allocTensorSet, type TrainingTensors } from "../model/parameters.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkTrainerOptions } from "./checks.ts";
 import { evaluate, writeBatch } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { judge, type Verdict } from "./judge.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
-import { type CheckpointPlan, planRun, RunMemory, type RunPlan } from "./plan.ts";
+import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan } from "./plan.ts";
 import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
 import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
@@ -49,11 +50,14 @@ export class Trainer {
   #running = false;
   /** When the run under way began. */
   #began: number | undefined;
+  /** Gradients and moments, once they are allocated, and what gives them back. */
   #tensors: TrainingTensors | undefined;
+  readonly #memory: TensorScope;
 
   /** UsageError when an option is out of its range. Nothing is allocated before `run` or `moments`. */
   constructor(model: GPT2, options: TrainerOptions = {}) {
     this.model = model;
+    this.#memory = new TensorScope(model.backend);
     this.options = { ...defaults, ...options };
     checkTrainerOptions(this.options);
     if (model.parameters.weights.wte.dtype === "bf16")
@@ -91,7 +95,8 @@ export class Trainer {
 
   /** AdamW's running means of gradients and squared gradients, to be saved and filled. MemoryError if there is no room. */
   moments(): Pick<TrainingTensors, "m" | "v"> {
-    if (!this.#tensors) requireMemory(this.model.backend, this.model.config, { optimizer: true });
+    const { backend, config } = this.model;
+    requireMemory(backend, config, { optimizer: true }, heldByOthers(backend, config, this.#own));
     const { m, v } = this.#allocate();
     return { m, v };
   }
@@ -107,17 +112,18 @@ export class Trainer {
    */
   async *run(loader: BatchSource, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
     if (this.#running) throw new UsageError("This trainer is already running. Wait for that run to end.");
-    const plan = planRun(this, loader, options);
+    const plan = planRun(this, this.#own, loader, options);
     this.#running = true;
     this.#began = performance.now();
     try {
       const restored = this.#restored;
       if (restored) await goTo(loader, this.#state.loader);
       const tensors = this.#allocate();
-      const memory = new RunMemory(this.model, plan);
-      this.#restored = false;
+      const memory = new TensorScope(this.model.backend);
       try {
-        yield* this.#events(plan, memory, tensors, restored);
+        const activations = allocRunMemory(memory, this.model, plan);
+        this.#restored = false;
+        yield* this.#events(plan, activations, tensors, restored);
       } finally {
         await memory.free();
         if (loader.seek) await goTo(loader, this.#state.loader);
@@ -132,20 +138,30 @@ export class Trainer {
   /** Gives the memory of gradients and moments back, and forgets the moments. The model stays. */
   async dispose(): Promise<void> {
     if (this.#running) throw new UsageError("This trainer is still running. Wait for the run to end.");
-    const tensors = this.#tensors;
     this.#tensors = undefined;
     this.#state = initialState();
     this.#restored = false;
-    if (tensors) for (const { wte } of [tensors.grads, tensors.m, tensors.v]) await this.model.backend.free(wte);
+    await this.#memory.free();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
+  /** What of a run's memory is there already. */
+  get #own(): MemoryPlan {
+    return { optimizer: this.#tensors !== undefined };
+  }
+
   #allocate(): TrainingTensors {
-    const allocate = () => allocTensorSet(this.model.backend, this.model.config);
-    this.#tensors ??= { grads: allocate(), m: allocate(), v: allocate() };
+    const allocate = () => allocTensorSet(this.#memory, this.model.config);
+    try {
+      this.#tensors ??= { grads: allocate(), m: allocate(), v: allocate() };
+    } catch (error) {
+      // A backend that cannot even free tells so to whoever uses it next.
+      this.#memory.free().catch(() => {});
+      throw error;
+    }
     return this.#tensors;
   }
 
@@ -215,16 +231,17 @@ export class Trainer {
         if (overfit) return current;
         return step + 1 < last ? fetchBatches(loader, accumulate) : undefined;
       };
-      const update = await this.#update(memory, tensors, lr, fetchNext);
+      const advance = (loss: number) => {
+        state.loss = loss;
+        state.step++;
+        if (overfit) return;
+        state.batches += accumulate;
+        state.loader = current.end;
+      };
+      const update = await this.#update(memory, tensors, lr, fetchNext, advance);
       const { loss, norm, verdict } = update;
       fetched = update.fetched;
       unsaved = true;
-      state.loss = loss;
-      state.step++;
-      if (!overfit) {
-        state.batches += accumulate;
-        state.loader = current.end;
-      }
       const ms = performance.now() - began;
       const tokensPerSecond = (accumulate * loader.B * loader.T * 1000) / ms;
       yield { type: "step", step, loss, lr, norm, ms, tokensPerSecond, ...verdict };
@@ -246,12 +263,16 @@ export class Trainer {
     };
   }
 
-  /** One update on the batches in `memory`, unless it is to be skipped, while `fetchNext` gets those after them. */
+  /**
+   * One update on the batches in `memory`, unless it is to be skipped, while `fetchNext` gets those after them. Weights,
+   * moments and state (`advance`) change in one go, so that whoever saves at any moment finds them of one step.
+   */
   async #update(
     { step: ws }: RunMemory,
     tensors: TrainingTensors,
     learningRate: number,
     fetchNext: () => Promise<StepBatches | undefined>,
+    advance: (loss: number) => void,
   ): Promise<{ loss: number; norm: number; verdict: Verdict; fetched: StepBatches | undefined }> {
     const { backend, parameters: p } = this.model;
     const { gradClip } = this.options;
@@ -260,13 +281,15 @@ export class Trainer {
     // The one read of a step: all that decides on its update.
     const [[loss, squaredNorm], fetched] = await Promise.all([backend.read(ws.shared.stats), fetchNext()]);
     const norm = Math.sqrt(squaredNorm);
+    await this.model.weightsReleased();
     const verdict = await judge(backend, p.weights, tensors.grads, { loss, norm }, this.#state, this.options);
     if (!verdict.skipped) {
       // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
       const gradScale = gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1;
       update(backend, p, tensors, { ...this.options, learningRate, gradScale, step: this.#state.step + 1 });
-      await backend.sync();
     }
+    advance(loss);
+    await backend.sync();
     return { loss, norm, verdict, fetched };
   }
 }

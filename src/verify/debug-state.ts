@@ -2,7 +2,8 @@ import { type Backend, view } from "../backend/backend.ts";
 import type { DebugStateContent } from "../format/state.ts";
 import { backward, forward } from "../model/gpt2.ts";
 import { allocTensorSet, type Parameters } from "../model/parameters.ts";
-import { allocTrainWorkspace, freeWorkspace } from "../model/workspace.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
+import { allocTrainWorkspace } from "../model/workspace.ts";
 import { logitReader } from "./logits.ts";
 import { withProgress } from "./progress.ts";
 
@@ -27,11 +28,12 @@ export async function computeDebugState(
 ): Promise<void> {
   const { B, T, x, y } = batch;
   const { C, Vp } = p.config;
-  const grads = allocTensorSet(backend, p.config);
-  const ws = allocTrainWorkspace(backend, p.config, B, T);
   const logitsWork = B * T * C * Vp;
   const be = withProgress(backend, (done, total) => onProgress(done / (total + logitsWork)));
+  const memory = new TensorScope(backend);
   try {
+    const grads = allocTensorSet(memory, p.config);
+    const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, x);
     await be.write(ws.targets, y);
     forward(be, p, ws);
@@ -50,7 +52,6 @@ export async function computeDebugState(
     await logits.free();
     onProgress(1);
   } finally {
-    await backend.free(grads.wte);
-    await freeWorkspace(backend, ws);
+    await memory.free();
   }
 }

@@ -5,9 +5,10 @@
 import { type Backend, type Tensor, view } from "../backend/backend.ts";
 import type { DebugState } from "../format/state.ts";
 import { backward, forward, update } from "../model/gpt2.ts";
-import { requireMemory } from "../model/memory.ts";
+import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { allocTensorSet, type Parameters, type TensorName, tensorNames } from "../model/parameters.ts";
-import { allocTrainWorkspace, freeWorkspace, type TrainWorkspace } from "../model/workspace.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
+import { allocTrainWorkspace, type TrainWorkspace } from "../model/workspace.ts";
 import { bounds, publishedLosses } from "./bounds.ts";
 import { logitReader } from "./logits.ts";
 
@@ -62,10 +63,11 @@ export async function* verify(
   losses: readonly number[] = publishedLosses(p.config, state.loss) ?? [],
 ): AsyncGenerator<VerifyEvent, void, undefined> {
   const { B, T } = state;
-  requireMemory(be, p.config, { optimizer: true, train: { B, T } });
-  const [grads, m, v] = [1, 2, 3].map(() => allocTensorSet(be, p.config));
-  const ws = allocTrainWorkspace(be, p.config, B, T);
+  requireMemory(be, p.config, { optimizer: true, train: { B, T } }, heldByOthers(be, p.config, weightsPlan(p)));
+  const memory = new TensorScope(be);
   try {
+    const [grads, m, v] = [1, 2, 3].map(() => allocTensorSet(memory, p.config));
+    const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, state.x);
     await be.write(ws.targets, state.y);
     let okay = true;
@@ -102,8 +104,7 @@ export async function* verify(
     }
     yield { type: "done", okay };
   } finally {
-    for (const set of [grads, m, v]) await be.free(set.wte);
-    await freeWorkspace(be, ws);
+    await memory.free();
   }
 }
 

@@ -57,16 +57,20 @@ export class ReferenceBackend implements Backend {
   readonly fma = false;
   readonly description = "reference: plain TypeScript, double-precision sums, 1 thread";
   readonly memoryLimit = Number.MAX_SAFE_INTEGER;
+  memoryUsed = 0;
   private queue: (() => void)[] = [];
   private running: Promise<void> = Promise.resolve();
 
   alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
     const size = sizeOf(shape);
-    return { buffer: new HostBuffer(size * 4), dtype, offset: 0, shape, size };
+    const buffer = new HostBuffer(size * 4);
+    this.memoryUsed += buffer.bytes;
+    return { buffer, dtype, offset: 0, shape, size };
   }
 
-  async free(_tensor: Tensor): Promise<void> {
+  async free({ buffer }: Tensor): Promise<void> {
     await this.sync(); // the garbage collector does the rest
+    this.memoryUsed -= buffer.bytes;
   }
 
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {

@@ -40,6 +40,8 @@ export class WasmDevice {
   /** Null once disposed of, so that the memory is free even if someone still holds this backend. */
   private parts: DeviceParts | null;
   private disposal: Promise<void> | null = null;
+  /** Bytes that were taken before any tensor. */
+  private readonly ownMemory: number;
   /** Where the workers' scratch memory begins, and for how long a row of attention it is enough. */
   private scratch: { readonly address: number; readonly T: number } | null = null;
   private firstOpcode = 0; // ALONE while `alone` runs
@@ -50,7 +52,12 @@ export class WasmDevice {
     this.threads = parts.executor.threads;
     this.fma = parts.kernels.isFused(1 + 2 ** -12) === 1;
     this.ensureScratch(0);
-    this.memoryLimit = MEMORY_LIMIT - parts.memory.used;
+    this.ownMemory = parts.memory.used;
+    this.memoryLimit = MEMORY_LIMIT - this.ownMemory;
+  }
+
+  get memoryUsed(): number {
+    return this.parts ? this.parts.memory.used - this.ownMemory : 0;
   }
 
   alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
@@ -63,10 +70,15 @@ export class WasmDevice {
   }
 
   async free(tensor: Tensor): Promise<void> {
-    const { memory, executor } = this.live;
+    if (!this.parts) return;
+    const { memory, executor } = this.parts;
     const buffer = this.bufferOf(tensor);
     buffer.freed = true;
-    await executor.after(() => memory.release(buffer.address));
+    try {
+      await executor.after(() => memory.release(buffer.address));
+    } catch (error) {
+      if (this.parts) throw error; // else the memory went with the backend
+    }
   }
 
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {

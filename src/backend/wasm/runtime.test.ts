@@ -141,21 +141,20 @@ describe("failures", () => {
     backend.fill(tensor, 1); // not computed any more
   });
 
-  onEachAnew("a disposed backend refuses everything, and disposing twice is fine", async (backend) => {
-    const { tensor, written } = vector(backend, 1);
-    await written;
-    const [first, second] = [backend.dispose(), backend.dispose()];
-    await Promise.all([first, second]);
-    expect(() => backend.fill(tensor, 1)).toThrow(BackendError);
-    expect(() => backend.alloc([1])).toThrow(BackendError);
-    for (const refused of [
-      backend.read(tensor),
-      backend.sync(),
-      backend.write(tensor, Float32Array.of(1)),
-      backend.free(tensor),
-    ])
-      await expect(refused).rejects.toThrow(BackendError);
-  });
+  onEachAnew(
+    "a disposed backend refuses all work, has nothing to free, and disposing twice is fine",
+    async (backend) => {
+      const { tensor, written } = vector(backend, 1);
+      await written;
+      const [first, second] = [backend.dispose(), backend.dispose()];
+      await Promise.all([first, second]);
+      expect(() => backend.fill(tensor, 1)).toThrow(BackendError);
+      expect(() => backend.alloc([1])).toThrow(BackendError);
+      for (const refused of [backend.read(tensor), backend.sync(), backend.write(tensor, Float32Array.of(1))])
+        await expect(refused).rejects.toThrow(BackendError);
+      await backend.free(tensor);
+    },
+  );
 
   test("disposing ends what is awaited", async () => {
     const backend = await createWasmBackend({ threads: 2, kernel: "relaxed-4x8" });
