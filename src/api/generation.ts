@@ -71,7 +71,12 @@ export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bi
 /** The tokens of a prompt, the start token where it is empty. InputError for what the model does not know. */
 export function promptTokens(model: GPT2, prompt: string | readonly number[]): readonly number[] {
   const { V } = model.config;
-  const tokens = typeof prompt !== "string" ? prompt : prompt === "" ? [] : model.requireTokenizer().encode(prompt);
+  const tokens =
+    typeof prompt !== "string"
+      ? prompt
+      : prompt === ""
+        ? []
+        : model.requireTokenizer().encode(prompt, { prompt: true });
   const strange = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < V));
   if (strange !== undefined)
     throw new InputError(`The prompt holds token ${strange}, and the model knows 0 to ${V - 1}.`);

@@ -24,7 +24,7 @@ export function addEncode(program: Command): void {
 async function encode(text: string, options: { tokenizer: string }): Promise<void> {
   new Interrupt();
   const tokenizer = await tokenizerNamed(options.tokenizer);
-  if (text !== "-") return print(`${tokenizer.encode(text).join(" ")}\n`);
+  if (text !== "-") return print(`${tokenizer.encode(text, { prompt: true }).join(" ")}\n`);
   const { readText } = await import("../data/text.ts");
   const { platform } = await import("#platform");
   const stream = tokenizer.encodeStream();

@@ -51,7 +51,7 @@ function requireTogether(argument: string | undefined, { interactive, json, logp
 
 /** The prompt's tokens: of a text, or, where no tokenizer can read one, the ids that it lists. */
 function promptOf(model: GPT2, text: string): Prompt {
-  if (model.tokenizer) return { text, tokens: text === "" ? [] : model.tokenizer.encode(text) };
+  if (model.tokenizer) return { text, tokens: text === "" ? [] : model.tokenizer.encode(text, { prompt: true }) };
   const words = text.split(/[\s,]+/).filter((word) => word !== "");
   const strange = words.find((word) => !/^\d+$/.test(word));
   if (strange === undefined) return { text: words.map((word) => `${word} `).join(""), tokens: words.map(Number) };

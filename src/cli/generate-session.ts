@@ -102,7 +102,7 @@ export class Session {
   async #write(line: string, signal: AbortSignal): Promise<void> {
     const apart = line !== "" && this.#text !== "" && !this.#text.endsWith("\n") ? "\n" : "";
     const text = this.#text + apart + line;
-    const tokens = text === "" ? [] : this.#model.requireTokenizer().encode(text);
+    const tokens = text === "" ? [] : this.#model.requireTokenizer().encode(text, { prompt: true });
     this.#before = text;
     const written = await stream(this.#model, { text: line, tokens }, { ...this.#options, seed: this.#seed, signal });
     this.#seed++;

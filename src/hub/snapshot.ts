@@ -17,6 +17,8 @@ const described = [
   "tokenizer_config.json",
   "vocab.json",
   "merges.txt",
+  "added_tokens.json",
+  "special_tokens_map.json",
 ];
 
 /** What is to be downloaded of a repository. */

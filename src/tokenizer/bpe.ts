@@ -1,20 +1,21 @@
 import type { IdBuffer } from "./id-buffer.ts";
 
-/** Ranks by the token's bytes, each byte one character of the key. In GPT-2 the rank is the id. */
-export type Ranks = ReadonlyMap<string, number>;
+/** The rank of the merge of bytes[start … middle) with bytes[middle … end), the lowest first; -1 where there is none. */
+export type RankOf = (bytes: string, start: number, middle: number, end: number) => number;
 
 /** Queue entries are rank * positions + position: ordered by rank, then from the left, and exact in a double. */
 const positions = 2 ** 32;
 
 /**
- * Byte pair encoding of single pieces of text: of all neighbouring parts whose bytes together are a token, the pair
- * with the lowest rank is merged first, the leftmost of equals, until none is left (Sennrich et al. 2016; tiktoken).
+ * Byte pair encoding of single pieces of text: of all neighbouring parts that can be merged, the pair with the lowest
+ * rank is merged first, the leftmost of equals, until none is left (Sennrich et al. 2016; tiktoken).
  *
  * Time is n log n, where most implementations need n²: a megabyte without a single space is no word, but it occurs
  * (base64, minified code, a script that writes no spaces).
  */
 export class BytePairEncoder {
-  readonly #ranks: Ranks;
+  readonly #rankOf: RankOf;
+  readonly #ids: ReadonlyMap<string, number>;
   readonly #queue = new MinQueue();
   // Parts are bytes[i … next[i]); parts that were merged away are skipped. rank[i]: of part i with the one after it.
   // The arrays are kept from piece to piece: most pieces are short, and there are many.
@@ -22,8 +23,10 @@ export class BytePairEncoder {
   #previous = new Int32Array(64);
   #rank = new Int32Array(64);
 
-  constructor(ranks: Ranks) {
-    this.#ranks = ranks;
+  /** `ids`: those of tokens by their bytes, each byte one character of the key. */
+  constructor(rankOf: RankOf, ids: ReadonlyMap<string, number>) {
+    this.#rankOf = rankOf;
+    this.#ids = ids;
   }
 
   /** Appends to `ids` those of a piece of which `bytes` has one character a byte. */
@@ -60,13 +63,13 @@ export class BytePairEncoder {
 
   #rankPair(bytes: string, i: number): void {
     const second = this.#next[i];
-    const rank = second < bytes.length ? (this.#ranks.get(bytes.slice(i, this.#next[second])) ?? -1) : -1;
+    const rank = second < bytes.length ? this.#rankOf(bytes, i, second, this.#next[second]) : -1;
     this.#rank[i] = rank;
     if (rank >= 0) this.#queue.push(rank * positions + i);
   }
 
   #idOf(bytes: string): number {
-    const id = this.#ranks.get(bytes);
+    const id = this.#ids.get(bytes);
     if (id === undefined) throw new Error(`byte ${bytes.charCodeAt(0)} is not in the vocabulary`);
     return id;
   }

@@ -3,7 +3,7 @@
  * and the older vocab.json and merges.txt, which are OpenAI's encoder.json and vocab.bpe byte for byte.
  */
 import { gpt2Tokenizer } from "./gpt2.ts";
-import { byteAlphabet } from "./huggingface.ts";
+import { byteAlphabet } from "./tokenizer-json.ts";
 
 const bytes = 256;
 

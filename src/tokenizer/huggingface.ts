@@ -1,177 +1,245 @@
 /**
- * The tokenizers of models on the hub: `tokenizer.json`, or `vocab.json` and `merges.txt` in older ones. GPT-2's own is
- * recognised and ours is used. Another byte-level BPE is run by @huggingface/tokenizers. Its tokens are bytes written in
- * an alphabet of 256 visible characters.
+ * The tokenizers of models on the hub: `tokenizer.json`, or `vocab.json` and `merges.txt` in older ones, with what the
+ * files beside them add. GPT-2's own is recognised and ours is used. Other byte-level BPE that cuts text as GPT-2 does is
+ * run by the same code, the rest by @huggingface/tokenizers. Its tokens are bytes written in an alphabet of 256 visible
+ * characters.
  */
-import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
-import { isObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
+import type { AddedToken } from "./added-tokens.ts";
+import { ByteLevelText, binaryString } from "./byte-level.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
-import { type EncodeOptions, type EncodeStream, sameTokens, type Tokenizer, VocabularyTokenizer } from "./tokenizer.ts";
+import { isGpt2Json } from "./gpt2-json.ts";
+import { libraryText } from "./library.ts";
+import { type Around, SectionTokenizer } from "./section-tokenizer.ts";
+import { sameTokens, type Tokenizer } from "./tokenizer.ts";
+import {
+  addedTokensOf,
+  byteAlphabet,
+  isByteLevelDecoder,
+  type Json,
+  recordOf,
+  specialNames,
+} from "./tokenizer-json.ts";
 
-type Json = Readonly<Record<string, unknown>>;
+/** What a tokenizer on the hub may consist of. */
+export const hubTokenizerFiles = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "vocab.json",
+  "merges.txt",
+  "added_tokens.json",
+  "special_tokens_map.json",
+] as const;
 
 /** The tokenizer in a model's folder; undefined when there is none, InputError when it is one that cannot be read. */
 export async function findHuggingFaceTokenizer(folder: string): Promise<Tokenizer | undefined> {
-  const name = `${folder}/tokenizer.json`;
-  const settings = recordOf(parse(await readText(`${folder}/tokenizer_config.json`)));
-  const text = await readText(name);
-  if (text !== undefined) return huggingFaceTokenizer(name, recordOf(parse(text)), settings);
-  const [vocabulary, merges] = [await readText(`${folder}/vocab.json`), await readText(`${folder}/merges.txt`)];
-  if (vocabulary === undefined || merges === undefined) return undefined;
-  return huggingFaceTokenizer(`${folder}/vocab.json`, fromMerges(recordOf(parse(vocabulary)), merges), settings);
+  const files = new Map<string, string>();
+  for (const name of hubTokenizerFiles) {
+    const path = `${folder}/${name}`;
+    if ((await platform.pathKind(path)) !== "file") continue;
+    files.set(name, await readSmallText(path, "No tokenizer is that long: download it again."));
+  }
+  return huggingFaceTokenizer(files, `${folder}/`);
 }
 
-/** `json`: the content of tokenizer.json; `settings`: that of tokenizer_config.json, if there is one. */
-export async function huggingFaceTokenizer(name: string, json: Json, settings: Json = {}): Promise<Tokenizer> {
+/**
+ * The tokenizer of files by their names; undefined when there is neither tokenizer.json nor vocab.json with merges.txt.
+ * `place` stands before their names in messages.
+ */
+export async function huggingFaceTokenizer(
+  files: ReadonlyMap<string, string>,
+  place = "",
+): Promise<Tokenizer | undefined> {
+  const parsed = (name: string) => recordOf(parse(`${place}${name}`, files.get(name)));
+  const isWhole = files.has("tokenizer.json");
+  const [vocabulary, merges] = [files.get("vocab.json"), files.get("merges.txt")];
+  if (!isWhole && (vocabulary === undefined || merges === undefined)) return undefined;
+  const name = `${place}${isWhole ? "tokenizer.json" : "vocab.json"}`;
+  const settings = { ...parsed("special_tokens_map.json"), ...parsed("tokenizer_config.json") };
+  const json = isWhole ? parsed("tokenizer.json") : fromMerges(parsed("vocab.json"), merges ?? "");
+  return makeTokenizer(name, withSettings(json, settings, parsed("added_tokens.json")), settings, files);
+}
+
+async function makeTokenizer(
+  name: string,
+  json: Json,
+  settings: Json,
+  files: ReadonlyMap<string, string>,
+): Promise<Tokenizer> {
   const model = recordOf(json.model);
-  if (model.type !== "BPE" || !isByteLevel(json.decoder))
+  if (model.type !== "BPE" || !isByteLevelDecoder(json.decoder))
     throw new InputError(
       `${name}: its tokens are not bytes (${model.type ?? "no model"}, ${recordOf(json.decoder).type ?? "no decoder"}); ` +
         "llm-ts reads byte-level BPE, as GPT-2's. Without this file the model works with token ids alone.",
     );
-  const added = addedTokens(json.added_tokens);
-  const tokens = bytesById(name, recordOf(model.vocab), added);
+  const added = addedTokensOf(json);
+  const vocab = recordOf(model.vocab);
+  const tokens = bytesById(name, vocab, added);
   const gpt2 = await gpt2Tokenizer();
-  if (sameTokens(tokens, gpt2.tokens())) return gpt2;
-  const { Tokenizer } = await import("@huggingface/tokenizers");
-  try {
-    const library = new Tokenizer(json, settings);
-    const ordinary = () => new Tokenizer({ ...json, added_tokens: ordinaryTokens(json.added_tokens) }, settings);
-    return new HuggingFaceTokenizer(library, ordinary, tokens, library.token_to_id(endOfTextOf(settings)));
-  } catch (error) {
-    throw new InputError(`${name} cannot be read: ${String(error)}. Without it the model works with token ids alone.`, {
-      cause: error,
-    });
-  }
+  const end = endOfTextOf(settings);
+  const endOfText = added.find(({ content }) => content === end)?.id ?? numberOf(vocab[end]);
+  if (endOfText === gpt2.endOfText && sameTokens(tokens, gpt2.tokens()) && (await isGpt2Json(json))) return gpt2;
+  const baseSize = Object.values(vocab).reduce<number>((size, id) => Math.max(size, (numberOf(id) ?? -1) + 1), 0);
+  const around = aroundOf(json.post_processor);
+  if (!around)
+    throw new InputError(
+      `${name}: its post_processor ${recordOf(json.post_processor).type} is not known. Without this file the model works ` +
+        "with token ids alone.",
+    );
+  const parts = { kind: "huggingface", tokens, endOfText, baseSize, around, files } as const;
+  const text = byteLevelText(name, json);
+  if (text) return new SectionTokenizer({ ...parts, added, text });
+  // Those that are looked for in normalized text are the library's to find.
+  const isNormalized = (token: AddedToken) => token.normalized && (json.normalizer ?? null) !== null;
+  const library = await libraryText(name, json, settings, added.filter(isNormalized));
+  return new SectionTokenizer({ ...parts, added: added.filter((token) => !isNormalized(token)), text: library });
 }
 
-class HuggingFaceTokenizer extends VocabularyTokenizer {
-  readonly kind = "huggingface";
-  readonly #library: Library;
-  readonly #makeOrdinary: () => Library;
-  /** The same without special tokens, made when it is first needed. */
-  #ordinary: Library | undefined;
-
-  constructor(
-    library: Library,
-    makeOrdinary: () => Library,
-    tokens: readonly Uint8Array[],
-    endOfText: number | undefined,
-  ) {
-    super(tokens, endOfText);
-    this.#library = library;
-    this.#makeOrdinary = makeOrdinary;
+/** What our own code encodes text by; undefined where it is cut in a way that only the library knows. */
+function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
+  const model = recordOf(json.model);
+  const pre = recordOf(json.pre_tokenizer);
+  const isPlain = pre.type === "ByteLevel" && pre.use_regex !== false && (json.normalizer ?? null) === null;
+  const suffixes = [model.continuing_subword_prefix, model.end_of_word_suffix];
+  if (!isPlain || suffixes.some((suffix) => (suffix ?? "") !== "")) return undefined;
+  const ids = new Map<string, number>();
+  for (const [token, id] of Object.entries(recordOf(model.vocab))) {
+    const bytes = bytesIn(token);
+    if (bytes && typeof id === "number") ids.set(binaryString(bytes), id);
   }
+  if (Array.from({ length: 256 }, (_, byte) => ids.has(String.fromCharCode(byte))).includes(false)) return undefined;
+  const ranks = ranksOf(name, model.merges, ids);
+  return new ByteLevelText({
+    rankOf: (bytes, start, middle, end) =>
+      ranks.get(pairKey(bytes.slice(start, middle), bytes.slice(middle, end))) ?? -1,
+    ids,
+    wholePieces: model.ignore_merges === true,
+    prefixSpace: pre.add_prefix_space === true,
+  });
+}
 
-  encode(text: string, { ordinary }: EncodeOptions = {}): number[] {
-    if (ordinary) this.#ordinary ??= this.#makeOrdinary();
-    const library = ordinary && this.#ordinary ? this.#ordinary : this.#library;
-    return library.encode(text, { add_special_tokens: false }).ids;
-  }
+/** Bytes have character codes below 256, so this one stands between them and nowhere else. */
+const pairKey = (left: string, right: string) => `${left}\u0100${right}`;
 
-  /** How a piece is cut may depend on all that follows it, so the text is held until its end. */
-  override encodeStream(options?: EncodeOptions): EncodeStream {
-    let whole = "";
-    return {
-      push: (text) => {
-        whole += text;
-        return [];
-      },
-      end: () => {
-        const ids = this.encode(whole, options);
-        whole = "";
-        return ids;
-      },
-    };
+/** The merges' ranks by their pairs: "a b", or ["a", "b"]. */
+function ranksOf(name: string, merges: unknown, ids: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const ranks = new Map<string, number>();
+  for (const [rank, merge] of (Array.isArray(merges) ? merges : []).entries()) {
+    const [left, right] = (Array.isArray(merge) ? merge : String(merge).split(" ")).map((part) =>
+      bytesIn(String(part)),
+    );
+    const pair = left && right ? [binaryString(left), binaryString(right)] : [];
+    if (pair.length === 0 || !ids.has(pair.join("")))
+      throw new InputError(
+        `${name}: merge ${rank}, ${JSON.stringify(merge)}, makes no token of the vocabulary. Download it again.`,
+      );
+    ranks.set(pairKey(pair[0], pair[1]), ranks.get(pairKey(pair[0], pair[1])) ?? rank);
   }
+  return ranks;
+}
+
+/** The ids that a post-processor puts around a prompt; undefined for an unknown one. */
+function aroundOf(processor: unknown): Around | undefined {
+  const { type, processors, single, special_tokens: special, cls, sep } = recordOf(processor);
+  if (type === undefined || type === "ByteLevel") return { before: [], after: [] };
+  if (type === "Sequence" && Array.isArray(processors)) {
+    const all = processors.map(aroundOf);
+    const before = all.flatMap((one) => one?.before ?? []);
+    return all.includes(undefined) ? undefined : { before, after: all.flatMap((one) => one?.after ?? []) };
+  }
+  if (type === "RobertaProcessing" || type === "BertProcessing") {
+    const idsOf = (pair: unknown) => (Array.isArray(pair) && typeof pair[1] === "number" ? [pair[1]] : []);
+    return { before: idsOf(cls), after: idsOf(sep) };
+  }
+  if (type !== "TemplateProcessing" || !Array.isArray(single)) return undefined;
+  const idsOf = (piece: unknown) => {
+    const { ids } = recordOf(recordOf(special)[String(recordOf(recordOf(piece).SpecialToken).id)]);
+    return Array.isArray(ids) ? ids.filter((id) => typeof id === "number") : [];
+  };
+  const text = single.findIndex((piece) => recordOf(piece).Sequence !== undefined);
+  if (text < 0) return undefined;
+  return { before: single.slice(0, text).flatMap(idsOf), after: single.slice(text + 1).flatMap(idsOf) };
 }
 
 /** What tokenizer.json would hold of a GPT-2 whose vocabulary and merges are files of their own. */
 function fromMerges(vocab: Json, text: string): Json {
   const merges = text.split(/\r?\n/).filter((line) => line !== "" && !line.startsWith("#version"));
-  const content = "<|endoftext|>";
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
-    added_tokens: Object.hasOwn(vocab, content)
-      ? [
-          {
-            id: vocab[content],
-            content,
-            special: true,
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: true,
-          },
-        ]
-      : [],
+    added_tokens: [],
     normalizer: null,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    pre_tokenizer: byteLevel,
     post_processor: null,
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    decoder: byteLevel,
     model: { type: "BPE", vocab, merges },
   };
 }
 
-function isByteLevel(decoder: unknown): boolean {
-  const { type, decoders } = recordOf(decoder);
-  return type === "ByteLevel" || (type === "Sequence" && Array.isArray(decoders) && decoders.some(isByteLevel));
+/** A tokenizer.json with what the files beside it add: tokens, and a space before a text. */
+function withSettings(json: Json, settings: Json, more: Json): Json {
+  const vocab = recordOf(recordOf(json.model).vocab);
+  const special = specialNames(settings);
+  const listed = Array.isArray(json.added_tokens) ? json.added_tokens.map(recordOf) : [];
+  const others: Json[] = [
+    ...Object.entries(recordOf(settings.added_tokens_decoder)).map(([id, token]) => ({
+      ...recordOf(token),
+      id: Number(id),
+    })),
+    ...Object.entries(more).map(([content, id]) => ({ content, id })),
+    ...[...special].map((content) => ({ content, id: vocab[content] })),
+  ];
+  // A token of the vocabulary keeps its id there.
+  const added: Json[] = listed.map((token) => ({ ...token, id: vocab[String(token.content)] ?? token.id }));
+  for (const token of others)
+    if (
+      Number.isSafeInteger(token.id) &&
+      !added.some(({ id, content }) => id === token.id || content === token.content)
+    )
+      added.push({ special: special.has(String(token.content)), normalized: false, ...token });
+  const pre = settings.add_prefix_space === true ? withPrefixSpace(json.pre_tokenizer) : json.pre_tokenizer;
+  return { normalizer: null, post_processor: null, ...json, pre_tokenizer: pre ?? null, added_tokens: added };
 }
 
-function addedTokens(list: unknown): Map<number, string> {
-  const added = new Map<number, string>();
-  for (const entry of Array.isArray(list) ? list : []) {
-    const { id, content } = recordOf(entry);
-    if (typeof id === "number" && typeof content === "string") added.set(id, content);
-  }
-  return added;
-}
-
-/** Added tokens that are words like any other, not marks such as the end of a text. */
-function ordinaryTokens(list: unknown): unknown[] {
-  return Array.isArray(list) ? list.filter((entry) => recordOf(entry).special !== true) : [];
+function withPrefixSpace(preTokenizer: unknown): unknown {
+  const pre = recordOf(preTokenizer);
+  if (pre.type === "ByteLevel") return { ...pre, add_prefix_space: true };
+  if (pre.type !== "Sequence" || !Array.isArray(pre.pretokenizers)) return preTokenizer;
+  return { ...pre, pretokenizers: pre.pretokenizers.map(withPrefixSpace) };
 }
 
 const mostTokens = 1 << 20;
 
 /** The bytes of every token. Ids that nobody uses have none. */
-function bytesById(name: string, vocab: Json, added: ReadonlyMap<number, string>): Uint8Array[] {
+function bytesById(name: string, vocab: Json, added: readonly AddedToken[]): Uint8Array[] {
   const tokens: Uint8Array[] = [];
   const set = (id: unknown, bytes: Uint8Array) => {
     if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0 || id >= mostTokens)
       throw new InputError(`${name}: ${JSON.stringify(id)} is no token id. Download it again.`);
     tokens[id] = bytes;
   };
-  for (const [token, id] of Object.entries(vocab)) set(id, bytesOf(name, token));
+  for (const [token, id] of Object.entries(vocab)) {
+    if (token === "") throw new InputError(`${name} holds an empty token. Download it again.`);
+    // A special token may stand in the vocabulary as it is.
+    set(id, bytesIn(token) ?? new TextEncoder().encode(token));
+  }
   // Added tokens are written as they are.
-  for (const [id, content] of added) set(id, new TextEncoder().encode(content));
+  for (const { id, content } of added) set(id, new TextEncoder().encode(content));
   return Array.from(tokens, (bytes) => bytes ?? new Uint8Array(0));
 }
 
-let alphabet: ReadonlyMap<string, number> | undefined;
+const alphabet = byteAlphabet();
 
-function bytesOf(name: string, token: string): Uint8Array {
-  alphabet ??= byteAlphabet();
-  const bytes = [];
-  for (const character of token) {
-    const byte = alphabet.get(character);
-    // A special token may stand in the vocabulary as it is.
-    if (byte === undefined) return new TextEncoder().encode(token);
-    bytes.push(byte);
+/** The bytes that a token's characters stand for; undefined where one stands for none. */
+function bytesIn(token: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(token.length);
+  for (let i = 0; i < token.length; i++) {
+    const byte = alphabet.get(token[i]);
+    if (byte === undefined) return undefined;
+    bytes[i] = byte;
   }
-  if (bytes.length === 0) throw new InputError(`${name} holds an empty token. Download it again.`);
-  return Uint8Array.from(bytes);
-}
-
-/** GPT-2's characters for bytes: visible ones of Latin-1 stand for themselves, the others follow from U+0100 on. */
-export function byteAlphabet(): ReadonlyMap<string, number> {
-  const isVisible = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
-  let next = 256;
-  return new Map(
-    Array.from({ length: 256 }, (_, byte) => [String.fromCharCode(isVisible(byte) ? byte : next++), byte]),
-  );
+  return bytes;
 }
 
 function endOfTextOf({ eos_token: token }: Json): string {
@@ -180,20 +248,15 @@ function endOfTextOf({ eos_token: token }: Json): string {
   return typeof content === "string" ? content : "<|endoftext|>";
 }
 
-function recordOf(value: unknown): Json {
-  return isObject(value) ? value : {};
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }
 
-/** Undefined for what is no JSON: what is missing then is told. */
-function parse(text: string | undefined): unknown {
+function parse(name: string, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
   try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return undefined;
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${name} is no valid JSON: ${String(error)}. Download it again.`, { cause: error });
   }
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  if ((await platform.pathKind(path)) !== "file") return undefined;
-  return readSmallText(path, "No tokenizer is that long: download it again.");
 }

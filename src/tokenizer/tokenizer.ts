@@ -8,6 +8,11 @@ export interface EncodeOptions {
    * texts of data sets, which must not be able to write a border between documents. Default: they are those tokens.
    */
   readonly ordinary?: boolean;
+  /**
+   * The text is a whole prompt: it gets what the tokenizer puts around one, such as a token that begins every text, as
+   * transformers does. Default: the tokens of the text alone.
+   */
+  readonly prompt?: boolean;
 }
 
 /** Text to token ids and back. */
@@ -28,6 +33,8 @@ export interface Tokenizer {
   decodeBytes(ids: Iterable<number>): Uint8Array;
   /** The bytes of every token, by id; none for an id that stands for no token. */
   tokens(): readonly Uint8Array[];
+  /** The hub's files that it consists of, by their names: only they tell how it cuts text. */
+  readonly files?: ReadonlyMap<string, string>;
 }
 
 export interface EncodeStream {
@@ -91,6 +98,7 @@ class PaddedTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly baseSize?: number;
   readonly endOfText?: number;
+  readonly files?: ReadonlyMap<string, string>;
 
   constructor(V: number, tokenizer: Tokenizer) {
     this.#V = V;
@@ -99,14 +107,15 @@ class PaddedTokenizer implements Tokenizer {
     this.vocabSize = tokenizer.vocabSize;
     this.baseSize = tokenizer.baseSize;
     this.endOfText = tokenizer.endOfText;
+    this.files = tokenizer.files;
   }
 
-  encode(text: string): number[] {
-    return this.#tokenizer.encode(text);
+  encode(text: string, options?: EncodeOptions): number[] {
+    return this.#tokenizer.encode(text, options);
   }
 
-  encodeStream(): EncodeStream {
-    return this.#tokenizer.encodeStream();
+  encodeStream(options?: EncodeOptions): EncodeStream {
+    return this.#tokenizer.encodeStream(options);
   }
 
   decode(ids: Iterable<number>): string {
@@ -133,6 +142,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly baseSize: number;
   readonly endOfText?: number;
+  readonly files?: ReadonlyMap<string, string>;
   readonly #tokens: readonly Uint8Array[];
 
   constructor(tokens: readonly Uint8Array[], endOfText?: number, baseSize = tokens.length) {

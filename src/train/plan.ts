@@ -118,7 +118,12 @@ function planSample(model: GPT2, options: RunOptions): SamplePlan | undefined {
   if (samplePrompt === undefined || samplePrompt === "")
     return { every: sampleEvery, prompt: [model.startToken], newTokens: sampleTokens - 1, seed };
   if (!model.tokenizer) throw new UsageError("A samplePrompt needs a tokenizer, and this model has none.");
-  return { every: sampleEvery, prompt: model.tokenizer.encode(samplePrompt), newTokens: sampleTokens, seed };
+  return {
+    every: sampleEvery,
+    prompt: model.tokenizer.encode(samplePrompt, { prompt: true }),
+    newTokens: sampleTokens,
+    seed,
+  };
 }
 
 function sameShape(a: BatchSource, b: BatchSource): boolean {

@@ -4,9 +4,8 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { parseDataset } from "../../src/data/dataset.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { identify } from "../../src/format/identify.ts";
-import { parseObject } from "../../src/format/json.ts";
 import { withSource } from "../../src/format/source.ts";
-import { huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
+import { hubTokenizerFiles, huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { LoadedModel } from "./loaded-model.ts";
@@ -43,12 +42,10 @@ async function tokenizerOf(file: File | undefined, named: Named): Promise<Tokeni
   const dataset = named("dataset.json");
   const kind = dataset && parseDataset(dataset.name, await dataset.text()).tokenizer;
   if (file) return withSource(file, (source) => loadTokenizer(source, kind));
-  const json = named("tokenizer.json");
-  if (!json) return undefined;
-  const settings = named("tokenizer_config.json");
-  return huggingFaceTokenizer(
-    json.name,
-    parseObject(json.name, await json.text()),
-    settings && parseObject(settings.name, await settings.text()),
-  );
+  const texts = new Map<string, string>();
+  for (const name of hubTokenizerFiles) {
+    const text = await named(name)?.text();
+    if (text !== undefined) texts.set(name, text);
+  }
+  return huggingFaceTokenizer(texts);
 }

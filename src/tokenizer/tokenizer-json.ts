@@ -1,0 +1,54 @@
+/** What stands in a tokenizer.json, and in the files beside it. */
+import { isObject } from "../format/json.ts";
+import type { AddedToken } from "./added-tokens.ts";
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export function recordOf(value: unknown): Json {
+  return isObject(value) ? value : {};
+}
+
+export function isByteLevelDecoder(decoder: unknown): boolean {
+  const { type, decoders } = recordOf(decoder);
+  return type === "ByteLevel" || (type === "Sequence" && Array.isArray(decoders) && decoders.some(isByteLevelDecoder));
+}
+
+/** The tokens in `added_tokens` of a tokenizer.json. */
+export function addedTokensOf({ added_tokens: list }: Json): AddedToken[] {
+  const added: AddedToken[] = [];
+  for (const entry of Array.isArray(list) ? list : []) {
+    const { id, content, special, normalized = special !== true, lstrip, rstrip, single_word } = recordOf(entry);
+    if (typeof id !== "number" || typeof content !== "string") continue;
+    added.push({
+      id,
+      content,
+      special: special === true,
+      normalized: normalized === true,
+      lstrip: lstrip === true,
+      rstrip: rstrip === true,
+      singleWord: single_word === true,
+    });
+  }
+  return added;
+}
+
+/** The names of special tokens in tokenizer_config.json and special_tokens_map.json; GPT-2's are there by default. */
+export function specialNames(settings: Json): Set<string> {
+  const names = new Set(["<|endoftext|>"]);
+  for (const [field, value] of Object.entries(settings))
+    if (/_token$|^additional_special_tokens$/.test(field))
+      for (const token of Array.isArray(value) ? value : [value]) {
+        const content = typeof token === "string" ? token : recordOf(token).content;
+        if (typeof content === "string") names.add(content);
+      }
+  return names;
+}
+
+/** GPT-2's characters for bytes: visible ones of Latin-1 stand for themselves, the others follow from U+0100 on. */
+export function byteAlphabet(): ReadonlyMap<string, number> {
+  const isVisible = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+  let next = 256;
+  return new Map(
+    Array.from({ length: 256 }, (_, byte) => [String.fromCharCode(isVisible(byte) ? byte : next++), byte]),
+  );
+}
