@@ -76,6 +76,19 @@ test("a literal <|endoftext|> in an evaluation text is text", async () => {
   expect(JSON.parse(stdout).loss).toMatchObject({ tokens: 8, bytes: 16 });
 });
 
+test("of .jsonl the texts are scored, as those of prepared data", async () => {
+  writeFileSync(
+    inFolder("docs.jsonl"),
+    ["one two", "a <|endoftext|> b"].map((body) => `${JSON.stringify({ body })}\n`).join(""),
+  );
+  const direct = await evaluate(inFolder("docs.jsonl"), "--field", "body", "--model", model, "--json");
+  expect(direct.code, direct.stderr).toBe(0);
+  const out = inFolder("docs");
+  await run(["prepare", inFolder("docs.jsonl"), "--field", "body", "--val-fraction", "0", "-o", out]);
+  const prepared = await evaluate(join(out, "train_000000.bin"), "--model", model, "--json");
+  expect(JSON.parse(direct.stdout).loss).toEqual(JSON.parse(prepared.stdout).loss);
+});
+
 test("HellaSwag and LAMBADA, downloaded once and from files, score the same", async () => {
   const env = { HF_ENDPOINT: hub.endpoint, HF_HOME: inFolder("cache"), HF_HUB_OFFLINE: "" };
   const args = ["eval", "--model", model, "--hellaswag", "--lambada", "--json"];

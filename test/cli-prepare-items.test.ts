@@ -1,5 +1,6 @@
 /** `llm-ts prepare` of documents with fields, as a program: own .jsonl and .parquet, and data sets of the hub. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeHub, sha256 } from "./fake-hub.ts";
@@ -62,6 +63,24 @@ test("a literal <|endoftext|> in a document is text, as for tiktoken's encode_or
   expect([...tokens]).toEqual([50256, 64, 1279, 91, 437, 1659, 5239, 91, 29, 275]);
 });
 
+test("of a folder of .jsonl the fields are taken, and not their braces", async () => {
+  mkdirSync(inFolder("many", "more"), { recursive: true });
+  writeFileSync(inFolder("many", "a.jsonl"), '{"text":"one"}\n');
+  writeFileSync(inFolder("many", "more", "b.JSONL"), '{"text":"two"}\n');
+  writeFileSync(inFolder("many", "c.png"), Buffer.of(0x89, 0x50, 0x4e, 0x47, 0));
+  const args = (input: string) => ["prepare", input, "--val-fraction", "0", "-o"];
+  const found = await run([...args("many"), "fields"], { cwd: folder });
+  expect([found.code, found.stderr]).toEqual([0, "left out, as they are no texts: many/c.png\n"]);
+  const tokens = new Uint16Array(Uint8Array.from(readFileSync(inFolder("fields", "train_000000.bin"))).buffer, 1024);
+  expect([...tokens]).toEqual([50256, 505, 50256, 11545]);
+  writeFileSync(inFolder("many", "README.md"), "Two documents.");
+  const mixed = await run([...args("many"), "mixed"], { cwd: folder });
+  expect(mixed.code).toBe(2);
+  const [, command] = /as in (.*)\n/.exec(mixed.stderr) ?? [];
+  expect(command).toContain("prepare many/a.jsonl many/more/b.JSONL -o data/documents");
+  expect(execFileSync(command, { cwd: folder, shell: true, encoding: "utf8" })).toContain("data/documents/");
+});
+
 test("hellaswag, tinystories and fineweb get llm.c's names", async () => {
   const hellaswag = await run(["prepare", "hellaswag", "-o", inFolder("hs")], { env: env() });
   expect([hellaswag.code, hellaswag.stdout]).toEqual([0, `${inFolder("hs")}/hellaswag_val.bin\n`]);
@@ -84,7 +103,12 @@ test("hellaswag, tinystories and fineweb get llm.c's names", async () => {
 });
 
 test.each<[string, string[], 1 | 2, RegExp]>([
-  ["a mixture", ["docs.jsonl", "x.txt"], 2, /x\.txt is a text/],
+  [
+    "a mixture",
+    ["docs.jsonl", "x.txt"],
+    2,
+    /docs\.jsonl holds documents with fields, and x\.txt is a plain text\. Prepare them apart/,
+  ],
   ["another tokenizer", ["docs.jsonl", "--tokenizer", "char"], 2, /with gpt2 alone, not char/],
   ["a missing file", ["none.jsonl"], 1, /none\.jsonl does not exist/],
   ["a missing field", ["docs.jsonl", "--field", "body"], 1, /line 1: the field "body" is missing.*are: text/],

@@ -1,8 +1,8 @@
 /** What `llm-ts eval` scores a model on, read from the files that its arguments name. */
 import { platform } from "#platform";
-import { readDataset } from "../data/dataset.ts";
+import { splitFiles } from "../data/dataset-folder.ts";
 import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
-import { readItems, textField } from "../data/items.ts";
+import { holdsItems, readItems, textField } from "../data/items.ts";
 import { readText } from "../data/text.ts";
 import { InputError } from "../errors.ts";
 import type { TokenSequence } from "../eval/loss.ts";
@@ -17,17 +17,24 @@ import { quoted } from "./suggest.ts";
 /** A sequence that may be a file which has to be closed. */
 export type OpenSequence = TokenSequence & { close(): Promise<void> };
 
+/** How files are read. */
+export interface Reading {
+  readonly headerless: boolean;
+  /** The field of .jsonl and .parquet that holds the text. */
+  readonly field: string;
+}
+
 /** The token files and texts that `inputs` name; `tokenizer` gives the model's, which only texts need. */
 export async function openSequences(
   inputs: readonly string[],
-  headerless: boolean,
+  reading: Reading,
   tokenizer: () => Tokenizer,
 ): Promise<OpenSequence[]> {
   const opened: OpenSequence[] = [];
   try {
     for (const input of inputs) {
       const found = input === "-" ? [input] : await filesOf(input);
-      for (const path of found) opened.push(await openSequence(path, headerless, tokenizer));
+      for (const path of found) opened.push(await openSequence(path, reading, tokenizer));
     }
     return opened;
   } catch (error) {
@@ -42,15 +49,20 @@ async function filesOf(input: string): Promise<string[]> {
     if (files.length > 0) return files;
     throw new InputError(`${input} does not exist. Name a token file, a text, or a folder that llm-ts prepare wrote.`);
   }
-  const val = (await readDataset(input))?.val;
-  if (val) return platform.listFiles(val.file, input);
+  const prepared = await splitFiles(input, "val");
+  if (prepared) return prepared;
   const files = await platform.listFiles("*val*.bin", input);
   if (files.length > 0) return files;
   throw new InputError(`${input} holds no validation data. Name the file in it that is to be scored.`);
 }
 
-async function openSequence(path: string, headerless: boolean, tokenizer: () => Tokenizer): Promise<OpenSequence> {
+async function openSequence(
+  path: string,
+  { headerless, field }: Reading,
+  tokenizer: () => Tokenizer,
+): Promise<OpenSequence> {
   if (path === "-") return encoded(path, tokenizer());
+  if (holdsItems(path)) return encodedItems(path, field, tokenizer());
   const source = await platform.openSource(path);
   const format = headerless ? "tokens" : await identify(source);
   if (format === "tokens" || format === "tokens32") return openTokenFile(source, { headerless });
@@ -62,13 +74,28 @@ async function openSequence(path: string, headerless: boolean, tokenizer: () => 
   return encoded(path, tokenizer());
 }
 
-/** A text as tokens in memory: two bytes or four for each. */
+/** Documents with fields as `prepare` writes them: an end-of-text token before each. */
+async function encodedItems(path: string, field: string, tokenizer: Tokenizer): Promise<OpenSequence> {
+  const pieces: Int32Array[] = [];
+  for await (const item of readItems(path, [field])) {
+    if (tokenizer.endOfText !== undefined) pieces.push(Int32Array.of(tokenizer.endOfText));
+    pieces.push(Int32Array.from(tokenizer.encode(textField(item, field), { ordinary: true })));
+  }
+  return inMemory(path, pieces);
+}
+
+/** A text as tokens. */
 async function encoded(path: string, tokenizer: Tokenizer): Promise<OpenSequence> {
   const stream = tokenizer.encodeStream({ ordinary: true });
   const pieces: Int32Array[] = [];
   const text = await platform.openStream(path);
   for await (const piece of readText(text)) pieces.push(Int32Array.from(stream.push(piece)));
   pieces.push(Int32Array.from(stream.end()));
+  return inMemory(text.name, pieces);
+}
+
+/** Tokens in memory, four bytes for each. */
+function inMemory(name: string, pieces: readonly Int32Array[]): OpenSequence {
   const tokens = new Int32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let count = 0;
   for (const piece of pieces) {
@@ -76,7 +103,7 @@ async function encoded(path: string, tokenizer: Tokenizer): Promise<OpenSequence
     count += piece.length;
   }
   const read = async (start: number, length: number) => tokens.subarray(start, start + length);
-  return { name: text.name, count, read, close: async () => {} };
+  return { name, count, read, close: async () => {} };
 }
 
 /** HellaSwag's examples: of the file that is given, else of the one on the hub. */

@@ -55,9 +55,9 @@ async function scoreData(
   model: GPT2,
   scorer: Scorer,
   data: readonly string[],
-  { block: T, stride, limit, headerless = false }: EvalFlags,
+  { block: T, stride, limit, headerless = false, field }: EvalFlags,
 ): Promise<LossResult> {
-  const sequences = await openSequences(data, headerless, () => model.requireTokenizer());
+  const sequences = await openSequences(data, { headerless, field }, () => model.requireTokenizer());
   try {
     const options = { T, stride, limit, tokenizer: model.tokenizer };
     return await withProgress("loss", (onProgress) => evaluateLoss(scorer, sequences, { ...options, onProgress }));

@@ -12,6 +12,7 @@ export interface EvalFlags extends BackendFlags {
   readonly stride?: number;
   readonly limit?: number;
   readonly headerless?: boolean;
+  readonly field: string;
   readonly json?: boolean;
 }
 
@@ -23,7 +24,10 @@ export function addEval(program: Command): void {
       "Scores a model on data of yours (loss, perplexity, bits per byte), on HellaSwag and on LAMBADA.\n" +
         "HellaSwag and LAMBADA are downloaded from the Hugging Face hub, once, unless a file is named.",
     )
-    .argument("[data...]", "token files, folders that prepare wrote (their validation data), or texts")
+    .argument(
+      "[data...]",
+      "token files, folders that prepare wrote (their validation data), or texts (plain, .jsonl, .parquet)",
+    )
     .requiredOption("-e, --model <file>", "a model file, a folder of a run or a download, or gpt2, gpt2-medium, …")
     .option("--hellaswag [file]", "llm.c's hellaswag_val.bin, or the original's .jsonl or .parquet")
     .option("--lambada [file]", 'a .jsonl or .parquet of texts (field "text"), of which the last word is predicted')
@@ -31,6 +35,7 @@ export function addEval(program: Command): void {
     .option("--stride <n>", "tokens from one such window to the next (default: the block)", whole(1))
     .option("--limit <n>", "only the first n examples, or tokens of data", whole(1))
     .option("--headerless", "token files are llm.c's of April 2024: int32 without a header")
+    .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
     .option("--json", "one JSON object with all results");
   addBackendOptions(command)
     .addHelpText(

@@ -2,9 +2,8 @@
 import { platform } from "#platform";
 import type { Dataset } from "../data/dataset.ts";
 import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
-import { holdsItems, readItems } from "../data/items.ts";
+import { readItems } from "../data/items.ts";
 import { type ItemsPlan, prepareItems } from "../data/prepare-items.ts";
-import { InputError, UsageError } from "../errors.ts";
 import { type HellaSwagExample, writeHellaSwag } from "../format/hellaswag.ts";
 import { save } from "../format/save.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
@@ -20,31 +19,20 @@ export interface ItemsFlags {
   readonly threads?: number;
 }
 
-/** The files with items that arguments name; UsageError when one of them is none. */
-async function itemFiles(inputs: readonly string[]): Promise<string[]> {
-  const other = inputs.find((input) => !holdsItems(input));
-  if (other !== undefined)
-    throw new UsageError(
-      `${other} is a text, and the others are .jsonl or .parquet. Prepare them one after the other.`,
-    );
-  const files: string[] = [];
-  for (const input of inputs) {
-    const found = await platform.listFiles(input);
-    if (found.length === 0) throw new InputError(`${input} does not exist. Check the path.`);
-    files.push(...found);
-  }
-  return files;
-}
-
 /** Of one's own files, every hundredth document is for validation: the end of a data set may be unlike the rest. */
 const defaultValFraction = 0.01;
 
-export async function prepareOwnItems(inputs: readonly string[], folder: string, flags: ItemsFlags): Promise<Dataset> {
-  const files = await itemFiles(inputs);
+/** `source`: where the files come from, for people. */
+export async function prepareOwnItems(
+  source: string,
+  files: readonly string[],
+  folder: string,
+  flags: ItemsFlags,
+): Promise<Dataset> {
   const fraction = flags.valFraction ?? defaultValFraction;
   const isVal = (item: number) => Math.floor((item + 1) * fraction) > Math.floor(item * fraction);
   return prepare(folder, flags, {
-    source: files.join(", "),
+    source,
     files,
     outputs: [
       { nameOf: numbered("train"), splitOf: () => "train" },

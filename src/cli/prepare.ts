@@ -7,7 +7,8 @@ import { UsageError } from "../errors.ts";
 import { examples } from "./examples.ts";
 import { Interrupt } from "./interrupt.ts";
 import { real, whole } from "./option-values.ts";
-import { print } from "./output.ts";
+import { print, say } from "./output.ts";
+import { suggestion } from "./suggest.ts";
 
 interface PrepareFlags {
   readonly out?: string;
@@ -26,7 +27,7 @@ export function addPrepare(program: Command): void {
     .description(
       "Turns text into the token files that training reads. tinyshakespeare is bundled: no network is needed.\n" +
         "Of a folder, all text files in it are taken, in order of their names. Of .jsonl and .parquet files one field is\n" +
-        "the text; each line or row is a document.",
+        "the text; each line or row is a document. A folder holds the one or the other.",
     )
     .argument(
       "<text...>",
@@ -93,10 +94,12 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
 
 /** Data sets of documents with fields, if that is what the inputs name. */
 async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): Promise<boolean> {
-  const { holdsItems } = await import("../data/items.ts");
   const folder = flags.out ?? `data/${nameOf(inputs)}`;
   const name = inputs.length === 1 ? inputs[0] : "";
-  if (!inputs.some(holdsItems) && !["tinystories", "fineweb", "hellaswag"].includes(name)) return false;
+  if (name === "tinyshakespeare") return false;
+  const isNamed = ["tinystories", "fineweb", "hellaswag"].includes(name);
+  const files = isNamed ? [] : await itemFiles(inputs);
+  if (!isNamed && files.length === 0) return false;
   const items = await import("./prepare-items.ts");
   if (flags.tokenizer !== "gpt2")
     throw new UsageError(
@@ -111,9 +114,28 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): P
     fineweb: items.prepareFineweb,
     tinystories: items.prepareTinyStories,
   };
-  const dataset = await (named[name]?.(folder, flags) ?? items.prepareOwnItems(inputs, folder, flags));
+  const own = () => items.prepareOwnItems(inputs.join(", "), files, folder, flags);
+  const dataset = await (named[name]?.(folder, flags) ?? own());
   await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
   return true;
+}
+
+/** The .jsonl and .parquet files that arguments name; UsageError when there are plain texts as well. */
+async function itemFiles(inputs: readonly string[]): Promise<readonly string[]> {
+  const { findInputs } = await import("../data/documents.ts");
+  const { texts, items, leftOut } = await findInputs(inputs);
+  if (leftOut.length > 0) say(`left out, as they are no texts: ${listed(leftOut)}`);
+  if (items.length === 0 || texts.length === 0) return items;
+  throw new UsageError(
+    `${items[0]} holds documents with fields, and ${texts[0].name} is a plain text. Prepare them apart, into different ` +
+      `folders, as in ${suggestion("prepare", ...items.slice(0, 3), "-o", "data/documents")}`,
+  );
+}
+
+/** The first names of a list, and how many more there are. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }
 
 /** book.txt, books/ and tinyshakespeare give their names; several texts, or those of standard input, have none. */

@@ -4,7 +4,8 @@ import { writeVocabulary } from "../format/tokenizer.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import type { ByteSink } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, type DatasetSplit, datasetFile, inFolder, tokenizerFile } from "./dataset.ts";
+import { type Dataset, type DatasetSplit, inFolder, tokenizerFile } from "./dataset.ts";
+import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
 
 /** The token files of a dataset while they are being written. */
 export interface SplitWriters {
@@ -22,7 +23,8 @@ export type DatasetFacts = Pick<Dataset, "source" | "sha256" | "bytes" | "docume
 
 /**
  * Writes a dataset's files into a folder: the token files, which `fill` fills, tokenizer.bin and dataset.json. They
- * appear together at the end; when anything fails, what the folder held before stays.
+ * appear together at the end, in place of those of an earlier data set; when anything fails before, what the folder held
+ * stays.
  */
 export async function writeDataset(
   folder: string,
@@ -49,9 +51,9 @@ export async function writeDataset(
       ...(names.val !== undefined && val && { val: await finish(names.val, val) }),
     };
     await writeVocabulary(await create(tokenizerFile), tokenizer.tokens(), tokenizer.endOfText);
-    const json = await create(datasetFile);
-    await json.write(new TextEncoder().encode(`${JSON.stringify(dataset, null, 2)}\n`));
+    await beginReplacing(folder);
     for (const sink of sinks) await sink.commit();
+    await completeReplacing(folder, dataset, [names.train, ...(names.val === undefined ? [] : [names.val])]);
     return dataset;
   } finally {
     for (const sink of sinks) await sink.abort();

@@ -28,6 +28,8 @@ export interface Dataset {
 }
 
 export const datasetFile = "dataset.json";
+/** What `prepare` keeps in the folder until all is done. */
+export const progressFile = "prepare.json";
 export const tokenizerFile = "tokenizer.bin";
 /** llm.c's name for GPT-2's. */
 export const gpt2TokenizerFile = "gpt2_tokenizer.bin";
@@ -43,8 +45,27 @@ export function folderOf(path: string): string {
   return cut < 0 ? "." : path.slice(0, Math.max(cut, 1));
 }
 
-/** The dataset.json of a folder; undefined when there is none, InputError when it is damaged. */
+/**
+ * The dataset.json of a folder; undefined when there is none, InputError when it is damaged, or when the folder's files
+ * were being replaced when `prepare` was interrupted.
+ */
 export async function readDataset(folder: string): Promise<Dataset | undefined> {
+  const dataset = await readDatasetFile(folder);
+  if (dataset) await requireComplete(folder);
+  return dataset;
+}
+
+/** InputError for a folder in which `prepare` has not finished. */
+export async function requireComplete(folder: string): Promise<void> {
+  if ((await platform.pathKind(inFolder(folder, progressFile))) === undefined) return;
+  throw new InputError(
+    `${folder}: llm-ts prepare has not finished there, so its files may be of different texts ` +
+      `(${progressFile} says so). Give the same llm-ts prepare command once more: it completes them.`,
+  );
+}
+
+/** The dataset.json of a folder, whether or not it is that of the files there. */
+export async function readDatasetFile(folder: string): Promise<Dataset | undefined> {
   const path = inFolder(folder, datasetFile);
   if ((await platform.pathKind(path)) !== "file") return undefined;
   return parseDataset(path, await readSmallText(path, again, longestText));

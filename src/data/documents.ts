@@ -4,26 +4,63 @@ import { withSource } from "../format/source.ts";
 import { nameOfBlob } from "../platform/blob-source.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { ByteStream } from "../platform/platform.ts";
-import { datasetFile } from "./dataset.ts";
+import { datasetFile, progressFile } from "./dataset.ts";
+import { holdsItems } from "./items.ts";
 
 /** A text: a file, standard input, or something in memory. Opened when its turn comes. */
 export interface Document {
+  /** For messages: the path, file name or "standard input". */
+  readonly name: string;
   /** Unknown for standard input and pipes. */
   readonly size: number | undefined;
   open(): Promise<ByteStream>;
 }
 
-/** The documents that files, folders, globs and "-" name, and Blobs hold, in order. Of a folder: all text files, sorted. */
-export async function findDocuments(inputs: readonly (string | Blob)[]): Promise<Document[]> {
-  const documents: Document[] = [];
+/** The files that inputs name, by what they hold. */
+export interface InputFiles {
+  /** Plain texts, in order. */
+  readonly texts: readonly Document[];
+  /** Paths of .jsonl and .parquet files, in order. */
+  readonly items: readonly string[];
+  /** Files of folders that are neither. */
+  readonly leftOut: readonly string[];
+}
+
+/** What files, folders, globs and "-" name, and Blobs hold. Of a folder: all files in it, in order of their paths. */
+export async function findInputs(inputs: readonly (string | Blob)[]): Promise<InputFiles> {
+  const texts: Document[] = [];
+  const items: string[] = [];
+  const leftOut: string[] = [];
   for (const input of inputs) {
-    if (typeof input !== "string") documents.push(inBlob(input));
-    else if (input === "-") documents.push({ size: undefined, open: () => platform.openStream("-") });
-    else if ((await platform.pathKind(input)) === "folder") documents.push(...(await inFolders(input)));
-    else if (hasWildcard(input)) documents.push(...(await matching(input)));
-    else documents.push(await inFile(input));
+    if (typeof input !== "string") texts.push(inBlob(input));
+    else if (input === "-")
+      texts.push({ name: "standard input", size: undefined, open: () => platform.openStream("-") });
+    else if ((await platform.pathKind(input)) === "folder") {
+      const before = texts.length + items.length;
+      for (const file of await platform.listFiles("**", input)) {
+        if (holdsItems(file)) items.push(file);
+        else if (await isText(file)) texts.push(await inFile(file));
+        else leftOut.push(file);
+      }
+      if (texts.length + items.length === before)
+        throw new InputError(`${input} holds no text files. Name a folder that does, or the files themselves.`);
+    } else
+      for (const file of hasWildcard(input) ? await matching(input) : [input]) {
+        if (holdsItems(file)) items.push(await existing(file));
+        else texts.push(await inFile(file));
+      }
   }
-  return documents;
+  return { texts, items, leftOut };
+}
+
+/** The plain texts that inputs name. InputError where there are files of documents with fields. */
+export async function findDocuments(inputs: readonly (string | Blob)[]): Promise<readonly Document[]> {
+  const { texts, items } = await findInputs(inputs);
+  const fields = items[0] ?? texts.find(({ name }) => holdsItems(name))?.name;
+  if (fields === undefined) return texts;
+  throw new InputError(
+    `${fields} holds documents with fields, and no plain text. The command llm-ts prepare takes the text of a field.`,
+  );
 }
 
 function inBlob(blob: Blob): Document {
@@ -37,31 +74,28 @@ function inBlob(blob: Blob): Document {
       });
     }
   };
-  return { size: blob.size, open: async () => ({ name, size: blob.size, [Symbol.asyncIterator]: chunks }) };
+  return { name, size: blob.size, open: async () => ({ name, size: blob.size, [Symbol.asyncIterator]: chunks }) };
 }
 
 async function inFile(path: string): Promise<Document> {
   const { size } = await platform.openStream(path);
-  return { size, open: () => platform.openStream(path) };
+  return { name: path, size, open: () => platform.openStream(path) };
 }
 
-async function matching(pattern: string): Promise<Document[]> {
+async function existing(path: string): Promise<string> {
+  if ((await platform.pathKind(path)) === undefined) throw new InputError(`${path} does not exist. Check the path.`);
+  return path;
+}
+
+async function matching(pattern: string): Promise<string[]> {
   const files = await platform.listFiles(pattern);
   if (files.length === 0) throw new InputError(`No file matches ${pattern}. Check the path.`);
-  return Promise.all(files.map(inFile));
-}
-
-async function inFolders(folder: string): Promise<Document[]> {
-  const documents: Document[] = [];
-  for (const file of await platform.listFiles("**", folder)) if (await isText(file)) documents.push(await inFile(file));
-  if (documents.length === 0)
-    throw new InputError(`${folder} holds no text files. Name a folder that does, or the files themselves.`);
-  return documents;
+  return files;
 }
 
 /** Text has no zero bytes. What an earlier `prepare` wrote into the folder is no text either. */
 async function isText(file: string): Promise<boolean> {
-  if (file.endsWith(`/${datasetFile}`)) return false;
+  if (file.endsWith(`/${datasetFile}`) || file.endsWith(`/${progressFile}`)) return false;
   return withSource(
     file,
     async (source) => source.size > 0 && !(await source.read(0, Math.min(source.size, 8192))).includes(0),

@@ -1,7 +1,7 @@
 import { InputError } from "../errors.ts";
 import type { HellaSwagExample } from "../format/hellaswag.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Item, textField } from "./items.ts";
+import { type Item, textField, wellFormed } from "./items.ts";
 
 /** The fields of the original HellaSwag that are used. */
 export const hellaSwagFields = ["ctx", "endings", "label"];
@@ -23,9 +23,11 @@ export function hellaSwagExample(item: Item, tokenizer: Tokenizer): HellaSwagExa
     throw wrong("label", "0 to 3 (the test split has none: use the validation split)");
   const context = tokenizer.encode(textField(item, "ctx"), { ordinary: true });
   if (context.length === 0) throw wrong("ctx", "a text that is not empty");
+  const encodeEnding = (ending: string) =>
+    tokenizer.encode(` ${wellFormed(ending, `${item.name}: the field "endings"`)}`, { ordinary: true });
   return {
     context,
-    endings: endings.map((ending) => tokenizer.encode(` ${ending}`, { ordinary: true })),
+    endings: endings.map(encodeEnding),
     label: Number(label),
   };
 }

@@ -12,7 +12,7 @@ export interface Item {
 
 /** Whether a file holds items, by its name. */
 export function holdsItems(path: string): boolean {
-  return /\.(jsonl|ndjson|parquet)$/.test(path);
+  return /\.(jsonl|ndjson|parquet)$/i.test(path);
 }
 
 /**
@@ -24,7 +24,7 @@ export async function* readItems(
   fields: readonly string[],
   onShare: (share: number) => void = () => {},
 ): AsyncGenerator<Item> {
-  if (!path.endsWith(".parquet")) {
+  if (!/\.parquet$/i.test(path)) {
     const stream = await platform.openStream(path);
     let bytes = 0;
     return yield* readJsonl(stream, (chunk) => {
@@ -40,10 +40,21 @@ export async function* readItems(
   }
 }
 
+/** The text; InputError, beginning with `what`, when half a surrogate pair is in it, which no UTF-8 can hold. */
+export function wellFormed(text: string, what: string): string {
+  const at = text.search(/\p{Surrogate}/u);
+  if (at < 0) return text;
+  const code = text.charCodeAt(at).toString(16).toUpperCase();
+  throw new InputError(
+    `${what} is no valid text: at character ${at + 1} it has U+${code}, which is half a character (a lone surrogate). ` +
+      "Mend it, or leave this document out.",
+  );
+}
+
 /** A field that holds a text; InputError names the fields that there are. */
 export function textField({ name, value }: Item, field: string): string {
   const text = value[field];
-  if (typeof text === "string") return text;
+  if (typeof text === "string") return wellFormed(text, `${name}: the field "${field}"`);
   const fields = Object.keys(value).slice(0, 12).join(", ") || "none";
   const found = text === undefined ? "is missing" : `is ${JSON.stringify(text)?.slice(0, 40)}, no text`;
   throw new InputError(`${name}: the field "${field}" ${found}. Its fields are: ${fields}.`);

@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { hasWildcard } from "../platform/glob.ts";
-import { inFolder, readDataset } from "./dataset.ts";
+import { splitFiles } from "./dataset-folder.ts";
 import { type BatchOrder, type DataOrder, type LoaderPosition, makeOrder, samplesIn, type Window } from "./order.ts";
 
 export interface TokenLoaderOptions {
@@ -146,24 +146,17 @@ async function pathsOf(patterns: string | readonly string[], split: "train" | "v
   return found;
 }
 
-async function filesMatching(pattern: string, folder?: string): Promise<string[]> {
-  const files = await platform.listFiles(pattern, folder);
+async function filesMatching(pattern: string): Promise<string[]> {
+  const files = await platform.listFiles(pattern);
   if (files.length > 0) return files;
-  const path = folder === undefined ? pattern : inFolder(folder, pattern);
-  const what = hasWildcard(pattern) ? `No file matches ${path}` : `${path} does not exist`;
+  const what = hasWildcard(pattern) ? `No file matches ${pattern}` : `${pattern} does not exist`;
   throw new InputError(`${what}. Check the path, or make token files with llm-ts prepare.`);
 }
 
 /** The training or validation files of a folder: as dataset.json has it, else by llm.c's and our own names. */
 async function splitOf(folder: string, split: "train" | "val"): Promise<string[]> {
-  const dataset = await readDataset(folder);
-  if (dataset) {
-    const part = dataset[split];
-    if (part) return filesMatching(part.file, folder);
-    throw new InputError(
-      `${folder} has no ${split} data: it was prepared without. Prepare it with llm-ts prepare --val-fraction 0.1.`,
-    );
-  }
+  const prepared = await splitFiles(folder, split);
+  if (prepared) return prepared;
   const files = [...(await platform.listFiles(`${split}.bin`, folder))];
   if (files.length === 0) files.push(...(await platform.listFiles(`*_${split}.bin`, folder)));
   if (files.length === 1) return files;

@@ -1,6 +1,7 @@
 import { InputError, messageOf } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import type { Item } from "./items.ts";
+import { firstInvalid, hexadecimal } from "./text.ts";
 
 /**
  * The rows of a parquet file, with these columns alone, group of rows by group of rows: one group's columns are in
@@ -27,12 +28,54 @@ export async function* readParquet(
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows);
-    const options = { file, metadata, compressors, columns: [...columns], rowStart, rowEnd };
+    const options = {
+      file,
+      metadata,
+      compressors,
+      columns: [...columns],
+      rowStart,
+      rowEnd,
+      parsers: { stringFromBytes },
+    };
     const rows = await explained(source, () => parquetReadObjects(options));
-    for (const [i, value] of rows.entries()) yield { name: `${source.name}, row ${rowStart + i + 1}`, value };
+    for (const [i, value] of rows.entries()) {
+      const name = `${source.name}, row ${rowStart + i + 1}`;
+      for (const [column, cell] of Object.entries(value)) requireText(`${name}: the column "${column}"`, cell);
+      yield { name, value };
+    }
     rowStart = rowEnd;
     onShare(rowEnd / Number(metadata.num_rows));
   }
+}
+
+/** Stands where a text should be; which row that is, is not known before the rows are put together. */
+class InvalidText {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function stringFromBytes(bytes: Uint8Array | undefined): string | InvalidText | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return new InvalidText(bytes.slice());
+  }
+}
+
+/** InputError, beginning with `what`, when a cell or anything in it is no UTF-8. */
+function requireText(what: string, cell: unknown): void {
+  if (Array.isArray(cell)) for (const part of cell) requireText(what, part);
+  if (!(cell instanceof InvalidText)) return;
+  const at = firstInvalid(cell.bytes);
+  throw new InputError(
+    `${what} is not valid UTF-8 at byte ${at}: found ${hexadecimal(cell.bytes, at)}. Mend it, or leave this row out.`,
+  );
 }
 
 async function explained<T>(source: ByteSource, read: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -8,8 +8,11 @@ import { openTokenFile } from "../format/tokens.ts";
 import { openSource } from "../platform/node-files.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { readDataset } from "./dataset.ts";
+import { hellaSwagExample } from "./hellaswag.ts";
 import { readItems } from "./items.ts";
 import { TokenLoader } from "./loader.ts";
+import { prepareText } from "./prepare.ts";
 import { type EncodeBatches, type ItemsPlan, prepareItems } from "./prepare-items.ts";
 
 let root: string;
@@ -151,6 +154,89 @@ test("damaged shards, and those of another plan, are made anew", async () => {
   await prepareItems(await planOf(), encode());
   const { "train_0.bin": first } = await contents();
   expect(first).toBe(whole["train_0.bin"]);
+});
+
+/** Ends a run after its first batch, which fills some shards. */
+const cutEarly = encode(() => {
+  throw new Error("cut");
+});
+
+test("in a folder of more shards only those of the new data set are left", async () => {
+  const prepare = async (fields: Partial<ItemsPlan>) => {
+    const dataset = await prepareItems(await planOf(fields), encode());
+    const loader = await TokenLoader.open(folder, { B: 1, T: 50 });
+    await loader.close();
+    expect(loader.numTokens).toBe(dataset.train.tokens);
+    return contents();
+  };
+  const whole = await prepare({});
+  folder = await mkdtemp(join(root, "stale-"));
+  await prepare({ shardTokens: 100 });
+  expect(await prepare({})).toEqual(whole);
+  // The same of a run with smaller shards that was cut.
+  await expect(prepareItems(await planOf({ shardTokens: 100 }), cutEarly)).rejects.toThrow("cut");
+  expect(await prepare({ shardTokens: 1_000_000 })).not.toHaveProperty("train_1.bin");
+  expect((await readdir(folder)).sort()).toEqual(["dataset.json", "tokenizer.bin", "train_0.bin", "val_0.bin"]);
+  await writeFile(join(root, "own.txt"), "Some words of a plain text. ".repeat(20));
+  await prepareText([join(root, "own.txt")], folder, { tokenizer: "gpt2" });
+  expect((await readdir(folder)).sort()).toEqual(["dataset.json", "tokenizer.bin", "train.bin", "val.bin"]);
+});
+
+test("files that dataset.json does not count are refused", async () => {
+  const { tokens } = (await prepareItems(await planOf(), encode())).train;
+  await copyFile(join(folder, "train_0.bin"), join(folder, "train_77.bin"));
+  const open = () => TokenLoader.open(folder, { B: 1, T: 50 });
+  await expect(open()).rejects.toThrow(`files that hold ${tokens + 300} tokens, expected ${tokens} as`);
+  await rm(join(folder, "train_77.bin"));
+  await rm(join(folder, "train_0.bin"));
+  await expect(open()).rejects.toThrow(/not of one data set.*Prepare the data again/);
+});
+
+test("while shards are being replaced, the folder is no data set", async () => {
+  await prepareItems(await planOf(), encode());
+  await expect(prepareItems(await planOf({ shardTokens: 100 }), cutEarly)).rejects.toThrow("cut");
+  await expect(TokenLoader.open(folder, { B: 1, T: 50 })).rejects.toThrow(/prepare has not finished there/);
+  await expect(readDataset(folder)).rejects.toThrow(/once more: it completes them/);
+  await prepareItems(await planOf({ shardTokens: 100 }), encode());
+  expect((await readDataset(folder))?.train.tokens).toBeGreaterThan(0);
+});
+
+test("after a cut, a file that was edited to the same length is read anew", async () => {
+  const plan = await planOf();
+  await expect(prepareItems(plan, cutEarly)).rejects.toThrow("cut");
+  expect((await shardsOf("train")).length).toBeGreaterThan(1);
+  await writeFile(plan.files[0], (await readFile(plan.files[0], "utf8")).replaceAll("so it goes", "so it went"));
+  await prepareItems(plan, encode());
+  const resumed = await contents();
+  folder = await mkdtemp(join(root, "fresh-"));
+  await prepareItems({ ...plan, folder }, encode());
+  expect(resumed).toEqual(await contents());
+});
+
+test("bytes and characters that are no text are refused with their row", async () => {
+  const damaged = await readFile(fixturePath("docs_none.parquet"));
+  const at = damaged.indexOf("Text 6: 漢");
+  expect(at).toBeGreaterThan(0);
+  damaged[at + 5] = 0xff;
+  const path = join(root, "bytes.parquet");
+  await writeFile(path, damaged);
+  await expect(collect(readItems(path, ["text"]))).rejects.toThrow(
+    /bytes\.parquet, row 7: the column "text" is not valid UTF-8 at byte 5: found ff 3a 20 e6/,
+  );
+  const plan = await planOf();
+  await writeFile(plan.files[0], '{"body":"one"}\n{"body":"a\\ud83d"}\n');
+  await expect(prepareItems(plan, encode())).rejects.toThrow(
+    /a\.jsonl, line 2: the field "body" .*character 2 .*U\+D83D/,
+  );
+});
+
+test("HellaSwag's texts are ordinary, and whole", () => {
+  const example = (ctx: string, ending: string) =>
+    hellaSwagExample({ name: "row 1", value: { ctx, label: 0, endings: [ending, "b", "c", "d"] } }, tokenizer);
+  expect(() => example("a", "\udc00")).toThrow(/row 1: the field "endings" .*U\+DC00/);
+  const { context, endings } = example("a <|endoftext|> b", "<|endoftext|>");
+  expect(context).toEqual([64, 1279, 91, 437, 1659, 5239, 91, 29, 275]);
+  expect(endings.flat()).not.toContain(endOfText);
 });
 
 test("what is wrong with the data says where", async () => {

@@ -1,13 +1,14 @@
 /** Data sets of items (.jsonl, .parquet) to token files, as many shards as it takes. */
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
-import { save, saveText } from "../format/save.ts";
+import { save } from "../format/save.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, datasetFile, inFolder, tokenizerFile } from "./dataset.ts";
+import { type Dataset, inFolder, progressFile, tokenizerFile } from "./dataset.ts";
+import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
 import { readItems, textField } from "./items.ts";
-import { type Shard, ShardWriter } from "./shards.ts";
+import { hashOf, type Shard, ShardWriter } from "./shards.ts";
 
 /** A document: its number, counted from 0 over all files, and the output that it goes to. */
 interface Place {
@@ -54,9 +55,7 @@ export interface ItemsPlan {
   readonly onProgress?: (share: number, tokens: number) => void;
 }
 
-/** What is kept in the folder until all is done, so that a run that was cut goes on behind its finished shards. */
-const progressFile = "prepare.json";
-
+/** Kept in the folder until all is done, so that a run that was cut goes on behind its finished shards. */
 interface Progress {
   /** What was to be done: other files or options make other shards. */
   readonly plan: string;
@@ -75,10 +74,15 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
   const description = await describePlan(plan);
   const finished = await readProgress(folder, description);
   const writers: ShardWriter[] = [];
+  let marked = false;
+  const beforeShard = async () => {
+    if (!marked) await keep();
+    marked = true;
+  };
   for (const [i, { nameOf }] of outputs.entries())
-    writers.push(await ShardWriter.open({ folder, nameOf, shardTokens }, finished[i] ?? []));
+    writers.push(await ShardWriter.open({ folder, nameOf, shardTokens, beforeShard }, finished[i] ?? []));
   const isWanted = ({ item, output }: Place) => item >= writers[output].firstItem;
-  const keep = () => writeProgress(folder, { plan: description, shards: writers.map(({ shards }) => shards) });
+  const keep = () => beginReplacing(folder, progressOf(description, writers));
   const counter = { documents: 0, share: 0 };
   try {
     for await (const { places, tokens, lengths } of encode(textBatches(plan, isWanted, counter))) {
@@ -99,11 +103,12 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
   }
   if (counter.documents === 0)
     throw new InputError(`${files.join(", ")}: there are no documents. Name files that hold some.`);
-  await keep();
   const dataset = await datasetOf(plan, counter.documents, writers);
+  await keep();
   await save(inFolder(folder, tokenizerFile), (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
-  await saveText(inFolder(folder, datasetFile), `${JSON.stringify(dataset, null, 2)}\n`);
-  await platform.removeFile(inFolder(folder, progressFile));
+  for (const [i, writer] of writers.entries()) await removeFurther(folder, outputs[i], writer.shards.length);
+  const written = writers.flatMap(({ shards }) => shards.map(({ file }) => file));
+  await completeReplacing(folder, dataset, written);
   return dataset;
 }
 
@@ -136,9 +141,10 @@ async function* textBatches(
   if (places.length > 0) yield { places, texts };
 }
 
+/** Files are known again by their content: one that was edited may be as long as before. */
 async function describePlan({ source, files, field, shardTokens, rule, tokenizer }: ItemsPlan): Promise<string> {
-  const described: [string, number][] = [];
-  for (const path of files) described.push([path, await sizeOf(path)]);
+  const described: [string, string][] = [];
+  for (const path of files) described.push([path, await hashOf(path)]);
   return JSON.stringify({ source, files: described, field, shardTokens, rule, tokenizer: tokenizer.kind });
 }
 
@@ -154,8 +160,17 @@ async function readProgress(folder: string, plan: string): Promise<readonly (rea
   }
 }
 
-async function writeProgress(folder: string, progress: Progress): Promise<void> {
-  await saveText(inFolder(folder, progressFile), `${JSON.stringify(progress)}\n`);
+function progressOf(plan: string, writers: readonly ShardWriter[]): Progress {
+  return { plan, shards: writers.map(({ shards }) => shards) };
+}
+
+/** Removes the shards behind the last one: those of a run with other options that was cut. */
+async function removeFurther(folder: string, { nameOf }: OutputPlan, count: number): Promise<void> {
+  for (let i = count; i === 0 || nameOf(i) !== nameOf(i - 1); i++) {
+    const path = inFolder(folder, nameOf(i));
+    if ((await platform.pathKind(path)) !== "file") return;
+    await platform.removeFile(path);
+  }
 }
 
 async function datasetOf(

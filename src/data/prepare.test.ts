@@ -123,6 +123,28 @@ test.each([
   expect(readFileSync(file("out/train.bin"), "utf8")).toBe("old");
 });
 
+test("a data set of which only some files took their places is refused until it is whole", async () => {
+  const out = file("out");
+  const prepare = (text: string, onProgress?: () => void) => {
+    writeFileSync(file("text.txt"), text);
+    return prepareText([file("text.txt")], out, { tokenizer: "byte", onProgress });
+  };
+  await prepare("one text ".repeat(20));
+  // The validation file cannot take its place: a folder stands there by then.
+  const cut = prepare("another text ".repeat(20), () => {
+    rmSync(join(out, "val.bin"));
+    mkdirSync(join(out, "val.bin", "inner"), { recursive: true });
+  });
+  await expect(cut).rejects.toThrow(InputError);
+  rmSync(join(out, "val.bin"), { recursive: true });
+  const reads = [() => TokenLoader.open(out, { B: 1, T: 8 }), () => readDataset(out), () => findTokenizer(out)];
+  for (const read of reads)
+    await expect(read()).rejects.toThrow(/prepare has not finished there.*the same llm-ts prepare command once more/);
+  await prepare("another text ".repeat(20));
+  expect(readdirSync(out).sort()).toEqual(["dataset.json", "tokenizer.bin", "train.bin", "val.bin"]);
+  await (await TokenLoader.open(out, { B: 1, T: 8 })).close();
+});
+
 test("an invalid byte is found wherever chunks are cut", async () => {
   const good = `${"é🙂x\n".repeat(200000)}`;
   writeFileSync(file("bad.txt"), Buffer.concat([Buffer.from(good), Buffer.of(0xf0, 0x9f, 0x99), Buffer.from("x")]));

@@ -58,7 +58,7 @@ export async function prepareTinyshakespeare(folder: string, options: PrepareOpt
   const bytes = await readWhole(shakespeareUrl);
   const source = "tiny Shakespeare";
   if (options.tokenizer !== "gpt2") {
-    const documents = [{ size: bytes.length, open: async () => inMemory(source, bytes) }];
+    const documents = [{ name: source, size: bytes.length, open: async () => inMemory(source, bytes) }];
     return prepareDocuments({ source, documents }, folder, shakespeareNames, options);
   }
   if (options.valFraction !== undefined)

@@ -25,6 +25,8 @@ export interface ShardOptions {
   readonly nameOf: (index: number) => string;
   /** Tokens of each shard but the last. A document may begin in one shard and end in the next, as in llm.c. */
   readonly shardTokens: number;
+  /** Called before a shard takes its place in the folder. */
+  readonly beforeShard: () => Promise<void>;
 }
 
 /** Tokens that are written at once: a write for each document would take longer than its encoding. */
@@ -52,7 +54,7 @@ export class ShardWriter {
   static async open(options: ShardOptions, finished: readonly Shard[]): Promise<ShardWriter> {
     const kept: Shard[] = [];
     for (const shard of finished) {
-      if ((await hashOf(inFolder(options.folder, shard.file))) !== shard.sha256) break;
+      if ((await hashOfTokens(inFolder(options.folder, shard.file))) !== shard.sha256) break;
       kept.push(shard);
     }
     return new ShardWriter(options, kept);
@@ -107,12 +109,13 @@ export class ShardWriter {
   }
 
   async #finishShard(writer: TokenWriter): Promise<void> {
-    const { folder, nameOf } = this.#options;
+    const { folder, nameOf, beforeShard } = this.#options;
     const file = nameOf(this.shards.length);
     await this.#flush(writer);
     await writer.finish();
+    await beforeShard();
     await this.#sink?.commit();
-    const sha256 = await hashOf(inFolder(folder, file));
+    const sha256 = await hashOfTokens(inFolder(folder, file));
     if (sha256 === undefined) throw new InputError(`${inFolder(folder, file)} is gone, just after it was written.`);
     this.shards.push({ file, tokens: writer.count, sha256, next: this.#next });
     this.#writer = undefined;
@@ -120,7 +123,7 @@ export class ShardWriter {
 }
 
 /** The sha256 of a token file; undefined where there is none, or none that is whole. */
-async function hashOf(path: string): Promise<string | undefined> {
+async function hashOfTokens(path: string): Promise<string | undefined> {
   if ((await platform.pathKind(path)) !== "file") return undefined;
   try {
     await (await openTokenFile(await platform.openSource(path))).close();
@@ -128,6 +131,11 @@ async function hashOf(path: string): Promise<string | undefined> {
     if (error instanceof InputError) return undefined;
     throw error;
   }
+  return hashOf(path);
+}
+
+/** The sha256 of a file, all of it. */
+export async function hashOf(path: string): Promise<string> {
   const hash = await platform.sha256();
   for await (const bytes of await platform.openStream(path)) hash.update(bytes);
   return hash.digest();

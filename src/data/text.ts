@@ -58,7 +58,7 @@ class Utf8Reader {
 
   #invalid(bytes: Uint8Array, at: number, cause?: unknown): InputError {
     const line = this.#lines + countLineEnds(bytes.subarray(0, at));
-    const found = [...bytes.subarray(at, at + 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const found = hexadecimal(bytes, at);
     const utf16 = this.#offset + at === 0 && ["ff fe", "fe ff"].includes(found.slice(0, 5));
     const advice = utf16
       ? "It looks like UTF-16: save it as UTF-8."
@@ -93,8 +93,13 @@ function countLineEnds(bytes: Uint8Array): number {
   return count;
 }
 
+/** The four bytes from an offset on, for messages. */
+export function hexadecimal(bytes: Uint8Array, at: number): string {
+  return [...bytes.subarray(at, at + 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
 /** The offset of the first byte that is no UTF-8, in bytes of which it is known that there is one. */
-function firstInvalid(bytes: Uint8Array): number {
+export function firstInvalid(bytes: Uint8Array): number {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let at = 0;
   while (at < bytes.length) {

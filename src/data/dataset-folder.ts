@@ -1,0 +1,73 @@
+/** The files of a data set in its folder: they change together, and belong together when they are read. */
+import { platform } from "#platform";
+import { InputError } from "../errors.ts";
+import { saveText } from "../format/save.ts";
+import { withSource } from "../format/source.ts";
+import { openTokenFile } from "../format/tokens.ts";
+import {
+  type Dataset,
+  datasetFile,
+  inFolder,
+  progressFile,
+  readDataset,
+  readDatasetFile,
+  requireComplete,
+} from "./dataset.ts";
+
+/**
+ * The training or validation files that a folder's dataset.json names; undefined where there is no dataset.json.
+ * InputError when they are not those of the data set: some are gone, others were added, or their tokens are not as many.
+ */
+export async function splitFiles(folder: string, split: "train" | "val"): Promise<string[] | undefined> {
+  await requireComplete(folder);
+  const dataset = await readDataset(folder);
+  const part = dataset?.[split];
+  if (!dataset) return undefined;
+  if (!part)
+    throw new InputError(
+      `${folder} has no ${split} data: it was prepared without. Prepare it with llm-ts prepare --val-fraction 0.1.`,
+    );
+  const files = await platform.listFiles(part.file, folder);
+  if (files.length === 0)
+    throw new InputError(`${inFolder(folder, part.file)} does not exist. Prepare the data again (llm-ts prepare).`);
+  let tokens = 0;
+  for (const file of files) tokens += await tokenCount(file);
+  if (tokens !== part.tokens)
+    throw new InputError(
+      `${inFolder(folder, part.file)} ${files.length > 1 ? `are ${files.length} files that hold` : "holds"} ${tokens} tokens, ` +
+        `expected ${part.tokens} as ${inFolder(folder, datasetFile)} has it: the files are not of one data set. ` +
+        "Prepare the data again (llm-ts prepare): that replaces them all.",
+    );
+  return files;
+}
+
+async function tokenCount(path: string): Promise<number> {
+  return withSource(path, async (source) => (await openTokenFile(source)).count);
+}
+
+/** Marks a folder's files as no longer, or not yet, of one data set. Called before the first of them is replaced. */
+export async function beginReplacing(folder: string, progress: object = {}): Promise<void> {
+  await saveText(inFolder(folder, progressFile), `${JSON.stringify(progress)}\n`);
+}
+
+/** Makes the files of a folder a data set: what an earlier one has left is removed, and dataset.json written. */
+export async function completeReplacing(folder: string, dataset: Dataset, files: readonly string[]): Promise<void> {
+  for (const stale of await filesOfEarlier(folder))
+    if (!files.includes(stale)) await platform.removeFile(inFolder(folder, stale));
+  await saveText(inFolder(folder, datasetFile), `${JSON.stringify(dataset, null, 2)}\n`);
+  await platform.removeFile(inFolder(folder, progressFile));
+}
+
+/** The names of the token files that a folder's dataset.json, which is about to be replaced, names. */
+async function filesOfEarlier(folder: string): Promise<string[]> {
+  try {
+    const earlier = await readDatasetFile(folder);
+    const patterns = [earlier?.train, earlier?.val].flatMap((part) => (part?.file.endsWith(".bin") ? [part.file] : []));
+    const paths = await Promise.all(patterns.map((pattern) => platform.listFiles(pattern, folder)));
+    return paths.flat().map((path) => path.slice(inFolder(folder, "").length));
+  } catch (error) {
+    // One that is damaged names nothing.
+    if (error instanceof InputError) return [];
+    throw error;
+  }
+}
