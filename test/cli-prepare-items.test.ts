@@ -28,6 +28,7 @@ beforeAll(async () => {
   const documents = Array.from({ length: 3000 }, (_, i) => ({
     text: `Story ${i}. ${"Once upon a time. ".repeat(i % 40)}`,
   }));
+  writeFileSync(inFolder("x.txt"), "A text.");
   writeFileSync(inFolder("docs.jsonl"), documents.map((document) => JSON.stringify(document)).join("\n"));
 });
 afterAll(() => hub.stop());
@@ -70,7 +71,10 @@ test("of a folder of .jsonl the fields are taken, and not their braces", async (
   writeFileSync(inFolder("many", "c.png"), Buffer.of(0x89, 0x50, 0x4e, 0x47, 0));
   const args = (input: string) => ["prepare", input, "--val-fraction", "0", "-o"];
   const found = await run([...args("many"), "fields"], { cwd: folder });
-  expect([found.code, found.stderr]).toEqual([0, "left out, as they are no texts: many/c.png\n"]);
+  expect([found.code, found.stderr]).toEqual([
+    0,
+    expect.stringContaining("left out, as they are no texts: many/c.png\n"),
+  ]);
   const tokens = new Uint16Array(Uint8Array.from(readFileSync(inFolder("fields", "train_000000.bin"))).buffer, 1024);
   expect([...tokens]).toEqual([50256, 505, 50256, 11545]);
   writeFileSync(inFolder("many", "README.md"), "Two documents.");
