@@ -131,6 +131,12 @@ export class BoundedPoints {
     this.#each *= 2;
   }
 
+  /** Forgets the points from `step` on: a run makes their updates again. */
+  goBackTo(step: number): void {
+    if (this.#count > 0 && this.#pending().step >= step) this.#count = this.#steps = this.#values = 0;
+    this.#points = this.#points.filter((point) => point.step < step);
+  }
+
   get points(): Point[] {
     return this.#count > 0 ? [...this.#points, this.#pending()] : [...this.#points];
   }

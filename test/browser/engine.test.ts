@@ -173,6 +173,7 @@ test("a storage that is full for a while loses no line of the log, nor part of o
   await tab.call("engine.stop()");
   await tab.untilPhase("stopped");
   expect((await tab.told()).latest.unsaved).toBe(null);
+  expect((await tab.told()).latest.state).toMatchObject({ phase: "stopped", isSaved: true });
   const steps = (await tab.told()).events.filter(({ type }) => type === "step").length;
   const columns = await tab.call<number>(`engine.columns("${name}").then(({ byteLength }) => byteLength)`);
   expect({ broken: (await tab.call<RunDetail>(`engine.detail("${name}")`)).broken, columns }).toEqual({

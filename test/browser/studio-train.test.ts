@@ -170,13 +170,50 @@ test("pause, resume, a reload in the middle, and on to the end", async () => {
   await expect.poll(async () => (await losses(page)).length, soon).toBeGreaterThan(before.length);
   await page.reload();
   const offer = page.locator(".offer");
-  await offer.getByText(/stopped at update \d+ of 600/).waitFor();
+  await offer.getByText(/stopped at update \d+ of 600\. It resumes from update \d+/).waitFor();
   expect(await barriers(page)).toEqual([]);
   await offer.getByRole("button", { name: "Continue" }).click();
   await expect.poll(() => phase(page), trained).toBe("Done");
   const after = await losses(page);
   expect(after).toHaveLength(600);
   expect(after.slice(0, before.length)).toEqual(before);
+});
+
+test("a run that is cut before it was ever saved starts over, and nothing of it is shown", async () => {
+  const { page } = studio;
+  await page.getByLabel(/^tiny/).check();
+  await choose(page, "Updates", 100_000);
+  await choose(page, "Validate every", 0);
+  await choose(page, "Write every", 0);
+  await ready(page, "Train anew");
+  await mainButton(page, "Train anew").click();
+  await page
+    .locator(".figures")
+    .getByText(/^\d\.\d{3}$/)
+    .first()
+    .waitFor();
+  // As a crash before the first checkpoint leaves it.
+  const name = await page.locator(".run-name").textContent();
+  await page.reload();
+  await page.evaluate(async (name) => {
+    const root = await navigator.storage.getDirectory();
+    const folder = await (await root.getDirectoryHandle("runs")).getDirectoryHandle(name ?? "");
+    const names: string[] = [];
+    for await (const name of folder.keys()) names.push(name);
+    for (const name of names) if (/^(DONE|model|state|checkpoint)_/.test(name)) await folder.removeEntry(name);
+  }, name);
+  await page.reload();
+  const offer = page.locator(".offer");
+  await offer.getByText(/was not saved yet, so it starts over/).waitFor();
+  await offer.getByRole("button", { name: "Continue" }).click();
+  await expect.poll(() => page.locator(".progress").textContent(), soon).toMatch(/^[1-9]\d* of 100,000/);
+  expect(await page.locator(".progress").textContent()).not.toContain("-");
+  await expect.poll(() => page.locator(".progress").textContent(), soon).toMatch(/saved at \d/);
+  await mainButton(page, "Stop").click();
+  await expect.poll(() => phase(page), soon).toBe("Stopped and saved");
+  await page.getByRole("button", { name: `Delete ${name}` }).click();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await expect.poll(() => page.getByText(name ?? "", { exact: true }).count(), soon).toBe(1);
 });
 
 test("a run that is kept is deleted when that is confirmed", async () => {

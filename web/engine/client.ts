@@ -90,7 +90,7 @@ export class EngineClient {
     return this.#ask((engine) => engine.stop());
   }
 
-  /** Saves after the step under way. The page need not ask for it when it is hidden or closed. */
+  /** Saves after the step under way. The page need not ask for it when it is hidden. */
   saveSoon(): Promise<void> {
     return this.#ask((engine) => engine.saveSoon());
   }
@@ -190,8 +190,7 @@ export class EngineClient {
     this.#lost.catch(() => {});
     const engine = wrap<Engine>(worker);
     void engine.configure(this.#options());
-    // What a page that goes away has not saved may be lost: it may never come back.
-    addEventListener("pagehide", () => void engine.saveSoon());
+    // It may never come back. A page that is closed or loaded anew has no time left: its worker ends at once.
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) void engine.saveSoon();
     });

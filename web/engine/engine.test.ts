@@ -185,6 +185,7 @@ describe("a run", () => {
     await pauseAt(engine, 3);
     await engine.stop();
     await told.phase("stopped");
+    expect(told.latest.state).toMatchObject({ phase: "stopped", isSaved: true });
     expect(await engine.stored()).toMatchObject([{ folder: name, status: "interrupted", canContinue: true }]);
 
     const again = await engine.continueRun(name);
@@ -240,6 +241,18 @@ describe("a run", () => {
     expect(told.losses).toEqual(whole);
     expect(told.remarks.join()).toMatch(/cannot be kept/);
     expect(told.latest.unsaved).toMatch(/runs is a file/);
+  });
+
+  test("whose folder is removed meanwhile is stopped, and not said to be saved", async () => {
+    const { engine, told } = await openEngine("removed");
+    await engine.prepare(pasted);
+    const { name } = await engine.start(endless);
+    await told.step(1);
+    rmSync(inFolder("removed", "runs", name), { recursive: true });
+    await engine.stop();
+    await told.phase("stopped");
+    expect(told.latest.state).toMatchObject({ phase: "stopped", isSaved: false });
+    expect(told.latest.unsaved).toMatch(/does not exist/);
   });
 
   test("that fails says why, and leaves the model", async () => {

@@ -173,8 +173,11 @@ export type RunState =
   | { readonly phase: "creating" }
   /** `pausing` and `stopping`: until the step under way is done and saved. */
   | { readonly phase: "training" | "pausing" | "paused" | "stopping"; readonly run: RunInfo }
-  /** `stopped`: by the person, and can go on if it is kept; `done`: all updates were made. The model is there. */
-  | { readonly phase: "stopped" | "done"; readonly run: RunInfo }
+  /**
+   * `stopped`: by the person, and can go on if it is kept; `done`: all updates were made. The model is there. `isSaved`:
+   * its last update and its whole log are in storage.
+   */
+  | { readonly phase: "stopped" | "done"; readonly run: RunInfo; readonly isSaved: boolean }
   /** `run`: as far as it got; what was saved can go on (see `stored`). `isBug`: the message is none for people. */
   | { readonly phase: "failed"; readonly run?: RunInfo; readonly message: string; readonly isBug: boolean };
 

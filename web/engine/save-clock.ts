@@ -1,7 +1,13 @@
-/** How much of training's time a crash costs at most: a checkpoint is due so often. */
-const SAVE_EVERY_MS = 30_000;
+/**
+ * How much of training's time a crash, a reload or a closed tab costs at most: a checkpoint is due so often, and the first
+ * one sooner. A page that goes away has no time to write one (docs/reliability.md).
+ */
+const SAVE_EVERY_MS = 10_000;
+const FIRST_MS = 1_000;
 /** But saving takes no more than this share of the time: checkpoints of large models take long, and are made less often. */
 const SAVE_SHARE = 0.05;
+/** Before the first one, everything would be lost. */
+const FIRST_SHARE = 0.2;
 
 /** Bytes of a checkpoint a millisecond, before one was written: what two cores reached. */
 const BYTES_PER_MS = 33_000;
@@ -11,6 +17,7 @@ export class SaveClock {
   #ms = 0;
   #msOfSaving: number;
   #isDue = false;
+  #isFirst = true;
 
   /** `bytes`: of a checkpoint. */
   constructor(bytes: number) {
@@ -27,7 +34,8 @@ export class SaveClock {
   }
 
   get isDue(): boolean {
-    return this.#isDue || this.#ms >= Math.max(SAVE_EVERY_MS, this.#msOfSaving * (1 / SAVE_SHARE - 1));
+    const [every, share] = this.#isFirst ? [FIRST_MS, FIRST_SHARE] : [SAVE_EVERY_MS, SAVE_SHARE];
+    return this.#isDue || this.#ms >= Math.max(every, this.#msOfSaving * (1 / share - 1));
   }
 
   /** A checkpoint was written, or could not be; it took so long. */
@@ -35,5 +43,6 @@ export class SaveClock {
     this.#ms = 0;
     this.#msOfSaving = ms;
     this.#isDue = false;
+    this.#isFirst = false;
   }
 }

@@ -122,19 +122,27 @@ export class Session {
   }
 
   async #run(): Promise<void> {
-    let end: RunState;
+    const run = this.info;
+    let phase: "stopped" | "done" | undefined;
+    let failure: unknown;
     try {
-      end = await this.#pull();
+      phase = await this.#pull();
     } catch (error) {
+      failure = error;
       await this.#around.onFailure(error);
-      end = { phase: "failed", run: this.info, message: messageOf(error), isBug: !(error instanceof LlmError) };
     }
     const problem = await this.#giveBack();
     if (problem !== undefined) this.#around.outbox.remark(problem);
-    this.#tell(end);
+    if (phase) this.#tell({ phase, run, isSaved: problem === undefined && this.#isSaved });
+    else this.#tell({ phase: "failed", run, message: messageOf(failure), isBug: !(failure instanceof LlmError) });
   }
 
-  async #pull(): Promise<RunState> {
+  /** Whether the last update and the whole log are in storage. */
+  get #isSaved(): boolean {
+    return this.#keeper !== undefined && this.#keeper.problem === undefined && this.#savedStep === this.#step;
+  }
+
+  async #pull(): Promise<"stopped" | "done"> {
     const { trainer, settings, updates, seeds, loaders } = this.#parts;
     const keeper = this.#keeper;
     if (this.#parts.saveFirst) await this.#save();
@@ -160,7 +168,7 @@ export class Session {
       await events.return();
     }
     const isCut = last?.type === "done" && last.interrupted;
-    return { phase: isCut ? "stopped" : "done", run: this.info };
+    return isCut ? "stopped" : "done";
   }
 
   /** Saves, and waits until it is to go on. */

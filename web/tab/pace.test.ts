@@ -34,3 +34,12 @@ test("a pause does not count", () => {
   pace.mark(101_000, 20);
   expect(pace.left(30)).toBe(1000);
 });
+
+test("going back to a checkpoint begins anew to measure", () => {
+  const pace = new Pace();
+  pace.mark(0, 500);
+  pace.mark(1000, 3);
+  expect(pace.left(1000)).toBeUndefined();
+  pace.mark(2000, 13);
+  expect(pace.left(23)).toBe(1000);
+});

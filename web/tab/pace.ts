@@ -10,6 +10,8 @@ export class Pace {
 
   /** So many updates were made by this time, in milliseconds. */
   mark(time: number, step: number): void {
+    // A run that goes back to its checkpoint begins anew to be measured.
+    if (step < (this.#marks.at(-1)?.step ?? 0)) this.forget();
     this.#marks.push({ time, step });
     while (this.#marks.length > 2 && time - this.#marks[1].time >= this.#span) this.#marks.shift();
   }

@@ -42,6 +42,29 @@ test("a run that goes on for days stays bounded", () => {
   expect(progress.samples[0].step).toBe(2999);
 });
 
+test("a run that goes back to its checkpoint makes what came after it again", () => {
+  const progress = new Progress();
+  for (let step = 0; step < 10; step++) progress.add(update(step, 5 - step / 10));
+  for (const [step, loss] of [
+    [0, 4],
+    [4, 3],
+    [8, 2],
+  ])
+    progress.addVal(step, loss);
+  progress.addSample(4, "kept");
+  progress.addSample(8, "gone");
+  progress.goBackTo(4);
+  expect([progress.step, progress.last, progress.valLoss]).toEqual([4, undefined, 3]);
+  expect([progress.bestValLoss, progress.bestStep]).toEqual([3, 4]);
+  expect(progress.samples.map(({ text }) => text)).toEqual(["kept"]);
+  progress.addVal(4, 3.5);
+  progress.add(update(4, 1));
+  const { x, train, val } = progress.curves;
+  expect([...x]).toEqual([0, 1, 2, 3, 4]);
+  expect(train).toEqual([5, 4.9, 4.8, 4.7, 1]);
+  expect(val).toEqual([4, null, null, null, 3.5]);
+});
+
 test("a text that is written again replaces the first", () => {
   const progress = new Progress();
   progress.addSample(10, "before");

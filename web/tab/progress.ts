@@ -33,6 +33,8 @@ export class Progress {
   last: StepEvent | undefined;
   /** Updates that were made. */
   step = 0;
+  /** Those of the newest checkpoint: so far the run is safe from a reload. */
+  savedStep: number | undefined;
   valLoss: number | undefined;
   bestValLoss: number | undefined;
   bestStep: number | undefined;
@@ -46,12 +48,16 @@ export class Progress {
       this.addVal(event.step, event.loss);
     } else if (event.type === "sample") {
       this.addSample(event.step, event.text);
+    } else if (event.type === "checkpoint") {
+      this.savedStep = event.step;
     }
   }
 
   addVal(step: number, loss: number): void {
     if (!Number.isFinite(loss)) return;
     this.valLoss = loss;
+    // The validation of the checkpoint's own step may be made again.
+    this.#val.goBackTo(step);
     this.#val.add({ step, value: loss });
     if (this.bestValLoss !== undefined && loss >= this.bestValLoss) return;
     this.bestValLoss = loss;
@@ -62,6 +68,23 @@ export class Progress {
     // Twice where a run went on from before it.
     const others = this.#samples.filter((sample) => sample.step !== step);
     this.#samples = [{ step, text, loss: this.#lossNow() }, ...others].slice(0, mostSamples);
+  }
+
+  /** Forgets what came after the checkpoint of `step` updates, from which the run goes on. */
+  goBackTo(step: number): void {
+    if (this.step <= step) return;
+    this.step = step;
+    this.last = undefined;
+    this.#samples = this.#samples.filter((sample) => sample.step <= step);
+    this.#train.goBackTo(step);
+    this.#val.goBackTo(step + 1);
+    const vals = this.#val.points;
+    const best = vals.reduce<Point | undefined>(
+      (low, point) => (low && low.value <= point.value ? low : point),
+      undefined,
+    );
+    this.valLoss = vals.at(-1)?.value;
+    [this.bestValLoss, this.bestStep] = [best?.value, best?.step];
   }
 
   /** The newest first. */

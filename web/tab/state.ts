@@ -69,6 +69,7 @@ export async function refreshStored(): Promise<void> {
 }
 
 function take(update: EngineUpdate): void {
+  const before = runInfo.value;
   batch(() => {
     if (update.state) run.value = update.state;
     if (update.activity !== undefined) activity.value = update.activity ?? undefined;
@@ -77,6 +78,9 @@ function take(update: EngineUpdate): void {
     if (update.unsaved !== undefined) unsaved.value = update.unsaved ?? undefined;
     if (update.remarks.length > 0) remarks.value = [...new Set([...remarks.value, ...update.remarks])];
   });
+  // Its newest checkpoint may have been damaged: then it goes on from an earlier one than was thought.
+  if (runInfo.value && (runInfo.value.name !== before?.name || runInfo.value.from !== before.from))
+    progress.goBackTo(runInfo.value.from);
   for (const event of update.events) progress.add(event);
   if (run.value.phase === "training") pace.mark(performance.now(), progress.step);
   else pace.forget();

@@ -3,7 +3,7 @@ import type { RunState } from "../engine/protocol.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { continueStopped, pause, resume, start, stop } from "../tab/actions.ts";
 import { canStart } from "../tab/setup.ts";
-import { activity, data, run, runInfo } from "../tab/state.ts";
+import { activity, data, run, runInfo, stored } from "../tab/state.ts";
 import { text } from "./live-text.ts";
 
 /** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
@@ -12,8 +12,9 @@ export function Controls() {
   const main = useRef<HTMLButtonElement>(null);
   const { phase } = run.value;
   const isKept = runInfo.value?.isKept === true;
-  const goesOn = phase === "stopped" && isKept;
-  const states = isKept ? t.states : { ...t.states, ...t.unkeptStates };
+  const isUnsaved = isKept && "isSaved" in run.value && !run.value.isSaved;
+  const goesOn = phase === "stopped" && isKept && (!isUnsaved || canContinue(runInfo.value?.name));
+  const states = { ...t.states, ...(!isKept && t.unkeptStates), ...(isUnsaved && t.unsavedStates) };
   const { label, icon, act } = mainAction(phase, goesOn);
   const begins = act === start;
   const waits = begins && data.value === undefined && activity.value?.what === "preparing";
@@ -52,6 +53,11 @@ export function Controls() {
       </p>
     </div>
   );
+}
+
+/** Whether a checkpoint of a run is in storage: what it lost after that one it makes again. */
+function canContinue(name: string | undefined): boolean {
+  return stored.value?.some((run) => run.folder === name && run.canContinue) ?? false;
 }
 
 interface Action {

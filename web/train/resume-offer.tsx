@@ -9,10 +9,13 @@ export function ResumeOffer() {
   const [newest] = stored.value ?? [];
   if (!newest?.canContinue || isBusy.value || model.value) return null;
   const t = text().stored;
-  const { folder, step = 0, steps = 0 } = newest;
+  const { folder, step = 0, steps = 0, checkpoint } = newest;
+  const offer = t.offer(folder, grouped(step), grouped(steps));
   return (
-    <section class="card offer" aria-label={t.offer(folder, grouped(step), grouped(steps))}>
-      <p>{t.offer(folder, grouped(step), grouped(steps))}</p>
+    <section class="card offer" aria-label={offer}>
+      <p>
+        {offer} {checkpoint === undefined ? t.resumesAnew : t.resumesFrom(grouped(checkpoint))}
+      </p>
       <div class="buttons">
         <button type="button" class="primary" onClick={() => continueRun(folder)}>
           {t.goOn}

@@ -1,4 +1,4 @@
-import { duration, percent } from "../parts/numbers.ts";
+import { duration, grouped, percent } from "../parts/numbers.ts";
 import { activity, live, run, runInfo } from "../tab/state.ts";
 import { text } from "./live-text.ts";
 
@@ -15,7 +15,10 @@ export function RunProgress() {
     <div class="progress">
       <progress max={Math.max(1, steps)} value={step} aria-label={t.ofSteps(step, steps)} />
       <p class="hint">
-        <span>{steps > 0 && `${t.ofSteps(step, steps)} (${percent(step / steps)})`}</span>
+        <span>
+          {steps > 0 && `${t.ofSteps(step, steps)} (${percent(step / steps)})`}
+          {info?.isKept && progress.savedStep !== undefined && ` · ${t.saved(grouped(progress.savedStep))}`}
+        </span>
         <span>{doing ?? (run.value.phase === "training" ? left : "")}</span>
       </p>
     </div>
