@@ -3,7 +3,8 @@ import { InputError, UsageError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
 import type { ScheduleOptions } from "./schedule.ts";
-import { expectation, fits, type Rule, settingRules, whole } from "./setting-rules.ts";
+import { expectation, fits, type Rule, ruleOf, settingRules, whole } from "./setting-rules.ts";
+import type { RunChoices } from "./settings.ts";
 
 /** The options of a run that count something. */
 const counts = [
@@ -35,6 +36,14 @@ const trainerRules: Readonly<Record<keyof TrainerOptions, Rule>> = {
 
 function check(name: string, value: unknown, rule: Rule): void {
   if (!fits(rule, value)) throw new UsageError(`${name} is ${value}, expected ${expectation(rule)}.`);
+}
+
+/** UsageError when what was chosen of a run is out of its range: before anything is made of it. */
+export function checkSettings(choices: RunChoices): void {
+  for (const [name, value] of Object.entries(choices)) {
+    const rule = ruleOf(name);
+    if (rule && value !== undefined) check(name, value, rule);
+  }
 }
 
 /** UsageError when an option of a trainer is out of its range. */

@@ -155,6 +155,44 @@ test("a model that cannot be is refused before it is made", async () => {
   expect(await barriers(page)).toEqual([]);
 });
 
+test("a setting that cannot be is said at its field, and nothing starts until it is right", async () => {
+  const { page } = studio;
+  await page.getByLabel(/^baby/).check();
+  await ready(page);
+  await choose(page, "Updates", 2000);
+  const field = (label: string) =>
+    page.locator("details.card .field", { has: page.getByLabel(label, { exact: true }) });
+  for (const [label, wrong, message] of [
+    ["Updates", "1.5", "Expected a whole number from 1 to 1,000,000,000."],
+    ["Updates", "", "Expected a whole number from 1 to 1,000,000,000."],
+    ["Validate every", "-1", "Expected a whole number from 0 to 1,000,000,000."],
+    ["Batch (B)", "0", "Expected a whole number from 1 to 65,536."],
+    ["Learning rate", "-1", "Expected a number from 0 to 1,000."],
+    ["Warm-up", "2001", "Longer than the run of 2,000 updates: the rate would never reach its peak."],
+    ["Seed", String(2 ** 53), "Expected a whole number from 0 to 4,294,967,295."],
+  ] as const) {
+    const input = page.locator("details.card").getByLabel(label, { exact: true });
+    const right = await input.inputValue();
+    await input.fill(wrong);
+    expect(await field(label).locator(".error").textContent()).toBe(message);
+    expect(await input.getAttribute("aria-invalid")).toBe("true");
+    expect(await mainButton(page, "Start training").or(mainButton(page, "Train anew")).isDisabled()).toBe(true);
+    expect(await page.locator(".controls .error").textContent()).toBe(`Not right yet: ${label}.`);
+    await input.blur();
+    expect(await field(label).locator(".error").isVisible()).toBe(true);
+    await input.fill(right);
+    expect(await page.locator(".controls .error").count()).toBe(0);
+  }
+  await page.getByRole("button", { name: "中文" }).click();
+  await page.getByLabel("学习率", { exact: true }).fill("-1");
+  expect(await page.locator("details.card .error").textContent()).toBe("请输入 0 到 1,000 之间的数。");
+  expect(await page.locator(".controls .error").textContent()).toBe("请先改正：学习率。");
+  expect(await barriers(page)).toEqual([]);
+  await page.getByRole("button", { name: "恢复默认值" }).click();
+  expect(await page.locator(".error").count()).toBe(0);
+  await page.getByRole("button", { name: "Switch to English" }).click();
+});
+
 test("pause, resume, a reload in the middle, and on to the end", async () => {
   const { page } = studio;
   await page.getByLabel(/^tiny/).check();

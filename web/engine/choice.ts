@@ -4,7 +4,7 @@ import { checkLength } from "../../src/data/loader.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import { sameTokens } from "../../src/tokenizer/tokenizer.ts";
-import { checkWarmup } from "../../src/train/checks.ts";
+import { checkSettings, checkWarmup } from "../../src/train/checks.ts";
 import { freshConfig } from "../../src/train/fresh-config.ts";
 import { type RunChoices, type Seeds, seedsOf, settingsOf, type TrainSettings } from "../../src/train/settings.ts";
 import type { Prepared } from "./data.ts";
@@ -27,6 +27,7 @@ export interface RunChoice {
 /** UsageError or InputError for sizes and settings that cannot be. */
 export function readChoice(choice: TrainChoice, data: Prepared, loaded: LoadedModel | undefined): RunChoice {
   const { model, ...settings } = choice;
+  checkSettings(settings);
   const given = { ...settings, ...modelChoices(model, loaded), train: data.folder };
   const start = model.kind === "opened" ? requireLoaded(loaded, data) : undefined;
   const config = start?.model.config ?? freshConfig(given, data.summary.vocabSize);

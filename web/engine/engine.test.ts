@@ -243,6 +243,22 @@ describe("a run", () => {
     expect(told.latest.unsaved).toMatch(/runs is a file/);
   });
 
+  test.each<Partial<TrainChoice>>([
+    { valEvery: -1 },
+    { steps: 1.5 },
+    { batch: 0 },
+    { block: 0 },
+    { lr: -1 },
+    { warmup: 1.5 },
+    { seed: 2 ** 53 },
+  ])("of settings that cannot be is refused before anything is made of it: %j", async (settings) => {
+    const { engine } = await openEngine("impossible");
+    await engine.prepare(pasted);
+    await expect(engine.start({ ...tiny, ...settings })).rejects.toThrow(UsageError);
+    await expect(engine.estimate({ ...tiny, ...settings })).rejects.toThrow(/expected a/);
+    expect(await engine.stored()).toEqual([]);
+  });
+
   test("whose folder is removed meanwhile is stopped, and not said to be saved", async () => {
     const { engine, told } = await openEngine("removed");
     await engine.prepare(pasted);

@@ -1,35 +1,30 @@
 import { useSignal } from "@preact/signals";
+import type { NumberRule } from "../../src/train/setting-rules.ts";
 import { Field } from "./field.tsx";
 
-/** A number that is typed. `onChange` is told every number that can be read; what else is typed stays as it is, in red. */
+/**
+ * A number that is typed. `onChange` is told all that is typed: NaN for what is no number. Whether that may be is for
+ * whoever has the value to say: `error`.
+ */
 export function NumberField({
   label,
   hint,
   error,
   value,
-  min,
-  max,
-  step = "any",
-  disabled,
+  rule,
   onChange,
 }: {
   label: string;
   hint?: string;
   error?: string;
   value: number;
-  min?: number;
-  max?: number;
-  step?: number | "any";
-  disabled?: boolean;
+  /** The range, for the browser's own help with typing. */
+  rule: NumberRule;
   onChange: (value: number) => void;
 }) {
-  const typed = useSignal<string>();
-  const input = (text: string) => {
-    const number = Number(text);
-    const isRead = text.trim() !== "" && Number.isFinite(number);
-    typed.value = isRead ? undefined : text;
-    if (isRead) onChange(number);
-  };
+  const typed = useSignal("");
+  // What was typed stays as it is, "1e-3" say, until another value takes its place.
+  const isTyped = Object.is(numberOf(typed.value), value);
   return (
     <Field label={label} hint={hint} error={error}>
       {(attributes) => (
@@ -37,18 +32,20 @@ export function NumberField({
           {...attributes}
           type="number"
           inputMode="decimal"
-          aria-invalid={typed.value === undefined ? attributes["aria-invalid"] : "true"}
-          value={typed.value ?? value}
-          min={min}
-          max={max}
-          step={step}
-          disabled={disabled}
-          onInput={(event) => input(event.currentTarget.value)}
-          onBlur={() => {
-            typed.value = undefined;
+          value={isTyped ? typed.value : String(value)}
+          min={rule.min}
+          max={rule.max}
+          step={rule.kind === "whole" ? 1 : "any"}
+          onInput={({ currentTarget }) => {
+            typed.value = currentTarget.value;
+            onChange(numberOf(currentTarget.value));
           }}
         />
       )}
     </Field>
   );
+}
+
+function numberOf(text: string): number {
+  return text.trim() === "" ? Number.NaN : Number(text);
 }

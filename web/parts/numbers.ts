@@ -17,6 +17,11 @@ export function grouped(value: number): string {
   return format(value, { maximumFractionDigits: 0 });
 }
 
+/** 0.001, 1,000: whatever a field may hold. */
+export function number(value: number): string {
+  return format(value, { maximumSignificantDigits: 15 });
+}
+
 /** 124M, or 1.2亿 */
 export function short(value: number): string {
   return format(value, { notation: "compact", maximumSignificantDigits: 3 });
@@ -37,10 +42,12 @@ export function percent(share: number, digits = 0): string {
 
 const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
-/** 1.5 GB, in powers of 1000 */
+/** 493 bytes, 1.5 GB: in powers of 1000 */
 export function bytes(value: number): string {
   const power = value < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
-  return format(value / 1000 ** power, { style: "unit", unit: units[power], maximumSignificantDigits: 3 });
+  // In English the short form of a byte has no plural.
+  const unitDisplay = power === 0 ? "long" : "short";
+  return format(value / 1000 ** power, { style: "unit", unit: units[power], unitDisplay, maximumSignificantDigits: 3 });
 }
 
 /** 2 min 5 s: the two largest units. */

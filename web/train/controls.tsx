@@ -2,9 +2,11 @@ import { useRef } from "preact/hooks";
 import type { RunState } from "../engine/protocol.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { continueStopped, pause, resume, start, stop } from "../tab/actions.ts";
-import { canStart } from "../tab/setup.ts";
+import { fieldNames } from "../tab/fields.ts";
+import { canStart, isValid, problems } from "../tab/setup.ts";
 import { activity, data, run, runInfo, stored } from "../tab/state.ts";
 import { text } from "./live-text.ts";
+import { text as setupText } from "./setup-text.ts";
 
 /** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
 export function Controls() {
@@ -51,8 +53,16 @@ export function Controls() {
       <p class={`phase ${phase}`} role="status">
         {states[phase]}
       </p>
+      {begins && !isValid.value && <p class="error">{wrongFields()}</p>}
     </div>
   );
+}
+
+/** The fields that keep a run from starting, which may be folded away. */
+function wrongFields(): string {
+  const { labels, invalid } = setupText().fields;
+  const wrong = fieldNames.filter((name) => problems.value[name]);
+  return invalid(wrong.map((name) => labels[name]).join(setupText().fields.comma));
 }
 
 /** Whether a checkpoint of a run is in storage: what it lost after that one it makes again. */

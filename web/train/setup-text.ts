@@ -1,5 +1,6 @@
 import { texts } from "../language.ts";
 import { bytes, grouped, short } from "../parts/numbers.ts";
+import type { FieldName } from "../tab/fields.ts";
 
 /** The texts of the left column: what to train. */
 export const text = texts({
@@ -60,15 +61,6 @@ export const text = texts({
         opened: (name: string) => `goes on with ${name}`,
         notOpened: "a .bin or .safetensors, to go on with",
       },
-      layers: "Layers (L)",
-      heads: "Heads (NH)",
-      channels: "Channels (C)",
-      block: "Block (T)",
-      notDivisible: (C: number, NH: number, below: number, above: number) =>
-        `${C} channels cannot be shared out to ${NH} heads: each gets the same number. ${
-          below > 0 ? `${below} or ${above}` : above
-        } would do.`,
-      notWhole: "A whole number of at least 1.",
       openHint: "A .bin or .safetensors; with it tokenizer.bin or config.json, where there is one.",
     },
     estimate: {
@@ -94,21 +86,37 @@ export const text = texts({
       title: "4. Training",
       summary: (steps: number, batch: number, block: number) =>
         `${grouped(steps)} updates of ${grouped(batch)} × ${grouped(block)} tokens`,
-      steps: "Updates",
-      batch: "Batch (B)",
-      lr: "Learning rate",
       schedule: "Schedule",
       schedules: { constant: "constant", cosine: "cosine", linear: "linear", wsd: "wsd" },
-      warmup: "Warm-up, updates",
-      weightDecay: "Weight decay",
-      gradClip: "Clip at norm",
-      seed: "Seed",
-      valEvery: "Validate every",
-      sampleEvery: "Write every",
-      sampleTokens: "Tokens of a text",
       defaults: "Back to the defaults",
-      zeroNever: "0: never",
-      zeroNone: "0: none",
+    },
+    fields: {
+      labels: {
+        layers: "Layers (L)",
+        heads: "Heads (NH)",
+        channels: "Channels (C)",
+        block: "Block (T)",
+        steps: "Updates",
+        batch: "Batch (B)",
+        lr: "Learning rate",
+        warmup: "Warm-up",
+        weightDecay: "Weight decay",
+        gradClip: "Clip at norm",
+        seed: "Seed",
+        valEvery: "Validate every",
+        sampleEvery: "Write every",
+        sampleTokens: "Tokens of a text",
+      } satisfies Record<FieldName, string>,
+      units: { updates: "updates", tokens: "tokens", sequences: "sequences" },
+      zero: { never: "0: never", none: "0: none" },
+      comma: "; ",
+      invalid: (labels: string) => `Not right yet: ${labels}.`,
+      longWarmup: (steps: number) =>
+        `Longer than the run of ${grouped(steps)} updates: the rate would never reach its peak.`,
+      notDivisible: (C: number, NH: number, below: number, above: number) =>
+        `${C} channels cannot be shared out to ${NH} heads: each gets the same number. ${
+          below > 0 ? `${below} or ${above}` : above
+        } would do.`,
     },
   },
   zh: {
@@ -167,13 +175,6 @@ export const text = texts({
         opened: (name: string) => `从 ${name} 继续`,
         notOpened: "打开 .bin 或 .safetensors，在其基础上继续",
       },
-      layers: "层数（L）",
-      heads: "注意力头（NH）",
-      channels: "通道数（C）",
-      block: "上下文长度（T）",
-      notDivisible: (C: number, NH: number, below: number, above: number) =>
-        `${C} 个通道无法平均分给 ${NH} 个头；可以改为 ${below > 0 ? `${below} 或 ${above}` : above}。`,
-      notWhole: "请输入不小于 1 的整数。",
       openHint: ".bin 或 .safetensors；若有 tokenizer.bin 或 config.json，请一并选择。",
     },
     estimate: {
@@ -193,21 +194,34 @@ export const text = texts({
       title: "4. 训练",
       summary: (steps: number, batch: number, block: number) =>
         `${grouped(steps)} 次更新，每次 ${grouped(batch)} × ${grouped(block)} 个 token`,
-      steps: "更新次数",
-      batch: "批大小（B）",
-      lr: "学习率",
       schedule: "学习率调度",
       schedules: { constant: "恒定", cosine: "余弦", linear: "线性", wsd: "WSD" },
-      warmup: "预热（更新次数）",
-      weightDecay: "权重衰减",
-      gradClip: "梯度裁剪（范数）",
-      seed: "随机种子",
-      valEvery: "验证间隔",
-      sampleEvery: "生成间隔",
-      sampleTokens: "每段 token 数",
       defaults: "恢复默认值",
-      zeroNever: "0：从不",
-      zeroNone: "0：不裁剪",
+    },
+    fields: {
+      labels: {
+        layers: "层数（L）",
+        heads: "注意力头（NH）",
+        channels: "通道数（C）",
+        block: "上下文长度（T）",
+        steps: "更新次数",
+        batch: "批大小（B）",
+        lr: "学习率",
+        warmup: "预热",
+        weightDecay: "权重衰减",
+        gradClip: "梯度裁剪（范数）",
+        seed: "随机种子",
+        valEvery: "验证间隔",
+        sampleEvery: "生成间隔",
+        sampleTokens: "每段词元数",
+      },
+      units: { updates: "单位：次更新", tokens: "单位：词元", sequences: "单位：条序列" },
+      zero: { never: "0：从不", none: "0：不裁剪" },
+      comma: "；",
+      invalid: (labels: string) => `请先改正：${labels}。`,
+      longWarmup: (steps: number) => `预热长于全部 ${grouped(steps)} 次更新，学习率永远到不了峰值。`,
+      notDivisible: (C: number, NH: number, below: number, above: number) =>
+        `${C} 个通道无法平均分给 ${NH} 个头；可以改为 ${below > 0 ? `${below} 或 ${above}` : above}。`,
     },
   },
 });

@@ -1,20 +1,8 @@
 import { scheduleNames } from "../../src/train/schedule.ts";
 import { Field } from "../parts/field.tsx";
-import { NumberField } from "../parts/number-field.tsx";
-import type { Settings } from "../tab/presets.ts";
-import { change, changed, settings } from "../tab/setup.ts";
+import { change, changed, isValid, settings } from "../tab/setup.ts";
+import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
-
-type NumberName =
-  | "steps"
-  | "batch"
-  | "lr"
-  | "warmup"
-  | "weightDecay"
-  | "gradClip"
-  | "valEvery"
-  | "sampleEvery"
-  | "sampleTokens";
 
 /** How it is trained: folded away, since what is there is good. */
 export function TrainingCard() {
@@ -24,26 +12,20 @@ export function TrainingCard() {
     <details class="card">
       <summary>
         <h2>{t.title}</h2>
-        <span class="hint">{steps && batch && block && t.summary(steps, batch, block)}</span>
+        <span class="hint">{isValid.value && steps && batch && block && t.summary(steps, batch, block)}</span>
       </summary>
       <div class="fields">
-        <Setting name="steps" step={1} min={1} />
-        <Setting name="batch" step={1} min={1} />
-        <Setting name="lr" min={0} />
+        <SettingField name="steps" />
+        <SettingField name="batch" />
+        <SettingField name="lr" />
         <Schedule />
-        <Setting name="warmup" step={1} min={0} />
-        <Setting name="weightDecay" min={0} />
-        <Setting name="gradClip" min={0} hint={t.zeroNone} />
-        <NumberField
-          label={t.seed}
-          value={changed.value.seed ?? 42}
-          min={0}
-          step={1}
-          onChange={(seed) => change({ seed })}
-        />
-        <Setting name="valEvery" step={1} min={0} hint={t.zeroNever} />
-        <Setting name="sampleEvery" step={1} min={0} hint={t.zeroNever} />
-        <Setting name="sampleTokens" step={1} min={1} />
+        <SettingField name="warmup" />
+        <SettingField name="weightDecay" />
+        <SettingField name="gradClip" />
+        <SettingField name="seed" />
+        <SettingField name="valEvery" />
+        <SettingField name="sampleEvery" />
+        <SettingField name="sampleTokens" />
       </div>
       <button
         type="button"
@@ -55,19 +37,6 @@ export function TrainingCard() {
         {t.defaults}
       </button>
     </details>
-  );
-}
-
-function Setting({ name, step, min, hint }: { name: NumberName; step?: number; min: number; hint?: string }) {
-  return (
-    <NumberField
-      label={text().training[name]}
-      value={settings.value[name] ?? 0}
-      step={step}
-      min={min}
-      hint={hint}
-      onChange={(value) => change({ [name]: value } satisfies Settings)}
-    />
   );
 }
 

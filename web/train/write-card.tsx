@@ -1,4 +1,6 @@
+import { fits, settingRules } from "../../src/train/setting-rules.ts";
 import { Card } from "../parts/card.tsx";
+import { expected } from "../parts/expected.ts";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { NumberField } from "../parts/number-field.tsx";
@@ -49,7 +51,7 @@ export function WriteCard() {
         <button
           type="button"
           class={isWriting.value ? "" : "primary"}
-          disabled={!there || isReplacing.value}
+          disabled={!there || isReplacing.value || !fits(settingRules.sampleSeed, options.value.seed)}
           onClick={() => (isWriting.value ? stopWriting() : void write())}
         >
           <Icon name={isWriting.value ? "stop" : "play"} /> {isWriting.value ? t.stop : t.write}
@@ -98,10 +100,10 @@ function Choosing() {
         />
         <NumberField
           label={t.seed}
+          error={fits(settingRules.sampleSeed, seed) ? undefined : expected()(settingRules.sampleSeed)}
           value={seed}
-          min={0}
-          step={1}
-          onChange={(next) => setOptions({ seed: Math.max(0, Math.floor(next)) })}
+          rule={settingRules.sampleSeed}
+          onChange={(next) => setOptions({ seed: next })}
         />
       </div>
     </details>

@@ -1,0 +1,13 @@
+import type { NumberRule } from "../../src/train/setting-rules.ts";
+import { texts } from "../language.ts";
+import { number } from "./numbers.ts";
+
+/** What a field takes, in the reader's language, for a value that it does not take. */
+export const expected = texts({
+  en: ({ kind, min, max }: NumberRule) =>
+    `Expected ${kind === "whole" ? "a whole number" : "a number"}${
+      max === undefined ? ` of at least ${number(min)}` : ` from ${number(min)} to ${number(max)}`
+    }.`,
+  zh: ({ kind, min, max }: NumberRule) =>
+    `请输入${max === undefined ? `不小于 ${number(min)} ` : ` ${number(min)} 到 ${number(max)} 之间`}的${kind === "whole" ? "整数" : "数"}。`,
+});

@@ -1,0 +1,33 @@
+import { expected } from "../parts/expected.ts";
+import { NumberField } from "../parts/number-field.tsx";
+import { type FieldName, type FieldProblem, type FormField, formFields } from "../tab/fields.ts";
+import { problems, setField, values } from "../tab/setup.ts";
+import { text } from "./setup-text.ts";
+import { multiplesAround } from "./sizes.ts";
+
+/** A number of the form, with its unit and what is wrong with it. */
+export function SettingField({ name }: { name: FieldName }) {
+  const t = text().fields;
+  const { rule, unit, zero }: FormField = formFields[name];
+  const problem = problems.value[name];
+  const hint = [unit && t.units[unit], zero && t.zero[zero]].filter(Boolean).join(t.comma);
+  return (
+    <NumberField
+      label={t.labels[name]}
+      hint={hint || undefined}
+      error={problem && errorOf(problem)}
+      value={values.value[name] ?? 0}
+      rule={rule}
+      onChange={(value) => setField(name, value)}
+    />
+  );
+}
+
+function errorOf(problem: FieldProblem): string {
+  const t = text().fields;
+  if (problem.kind === "range") return expected()(problem.rule);
+  if (problem.kind === "warmup") return t.longWarmup(problem.steps);
+  const { channels, heads } = problem;
+  const { below = 0, above = channels } = multiplesAround(channels, heads) ?? {};
+  return t.notDivisible(channels, heads, below, above);
+}
