@@ -8,8 +8,8 @@
 // compare rows of one run.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import v8 from "node:v8";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { compile } from "../dist/platform/node-compile.js";
 
 const MiB = 2 ** 20;
 const TARGETS = 60 * MiB; // zeros
@@ -29,8 +29,8 @@ async function main() {
       "no-revectorize": { type: "boolean", default: false },
     },
   });
-  if (!options["no-revectorize"]) v8.setFlagsFromString("--experimental-wasm-revectorize");
-  const module = new WebAssembly.Module(readFileSync(`${options.kernels}/${options.build}.wasm`));
+  const module = await compile(readFileSync(`${options.kernels}/${options.build}.wasm`), !options["no-revectorize"]);
+  if (typeof module === "string") throw new Error(`256-bit vectors: ${module}. Leave them out: --no-revectorize`);
   const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
   memory.grow((900 * MiB) / 65536);
   new Float32Array(memory.buffer, operand(0)).fill(0.5);

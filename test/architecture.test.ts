@@ -30,8 +30,8 @@ const rooms = [
   "cli",
 ];
 
-/** A worker's entry file is where a program starts, so it stands on top of the house, wherever it lies. */
-const isEntry = (path: string) => path.endsWith("-worker-entry.ts");
+/** The entry file of a worker or child process is where a program starts: on top of the house, wherever it lies. */
+const isEntry = (path: string) => path.endsWith("-entry.ts");
 
 const nodeAllowed = /^src\/(platform\/node|hub\/|bench\/|serve\/|cli\/)/;
 

@@ -1,4 +1,6 @@
 import { recall, remember } from "./node-cache.ts";
+import { compile, problemOfWide } from "./node-compile.ts";
+import { engine } from "./node-engine.ts";
 import {
   appendText,
   createSink,
@@ -15,7 +17,7 @@ import {
   sha256,
 } from "./node-files.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
-import { compile, defaultThreads, engine, loadKernels, problemOfWide, startKernelWorker } from "./node-workers.ts";
+import { defaultThreads, loadKernels, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
 /** Node's answer to the platform contract. */

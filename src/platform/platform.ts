@@ -137,10 +137,10 @@ export interface Platform {
   /** Why 128-bit operations cannot be fused to 256-bit ones here; undefined where they can. */
   problemOfWide(): string | undefined;
   /**
-   * Compiles a module; `wide` with 128-bit operations fused to 256-bit ones. Optimised from the start where the engine
-   * can be told so (Node), else bit by bit while it runs.
+   * Compiles a module; `wide` with 128-bit operations fused to 256-bit ones, or the reason why the engine cannot.
+   * Optimised from the start where the engine can be told so (Node), else bit by bit while it runs.
    */
-  compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<WebAssembly.Module>;
+  compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<WebAssembly.Module | string>;
   /** What compiles and runs the kernels: the engine's version and the processor. */
   engine(): string;
   /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */

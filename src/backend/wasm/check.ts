@@ -3,8 +3,8 @@
  * the processor, and is not ours to trust; so every backend does a few small operations, which are compared with the
  * reference backend's, before anyone relies on it.
  *
- * In Node the code checked here is the code that runs later, optimised already. A browser optimises it only after some
- * calls; what it then makes of it is its own, since a page can ask for nothing that is experimental.
+ * In Node the code checked here is the code that runs later, optimised already. A browser, and a Node whose flags cannot be
+ * used, optimises it only after some calls; what it then makes of it is its own, since nothing experimental is asked for.
  */
 import type { Backend, Tensor } from "../backend.ts";
 import { createReferenceBackend } from "../reference/reference.ts";
@@ -178,6 +178,11 @@ export function problemOfProducts(backend: Backend): Promise<string | undefined>
 /** What is wrong with the other operations, if anything is. */
 export function problemOfOthers(backend: Backend): Promise<string | undefined> {
   return problemOf(others, backend);
+}
+
+/** Every operation once, without looking at what it computes. */
+export async function runOperations(backend: Backend): Promise<void> {
+  for (const operation of Object.values({ ...products, ...others })) await outputsOf(operation, backend);
 }
 
 async function problemOf(

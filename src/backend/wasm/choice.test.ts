@@ -143,10 +143,6 @@ describe("a wrong result puts a kernel out", () => {
 
 describe("what is missing is done without", () => {
   test("relaxed SIMD", async () => {
-    const { validate } = WebAssembly;
-    vi.spyOn(WebAssembly, "validate").mockImplementation(
-      (source) => !isRelaxed(new Uint8Array(source as ArrayBuffer)) && validate(source),
-    );
     const { take, platform } = await fresh();
     const { compile } = platform;
     vi.spyOn(platform, "compile").mockImplementation(async (bytes, wide) => {

@@ -1,6 +1,8 @@
 /** Kernels compiled once in this process, and the engine's abilities that it takes. */
 import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
+import { hashOf } from "../../platform/kept-notes.ts";
+import type { KernelBuild } from "../../platform/platform.ts";
 import type { Code } from "./variants.ts";
 
 export interface CompiledCode {
@@ -9,7 +11,7 @@ export interface CompiledCode {
   readonly hash: string;
 }
 
-const compiled = new Map<string, Promise<CompiledCode>>();
+const compiled = new Map<string, Promise<CompiledCode | string>>();
 
 /** The module of `code`, or why it cannot be had here. BackendError if the kernel's file is missing or damaged. */
 export async function compileCode({ build, wide }: Code, shared: boolean): Promise<CompiledCode | string> {
@@ -24,7 +26,7 @@ export async function compileCode({ build, wide }: Code, shared: boolean): Promi
   } catch (error) {
     compiled.delete(key); // another time it may be there
     if (!(error instanceof WebAssembly.CompileError)) throw error;
-    if (build === "relaxed" && !WebAssembly.validate(RELAXED_MADD)) return "relaxed SIMD: not known to this engine";
+    if (build === "relaxed" && !(await knowsRelaxed())) return "relaxed SIMD: not known to this engine";
     throw new BackendError(
       `${file}.wasm, the kernels that compute, cannot be compiled: ${error.message}. The file is damaged, or this ` +
         "engine does not know WebAssembly SIMD. Install llm-ts again (in a clone: npm run build).",
@@ -32,11 +34,11 @@ export async function compileCode({ build, wide }: Code, shared: boolean): Promi
   }
 }
 
-async function compile(file: Parameters<typeof platform.loadKernels>[0], wide: boolean): Promise<CompiledCode> {
+async function compile(file: KernelBuild, wide: boolean): Promise<CompiledCode | string> {
   const bytes = await platform.loadKernels(file);
   // V8 shares the compiled code of equal modules. Code for other vectors has to be of another module.
   const module = await platform.compile(wide ? withNote(bytes, "256-bit") : bytes, wide);
-  return { module, hash: hashOf(bytes) };
+  return typeof module === "string" ? `256-bit vectors: ${module}` : { module, hash: hashOf(bytes) };
 }
 
 /** The same module with an empty custom section of this name at its end. */
@@ -49,11 +51,12 @@ function withNote(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<Arra
   return longer;
 }
 
-/** FNV-1a: tells builds apart, no more. */
-function hashOf(bytes: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16);
+/** Asked of the platform, since engines may have it behind a flag. */
+async function knowsRelaxed(): Promise<boolean> {
+  return platform.compile(RELAXED_MADD, false).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A module whose one function is f32x4.relaxed_madd. */

@@ -1,0 +1,76 @@
+/**
+ * Whether kernels can be compiled with flags of V8. An engine that nobody has tried may end the process over them, which
+ * no `catch` prevents; so each module is compiled and run in a child process first, and the result is kept.
+ */
+import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cachedDataVersionTag } from "node:v8";
+import { hashOf, KeptNotes } from "./kept-notes.ts";
+import { recall, remember } from "./node-cache.ts";
+import { engine } from "./node-engine.ts";
+
+/** What the child is told: flags to try, and options of this process, some of which may be flags of V8. */
+export interface Trial {
+  readonly flags: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** Those of the flags that the engine knows, or why none may be used. */
+export type TrialResult = readonly string[] | "aborts" | "cannot be tried";
+
+const notes = new KeptNotes("flags", { recall, remember });
+const MOST_MS = 30_000;
+
+/** This file's own extension tells whether the sources run or what was built from them. */
+const isSource = import.meta.url.endsWith(".ts");
+const entry = fileURLToPath(new URL(`./node-flag-trial-entry${isSource ? ".ts" : ".js"}`, import.meta.url));
+
+/** Compiles `bytes` with `flags` in a child process, once for each engine and its own flags, and runs each kernel. */
+export async function tryFlags(bytes: Uint8Array, flags: readonly string[]): Promise<TrialResult> {
+  // In a single executable, Electron and the like it is the whole application that would start again.
+  if (!/^node(js)?(\.exe)?$/.test(basename(process.execPath))) return "cannot be tried";
+  const key = `${hashOf(bytes)} ${flags.join(" ")}, ${engine()}, ${cachedDataVersionTag()}`;
+  const kept = await notes.recall(key);
+  if (kept !== undefined) return kept === "aborts" ? kept : kept.split(" ").filter(Boolean);
+  const result = await tryInChild(bytes, flags);
+  if (result !== "cannot be tried") await notes.keep(key, result === "aborts" ? result : result.join(" "));
+  return result;
+}
+
+function tryInChild(bytes: Uint8Array, flags: readonly string[]): Promise<TrialResult> {
+  const { NODE_OPTIONS = "", ...env } = process.env;
+  const trial: Trial = { flags, options: [...NODE_OPTIONS.split(/\s+/), ...process.execArgv] };
+  const args = [...(isSource ? ["--conditions=source"] : []), entry, JSON.stringify(trial)];
+  return new Promise((resolve) => {
+    try {
+      // In a folder where a memory image of what aborts is in nobody's way.
+      const child = spawn(process.execPath, args, {
+        cwd: tmpdir(),
+        env,
+        stdio: ["pipe", "pipe", "ignore"],
+        timeout: MOST_MS,
+        killSignal: "SIGKILL",
+        windowsHide: true,
+      });
+      let output = "";
+      child.stdout.setEncoding("utf8").on("data", (text) => {
+        output += text;
+      });
+      child.stdin.on("error", () => {}); // it may have ended before it has read all
+      child.stdin.end(bytes);
+      child.on("error", () => resolve("cannot be tried"));
+      child.on("close", (code, signal) => resolve(resultOf(output, code, signal)));
+    } catch {
+      resolve("cannot be tried"); // as where Node's permission model forbids it
+    }
+  });
+}
+
+/** Node's own exit codes are small; an abort is a signal, or a large code where a shell or Windows tells it so. */
+function resultOf(output: string, code: number | null, signal: NodeJS.Signals | null): TrialResult {
+  if (code === 0 && output.startsWith("[")) return JSON.parse(output);
+  const isAbort = signal === null ? (code ?? 0) > 127 : signal !== "SIGKILL" && signal !== "SIGTERM";
+  return isAbort ? "aborts" : "cannot be tried";
+}
