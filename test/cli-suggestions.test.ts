@@ -1,6 +1,6 @@
 /** Every command that the program suggests is pasted into a shell, where paths have what a shell would take apart. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeHub } from "./fake-hub.ts";
@@ -75,4 +75,14 @@ test("where there are no runs", async () => {
   const { code, stderr } = await run(["runs", `${awkward} none`], { cwd });
   expect(code).toBe(1);
   paste(stderr, 1, "-x 1 -s 0 -v 0 -m 1");
+});
+
+test("where a text is given for tokens, and where info looks at one", async () => {
+  writeFileSync(join(cwd, `${awkward}.txt`), "To be, or not to be.\n".repeat(300));
+  const train = await run(["train", "-e", "baby", "-i", `${awkward}.txt`], { cwd });
+  expect(train.code).toBe(1);
+  const [prepare = "", then = ""] = commandsIn(train.stderr);
+  paste(prepare, 1);
+  paste(then, 1, "-x 1 -t 16 -b 1 -s 0 -v 0 -m 1");
+  paste((await run(["info", `${awkward}.txt`], { cwd })).stderr, 1, "-o again");
 });

@@ -27,7 +27,7 @@ const exempt: Readonly<Record<string, RegExp>> = {
 };
 
 /** Other programs' commands with their options, ours with theirs excluded. */
-const foreign = /\b(ulimit|iconv|npm|ssh|jq|zcat|cat|python3?|pip|unshare)\b[^.;:()]*$/;
+const foreign = /\b(ulimit|iconv|gzip|npm|ssh|jq|zcat|cat|python3?|pip|unshare)\b[^.;:()]*$/;
 
 const modules = new Map(modulesOf(root, "src").map((path) => [path, readModule(root, path)]));
 

@@ -2,8 +2,8 @@ import { platform } from "#platform";
 import { folderOf, inFolder } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
 import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
-import { formatOfMagic } from "../format/header.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
+import { identify } from "../format/identify.ts";
 import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
 import type { FileDType } from "../format/numbers.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
@@ -70,10 +70,8 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array, con
 }
 
 async function isSafetensors(source: ByteSource): Promise<boolean> {
-  if (source.size < 9) return source.name.endsWith(".safetensors");
-  const start = await source.read(0, 9);
-  const magic = new DataView(start.buffer, start.byteOffset).getInt32(0, true);
-  return formatOfMagic(magic) === undefined && (start[8] === 0x7b || source.name.endsWith(".safetensors"));
+  const format = await identify(source);
+  return format === "safetensors" || (format === undefined && source.name.endsWith(".safetensors"));
 }
 
 /** What config.json says about a downloaded model. Files that llm-ts wrote need none, and may lie beside a run's. */

@@ -1,5 +1,5 @@
 /** What OUT of `llm-ts convert` means, and what stands there already. */
-import { realpath } from "node:fs/promises";
+import { readlink, realpath } from "node:fs/promises";
 import { platform } from "#platform";
 import { inFolder } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
@@ -18,6 +18,7 @@ export interface Target {
 const foreign = /\.(pt|pth|gguf|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
 
 export async function targetOf(path: string, to: ConvertFlags["to"]): Promise<Target> {
+  await refuseDanglingLink(path);
   const named = /\.(bin|safetensors)$/.exec(path)?.[1];
   if ((await platform.pathKind(path)) !== "folder") {
     if (named === "bin" || named === "safetensors") {
@@ -31,6 +32,15 @@ export async function targetOf(path: string, to: ConvertFlags["to"]): Promise<Ta
   }
   if (to === "bin") return { kind: "bin", path: inFolder(path, "model.bin"), model: inFolder(path, "model.bin") };
   return { kind: "folder", path, model: inFolder(path, "model.safetensors") };
+}
+
+async function refuseDanglingLink(path: string): Promise<void> {
+  if ((await platform.pathKind(path)) !== undefined) return;
+  const target = await readlink(path).catch(() => undefined);
+  if (target !== undefined)
+    throw new UsageError(
+      `${path} is a link to ${target}, which does not exist. Remove the link, or choose another name.`,
+    );
 }
 
 /** UsageError where something that the user has would be lost. */

@@ -8,6 +8,7 @@ import type { DebugStateFlags } from "./debug-state.ts";
 import { ProgressLine } from "./display/progress-line.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
+import { requireTokens } from "./token-data.ts";
 
 /** What `llm-ts debug-state` does. */
 export async function debugState({ batch: B, block: T, ...flags }: DebugStateFlags): Promise<void> {
@@ -21,6 +22,7 @@ export async function debugState({ batch: B, block: T, ...flags }: DebugStateFla
       throw new UsageError(
         `--block ${T} is longer than the model's ${config.maxT} positions. Choose ${config.maxT} or less.`,
       );
+    if (!flags.headerless) await requireTokens(flags.train);
     const loader = await TokenLoader.open(flags.train, { B, T, V: config.V, headerless: flags.headerless });
     const { inputs: x, targets: y } = await loader.next();
     await loader.close();

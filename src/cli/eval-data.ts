@@ -69,7 +69,7 @@ async function openSequence(
   await source.close();
   if (format === "hellaswag")
     throw new InputError(`${path} is a HellaSwag file: give it with --hellaswag ${quoted(path)}`);
-  if (format !== undefined && format !== "json")
+  if (format !== undefined && format !== "json" && format !== "text")
     throw new InputError(`${path} is neither a token file nor a text, but of llm.c's or Hugging Face's other formats.`);
   return encoded(path, tokenizer());
 }

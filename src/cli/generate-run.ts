@@ -7,6 +7,7 @@ import type { GenerateFlags } from "./generate.ts";
 import { type Prompt, printJson, printText } from "./generate-output.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
+import { newestModelPath } from "./newest-model.ts";
 
 /** What `llm-ts generate` does. */
 export async function generate(argument: string | undefined, flags: GenerateFlags): Promise<void> {
@@ -14,7 +15,8 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
   const { backend, threads, revectorize, kernel, weights } = flags;
-  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel, weights });
+  const path = await (flags.model === undefined ? newestModelPath() : modelPath(flags.model));
+  const model = await GPT2.load(path, { backend, threads, revectorize, kernel, weights });
   try {
     const options = optionsOf(flags);
     if (flags.interactive) {

@@ -4,7 +4,7 @@ import { examples } from "./examples.ts";
 import { real, whole } from "./option-values.ts";
 
 export interface GenerateFlags extends BackendFlags {
-  readonly model: string;
+  readonly model?: string;
   readonly tokens: number;
   readonly temperature: number;
   readonly topK: number;
@@ -35,7 +35,10 @@ export function addGenerate(program: Command): void {
     .summary("write text with a model")
     .description("Writes text with a model, token by token. A prompt is continued; without one a new text begins.")
     .argument("[prompt]", 'text to continue; "-" to read it from standard input')
-    .requiredOption("-e, --model <file>", "a model file, a folder of a run or a download, or gpt2, gpt2-medium, …")
+    .option(
+      "-e, --model <file>",
+      "a model file, a folder of a run or a download, or gpt2, gpt2-medium, … (default: the newest run in runs/)",
+    )
     .option("-i, --interactive", "write, continue, retry and change settings by commands; /help lists them")
     .option("-g, --tokens <n>", "tokens to write", whole(0), 256)
     .option("--temperature <f>", "0: always the most probable token; above 1: wilder", real(0), 1)

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { examples } from "./examples.ts";
 import { Interrupt } from "./interrupt.ts";
-import { print } from "./output.ts";
+import { print, say } from "./output.ts";
+import { suggestion } from "./suggest.ts";
 
 interface InfoFlags {
   readonly system?: boolean;
@@ -16,9 +17,9 @@ export function addInfo(program: Command): void {
     .summary("tell what a file is, or what this machine has")
     .description(
       "Tells what a file holds, and whether it is whole: models, tokens, tokenizers, debug and optimizer states,\n" +
-        "HellaSwag, safetensors, folders of prepared data.",
+        "HellaSwag, safetensors, texts, and folders: runs, models, prepared data.",
     )
-    .argument("[file]", "a file, or a folder that llm-ts prepare wrote")
+    .argument("[file]", "a file, or a folder: of a run, a model, or prepared data")
     .option("--system", "this processor and memory, and which kernels are fastest here")
     .option("--headerless", "the file is a token file of April 2024, without a header")
     .option("--json", "print JSON")
@@ -27,13 +28,14 @@ export function addInfo(program: Command): void {
       examples(
         ["a checkpoint", "llm-ts info gpt2_124M.bin"],
         ["prepared data", "llm-ts info data/tinyshakespeare"],
+        ["a run", "llm-ts info runs/baby-001"],
         ["this machine", "llm-ts info --system"],
       ),
     )
     .action(info);
 }
 
-type Facts = Readonly<Record<string, unknown>>;
+export type Facts = Readonly<Record<string, unknown>>;
 
 async function info(file: string | undefined, flags: InfoFlags): Promise<void> {
   new Interrupt();
@@ -42,17 +44,17 @@ async function info(file: string | undefined, flags: InfoFlags): Promise<void> {
     return infoSystem(flags);
   }
   if (file === undefined) throw new UsageError("Give a file to look at, or --system.");
-  return show({ file, ...(await fileFacts(file, flags)) }, flags);
+  const facts = await factsOf(file, flags);
+  await show({ file, ...facts }, flags);
+  const next = nextCommand(file, facts);
+  if (next !== undefined) say(`\n${next}`);
 }
 
 async function show(facts: Facts, { json }: InfoFlags): Promise<void> {
   if (json) return print(`${JSON.stringify(facts)}\n`);
-  const width = Math.max(...Object.keys(facts).map((name) => name.length));
-  await print(
-    Object.entries(facts)
-      .map(([name, value]) => `${name.padEnd(width)}  ${inWords(value)}\n`)
-      .join(""),
-  );
+  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
+  const width = Math.max(...known.map(([name]) => name.length));
+  await print(known.map(([name, value]) => `${name.padEnd(width)}  ${inWords(value)}\n`).join(""));
 }
 
 function inWords(value: unknown): string {
@@ -73,14 +75,14 @@ async function infoSystem(flags: InfoFlags): Promise<void> {
   await print(`\n${kernelTable(survey)}`);
 }
 
-async function fileFacts(path: string, { headerless }: InfoFlags): Promise<Facts> {
+async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {
   const { platform } = await import("#platform");
-  const { datasetFile, folderOf, inFolder, readDataset } = await import("../data/dataset.ts");
+  const { datasetFile, folderOf, inFolder } = await import("../data/dataset.ts");
   const isFolder = (await platform.pathKind(path)) === "folder";
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) {
-    const dataset = await readDataset(folder);
-    if (dataset) return { format: "prepared data", ...dataset };
+    const { folderFacts } = await import("./info-folder.ts");
+    return folderFacts(folder);
   }
   const { describe } = await import("../data/describe.ts");
   const { readHuggingFaceConfig } = await import("../format/huggingface-config.ts");
@@ -89,4 +91,12 @@ async function fileFacts(path: string, { headerless }: InfoFlags): Promise<Facts
   const isSafetensors = path.endsWith(".safetensors") && (await platform.pathKind(configPath)) === "file";
   const config = isSafetensors ? await withSource(configPath, readHuggingFaceConfig) : undefined;
   return withSource(path, (source) => describe(source, { headerless, config }));
+}
+
+/** What to do with it, as a command; undefined where nothing is obvious. */
+function nextCommand(path: string, { format, checkpoint }: Facts): string | undefined {
+  if (/^(text|folder with texts|documents)/.test(String(format)))
+    return `make tokens of it to train on:\n  ${suggestion("prepare", path)}`;
+  const hasModel = format === "model folder" || (format === "training run" && checkpoint !== "none");
+  return hasModel ? `write with this model:\n  ${suggestion("generate", "--model", path)}` : undefined;
 }

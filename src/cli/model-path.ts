@@ -2,6 +2,7 @@ import { platform } from "#platform";
 import { inFolder } from "../data/dataset.ts";
 import { DownloadError, InputError } from "../errors.ts";
 import { pretrainedFile } from "../model/config.ts";
+import { namesOfRuns } from "./run-folders.ts";
 
 /**
  * The model file that a name or path means: the file itself; of a run folder its newest model, of a folder from the hub
@@ -17,8 +18,12 @@ export async function modelPath(path: string): Promise<string> {
   // Eight digits each, so the last name is the newest.
   const newest = models.flat().sort().at(-1);
   if (newest !== undefined) return newest;
-  for (const name of ["model.safetensors", "model.safetensors.index.json", "model.bin"])
+  // The last one is refused by its name, with what to do.
+  for (const name of ["model.safetensors", "model.safetensors.index.json", "model.bin", "pytorch_model.bin"])
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
+  const runs = await namesOfRuns(path);
+  if (runs !== "")
+    throw new InputError(`${path} is a folder with several models: name the run to take. The newest are ${runs}.`);
   throw new InputError(
     `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
       "saved one.",

@@ -1,14 +1,15 @@
 import { basename, resolve } from "node:path";
+import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
 import { type Curve, curvesSvg, stepsOf } from "../plot/curves.ts";
 import { memoryFor, smooth } from "../plot/points.ts";
-import { type Quantity, readCurves } from "../train/read-run.ts";
+import { holdsRun, type Quantity, readCurves } from "../train/read-run.ts";
 import { chart, type Series } from "./display/chart.ts";
 import { type Paint, paintFor } from "./display/paint.ts";
 import { printable, short } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
-import { print } from "./output.ts";
+import { print, say } from "./output.ts";
 import type { PlotFlags } from "./plot.ts";
 
 /** What `--what` draws, and how the picture calls it and its axis. */
@@ -22,12 +23,13 @@ const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; a
 const chartHeight = 14;
 
 /** What `llm-ts plot` does. */
-export async function plotRuns(runs: readonly string[], flags: PlotFlags): Promise<void> {
+export async function plotRuns(paths: readonly string[], flags: PlotFlags): Promise<void> {
   new Interrupt();
   const { out, what, log, valOnly } = flags;
   if (valOnly && what !== "loss") throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
   const { quantity, title, axis } = drawings[what];
   const curves: Curve[] = [];
+  const runs = await withoutOthers(paths);
   for (const [at, name] of namesOf(runs).entries()) {
     const { train, val } = await readCurves(runs[at], quantity);
     const curve = { name, train: valOnly ? [] : train, val: what === "loss" ? val : [] };
@@ -45,6 +47,16 @@ export async function plotRuns(runs: readonly string[], flags: PlotFlags): Promi
   const drawing = terminalChart(curves, what, memory);
   if (drawing !== "") await print(`${drawing}\n`);
   process.stderr.write(`\nthe picture is in ${out}\n`);
+}
+
+/** Of several folders, such as those that runs/* names, those that hold a run. */
+async function withoutOthers(paths: readonly string[]): Promise<readonly string[]> {
+  const runs: string[] = [];
+  for (const path of paths) {
+    if ((await platform.pathKind(path)) !== "folder" || (await holdsRun(path))) runs.push(path);
+    else say(`${path} holds no run: left out`);
+  }
+  return runs.length > 0 ? runs : paths;
 }
 
 /** The last part of each path or, where two would be called the same, the whole. */

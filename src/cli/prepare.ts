@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { Dataset } from "../data/dataset.ts";
 import type { PrepareOptions, PrepareProgress } from "../data/prepare.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { examples } from "./examples.ts";
 import { Interrupt } from "./interrupt.ts";
 import { real, whole } from "./option-values.ts";
@@ -77,6 +77,7 @@ ${examples(
 
 async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   new Interrupt();
+  await refuseRuns(inputs);
   if (await prepareDataset(inputs, flags)) return;
   const { prepareText, prepareTinyshakespeare } = await import("../data/prepare.ts");
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
@@ -90,6 +91,17 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
   } finally {
     progress.stop();
   }
+}
+
+/** InputError for folders that hold no text but a training run. */
+async function refuseRuns(inputs: readonly string[]): Promise<void> {
+  const { holdsRun } = await import("../train/read-run.ts");
+  for (const input of inputs)
+    if (await holdsRun(input))
+      throw new InputError(
+        `${input} is the folder of a training run, and no text. Name files or folders with the text to prepare; llm-ts ` +
+          "info tells what a file or folder is.",
+      );
 }
 
 /** Data sets of documents with fields, if that is what the inputs name. */

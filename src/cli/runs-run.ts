@@ -1,36 +1,26 @@
-import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { table } from "../plot/table.ts";
-import { byAge, type TimedRun, withTimes } from "../serve/run-times.ts";
-import { readRun } from "../train/read-run.ts";
+import type { TimedRun } from "../serve/run-times.ts";
 import { duration, grouped, printable, short } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { print } from "./output.ts";
+import { runsIn } from "./run-folders.ts";
 import type { RunsFlags } from "./runs.ts";
 
 /** What `llm-ts runs` does. */
 export async function listRuns(folder: string, { json }: RunsFlags): Promise<void> {
   new Interrupt();
-  const runs = [];
-  for (const path of await runFolders(folder)) runs.push(await withTimes(await readRun(path)));
-  runs.sort(byAge);
-  if (json) return print(`${JSON.stringify(runs)}\n`);
-  await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
-}
-
-/** The folders in a folder or, where it is a run's own, that one. */
-async function runFolders(folder: string): Promise<string[]> {
   const kind = await platform.pathKind(folder);
   if (kind === "file") throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
   if (kind === undefined)
     throw new InputError(`There is no folder ${folder}. Make one with llm-ts train --model baby -o runs/`);
-  if ((await platform.pathKind(join(folder, "config.json"))) === "file") return [folder];
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith(".")).map(({ name }) => name);
-  if (names.length > 0) return names.map((name) => join(folder, name));
-  throw new InputError(`${folder} holds no runs yet. Make one with llm-ts train --model baby -o runs/`);
+  const runs = await runsIn(folder);
+  if (runs.length === 0)
+    throw new InputError(`${folder} holds no runs. Make one with llm-ts train --model baby -o runs/`);
+  if (json) return print(`${JSON.stringify(runs)}\n`);
+  await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
 }
 
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */

@@ -89,10 +89,41 @@ test("every format is told apart and described", async () => {
   expect(await describe(hellaswag)).toMatchObject({ format: "HellaSwag", examples: 2, longestExampleBytes: 44 });
 });
 
+test("texts and documents are told as what they are, safetensors whatever white space their header begins with", async () => {
+  const text = (content: string) => openSource(new TextEncoder().encode(content));
+  expect(await describe(await text("To be, or not to be"))).toEqual({ format: "text", bytes: 19 });
+  expect(await describe(await text("<!DOCTYPE html>"))).toMatchObject({ format: "text" });
+  expect(await describe(await text("火车".repeat(30000)))).toMatchObject({ format: "text" });
+  expect(await describe(await text("{}"))).toEqual({ format: "JSON", bytes: 2 });
+  expect(await describe(await text("PAR1…"))).toMatchObject({ format: "documents, Parquet" });
+  const padded = await openSource(latin1(`\x04\0\0\0\0\0\0\0\n {}`));
+  await expect(describe(padded)).rejects.toThrow(/no GPT-2|not those of a GPT-2/);
+});
+
+const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
 test.each<[string, Promise<Awaited<ReturnType<typeof openSource>>>, RegExp]>([
   ["nothing", openSource(new Uint8Array()), /none of the formats/],
-  ["a text", openSource(new TextEncoder().encode("To be, or not to be")), /none of the formats/],
-  ["JSON", openSource(new TextEncoder().encode("{}")), /none of the formats/],
+  ["bytes of nothing known", openSource(Uint8Array.of(1, 2, 3, 0, 255)), /none of the formats/],
+  [
+    "PyTorch's zip",
+    openSource(latin1(`PK\x03\x04${"\0".repeat(26)}archive/data.pkl`)),
+    /is a PyTorch file \(pickle\)\..*safetensors.*\n {2}python3 -c "import sys, torch, .*'model\.safetensors'\)" /s,
+  ],
+  [
+    "PyTorch's old format",
+    openSource(latin1("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.")),
+    /is a PyTorch file/,
+  ],
+  ["another pickle", openSource(latin1("\x80\x04\x95\x00")), /is a Python pickle/],
+  ["a zip", openSource(latin1("PK\x03\x04rest")), /is a zip archive\. Unpack it/],
+  ["a tokenizer of minbpe", openSource(latin1("minbpe v1\n\n0\n97 97\n")), /is a tokenizer of minbpe\. llm-ts reads/],
+  [
+    "a pointer",
+    openSource(latin1("version https://git-lfs.github.com/spec/v1\noid sha256:1")),
+    /pointer of Git LFS.*git lfs pull/,
+  ],
+  ["a GGUF", openSource(latin1("GGUF\x03\x00\x00\x00")), /is a GGUF model/],
   ["an optimizer state of version 2", llmc({ 0: 20240527, 1: 2 }), /\[1\] \(version, byte 4\) is 2, expected 1/],
   [
     "an optimizer state of rank 8 of 8",

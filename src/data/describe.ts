@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import { foreignFile } from "../format/foreign.ts";
 import { readHeader } from "../format/header.ts";
 import { readHellaSwagHeader } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
@@ -29,7 +30,8 @@ export interface DescribeOptions extends TokenFileOptions {
 export async function describe(source: ByteSource, options: DescribeOptions = {}): Promise<FileDescription> {
   const bytes = source.size;
   if (options.headerless) return { format: "tokens", bytes, ...(await describeTokens(source, options)) };
-  switch (await identify(source)) {
+  const format = await identify(source);
+  switch (format) {
     case "model":
       return { format: "llm.c model", bytes, ...(await describeModel(source)) };
     case "safetensors":
@@ -47,13 +49,23 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
     }
     case "hellaswag":
       return { format: "HellaSwag", bytes, ...(await readHellaSwagHeader(source)) };
-    default:
+    case "json":
+      return { format: isJsonLines(source) ? "documents, JSON lines" : "JSON", bytes };
+    case "parquet":
+      return { format: "documents, Parquet", bytes };
+    default: {
+      const foreign = await foreignFile(source);
+      if (format === "text" && (!foreign || foreign.isText)) return { format, bytes };
+      if (foreign) throw new InputError(`${source.name} is ${foreign.what}. ${foreign.advice}`);
       throw new InputError(
         `${source.name} has none of the formats that llm-ts knows: llm.c's .bin files and safetensors. A token file of ` +
           "April 2024, which has no header, is read with --headerless.",
       );
+    }
   }
 }
+
+const isJsonLines = ({ name }: ByteSource) => /\.jsonl(\.|$)/.test(name);
 
 function sizes(config: GPT2Config) {
   const { maxT, V, Vp, L, NH, C } = config;

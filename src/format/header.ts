@@ -4,6 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { foreignFile } from "./foreign.ts";
 
 const headerInts = 256;
 export const headerBytes = 4 * headerInts;
@@ -37,19 +38,27 @@ export function formatOfMagic(number: number): LlmcFormat | undefined {
 
 /** The 256 fields of the header, whatever they say; InputError when the file is shorter than a header. */
 export async function readHeader(source: ByteSource): Promise<Int32Array> {
-  if (source.size < headerBytes)
-    throw new InputError(
-      `${source.name} has ${source.size} bytes, expected at least the ${headerBytes} of a header: ` +
-        "it is truncated, or of another format. Copy or write it again.",
-    );
+  if (source.size < headerBytes) throw tooShort(source);
   return new Int32Array((await source.read(0, headerBytes)).slice().buffer);
 }
 
 /** Reads the header of one of the `expected` formats; InputError for any other, named where it is known. */
 export async function readHeaderOf(source: ByteSource, ...expected: readonly LlmcFormat[]): Promise<Int32Array> {
-  const header = await readHeader(source);
-  if (!expected.some((format) => magic[format] === header[0])) throw wrongMagic(source, header[0], expected);
-  return header;
+  const header = source.size < headerBytes ? undefined : await readHeader(source);
+  if (header && expected.some((format) => magic[format] === header[0])) return header;
+  const foreign = await foreignFile(source);
+  if (foreign)
+    throw new InputError(
+      `${source.name} is ${foreign.what}, expected ${expected.map((format) => names[format]).join(" or ")}. ${foreign.advice}`,
+    );
+  throw header ? wrongMagic(source, header[0], expected) : tooShort(source);
+}
+
+function tooShort({ name, size }: ByteSource): InputError {
+  return new InputError(
+    `${name} has ${size} bytes, expected at least the ${headerBytes} of a header: ` +
+      "it is truncated, or of another format. Copy or write it again.",
+  );
 }
 
 function wrongMagic(source: ByteSource, found: number, expected: readonly LlmcFormat[]): InputError {

@@ -1,7 +1,7 @@
 import type { ByteSource } from "../platform/platform.ts";
 import { formatOfMagic, headerBytes, type LlmcFormat, readHeader } from "./header.ts";
 
-export type FileFormat = LlmcFormat | "safetensors" | "json";
+export type FileFormat = LlmcFormat | "safetensors" | "json" | "parquet" | "text";
 
 /** Which format a file has, by its first bytes; undefined when it is none that we know. */
 export async function identify(source: ByteSource): Promise<FileFormat | undefined> {
@@ -10,8 +10,30 @@ export async function identify(source: ByteSource): Promise<FileFormat | undefin
     const format = formatOfMagic(magic);
     if (format) return format;
   }
-  const start = await source.read(0, Math.min(source.size, 9));
-  // safetensors: 8 bytes of length, then JSON. No header is so long that its upper bytes are not zero.
-  if (start.length === 9 && start[8] === 0x7b && start.subarray(4, 8).every((byte) => byte === 0)) return "safetensors";
-  return start[0] === 0x7b ? "json" : undefined;
+  const start = await source.read(0, Math.min(source.size, textBytes));
+  if (isSafetensors(start)) return "safetensors";
+  if (String.fromCharCode(...start.subarray(0, 4)) === "PAR1") return "parquet";
+  if (start[0] === 0x7b) return "json";
+  return isText(start, source.size > start.length) ? "text" : undefined;
+}
+
+/** 8 bytes of length, then JSON, white space before it or not. No header is so long that its upper bytes are not zero. */
+function isSafetensors(start: Uint8Array): boolean {
+  return (
+    start.length > 8 && [0x7b, 0x20, 0x09, 0x0a, 0x0d].includes(start[8]) && start.subarray(4, 8).every((b) => b === 0)
+  );
+}
+
+/** As much of a file as tells whether it is a text. */
+const textBytes = 1 << 16;
+
+/** UTF-8 without control characters but white space; where the file is longer, its last character may be cut. */
+function isText(start: Uint8Array, isCut: boolean): boolean {
+  if (start.length === 0 || start.some((byte) => byte < 0x20 && !(byte >= 0x09 && byte <= 0x0d))) return false;
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(start, { stream: isCut });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -25,22 +25,11 @@ export interface SafetensorsHeader {
 /** Far above any GPT-2's header (GPT-2 XL's has 60 KB), far below what could hurt. */
 const longestHeader = 16 << 20;
 
-const elementBytes: Record<string, number> = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E5M2: 1,
-  F8_E4M3: 1,
-  I16: 2,
-  U16: 2,
-  F16: 2,
-  BF16: 2,
-  I32: 4,
-  U32: 4,
-  F32: 4,
-  F64: 8,
-  I64: 8,
-  U64: 8,
+/** Bits of an element, of all dtypes that the format has. */
+const elementBits: Record<string, number> = {
+  ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6 },
+  ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 },
+  ...{ I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, F64: 64, I64: 64, U64: 64, C64: 64 },
 };
 
 /** What safetensors call the dtypes that weights can have. */
@@ -95,17 +84,25 @@ function checkEntry(source: ByteSource, name: string, entry: unknown, dataOffset
     );
   if (!isObject(entry)) throw wrong("entry", entry, "an object");
   const { dtype, shape, data_offsets: place } = entry;
-  if (typeof dtype !== "string" || !Object.hasOwn(elementBytes, dtype))
-    throw wrong("dtype", dtype, `one of ${Object.keys(elementBytes).join(", ")}`);
+  if (typeof dtype !== "string") throw wrong("dtype", dtype, "a name");
+  if (!Object.hasOwn(elementBits, dtype)) throw unsupportedDType(source, name, dtype);
   if (!isSizes(shape)) throw wrong("shape", shape, "a list of whole numbers");
   const dataBytes = source.size - dataOffset;
   if (!isSizes(place) || place.length !== 2 || place[0] > place[1] || place[1] > dataBytes)
     throw wrong("data_offsets", place, `start and end within the ${dataBytes} bytes after the header`);
   const [start, end] = place;
-  const bytes = shape.reduce((product, n) => product * n, elementBytes[dtype]);
+  const bytes = shape.reduce((product, n) => product * n, elementBits[dtype]) / 8;
   if (bytes !== end - start)
     throw wrong("data_offsets", place, `${bytes} bytes for ${dtype} of shape ${JSON.stringify(shape)}`);
   return { name, dtype, shape, offset: dataOffset + start, bytes };
+}
+
+/** InputError for a tensor of a type that GPT-2's weights are not read in. */
+export function unsupportedDType(source: ByteSource, name: string, dtype: string): InputError {
+  return new InputError(
+    `${source.name}: tensor ${JSON.stringify(name)} is ${dtype}, which llm-ts does not support; it reads ` +
+      `${Object.keys(weightDTypes).join(", ")}. Give the model in one of these.`,
+  );
 }
 
 function isSizes(value: unknown): value is number[] {

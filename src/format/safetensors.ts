@@ -14,6 +14,7 @@ import {
   readSafetensorsHeader,
   type SafetensorsHeader,
   type StoredTensor,
+  unsupportedDType,
   weightDTypes,
 } from "./safetensors-file.ts";
 import { chunksOf, type OnChunk, type TensorStream } from "./tensors.ts";
@@ -147,14 +148,10 @@ function checkTensors(source: ByteSource, config: GPT2Config, tensors: ReadonlyM
   for (const { stored, storedShape } of parts) {
     const tensor = tensors.get(stored);
     if (!tensor) throw new InputError(`${source.name}: the tensor "${stored}" is missing. ${advice}`);
+    if (!Object.hasOwn(weightDTypes, tensor.dtype)) throw unsupportedDType(source, stored, tensor.dtype);
     if (String(tensor.shape) !== String(storedShape))
       throw new InputError(
         `${source.name}: tensor "${stored}" has shape [${tensor.shape}], expected [${storedShape}]. ${advice}`,
-      );
-    if (!Object.hasOwn(weightDTypes, tensor.dtype))
-      throw new InputError(
-        `${source.name}: tensor "${stored}" is ${tensor.dtype}, expected ${Object.keys(weightDTypes).join(", ")}. ` +
-          "Convert the model to one of these.",
       );
     dtypes.add(weightDTypes[tensor.dtype]);
   }

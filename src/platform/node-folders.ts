@@ -26,7 +26,9 @@ async function makeOne(path: string): Promise<void> {
   if ((await makeInside(path)) || (await isFolder(path))) return;
   const isThere = await stat(path).catch(() => undefined);
   throw new InputError(
-    isThere ? `${path} is a file. Give the name of a folder.` : `${path} is a link to a folder that does not exist.`,
+    isThere
+      ? `${path} is a file. Give the name of a folder.`
+      : `${path} is a link to a folder that does not exist. Make that folder, remove the link, or choose another name.`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { InputError, LlmError } from "../errors.ts";
-import { isObject } from "../format/json.ts";
+import { isObject, parseObject } from "../format/json.ts";
+import { readSmallText } from "../format/source.ts";
 import { makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { completeSteps } from "./checkpoint-list.ts";
@@ -98,6 +99,20 @@ export async function readCurves(folder: string, quantity: Quantity): Promise<Ru
 function append(points: Point[], step: number, value: number | undefined): void {
   while (points.length > 0 && points[points.length - 1].step >= step) points.pop();
   if (value !== undefined && Number.isFinite(value)) points.push({ step, value });
+}
+
+/** Whether a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
+export async function holdsRun(folder: string): Promise<boolean> {
+  for (const name of [metricsFile, logFile]) if ((await platform.pathKind(`${folder}/${name}`)) === "file") return true;
+  if ((await platform.pathKind(`${folder}/${configFile}`)) !== "file") return false;
+  try {
+    const config = parseObject(folder, await readSmallText(`${folder}/${configFile}`));
+    return "version" in config && "created" in config;
+  } catch (error) {
+    // Damaged: who lists runs should say so.
+    if (error instanceof InputError) return true;
+    throw error;
+  }
 }
 
 /** The file with a run's events; undefined before the first. InputError for a folder that holds no run. */

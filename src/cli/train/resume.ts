@@ -1,5 +1,5 @@
 /** `--resume`: finding out how the run in a folder goes on, and what stands against it. */
-import { isAbsolute, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
@@ -9,6 +9,7 @@ import { readRunConfig } from "../../train/run-config.ts";
 import { RunFolder } from "../../train/run-folder.ts";
 import type { TrainSettings } from "../../train/settings.ts";
 import { isStopped } from "../../train/take-up.ts";
+import { namesOfRuns } from "../run-folders.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import { computingOf, type TrainFlags, typedOf } from "./options.ts";
 
@@ -35,7 +36,8 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Contin
   if ((await platform.pathKind(path)) === "file")
     throw new InputError(`${path} is a file, where a run folder is expected. Give the folder of the run.`);
   if (!(await RunFolder.holdsRun(path))) {
-    remark(`there is no run in ${path} to continue: it begins`);
+    const others = await namesOfRuns(dirname(path));
+    remark(`there is no run in ${path} to continue: it begins${others && ` (beside it there are ${others})`}`);
     return undefined;
   }
   const folder = await RunFolder.open(path, ({ who }, ms) =>

@@ -17,6 +17,7 @@ import { planUpdates, runOptions, trainerOptions, type Updates } from "../../tra
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import { requireTokens } from "../token-data.ts";
 import { requireCheckpointRoom } from "./checkpoint-room.ts";
 import { chooseData, type DataChoice } from "./data.ts";
 import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
@@ -63,6 +64,8 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
 async function prepareRun(typed: TrainFlags, display: TrainDisplay, continued: Continued | undefined): Promise<Run> {
   const flags = continued?.flags ?? typed;
   const { modelName = "", checkpoint } = continued ?? {};
+  if (!flags.headerless)
+    for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
   const choice = await (checkpoint ? fileModel(modelName, checkpoint.model) : chooseModel(flags));
   if (flags.out !== undefined && !continued) await RunFolder.check(flags.out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));

@@ -1,0 +1,76 @@
+/** Files of other programs, told by their first bytes: a refusal names them, and says what to do. */
+import type { ByteSource } from "../platform/platform.ts";
+
+export interface ForeignFile {
+  /** As in "this is …". */
+  readonly what: string;
+  readonly advice: string;
+  /** Whether it can be taken as a text as well. */
+  readonly isText?: true;
+}
+
+/** Enough for the name of a zip's first entry. */
+const startBytes = 128;
+
+/** What a file is that llm-ts does not read; undefined where it is unknown. */
+export async function foreignFile(source: ByteSource): Promise<ForeignFile | undefined> {
+  const start = String.fromCharCode(...(await source.read(0, Math.min(source.size, startBytes))));
+  return signatures.find(({ pattern }) => pattern.test(start))?.describe(source.name);
+}
+
+interface Signature {
+  /** Of the first bytes, one character each. */
+  readonly pattern: RegExp;
+  describe(path: string): ForeignFile;
+}
+
+const always = (what: string, advice: string) => () => ({ what, advice });
+
+// biome-ignore-start lint/suspicious/noControlCharactersInRegex: the first bytes of binary files
+const signatures: readonly Signature[] = [
+  // A zip whose first entry is the pickle, and PyTorch's format before 1.6.
+  { pattern: /^PK\x03\x04.{26}[^\x00]*\/data\.pkl/s, describe: pytorch },
+  { pattern: /^\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19/, describe: pytorch },
+  {
+    pattern: /^\x80[\x02-\x05]/,
+    describe: always("a Python pickle", "It may hold code: export what is in it by Python."),
+  },
+  { pattern: /^PK\x03\x04/, describe: always("a zip archive", "Unpack it first.") },
+  { pattern: /^\x1f\x8b/, describe: always("compressed by gzip", "Unpack it first (gzip -dk).") },
+  { pattern: /^GGUF/, describe: always("a GGUF model (llama.cpp)", "Give the safetensors that it was made from.") },
+  { pattern: /^\x89HDF/, describe: always("an HDF5 file (TensorFlow, Keras)", "Give the model's safetensors.") },
+  {
+    pattern: /^\x93NUMPY/,
+    describe: always("a NumPy array", "Write its tokens as llm.c's .bin, or its text as .txt."),
+  },
+  {
+    pattern: /^minbpe v\d/,
+    describe: always("a tokenizer of minbpe", "llm-ts reads llm.c's tokenizer.bin and Hugging Face's tokenizer.json."),
+  },
+  {
+    pattern: /^version https:\/\/git-lfs/,
+    describe: always("a pointer of Git LFS, and not the file itself", "Fetch the file: git lfs pull."),
+  },
+  {
+    pattern: /^\s*<(!doctype html|html)/i,
+    describe: () => ({
+      what: "a web page",
+      advice: "Download the file itself: on the hub, by its download link or llm-ts pull.",
+      isText: true,
+    }),
+  },
+];
+// biome-ignore-end lint/suspicious/noControlCharactersInRegex: see above
+
+function pytorch(path: string): ForeignFile {
+  const name = path.replace(/^.*[/\\]/s, "");
+  const file = /^[\w.-]+$/.test(name) ? name : `"${name}"`;
+  return {
+    what: "a PyTorch file (pickle)",
+    advice:
+      "llm-ts reads safetensors, which cannot hold code. With PyTorch and safetensors installed this writes them, in the " +
+      "file's folder:\n" +
+      '  python3 -c "import sys, torch, safetensors.torch as s; s.save_file({k: v.clone().contiguous() for k, v in ' +
+      `torch.load(sys.argv[1], map_location='cpu', weights_only=True).items()}, 'model.safetensors')" ${file}`,
+  };
+}
