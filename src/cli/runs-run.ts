@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { isNoFolder } from "../platform/glob.ts";
 import { table } from "../plot/table.ts";
 import type { TimedRun } from "../serve/run-times.ts";
 import { duration, grouped, printable, short } from "./display/text.ts";
@@ -13,7 +14,7 @@ import type { RunsFlags } from "./runs.ts";
 export async function listRuns(folder: string, { json }: RunsFlags): Promise<void> {
   new Interrupt();
   const kind = await platform.pathKind(folder);
-  if (kind === "file") throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
+  if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
   if (kind === undefined)
     throw new InputError(`There is no folder ${folder}. Make one with llm-ts train --model baby -o runs/`);
   const runs = await runsIn(folder);

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
+import { isNoFolder } from "../platform/glob.ts";
 import { startStudio } from "../serve/server.ts";
 import { print, reportError, say } from "./output.ts";
 import type { StudioFlags } from "./studio.ts";
@@ -13,7 +14,7 @@ export async function runStudio(folder: string, { port, host, open }: StudioFlag
   const ended = Promise.race(["SIGINT", "SIGTERM"].map((signal) => once(process, signal)));
   if (host === "") throw new UsageError("--host needs an address: 0.0.0.0, say, for all that this machine has.");
   const kind = await platform.pathKind(folder);
-  if (kind === "file") throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
+  if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
   const ports = port === undefined ? Array.from({ length: portsToTry }, (_, i) => defaultPort + i) : [port];
   const studio = await startStudio({ folder, ports, host, onError: reportError });
   await print(`${studio.url}\n`);

@@ -22,7 +22,7 @@ export interface InputFiles {
   readonly texts: readonly Document[];
   /** Paths of .jsonl and .parquet files, in order. */
   readonly items: readonly string[];
-  /** Files of folders that are neither. */
+  /** What is neither in folders: other files, pipes, sockets and devices. */
   readonly leftOut: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export async function findInputs(inputs: readonly (string | Blob)[]): Promise<In
       texts.push({ name: "standard input", size: undefined, open: () => platform.openStream("-") });
     else if ((await platform.pathKind(input)) === "folder") {
       const before = texts.length + items.length;
-      for (const file of await platform.listFiles("**", input)) {
+      for (const file of await platform.listFiles("**", input, (path) => leftOut.push(path))) {
         if (holdsItems(file)) items.push(file);
         else if (await isText(file)) texts.push(await inFile(file));
         else leftOut.push(file);

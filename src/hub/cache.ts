@@ -42,7 +42,8 @@ export class RepositoryCache {
   /** The commit that a revision stood for when it was last asked for. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (/^[0-9a-f]{40}$/.test(revision)) return revision;
-    const text = await readFile(join(this.folder, "refs", revision), "utf8").catch(() => "");
+    const file = join(this.folder, "refs", revision);
+    const text = (await sizeOf(file)) === undefined ? "" : await readFile(file, "utf8");
     return /^[0-9a-f]{40}$/.exec(text.trim())?.[0];
   }
 

@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { explained } from "../platform/node-errors.ts";
 import { makeFolder } from "../platform/node-folders.ts";
+import { fileInfo } from "../platform/node-kinds.ts";
 import { LockedError, lockFile } from "../platform/node-lock.ts";
 import { replace } from "../platform/node-sink.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
@@ -37,6 +38,7 @@ export class PartialFile {
     const lock = await tryLock(`${incomplete(blob)}.lock`);
     if (!("release" in lock)) return lock;
     try {
+      await fileInfo(incomplete(blob));
       const handle = await explained(blob, () => openToUpdate(incomplete(blob)));
       const file = new PartialFile(blob, handle, (await handle.stat()).size, lock);
       if (!lock.takenFrom) await file.#watch();

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { sizeOf } from "./cache.ts";
 
 export interface HubSettings {
   readonly endpoint: URL;
@@ -44,7 +45,7 @@ function endpointOf(text: string): URL {
 /** HF_TOKEN, else the file that `hf auth login` writes. */
 async function tokenOf(env: Environment, file: string): Promise<string | undefined> {
   const given = env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN;
-  const token = (given ?? (await readFile(file, "utf8").catch(() => ""))).trim();
+  const token = (given ?? (await savedToken(file))).trim();
   if (token === "") return undefined;
   // The message must not show the token.
   if (!/^[\x21-\x7e]+$/.test(token))
@@ -52,6 +53,10 @@ async function tokenOf(env: Environment, file: string): Promise<string | undefin
       `The token in ${given ? "HF_TOKEN" : file} holds characters that no token has. Copy it again.`,
     );
   return token;
+}
+
+async function savedToken(file: string): Promise<string> {
+  return (await sizeOf(file)) === undefined ? "" : readFile(file, "utf8").catch(() => "");
 }
 
 function isOn(text: string | undefined): boolean {

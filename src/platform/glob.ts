@@ -1,3 +1,5 @@
+import type { PathKind } from "./platform.ts";
+
 /** What is in a folder. A link to a folder is none: links may lead in circles. */
 export interface FolderEntry {
   readonly name: string;
@@ -6,9 +8,14 @@ export interface FolderEntry {
 
 /** What a glob asks of the files that it is matched against. */
 export interface FileTree {
-  pathKind(path: string): Promise<"file" | "folder" | undefined>;
+  pathKind(path: string): Promise<PathKind | undefined>;
   /** What is in a folder, whose path is "" or ends in "/"; nothing where there is no such folder. */
   entriesOf(folder: string): Promise<readonly FolderEntry[]>;
+}
+
+/** Whether something stands under a path that may be opened, or refused by its name. */
+export function isNoFolder(kind: PathKind | undefined): boolean {
+  return kind !== undefined && kind !== "folder";
 }
 
 /** Whether a path may be a glob; one under which something stands is none. */
@@ -19,14 +26,20 @@ export function hasWildcard(path: string): boolean {
 /**
  * The files that a glob matches, in code-unit order. Hidden files and folders only where the pattern itself starts with
  * a dot. Folders at its beginning that exist under the very name are meant, whatever characters they have. `within` is a
- * folder that the whole pattern lies in, and is never a pattern.
+ * folder that the whole pattern lies in, and is never a pattern. `onSkip` gets what matches and is neither file nor folder;
+ * named without wildcards, that is among the files, so that opening it says what it is.
  */
-export async function matchGlob(tree: FileTree, pattern: string, within?: string): Promise<string[]> {
+export async function matchGlob(
+  tree: FileTree,
+  pattern: string,
+  within?: string,
+  onSkip?: (path: string) => void,
+): Promise<string[]> {
   const segments = pattern.split("/");
   let prefix = within === undefined ? "" : folderPrefix(within);
   while (segments.length > 1 && (await isLiteral(tree, prefix, segments[0]))) prefix += `${segments.shift()}/`;
   const found: string[] = [];
-  await expand(tree, prefix, segments, found);
+  await expand(tree, prefix, segments, found, onSkip);
   return [...new Set(found)].sort();
 }
 
@@ -44,22 +57,27 @@ async function expand(
   prefix: string,
   [segment = "", ...rest]: readonly string[],
   found: string[],
+  onSkip?: (path: string) => void,
 ): Promise<void> {
   if (!hasWildcard(segment)) {
-    if (rest.length > 0) await expand(tree, `${prefix}${segment}/`, rest, found);
-    else if ((await tree.pathKind(prefix + segment)) === "file") found.push(prefix + segment);
+    if (rest.length > 0) await expand(tree, `${prefix}${segment}/`, rest, found, onSkip);
+    else if (isNoFolder(await tree.pathKind(prefix + segment))) found.push(prefix + segment);
     return;
   }
-  if (segment === "**") await expand(tree, prefix, rest.length > 0 ? rest : ["*"], found);
+  if (segment === "**") await expand(tree, prefix, rest.length > 0 ? rest : ["*"], found, onSkip);
   const matches = segment === "**" ? /^[^.]/ : wildcard(segment);
   for (const entry of await tree.entriesOf(prefix)) {
     if (!matches.test(entry.name)) continue;
     const path = prefix + entry.name;
     if (segment === "**") {
-      if (entry.isFolder) await expand(tree, `${path}/`, [segment, ...rest], found);
+      if (entry.isFolder) await expand(tree, `${path}/`, [segment, ...rest], found, onSkip);
     } else if (rest.length > 0) {
-      if ((await tree.pathKind(path)) === "folder") await expand(tree, `${path}/`, rest, found);
-    } else if ((await tree.pathKind(path)) === "file") found.push(path);
+      if ((await tree.pathKind(path)) === "folder") await expand(tree, `${path}/`, rest, found, onSkip);
+    } else {
+      const kind = await tree.pathKind(path);
+      if (kind === "file") found.push(path);
+      if (kind === "special") onSkip?.(path);
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "./node-folders.ts";
+import { requireFile } from "./node-kinds.ts";
 import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 
 /** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
@@ -14,7 +15,10 @@ export function cacheFolder(): string {
 }
 
 export async function recall(name: string): Promise<string | undefined> {
-  return readFile(noteFile(name), "utf8").catch(() => undefined);
+  const file = noteFile(name);
+  return requireFile(file)
+    .then(() => readFile(file, "utf8"))
+    .catch(() => undefined);
 }
 
 export async function remember(name: string, text: string): Promise<void> {

@@ -1,29 +1,31 @@
 import { createHash } from "node:crypto";
-import type { Dirent } from "node:fs";
+import { constants, type Dirent, openSync } from "node:fs";
 import { open, readdir, rm, stat } from "node:fs/promises";
+import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import { openInMemory } from "./blob-source.ts";
-import { matchGlob } from "./glob.ts";
+import { isNoFolder, matchGlob } from "./glob.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
+import { fileInfo, pathKind, requireFile } from "./node-kinds.ts";
 import { readExactly, replace } from "./node-sink.ts";
 import type { ByteSource, ByteStream, Sha256 } from "./platform.ts";
 
 export { makeFolder, makeNewFolder } from "./node-folders.ts";
+export { pathKind } from "./node-kinds.ts";
 export { createSink } from "./node-sink.ts";
 
 /** Opens a file, a Blob or bytes in memory for random access. */
 export async function openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource> {
   if (input instanceof Uint8Array || input instanceof Blob) return openInMemory(input);
   const path = pathOf(input);
+  await requireFile(path);
   const handle = await explained(path, () => open(path, "r"));
   try {
-    const info = await handle.stat();
-    if (info.isDirectory()) throw new InputError(`${path} is a folder, where a file is expected. Name a file in it.`);
-    if (!info.isFile()) throw new InputError(`${path} is a device or pipe, where a file is expected. Save it first.`);
+    const { size } = await handle.stat();
     return {
       name: path,
-      size: info.size,
+      size,
       read: (offset, length) => explained(path, () => readExactly(handle, offset, length, path)),
       close: () => handle.close(),
     };
@@ -41,16 +43,21 @@ function pathOf(input: string | URL): string {
 
 const streamChunk = 1 << 16;
 
-/** Opens a file, pipe or ("-") standard input to be read once. */
+/** Other names of standard input. */
+const stdinNames = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+
+/** Opens a file, a pipe that a shell has opened, or ("-") standard input to be read once. */
 export async function openStream(path: string): Promise<ByteStream> {
-  if (path === "-") return { name: "standard input", size: undefined, [Symbol.asyncIterator]: stdinChunks };
-  const info = await explained(path, () => stat(path));
-  if (info.isDirectory()) throw new InputError(`${path} is a folder, where a file is expected. Name a file in it.`);
-  return {
-    name: path,
-    size: info.isFile() ? info.size : undefined,
-    [Symbol.asyncIterator]: () => fileChunks(path),
-  };
+  const info = path === "-" ? undefined : await explained(path, () => stat(path));
+  // One that is a file, as with `< book.txt`, has a size.
+  if (stdinNames.includes(path) && !info?.isFile())
+    return { name: "standard input", size: undefined, [Symbol.asyncIterator]: stdinChunks };
+  if (info?.isFIFO() && /^\/(dev|proc\/self)\/fd\/\d+$/.test(path))
+    return { name: path, size: undefined, [Symbol.asyncIterator]: () => pipeChunks(path) };
+  if (info?.isFIFO())
+    throw new InputError(`${path} is a pipe: give what comes out of it on standard input, as "-" (… - < ${path}).`);
+  const { size } = await requireFile(path);
+  return { name: path, size, [Symbol.asyncIterator]: () => fileChunks(path) };
 }
 
 async function* stdinChunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -58,6 +65,19 @@ async function* stdinChunks(): AsyncGenerator<Uint8Array, void, undefined> {
     yield* process.stdin;
   } catch (error) {
     throw explain("standard input", error);
+  }
+}
+
+/** What a shell's <(command) writes. Read as the system has it ready, so that a signal can end the wait. */
+async function* pipeChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: true, writable: false });
+  try {
+    yield* socket;
+  } catch (error) {
+    throw explain(path, error);
+  } finally {
+    socket.destroy();
   }
 }
 
@@ -76,22 +96,13 @@ async function* fileChunks(path: string): AsyncGenerator<Uint8Array, void, undef
   }
 }
 
-export async function pathKind(path: string): Promise<"file" | "folder" | undefined> {
-  try {
-    return (await stat(path)).isDirectory() ? "folder" : "file";
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "")) return undefined;
-    throw explain(path, error);
-  }
-}
-
-export async function listFiles(pattern: string, within?: string): Promise<string[]> {
+export async function listFiles(pattern: string, within?: string, onSkip?: (path: string) => void): Promise<string[]> {
   // A file may be called "what?.txt": what exists under the very name is meant.
-  if (within === undefined && (await pathKind(pattern)) === "file") return [pattern];
+  if (within === undefined && isNoFolder(await pathKind(pattern))) return [pattern];
   const forward = (path: string) => (process.platform === "win32" ? path.replaceAll("\\", "/") : path);
   const entries = async (folder: string) =>
     (await entriesOf(folder)).map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }));
-  return matchGlob({ pathKind, entriesOf: entries }, forward(pattern), within && forward(within));
+  return matchGlob({ pathKind, entriesOf: entries }, forward(pattern), within && forward(within), onSkip);
 }
 
 async function entriesOf(folder: string): Promise<Dirent[]> {
@@ -111,6 +122,7 @@ export async function listFolder(path: string): Promise<string[]> {
 }
 
 export async function appendText(path: string, text: string, flush = false): Promise<void> {
+  await fileInfo(path);
   await explained(path, async () => {
     const handle = await open(path, "a");
     const { size } = await handle.stat();
@@ -136,7 +148,7 @@ export async function removeFile(path: string): Promise<void> {
 }
 
 export async function removeFolder(path: string): Promise<void> {
-  if ((await pathKind(path)) === "file") throw new InputError(`${path} is a file, where a folder is expected.`);
+  if (isNoFolder(await pathKind(path))) throw new InputError(`${path} is a file, where a folder is expected.`);
   await explained(path, () => rm(path, { recursive: true, force: true }));
 }
 

@@ -9,6 +9,7 @@ import { hostname } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError, LlmError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
+import { fileInfo } from "./node-kinds.ts";
 import { lookAt, type ProcessName, thisProcess } from "./node-process.ts";
 import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 import type { FileLock, LockOwner } from "./platform.ts";
@@ -233,7 +234,7 @@ function parseOwner(text: string): LockContent | undefined {
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return (await fileInfo(path)) && (await readFile(path, "utf8"));
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw explain(path, error);

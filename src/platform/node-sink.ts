@@ -1,10 +1,11 @@
 import { rmSync } from "node:fs";
-import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { InputError } from "../errors.ts";
 import { errorCode, explain, explained } from "./node-errors.ts";
 import { isFolder, takesNothing } from "./node-folders.ts";
+import { fileInfo } from "./node-kinds.ts";
 import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 import type { ByteSink } from "./platform.ts";
 
@@ -36,14 +37,7 @@ export async function createSink(path: string): Promise<ByteSink> {
 
 /** The file to replace, symbolic links followed. Folders and devices are refused: a rename would destroy them. */
 async function targetOf(path: string): Promise<string> {
-  const existing = await stat(path).catch((error: unknown) => {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
-  });
-  if (existing === undefined) return path;
-  if (existing.isDirectory()) throw new InputError(`${path} is a folder. Give the name of a file to write.`);
-  if (!existing.isFile()) throw new InputError(`${path} is a device or pipe. Give the name of a file to write.`);
-  return realpath(path);
+  return (await fileInfo(path)) ? realpath(path) : path;
 }
 
 class FileSink implements ByteSink {

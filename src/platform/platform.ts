@@ -70,6 +70,9 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
+/** What stands under a path, links followed; "special": a pipe, a socket or a device. */
+export type PathKind = "file" | "folder" | "special";
+
 /** The four builds of assembly/: relaxed SIMD (fused multiply-add) or plain, shared memory (threads) or not. */
 export type KernelBuild = "relaxed-shared" | "plain-shared" | "relaxed" | "plain";
 
@@ -100,13 +103,13 @@ export interface Platform {
   /** Opens a file for reading once, from the start; "-" is standard input. InputError as for `openSource`. */
   openStream(path: string): Promise<ByteStream>;
   /** What stands under a path; undefined when nothing does. */
-  pathKind(path: string): Promise<"file" | "folder" | undefined>;
+  pathKind(path: string): Promise<PathKind | undefined>;
   /**
    * The files that a glob matches, in code-unit order: `*` and `?` within a name, `**` for any folders. A path without
    * wildcards matches the file that it names. What exists under the very name is never a pattern; nor is `within`, a
-   * folder that the pattern is matched in.
+   * folder that the pattern is matched in. `onSkip` gets what a wildcard matches and is a pipe, a socket or a device.
    */
-  listFiles(pattern: string, within?: string): Promise<string[]>;
+  listFiles(pattern: string, within?: string, onSkip?: (path: string) => void): Promise<string[]>;
   /** Makes a folder and those above it, where they are missing. */
   makeFolder(path: string): Promise<void>;
   /** The same, but false, and nothing done, when something already stands under the path. */

@@ -239,7 +239,7 @@ describe("what lies outside", () => {
         expect(await json(`/api/runs/${name}`)).toMatchObject({ summary });
         expect((await get(`/api/runs/${name}/curves`)).status).toBe(409);
       }
-      const summary = { status: "unreadable", reason: expect.stringContaining("a device or pipe") };
+      const summary = { status: "unreadable", reason: expect.stringContaining("is a device") };
       expect(await json("/api/runs/pipe")).toMatchObject({ summary });
       expect(await json("/api/runs/inside")).toMatchObject({ summary: { status: "cut off", step: 2 } });
     },

@@ -4,6 +4,7 @@ import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
 import { makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
+import { isNoFolder } from "../platform/glob.ts";
 import { completeSteps } from "./checkpoint-list.ts";
 import { linesOf, type Metric, numberIn, parseLine } from "./metrics.ts";
 import { readRunConfig } from "./run-config.ts";
@@ -121,7 +122,7 @@ export async function logPath(folder: string): Promise<string | undefined> {
     if ((await platform.pathKind(`${folder}/${name}`)) === "file") return `${folder}/${name}`;
   if ((await platform.pathKind(`${folder}/${configFile}`)) === "file") return undefined;
   const kind = await platform.pathKind(folder);
-  if (kind === "file") throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
+  if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
   if (kind === undefined) throw new InputError(`${folder} does not exist. Give the folder of a run.`);
   throw new InputError(`${folder} holds no run: there is neither ${configFile} nor ${metricsFile} nor ${logFile}.`);
 }

@@ -4,6 +4,7 @@ import { inFolder } from "../data/dataset.ts";
 import { InputError, LlmError } from "../errors.ts";
 import { save, saveText } from "../format/save.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
+import { isNoFolder } from "../platform/glob.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { CheckpointInfo } from "./checkpoint-info.ts";
@@ -237,7 +238,7 @@ async function runFileIn(path: string): Promise<string | undefined> {
 
 async function makeNamed(path: string): Promise<string> {
   const kind = await platform.pathKind(path);
-  if (kind === "file") throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
+  if (isNoFolder(kind)) throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
   if (kind === undefined) await platform.makeFolder(path);
   const name = await runFileIn(path);
   if (name === undefined) return path;

@@ -2,6 +2,7 @@
 import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
+import { isNoFolder } from "../../platform/glob.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
 import { requireUnedited } from "../../train/edited-settings.ts";
 import { type DataRecord, dataDifferences, type GivenOptions, readRecord } from "../../train/record.ts";
@@ -33,7 +34,7 @@ type Remark = (text: string) => void;
 /** Opens the run in `--out` to continue it; undefined when there is none yet. The caller closes its folder. */
 export async function openRun(flags: TrainFlags, remark: Remark): Promise<Continued | undefined> {
   const path = await runPath(flags.out);
-  if ((await platform.pathKind(path)) === "file")
+  if (isNoFolder(await platform.pathKind(path)))
     throw new InputError(`${path} is a file, where a run folder is expected. Give the folder of the run.`);
   if (!(await RunFolder.holdsRun(path))) {
     const others = await namesOfRuns(dirname(path));
