@@ -43,7 +43,7 @@ describe.skipIf(process.platform === "win32")("something else than a file", () =
     ["runs", "X"],
     ["plot", "X"],
   ];
-  const names = { fifo: "a pipe", "fifo.jsonl": "a pipe", socket: "a socket", "/dev/zero": "a device" };
+  const names = { fifo: "a pipe", socket: "a socket", "/dev/zero": "a device" };
   test.each(Object.entries(names))("%s is %s to every command", async (path, what) => {
     for (const command of commands) {
       const args = command.map((word) => (word === "X" ? path : word));
@@ -55,6 +55,11 @@ describe.skipIf(process.platform === "win32")("something else than a file", () =
       if (["info", "prepare", "encode"].includes(args[0] ?? "")) expect(stderr).toContain(`${path} is ${what}`);
       expect(code, `${args.join(" ")}: ${stderr}`).toBe(1);
     }
+  });
+
+  test("a pipe of documents with fields is named as well", async () => {
+    const { code, stderr } = await run(["prepare", "fifo.jsonl", "-o", "out"], { cwd });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: fifo\.jsonl is a pipe/)]);
   });
 
   test("in a folder it is passed over, with a note", async () => {

@@ -24,10 +24,12 @@ export async function createSink(path: string): Promise<ByteSink> {
   await removeLeftovers(target);
   const temporary = temporaryFor(target);
   try {
-    const handle = await open(temporary, "wx+");
+    // Noted before it is there: a signal may end the process while it is being made.
     unfinished.add(temporary);
+    const handle = await open(temporary, "wx+");
     return new FileSink(path, target, temporary, handle);
   } catch (error) {
+    unfinished.delete(temporary);
     if (errorCode(error) === "ENOENT" && (await isFolder(dirname(target)))) throw takesNothing(path, error);
     if (errorCode(error) === "ENOENT")
       throw new InputError(`The folder ${dirname(path)} does not exist. Create it, or write somewhere else.`);
