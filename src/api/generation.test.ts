@@ -80,6 +80,22 @@ test("half a character is never told", async () => {
   await bytes.dispose();
 });
 
+test("any number of samples: those that nobody waits for are not begun", async () => {
+  const some: GenerateEvent[] = [];
+  for await (const event of model.generateSamples("ab", { samples: 2 ** 33, maxTokens: 1 })) {
+    some.push(event);
+    if (event.sample === 20) break;
+  }
+  expect(some.length).toBeGreaterThan(20);
+  const stop = new AbortController();
+  let last = 0;
+  for await (const { sample } of model.generateSamples("ab", { samples: 2 ** 33, maxTokens: 1, signal: stop.signal })) {
+    last = Math.max(last, sample);
+    if (sample === 20) stop.abort();
+  }
+  expect(last).toBeLessThan(24);
+});
+
 test("what cannot be", async () => {
   for (const options of [
     { samples: 0 },
@@ -93,6 +109,9 @@ test("what cannot be", async () => {
     { llmc: true, maxTokens: 31 },
   ])
     await expect(events(options), JSON.stringify(options)).rejects.toThrow(UsageError);
+  await expect(events({ samples: 3, seed: 2 ** 53 - 1 })).rejects.toThrow(
+    /The seed is 9007199254740991, and each of 3 samples takes the next one: choose a seed of 9007199254740989 or less/,
+  );
   await expect(events({}, [12])).rejects.toThrow(/token 12, and the model knows 0 to 11/);
   await expect(events({}, "abz")).rejects.toThrow(InputError);
 });

@@ -21,6 +21,7 @@ export async function* generateSamples(
   const { maxTokens = 64, samples = 1, stop = [], logprobs, pastEnd = false, llmc = false, signal } = options;
   requireWhole("maxTokens", maxTokens, 0);
   requireWhole("samples", samples, 1);
+  requireSeeds(options, samples);
   if (logprobs !== undefined) requireWhole("logprobs", logprobs, 0);
   const tokens = promptTokens(model, prompt);
   const strings = typeof stop === "string" ? [stop] : stop;
@@ -61,6 +62,17 @@ async function* together(
   } finally {
     await memory.free();
   }
+}
+
+/** UsageError when the last of the samples' seeds is beyond the whole numbers that are exact. */
+function requireSeeds({ seed = 1337 }: SamplingOptions, samples: number): void {
+  if (typeof seed === "bigint" || !Number.isSafeInteger(seed)) return;
+  const most = Number.MAX_SAFE_INTEGER - (samples - 1);
+  if (seed > most)
+    throw new UsageError(
+      `The seed is ${seed}, and each of ${samples} samples takes the next one: choose a seed of ${most} or less, or fewer ` +
+        "samples.",
+    );
 }
 
 /** The seed of sample `i`: with it, the same text comes alone. */

@@ -11,7 +11,7 @@ const settings = {
   "top-k": { key: "topK", parse: whole(0), help: "choose among the k most probable; 0: all" },
   "top-p": { key: "topP", parse: real(0, 1), help: "choose among the most probable that together reach this" },
   "min-p": { key: "minP", parse: real(0, 1), help: "leave out what is below this share of the most probable" },
-  "repetition-penalty": { key: "repetitionPenalty", parse: real(0), help: "above 1: repeat less" },
+  "repetition-penalty": { key: "repetitionPenalty", parse: real(0.001, 1000), help: "above 1: repeat less" },
   tokens: { key: "maxTokens", parse: whole(0), help: "how long a piece is" },
   seed: { key: "seed", parse: whole(0), help: "of the next piece; each takes the next seed" },
 } as const;
@@ -105,7 +105,7 @@ export class Session {
     const tokens = text === "" ? [] : this.#model.requireTokenizer().encode(text, { prompt: true });
     this.#before = text;
     const written = await stream(this.#model, { text: line, tokens }, { ...this.#options, seed: this.#seed, signal });
-    this.#seed++;
+    this.#seed = this.#seed === Number.MAX_SAFE_INTEGER ? 0 : this.#seed + 1;
     this.#text = text + written.text;
   }
 }

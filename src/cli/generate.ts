@@ -45,7 +45,7 @@ export function addGenerate(program: Command): void {
     .option("--top-k <n>", "choose among the k most probable tokens only; 0: all", whole(0), 0)
     .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
     .option("--min-p <f>", "leave out tokens below this share of the most probable one", real(0, 1), 0)
-    .option("--repetition-penalty <f>", "above 1: tokens that have occurred become less probable", real(0), 1)
+    .option("--repetition-penalty <f>", "above 1: tokens that have occurred become less probable", real(0.001, 1000), 1)
     .addOption(
       new Option("--stop <text>", "end the text before this string; can be given several times")
         .argParser(several)

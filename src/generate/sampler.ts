@@ -1,4 +1,5 @@
 import { NotFiniteError, UsageError } from "../errors.ts";
+import { splitmix64 } from "../random/splitmix.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
 
 /** How the next token is chosen. */
@@ -13,11 +14,29 @@ export interface SamplingOptions {
   readonly minP?: number;
   /**
    * Makes tokens that have occurred, in the prompt too, less probable: divides their logits where they are positive,
-   * multiplies them where negative (Keskar et al., 2019); default 1: does nothing.
+   * multiplies them where negative (Keskar et al., 2019); 0.001 to 1000, default 1: does nothing.
    */
   readonly repetitionPenalty?: number;
-  /** Seed of llm.c's xorshift64*; default 1337. A `Sampler`'s state is one, too: it goes on from there. */
+  /**
+   * Seed of the random numbers; default 1337, with which they are llm.c's. Any other seed, the next one too, gives numbers
+   * that have nothing to do with these.
+   */
   readonly seed?: number | bigint;
+}
+
+/** Of `Sampler` alone. */
+export interface SamplerOptions extends SamplingOptions {
+  /** The seed is the state of llm.c's generator as it stands, as in its `rng_state`; default false. */
+  readonly llmc?: boolean;
+  /** The state of another sampler, which is resumed; the seed does not matter then. */
+  readonly state?: bigint;
+}
+
+const llmcSeed = 1337n;
+
+/** The state of xorshift64* for a seed: one-to-one, mixed, and llm.c's for llm.c's seed. */
+function stateOf(seed: bigint): bigint {
+  return splitmix64(seed - llmcSeed) ^ splitmix64(0n) ^ llmcSeed;
 }
 
 /** The index of the largest value, the first of several. */
@@ -99,19 +118,27 @@ export class Sampler {
    * `excluded`: ids that are never chosen, those that stand for no token (see `unusedIds`). UsageError when an option is
    * out of its range.
    */
-  constructor(
-    { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, seed = 1337 }: SamplingOptions = {},
-    excluded: readonly number[] = [],
-  ) {
+  constructor(options: SamplerOptions = {}, excluded: readonly number[] = []) {
+    const {
+      temperature = 1,
+      topK = 0,
+      topP = 1,
+      minP = 0,
+      repetitionPenalty = 1,
+      seed = llmcSeed,
+      llmc,
+      state,
+    } = options;
     if (!(temperature >= 0 && temperature < Infinity))
       throw new UsageError(`The temperature is ${temperature}, expected 0 (always the most probable token) or more.`);
     if (!(Number.isInteger(topK) && topK >= 0))
       throw new UsageError(`top-k is ${topK}, expected a whole number: 0 for all tokens, or how many to choose from.`);
     if (!(topP > 0 && topP <= 1)) throw new UsageError(`top-p is ${topP}, expected a number above 0, at most 1.`);
     if (!(minP >= 0 && minP <= 1)) throw new UsageError(`min-p is ${minP}, expected a number from 0 to 1.`);
-    if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity))
+    // Further away it takes logits out of single precision's range.
+    if (!(repetitionPenalty >= 0.001 && repetitionPenalty <= 1000))
       throw new UsageError(
-        `The repetition penalty is ${repetitionPenalty}, expected a number above 0; 1 does nothing.`,
+        `The repetition penalty is ${repetitionPenalty}, expected a number from 0.001 to 1000; 1 does nothing.`,
       );
     if (typeof seed !== "bigint" && !Number.isSafeInteger(seed))
       throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
@@ -121,10 +148,10 @@ export class Sampler {
     this.#minP = minP;
     this.#penalty = repetitionPenalty;
     this.#excluded = excluded;
-    this.#rng = new Xorshift64(seed);
+    this.#rng = new Xorshift64(state ?? (llmc ? seed : stateOf(BigInt(seed))));
   }
 
-  /** The state of the random numbers: a sampler with this seed chooses what this one would choose next. */
+  /** The state of the random numbers: a sampler that gets it chooses what this one would choose next. */
   get state(): bigint {
     return this.#rng.state;
   }

@@ -11,7 +11,6 @@ const counts = [
   "steps",
   "valEvery",
   "valBatches",
-  "finalValBatches",
   "sampleEvery",
   "sampleTokens",
   "checkpointEvery",
@@ -56,6 +55,7 @@ export function checkTrainerOptions(options: Required<TrainerOptions>): void {
 export function checkRun(config: GPT2Config, loader: BatchSource, options: RunOptions): void {
   const { valLoader, earlyStop = 0, earlyStopDelta = 0 } = options;
   for (const name of counts) check(name, options[name] ?? 0, whole(0));
+  check("finalValBatches", options.finalValBatches ?? 1, whole(1));
   check("earlyStopDelta", earlyStopDelta, settingRules.earlyStopDelta);
   if (earlyStop > 0 && (!valLoader || options.valEvery === 0 || options.valBatches === 0))
     throw new UsageError("Stopping early goes by the validation loss: it needs validation data, and valEvery above 0.");
@@ -91,8 +91,17 @@ export function batchesIn(totalBatch: number, B: number, T: number): number {
   );
 }
 
-/** InputError when a token of the batch is not in the model's vocabulary. */
-export function checkTokens({ inputs, targets }: Batch, V: number): void {
+/** InputError when a batch has not B * T inputs and targets, or a token that is not in the model's vocabulary. */
+export function checkBatch(
+  { inputs, targets }: Batch,
+  { B, T }: { readonly B: number; readonly T: number },
+  V: number,
+) {
+  if (inputs.length !== B * T || targets.length !== B * T)
+    throw new InputError(
+      `A batch has ${inputs.length} inputs and ${targets.length} targets, expected B * T = ${B} * ${T} = ${B * T} of each. ` +
+        "Its source is to give whole batches only.",
+    );
   for (const tokens of [inputs, targets])
     for (const token of tokens)
       if (token < 0 || token >= V)

@@ -68,7 +68,10 @@ export interface RunOptions {
   readonly sampleEvery?: number;
   /** Tokens of a sample. As in llm.c, the end-of-text token that starts it counts; a `samplePrompt` does not. */
   readonly sampleTokens?: number;
-  /** Seed of the samples' random numbers, which go on from sample to sample and run to run; default 1337, as in llm.c. */
+  /**
+   * Seed of the samples' random numbers, which go on from sample to sample and run to run; default 1337, with which they are
+   * llm.c's.
+   */
   readonly sampleSeed?: number;
   /** A text for every sample to continue; default: an end-of-text token. Needs the model's tokenizer. */
   readonly samplePrompt?: string;

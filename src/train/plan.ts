@@ -27,8 +27,8 @@ export interface SamplePlan {
   readonly prompt: readonly number[];
   /** Tokens to write behind the prompt. */
   readonly newTokens: number;
-  /** The random numbers of the first one: a sampler's state. */
-  readonly seed: bigint;
+  /** The sampler's state for the first one. */
+  readonly firstState: bigint;
 }
 
 export interface EarlyStopPlan {
@@ -114,15 +114,15 @@ export function planRun(
 function planSample(model: GPT2, options: RunOptions): SamplePlan | undefined {
   const { sampleEvery = 20, sampleTokens = 64, sampleSeed, samplePrompt } = options;
   if (sampleEvery === 0 || sampleTokens === 0) return undefined;
-  const seed = new Sampler({ seed: sampleSeed }).state;
+  const firstState = new Sampler({ seed: sampleSeed }).state;
   if (samplePrompt === undefined || samplePrompt === "")
-    return { every: sampleEvery, prompt: [model.startToken], newTokens: sampleTokens - 1, seed };
+    return { every: sampleEvery, prompt: [model.startToken], newTokens: sampleTokens - 1, firstState };
   if (!model.tokenizer) throw new UsageError("A samplePrompt needs a tokenizer, and this model has none.");
   return {
     every: sampleEvery,
     prompt: model.tokenizer.encode(samplePrompt, { prompt: true }),
     newTokens: sampleTokens,
-    seed,
+    firstState,
   };
 }
 

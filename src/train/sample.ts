@@ -13,11 +13,11 @@ import type { TrainerState } from "./state.ts";
 export async function writeSample(
   { backend, parameters, tokenizer, unusedIds }: GPT2,
   ws: DecodeWorkspace,
-  { prompt, newTokens: maxTokens, seed }: SamplePlan,
+  { prompt, newTokens: maxTokens, firstState }: SamplePlan,
   state: TrainerState,
   signal?: AbortSignal,
 ): Promise<SampleEvent | undefined> {
-  const sampler = new Sampler({ seed: state.sampler === undefined ? seed : BigInt(state.sampler) }, unusedIds);
+  const sampler = new Sampler({ state: state.sampler === undefined ? firstState : BigInt(state.sampler) }, unusedIds);
   const written: number[] = [];
   for await (const token of continueTokens(backend, parameters, ws, prompt, { maxTokens, sampler, signal }))
     written.push(token);

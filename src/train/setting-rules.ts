@@ -77,7 +77,8 @@ export const runRules = {
   weightDecay: real(0),
   beta1: decay,
   beta2: decay,
-  eps: real(0),
+  /** Smaller, it is 0 in single precision, and a row without gradients 0 / 0. */
+  eps: real(1e-44),
   gradClip: real(0),
   skipLossZ: real(0),
   skipNormZ: real(0),

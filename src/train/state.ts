@@ -1,5 +1,6 @@
 import type { LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
 import { emptyWindow, type OutlierWindow, outlierWindow } from "./outliers.ts";
 
 /**
@@ -60,16 +61,46 @@ export function recordValidation(state: TrainerState, loss: number, delta = 0): 
   state.validationsSinceBest = isBetter ? 0 : state.validationsSinceBest + 1;
 }
 
-/** InputError when a state that was kept somewhere cannot be one. */
-export function checkState({ step, batches, losses, norms, sampler }: TrainerState): void {
-  const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
-  const isWindow = ({ values, oldest }: OutlierWindow) =>
-    values.length <= outlierWindow && values.every(Number.isFinite) && isCount(oldest) && oldest < outlierWindow;
-  const okay =
-    isCount(step) &&
-    isCount(batches) &&
-    isWindow(losses) &&
-    isWindow(norms) &&
-    (sampler === undefined || /^\d+$/.test(sampler));
-  if (!okay) throw new InputError("The trainer's state is damaged: its numbers cannot be. Use another checkpoint.");
+type Check = (value: unknown) => boolean;
+
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+/** JSON has null for a number that is not finite. */
+const isNumber: Check = (value) => typeof value === "number" || value === null;
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+
+const isWindow: Check = (value) => {
+  if (!isObject(value)) return false;
+  const { values, oldest, sum, sumOfSquares } = value;
+  if (!Array.isArray(values) || values.length > outlierWindow) return false;
+  return [...values, sum, sumOfSquares].every(Number.isFinite) && isCount(oldest) && Number(oldest) < outlierWindow;
+};
+
+const stateChecks: Readonly<Record<keyof TrainerState, Check>> = {
+  step: isCount,
+  batches: isCount,
+  loader: optional(isObject),
+  sampler: optional((value) => typeof value === "string" && /^\d+$/.test(value)),
+  losses: isWindow,
+  norms: isWindow,
+  best: optional((value) => isObject(value) && Number.isFinite(value.loss) && isCount(value.step)),
+  validationsSinceBest: isCount,
+  first: optional(isCount),
+  loss: optional(isNumber),
+  valLoss: optional(isNumber),
+  validatedAt: optional(isCount),
+  sampledAt: optional(isCount),
+  skipped: (value) => isObject(value) && [value.loss, value.norm, value.nan].every(isCount),
+  notFiniteInARow: isCount,
+  ms: optional(isNumber),
+};
+
+/** InputError when a state that was kept somewhere cannot be one: names the first part that cannot. */
+export function checkState(state: unknown): asserts state is TrainerState {
+  const damaged = (what: string) => new InputError(`The trainer's state is damaged: ${what}. Use another checkpoint.`);
+  if (!isObject(state)) throw damaged(`it is ${JSON.stringify(state)}, expected an object`);
+  for (const [name, isFine] of Object.entries(stateChecks))
+    if (!isFine(state[name])) throw damaged(`${name} cannot be ${JSON.stringify(state[name])?.slice(0, 100)}`);
 }

@@ -325,6 +325,49 @@ describe("what cannot be trained", () => {
     );
   });
 
+  test("a batch that is shorter than it says", async () => {
+    for (const part of ["inputs", "targets"] as const) {
+      const loader = new CountingBatches(B, T);
+      const next = loader.next.bind(loader);
+      loader.next = async () => {
+        const batch = await next();
+        return { ...batch, [part]: batch[part].subarray(1) };
+      };
+      await expect(collect(new Trainer(model).run(loader, { steps: 1 }))).rejects.toThrow(
+        new RegExp(`A batch has \\d+ inputs and \\d+ targets, expected B \\* T = ${B} \\* ${T} = ${B * T} of each`),
+      );
+    }
+  });
+
+  test("an eps that is 0 in single precision, and no batches for the last validation", async () => {
+    for (const eps of [0, 1e-50]) expect(() => new Trainer(model, { eps })).toThrow(/eps is .*, expected a number/);
+    new Trainer(model, { eps: 1e-40 });
+    const run = new Trainer(model).run(new CountingBatches(B, T), {
+      steps: 1,
+      valLoader: new CountingBatches(B, T),
+      finalValBatches: 0,
+    });
+    await expect(collect(run)).rejects.toThrow("finalValBatches is 0, expected a whole number, 1 or more");
+  });
+
+  test("a state that cannot be", () => {
+    const trainer = new Trainer(model);
+    const state = trainer.state();
+    trainer.restore(state);
+    for (const damaged of [null, undefined, 7, [], {}])
+      expect(() => trainer.restore(damaged as never)).toThrow(/^The trainer's state is damaged: /);
+    for (const name of ["step", "batches", "losses", "norms", "skipped", "validationsSinceBest", "notFiniteInARow"])
+      for (const part of [undefined, null, -1, "1", [], {}])
+        expect(() => trainer.restore({ ...state, [name]: part } as never), name).toThrow(InputError);
+    for (const losses of [
+      { ...state.losses, values: [Number.NaN] },
+      { ...state.losses, sum: undefined },
+    ])
+      expect(() => trainer.restore({ ...state, losses } as never)).toThrow("losses cannot be");
+    expect(() => trainer.restore({ ...state, best: { loss: 1 } } as never)).toThrow("best cannot be");
+    trainer.restore({ ...state, loss: null } as never); // JSON's NaN
+  });
+
   test("tokens outside the vocabulary", async () => {
     const run = collect(new Trainer(model).run(new CountingBatches(B, T, 300), { steps: 100 }));
     await expect(run).rejects.toThrow(InputError);
