@@ -110,7 +110,7 @@ test("it writes on from a prompt; downloaded and opened again, it writes the sam
     return page.locator(".output").textContent();
   };
   const first = await write();
-  expect(first).toMatch(/^ROMEO:/);
+  expect(first).toMatch(/^First Citizen:/);
   const save = async (name: string) => {
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name }).click();

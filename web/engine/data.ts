@@ -42,7 +42,8 @@ export async function prepareData(input: DataInput, preparing: Preparing): Promi
     );
   }
   requireRoom(dropped.train.size + (dropped.val?.size ?? 0), preparing.storage);
-  return inNewFolder(preparing.root, (folder) => copyTokens(dropped, folder, preparing));
+  const prepared = await inNewFolder(preparing.root, (folder) => copyTokens(dropped, folder, preparing));
+  return { ...prepared, summary: { ...prepared.summary, hasOwnTokens: true } };
 }
 
 const sharedPrefix = "tinyshakespeare-";

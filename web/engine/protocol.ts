@@ -71,6 +71,8 @@ export interface DataSummary {
   readonly kind: DataInput["kind"];
   /** `unknown`: token files of which nobody knows the tokenizer: models can be trained, but write token ids alone. */
   readonly tokenizer: TokenizerName | "unknown";
+  /** It was dropped as tokens, which no choice of a tokenizer changes. */
+  readonly hasOwnTokens?: boolean;
   /** Of the text; of token files: of the files. */
   readonly bytes: number;
   /** Different tokens: V. */

@@ -3,14 +3,14 @@ import { computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type { ModelSummary } from "../engine/protocol.ts";
 import { attempt } from "../tab/failures.ts";
-import { data, live, model, runInfo } from "../tab/state.ts";
-import { firstPrompt } from "./first-prompt.ts";
+import { firstPrompt } from "../tab/first-prompt.ts";
+import { knownBeginning, live, model, runInfo } from "../tab/state.ts";
 import { result, show } from "./state.ts";
 
 /** What was typed; undefined before anything was. */
 export const typed = signal<string | undefined>();
 
-export const prompt = computed(() => typed.value ?? firstPrompt(data.value?.preview ?? ""));
+export const prompt = computed(() => typed.value ?? firstPrompt(knownBeginning.value));
 
 /** How much of a look is done, 0 to 1; undefined when there is none under way. */
 export const share = signal<number | undefined>();

@@ -2,6 +2,9 @@ import type uPlot from "uplot";
 import { logTicks } from "../../src/plot/scale.ts";
 import type { ChartProps } from "./chart.tsx";
 
+/** Between ticks of x: updates, tokens and seconds come whole. */
+const wholeIncrements = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+
 const font = "12px system-ui, sans-serif";
 
 /** The value of a CSS variable that is registered as a colour. */
@@ -27,6 +30,7 @@ export function optionsFor(element: HTMLElement, latest: { readonly current: Cha
       {
         ...axis,
         size: 32,
+        incrs: wholeIncrements,
         values: (_, ticks) => ticks.map((value) => written(value, latest.current.formatX)),
         ...(logX && logAxis(({ over }) => over.clientWidth / 110)),
       },

@@ -11,7 +11,8 @@ export function Choice<T extends string>({
   label: string;
   /** Each value with what it is called. */
   values: Readonly<Record<T, string>>;
-  value: T;
+  /** Undefined: none of them. */
+  value: T | undefined;
   disabled?: boolean;
   onChange: (value: T) => void;
 }) {

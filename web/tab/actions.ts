@@ -1,5 +1,5 @@
 /** What buttons do: each tells the engine, and shows what fails. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { download as offerDownload } from "../../src/platform/browser-download.ts";
 import { engine } from "../engine/client.ts";
 import type { DataInput, ExportFormat, TokenizerName } from "../engine/protocol.ts";
@@ -27,8 +27,17 @@ export function cancelPrepare(): void {
   preparing.abort();
 }
 
-export async function retokenize(tokenizer: TokenizerName): Promise<void> {
-  if (input.value) await prepare({ ...input.value, tokenizer });
+/** The tokenizer that is being tried. */
+const choosing = signal<TokenizerName | undefined>();
+
+/** The tokenizer for texts: as it was chosen last, whatever the tokens of files that came since. */
+export const tokenizer = computed<TokenizerName>(() => choosing.value ?? input.value?.tokenizer ?? "char");
+
+export async function retokenize(next: TokenizerName): Promise<void> {
+  if (!input.value) return;
+  choosing.value = next;
+  await prepare({ ...input.value, tokenizer: next });
+  choosing.value = undefined;
 }
 
 // --- The model that is there ------------------------------------------------------------------------------------------

@@ -22,6 +22,17 @@ export const data = signal<DataSummary | undefined>();
 export const model = signal<ModelSummary | undefined>();
 /** Why the newest state of the run is not in storage. */
 export const unsaved = signal<string | undefined>();
+
+/**
+ * How the text begins that the model learned from, or could read: that of other characters it could not. Empty where none is
+ * known.
+ */
+export const knownBeginning = computed(() => {
+  const [text, reader] = [data.value, model.value];
+  if (!text || (reader?.tokenizer === "char" && reader.config.V !== text.vocabSize)) return "";
+  return text.preview;
+});
+
 export const remarks = signal<readonly string[]>([]);
 /** Runs in this browser, the newest first; undefined before they were read. */
 export const stored = signal<readonly StoredRun[] | undefined>();

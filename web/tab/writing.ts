@@ -3,8 +3,17 @@ import { computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type { WriteOptions, WriteResult } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
+import { firstLine } from "./first-prompt.ts";
+import { knownBeginning } from "./state.ts";
 
-export const prompt = signal("ROMEO:");
+/** What was typed; undefined before anything was. */
+const typed = signal<string | undefined>();
+
+export const prompt = computed(() => typed.value ?? firstLine(knownBeginning.value));
+
+export function setPrompt(text: string): void {
+  typed.value = text;
+}
 export const options = signal<Required<WriteOptions>>({
   maxTokens: 300,
   temperature: 0.8,

@@ -114,7 +114,7 @@ export const text = texts({
     write: {
       title: "Write yourself",
       prompt: "How it begins",
-      placeholder: "ROMEO:",
+      placeholder: "Nothing: a new text",
       write: "Write",
       stop: "Stop",
       temperature: "Temperature",
@@ -183,9 +183,9 @@ export const text = texts({
   zh: {
     hero: {
       title: "就在这个标签页里训练 GPT",
-      what: "模型从随机数开始，一次次猜测下一个 token，逐渐学会像你给的文本那样写作。任何数据都不会离开本机。",
+      what: "模型从随机数开始，一次次猜测下一个词元，逐渐学会像你给的文本那样写作。任何数据都不会离开本机。",
       how: [
-        ["读", "文本被切成 token。对每个 token，模型都要猜下一个是什么。"],
+        ["读", "文本被切成词元。对每个词元，模型都要猜下一个是什么。"],
         ["错", "损失衡量猜得有多错。一无所知时是 ln V：65 个字符即 4.17。"],
         ["学", "每次更新都稍微调整全部参数，让下一次猜得更准。"],
       ],
@@ -225,13 +225,13 @@ export const text = texts({
       parameters: "参数量",
       updates: "更新",
       updatesOf: (steps: number, batch: number, block: number) =>
-        `${grouped(steps)} 次，每次 ${grouped(batch)} × ${grouped(block)} 个 token`,
+        `${grouped(steps)} 次，每次 ${grouped(batch)} × ${grouped(block)} 个词元`,
     },
     ofSteps: (step: number, steps: number) => `${grouped(step)} / ${grouped(steps)} 次更新`,
     saved: (step: string) => `已保存到第 ${step} 次`,
     left: (time: string) => `剩余 ${time}`,
     leftUnknown: "正在估算时间",
-    figures: { loss: "损失", val: "验证损失", best: "最佳", speed: "token / 秒", ms: "毫秒 / 更新" },
+    figures: { loss: "损失", val: "验证损失", best: "最佳", speed: "词元/秒", ms: "毫秒 / 更新" },
     chart: {
       title: "损失",
       label: (step: number, loss: string, val: string) =>
@@ -272,14 +272,14 @@ export const text = texts({
       earlier: "之前",
       list: "之前的文本，最新的在前",
       waiting: "几次更新之后会出现第一段文本。起初只是噪声，看它慢慢变成词句。",
-      none: "不知道这些数据的 token 代表什么，因此写不出文本。",
+      none: "不知道这些数据的词元代表什么，因此写不出文本。",
       off: "本次训练不生成文本：“生成间隔”为 0。",
       empty: "（空）",
     },
     write: {
       title: "自己来写",
       prompt: "开头",
-      placeholder: "ROMEO:",
+      placeholder: "留空则从头写起",
       write: "生成",
       stop: "停止",
       temperature: "温度",
@@ -287,12 +287,12 @@ export const text = texts({
       topP: "Top-p",
       all: "全部",
       length: "长度",
-      tokens: (n: number) => `${grouped(n)} 个 token`,
+      tokens: (n: number) => `${grouped(n)} 个词元`,
       seed: "随机种子",
       more: "采样方式",
       output: "模型生成的文本",
       waiting: "生成的文本会出现在这里，训练进行中也可以。",
-      done: (tokens: number, speed: string) => `${grouped(tokens)} 个 token，每秒 ${speed} 个`,
+      done: (tokens: number, speed: string) => `${grouped(tokens)} 个词元，每秒 ${speed} 个`,
       noTokenizer: "这个模型没有分词器，无法读写文本。请连同 tokenizer.bin 一起打开。",
       failed: "无法生成。",
     },

@@ -134,18 +134,18 @@ export const text = texts({
       drop: "把文件拖到这里，或",
       chooseFiles: "选择文件",
       filesHint: (text: number | undefined, room: number | undefined) =>
-        `任何纯文本${text === undefined ? "" : `（最多 ${bytes(text)}）`}，或 llm.c 的 token 文件（.bin，若有 tokenizer.bin 请一并选择）${
+        `任何纯文本${text === undefined ? "" : `（最多 ${bytes(text)}）`}，或 llm.c 的词元文件（.bin，若有 tokenizer.bin 请一并选择）${
           room === undefined ? "。" : `；总共最多 ${bytes(room)}，即浏览器剩余的空间。`
         }`,
       tooLarge: (name: string, size: number, most: number) =>
         `${name} 有 ${bytes(size)}，而浏览器只剩 ${bytes(most)}：请选择更小的文件，或删除下面保存的训练。`,
       dropHere: "松开即可用它来学习",
-      preparing: "正在读取并切分为 token",
+      preparing: "正在读取并切分为词元",
       cancel: "取消",
       again: "这是上次留下的文本；要更换分词方式，请重新提供文本。",
       names: { shakespeare: "tiny Shakespeare", text: "粘贴的文本" },
       size: "大小",
-      tokens: "token 数",
+      tokens: "词元数",
       vocabulary: "词表大小（V）",
       noVal: "文本太短，无法划分验证集，因此没有验证损失。",
       preview: "开头",
@@ -156,10 +156,10 @@ export const text = texts({
       label: "一次读写的单位",
       names: { char: "字符", byte: "字节", gpt2: "GPT-2" },
       about: {
-        char: "文本中出现的每个字符是一个 token。最适合小模型：需要区分的种类少。",
-        byte: "256 个字节各是一个 token。任何文字都能写，只是序列稍长。",
+        char: "文本中出现的每个字符是一个词元。最适合小模型：需要区分的种类少。",
+        byte: "256 个字节各是一个词元。任何文字都能写，只是序列稍长。",
         gpt2: "GPT-2 的 50,257 个子词。序列变短，但模型需要很大的嵌入表。",
-        unknown: "只有 token 编号，不知道各自代表什么：可以学习，但写不出文字。",
+        unknown: "只有词元编号，不知道各自代表什么：可以学习，但写不出文字。",
       },
     },
     model: {
@@ -193,7 +193,7 @@ export const text = texts({
     training: {
       title: "4. 训练",
       summary: (steps: number, batch: number, block: number) =>
-        `${grouped(steps)} 次更新，每次 ${grouped(batch)} × ${grouped(block)} 个 token`,
+        `${grouped(steps)} 次更新，每次 ${grouped(batch)} × ${grouped(block)} 个词元`,
       schedule: "学习率调度",
       schedules: { constant: "恒定", cosine: "余弦", linear: "线性", wsd: "WSD" },
       defaults: "恢复默认值",

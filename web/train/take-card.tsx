@@ -3,7 +3,8 @@ import { Card } from "../parts/card.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { download } from "../tab/actions.ts";
 import { FailureNotice } from "../tab/failure-notice.tsx";
-import { model } from "../tab/state.ts";
+import { firstLine } from "../tab/first-prompt.ts";
+import { knownBeginning, model } from "../tab/state.ts";
 import { text } from "./live-text.ts";
 
 /** The model's files, to download, and the command that uses them. */
@@ -35,9 +36,20 @@ export function TakeCard() {
       <div>
         <p class="hint">{t.how}</p>
         <pre class="command">
-          <code>{`npx llm-ts generate "ROMEO:" --model ${file}`}</code>
+          <code>{commandFor(file)}</code>
         </pre>
       </div>
     </Card>
   );
+}
+
+/** The command that lets the model write on from how its text begins; without a prompt, a new text. */
+function commandFor(file: string): string {
+  const words = [firstLine(knownBeginning.value), "--model", file].filter((word) => word !== "");
+  return `npx llm-ts generate ${words.map(quoted).join(" ")}`;
+}
+
+/** As a shell takes it for one word, whatever is in it. */
+function quoted(word: string): string {
+  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

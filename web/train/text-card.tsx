@@ -3,14 +3,13 @@ import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { Field } from "../parts/field.tsx";
 import { FileButton } from "../parts/file-button.tsx";
-import { prepare } from "../tab/actions.ts";
+import { prepare, tokenizer } from "../tab/actions.ts";
 import { FailureNotice } from "../tab/failure-notice.tsx";
 import { fail } from "../tab/failures.ts";
 import { roomFor, tooLarge } from "../tab/room.ts";
 import { data, device } from "../tab/state.ts";
 import { DataFacts } from "./data-facts.tsx";
 import { text } from "./setup-text.ts";
-import { tokenizer } from "./tokenizer-card.tsx";
 
 type Kind = "shakespeare" | "text" | "files";
 

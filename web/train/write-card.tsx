@@ -9,7 +9,17 @@ import { RangeField } from "../parts/range-field.tsx";
 import { isReplacing } from "../tab/actions.ts";
 import { FailureNotice } from "../tab/failure-notice.tsx";
 import { model } from "../tab/state.ts";
-import { isWriting, options, prompt, result, setOptions, stopWriting, write, written } from "../tab/writing.ts";
+import {
+  isWriting,
+  options,
+  prompt,
+  result,
+  setOptions,
+  setPrompt,
+  stopWriting,
+  write,
+  written,
+} from "../tab/writing.ts";
 import { text } from "./live-text.ts";
 
 /** A prompt, and what the model makes of it as it is now. */
@@ -32,7 +42,7 @@ export function WriteCard() {
             placeholder={t.placeholder}
             value={prompt.value}
             onInput={(event) => {
-              prompt.value = event.currentTarget.value;
+              setPrompt(event.currentTarget.value);
             }}
           />
         )}

@@ -1,13 +1,14 @@
 /** Tokens are few in most models here, and what is looked at should fit a screen. */
 const longest = 40;
 
-/**
- * What to look at before anything was typed: how the text that the model learns from begins, up to the end of a word. Where
- * there is none, something that most texts could hold.
- */
+/** The first line of it: what the model is to write on from, before anything was typed. Nothing begins a new text. */
+export function firstLine(preview: string): string {
+  return firstPrompt(preview).split("\n", 1)[0];
+}
+
+/** What to look at before anything was typed: how the text that the model learns from begins, up to the end of a word. */
 export function firstPrompt(preview: string): string {
   const begin = preview.trimStart();
-  if (begin === "") return "To be, or not to be";
   if (begin.length <= longest) return begin.trimEnd();
   const cut = begin.slice(0, longest + 1);
   const space = cut.search(/\s\S*$/);
