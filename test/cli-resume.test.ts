@@ -23,10 +23,11 @@ beforeAll(async () => {
 
 test("the same line begins a run, and says when it is complete", async () => {
   const line = [...tiny, "-x", "3", "-o", "again", "-y", "1"];
-  const [first, second] = [await train(...line), await train(...line)];
+  const [first, second, third] = [await train(...line), await train(...line), await train(...line, "--json")];
   expect(first.stderr).toContain("there is no run in again to continue: it begins");
   expect(second.stderr).toContain("The run in again is complete: 3 updates were made. For more, give a larger --steps");
   expect(second.stdout).toBe("");
+  expect(third).toEqual(second);
   expect([first.code, second.code]).toEqual([0, 0]);
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { testFolder } from "../run-cli.ts";
 import { faults } from "./faults.ts";
 import { Lab } from "./lab.ts";
+import { randomTrials } from "./random-trials.ts";
 
 describe("nothing is lost when", () => {
   const lab = new Lab(testFolder());
@@ -14,4 +15,12 @@ describe("nothing is lost when", () => {
         await expect(fault.attempt(lab, number)).resolves.toBeUndefined();
     });
   }
+});
+
+describe("random cases differ in nothing", () => {
+  const lab = new Lab(testFolder());
+  for (const { name, what, quick, skip, trial } of randomTrials)
+    test.skipIf(skip)(`${name}: ${what}${skip ? ` (skipped: ${skip})` : ""}`, async () => {
+      for (let seed = 1; seed <= quick; seed++) expect(await trial(lab, seed)).toMatchObject({ runs: 1 });
+    });
 });

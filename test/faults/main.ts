@@ -1,18 +1,33 @@
 /**
- * Does to runs all that can happen to them, as often as it takes to believe it: `npm run test:faults`. Takes some
- * minutes. `npm run test:faults -- --write` also puts the table into docs/reliability.md.
+ * Does to runs all that can happen to them, as often as it takes to believe it, and then tries random cases:
+ * `npm run test:faults`. Takes some minutes. `-- --minutes 60` only tries random cases, each kind for an hour; `--seed N`
+ * begins with that seed instead of the time's. `-- --write` also puts the tables into docs/reliability.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { faults } from "./faults.ts";
 import { Lab } from "./lab.ts";
-import { lossTable, printTable, type Tried, writeReport } from "./report.ts";
+import { randomTrials, type Tally, tryFor } from "./random-trials.ts";
+import { lossTable, printTable, printTallies, type Tried, writeReport } from "./report.ts";
 
+const { values } = parseArgs({
+  options: { minutes: { type: "string" }, seed: { type: "string" }, write: { type: "boolean", default: false } },
+});
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-faults-"));
 const lab = new Lab(folder);
-const tried: Tried[] = [];
+let okay = true;
 try {
+  if (values.minutes === undefined) await tryFaults();
+  await tryRandomCases(Number(values.minutes ?? 2), Number(values.seed ?? Math.floor(Date.now() / 1000)));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = okay ? 0 : 1;
+
+async function tryFaults(): Promise<void> {
+  const tried: Tried[] = [];
   for (const fault of faults) {
     const { name, what, full, skip } = fault;
     const began = performance.now();
@@ -31,8 +46,18 @@ try {
   }
   const losses = await lossTable(lab);
   console.log(`\n${printTable(tried)}\n\n${losses}`);
-  if (process.argv.includes("--write")) writeReport("faults", `${printTable(tried)}\n\n${losses}`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+  if (values.write) writeReport("faults", `${printTable(tried)}\n\n${losses}`);
+  okay &&= tried.every(({ lost }) => lost === 0);
 }
-process.exitCode = tried.every(({ lost }) => lost === 0) ? 0 : 1;
+
+async function tryRandomCases(minutes: number, seed: number): Promise<void> {
+  console.log(`random cases from seed ${seed} on, each kind for ${minutes} minutes`);
+  const tallies: Tally[] = [];
+  for (const trial of randomTrials) {
+    if (trial.skip) console.log(`${trial.name}: skipped, ${trial.skip}`);
+    else tallies.push(await tryFor(trial, lab, minutes, seed, (problem) => console.error(problem)));
+  }
+  console.log(printTallies(tallies));
+  if (values.write) writeReport("random", printTallies(tallies));
+  okay &&= tallies.every(({ differences }) => differences === 0);
+}

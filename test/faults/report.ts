@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, type } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type Lab, type Outcome, outcomeOf } from "./lab.ts";
+import type { Tally } from "./random-trials.ts";
 
 export interface Tried {
   readonly name: string;
@@ -23,6 +24,15 @@ export function printTable(tried: readonly Tried[]): string {
   return [row(["fault", "what happens, and what must follow", "times", "losses"]), "| --- | --- | ---: | ---: |"]
     .concat(lines, total)
     .join("\n");
+}
+
+export function printTallies(tallies: readonly Tally[]): string {
+  const lines = tallies.map(({ name, what, minutes, seeds, differences, counts }) => {
+    const counted = Object.entries(counts).map(([key, count]) => `${count.toLocaleString("en-US")} ${key}`);
+    return row([name, what, minutes, seeds, counted.join(", "), differences]);
+  });
+  const head = row(["random cases", "what is compared", "minutes", "seeds", "counted", "differences"]);
+  return [head, "| --- | --- | ---: | ---: | --- | ---: |", ...lines].join("\n");
 }
 
 const lossesOf = ({ events }: Outcome) =>

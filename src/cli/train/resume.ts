@@ -165,10 +165,10 @@ export function requireSameData({ data, folder }: Continued, now: DataRecord, fo
     );
 }
 
-export function alreadyComplete(settings: TrainSettings, { folder, checkpoint }: Continued): string[] {
+export function alreadyComplete(settings: TrainSettings, { folder, checkpoint }: Continued): string {
   const why = checkpoint && isStopped(settings, checkpoint) ? " and --early-stop ended it" : "";
-  return [
+  return (
     `The run in ${folder.path} is complete: ${checkpoint?.step} updates were made${why}. For more, give a larger ` +
-      "--steps (-x) with --force.",
-  ];
+    "--steps (-x) with --force."
+  );
 }

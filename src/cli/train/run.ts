@@ -49,7 +49,7 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
     try {
       const run = await prepareRun(flags, display, continued);
       if (continued && (await isComplete(run, continued.folder, continued.checkpoint)))
-        display.end(alreadyComplete(run.settings, continued));
+        display.remark(alreadyComplete(run.settings, continued));
       else await trainWith(run, await starting, display, interrupt);
     } finally {
       await continued?.folder.close();

@@ -1,0 +1,51 @@
+/** Random cases by seed: `npm run test:faults -- --minutes 60` tries them for so long, the ordinary tests a few. */
+import type { Lab } from "./lab.ts";
+import { randomRuns } from "./random-runs.ts";
+
+/** What was done and compared, by name. */
+export type Counts = Record<string, number>;
+
+export interface RandomTrial {
+  readonly name: string;
+  /** What is compared with what, for a table. */
+  readonly what: string;
+  /** How many seeds the ordinary tests try. */
+  readonly quick: number;
+  /** Why it cannot be tried on this machine. */
+  readonly skip?: string | false;
+  /** Tries the case of a seed. Throws, with the seed in the message, where anything differs. */
+  trial(lab: Lab, seed: number): Promise<Counts>;
+}
+
+export const randomTrials: readonly RandomTrial[] = [randomRuns];
+
+export interface Tally {
+  readonly name: string;
+  readonly what: string;
+  readonly minutes: number;
+  readonly seeds: number;
+  readonly differences: number;
+  readonly counts: Counts;
+}
+
+/** Tries seeds from `seed` on for so many minutes; `onProblem` is called with what differs. */
+export async function tryFor(
+  { name, what, trial }: RandomTrial,
+  lab: Lab,
+  minutes: number,
+  seed: number,
+  onProblem: (problem: string) => void,
+): Promise<Tally> {
+  const counts: Counts = {};
+  let [seeds, differences] = [0, 0];
+  for (const end = performance.now() + minutes * 60_000; performance.now() < end; seeds++) {
+    try {
+      for (const [key, count] of Object.entries(await trial(lab, seed + seeds)))
+        counts[key] = (counts[key] ?? 0) + count;
+    } catch (error) {
+      differences++;
+      onProblem(`${name}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return { name, what, minutes, seeds, differences, counts };
+}
