@@ -1,8 +1,9 @@
 /** Exit codes by convention: 128 and the signal's number. */
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
 /**
- * Ctrl-C (SIGINT) and SIGTERM. At first they end the process at once; after `finishFirst` the first one only asks to
+ * Ctrl-C (SIGINT), SIGTERM, and the end of the terminal (SIGHUP). At first they end the process at once; after `finishFirst` the first one only asks to
  * finish, and the second ends the process.
  */
 export class Interrupt {
@@ -14,7 +15,7 @@ export class Interrupt {
   /** `cleanUp` runs before the process ends at once. */
   constructor(cleanUp: () => void = () => {}) {
     this.#cleanUp = cleanUp;
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, this.#handle);
+    for (const signal of signals) process.on(signal, this.#handle);
   }
 
   /** Aborted when the run should end. */
@@ -22,7 +23,7 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
-  /** 130 or 143 once a signal came. */
+  /** 129, 130 or 143 once a signal came. */
   get exitCode(): number | undefined {
     return this.#exitCode;
   }
@@ -33,7 +34,7 @@ export class Interrupt {
   }
 
   dispose(): void {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, this.#handle);
+    for (const signal of signals) process.off(signal, this.#handle);
   }
 
   readonly #handle = (signal: keyof typeof exitCodes): void => {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { endQuietlyOnClosedPipe, reportError } from "./output.ts";
+import { guardOutputs, print, reportError } from "./output.ts";
 import { createProgram } from "./program.ts";
 
-/** 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted. */
+/** 0 done, 1 failed, 2 wrong usage, 129, 130 or 143 interrupted. */
 async function run(args: readonly string[]): Promise<number> {
   const program = createProgram();
   try {
@@ -18,7 +18,9 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-endQuietlyOnClosedPipe();
+guardOutputs();
 const code = await run(process.argv.slice(2));
 // Exit even though something may still be open, such as standard input after an error; but not before all is written.
-process.stdout.write("", () => process.exit(code));
+await print("");
+// What failed of the last lines is told in this turn of the event loop.
+setImmediate(() => process.exit(code));

@@ -1,10 +1,13 @@
-import { LlmError, messageOf, UsageError } from "../errors.ts";
+import { InputError, LlmError, messageOf, UsageError } from "../errors.ts";
 import { asStarted } from "./suggest.ts";
 
 /** Writes to standard output and waits until it is taken, so that a slow reader slows us instead of filling memory. */
 export function print(text: string | Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  return new Promise((resolve) => {
+    process.stdout.write(text, (error) => {
+      if (error) lose(error);
+      resolve();
+    });
   });
 }
 
@@ -28,10 +31,40 @@ export function reportError(error: unknown): number {
   return 1;
 }
 
-/** `head` and the like close our output when they have enough: no error, we just end. */
-export function endQuietlyOnClosedPipe(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
-  });
+/** What is wrong with standard output; undefined as long as all was written. */
+let problem: string | undefined;
+/** Of a command that goes on without standard output. */
+let onLost: ((problem: string) => void) | undefined;
+
+/**
+ * Takes care of outputs that fail: a full disk, a reader that has gone, a terminal that was closed. What standard error
+ * cannot take is lost, and changes nothing. Without standard output a command ends, unless it called `outliveOutput`.
+ */
+export function guardOutputs(): void {
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", lose);
+}
+
+/** From now on the program goes on without standard output; `tell` gets, once, what is wrong with it. */
+export function outliveOutput(tell: (problem: string) => void): void {
+  onLost = tell;
+}
+
+/** What is wrong with standard output, such as "standard output is closed"; undefined as long as all was written. */
+export function outputProblem(): string | undefined {
+  return problem;
+}
+
+function lose(error: NodeJS.ErrnoException): void {
+  const isFirst = problem === undefined;
+  problem ??= problemOf(error);
+  if (onLost && isFirst) onLost(problem);
+  if (onLost) return;
+  // `head` and the like close our output when they have enough: no error, we just end.
+  process.exit(error.code === "EPIPE" ? 0 : reportError(new InputError(`${problem}. Make room, or write elsewhere.`)));
+}
+
+function problemOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "EPIPE") return "standard output is closed";
+  return `standard output cannot be written (${code === "ENOSPC" ? "its disk is full" : message})`;
 }

@@ -17,6 +17,7 @@ import { planUpdates, runOptions, trainerOptions, type Updates } from "../../tra
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import { outliveOutput, outputProblem, say } from "../output.ts";
 import { requireTokens } from "../token-data.ts";
 import { requireCheckpointRoom } from "./checkpoint-room.ts";
 import { chooseData, type DataChoice } from "./data.ts";
@@ -134,6 +135,10 @@ async function trainOn(
   const { flags, settings, loaders, updates } = run;
   const { model } = trainer;
   const keeper = folder && new Keeper(folder, trainer, settings, display.remark.bind(display));
+  if (folder)
+    outliveOutput((problem) =>
+      say(`${problem}: the run goes on, and its numbers are in ${folder.file("metrics.jsonl")}`),
+    );
   display.start(startOf(run, model, folder?.path));
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const events = trainer.run(loaders.train, {
@@ -161,6 +166,7 @@ async function trainOn(
   display.end(nextCommands({ flags, tokenizer: model.tokenizer, folder: folder?.path, saved, interrupted }));
   if (keeper?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${keeper.problem}`);
   if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
+  else if (outputProblem() !== undefined) process.exitCode = 1;
 }
 
 function finishing(folder: RunFolder | undefined): string {
