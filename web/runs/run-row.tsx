@@ -1,6 +1,7 @@
 import type { RunStatus, RunSummary } from "../../src/train/read-run.ts";
 import { grouped, short } from "../parts/numbers.ts";
 import { hashOf } from "../route.ts";
+import { Message } from "../tab/message.tsx";
 import { loss, none, when } from "./format.ts";
 import type { RunKey } from "./selection.ts";
 import { colourOf, selection, toggle } from "./state.ts";
@@ -39,8 +40,8 @@ export function RunRow({ run, id }: { run: RunSummary; id: RunKey }) {
     return (
       <tr class="unreadable">
         {head}
-        <td colSpan={6} class="reason" lang="en">
-          {reason}
+        <td colSpan={6} class="reason">
+          <Message>{reason ?? ""}</Message>
         </td>
       </tr>
     );

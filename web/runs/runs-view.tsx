@@ -6,6 +6,7 @@ import "./runs.css";
 import "./run-list.css";
 import "./charts.css";
 import "./below.css";
+import { Message } from "../tab/message.tsx";
 import { Samples } from "./samples.tsx";
 import { Settings } from "./settings-card.tsx";
 import { connected, selectedRuns, selection, watchRuns } from "./state.ts";
@@ -45,7 +46,7 @@ function Remarks() {
         if (problem.value !== undefined)
           return (
             <Notice key={key} kind="bad">
-              {t.failed(name, problem.value)}
+              {t.failed(name)} <Message>{problem.value}</Message>
             </Notice>
           );
         return (

@@ -39,7 +39,7 @@ export const text = texts({
     select: "Select runs in the list to see their curves.",
     selected: "Selected runs",
     remove: (name: string) => `Hide ${name}`,
-    failed: (name: string, reason: string) => `${name} could not be read: ${reason}`,
+    failed: (name: string) => `${name} could not be read:`,
     broken: (name: string, count: number) =>
       `${name}: ${count} ${count === 1 ? "line of its log could" : "lines of its log could"} not be read. What is shown is all the rest.`,
     unknownX: (names: string) => `Not shown, since the tokens of an update are not on record: ${names}`,
@@ -126,7 +126,7 @@ export const text = texts({
     select: "在列表中选择训练记录以查看曲线。",
     selected: "已选择",
     remove: (name: string) => `隐藏 ${name}`,
-    failed: (name: string, reason: string) => `无法读取 ${name}：${reason}`,
+    failed: (name: string) => `无法读取 ${name}：`,
     broken: (name: string, count: number) => `${name}：日志中有 ${count} 行无法读取，其余内容照常显示。`,
     unknownX: (names: string) => `未显示（没有记录每次更新的词元数）：${names}`,
     controls: "曲线的绘制方式",

@@ -1,6 +1,7 @@
 import { Icon } from "../parts/icon.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { dismiss, failures, type Place } from "./failures.ts";
+import { Message } from "./message.tsx";
 import { text } from "./text.ts";
 
 /** What failed at a place: what that means, and the message, which says what to do. */
@@ -11,7 +12,7 @@ export function FailureNotice({ place, title }: { place: Place; title: string })
   return (
     <Notice kind="bad">
       <p>
-        <strong>{title}</strong> {failure.isBug && t.bug} <span lang="en">{failure.message}</span>
+        <strong>{title}</strong> {failure.isBug && t.bug} <Message>{failure.message}</Message>
       </p>
       <button type="button" class="quiet put-away" aria-label={t.dismiss} onClick={() => dismiss(place)}>
         <Icon name="close" />

@@ -1,5 +1,6 @@
 import { Notice } from "../parts/notice.tsx";
 import { bytes, duration, grouped } from "../parts/numbers.ts";
+import { Message } from "../tab/message.tsx";
 import { change, estimate, isCurrent, problem } from "../tab/setup.ts";
 import { text } from "./setup-text.ts";
 
@@ -70,7 +71,9 @@ function Problem() {
   const batch = estimate.value?.fittingBatch ?? 0;
   return (
     <Notice kind="bad">
-      <p lang="en">{problem.value}</p>
+      <p>
+        <Message>{problem.value}</Message>
+      </p>
       {batch > 0 && (
         <p>
           {t.fittingBatch(batch)}{" "}

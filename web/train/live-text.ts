@@ -89,7 +89,7 @@ export const text = texts({
     },
     noStorage:
       "This browser gives this page no storage, as in some private windows, or at an address that is neither https:// nor localhost. What is trained here lasts as long as the tab: download the model before you close it.",
-    unsaved: (why: string) => `The newest state is not saved: ${why}`,
+    unsaved: "The newest state is not saved:",
     runFailed: "The run has ended.",
     goesOn: "What was saved before can go on: see “Kept in this browser”.",
     activity: {
@@ -254,7 +254,7 @@ export const text = texts({
     },
     noStorage:
       "浏览器没有为本页提供存储空间：某些隐私窗口如此，既非 https:// 也非 localhost 的地址也如此。在这里训练的内容只保留到标签页关闭：关闭之前请下载模型。",
-    unsaved: (why: string) => `最新状态尚未保存：${why}`,
+    unsaved: "最新状态尚未保存：",
     runFailed: "训练已中断。",
     goesOn: "之前保存的内容可以继续：见“保存在浏览器中”。",
     activity: {

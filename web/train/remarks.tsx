@@ -1,5 +1,6 @@
 import { Notice } from "../parts/notice.tsx";
 import { FailureNotice } from "../tab/failure-notice.tsx";
+import { Message } from "../tab/message.tsx";
 import { device, model, remarks, run, unsaved } from "../tab/state.ts";
 import { text as tabText } from "../tab/text.ts";
 import { text } from "./live-text.ts";
@@ -17,7 +18,7 @@ export function Remarks() {
       {isInMemory && <Notice kind="warn">{t.noStorage}</Notice>}
       {ended && (
         <Notice kind="bad">
-          <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <span lang="en">{ended.message}</span>{" "}
+          <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <Message>{ended.message}</Message>{" "}
           {ended.run && !isInMemory && t.goesOn}
         </Notice>
       )}
@@ -25,10 +26,14 @@ export function Remarks() {
       {/* Their cards are gone with the model. */}
       {!model.value && <FailureNotice place="write" title={t.write.failed} />}
       {!model.value && <FailureNotice place="export" title={t.take.failed} />}
-      {unsaved.value !== undefined && <Notice kind="warn">{t.unsaved(unsaved.value)}</Notice>}
+      {unsaved.value !== undefined && (
+        <Notice kind="warn">
+          {t.unsaved} <Message>{unsaved.value}</Message>
+        </Notice>
+      )}
       {remarks.value.map((remark) => (
         <Notice key={remark} kind="warn">
-          <span lang="en">{remark}</span>
+          <Message>{remark}</Message>
         </Notice>
       ))}
     </>

@@ -3,6 +3,7 @@ import { Card } from "../parts/card.tsx";
 import { grouped } from "../parts/numbers.ts";
 import { continueRun, openRun } from "../tab/actions.ts";
 import { FailureNotice } from "../tab/failure-notice.tsx";
+import { Message } from "../tab/message.tsx";
 import { device, isBusy, runInfo, stored } from "../tab/state.ts";
 import { DeleteRun } from "./delete-run.tsx";
 import { text } from "./live-text.ts";
@@ -45,9 +46,12 @@ function Row({ run }: { run: StoredRun }) {
         <strong>{folder}</strong> <span class="hint">{isOwn ? t.status.running : t.status[status]}</span>
       </div>
       {!isOwn && (
-        <p class="hint" lang={reason ? "en" : undefined}>
-          {reason ??
-            [t.updates(grouped(step ?? 0), grouped(steps ?? 0)), shown && t.loss(shown)].filter(Boolean).join(" · ")}
+        <p class="hint">
+          {reason ? (
+            <Message>{reason}</Message>
+          ) : (
+            [t.updates(grouped(step ?? 0), grouped(steps ?? 0)), shown && t.loss(shown)].filter(Boolean).join(" · ")
+          )}
         </p>
       )}
       {!isBusy.value && (

@@ -1,0 +1,145 @@
+/** What the engine says to somebody at the page, made by doing what somebody would do, is said in the page's language. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { messageOf } from "../../src/errors.ts";
+import { explain } from "../../src/platform/browser-errors.ts";
+import { StudioEngine } from "../engine/engine.ts";
+import type { DataInput, EngineUpdate, RunInfo, TrainChoice } from "../engine/protocol.ts";
+import { messageIn } from "./messages.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "llm-ts-messages-"));
+const engine = new StudioEngine(folder);
+const latest: { state?: EngineUpdate["state"]; remarks: string[] } = { remarks: [] };
+let run: RunInfo;
+
+const text = Array.from({ length: 300 }, (_, i) => `line ${i} of a text\n`).join("");
+const pasted: DataInput = { kind: "text", text, tokenizer: "char" };
+const tiny: TrainChoice = {
+  model: { kind: "custom", L: 1, NH: 2, C: 16 },
+  ...{ batch: 4, block: 16, steps: 3, valEvery: 0, sampleEvery: 0 },
+};
+const files = (...files: readonly File[]): DataInput => ({ kind: "files", files, tokenizer: "char" });
+const file = (name: string, ...parts: BlobPart[]) => new File(parts, name);
+
+const stateNow = () => latest.state;
+
+async function ended(): Promise<void> {
+  while (!["done", "failed", "stopped"].includes(latest.state?.phase ?? "")) await new Promise((r) => setTimeout(r, 5));
+}
+
+beforeAll(async () => {
+  await engine.configure({ threads: 1 });
+  await engine.subscribe((update) => {
+    if (update.state) latest.state = update.state;
+    latest.remarks.push(...update.remarks);
+  });
+  await engine.prepare(pasted);
+  run = await engine.start(tiny);
+  await ended();
+});
+afterAll(async () => {
+  await engine.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** That a message is in Chinese on the Chinese page, and that neither page speaks of the command's options. */
+function expectRendered(message: string): void {
+  const zh = messageIn("zh", message);
+  expect(zh, message).toBeDefined();
+  expect(zh).toMatch(/\p{Script=Han}{4}/u);
+  expect(zh).not.toMatch(/(?:[A-Za-z']{2,} ){3}|undefined/);
+  const en = messageIn("en", message) ?? message;
+  for (const shown of [zh, en]) expect(shown).not.toMatch(/(?:^|[\s(])--?[a-z]|iconv|ulimit|OMP_/);
+  expect(zh).not.toContain("opfs:");
+}
+
+const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
+  ["an empty text", () => engine.prepare({ ...pasted, text: "" } as DataInput)],
+  ["no file", () => engine.prepare(files())],
+  ["a picture", () => engine.prepare(files(file("a.png", new Uint8Array([0x89, 0x50, 0, 1]))))],
+  ["a text in UTF-16", () => engine.prepare(files(file("a.txt", new Uint8Array([0xff, 0xfe, 65, 0]))))],
+  ["a text in Latin-1", () => engine.prepare(files(file("a.txt", "caf", new Uint8Array([0xe9, 0x20, 0x61]))))],
+  [
+    "a text in GBK",
+    () => engine.prepare(files(file("a.txt", new Uint8Array([0xc4, 0xe3, 0xba, 0xc3, 0xca, 0xc0, 0xbd, 0xe7])))),
+  ],
+  ["a model as a text", async () => engine.prepare(files(await engine.export("bin")))],
+  ["a tokenizer as a text", async () => engine.prepare(files(await engine.export("tokenizer")))],
+  ["a text too short for a batch", () => engine.start({ ...tiny, batch: 500 })],
+  ["a model too large", () => engine.start({ ...tiny, model: { kind: "custom", L: 48, NH: 16, C: 8192 } })],
+  ["a warm-up too long", () => engine.start({ ...tiny, schedule: "cosine", warmup: 9 })],
+  ["no model among files", () => engine.open([file("a.txt", "text")])],
+  ["nothing to open", () => engine.open([])],
+  ["two models", async () => engine.open([await engine.export("bin"), await engine.export("safetensors")])],
+  ["a model that is cut", async () => engine.open([file("cut.bin", (await engine.export("bin")).slice(0, 2000))])],
+  [
+    "a damaged safetensors",
+    async () => {
+      const bytes = await (await engine.export("safetensors")).arrayBuffer();
+      return engine.open([file("cut.safetensors", bytes.slice(0, bytes.byteLength - 8))]);
+    },
+  ],
+  ["a character that the model does not know", () => engine.write("漢", {}, () => {})],
+  ["a character in a look inside", () => engine.look("漢", () => {})],
+  ["a run that is complete", () => engine.continueRun(run.name)],
+  ["a run that is not there", () => engine.continueRun("none-001")],
+  ["a run to delete that is not there", () => engine.deleteRun("none-001")],
+  ["the model of a run without one", () => engine.openRun("none-001")],
+];
+
+describe("in the page's language", () => {
+  test.each(failing)("%s", async (_, act) => {
+    const message = await act().then(() => "nothing failed", messageOf);
+    expectRendered(message);
+  });
+
+  test("another text than the model was trained on", async () => {
+    await engine.prepare({ ...pasted, text: text.toUpperCase() } as DataInput);
+    expectRendered(await engine.start({ ...tiny, model: { kind: "opened" } }).then(String, messageOf));
+    await engine.prepare({ ...pasted, text: `${text} 漢字` } as DataInput);
+    expectRendered(await engine.start({ ...tiny, model: { kind: "opened" } }).then(String, messageOf));
+    await engine.prepare(pasted);
+  });
+
+  test("a loss that is not finite", async () => {
+    latest.state = undefined;
+    await engine.start({ ...tiny, steps: 1000, lr: 1e30, gradClip: 0, schedule: "constant", warmup: 0 });
+    await ended();
+    const state = stateNow();
+    expect(state?.phase).toBe("failed");
+    expectRendered(state?.phase === "failed" ? state.message : "");
+  });
+
+  test("a run that cannot be kept", async () => {
+    const other = new StudioEngine(join(folder, "full"));
+    await other.configure({ threads: 1 });
+    await other.prepare(pasted);
+    writeFileSync(join(folder, "full", "runs"), "in the way");
+    const remarks: string[] = [];
+    await other.subscribe((update) => remarks.push(...update.remarks));
+    await other.start(tiny);
+    while (remarks.length === 0) await new Promise((r) => setTimeout(r, 5));
+    expect(remarks[0]).toMatch(/^the run cannot be kept: /);
+    expect(messageIn("zh", remarks[0])).toMatch(/^这次训练无法保存：/);
+    await other.dispose();
+  });
+
+  test.each(["QuotaExceededError", "SecurityError", "NoModificationAllowedError", "NotReadableError", "NotFoundError"])(
+    "a storage that says %s, and what is said about a run then",
+    (name) => {
+      const message = messageOf(explain("opfs:/runs/baby-001/metrics.jsonl", new DOMException("", name)));
+      expectRendered(message);
+      expectRendered(`the log cannot be written: ${message} The run goes on`);
+      expectRendered(
+        `step 7 could not be saved: ${message} The run goes on; the checkpoints before this one are as they were`,
+      );
+    },
+  );
+
+  test("what is in nobody's words is left as it is", () => {
+    expect(messageIn("zh", "something else")).toBeUndefined();
+    expect(messageIn("en", "something else")).toBeUndefined();
+  });
+});

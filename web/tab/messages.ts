@@ -1,0 +1,263 @@
+/**
+ * Messages of errors in the page's words: in Chinese for those that somebody at the page can meet, and in English where the
+ * engine's own names what only the command has. The engine tells one sentence in English wherever it runs; what is not in
+ * this table is shown as it is. messages.test.ts makes the engine say them, so that a new wording is found there.
+ */
+import type { Language } from "../language.ts";
+
+interface Rendering {
+  readonly of: RegExp;
+  /** From what the groups of `of` match. */
+  readonly zh: (...groups: string[]) => string;
+  readonly en?: (...groups: string[]) => string;
+}
+
+/** The first that matches counts. A message may hold another one: that is rendered as well. */
+const renderings: readonly Rendering[] = [
+  // --- What holds another message ---
+  {
+    of: /^step (\d+) could not be saved: (.+) The run goes on; .*$/s,
+    zh: (step, why) => `第 ${step} 次更新未能保存：${inChinese(why)}训练仍在继续，之前的检查点完好。`,
+  },
+  {
+    of: /^the log cannot be written: (.+) The run goes on$/s,
+    zh: (why) => `无法写入训练日志：${inChinese(why)}训练仍在继续，日志会在稍后补写。`,
+  },
+  {
+    of: /^the run cannot be kept: (.+) It goes on all the same; export its model/s,
+    zh: (why) => `这次训练无法保存：${inChinese(why)}训练照常进行，关闭标签页前请下载模型。`,
+  },
+  // --- Storage ---
+  {
+    of: /^(.+?): the storage that the browser gives to this page is full\./s,
+    zh: (path) =>
+      `${nameOf(path)}：浏览器分配给本页的存储空间已满。请删除不再需要的训练，或清理磁盘。原有内容没有改动。`,
+  },
+  {
+    of: /^(.+?): the browser does not let this page keep files\./s,
+    zh: () => "浏览器不允许本页保存文件。请在网站设置中允许存储数据，或不使用隐私窗口；不保存也可以训练。",
+  },
+  {
+    of: /^This page cannot keep files:/,
+    zh: () => "本页无法保存文件：浏览器版本过旧，或地址既非 https:// 也非 localhost。请换用较新的浏览器或其他地址。",
+  },
+  {
+    of: /^(.+?) is being written by another tab or worker\./s,
+    zh: (path) => `${nameOf(path)} 正由另一个标签页写入。请等待，或关闭那个标签页。`,
+  },
+  {
+    of: /^(.+?) is held by a tab of this browser, since (\S+)\./s,
+    zh: (_, since) => `这次训练正由本浏览器的另一个标签页使用（始于 ${since}）。请在那里继续，或关闭那个标签页。`,
+  },
+  {
+    of: /^(.+?) was changed while it was read\./s,
+    zh: (path) => `${nameOf(path)} 在读取时发生了变化。请再试一次。`,
+  },
+  {
+    of: /^(?:The folder )?(.+?) does not exist\. Check the path/s,
+    zh: (path) => `${nameOf(path)} 已不存在：可能在别处被删除了。`,
+    en: (path) => `${nameOf(path)} is no longer there: it may have been deleted elsewhere.`,
+  },
+  {
+    of: /^This needs (\S+ MB) in the browser's storage, which has (\S+ MB) left\./,
+    zh: (needed, left) => `需要 ${needed} 存储空间，而浏览器只剩 ${left}。请删除不再需要的训练，或选择较短的文本。`,
+  },
+  // --- Texts ---
+  {
+    of: /^No file was given\. Choose a text/,
+    zh: () => "没有选择文件。请选择文本，或 llm.c 的词元文件。",
+  },
+  {
+    of: /^(.+) is (a model|a debug state of llm\.c's|the state of an optimizer|the HellaSwag questions)(?:: open it, .*)?\. To learn from, choose/s,
+    zh: (name, what) => `${name} 是${fileKinds[what]}，不能用来学习。请选择文本或词元文件。`,
+  },
+  {
+    of: /^(.+) is a tokenizer, and belongs to a token file:/s,
+    zh: (name) => `${name} 是分词器，应与词元文件一起选择。`,
+  },
+  {
+    of: /^(.+) is a text, and (.+) a token file\. Choose one kind/s,
+    zh: (text, tokens) => `${text} 是文本，而 ${tokens} 是词元文件。请一次只选一种。`,
+  },
+  {
+    of: /^(.+) and (.+) are both to train on\./s,
+    zh: (one, other) => `${one} 和 ${other} 都是训练数据。请选择一个，另一个的名称中应含有 val。`,
+  },
+  {
+    of: /^The text has (\S+ MB), and (\S+ MB) is the most/,
+    zh: (size, most) =>
+      `文本有 ${size}，而标签页中最多处理 ${most}。请用命令 llm-ts prepare 处理，再选择它写出的词元文件。`,
+  },
+  {
+    of: /^(.+) is a text in UTF-16\./s,
+    zh: (name) => `${name} 是 UTF-16 文本。请另存为 UTF-8。`,
+  },
+  {
+    of: /^(.+) is no text: (?:byte (\d+) is zero|(\d+) of its first (\d+) bytes are control characters)/s,
+    zh: (name) => `${name} 不是文本。请选择 UTF-8 文本，或 llm.c 的词元文件。`,
+  },
+  {
+    of: /^(.+?) (?:is not valid UTF-8|looks like .*?|is (?:a text )?in \S+?) ?(?:at byte (\d+) \(line (\d+)\))/s,
+    zh: (name, byte, line) =>
+      `${name} 不是有效的 UTF-8（第 ${line} 行，第 ${byte} 字节）。请用编辑器另存为 UTF-8，或把分词方式改为“字节”，它接受任何内容。`,
+    en: (name, byte, line) =>
+      `${name} is not valid UTF-8 at byte ${byte} (line ${line}). Save it as UTF-8 in an editor, or choose “Bytes” under Tokens, which take anything.`,
+  },
+  {
+    of: /^(.+): the text is empty\./s,
+    zh: () => "文本是空的。请提供要学习的文本。",
+    en: () => "The text is empty. Give a text to learn from.",
+  },
+  {
+    of: /^(.+) has (\d+) tokens, expected at least (\d+) for one batch of/s,
+    zh: (name, count, needed) =>
+      `${name === "The text" ? "文本" : name} 只有 ${count} 个词元，一批至少需要 ${needed} 个。请换用较长的文本，或减小批大小或上下文长度。`,
+    en: (name, count, needed) =>
+      `${name} has ${count} tokens, and one batch takes at least ${needed}. Use a longer text, or a smaller batch or block.`,
+  },
+  {
+    of: /^The (\d+) tokens kept for validation are fewer than a batch needs/,
+    zh: (count) => `留作验证的 ${count} 个词元不够一批：本次训练不做验证。`,
+  },
+  {
+    of: /^The tokens are those of a (\S+) tokenizer: choose its tokenizer\.bin/,
+    zh: (kind) => `这些词元来自 ${kind} 分词器：请连同它的 tokenizer.bin 一起选择。`,
+  },
+  { of: /^Another text is being prepared\./, zh: () => "正在准备另一段文本。请等待，或取消它。" },
+  { of: /^There is nothing to learn from yet\./, zh: () => "还没有可学习的内容。请先选择文本。" },
+  { of: /^The data in (.+) is no longer there\./s, zh: () => "这些数据已不存在。请重新准备。" },
+  // --- What to train ---
+  {
+    of: /^This run needs (\S+ GB), and the \S+ backend can hold (\S+ GB)/,
+    zh: (needed, limit) => `这次训练需要 ${needed} 内存，而上限是 ${limit}。请减小批大小、上下文长度或模型。`,
+    en: (needed, limit) =>
+      `This run needs ${needed}, and there are ${limit} for it. Choose a smaller batch, block or model.`,
+  },
+  {
+    of: /^\S+ MiB more are needed, but/,
+    zh: () => "内存不足。请减小批大小、上下文长度或模型，或关闭其他标签页。",
+    en: () => "There is not enough memory. Choose a smaller batch, block or model, or close other tabs.",
+  },
+  {
+    of: /^Cannot reserve 4 GiB/,
+    zh: () => "浏览器没有给本页足够的内存地址空间。请关闭其他标签页，再重新载入本页。",
+    en: () => "The browser gives this page too little memory. Close other tabs, and load the page again.",
+  },
+  {
+    of: /^A block of (\d+) tokens .*is longer than the model's (\d+) positions/,
+    zh: (block, most) => `上下文长度 ${block} 超过了模型的 ${most} 个位置。`,
+  },
+  {
+    of: /^The warm-up is (\d+) updates long, and the run only (\d+)/,
+    zh: (warmup, steps) => `预热 ${warmup} 次更新，而全部只有 ${steps} 次：学习率永远到不了峰值。`,
+  },
+  { of: /^There is no model to train on:/, zh: () => "没有可继续训练的模型。请先打开一个，或选择新模型。" },
+  {
+    of: /^(.+) was prepared with another vocabulary than (.+) was trained with:/s,
+    zh: (data, model) =>
+      `${data === "The text" ? "文本" : data} 的词表与 ${model} 训练时的不同。请在这段文本上训练新模型。`,
+  },
+  {
+    of: /^The (\S+) tokenizer has (\d+) tokens, and the model knows V = (\d+)\./,
+    zh: (kind, tokens, V) =>
+      `文本的分词器（${tokenizerNames[kind] ?? kind}）有 ${tokens} 个词元，而模型的词表大小是 ${V}。请使用模型训练时的分词器，或训练新模型。`,
+  },
+  { of: /^A model is being made or opened\./, zh: () => "正在创建或打开模型。请等待。" },
+  { of: /^A run is under way\./, zh: () => "训练正在进行。请先停止。" },
+  // --- Runs ---
+  {
+    of: /^In step (\d+) the (.+?)\. .*The update was not made: the weights are those after/s,
+    zh: (step) =>
+      `第 ${step} 次更新的损失或梯度是 NaN 或无穷大，因此没有执行，权重保持原样。请降低学习率，加上预热，或裁剪梯度（通常为 1）后继续。`,
+  },
+  {
+    of: /^the checkpoint of step (\d+) cannot be used: /,
+    zh: (step) => `第 ${step} 次更新的检查点已损坏，改用更早的检查点。`,
+  },
+  { of: /^This run is complete:/, zh: () => "这次训练已经完成。要接着训练，请打开它的模型。" },
+  { of: /^The data is not what this run was trained on:/, zh: () => "数据与这次训练当初使用的不同，因此无法继续。" },
+  { of: /^The run (.+) has saved no model yet\./s, zh: (name) => `${name} 还没有保存过模型。` },
+  { of: /^(.+) holds no run\./s, zh: (path) => `${nameOf(path)} 中没有训练。` },
+  { of: /^(.+?) has no line that could be read/s, zh: (path) => `${nameOf(path)} 中没有可读的行：文件为空或已损坏。` },
+  {
+    of: /fused multiply-add/,
+    zh: () => "本机与之前的机器在乘加运算上不同，继续训练时最后几位数字会与原来略有差异。",
+  },
+  // --- Models and texts of theirs ---
+  {
+    of: /^(.+) and (.+) are both models\./s,
+    zh: (one, other) => `${one} 和 ${other} 都是模型。请选择一个；分成多个文件的模型可用命令 llm-ts convert 合并。`,
+  },
+  {
+    of: /^No file was given\. Choose a model/,
+    zh: () => "没有选择文件。请选择模型：llm.c 的 .bin 或 .safetensors。",
+  },
+  {
+    of: /^(.+): there is no model among them\./s,
+    zh: (names) => `${names}：其中没有模型。请选择 llm.c 的 .bin 或 .safetensors，并附上旁边的 tokenizer.bin。`,
+  },
+  {
+    of: /^This model has no tokenizer\./,
+    zh: () => "这个模型没有分词器，无法读写文本。请连同它的 tokenizer.bin 一起打开。",
+    en: () => "This model has no tokenizer, so it cannot read or write text. Open it together with its tokenizer.bin.",
+  },
+  {
+    of: /^The character (".*") \((U\+\w+)\) at position (\d+) is not among the (\d+) characters/s,
+    zh: (character, code, position, size) =>
+      `第 ${Number(position) + 1} 个字符 ${character}（${code}）不在这个模型认识的 ${size} 个字符之中。请去掉它，或用含有它的文本训练。`,
+  },
+  {
+    of: /^The model's output (?:contains|is not finite)/,
+    zh: () => "模型的输出是 NaN 或无穷大：权重已损坏。请打开另一个检查点，或用较低的学习率重新训练。",
+  },
+  { of: /tokens of an unknown tokenizer/, zh: () => "不知道这些词元如何切分文本：可以显示，但不能读入文本。" },
+  // --- Files that are not what they should be ---
+  { of: /^(.+?)(?:\/config\.json)? is no valid JSON/s, zh: (path) => `${nameOf(path)} 不是有效的 JSON，可能已损坏。` },
+  {
+    of: /^(.+?\.(?:bin|safetensors|json)\b).*(?:damaged|expected|missing|none of GPT-2|Give a GPT-2 model|has \d+ bytes)/s,
+    zh: (path) => `${nameOf(path)} 已损坏，或不是 GPT-2 的文件。请重新复制或下载。`,
+  },
+  // --- The machine ---
+  {
+    of: /^Worker thread \d+ of \d+ failed/,
+    zh: () => "一个计算线程出错，模型已丢失；保存过的文件完好。请从最近的检查点继续。",
+    en: () =>
+      "A thread that computes failed, and the model is lost; what was saved is whole. Resume from the last save.",
+  },
+  {
+    of: /^The worker that computes was lost/,
+    zh: () => "计算进程已终止，可能是内存不足。请重新载入本页，从最近一次保存处继续。",
+  },
+  { of: /^There is no kernel "(.+?)"/, zh: (name) => `没有名为 ${name} 的内核。请去掉地址中的 kernel 参数。` },
+  {
+    of: /^No kernel computes right on this machine/,
+    zh: () => "本机没有能正确计算的内核。请换用其他浏览器，并报告此问题。",
+  },
+];
+
+const fileKinds: Readonly<Record<string, string>> = {
+  "a model": "模型（可以打开它来生成或继续训练）",
+  "a debug state of llm.c's": " llm.c 的调试状态",
+  "the state of an optimizer": "优化器状态",
+  "the HellaSwag questions": " HellaSwag 题目",
+};
+
+const tokenizerNames: Readonly<Record<string, string>> = { char: "字符", byte: "字节", gpt2: "GPT-2" };
+
+/** A path as somebody knows it who sees no folders: what stands after the storage's root. */
+function nameOf(path: string): string {
+  return path.replace(/^opfs:\/(runs\/|data\/)?/, "");
+}
+
+function inChinese(message: string): string {
+  return messageIn("zh", message) ?? message;
+}
+
+/** A message in a language of the page; undefined where the table has none for it. */
+export function messageIn(language: Language, message: string): string | undefined {
+  for (const { of, zh, en } of renderings) {
+    const found = of.exec(message);
+    if (found) return (language === "zh" ? zh : en)?.(...found.slice(1));
+  }
+  return undefined;
+}
