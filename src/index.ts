@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * llm.ts: train, fine-tune and run GPT-2 on a CPU.
  *

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,16 +13,22 @@ export interface NodeProgram {
   readonly version: string;
 }
 
+const name = process.platform === "win32" ? "node.exe" : "node";
+
+/** Where .ci/run installs Nodes beside the pinned one. */
+const others = join(root, ".ci", "nodes");
+
 /**
- * The Node that runs this test, and those of other major versions on this machine: the pinned one and the one that was
- * installed. npm puts the pinned one first in the PATH of its scripts, so it is the second that has to be looked for.
+ * The Node that runs this test, and those of other major versions on this machine: the pinned one, those of .ci/nodes,
+ * and the one that was installed. npm puts the pinned one first in the PATH of its scripts, so it is the last that has
+ * to be looked for.
  */
 export function nodePrograms(): NodeProgram[] {
-  const name = process.platform === "win32" ? "node.exe" : "node";
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
   const found = [{ path: process.execPath, version: process.version }];
   for (const path of [
     join(root, "node_modules", "node", "bin", name),
+    ...Object.keys(wantedNodes()).map((alias) => join(others, "node_modules", alias, "bin", name)),
     ...folders.map((folder) => join(folder, name)),
   ]) {
     if (!existsSync(path)) continue;
@@ -31,6 +37,11 @@ export function nodePrograms(): NodeProgram[] {
     if (version && !found.some((other) => other.version.split(".")[0] === major)) found.push({ path, version });
   }
   return found;
+}
+
+/** The Nodes of .ci/nodes/package.json, as "node20": "npm:node@20.20.2". */
+function wantedNodes(): Readonly<Record<string, string>> {
+  return JSON.parse(readFileSync(join(others, "package.json"), "utf8")).dependencies;
 }
 
 function versionOf(path: string): string | undefined {
@@ -46,8 +57,10 @@ export function environmentOf({ path }: NodeProgram): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${dirname(path)}${delimiter}${process.env.PATH ?? ""}` };
 }
 
-/** Said once, since a test that is skipped should say why. */
-export function sayIfAlone(programs: readonly NodeProgram[]): void {
-  if (programs.length === 1)
-    console.info(`Only one Node here, ${programs[0]?.version}: nothing is compared with another version.`);
+/** Said once, since what is not tried here should be known. */
+export function sayMissing(programs: readonly NodeProgram[]): void {
+  const missing = Object.values(wantedNodes())
+    .map((wanted) => wanted.replace("npm:node@", "v"))
+    .filter((wanted) => !programs.some(({ version }) => version.split(".")[0] === wanted.split(".")[0]));
+  if (missing.length > 0) console.info(`Not tried on ${missing.join(", ")}: npm ci --prefix .ci/nodes installs them.`);
 }

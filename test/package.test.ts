@@ -1,35 +1,47 @@
 /** What `npm pack` would publish, installed elsewhere: the command and the API train and write with it. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, environmentOf, type NodeProgram, nodePrograms, root, sayIfAlone } from "./nodes.ts";
+import { cli, environmentOf, type NodeProgram, nodePrograms, root, sayMissing } from "./nodes.ts";
 
 const programs = nodePrograms();
-sayIfAlone(programs);
+sayMissing(programs);
 
 const windows = process.platform === "win32";
 const home = mkdtempSync(join(tmpdir(), "llm-ts-package-"));
 const project = join(home, "project");
 let packed: string[] = [];
+/** What npm said while it installed the package. */
+let installed = "";
 
-// npm is a script on Windows, which only a shell can start.
-function npm(folder: string, ...args: string[]): string {
-  return execFileSync("npm", args, { cwd: folder, encoding: "utf8", shell: windows });
+/** npm is a script on Windows, which only a shell can start. */
+function npm(folder: string, ...args: string[]): { stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync("npm", args, { cwd: folder, encoding: "utf8", shell: windows });
+  if (status !== 0) throw new Error(`npm ${args[0]}: ${stderr}`);
+  return { stdout, stderr };
 }
 
 beforeAll(() => {
   if (!existsSync(cli))
     throw new Error("There is no dist/ to pack. Run `npm run build` first, or all with `npm test`.");
-  // Without scripts: `prepare` would build again, under the feet of the other tests.
-  const report = npm(root, "pack", "--ignore-scripts", "--json", "--pack-destination", home);
+  // Without scripts: `prepack` would build again, under the feet of the other tests.
+  const { stdout: report } = npm(root, "pack", "--ignore-scripts", "--json", "--pack-destination", home);
   const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(report));
   packed = pack?.files.map(({ path }) => path) ?? [];
   const [tarball = ""] = readdirSync(home).filter((name) => name.endsWith(".tgz"));
   mkdirSync(project);
   writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
-  npm(project, "install", "--prefer-offline", "--no-audit", "--no-fund", join(home, tarball));
+  const { stdout, stderr } = npm(
+    project,
+    "install",
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    join(home, tarball),
+  );
+  installed = stdout + stderr;
   writeFileSync(join(project, "use.js"), program);
   writeFileSync(join(project, "text.txt"), "The quick brown fox jumps over the lazy dog.\n".repeat(100));
 }, 300_000);
@@ -71,6 +83,32 @@ test("the package holds what it needs and nothing else", () => {
   const loaded = ["r50k_base.js", "tinyshakespeare.txt", "tokenizers.js"];
   expect(browser.sort()).toEqual(["browser-worker-entry.js", "llm-ts.js", ...kernels, ...loaded].sort());
   expect(packed.filter((path) => /\.test\.|^(src|test|assembly)\//.test(path))).toEqual([]);
+});
+
+test("installing it warns of nothing and runs no script", () => {
+  expect(installed).toMatch(/^added \d+ packages/m);
+  expect(installed).not.toMatch(/warn|script/i);
+});
+
+test.each([
+  ["Node alone", ["ES2023"], ["node"]],
+  ["a page", ["ES2022", "DOM"], []],
+])("its types hold for TypeScript that knows of %s", (_name, lib, types) => {
+  const uses = `import { GPT2, type Backend } from "llm-ts";
+    export const load: (path: string) => Promise<GPT2> = GPT2.load;
+    export type Sizes = Backend["name"];
+    // @ts-expect-error: not a promise of a string
+    export const wrong: (path: string) => Promise<string> = GPT2.load;`;
+  writeFileSync(join(project, "typed.ts"), uses);
+  const compilerOptions = {
+    ...{ lib, types, typeRoots: [join(root, "node_modules", "@types")] },
+    ...{ module: "nodenext", target: "es2023", strict: true, skipLibCheck: false, noEmit: true },
+  };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.ts"] }));
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", project], { encoding: "utf8" });
+  expect(stdout).toBe("");
+  expect(status).toBe(0);
 });
 
 test("the library for pages without a bundler exports what the package does, with its types", async () => {

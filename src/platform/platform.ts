@@ -87,6 +87,9 @@ export interface KernelWorker {
   terminate(): Promise<void>;
 }
 
+/** WebAssembly.Module; some object to those who use the package's types without DOM's, which alone declare that. */
+export type CompiledModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
+
 /**
  * Paths are Node's own. In a browser, those that begin with opfs:/ lead to the files that the browser keeps for the
  * page's site; for all else there, openSource and openStream take URLs, createSink offers a download, and the rest is an
@@ -143,7 +146,7 @@ export interface Platform {
    * Compiles a module; `wide` with 128-bit operations fused to 256-bit ones, or the reason why the engine cannot.
    * Optimised from the start where the engine can be told so (Node), else bit by bit while it runs.
    */
-  compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<WebAssembly.Module | string>;
+  compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<CompiledModule | string>;
   /** What compiles and runs the kernels: the engine's version and the processor. */
   engine(): string;
   /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */

@@ -2,10 +2,10 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { cli, nodePrograms, root, sayIfAlone } from "./nodes.ts";
+import { cli, nodePrograms, root, sayMissing } from "./nodes.ts";
 
 const programs = nodePrograms();
-sayIfAlone(programs);
+sayMissing(programs);
 
 const results = new Map<string, string>();
 
