@@ -103,6 +103,17 @@ test("what cannot be", async () => {
     expect((await generate("a", ...args)).code, args.join(" ")).toBe(2);
 });
 
+test.skipIf(process.platform === "win32").each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("%s ends a text, and the exit code %i says that it is no whole one", async (signal, code) => {
+  const child = start(["generate", "the sea", "--model", model, "-g", "10000000"]);
+  const done = result(child);
+  await written(child.stdout, "the sea");
+  child.kill(signal);
+  expect((await done).code).toBe(code);
+});
+
 describe("interactive", () => {
   const args = ["generate", "--interactive", "--model", model, "--threads", "2", "-g", "12"];
   const converse = (...lines: string[]) => run(args, { input: lines.map((line) => `${line}\n`).join("") });

@@ -115,3 +115,18 @@ test("what cannot be", async () => {
   await expect(events({}, [12])).rejects.toThrow(/token 12, and the model knows 0 to 11/);
   await expect(events({}, "abz")).rejects.toThrow(InputError);
 });
+
+test("a signal that comes behind the last token interrupts nothing, one before it does", async () => {
+  const reasonWhenAbortedAt = async (token: number) => {
+    const stop = new AbortController();
+    let reason = "";
+    let tokens = 0;
+    for await (const event of model.generateSamples("ab", { maxTokens: 3, signal: stop.signal })) {
+      if (event.type === "end") reason = event.reason;
+      else if (++tokens === token) stop.abort();
+    }
+    return reason;
+  };
+  expect(await reasonWhenAbortedAt(3)).toBe("length");
+  expect(await reasonWhenAbortedAt(2)).toBe("interrupted");
+});

@@ -37,10 +37,10 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   } catch (error) {
     endLine(process.stderr);
     if (!interrupt.signal.aborted) throw error;
+    process.exitCode = interrupt.exitCode;
   } finally {
     interrupt.dispose();
   }
-  if (interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
 }
 
 /** A line that changes on a terminal; elsewhere a line for every tenth. */

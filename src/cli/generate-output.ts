@@ -12,14 +12,21 @@ export interface Prompt {
   readonly tokens: readonly number[];
 }
 
+/** What was written of one sample or of several. */
+interface Written {
+  readonly tokens: number;
+  /** Samples that the signal ended, or kept from beginning, are not among these. */
+  readonly wholeSamples: number;
+}
+
 /** One sample streams; several follow each other, each below a line of its own. */
-export async function printText(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<void> {
+export async function printText(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<Written> {
   const { stdout, stderr } = process;
   const start = performance.now();
-  const count =
-    options.samples === 1 ? (await stream(model, prompt, options)).tokens : await printSeveral(model, prompt, options);
-  const speed = short((1000 * count) / (performance.now() - start));
-  if (stderr.isTTY && stdout.isTTY) stderr.write(paintFor(stderr).dim(`${count} tokens, ${speed} a second\n`));
+  const written = await (options.samples === 1 ? stream : printSeveral)(model, prompt, options);
+  const speed = short((1000 * written.tokens) / (performance.now() - start));
+  if (stderr.isTTY && stdout.isTTY) stderr.write(paintFor(stderr).dim(`${written.tokens} tokens, ${speed} a second\n`));
+  return written;
 }
 
 /** Writes the prompt and what follows, as it comes. Gives what was new. */
@@ -27,35 +34,38 @@ export async function stream(
   model: GPT2,
   prompt: Prompt,
   options: SampleOptions,
-): Promise<{ readonly text: string; readonly tokens: number }> {
+): Promise<Written & { readonly text: string }> {
   await print(paintFor(process.stdout).bold(shown(prompt.text)));
   let text = "";
-  let tokens = 0;
+  let [tokens, wholeSamples] = [0, 0];
   for await (const event of model.generateSamples(prompt.tokens, options)) {
     if (event.type === "token") tokens++;
+    else if (event.reason !== "interrupted") wholeSamples++;
     const piece = textOf(model, event);
     text += piece;
     if (piece !== "") await print(shown(piece));
   }
   if (!(prompt.text + text).endsWith("\n")) await print("\n");
-  return { text, tokens };
+  return { text, tokens, wholeSamples };
 }
 
-async function printSeveral(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<number> {
-  let count = 0;
-  for await (const { sample, tokens, text } of wholeSamples(model, prompt, options)) {
+async function printSeveral(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<Written> {
+  let [count, whole] = [0, 0];
+  for await (const { sample, tokens, text, stopped } of endedSamples(model, prompt, options)) {
     count += tokens.length;
-    const whole = shown(prompt.text + text);
-    await print(
-      `--- sample ${sample + 1}, seed ${seedOf(options, sample)}\n${whole}${whole.endsWith("\n") ? "" : "\n"}`,
-    );
+    if (stopped !== "interrupted") whole++;
+    const all = shown(prompt.text + text);
+    await print(`--- sample ${sample + 1}, seed ${seedOf(options, sample)}\n${all}${all.endsWith("\n") ? "" : "\n"}`);
   }
-  return count;
+  return { tokens: count, wholeSamples: whole };
 }
 
-export async function printJson(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<void> {
+export async function printJson(model: GPT2, prompt: Prompt, options: SampleOptions): Promise<Written> {
   const { samples = 1, seed } = options;
-  for await (const { sample, text, tokens, stopped } of wholeSamples(model, prompt, options)) {
+  let [count, whole] = [0, 0];
+  for await (const { sample, text, tokens, stopped } of endedSamples(model, prompt, options)) {
+    count += tokens.length;
+    if (stopped !== "interrupted") whole++;
     const which = samples === 1 ? { seed } : { sample, seed: seedOf(options, sample) };
     const result = {
       prompt: prompt.text,
@@ -68,6 +78,7 @@ export async function printJson(model: GPT2, prompt: Prompt, options: SampleOpti
     };
     await print(`${JSON.stringify(result)}\n`);
   }
+  return { tokens: count, wholeSamples: whole };
 }
 
 function logprobOf({ tokenizer }: GPT2, { token, logprob = Number.NaN, top = [] }: TokenEvent) {
@@ -75,7 +86,7 @@ function logprobOf({ tokenizer }: GPT2, { token, logprob = Number.NaN, top = [] 
   return { ...told({ token, logprob }), ...(top.length > 0 && { top: top.map(told) }) };
 }
 
-interface WholeSample {
+interface EndedSample {
   readonly sample: number;
   readonly text: string;
   readonly tokens: readonly TokenEvent[];
@@ -83,11 +94,11 @@ interface WholeSample {
 }
 
 /** The samples in order, each as soon as it and all before it have ended. */
-async function* wholeSamples(
+async function* endedSamples(
   model: GPT2,
   prompt: Prompt,
   options: SampleOptions,
-): AsyncGenerator<WholeSample, void, undefined> {
+): AsyncGenerator<EndedSample, void, undefined> {
   const started = new Map<number, GenerateEvent[]>();
   let next = 0;
   for await (const event of model.generateSamples(prompt.tokens, options)) {

@@ -28,13 +28,13 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
     interrupt.finishFirst(() => {});
     const prompt = promptOf(model, text);
     remarkOnLength(model, prompt.tokens.length, flags);
-    if (flags.json) await printJson(model, prompt, { ...options, signal: interrupt.signal });
-    else await printText(model, prompt, { ...options, signal: interrupt.signal });
+    const write = flags.json ? printJson : printText;
+    const { wholeSamples } = await write(model, prompt, { ...options, signal: interrupt.signal });
+    if (wholeSamples < flags.samples && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
   } finally {
     await model.dispose();
     interrupt.dispose();
   }
-  if (interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
 }
 
 function optionsOf(flags: GenerateFlags): SampleOptions {

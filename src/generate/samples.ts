@@ -94,7 +94,8 @@ export async function* writeSamples(
   maxTokens: number,
   signal?: AbortSignal,
 ): AsyncGenerator<GenerateEvent, void, undefined> {
-  for (let n = 0; n < maxTokens && !signal?.aborted; n++) {
+  let n = 0;
+  for (; n < maxTokens && !signal?.aborted; n++) {
     const logits = await source.logits();
     const tokens: number[] = [];
     for (const [b, writer] of writers.entries()) {
@@ -106,5 +107,6 @@ export async function* writeSamples(
     if (writers.every(({ ended }) => ended)) return;
     source.push(tokens);
   }
-  for (const writer of writers) if (!writer.ended) yield writer.end(signal?.aborted ? "interrupted" : "length");
+  // A signal after the last token interrupts nothing.
+  for (const writer of writers) if (!writer.ended) yield writer.end(n < maxTokens ? "interrupted" : "length");
 }
