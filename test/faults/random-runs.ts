@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { Mt19937 } from "../../src/random/mt19937.ts";
 import { fixturePath } from "../fixtures.ts";
 import { type Result, result, run, start, writeTokens } from "../run-cli.ts";
+import { Choices } from "./choices.ts";
 import { type Lab, orders, seen, sha256 } from "./lab.ts";
 import type { Counts, RandomTrial } from "./random-trials.ts";
 
@@ -32,22 +32,6 @@ function dataIn({ folder }: Lab): string {
   for (const [i, count] of [200, 150, 260].entries()) writeTokens(join(data, `train_${i}.bin`), count, 61);
   writeTokens(join(data, "val.bin"), 300, 61);
   return data;
-}
-
-class Choices extends Mt19937 {
-  /** A whole number from `low` to `high`. */
-  between(low: number, high: number): number {
-    return low + (this.randint32() % (high - low + 1));
-  }
-
-  one<T>(values: readonly T[]): T {
-    return values[this.between(0, values.length - 1)];
-  }
-
-  /** True once in `n` times. */
-  oneIn(n: number): boolean {
-    return this.between(1, n) === 1;
-  }
 }
 
 function configure(choices: Choices, data: string): Configuration {

@@ -1,5 +1,7 @@
 /** Random cases by seed: `npm run test:faults -- --minutes 60` tries them for so long, the ordinary tests a few. */
 import type { Lab } from "./lab.ts";
+import { randomApi } from "./random-api.ts";
+import { randomKernels } from "./random-kernels.ts";
 import { randomRuns } from "./random-runs.ts";
 
 /** What was done and compared, by name. */
@@ -17,7 +19,7 @@ export interface RandomTrial {
   trial(lab: Lab, seed: number): Promise<Counts>;
 }
 
-export const randomTrials: readonly RandomTrial[] = [randomRuns];
+export const randomTrials: readonly RandomTrial[] = [randomRuns, randomApi, randomKernels];
 
 export interface Tally {
   readonly name: string;
