@@ -90,6 +90,25 @@ describe.each(backendNames)("%s", (name) => {
     expect(error.message).toMatch(/^In step 1 the norm/);
   });
 
+  test("a residual stream whose variance overflows stops the run, or is computed right", async () => {
+    const { wpe } = model.parameters.weights;
+    const positions = await backend.read(wpe);
+    // Far above embeddings of 0.1: without a check, every row of a layernorm would be its bias.
+    await backend.write(
+      wpe,
+      positions.map((x) => x * 1e25),
+    );
+    if (name === "reference") {
+      const [step] = await run(new Trainer(model), { steps: 1 });
+      expect(step).toMatchObject({ type: "step", skipped: undefined });
+      return;
+    }
+    const error = await failure({});
+    expect(error.message).toMatch(/^In step 0 the loss is NaN/);
+    await expect(run(new Trainer(model), { valLoader: new CountingBatches(2, 8) })).rejects.toThrow(NotFiniteError);
+    await expect(collect(model.generateTokens([1], { maxTokens: 1 }))).rejects.toThrow(NotFiniteError);
+  });
+
   test("gradients that are numbers, but too large to be squared and added up", async () => {
     const { lnfw } = model.parameters.weights;
     await backend.write(lnfw, new Float32Array(lnfw.size).fill(1e25));
