@@ -38,6 +38,11 @@ async function storage(): Promise<FileSystemDirectoryHandle> {
   return root;
 }
 
+/** Another storage has taken its place. */
+export function forgetStorage(): void {
+  root = undefined;
+}
+
 export async function findFolder(names: readonly string[]): Promise<FileSystemDirectoryHandle | undefined> {
   let folder = await storage();
   try {

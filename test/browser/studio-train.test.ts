@@ -319,6 +319,25 @@ test("where nothing may be stored it trains all the same, in memory, and says so
   await forbidding.close();
 });
 
+test("where there is too little storage for any text it trains all the same, in memory, and says so", async () => {
+  const context = await browser.newContext({ locale: "en-US" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(soon.timeout);
+  // What a quota is for must have been seen.
+  await page.goto(`${server.url}icon.svg`);
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize: 1_000_000 });
+  await page.goto(`${server.url}?threads=2&kernel=${kernel}`);
+  await page.getByText(/too little storage left for this page/).waitFor();
+  await page.getByLabel(/^tiny/).check();
+  await choose(page, "Updates", 30);
+  await ready(page);
+  expect(await barriers(page)).toEqual([]);
+  await mainButton(page, "Start training").click();
+  await expect.poll(() => phase(page), trained).toBe("Done");
+  await context.close();
+});
+
 test("from an address that is not safe enough for threads and storage it trains with one thread, in memory", async () => {
   const unsafe = await launch({ resolve: "unsafe.test" });
   const plain = await startServer({ root: join(root, "dist/web"), isolated: false });

@@ -43,6 +43,8 @@ export interface StorageInfo {
    * storage (some private windows), so texts live as long as the tab, and runs are not kept.
    */
   readonly kind: "kept" | "best-effort" | "memory";
+  /** In memory since the browser gives some storage, but too little for any text. */
+  readonly isSmall?: boolean;
   /** Bytes in use, and that may be used in all; undefined where the browser does not tell. */
   readonly used?: number;
   readonly quota?: number;

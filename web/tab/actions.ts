@@ -6,7 +6,7 @@ import type { DataInput, ExportFormat, TokenizerName } from "../engine/protocol.
 import { attempt } from "./failures.ts";
 import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
-import { beginRun, device, refreshStored, run, runInfo } from "./state.ts";
+import { beginRun, data, device, refreshStored, run, runInfo } from "./state.ts";
 
 // --- Text -----------------------------------------------------------------------------------------------------------
 
@@ -116,6 +116,8 @@ export async function deleteRun(name: string): Promise<void> {
     await engine.deleteRun(name);
     await keep();
   });
+  // There may be room for it now.
+  if (!data.value) await prepare({ kind: "shakespeare", tokenizer: "char" });
 }
 
 export async function download(format: ExportFormat): Promise<void> {

@@ -89,6 +89,8 @@ export const text = texts({
     },
     noStorage:
       "This browser gives this page no storage, as in some private windows, or at an address that is neither https:// nor localhost. What is trained here lasts as long as the tab: download the model before you close it.",
+    smallStorage:
+      "This browser has too little storage left for this page to keep anything. What is trained here lasts as long as the tab: download the model before you close it, or make room on the disk and load the page again.",
     unsaved: "The newest state is not saved:",
     runFailed: "The run has ended.",
     goesOn: "What was saved before can go on: see “Kept in this browser”.",
@@ -254,6 +256,8 @@ export const text = texts({
     },
     noStorage:
       "浏览器没有为本页提供存储空间：某些隐私窗口如此，既非 https:// 也非 localhost 的地址也如此。在这里训练的内容只保留到标签页关闭：关闭之前请下载模型。",
+    smallStorage:
+      "浏览器留给本页的存储空间太少，无法保存任何内容。在这里训练的内容只保留到标签页关闭：关闭之前请下载模型，或清理磁盘后重新载入本页。",
     unsaved: "最新状态尚未保存：",
     runFailed: "训练已中断。",
     goesOn: "之前保存的内容可以继续：见“保存在浏览器中”。",

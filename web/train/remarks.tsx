@@ -15,7 +15,7 @@ export function Remarks() {
     <>
       <ResumeOffer />
       <FailureNotice place="device" title={t.device.failed} />
-      {isInMemory && <Notice kind="warn">{t.noStorage}</Notice>}
+      {isInMemory && <Notice kind="warn">{device.value?.storage.isSmall ? t.smallStorage : t.noStorage}</Notice>}
       {ended && (
         <Notice kind="bad">
           <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <Message>{ended.message}</Message>{" "}
