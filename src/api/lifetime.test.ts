@@ -75,6 +75,16 @@ test.each(Object.entries(tasks))("%s: whichever allocation fails, all of it come
   expect(backend.failing).toBeGreaterThanOrEqual(0);
 });
 
+test("a debug state that cannot be written gives all memory back", async () => {
+  const backend = new CountingBackend();
+  await using model = await GPT2.create(config, { backend });
+  const { bytes } = backend;
+  const batch = { B: 1, T: 4, x: Int32Array.of(1, 2, 3, 4), y: Int32Array.of(2, 3, 4, 5) };
+  const full = () => Promise.reject(new Error("no space"));
+  await expect(computeDebugState(backend, model.parameters, batch, full)).rejects.toThrow("no space");
+  expect(backend.bytes).toBe(bytes);
+});
+
 test("a run that would fit alone is refused beside what others hold, before anything is allocated", async () => {
   const backend = new CountingBackend();
   await using model = await GPT2.create(config, { backend });

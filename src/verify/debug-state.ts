@@ -39,7 +39,7 @@ export async function computeDebugState(
     forward(be, p, ws);
     backward(be, p, grads, ws);
     const [loss] = await be.read(view(ws.stats, 0, [1]));
-    const logits = logitReader(backend, p, ws);
+    const logits = logitReader(backend, memory, p, ws);
     await write({
       B,
       T,
@@ -49,7 +49,6 @@ export async function computeDebugState(
       readLogits: (row) => logits.read(row),
       readGradient: (name, start, length) => backend.read(view(grads[name], start, [length])),
     });
-    await logits.free();
     onProgress(1);
   } finally {
     await memory.free();

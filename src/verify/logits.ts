@@ -1,6 +1,6 @@
 import { type Backend, view } from "../backend/backend.ts";
 import type { Parameters } from "../model/parameters.ts";
-import type { Workspace } from "../model/workspace.ts";
+import type { Allocator, Workspace } from "../model/workspace.ts";
 
 /** Rows computed at once: enough to keep a backend busy, few enough that GPT-2's fit 13 MB. */
 const blockRows = 64;
@@ -8,14 +8,13 @@ const blockRows = 64;
 export interface LogitReader {
   /** The logits (V) of position `row` of the B*T. Quick when rows are asked for in order. */
   read(row: number): Promise<Float32Array>;
-  free(): Promise<void>;
 }
 
-/** After `forward`: the logits of any position. All of them at once would be too many. */
-export function logitReader(be: Backend, p: Parameters, ws: Workspace): LogitReader {
+/** After `forward`: the logits of any position, by a block of memory from `at`. All of them at once would be too many. */
+export function logitReader(be: Backend, at: Allocator, p: Parameters, ws: Workspace): LogitReader {
   const { C, V, Vp } = p.config;
   const N = ws.B * ws.T;
-  const block = be.alloc([Math.min(N, blockRows), Vp]);
+  const block = at.alloc([Math.min(N, blockRows), Vp]);
   let first = Number.NEGATIVE_INFINITY;
   let values: Float32Array = new Float32Array();
   return {
@@ -29,6 +28,5 @@ export function logitReader(be: Backend, p: Parameters, ws: Workspace): LogitRea
       }
       return values.subarray((row - first) * Vp, (row - first) * Vp + V);
     },
-    free: () => be.free(block),
   };
 }

@@ -8,7 +8,7 @@ import { backward, forward, update } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { allocTensorSet, type Parameters, type TensorName, tensorNames } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
-import { allocTrainWorkspace, type TrainWorkspace } from "../model/workspace.ts";
+import { type Allocator, allocTrainWorkspace, type TrainWorkspace } from "../model/workspace.ts";
 import { bounds, publishedLosses } from "./bounds.ts";
 import { logitReader } from "./logits.ts";
 
@@ -76,7 +76,7 @@ export async function* verify(
       forward(be, p, ws);
       let scale = 1;
       if (step === 0) {
-        const logits = await compareLogits(be, p, ws, state);
+        const logits = await compareLogits(be, memory, p, ws, state);
         scale = bounds.scale(logits.maxAbs);
         const event = judged(logits, bounds.logits * scale);
         okay &&= event.okay;
@@ -127,9 +127,15 @@ function compare(so: Difference, actual: Float32Array, expected: Float32Array): 
 
 const none: Difference = { maxDiff: 0, maxAbs: 0 };
 
-async function compareLogits(be: Backend, p: Parameters, ws: TrainWorkspace, state: DebugState): Promise<Difference> {
+async function compareLogits(
+  be: Backend,
+  at: Allocator,
+  p: Parameters,
+  ws: TrainWorkspace,
+  state: DebugState,
+): Promise<Difference> {
   const { V } = p.config;
-  const logits = logitReader(be, p, ws);
+  const logits = logitReader(be, at, p, ws);
   let difference = none;
   await state.readLogits(async (start, expected) => {
     // The file's chunks end where they like, in the middle of a row too.
@@ -141,7 +147,6 @@ async function compareLogits(be: Backend, p: Parameters, ws: TrainWorkspace, sta
       i += length;
     }
   });
-  await logits.free();
   return difference;
 }
 

@@ -3,6 +3,8 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { costOf } from "../../src/backend/work.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import { callsOfStep } from "../../src/model/step-calls.ts";
+import { withTensors } from "../../src/model/tensor-scope.ts";
+import type { Allocator } from "../../src/model/workspace.ts";
 
 export interface Speed {
   /** Floating-point operations a millisecond in matrix products. Their size hardly matters. */
@@ -29,17 +31,15 @@ const MEASURE_MS = 30;
 const BEYOND = 1 / 0.86;
 
 export async function measureSpeed(backend: Backend): Promise<Speed> {
-  const [out, inp, weight] = [
-    [N, OC],
-    [N, C],
-    [OC, C],
-  ].map((shape) => backend.alloc(shape));
-  const product = await time(backend, () => backend.matmulForward(out, inp, weight, null, N, C, OC));
-  for (const tensor of [out, inp, weight]) await backend.free(tensor);
+  const matrices = (at: Allocator) => [at.alloc([N, OC]), at.alloc([N, C]), at.alloc([OC, C])];
+  const product = await withTensors(backend, matrices, ([out, inp, weight]) =>
+    time(backend, () => backend.matmulForward(out, inp, weight, null, N, C, OC)),
+  );
   const stream = async (floats: number) => {
-    const [sum, a, b] = [0, 1, 2].map(() => backend.alloc([floats]));
-    const ms = await time(backend, () => backend.residualForward(sum, a, b));
-    for (const tensor of [sum, a, b]) await backend.free(tensor);
+    const vectors = (at: Allocator) => [0, 1, 2].map(() => at.alloc([floats]));
+    const ms = await withTensors(backend, vectors, ([sum, a, b]) =>
+      time(backend, () => backend.residualForward(sum, a, b)),
+    );
     return bytesOf(floats) / ms;
   };
   return { flops: (2 * N * C * OC) / product, cached: await stream(few), memory: await stream(many) };
