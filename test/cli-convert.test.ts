@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
 import { hubModel } from "./hub-model.ts";
-import { run, testFolder } from "./run-cli.ts";
+import { run, testFolder, writeTokens } from "./run-cli.ts";
 
 const folder = testFolder();
 const place = (...names: string[]) => join(folder, ...names);
@@ -105,4 +105,55 @@ test("numbers that float16 cannot hold stop it; those that are not finite are to
   await convert("nan", "nan-again.bin");
   expect(readFileSync(place("nan-again.bin")).equals(bytes)).toBe(true);
   expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+/** Safetensors as other programs write them: nothing but tensors, and no config.json beside them. */
+function stripped(from: string, to: string): void {
+  const bytes = readFileSync(from);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const { __metadata__: _, ...tensors } = JSON.parse(bytes.toString("utf8", 8, 8 + length));
+  const header = Buffer.from(JSON.stringify(tensors));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(header.length));
+  mkdirSync(join(to, ".."), { recursive: true });
+  writeFileSync(to, Buffer.concat([size, header, bytes.subarray(8 + length)]));
+}
+
+test("heads that no file tells are asked for, or said to be assumed", async () => {
+  const narrow = place("narrow/model.safetensors");
+  stripped(place("tiny/model.safetensors"), narrow);
+  const asked = await run(["generate", "1", "--model", "narrow", "-g", "1"], { cwd: place("") });
+  expect(asked.stderr).toMatch(/narrow\/model\.safetensors does not tell how many attention heads its 32 channels/);
+  expect(asked.code).toBe(1);
+  expect((await convert("narrow", "narrow4", "--heads", "4")).code).toBe(0);
+  expect(json(place("narrow4/config.json"))).toMatchObject({
+    n_head: 4,
+    _assumed: ["layer_norm_epsilon", "activation_function"],
+  });
+  const back = await convert("narrow4", "narrow4.bin");
+  expect(back.stderr).not.toContain("assumed");
+  expect(readFileSync(place("narrow4.bin")).equals(readFileSync(tiny))).toBe(true);
+  const contrary = await convert("narrow4", "x", "--heads", "2");
+  expect(contrary.stderr).toMatch(/has 4 attention heads by its own files, and --heads says 2/);
+  expect(contrary.code).toBe(2);
+
+  const sizes = "--layers 1 --heads 2 --channels 128 --context 16 --vocab 101 -t 8 -b 1 -x 0 -s 0 -v 0".split(" ");
+  writeTokens(place("tokens.bin"), 100, 101);
+  const trained = await run(["train", "--model", "custom", ...sizes, "-i", "tokens.bin", "-o", "wide"], {
+    cwd: place(""),
+  });
+  expect(trained.code, trained.stderr).toBe(0);
+  expect((await convert("wide", "wide-folder")).code).toBe(0);
+  stripped(place("wide-folder/model.safetensors"), place("guessed/model.safetensors"));
+  const told = await run(["generate", "1", "--model", "guessed", "-g", "1"], { cwd: place("") });
+  expect(told.stderr).toMatch(
+    /guessed\/model\.safetensors has no config\.json beside it: 2 attention heads \(one for every 64/,
+  );
+  expect(told.code).toBe(0);
+  const written = await convert("guessed", "guessed2");
+  expect(written.stderr).toContain("2 attention heads (one for every 64 channels)");
+  expect(json(place("guessed2/config.json"))).toMatchObject({
+    n_head: 2,
+    _assumed: expect.arrayContaining(["n_head"]),
+  });
 });

@@ -21,6 +21,8 @@ export interface ModelFile extends TensorStream {
   readonly dtype: FileDType;
   /** The tokens that end a text, where a generation_config.json or config.json beside the file names them. */
   readonly endTokens?: readonly number[];
+  /** Fields of config.json that were taken from GPT-2, since nothing tells them: of safetensors without config.json. */
+  readonly assumed: readonly string[];
   /** Bytes of the file, or of all its shards. */
   readonly bytes: number;
   close(): Promise<void>;
@@ -28,10 +30,14 @@ export interface ModelFile extends TensorStream {
 
 /**
  * Opens llm.c's .bin or a safetensors file, told apart by their first bytes, or the index of a model in several
- * safetensors files. `configFile` is the config.json of safetensors that have no folder to find it in. InputError when it is
- * none of these.
+ * safetensors files. `configFile` is the config.json of safetensors that have no folder to find it in; `heads` the number of
+ * attention heads where there is none. InputError when it is none of these.
  */
-export async function openModelFile(input: string | URL | Blob | Uint8Array, configFile?: Blob): Promise<ModelFile> {
+export async function openModelFile(
+  input: string | URL | Blob | Uint8Array,
+  configFile?: Blob,
+  heads?: number,
+): Promise<ModelFile> {
   const path = typeof input === "string" ? input : undefined;
   const shards = path?.endsWith(".safetensors.index.json") ? await openShards(path) : undefined;
   const source = shards?.source ?? (await platform.openSource(input));
@@ -40,12 +46,13 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array, con
   try {
     if (shards || (await isSafetensors(source))) {
       const header = shards?.header ?? (await readSafetensorsHeader(source));
-      const model = await readSafetensorsModel(source, await configBeside(header, configFile ?? path), header);
-      const { config, dtype } = model;
+      const model = await readSafetensorsModel(source, await configBeside(header, configFile ?? path), header, heads);
+      const { config, dtype, assumed } = model;
       const endTokens = await endTokensIn(path, [generationConfigFile, "config.json"], configFile);
       return {
         config,
         dtype,
+        assumed,
         bytes,
         endTokens,
         readTensors: (onChunk) => readSafetensors(source, model, onChunk),
@@ -58,6 +65,7 @@ export async function openModelFile(input: string | URL | Blob | Uint8Array, con
     return {
       config,
       dtype,
+      assumed: [],
       bytes,
       endTokens,
       readTensors: (onChunk) => readModelTensors(source, header, onChunk),
@@ -105,6 +113,8 @@ export interface SaveOptions {
   readonly dtype?: FileDType;
   /** The tokens that end a text, for config.json. */
   readonly endTokens?: readonly number[];
+  /** Fields of config.json that are assumptions: it names them as such. */
+  readonly assumed?: readonly string[];
 }
 
 /**
@@ -113,14 +123,15 @@ export interface SaveOptions {
  * format cannot hold the model.
  */
 export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<void> {
-  const { dtype = "f32", endTokens } = options;
+  const { dtype = "f32", endTokens, assumed = [] } = options;
   if (path.endsWith(".bin")) return save(path, (sink) => writeModel(sink, model, requireBinDType(path, dtype)));
   if (!path.endsWith(".safetensors"))
     throw new UsageError(`${path}: a model is saved as .bin or .safetensors. Give the file one of these endings.`);
   await save(path, (sink) => writeSafetensors(sink, model, dtype));
   const configPath = inFolder(folderOf(path), "config.json");
   if (await platform.pathKind(configPath)) return;
-  const json = huggingFaceConfig(model.config, { dtype, endTokens });
+  const config = huggingFaceConfig(model.config, { dtype, endTokens });
+  const json = assumed.length > 0 ? { ...config, _assumed: assumed } : config;
   await saveText(configPath, `${JSON.stringify(json, null, 2)}\n`);
 }
 

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { platform } from "#platform";
 import { type ModelFile, openModelFile, saveModelFile } from "../api/model-file.ts";
 import { folderOf, inFolder } from "../data/dataset.ts";
+import { UsageError } from "../errors.ts";
 import { generationConfig } from "../format/generation-config.ts";
 import { bytesPer, type FileDType } from "../format/numbers.ts";
 import { saveText } from "../format/save.ts";
@@ -13,7 +14,7 @@ import { requireFree, type Target, targetOf } from "./convert-target.ts";
 import { requireRoom } from "./disk-room.ts";
 import { bytes } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
-import { modelPath } from "./model-path.ts";
+import { assumedText, locateModel } from "./model-path.ts";
 import { print, say } from "./output.ts";
 import { suggestion } from "./suggest.ts";
 import { tokenizerFor, writeHubTokenizer, writeLlmcTokenizer } from "./tokenizer-files.ts";
@@ -22,10 +23,11 @@ import { watchTensors } from "./watch-tensors.ts";
 /** What `llm-ts convert` does. */
 export async function convert(input: string, output: string, flags: ConvertFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const from = await modelPath(input);
+  const from = await locateModel(input);
   const target = await targetOf(output, flags.to);
-  const file = await openModelFile(from);
+  const file = await openModelFile(from, undefined, flags.heads);
   try {
+    requireHeads(from, file, flags.heads);
     await requireFree(target, from, flags.force);
     const dtype = flags.dtype ?? (target.kind === "bin" && file.dtype === "f16" ? "f32" : file.dtype);
     const parameters = parameterCount(file.config);
@@ -49,6 +51,15 @@ export async function convert(input: string, output: string, flags: ConvertFlags
   }
 }
 
+/** UsageError where --heads contradicts what the model's files say; a remark where nothing says how many there are. */
+function requireHeads(from: string, { config, assumed }: ModelFile, heads: number | undefined): void {
+  if (heads !== undefined && heads !== config.NH)
+    throw new UsageError(
+      `${from} has ${config.NH} attention heads by its own files, and --heads says ${heads}. Leave it out.`,
+    );
+  if (assumed.includes("n_head")) say(assumedText(from, config));
+}
+
 /** Gives the paths of the files written. */
 async function write(
   target: Target,
@@ -60,7 +71,9 @@ async function write(
   const tokenizer = await tokenizerFor(from, file.config.V, remark);
   const endTokens = file.endTokens ?? (tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText]);
   const saveModel = (path: string) =>
-    watchTensors(file, dtype, target.model, (model) => saveModelFile(path, model, { dtype, endTokens }));
+    watchTensors(file, dtype, target.model, (model) =>
+      saveModelFile(path, model, { dtype, assumed: file.assumed, endTokens }),
+    );
   if (target.kind === "folder")
     return wholeFolder(target.path, async (folder) => {
       await saveModel(inFolder(folder, "model.safetensors"));

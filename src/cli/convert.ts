@@ -1,9 +1,11 @@
 import { type Command, Option } from "commander";
 import { examples } from "./examples.ts";
+import { whole } from "./option-values.ts";
 
 export interface ConvertFlags {
   readonly to?: "bin" | "safetensors";
   readonly dtype?: "f32" | "bf16" | "f16";
+  readonly heads?: number;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -27,6 +29,11 @@ export function addConvert(program: Command): void {
         "bf16",
         "f16",
       ]),
+    )
+    .option(
+      "--heads <n>",
+      "attention heads of safetensors without config.json (default: one for 64 channels)",
+      whole(1, 1024),
     )
     .option("-f, --force", "replace files that are there")
     .option("--json", "print what was written as JSON")

@@ -8,7 +8,7 @@ import { withTimes } from "../serve/run-times.ts";
 import { holdsRun, readRun } from "../train/read-run.ts";
 import { duration } from "./display/text.ts";
 import type { Facts } from "./info.ts";
-import { modelPath } from "./model-path.ts";
+import { locateModel } from "./model-path.ts";
 import { runFolders } from "./run-folders.ts";
 
 /** InputError where it is none of them, or what it holds is damaged. */
@@ -38,14 +38,14 @@ async function runFacts(path: string): Promise<Facts> {
     ...run,
     ...(ms !== undefined && { took: duration(ms) }),
     checkpoint: checkpoint ?? "none",
-    ...(checkpoint !== undefined && { newest: await modelPath(path) }),
+    ...(checkpoint !== undefined && { newest: await locateModel(path) }),
   };
 }
 
 /** A model with what belongs to it: what `convert` writes, and what the hub has. */
 async function modelFacts(path: string): Promise<Facts> {
-  const weights = await modelPath(path);
-  const { config, dtype, bytes, close } = await openModelFile(weights);
+  const weights = await locateModel(path);
+  const { config, dtype, bytes, assumed, close } = await openModelFile(weights);
   await close();
   const tokenizer = await findTokenizer(path);
   return {
@@ -55,6 +55,7 @@ async function modelFacts(path: string): Promise<Facts> {
     dtype,
     parameters: parameterCount(config),
     ...config,
+    ...(assumed.length > 0 && { assumed: assumed.join(", ") }),
     tokenizer: tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none",
   };
 }

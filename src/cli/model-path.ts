@@ -1,7 +1,9 @@
 import { platform } from "#platform";
+import { openModelFile } from "../api/model-file.ts";
 import { inFolder } from "../data/dataset.ts";
 import { DownloadError, InputError } from "../errors.ts";
-import { pretrainedFile } from "../model/config.ts";
+import { type GPT2Config, pretrainedFile } from "../model/config.ts";
+import { say } from "./output.ts";
 import { namesOfRuns } from "./run-folders.ts";
 
 /**
@@ -9,6 +11,13 @@ import { namesOfRuns } from "./run-folders.ts";
  * its weights; a pretrained model, see `pretrainedPath`.
  */
 export async function modelPath(path: string): Promise<string> {
+  const found = await locateModel(path);
+  if (/\.safetensors(\.index\.json)?$/.test(found)) await remarkOnAssumed(found);
+  return found;
+}
+
+/** The same, without a remark on what the model's files leave open. */
+export async function locateModel(path: string): Promise<string> {
   const kind = await platform.pathKind(path);
   if (kind === undefined && pretrainedFile(path) !== undefined) return pretrainedPath(path);
   if (kind !== "folder") return path;
@@ -27,6 +36,20 @@ export async function modelPath(path: string): Promise<string> {
   throw new InputError(
     `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
       "saved one.",
+  );
+}
+
+/** Says what was taken from GPT-2 for want of a config.json. A file that cannot be read is told by who reads it. */
+async function remarkOnAssumed(path: string): Promise<void> {
+  const file = await openModelFile(path).catch(() => undefined);
+  await file?.close();
+  if (file?.assumed.includes("n_head")) say(assumedText(path, file.config));
+}
+
+export function assumedText(path: string, { NH, C, epsilon }: GPT2Config): string {
+  return (
+    `${path} has no config.json beside it: ${NH} attention heads (one for every ${C / NH} channels), epsilon ${epsilon} and ` +
+    "GELU's tanh form are assumed, as in GPT-2. llm-ts convert --heads writes a copy with another number"
   );
 }
 

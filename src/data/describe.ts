@@ -81,7 +81,9 @@ async function describeSafetensors(source: ByteSource, { config }: DescribeOptio
   const model = await readSafetensorsModel(source, config);
   const dtypes = new Set([...model.tensors.values()].map(({ dtype }) => dtype));
   const { hidden, epsilon, gelu } = model.config;
-  return { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config), hidden, epsilon, gelu };
+  const assumed = model.assumed.length > 0 && { assumed: model.assumed.join(", ") };
+  const facts = { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config) };
+  return { ...facts, hidden, epsilon, gelu, ...assumed };
 }
 
 /** Without its model, a state's sizes cannot be checked. */

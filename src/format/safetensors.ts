@@ -23,6 +23,8 @@ export interface SafetensorsModel {
   readonly config: GPT2Config;
   /** What its numbers are; where they are of several kinds, one that holds them all. */
   readonly dtype: FileDType;
+  /** Fields of config.json that neither it nor the file tells, and that were taken from GPT-2. */
+  readonly assumed: readonly string[];
   /** The weights as they are in the file, by Hugging Face's names without prefix. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
@@ -84,20 +86,23 @@ const mask = /^h\.\d+\.attn\.(bias|masked_bias)$/;
 
 /**
  * Opens a model. Without `config` (from config.json) the sizes are taken from the tensors; the number of heads, which
- * they do not tell, is then what llm-ts noted, else a head for every 64 channels as in every published GPT-2. `header`:
- * where it was read already.
+ * they do not tell, is then what llm-ts noted, else `heads`, else a head for every 64 channels as in every published GPT-2;
+ * epsilon and activation are GPT-2's. `header`: where it was read already.
  */
 export async function readSafetensorsModel(
   source: ByteSource,
   config?: GPT2Config,
   header?: SafetensorsHeader,
+  heads?: number,
 ): Promise<SafetensorsModel> {
   const { tensors: stored, metadata } = header ?? (await readSafetensorsHeader(source));
   const tensors = withoutPrefix(stored);
-  const known = config ?? inferConfig(source, tensors, metadata);
+  const known = config ?? inferConfig(source, tensors, metadata, heads);
   const dtype = checkTensors(source, known, tensors);
   await checkHead(source, tensors);
-  return { config: known, dtype, tensors };
+  const told = { ...metadata, ...(heads !== undefined && { n_head: heads }) };
+  const assumed = config ? [] : inferredFields.filter((field) => !Object.hasOwn(told, field));
+  return { config: known, dtype, assumed, tensors };
 }
 
 function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
@@ -109,23 +114,34 @@ function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>): Map<string, 
   return found;
 }
 
+/** What shapes of tensors do not tell. */
+const inferredFields = ["n_head", "layer_norm_epsilon", "activation_function"];
+
+const channelsOfHead = 64;
+
 function inferConfig(
   source: ByteSource,
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,
+  heads?: number,
 ): GPT2Config {
   const [V = 0, C = 0] = tensors.get("wte.weight")?.shape ?? [];
   const [maxT = 0] = tensors.get("wpe.weight")?.shape ?? [];
   const [hidden = 0] = tensors.get("h.0.mlp.c_fc.bias")?.shape ?? [];
   let L = 0;
   while (tensors.has(`h.${L}.ln_1.weight`)) L++;
-  const { n_head, layer_norm_epsilon, activation_function } = metadata;
+  const { n_head = heads, layer_norm_epsilon, activation_function } = metadata;
+  if (n_head === undefined && L > 0 && C % channelsOfHead !== 0)
+    throw new InputError(
+      `${source.name} does not tell how many attention heads its ${C} channels are divided into, and there is no ` +
+        "config.json beside it. Put the model's config.json there, or say the number: llm-ts convert --heads.",
+    );
   const config: GPT2Config = {
     ...usualConfig({ V, C }),
     maxT,
     V,
     L,
-    NH: Number(n_head ?? C / 64),
+    NH: Number(n_head ?? C / channelsOfHead),
     C,
     hidden,
     ...(layer_norm_epsilon !== undefined && { epsilon: Number(layer_norm_epsilon) }),
