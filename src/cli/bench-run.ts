@@ -5,6 +5,7 @@ import { rooflineSvg } from "../bench/roofline.ts";
 import { modelNames } from "../bench/steps.ts";
 import { tablesOf } from "../bench/table.ts";
 import { saveText } from "../format/save.ts";
+import { cutToWidth } from "../plot/text-width.ts";
 import type { BenchFlags } from "./bench.ts";
 import { Interrupt } from "./interrupt.ts";
 import { print } from "./output.ts";
@@ -48,7 +49,7 @@ function progressOn(stream: NodeJS.WriteStream): (what: string, share: number) =
   let tenth = -1;
   return (what, share) => {
     const line = `${String(Math.floor(100 * share)).padStart(3)}%  ${what}`;
-    if (stream.isTTY) stream.write(`\r\x1b[2K${line.slice(0, (stream.columns || 80) - 1)}`);
+    if (stream.isTTY) stream.write(`\r\x1b[2K${cutToWidth(line, (stream.columns || 80) - 1)}`);
     else if (Math.floor(10 * share) !== tenth) stream.write(`${line}\n`);
     tenth = Math.floor(10 * share);
   };

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "commander";
 import type { GPT2 } from "../api/gpt2.ts";
 import type { SampleOptions } from "../api/options.ts";
 import { UsageError } from "../errors.ts";
+import { wrap } from "./display/text.ts";
 import { stream } from "./generate-output.ts";
 import { real, whole } from "./option-values.ts";
 import { print } from "./output.ts";
@@ -29,13 +30,21 @@ const commands = {
   quit: "leave; so does Ctrl-D",
 };
 
-function help(): string {
-  const line = ([name, text]: readonly [string, string]) => `  /${name.padEnd(24)}${text}`;
+const nameWidth = 29;
+
+/** For a terminal of so many columns. */
+function help(columns: number): string {
+  const line = ([name, text]: readonly [string, string]) =>
+    wrap(text, Math.max(20, columns - nameWidth))
+      .map((part, at) => (at === 0 ? `  /${name}` : "").padEnd(nameWidth) + part)
+      .join("\n");
   const changes = Object.entries(settings).map(([name, { help }]) => [`${name} VALUE`, help] as const);
-  return `What you write is added to the text, and the model goes on from there.
-${[...Object.entries(commands), ...changes].map(line).join("\n")}
-A line that begins with / and is text: begin it with //. Ctrl-C stops the piece that is being written.
-`;
+  const lines = [
+    ...wrap("What you write is added to the text, and the model goes on from there.", columns),
+    ...[...Object.entries(commands), ...changes].map(line),
+    ...wrap("A line that begins with / and is text: begin it with //. Ctrl-C stops the piece under way.", columns),
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
 /** A text that a person and a model write in turns. */
@@ -68,7 +77,7 @@ export class Session {
     else if (name === "retry") await this.#retry(signal);
     else if (name === "show") await this.#show();
     else if (name === "clear") this.#text = this.#before = "";
-    else if (name === "help") await print(help());
+    else if (name === "help") await print(help((process.stdout.columns || 80) - 1));
     else if (name !== "quit") throw new UsageError(`There is no command /${name}. /help lists them.`);
     return name !== "quit";
   }

@@ -1,3 +1,5 @@
+import { padEnd, padStart, textWidth } from "./text-width.ts";
+
 /** A table of text: the columns in `left`, the first at least, to the left, all others to the right. */
 export function table(
   head: readonly string[],
@@ -5,10 +7,10 @@ export function table(
   left: readonly number[] = [0],
 ): string {
   const lines = [head, ...body];
-  const widths = head.map((_, column) => Math.max(...lines.map((cells) => cells[column].length)));
+  const widths = head.map((_, column) => Math.max(...lines.map((cells) => textWidth(cells[column]))));
   const text = lines.map((cells) =>
     cells
-      .map((cell, column) => (left.includes(column) ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .map((cell, column) => (left.includes(column) ? padEnd(cell, widths[column]) : padStart(cell, widths[column])))
       .join("  "),
   );
   const [first, ...rest] = text.map((line) => line.trimEnd());

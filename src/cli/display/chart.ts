@@ -1,5 +1,6 @@
 import { plot } from "asciichart";
 import { extent } from "d3-array";
+import { cutToWidth, textWidth } from "../../plot/text-width.ts";
 import type { Point } from "../../train/read-run.ts";
 import { grouped } from "./text.ts";
 
@@ -84,9 +85,9 @@ function legend(curves: readonly Series[], marks: readonly Series[], columns: nu
   const entries = all.filter(({ text }, at) => all.findIndex((one) => one.text === text) === at);
   const gap = "   ";
   const indent = " ".repeat(labelWidth + 1);
-  const length = entries.reduce((sum, { text }) => sum + text.length + gap.length, -gap.length);
+  const length = entries.reduce((sum, { text }) => sum + textWidth(text) + gap.length, -gap.length);
   if (length < columns) return [indent + entries.map(({ text, style }) => style(text)).join(gap)];
-  return entries.map(({ text, style }) => indent + style(text.slice(0, columns)));
+  return entries.map(({ text, style }) => indent + style(cutToWidth(text, columns)));
 }
 
 /** Step numbers below the curves: first, middle, last. */

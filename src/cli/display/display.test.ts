@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { padEnd, textWidth } from "../../plot/text-width.ts";
 import { chart } from "./chart.ts";
 import type { Paint } from "./paint.ts";
 import { statusLines } from "./status-lines.ts";
@@ -34,7 +35,7 @@ test("the live lines fit every terminal", () => {
   for (let width = 6; width < 200; width++)
     for (const line of statusLines(progress, width, plain)) expect(line.length).toBeLessThanOrEqual(width);
   expect(statusLines(progress, 40, plain).join("\n")).toContain("loss  1.8231  val  1.9402");
-  expect(statusLines({ step: 0, steps: 0 }, 40, plain)).toEqual([expect.stringContaining("100%")]);
+  expect(statusLines({ step: 0, steps: 0 }, 40, plain)).toEqual([expect.stringContaining("99%")]);
 });
 
 test("nothing in the live lines moves sideways as numbers change", () => {
@@ -119,6 +120,28 @@ test("numbers and times are short", () => {
 test("what a model writes cannot steer the terminal", () => {
   expect(printable("a\x1b[2Jb\tc\nd\x07\x9b")).toBe("a[2Jb\tc\nd");
   expect(sampleText({ type: "sample", step: 1, tokens: [5, 6, 7], text: "" })).toBe("6 7");
+});
+
+test("lines fit by columns: Chinese and emoji take two, colours none", () => {
+  const texts = [
+    "路遥知马力，日久见人心。事久见人心。",
+    "a 👨‍👩‍👧 b 🎉🎉🎉🎉🎉🎉",
+    "\x1b[1mbold\x1b[22m and plain words 火车 in turns",
+    "e\u0301e\u0301e\u0301e\u0301 e\u0301e\u0301",
+  ];
+  for (const text of texts)
+    for (let width = 4; width < 20; width++) {
+      const lines = wrap(text, width);
+      for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(width);
+      expect(lines.join("").replaceAll(" ", "")).toBe(text.replaceAll(" ", ""));
+    }
+  expect(wrap("路遥知马力", 4)).toEqual(["路遥", "知马", "力"]);
+  expect(padEnd("火车", 6)).toBe("火车  ");
+});
+
+test("a word is cut only where it is longer than a line", () => {
+  expect(wrap("a considerable consideration", 20)).toEqual(["a considerable", "consideration"]);
+  expect(wrap("an incomprehensibilities", 22)).toEqual(["an", "incomprehensibilities"]);
 });
 
 test("lines are cut at spaces where there are some", () => {

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import { textWidth } from "../../plot/text-width.ts";
 
 const defaultSize = { columns: 80, rows: 24 };
 /** Milliseconds between two drawings. */
@@ -23,7 +23,7 @@ export class LiveLines {
   #drawn: string[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** `render` gives lines of at most `columns` characters, colours not counted. */
+  /** `render` gives lines of at most `columns` columns, see `textWidth`. */
   constructor(render: (columns: number, rows: number) => string[]) {
     this.#render = render;
   }
@@ -80,7 +80,7 @@ export class LiveLines {
   /** Moves the cursor to where the lines begin. A terminal made narrower has wrapped those that were longer. */
   #toTop(): string {
     const width = this.columns + 1;
-    const rows = this.#drawn.map((line) => Math.max(1, Math.ceil(stripVTControlCharacters(line).length / width)));
+    const rows = this.#drawn.map((line) => Math.max(1, Math.ceil(textWidth(line) / width)));
     return `\r${ansi.up(rows.reduce((sum, count) => sum + count, 0) - 1)}`;
   }
 }

@@ -1,12 +1,16 @@
 import { SingleBar } from "cli-progress";
+import { cutToWidth } from "../../plot/text-width.ts";
 import { paintFor } from "./paint.ts";
 import { duration } from "./text.ts";
 
 const barWidth = 24;
 
+/** Milliseconds between two lines where standard error is no terminal. */
+const lineEvery = 10_000;
+
 /**
- * One long piece of work on standard error: on a terminal a bar with the time left, else a line for every tenth.
- * Nothing is shown before the first update.
+ * One long piece of work on standard error: on a terminal a bar with the time left, else now and then a line, and one at
+ * the end. Nothing is shown before the first update.
  */
 export class ProgressLine {
   readonly #what: string;
@@ -16,7 +20,8 @@ export class ProgressLine {
   #first = 0;
   #share = 0;
   #detail = "";
-  #tenths = 0;
+  #percent = 0;
+  #writtenAt = 0;
 
   constructor(what: string) {
     this.#what = what;
@@ -32,9 +37,7 @@ export class ProgressLine {
     this.#detail = detail && ` ${detail}`;
     if (process.stderr.isTTY) this.#bar ??= this.#drawn(share);
     this.#bar?.update(share);
-    if (this.#bar || Math.floor(share * 10) <= this.#tenths) return;
-    this.#tenths = Math.floor(share * 10);
-    process.stderr.write(`${this.#what}: ${this.#tenths * 10}%${this.#detail}\n`);
+    if (!this.#bar) this.#writeLine();
   }
 
   /** Takes the bar away; the next update brings it back. Safe to call twice. */
@@ -43,6 +46,17 @@ export class ProgressLine {
     this.#bar = undefined;
     process.off("exit", this.end);
   };
+
+  /** A log is not to be filled: short work leaves one line. */
+  #writeLine(): void {
+    const percent = Math.floor(this.#share * 100);
+    const now = performance.now();
+    const isTime = now - Math.max(this.#writtenAt, this.#started) >= lineEvery;
+    if (percent <= this.#percent || (percent < 100 && !isTime)) return;
+    this.#percent = percent;
+    this.#writtenAt = now;
+    process.stderr.write(`${this.#what}: ${percent}%${this.#detail}\n`);
+  }
 
   #drawn(share: number): SingleBar {
     const bar = new SingleBar({
@@ -66,7 +80,7 @@ export class ProgressLine {
     const done = this.#share - this.#first;
     const left = done > 0 ? `  ${duration((elapsed * (1 - this.#share)) / done)} left` : "";
     const columns = (process.stderr.columns || 80) - 1;
-    const rest = `${left}  ${this.#what}${this.#detail}`.slice(0, Math.max(0, columns - percent.length - barWidth - 2));
+    const rest = cutToWidth(`${left}  ${this.#what}${this.#detail}`, columns - percent.length - barWidth - 2);
     return `${percent}  ${cyan("━".repeat(full))}${dim("─".repeat(barWidth - full))}${rest}`;
   }
 }

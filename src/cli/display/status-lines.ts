@@ -72,7 +72,8 @@ function barLine({ step, steps, left }: RunProgress, width: number, paint: Paint
   const total = grouped(steps);
   const shown = fitting(
     [
-      { text: `${Math.floor(share * 100)}%`.padStart(4), rank: 0 },
+      // The last validation and the last checkpoint are still to come.
+      { text: `${Math.min(99, Math.floor(share * 100))}%`.padStart(4), rank: 0 },
       { text: `${grouped(step).padStart(total.length)}/${total}`, rank: 2 },
       ...part(1, undefined, left, (value) => `${duration(value).padStart(timeWidth)} left`),
     ],

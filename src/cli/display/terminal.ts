@@ -1,4 +1,5 @@
 import { BoundedPoints, Smoothed } from "../../plot/points.ts";
+import { cutToWidth, textWidth } from "../../plot/text-width.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
 import { asStarted } from "../suggest.ts";
 import { chart } from "./chart.ts";
@@ -40,7 +41,7 @@ export class TerminalDisplay implements TrainDisplay {
   #saved: string | undefined;
 
   remark(text: string): void {
-    this.#live.print(`  ${this.#paint.dim(asStarted(text))}`);
+    this.#live.print(this.#wrapped(this.#paint.dim(asStarted(text))));
   }
 
   progress(text: string, share: number): void {
@@ -67,7 +68,7 @@ export class TerminalDisplay implements TrainDisplay {
       ...(run.folder ? [`${dim("into")}    ${run.folder}`] : []),
       "",
     ];
-    this.#live.print(lines.map((line) => `  ${line}`.trimEnd()).join("\n"));
+    this.#live.print(lines.map((line) => this.#wrapped(line, 8)).join("\n"));
     this.#live.show();
   }
 
@@ -84,7 +85,7 @@ export class TerminalDisplay implements TrainDisplay {
 
   end(next: readonly string[] = []): void {
     this.#live.hide();
-    if (next.length > 0) this.#live.print(["", ...next.map((line) => `  ${line}`), ""].join("\n"));
+    if (next.length > 0) this.#live.print(["", ...next.map((line) => this.#advice(line)), ""].join("\n"));
   }
 
   #updated(event: StepEvent): void {
@@ -112,6 +113,8 @@ export class TerminalDisplay implements TrainDisplay {
       const change = Math.abs(before - loss).toFixed(4);
       parts.push(before > loss ? green(`▼ ${change}`) : yellow(`▲ ${change}`));
     }
+    // Where the terminal is narrow, what matters least gives way.
+    while (parts.length > 2 && textWidth(parts.join("   ")) > this.#live.columns) parts.pop();
     this.#live.print(parts.join("   "));
   }
 
@@ -144,14 +147,25 @@ export class TerminalDisplay implements TrainDisplay {
     if (bestValLoss !== undefined && bestStep !== undefined && bestValLoss !== valLoss)
       parts.push(`best ${bestValLoss.toFixed(4)} after ${grouped(bestStep)}`);
     if (skipped > 0) parts.push(`${grouped(skipped)} skipped`);
-    this.#live.print(`\n  ${parts.join(", ")}`);
+    this.#live.print(`\n${this.#wrapped(parts.join(", "))}`);
     if (this.#saved) this.#live.print(`  the model is in ${paint.bold(this.#saved)}`);
+  }
+
+  /** A command stays in one line, so that it can be copied. */
+  #advice(line: string): string {
+    return line.startsWith(" ") ? `  ${line}` : this.#wrapped(line);
+  }
+
+  /** A text with a margin, in lines that fit the terminal; those after the first are indented by `hang` more. */
+  #wrapped(text: string, hang = 0): string {
+    const lines = wrap(text, Math.max(20, this.#live.columns - 2 - hang));
+    return lines.map((line, at) => `  ${at > 0 ? " ".repeat(hang) : ""}${line}`.trimEnd()).join("\n");
   }
 
   #lines(columns: number, rows: number): string[] {
     if (this.#what) {
       const { text, share } = this.#what;
-      return [`${String(Math.floor(share * 100)).padStart(3)}%  ${text}`.slice(0, columns)];
+      return [cutToWidth(`${String(Math.floor(share * 100)).padStart(3)}%  ${text}`, columns)];
     }
     const progress = {
       step: this.#step,

@@ -1,3 +1,4 @@
+import { fittingIndex, textWidth } from "../../plot/text-width.ts";
 import type { SampleEvent } from "../../train/events.ts";
 
 /** 12345.6 as "12,346". */
@@ -39,17 +40,28 @@ export function sampleText({ text, tokens }: SampleEvent): string {
   return text === "" ? written.join(" ") : printable(text);
 }
 
-/** Cuts lines to `width` characters, at spaces where it can. */
+/**
+ * Cuts lines to `width` columns of a terminal, at spaces or beside Chinese and the like; a word only where it is longer than
+ * a line. Colours count nothing.
+ */
 export function wrap(text: string, width: number): string[] {
   return text.split("\n").flatMap((line) => {
     const lines: string[] = [];
-    let rest = Array.from(line.replaceAll("\t", "    "));
-    while (rest.length > width) {
-      const space = rest.lastIndexOf(" ", width);
-      const end = space > width / 2 ? space : width;
-      lines.push(rest.slice(0, end).join(""));
+    let rest = line.replaceAll("\t", "    ");
+    while (textWidth(rest) > width) {
+      const end = breakAt(rest, Math.max(1, fittingIndex(rest, width)));
+      lines.push(rest.slice(0, end));
       rest = rest.slice(rest[end] === " " ? end + 1 : end);
     }
-    return [...lines, rest.join("")];
+    return [...lines, rest];
   });
+}
+
+/** Between such characters a line may end; a mark is not left for the beginning of the next one. */
+const ideograph = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]$/u;
+
+function breakAt(text: string, most: number): number {
+  const space = text.lastIndexOf(" ", most);
+  if (text[most] === " " || ideograph.test(text.slice(0, most))) return most;
+  return text.slice(0, Math.max(0, space)).trim() === "" ? most : space;
 }

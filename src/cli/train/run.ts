@@ -140,6 +140,7 @@ async function trainOn(
       say(`${problem}: the run goes on, and its numbers are in ${folder.file("metrics.jsonl")}`),
     );
   display.start(startOf(run, model, folder?.path));
+  if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const events = trainer.run(loaders.train, {
     ...runOptions(settings, updates, seedsOf(flags), loaders, trainer.step),

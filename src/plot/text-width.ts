@@ -1,0 +1,39 @@
+/** Columns that text takes in a terminal: two for Chinese and emoji, none for colours and combining marks. */
+import measure from "fast-string-truncated-width";
+
+export function textWidth(text: string): number {
+  return measure(text).width;
+}
+
+/** The index in `text` up to which it fits into `columns`. */
+export function fittingIndex(text: string, columns: number): number {
+  let width = 0;
+  for (const [index, piece] of pieces(text)) {
+    width += textWidth(piece);
+    if (width > columns) return index;
+  }
+  return text.length;
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** Colour codes and what is read as one character, each with its index. */
+function* pieces(text: string): Generator<[index: number, piece: string]> {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what it is about
+  for (const { 0: part, index: start } of text.matchAll(/\x1b\[[\d;]*m|\x1b?[^\x1b]*/g))
+    if (part.startsWith("\x1b[") && part.endsWith("m")) yield [start, part];
+    else for (const { index, segment } of graphemes.segment(part)) yield [start + index, segment];
+}
+
+/** As much of a text as fits into `columns`. */
+export function cutToWidth(text: string, columns: number): string {
+  return text.slice(0, fittingIndex(text, columns));
+}
+
+export function padEnd(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - textWidth(text)));
+}
+
+export function padStart(text: string, columns: number): string {
+  return " ".repeat(Math.max(0, columns - textWidth(text))) + text;
+}
