@@ -171,7 +171,7 @@ test("baby learns the bundled text's characters into a numbered folder, in which
   const files = [...checkpoint, "config.json", "main.log", "metrics.jsonl", "tokenizer.bin"].sort();
   expect(readdirSync(join(folder, "runs/baby-001")).sort()).toEqual(files);
   // Beside it only the choice of kernels, where there is one.
-  expect(readdirSync(env.LLM_TS_CACHE).filter((name) => name !== "kernels.json")).toEqual(["tinyshakespeare-char"]);
+  expect(readdirSync(env.LLM_TS_CACHE).filter((name) => !name.endsWith(".json"))).toEqual(["tinyshakespeare-char"]);
 
   const generate = (...more: string[]) =>
     run(["generate", "--model", "runs/baby-001", "--tokens", "30", ...more], { cwd: folder, env, input: "Now,\n" });

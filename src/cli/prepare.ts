@@ -95,8 +95,12 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
 
 /** InputError for folders that hold no text but a training run. */
 async function refuseRuns(inputs: readonly string[]): Promise<void> {
+  const { platform } = await import("#platform");
+  const kinds = await Promise.all(inputs.map((input) => platform.pathKind(input)));
+  const folders = inputs.filter((_, at) => kinds[at] === "folder");
+  if (folders.length === 0) return;
   const { holdsRun } = await import("../train/read-run.ts");
-  for (const input of inputs)
+  for (const input of folders)
     if (await holdsRun(input))
       throw new InputError(
         `${input} is the folder of a training run, and no text. Name files or folders with the text to prepare; llm-ts ` +
