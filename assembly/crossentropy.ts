@@ -2,7 +2,7 @@
 //
 // The head is fused by its caller: per block of rows matmulForward (logits), softmaxLoss (losses, and dlogits where the
 // logits were), matmulBackwardInput and matmulBackwardWeight. So logits are never held for all rows.
-import { exp, loadTail, log, maxLanes, minLanes, storeTail, sumLanes } from "./math";
+import { exp, high, loadTail, log, low, maxLanes, minLanes, storeTail, sumF64 } from "./math";
 
 /**
  * losses (rows) = log of the sum of exponentials of logits (rows, Vp), over the first V columns, minus the logit of
@@ -22,7 +22,7 @@ export function softmaxLoss(
     const sum = writeGrad ? exponentials(x, V, largest, true) : exponentials(x, V, largest, false);
     f32.store(losses + (<usize>i << 2), <f32>(log(sum) + <f64>largest - <f64>logit));
     if (writeGrad) {
-      multiply(x, V, scale / sum);
+      multiply(x, V, <f32>(<f64>scale / sum));
       f32.store(target, f32.load(target) - scale);
       memory.fill(x + (<usize>V << 2), 0, <usize>(Vp - V) << 2);
     }
@@ -54,29 +54,42 @@ function maximum(x: usize, count: i32): f32 {
   return smallest > -Infinity ? largest : NaN;
 }
 
+/**
+ * Bytes of x whose exponentials are added in single precision: 16 in each lane. A sum that ran over the whole vocabulary
+ * would lose all that is below half a unit in its last place; what is lost in a block is below 1e-6 of the largest.
+ */
+const BLOCK: usize = 512;
+
 /** Sum of e^(x - shift), eight lanes at a time; if `keep` (a constant), the exponentials replace x. */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function exponentials(x: usize, count: i32, shift: f32, keep: bool): f32 {
+function exponentials(x: usize, count: i32, shift: f32, keep: bool): f64 {
   const end = x + (<usize>(count & ~7) << 2);
   const shifts = f32x4.splat(shift);
-  let s0 = f32x4.splat(0);
-  let s1 = s0;
-  for (; x < end; x += 32) {
-    const e0 = exp(f32x4.sub(v128.load(x), shifts));
-    const e1 = exp(f32x4.sub(v128.load(x, 16), shifts));
-    if (keep) {
-      v128.store(x, e0);
-      v128.store(x, e1, 16);
+  let a = f64x2.splat(0);
+  let b = a;
+  while (x < end) {
+    let s0 = f32x4.splat(0);
+    let s1 = s0;
+    for (const stop = min(end, x + BLOCK); x < stop; x += 32) {
+      const e0 = exp(f32x4.sub(v128.load(x), shifts));
+      const e1 = exp(f32x4.sub(v128.load(x, 16), shifts));
+      if (keep) {
+        v128.store(x, e0);
+        v128.store(x, e1, 16);
+      }
+      s0 = f32x4.add(s0, e0);
+      s1 = f32x4.add(s1, e1);
     }
-    s0 = f32x4.add(s0, e0);
-    s1 = f32x4.add(s1, e1);
+    const sum = f32x4.add(s0, s1);
+    a = f64x2.add(a, low(sum));
+    b = f64x2.add(b, high(sum));
   }
-  let sum = sumLanes(f32x4.add(s0, s1));
+  let sum = sumF64(a, b);
   for (let i = 0; i < (count & 7); i++, x += 4) {
     const e = exp(f32x4.sub(loadTail(x, 1), shifts));
     if (keep) storeTail(x, e, 1);
-    sum += f32x4.extract_lane(e, 0);
+    sum += <f64>f32x4.extract_lane(e, 0);
   }
   return sum;
 }

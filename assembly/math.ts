@@ -58,6 +58,27 @@ export function sumLanes(x: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
+/** The first two lanes in double precision. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+export function low(x: v128): v128 {
+  return f64x2.promote_low_f32x4(x);
+}
+
+/** The last two. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+export function high(x: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 0, 1));
+}
+
+// @ts-ignore: AssemblyScript's decorator
+@inline
+export function sumF64(a: v128, b: v128): f64 {
+  const s = f64x2.add(a, b);
+  return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+}
+
 /** Largest of the four lanes; NaN if one is. */
 // @ts-ignore: AssemblyScript's decorator
 @inline

@@ -2,7 +2,7 @@
 //
 // A tensor is cut into chunks of CHUNK elements, wherever the threads stand; one f64 is kept for each chunk. A second
 // command adds these up in order, in one thread. So the bits do not depend on the number of threads.
-import { loadTail, loadUpTo4, madd } from "./math";
+import { high, loadTail, loadUpTo4, low, madd, sumF64 } from "./math";
 import { shareStart } from "./split";
 
 const CHUNK: i32 = 16384;
@@ -10,25 +10,6 @@ const CHUNK: i32 = 16384;
 /** Elements whose sum is kept in one f64. */
 export function chunkSize(): i32 {
   return CHUNK;
-}
-
-// @ts-ignore: AssemblyScript's decorator
-@inline
-function low(x: v128): v128 {
-  return f64x2.promote_low_f32x4(x);
-}
-
-// @ts-ignore: AssemblyScript's decorator
-@inline
-function high(x: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 0, 1));
-}
-
-// @ts-ignore: AssemblyScript's decorator
-@inline
-function sumF64(a: v128, b: v128): f64 {
-  const s = f64x2.add(a, b);
-  return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
 }
 
 /** Elements whose squares are added in single precision: 16 in each lane, which costs less than 1e-6 of the sum. */

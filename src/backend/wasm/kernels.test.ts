@@ -503,6 +503,29 @@ describe("softmax and cross-entropy", () => {
     }
   });
 
+  forEachBuild("losses over GPT-2's vocabulary, of which none is lost in a long sum", (machine) => {
+    const [rows, V, Vp] = [24, 50257, 50304];
+    // From flat rows to steep ones, whose many small exponentials are a tail that together counts.
+    const logits = random(rows * Vp, 21).map((x, i) => x * (1 + Math.floor(i / Vp)) * 0.6);
+    const targets = Int32Array.from({ length: rows }, (_, i) => i * 2003);
+    // One logit far above the others: at 15 nats each of them is below half a unit in the last place of the sum.
+    for (let i = 0; i < rows; i += 3) logits.fill(-15 - 0.1 * i, i * Vp, i * Vp + V).fill(0, i * Vp, i * Vp + 1);
+    const expected = Float64Array.from(targets, (target, i) => {
+      const x = logits.subarray(i * Vp, i * Vp + V);
+      const most = x.reduce((a, b) => Math.max(a, b));
+      return Math.log(x.reduce((sum, value) => sum + Math.exp(value - most), 0)) + most - x[target];
+    });
+    for (const writeGrad of [0, 1]) {
+      const { losses } = machine.run({ losses: new Float32Array(rows), logits, targets }, "losses", 1, (kernels, at) =>
+        kernels.softmaxLoss(0, 1, at.losses, at.logits, at.targets, rows, V, Vp, 1, writeGrad),
+      );
+      const errors = Array.from(losses, (loss, i) => loss - expected[i]);
+      expect(Math.abs(errors.reduce((a, b) => a + b) / rows)).toBeLessThan(1e-6);
+      // Rounding to float32 is half of 2^-19 at most for losses below 32; the sum's own part is below 1e-6.
+      for (const error of errors) expect(Math.abs(error)).toBeLessThan(2e-6);
+    }
+  });
+
   forEachBuild("a logit that is not finite gives a loss that is not", (machine) => {
     for (const bad of [NaN, Infinity, -Infinity]) {
       for (const at of [3, 64]) {
