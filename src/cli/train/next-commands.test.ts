@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { byteTokenizer } from "../../tokenizer/byte.ts";
+import { nextCommands } from "./next-commands.ts";
+import type { TrainFlags } from "./options.ts";
+
+const flags: TrainFlags = { backend: "wasm", kernel: "auto", revectorize: true, train: "data" };
+const run = { flags, tokenizer: byteTokenizer(), folder: "runs/it's", interrupted: false };
+
+test("a model is suggested to be written with only where a checkpoint was saved", () => {
+  expect(nextCommands({ ...run, saved: true }).join("\n")).toMatch(
+    /write with this model:\n {2}.* --model 'runs\/it'\\''s'$/,
+  );
+  expect(nextCommands({ ...run, saved: false })).toEqual([]);
+  expect(nextCommands({ ...run, saved: false, interrupted: true }).join("\n")).toMatch(/^go on .*:\n {2}.* --resume$/);
+});
