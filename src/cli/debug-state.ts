@@ -1,5 +1,7 @@
 import type { Command } from "commander";
+import type { HeaderlessType } from "../format/headerless.ts";
 import { examples } from "./examples.ts";
+import { headerlessOption } from "./headerless.ts";
 import { whole } from "./option-values.ts";
 
 export interface DebugStateFlags {
@@ -8,7 +10,7 @@ export interface DebugStateFlags {
   readonly batch: number;
   readonly block: number;
   readonly out: string;
-  readonly headerless?: boolean;
+  readonly headerless?: boolean | HeaderlessType;
 }
 
 export function addDebugState(program: Command): void {
@@ -24,7 +26,7 @@ export function addDebugState(program: Command): void {
     .requiredOption("--out <file>", "the file to write, like gpt2_124M_debug_state.bin")
     .option("-b, --batch <n>", "sequences in the batch", whole(1, 1 << 16), 4)
     .option("-t, --block <n>", "tokens in a sequence", whole(1, 1 << 20), 64)
-    .option("--headerless", "the token file is one of llm.c's of April 2024, without a header")
+    .addOption(headerlessOption())
     .addHelpText(
       "after",
       examples([

@@ -1,13 +1,15 @@
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
+import type { HeaderlessType } from "../format/headerless.ts";
 import { examples } from "./examples.ts";
+import { headerlessOption } from "./headerless.ts";
 import { Interrupt } from "./interrupt.ts";
 import { print, say } from "./output.ts";
 import { suggestion } from "./suggest.ts";
 
 interface InfoFlags {
   readonly system?: boolean;
-  readonly headerless?: boolean;
+  readonly headerless?: boolean | HeaderlessType;
   readonly json?: boolean;
 }
 
@@ -21,7 +23,7 @@ export function addInfo(program: Command): void {
     )
     .argument("[file]", "a file, or a folder: of a run, a model, or prepared data")
     .option("--system", "this processor and memory, and which kernels are fastest here")
-    .option("--headerless", "the file is a token file of April 2024, without a header")
+    .addOption(headerlessOption())
     .option("--json", "print JSON")
     .addHelpText(
       "after",

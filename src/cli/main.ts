@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
+import { bareHeaderlessLast } from "./headerless.ts";
 import { guardOutputs, print, reportError } from "./output.ts";
 import { createProgram } from "./program.ts";
 
@@ -8,7 +9,7 @@ async function run(args: readonly string[]): Promise<number> {
   const program = createProgram();
   try {
     if (args.length === 0) program.outputHelp();
-    else await program.parseAsync(args, { from: "user" });
+    else await program.parseAsync(bareHeaderlessLast(args), { from: "user" });
     // An interrupted run sets its own.
     return Number(process.exitCode ?? 0);
   } catch (error) {

@@ -7,7 +7,7 @@ import { readModelHeader } from "../format/model.ts";
 import { readOptimizerHeader } from "../format/optimizer.ts";
 import { readSafetensorsModel } from "../format/safetensors.ts";
 import { readVocabulary } from "../format/tokenizer.ts";
-import { openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
+import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
@@ -58,8 +58,8 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
       if (format === "text" && (!foreign || foreign.isText)) return { format, bytes };
       if (foreign) throw new InputError(`${source.name} is ${foreign.what}. ${foreign.advice}`);
       throw new InputError(
-        `${source.name} has none of the formats that llm-ts knows: llm.c's .bin files and safetensors. A token file of ` +
-          "April 2024, which has no header, is read with --headerless.",
+        `${source.name} has none of the formats that llm-ts knows: llm.c's .bin files and safetensors. ` +
+          ((await headerlessHint(source)) ?? "Give another file."),
       );
     }
   }

@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
+import type { HeaderlessType } from "../format/headerless.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import { splitFiles } from "./dataset-folder.ts";
@@ -19,8 +20,8 @@ export interface TokenLoaderOptions {
   readonly seed?: number;
   /** The model's vocabulary: tokens at or over it are refused. */
   readonly V?: number;
-  /** The files have no header, only int32 tokens: llm.c's of April 2024. */
-  readonly headerless?: boolean;
+  /** The files have no header: llm.c's of April 2024 (true or "int32"), or nanoGPT's ("uint16"). */
+  readonly headerless?: boolean | HeaderlessType;
   /** Which file of a folder that `prepare` wrote; default `train`. */
   readonly split?: "train" | "val";
 }

@@ -21,7 +21,8 @@ export const magic = {
 
 export type LlmcFormat = keyof typeof magic;
 
-const names: Record<LlmcFormat, string> = {
+/** What each format is, in words. */
+export const names: Record<LlmcFormat, string> = {
   model: "a model checkpoint",
   state: "a debug state",
   tokenizer: "a tokenizer",

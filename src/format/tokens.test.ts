@@ -28,9 +28,29 @@ test("files of April 2024 are read when asked for, and recognised when not", asy
   const bytes = new Uint8Array(tokens.buffer);
   const file = await openTokenFile(await openSource(bytes), { headerless: true });
   expect(await file.read(298, 2)).toEqual(Int32Array.of(298, 299));
-  await expect(openTokenFile(await openSource(bytes))).rejects.toThrow(/read it with --headerless/);
+  await expect(openTokenFile(await openSource(bytes))).rejects.toThrow(/read it with --headerless\./);
   const odd = await openSource(bytes.slice(1));
   await expect(openTokenFile(odd, { headerless: true })).rejects.toThrow(/has 1199 bytes, expected a multiple of 4/);
+});
+
+test("nanoGPT's files are read when asked for, and recognised when not", async () => {
+  const tokens = Uint16Array.from({ length: 301 }, (_, i) => (i * 31) % 65);
+  const open = async (headerless?: boolean | "int32" | "uint16", bytes = new Uint8Array(tokens.buffer)) =>
+    openTokenFile(await openSource(bytes), { headerless });
+  const file = await open("uint16");
+  expect([file.count, file.tokenBytes]).toEqual([301, 2]);
+  expect(await file.read(0, 301)).toEqual(Int32Array.from(tokens));
+  await expect(open()).rejects.toThrow(/token file of nanoGPT's.*read it with --headerless uint16\./);
+  const even = new Uint8Array(tokens.buffer, 0, 600);
+  await expect(open(true, even)).rejects.toThrow(/seems to hold uint16 tokens, and not int32.*--headerless uint16/);
+  const int32 = new Uint8Array(Int32Array.from(tokens).buffer);
+  await expect(open("uint16", int32)).rejects.toThrow(/seems to hold int32 tokens, and not uint16/);
+  await expect(open("uint16", new Uint8Array(33))).rejects.toThrow(/has 33 bytes, expected a multiple of 2 for uint16/);
+  const withHeader = new Uint8Array(Int32Array.from({ length: 300 }, (_, i) => (i === 0 ? 20240520 : 1)).buffer);
+  await expect(open(true, withHeader)).rejects.toThrow(/has a header \(a token file\)\. Read it without/);
+  await expect(
+    open(undefined, new TextEncoder().encode("A text of some length, no tokens.".repeat(50))),
+  ).rejects.toThrow(/^(?!.*--headerless)/);
 });
 
 test.each([

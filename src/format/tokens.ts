@@ -3,10 +3,24 @@
  * - header [0] 20240520, [1] version 1, [2] number of tokens, then uint16 tokens (GPT-2);
  * - header [0] 20240801, [1] version 7, [2] number of tokens, then uint32 tokens (Llama 3);
  * - April 2024: no header, only int32 tokens. Any file could be one, so the caller has to say so.
+ *
+ * nanoGPT's have no header either: uint16 tokens.
  */
-import { InputError } from "../errors.ts";
+import { platform } from "#platform";
+import { InputError, messageOf } from "../errors.ts";
 import type { ByteSink, ByteSource } from "../platform/platform.ts";
-import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeader, readHeaderOf } from "./header.ts";
+import {
+  checkSize,
+  fieldError,
+  formatOfMagic,
+  headerBytes,
+  magic,
+  makeHeader,
+  names,
+  readHeader,
+  readHeaderOf,
+} from "./header.ts";
+import type { HeaderlessType } from "./headerless.ts";
 import { toInt32, toUint16 } from "./numbers.ts";
 
 /** A file of tokens, read where it is asked. */
@@ -21,8 +35,8 @@ export interface TokenFile {
 }
 
 export interface TokenFileOptions {
-  /** The file has no header, only int32 tokens. */
-  readonly headerless?: boolean;
+  /** The file has no header, only tokens of this type; true: int32. */
+  readonly headerless?: boolean | HeaderlessType;
 }
 
 const kinds = {
@@ -33,7 +47,8 @@ const kinds = {
 /** Checks the header and the file's length. The source is closed by the TokenFile, or here when something is wrong. */
 export async function openTokenFile(source: ByteSource, options: TokenFileOptions = {}): Promise<TokenFile> {
   try {
-    return options.headerless ? await openHeaderless(source) : await openWithHeader(source);
+    if (!options.headerless) return await openWithHeader(source);
+    return await openHeaderless(source, options.headerless === true ? "int32" : options.headerless);
   } catch (error) {
     await source.close();
     throw error;
@@ -54,26 +69,70 @@ async function readTokenHeader(source: ByteSource): Promise<Int32Array> {
   try {
     return await readHeaderOf(source, "tokens", "tokens32");
   } catch (error) {
-    if (!(error instanceof InputError) || !(await looksHeaderless(source))) throw error;
-    throw new InputError(
-      `${error.message} (It may be a token file of April 2024, which had no header: read it with --headerless.)`,
-    );
+    const hint = error instanceof InputError ? await headerlessHint(source) : undefined;
+    throw hint === undefined ? error : new InputError(`${messageOf(error)} ${hint}`, { cause: error });
   }
 }
 
-/** Whether the first fields could be int32 tokens. */
-async function looksHeaderless(source: ByteSource): Promise<boolean> {
-  if (source.size < headerBytes || source.size % 4 !== 0) return false;
-  return (await readHeader(source)).every((token) => token >= 0 && token < 1 << 17);
+/** Bytes by which it is judged what tokens a file without a header holds, and the fewest that are enough. */
+const judged = 1 << 16;
+const fewest = 32;
+
+/**
+ * The type of the tokens that a file without a header seems to hold; undefined where it seems to be another file. Ids of
+ * GPT-2, and of anything smaller, leave zeros in a file of 16-bit tokens (no text has any), and none is above 50256.
+ */
+export async function guessHeaderless(source: ByteSource): Promise<HeaderlessType | undefined> {
+  if (source.size < fewest || source.size % 2 !== 0) return undefined;
+  const bytes = await source.read(0, Math.min(judged, source.size - (source.size % 4)));
+  if (formatOfMagic(toInt32(bytes.slice(0, 4))[0])) return undefined;
+  if (source.size % 4 === 0 && toInt32(bytes).every((token) => token >= 0 && token < 1 << 17)) return "int32";
+  return bytes.includes(0) && toUint16(bytes).every((token) => token < 50257) ? "uint16" : undefined;
 }
 
-async function openHeaderless(source: ByteSource): Promise<TokenFile> {
-  if (source.size % 4 !== 0)
+/** How a file without a header is read, in words; undefined where it seems to hold no tokens. */
+export async function headerlessHint(source: ByteSource): Promise<string | undefined> {
+  const type = await guessHeaderless(source);
+  if (type === undefined) return undefined;
+  if (type === "int32")
+    return "It may be a token file of April 2024, which had no header (int32 tokens): read it with --headerless.";
+  return (
+    "It may be a token file of nanoGPT's, which has no header (uint16 tokens): read it with --headerless uint16." +
+    (await metaHint(source.name))
+  );
+}
+
+/** About the meta.pkl beside nanoGPT's token files of characters, where there is one; else empty. */
+export async function metaHint(path: string): Promise<string> {
+  const meta = path.replace(/[^\\/]*$/, "meta.pkl");
+  if ((await platform.pathKind(meta)) !== "file") return "";
+  return (
+    ` ${meta} beside it has nanoGPT's characters, which llm-ts does not read: a model that is to write text needs the ` +
+    "text itself, prepared anew."
+  );
+}
+
+async function openHeaderless(source: ByteSource, type: HeaderlessType): Promise<TokenFile> {
+  const tokenBytes = type === "int32" ? 4 : 2;
+  if (source.size % tokenBytes !== 0)
     throw new InputError(
-      `${source.name} has ${source.size} bytes, expected a multiple of 4 for int32 tokens without a header. ` +
-        "Read it without --headerless, or copy it again.",
+      `${source.name} has ${source.size} bytes, expected a multiple of ${tokenBytes} for ${type} tokens without a ` +
+        "header. Read it without --headerless, or copy it again.",
     );
-  return tokenFile(source, 0, source.size / 4, 4);
+  await requireType(source, type);
+  return tokenFile(source, 0, source.size / tokenBytes, tokenBytes);
+}
+
+/** InputError for a file that has a header, or tokens of the other type. */
+async function requireType(source: ByteSource, type: HeaderlessType): Promise<void> {
+  const known = source.size >= headerBytes ? formatOfMagic((await readHeader(source))[0]) : undefined;
+  if (known !== undefined)
+    throw new InputError(`${source.name} has a header (${names[known]}). Read it without --headerless.`);
+  const guessed = await guessHeaderless(source);
+  if (guessed === undefined || guessed === type) return;
+  throw new InputError(
+    `${source.name} seems to hold ${guessed} tokens, and not ${type}: read it with --headerless ${guessed}.`,
+  );
 }
 
 function tokenFile(source: ByteSource, offset: number, count: number, tokenBytes: 2 | 4): TokenFile {

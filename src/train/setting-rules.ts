@@ -3,6 +3,7 @@
  * and the fields of the page.
  */
 import type { DataOrder } from "../data/order.ts";
+import { headerlessTypes } from "../format/headerless.ts";
 import { scheduleNames } from "./schedule.ts";
 import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
 
@@ -24,6 +25,8 @@ export interface RealRule {
 export interface ChoiceRule {
   readonly kind: "choice";
   readonly values: readonly string[];
+  /** It may also be said without a word: true. */
+  readonly bare?: boolean;
 }
 
 export type NumberRule = WholeRule | RealRule;
@@ -54,7 +57,7 @@ export const sourceRules = {
   vocab: whole(1, 1 << 20),
   train: text,
   val: text,
-  headerless: toggle,
+  headerless: { kind: "choice", values: headerlessTypes, bare: true },
 } as const satisfies Partial<Record<keyof RunChoices, Rule>>;
 
 /** What a run does with them. */
@@ -105,7 +108,8 @@ export function ruleOf(name: string): Rule | undefined {
 export function fits(rule: Rule, value: unknown): boolean {
   if (rule.kind === "switch") return typeof value === "boolean";
   if (rule.kind === "text") return typeof value === "string";
-  if (rule.kind === "choice") return rule.values.some((word) => word === value);
+  if (rule.kind === "choice")
+    return rule.values.some((word) => word === value) || (rule.bare === true && value === true);
   if (typeof value !== "number" || !Number.isFinite(value) || value < rule.min) return false;
   return value <= (rule.max ?? value) && (rule.kind === "real" || Number.isSafeInteger(value));
 }

@@ -1,6 +1,7 @@
 /** What a run is told, with the defaults that the command and the page have in common. */
 import type { DataOrder } from "../data/order.ts";
 import { UsageError } from "../errors.ts";
+import type { HeaderlessType } from "../format/headerless.ts";
 import type { ScheduleName } from "./schedule.ts";
 
 /** What a run does, every option filled in. */
@@ -51,7 +52,8 @@ export interface RunChoices extends Partial<TrainSettings>, Partial<Seeds> {
   /** Token files, or a folder that `prepare` wrote. */
   readonly train?: string;
   readonly val?: string;
-  readonly headerless?: boolean;
+  /** Token files without a header: the type of their tokens; true: int32. */
+  readonly headerless?: boolean | HeaderlessType;
 }
 
 /**

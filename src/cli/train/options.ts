@@ -42,7 +42,10 @@ const groups: Readonly<Record<string, readonly OptionRow[]>> = {
   Data: [
     ["-i, --train <glob>", "token files to train on, or a folder that prepare wrote (default: tiny Shakespeare)"],
     ["-j, --val <glob>", "token files to validate on (default: those of the folder, or tiny Shakespeare)"],
-    ["--headerless", "the token files are llm.c's of April 2024, without a header"],
+    [
+      "--headerless [type]",
+      "token files without a header: int32 (llm.c's of April 2024, default) or uint16 (nanoGPT's)",
+    ],
     ["--order <name>", "in which order (default: file; baby: random)"],
     ["--seed <n>", "of everything random (default: 42; 1337 for the texts, as in llm.c)"],
     ["--data-seed <n>", "of the order alone"],
