@@ -11,6 +11,26 @@ export class InputError extends LlmError {
   override name = "InputError";
 }
 
+/** What is known of a file that should be a text. */
+export interface NotText {
+  readonly name: string;
+  /** The encoding that it seems to be in, under a name that TextDecoder knows. */
+  readonly encoding?: string;
+  /** What it is instead, in words: "a picture (PNG)". */
+  readonly what?: string;
+}
+
+/** A file that is no text, or none in UTF-8. */
+export class NotTextError extends InputError {
+  override name = "NotTextError";
+  readonly found: NotText;
+
+  constructor(message: string, found: NotText, options?: ErrorOptions) {
+    super(message, options);
+    this.found = found;
+  }
+}
+
 /** An option or argument that makes no sense, alone or with the others. The command exits with 2. */
 export class UsageError extends LlmError {
   override name = "UsageError";

@@ -31,6 +31,8 @@ export {
   MemoryError,
   NotFiniteError,
   type NotFiniteTensor,
+  type NotText,
+  NotTextError,
   UsageError,
 } from "./errors.ts";
 export type { TokenLogprob } from "./generate/logprobs.ts";

@@ -3,13 +3,15 @@ import { platform } from "#platform";
 import { splitFiles } from "../data/dataset-folder.ts";
 import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
 import { holdsItems, readItems, textField } from "../data/items.ts";
+import { isBin } from "../data/not-text.ts";
 import { readText } from "../data/text.ts";
 import { InputError } from "../errors.ts";
 import type { TokenSequence } from "../eval/loss.ts";
+import type { HeaderlessType } from "../format/headerless.ts";
 import { type HellaSwagExample, readHellaSwag } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
 import { withSource } from "../format/source.ts";
-import { openTokenFile } from "../format/tokens.ts";
+import { headerlessHint, openTokenFile } from "../format/tokens.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { datasetFiles, hubDatasets } from "./dataset-files.ts";
 import { quoted } from "./suggest.ts";
@@ -19,9 +21,11 @@ export type OpenSequence = TokenSequence & { close(): Promise<void> };
 
 /** How files are read. */
 export interface Reading {
-  readonly headerless: boolean;
+  readonly headerless?: boolean | HeaderlessType;
   /** The field of .jsonl and .parquet that holds the text. */
   readonly field: string;
+  /** Of texts and .jsonl; default UTF-8. */
+  readonly encoding?: string;
 }
 
 /** The token files and texts that `inputs` name; `tokenizer` gives the model's, which only texts need. */
@@ -58,26 +62,34 @@ async function filesOf(input: string): Promise<string[]> {
 
 async function openSequence(
   path: string,
-  { headerless, field }: Reading,
+  { headerless, field, encoding }: Reading,
   tokenizer: () => Tokenizer,
 ): Promise<OpenSequence> {
-  if (path === "-") return encoded(path, tokenizer());
-  if (holdsItems(path)) return encodedItems(path, field, tokenizer());
+  if (path === "-") return encoded(path, encoding, tokenizer());
+  if (holdsItems(path)) return encodedItems(path, field, encoding, tokenizer());
   const source = await platform.openSource(path);
   const format = headerless ? "tokens" : await identify(source);
   if (format === "tokens" || format === "tokens32") return openTokenFile(source, { headerless });
+  const hint = isBin(path) ? await headerlessHint(source) : undefined;
   await source.close();
   if (format === "hellaswag")
     throw new InputError(`${path} is a HellaSwag file: give it with --hellaswag ${quoted(path)}`);
   if (format !== undefined && format !== "json" && format !== "text")
     throw new InputError(`${path} is neither a token file nor a text, but of llm.c's or Hugging Face's other formats.`);
-  return encoded(path, tokenizer());
+  if (isBin(path))
+    throw new InputError(`${path} is neither a token file with a header nor a text. ${hint ?? "Give another file."}`);
+  return encoded(path, encoding, tokenizer());
 }
 
 /** Documents with fields as `prepare` writes them: an end-of-text token before each. */
-async function encodedItems(path: string, field: string, tokenizer: Tokenizer): Promise<OpenSequence> {
+async function encodedItems(
+  path: string,
+  field: string,
+  encoding: string | undefined,
+  tokenizer: Tokenizer,
+): Promise<OpenSequence> {
   const pieces: Int32Array[] = [];
-  for await (const item of readItems(path, [field])) {
+  for await (const item of readItems(path, [field], { encoding })) {
     if (tokenizer.endOfText !== undefined) pieces.push(Int32Array.of(tokenizer.endOfText));
     pieces.push(Int32Array.from(tokenizer.encode(textField(item, field), { ordinary: true })));
   }
@@ -85,11 +97,11 @@ async function encodedItems(path: string, field: string, tokenizer: Tokenizer): 
 }
 
 /** A text as tokens. */
-async function encoded(path: string, tokenizer: Tokenizer): Promise<OpenSequence> {
+async function encoded(path: string, encoding: string | undefined, tokenizer: Tokenizer): Promise<OpenSequence> {
   const stream = tokenizer.encodeStream({ ordinary: true });
   const pieces: Int32Array[] = [];
   const text = await platform.openStream(path);
-  for await (const piece of readText(text)) pieces.push(Int32Array.from(stream.push(piece)));
+  for await (const piece of readText(text, { encoding })) pieces.push(Int32Array.from(stream.push(piece)));
   pieces.push(Int32Array.from(stream.end()));
   return inMemory(text.name, pieces);
 }

@@ -11,6 +11,7 @@ import type { EvalFlags } from "./eval.ts";
 import { hellaSwagExamples, lambadaTexts, openSequences } from "./eval-data.ts";
 import { Interrupt } from "./interrupt.ts";
 import { modelPath } from "./model-path.ts";
+import { advised } from "./not-text.ts";
 import { print, say } from "./output.ts";
 
 /** What `llm-ts eval` does. */
@@ -55,9 +56,13 @@ async function scoreData(
   model: GPT2,
   scorer: Scorer,
   data: readonly string[],
-  { block: T, stride, limit, headerless = false, field }: EvalFlags,
+  { block: T, stride, limit, headerless, field, encoding }: EvalFlags,
 ): Promise<LossResult> {
-  const sequences = await openSequences(data, { headerless, field }, () => model.requireTokenizer());
+  const sequences = await openSequences(data, { headerless, field, encoding }, () => model.requireTokenizer()).catch(
+    async (error: unknown) => {
+      throw await advised(error, process.argv.slice(2), false);
+    },
+  );
   try {
     const options = { T, stride, limit, tokenizer: model.tokenizer };
     return await withProgress("loss", (onProgress) => evaluateLoss(scorer, sequences, { ...options, onProgress }));

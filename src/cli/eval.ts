@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import type { HeaderlessType } from "../format/headerless.ts";
 import { addBackendOptions, type BackendFlags } from "./backend-options.ts";
 import { examples } from "./examples.ts";
+import { headerlessOption } from "./headerless.ts";
 import { whole } from "./option-values.ts";
 
 export interface EvalFlags extends BackendFlags {
@@ -11,8 +13,9 @@ export interface EvalFlags extends BackendFlags {
   readonly block?: number;
   readonly stride?: number;
   readonly limit?: number;
-  readonly headerless?: boolean;
+  readonly headerless?: boolean | HeaderlessType;
   readonly field: string;
+  readonly encoding?: string;
   readonly json?: boolean;
 }
 
@@ -34,7 +37,8 @@ export function addEval(program: Command): void {
     .option("-t, --block <n>", "tokens that the model sees at once (default: all its positions)", whole(1))
     .option("--stride <n>", "tokens from one such window to the next (default: the block)", whole(1))
     .option("--limit <n>", "only the first n examples, or tokens of data", whole(1))
-    .option("--headerless", "token files are llm.c's of April 2024: int32 without a header")
+    .addOption(headerlessOption())
+    .option("--encoding <name>", "of texts and .jsonl: gb18030, shift_jis, utf-16, windows-1252, … (default: utf-8)")
     .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
     .option("--json", "one JSON object with all results");
   addBackendOptions(command)

@@ -14,6 +14,7 @@ import { encodeInWorkers } from "./tokenizer-pool.ts";
 
 export interface ItemsFlags {
   readonly field: string;
+  readonly encoding?: string;
   readonly shardTokens: number;
   readonly valFraction?: number;
   readonly threads?: number;
@@ -84,12 +85,12 @@ const numbered = (name: string) => (index: number) => `${name}_${String(index).p
 
 async function prepare(
   folder: string,
-  { field, shardTokens, threads = platform.defaultThreads() }: ItemsFlags,
+  { field, encoding, shardTokens, threads = platform.defaultThreads() }: ItemsFlags,
   data: Pick<ItemsPlan, "source" | "files" | "outputs" | "outputOf" | "rule">,
 ): Promise<Dataset> {
   const line = new ProgressLine("preparing");
   const onProgress: ItemsPlan["onProgress"] = (share, tokens) => line.update(share, `${short(tokens)} tokens`);
-  const plan = { ...data, folder, field, shardTokens, tokenizer: await gpt2Tokenizer(), onProgress };
+  const plan = { ...data, folder, field, encoding, shardTokens, tokenizer: await gpt2Tokenizer(), onProgress };
   try {
     return await prepareItems(plan, (batches) => encodeInWorkers(batches, threads));
   } finally {

@@ -15,6 +15,7 @@ interface PrepareFlags {
   readonly tokenizer: PrepareOptions["tokenizer"];
   readonly valFraction?: number;
   readonly field: string;
+  readonly encoding?: string;
   readonly shardTokens: number;
   readonly threads?: number;
   readonly json?: boolean;
@@ -43,6 +44,10 @@ export function addPrepare(program: Command): void {
       "--val-fraction <share>",
       "share kept for validation, at the end; 0: none (default: 0.1; of .jsonl and .parquet 0.01, every 100th document)",
       real(0, 0.999999),
+    )
+    .option(
+      "--encoding <name>",
+      "of the texts and .jsonl: gb18030, shift_jis, utf-16, windows-1252, … (default: utf-8)",
     )
     .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
     .option(
@@ -78,6 +83,17 @@ ${examples(
 async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   new Interrupt();
   await refuseRuns(inputs);
+  const { requireEncoding } = await import("../data/text.ts");
+  if (flags.encoding !== undefined) requireEncoding(flags.encoding);
+  try {
+    await prepareInputs(inputs, flags);
+  } catch (error) {
+    const { advised } = await import("./not-text.ts");
+    throw await advised(error, process.argv.slice(2), true);
+  }
+}
+
+async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   if (await prepareDataset(inputs, flags)) return;
   const { prepareText, prepareTinyshakespeare } = await import("../data/prepare.ts");
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";

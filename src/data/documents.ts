@@ -1,11 +1,12 @@
 import { platform } from "#platform";
-import { InputError } from "../errors.ts";
+import { InputError, NotTextError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import { nameOfBlob } from "../platform/blob-source.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, progressFile } from "./dataset.ts";
 import { holdsItems } from "./items.ts";
+import { isBin, likelyEncoding, whatItIs, whatItsNameSays } from "./not-text.ts";
 
 /** A text: a file, standard input, or something in memory. Opened when its turn comes. */
 export interface Document {
@@ -32,7 +33,7 @@ export async function findInputs(inputs: readonly (string | Blob)[]): Promise<In
   const items: string[] = [];
   const leftOut: string[] = [];
   for (const input of inputs) {
-    if (typeof input !== "string") texts.push(inBlob(input));
+    if (typeof input !== "string") texts.push(await requireNoBin(inBlob(input), input));
     else if (input === "-")
       texts.push({ name: "standard input", size: undefined, open: () => platform.openStream("-") });
     else if ((await platform.pathKind(input)) === "folder") {
@@ -47,7 +48,7 @@ export async function findInputs(inputs: readonly (string | Blob)[]): Promise<In
     } else
       for (const file of hasWildcard(input) ? await matching(input) : [input]) {
         if (holdsItems(file)) items.push(await existing(file));
-        else texts.push(await inFile(file));
+        else texts.push(await requireNoBin(await inFile(file), file));
       }
   }
   return { texts, items, leftOut };
@@ -61,6 +62,15 @@ export async function findDocuments(inputs: readonly (string | Blob)[]): Promise
   throw new InputError(
     `${fields} holds documents with fields, and no plain text. The command llm-ts prepare takes the text of a field.`,
   );
+}
+
+/** InputError for a document whose name ends in .bin: it is never a text. */
+async function requireNoBin(document: Document, input: string | Blob): Promise<Document> {
+  const { name } = document;
+  if (!isBin(name)) return document;
+  const start = await withSource(input, (source) => source.read(0, Math.min(source.size, beginning)));
+  const what = await whatItIs(start, name);
+  throw new NotTextError(`${name} is no text, but ${what ?? "by its name a file of numbers (.bin)"}.`, { name, what });
 }
 
 function inBlob(blob: Blob): Document {
@@ -93,11 +103,13 @@ async function matching(pattern: string): Promise<string[]> {
   return files;
 }
 
-/** Text has no zero bytes. What an earlier `prepare` wrote into the folder is no text either. */
+/** As much of a file as it is known by. */
+const beginning = 8192;
+
+/** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder is no text either. */
 async function isText(file: string): Promise<boolean> {
-  if (file.endsWith(`/${datasetFile}`) || file.endsWith(`/${progressFile}`)) return false;
-  return withSource(
-    file,
-    async (source) => source.size > 0 && !(await source.read(0, Math.min(source.size, 8192))).includes(0),
-  );
+  if (isBin(file) || file.endsWith(`/${datasetFile}`) || file.endsWith(`/${progressFile}`)) return false;
+  const start = await withSource(file, (source) => source.read(0, Math.min(source.size, beginning)));
+  if (!start.includes(0)) return start.length > 0;
+  return (await whatItsNameSays(start, file)) === undefined && (await likelyEncoding(start)) !== undefined;
 }

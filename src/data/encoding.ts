@@ -4,7 +4,7 @@ import { byteTokenizer } from "../tokenizer/byte.ts";
 import { charTokenizer } from "../tokenizer/char.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { readText } from "./text.ts";
+import { type ReadTextOptions, readText } from "./text.ts";
 
 export type PreparedKind = "gpt2" | "char" | "byte";
 
@@ -12,8 +12,8 @@ export type PreparedKind = "gpt2" | "char" | "byte";
 export interface TextEncoding {
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
-  /** The tokens of a document, piece by piece; `onBytes` sees its bytes as they are read. */
-  encode(document: ByteStream, onBytes: (bytes: Uint8Array) => void): AsyncGenerator<ArrayLike<number>>;
+  /** The tokens of a document, piece by piece. */
+  encode(document: ByteStream, reading: ReadTextOptions): AsyncGenerator<ArrayLike<number>>;
   /** After the last document: the tokenizer, and what each token given so far really is, where that was not known. */
   finish(): { readonly tokenizer: Tokenizer; readonly finalIds?: Uint16Array };
 }
@@ -26,23 +26,27 @@ export async function makeEncoding(kind: PreparedKind): Promise<TextEncoding> {
 function gpt2Encoding(tokenizer: Tokenizer): TextEncoding {
   return {
     endOfText: tokenizer.endOfText,
-    async *encode(document, onBytes) {
+    async *encode(document, reading) {
       const stream = tokenizer.encodeStream();
-      for await (const text of readText(document, onBytes)) yield stream.push(text);
+      for await (const text of readText(document, reading)) yield stream.push(text);
       yield stream.end();
     },
     finish: () => ({ tokenizer }),
   };
 }
 
-/** Any bytes will do: this text need not be UTF-8. */
+/** Any bytes will do: this text need not be UTF-8. Of a text in a named encoding they are those in UTF-8. */
 function byteEncoding(): TextEncoding {
+  const encoder = new TextEncoder();
   return {
-    async *encode(document, onBytes) {
-      for await (const bytes of document) {
-        onBytes(bytes);
-        yield bytes;
-      }
+    async *encode(document, reading) {
+      if (reading.encoding !== undefined)
+        for await (const text of readText(document, reading)) yield encoder.encode(text);
+      else
+        for await (const bytes of document) {
+          reading.onBytes?.(bytes);
+          yield bytes;
+        }
     },
     finish: () => ({ tokenizer: byteTokenizer() }),
   };
@@ -59,8 +63,8 @@ class CharEncoding implements TextEncoding {
   readonly #ids = new Int32Array(0x110000).fill(-1);
   readonly #codePoints: number[] = [];
 
-  async *encode(document: ByteStream, onBytes: (bytes: Uint8Array) => void): AsyncGenerator<Uint16Array> {
-    for await (const text of readText(document, onBytes)) {
+  async *encode(document: ByteStream, reading: ReadTextOptions): AsyncGenerator<Uint16Array> {
+    for await (const text of readText(document, reading)) {
       const tokens = new Uint16Array(text.length);
       let count = 0;
       for (let i = 0; i < text.length; i++) {

@@ -15,22 +15,29 @@ export function holdsItems(path: string): boolean {
   return /\.(jsonl|ndjson|parquet)$/i.test(path);
 }
 
+export interface ReadItemsOptions {
+  /** Gets how far the file has been read, 0 to 1. */
+  readonly onShare?: (share: number) => void;
+  /** Of .jsonl; default UTF-8, which .parquet always has. */
+  readonly encoding?: string;
+}
+
 /**
- * The items of a file, in order, with these fields at least; `onShare` is told how far it has been read, 0 to 1.
- * InputError where it is damaged or lacks a field.
+ * The items of a file, in order, with these fields at least. InputError where it is damaged or lacks a field.
  */
 export async function* readItems(
   path: string,
   fields: readonly string[],
-  onShare: (share: number) => void = () => {},
+  { onShare = () => {}, encoding }: ReadItemsOptions = {},
 ): AsyncGenerator<Item> {
   if (!/\.parquet$/i.test(path)) {
     const stream = await platform.openStream(path);
     let bytes = 0;
-    return yield* readJsonl(stream, (chunk) => {
+    const onBytes = (chunk: Uint8Array) => {
       bytes += chunk.length;
       onShare(bytes / (stream.size ?? Number.POSITIVE_INFINITY));
-    });
+    };
+    return yield* readJsonl(stream, { encoding, onBytes });
   }
   const source = await platform.openSource(path);
   try {

@@ -2,16 +2,20 @@ import { InputError, messageOf } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import type { Item } from "./items.ts";
-import { readText } from "./text.ts";
+import { type ReadTextOptions, readText } from "./text.ts";
 
 /** No document is near this; it keeps a file without line ends from filling memory. */
 const longestLine = 64 << 20;
 
 /** The objects of a .jsonl file, one a line; empty lines are passed over. InputError says which line is none. */
-export async function* readJsonl(stream: ByteStream, onBytes?: (bytes: Uint8Array) => void): AsyncGenerator<Item> {
+export async function* readJsonl(stream: ByteStream, options?: ReadTextOptions): AsyncGenerator<Item> {
   let rest = "";
   let line = 0;
-  for await (const text of readText(stream, onBytes)) {
+  let isStart = true;
+  for await (const piece of readText(stream, options)) {
+    // Editors on Windows put a byte order mark before the first object.
+    const text = isStart ? piece.replace(/^\ufeff/, "") : piece;
+    isStart &&= piece === "";
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     if (rest.length > longestLine)

@@ -256,7 +256,8 @@ test.each(["zstd", "snappy", "gzip", "none"])("parquet: %s", async (codec) => {
   const found: unknown[] = [];
   const shares: number[] = [];
   const path = fixturePath(`docs_${codec}.parquet`);
-  for await (const { value } of readItems(path, ["text", "endings"], (share) => shares.push(share))) found.push(value);
+  for await (const { value } of readItems(path, ["text", "endings"], { onShare: (share) => shares.push(share) }))
+    found.push(value);
   const endings = (i: number) => ["a", "b", "c", `ending ${i}`];
   expect(found).toEqual(Array.from({ length: 12 }, (_, i) => ({ text: `Text ${i}: 漢字.`, endings: endings(i) })));
   // Groups of five rows.

@@ -46,6 +46,8 @@ export interface ItemsPlan {
   readonly files: readonly string[];
   /** The field that holds the text. */
   readonly field: string;
+  /** Of .jsonl; default UTF-8. */
+  readonly encoding?: string;
   readonly shardTokens: number;
   readonly outputs: readonly OutputPlan[];
   /** The output that a document goes to, by its number and that of its file; and the same rule in words. */
@@ -116,17 +118,18 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
 const batchCharacters = 1 << 18;
 
 async function* textBatches(
-  { files, field, outputOf }: ItemsPlan,
+  { files, field, encoding, outputOf }: ItemsPlan,
   isWanted: (place: Place) => boolean,
   counter: { documents: number; share: number },
 ): AsyncGenerator<TextBatch> {
   let places: Place[] = [];
   let texts: string[] = [];
   let characters = 0;
+  const onShareOf = (i: number) => (share: number) => {
+    counter.share = (i + share) / files.length;
+  };
   for (const [i, file] of files.entries())
-    for await (const item of readItems(file, [field], (share) => {
-      counter.share = (i + share) / files.length;
-    })) {
+    for await (const item of readItems(file, [field], { encoding, onShare: onShareOf(i) })) {
       const number = counter.documents++;
       const place = { item: number, output: outputOf(number, i) };
       if (!isWanted(place)) continue;
@@ -142,10 +145,18 @@ async function* textBatches(
 }
 
 /** Files are known again by their content: one that was edited may be as long as before. */
-async function describePlan({ source, files, field, shardTokens, rule, tokenizer }: ItemsPlan): Promise<string> {
+async function describePlan({
+  source,
+  files,
+  field,
+  encoding,
+  shardTokens,
+  rule,
+  tokenizer,
+}: ItemsPlan): Promise<string> {
   const described: [string, string][] = [];
   for (const path of files) described.push([path, await hashOf(path)]);
-  return JSON.stringify({ source, files: described, field, shardTokens, rule, tokenizer: tokenizer.kind });
+  return JSON.stringify({ source, files: described, field, encoding, shardTokens, rule, tokenizer: tokenizer.kind });
 }
 
 async function readProgress(folder: string, plan: string): Promise<readonly (readonly Shard[])[]> {

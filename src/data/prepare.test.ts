@@ -94,6 +94,33 @@ test("the tokens of a long text are those of the text in one piece", async () =>
   expect(Buffer.compare(Buffer.from(tokens.buffer), Buffer.from(expected.buffer))).toBe(0);
 });
 
+test("a text in a named encoding gives the tokens of the same in UTF-8", async () => {
+  const text = "häuser\nñandú 100 €\n".repeat(5);
+  const utf16 = (bigEndian: boolean) => {
+    const bytes = Buffer.from(`\ufeff${text}`, "utf16le");
+    return bigEndian ? bytes.swap16() : bytes;
+  };
+  writeFileSync(file("utf8.txt"), text);
+  writeFileSync(file("latin.txt"), Buffer.from(text.replaceAll("€", "\x80"), "latin1"));
+  writeFileSync(file("le.txt"), utf16(false));
+  writeFileSync(file("be.txt"), utf16(true));
+  const cases = [
+    ["utf8", undefined],
+    ["latin", "LATIN1"],
+    ["le", "utf-16"],
+    ["be", "UTF-16"],
+    ["le", "utf-16le"],
+  ] as const;
+  for (const tokenizer of ["gpt2", "char", "byte"] as const) {
+    const found = [];
+    for (const [name, encoding] of cases) {
+      await prepareText([file(`${name}.txt`)], file("out"), { tokenizer, valFraction: 0, encoding });
+      found.push(tokensIn(file("out/train.bin")));
+    }
+    for (const tokens of found) expect(tokens).toEqual(found[0]);
+  }
+});
+
 test("bytes need not be UTF-8", async () => {
   writeFileSync(file("raw"), Uint8Array.of(0xff, 0xfe, 0, 1, 2));
   await prepareText([file("raw")], folder, { tokenizer: "byte", valFraction: 0 });
@@ -107,7 +134,19 @@ test.each([
   ["short.txt", "a", { valFraction: 0 }, /too short: train\.bin would hold 1 tokens/],
   ["latin1.txt", Uint8Array.of(97, 10, 98, 0xe9, 99), {}, /not valid UTF-8 at byte 3 \(line 2\): found e9 63/],
   ["cut.txt", Uint8Array.of(97, 0xe2, 0x82), {}, /not valid UTF-8 at byte 1 \(line 1\): found e2 82/],
-  ["utf16.txt", Uint8Array.of(0xff, 0xfe, 97, 0), {}, /at byte 0 \(line 1\).*It looks like UTF-16/],
+  [
+    "utf16.txt",
+    Uint8Array.of(0xff, 0xfe, 97, 0),
+    {},
+    /at byte 0 \(line 1\): found ff fe 61 00\. It seems to be a text in UTF-16LE/,
+  ],
+  ["zero.txt", Uint8Array.of(97, 98, 0, 1, 2, 3), {}, /is no text: byte 2 \(line 1\) is zero/],
+  ["numbers.bin", "a,b,c", {}, /numbers\.bin is no text, but by its name a file of numbers/],
+  ["uint16.bin", Uint8Array.from({ length: 64 }, (_, i) => (i % 2 ? 0 : i)), {}, /tokens without a header \(uint16\)/],
+  ["a.jsonl", '{"text":"a"}', {}, /a\.jsonl holds documents with fields, and no plain text/],
+  ["big5.txt", "a", { encoding: "nope" }, /No encoding is called nope/],
+  ["already.txt", "ü".repeat(30), { encoding: "gbk" }, /already\.txt is a text in UTF-8 already/],
+  ["broken.txt", Uint8Array.of(97, 10, 0x81), { encoding: "gbk" }, /is not valid in gbk at line 2/],
   ["surrogate.txt", Uint8Array.of(0xed, 0xa0, 0x80, 97), {}, /at byte 0/],
   ["*.none", undefined, {}, /No file matches/],
   ["", undefined, {}, /holds no text files/],

@@ -9,11 +9,14 @@ import type { Dataset } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
 import { type Document, findDocuments } from "./documents.ts";
 import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
+import { requireEncoding } from "./text.ts";
 
 export interface PrepareOptions {
   readonly tokenizer: PreparedKind;
   /** The share of the tokens, at the end, that is kept for validation; default 0.1. With 0 there is no val file. */
   readonly valFraction?: number;
+  /** Of the texts, under a name that TextDecoder knows, such as "gb18030" or "utf-16le"; default UTF-8. */
+  readonly encoding?: string;
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 
@@ -34,6 +37,7 @@ export async function prepareText(
   folder: string,
   options: PrepareOptions,
 ): Promise<Dataset> {
+  if (options.encoding !== undefined) requireEncoding(options.encoding);
   const documents = await findDocuments(inputs);
   const source = inputs.map(nameOf).join(", ");
   return prepareDocuments({ source, documents }, folder, { train: "train.bin", val: "val.bin" }, options);
@@ -126,7 +130,7 @@ async function encodeDocuments(
   documents: readonly Document[],
   encoding: TextEncoding,
   writer: TokenWriter,
-  { onProgress }: PrepareOptions,
+  { onProgress, encoding: name }: PrepareOptions,
 ): Promise<Omit<DatasetFacts, "source">> {
   const hash = await platform.sha256();
   const sizes = documents.map(({ size }) => size ?? Number.NaN);
@@ -140,7 +144,7 @@ async function encodeDocuments(
       hash.update(bytes);
       bytesDone += bytes.length;
     };
-    for await (const tokens of encoding.encode(await document.open(), onBytes)) {
+    for await (const tokens of encoding.encode(await document.open(), { encoding: name, onBytes })) {
       if (tokens.length === 0) continue;
       const isFirst = writer.count === before;
       if (isFirst && before > 0 && encoding.endOfText !== undefined) await writer.write([encoding.endOfText]);

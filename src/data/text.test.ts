@@ -20,7 +20,9 @@ async function readInChunks(bytes: Uint8Array, sizes: readonly number[]): Promis
   return text;
 }
 
+/** Undefined for what is no text: no UTF-8, or with a zero. */
 function decodeWhole(bytes: Uint8Array): string | undefined {
+  if (bytes.includes(0)) return undefined;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
@@ -46,7 +48,7 @@ test("text in chunks is the text in one piece, valid or not", async () => {
       const error = await readInChunks(bytes, chunkSizes).catch((error: unknown) => error);
       expect(error).toBeInstanceOf(InputError);
       // The place is right: what comes before it is valid, and stops being so there.
-      const at = Number(/at byte (\d+)/.exec(String(error))?.[1]);
+      const at = Number(/byte (\d+)/.exec(String(error))?.[1]);
       expect(decodeWhole(bytes.subarray(0, at))).toBeDefined();
       const line = decodeWhole(bytes.subarray(0, at))?.split("\n").length;
       expect(String(error)).toContain(`(line ${line})`);

@@ -1,19 +1,159 @@
-import { InputError } from "../errors.ts";
+import { InputError, NotTextError } from "../errors.ts";
 import type { ByteStream } from "../platform/platform.ts";
+import { encodingInWords, likelyEncoding, whatItIs, whatItsNameSays } from "./not-text.ts";
 
-/** The text of a stream of UTF-8, piece by piece. InputError says where it is no UTF-8. */
-export async function* readText(stream: ByteStream, onBytes?: (bytes: Uint8Array) => void): AsyncGenerator<string> {
-  const reader = new Utf8Reader(stream.name);
-  for await (const chunk of stream) {
-    onBytes?.(chunk);
-    yield reader.push(chunk);
+export interface ReadTextOptions {
+  /** Under a name that TextDecoder knows; default UTF-8. */
+  readonly encoding?: string;
+  /** Gets the bytes as they are read. */
+  readonly onBytes?: (bytes: Uint8Array) => void;
+}
+
+/**
+ * The text of a stream, piece by piece. InputError says where it is not valid in its encoding or holds zeros; it is a
+ * NotTextError, which says what the stream is instead, where that can be found out.
+ */
+export async function* readText(
+  stream: ByteStream,
+  { encoding = "utf-8", onBytes }: ReadTextOptions = {},
+): AsyncGenerator<string> {
+  const reader = isUtf8(encoding) ? new Utf8Reader() : new OtherReader(encoding);
+  let start: Uint8Array | undefined;
+  try {
+    for await (const chunk of stream) {
+      onBytes?.(chunk);
+      if (!start && !isUtf8(encoding)) requireOther(stream.name, chunk, encoding);
+      start ??= chunk.slice(0, startBytes);
+      yield reader.push(chunk);
+    }
+    reader.end();
+  } catch (error) {
+    throw error instanceof InvalidText ? await explain(stream.name, error, start ?? error.near) : error;
   }
-  reader.end();
+}
+
+/** The beginning of a file, by which it is known. */
+const startBytes = 4096;
+
+/** Whether an encoding is UTF-8. UsageError for a name that nobody knows. */
+export function isUtf8(encoding: string): boolean {
+  return decoderOf(encoding).encoding === "utf-8";
+}
+
+/** InputError for an encoding that TextDecoder does not know. */
+export function requireEncoding(encoding: string): void {
+  decoderOf(encoding);
+}
+
+function decoderOf(encoding: string): TextDecoder {
+  try {
+    return new TextDecoder(encoding);
+  } catch (cause) {
+    throw new InputError(
+      `No encoding is called ${encoding}. Known are utf-8, utf-16le, utf-16be, gb18030, gbk, big5, shift_jis, euc-jp, ` +
+        "euc-kr, windows-1250 to windows-1258, iso-8859-2 and others, koi8-r, and more of the WHATWG Encoding Standard.",
+      { cause },
+    );
+  }
+}
+
+/** What is wrong with a text, and the bytes there. */
+class InvalidText extends Error {
+  /** What is wrong, behind the name; of zeros, "byte 7 is zero". */
+  readonly problem: string;
+  readonly near: Uint8Array;
+  readonly isEncoded: boolean;
+
+  constructor(problem: string, near: Uint8Array, isEncoded: boolean, cause?: unknown) {
+    super(problem, { cause });
+    this.problem = problem;
+    this.near = near;
+    this.isEncoded = isEncoded;
+  }
+}
+
+async function explain(name: string, { problem, near, isEncoded, cause }: InvalidText, start: Uint8Array) {
+  if (isEncoded) return new InputError(`${name} ${problem}`, { cause });
+  const named = await whatItsNameSays(start, name);
+  const encoding = named ? undefined : await likelyEncoding(near);
+  if (encoding)
+    return new NotTextError(
+      `${name} ${problem}. It seems to be a text in ${encodingInWords(encoding)}, expected UTF-8.`,
+      { name, encoding },
+      { cause },
+    );
+  const what = named ?? (await whatItIs(start, name));
+  if (what)
+    return new NotTextError(
+      `${name} is no text, but ${what}. Give a text; what is packed or formatted, unpack or save as plain text first.`,
+      { name, what },
+      { cause },
+    );
+  return new NotTextError(`${name} ${problem}. Expected a text in UTF-8.`, { name }, { cause });
+}
+
+/** InputError for UTF-8 that is to be read in another encoding, in which nearly every text "is valid", but rubbish. */
+function requireOther(name: string, chunk: Uint8Array, encoding: string): void {
+  const complete = chunk.subarray(0, chunk.length - incompleteAtEnd(chunk));
+  const beyondAscii = complete.reduce((count, byte) => count + (byte >> 7), 0);
+  if (beyondAscii < 24 || complete.includes(0) || firstInvalid(complete) < complete.length) return;
+  throw new InputError(`${name} is a text in UTF-8 already, and not in ${encoding}. Read it without --encoding.`);
+}
+
+/** Decodes another encoding strictly. Its mark at the start is no part of the text. */
+class OtherReader {
+  readonly #encoding: string;
+  #strict: TextDecoder | undefined;
+  /** The same with U+FFFD for what is invalid: it tells where that is. */
+  #loose = new TextDecoder();
+  #lines = 1;
+
+  constructor(encoding: string) {
+    this.#encoding = encoding;
+  }
+
+  push(chunk: Uint8Array): string {
+    const text = this.#decode(chunk, true);
+    this.#lines += text.split("\n").length - 1;
+    return text;
+  }
+
+  end(): void {
+    this.#decode(new Uint8Array(0), false);
+  }
+
+  #decode(chunk: Uint8Array, stream: boolean): string {
+    const strict = this.#strict ?? this.#start(chunk);
+    const loose = this.#loose.decode(chunk, { stream });
+    let text: string;
+    try {
+      text = strict.decode(chunk, { stream });
+    } catch (error) {
+      throw this.#invalid("is not valid", loose, "\ufffd", chunk, error);
+    }
+    if (text.includes("\0")) throw this.#invalid("has a zero, so it is no text", text, "\0", chunk);
+    return text;
+  }
+
+  /** "utf-16" is either, as the mark says. */
+  #start(chunk: Uint8Array): TextDecoder {
+    const isBigEndian = chunk[0] === 0xfe && chunk[1] === 0xff && /^utf-?16$/i.test(this.#encoding);
+    const encoding = isBigEndian ? "utf-16be" : this.#encoding;
+    this.#loose = new TextDecoder(encoding);
+    this.#strict = new TextDecoder(encoding, { fatal: true });
+    return this.#strict;
+  }
+
+  #invalid(what: string, text: string, sign: string, chunk: Uint8Array, cause?: unknown): InvalidText {
+    const before = text.slice(0, Math.max(0, text.indexOf(sign)));
+    const line = this.#lines + before.split("\n").length - 1;
+    const problem = `${what} in ${encodingInWords(this.#encoding)} at line ${line}. Give the encoding that it is in.`;
+    return new InvalidText(problem, chunk.slice(), true, cause);
+  }
 }
 
 /** Decodes UTF-8 strictly, and knows where it is. */
 class Utf8Reader {
-  readonly #name: string;
   /** A byte order mark stays in the text: what goes in comes out. */
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   /** The bytes being decoded: first the start of a character that the chunk before ended in. */
@@ -21,10 +161,6 @@ class Utf8Reader {
   #restLength = 0;
   #offset = 0;
   #lines = 1;
-
-  constructor(name: string) {
-    this.#name = name;
-  }
 
   push(chunk: Uint8Array): string {
     const length = this.#restLength + chunk.length;
@@ -49,24 +185,27 @@ class Utf8Reader {
   }
 
   #decode(bytes: Uint8Array): string {
+    const zero = bytes.indexOf(0);
     try {
-      return this.#decoder.decode(bytes);
+      if (zero >= 0) this.#decoder.decode(bytes.subarray(0, zero));
+      else return this.#decoder.decode(bytes);
     } catch (error) {
       throw this.#invalid(bytes, firstInvalid(bytes), error);
     }
+    const line = this.#lines + countLineEnds(bytes.subarray(0, zero));
+    const problem = `is no text: byte ${this.#offset + zero} (line ${line}) is zero`;
+    throw new InvalidText(problem, this.#near(bytes), false);
   }
 
-  #invalid(bytes: Uint8Array, at: number, cause?: unknown): InputError {
+  #invalid(bytes: Uint8Array, at: number, cause?: unknown): InvalidText {
     const line = this.#lines + countLineEnds(bytes.subarray(0, at));
-    const found = hexadecimal(bytes, at);
-    const utf16 = this.#offset + at === 0 && ["ff fe", "fe ff"].includes(found.slice(0, 5));
-    const advice = utf16
-      ? "It looks like UTF-16: save it as UTF-8."
-      : "Convert it to UTF-8 (iconv -f LATIN1 -t UTF-8), or encode it with llm-ts prepare --tokenizer byte, which takes any bytes.";
-    return new InputError(
-      `${this.#name} is not valid UTF-8 at byte ${this.#offset + at} (line ${line}): found ${found}. ${advice}`,
-      { cause },
-    );
+    const problem = `is not valid UTF-8 at byte ${this.#offset + at} (line ${line}): found ${hexadecimal(bytes, at)}`;
+    return new InvalidText(problem, this.#near(bytes), false, cause);
+  }
+
+  /** Whole lines of the bytes being decoded: in another encoding, they may start inside a character. */
+  #near(bytes: Uint8Array): Uint8Array {
+    return bytes.slice(this.#offset === 0 ? 0 : bytes.indexOf(10) + 1);
   }
 }
 
@@ -98,7 +237,7 @@ export function hexadecimal(bytes: Uint8Array, at: number): string {
   return [...bytes.subarray(at, at + 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-/** The offset of the first byte that is no UTF-8, in bytes of which it is known that there is one. */
+/** The offset of the first byte that is no UTF-8; the length where there is none. */
 export function firstInvalid(bytes: Uint8Array): number {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let at = 0;

@@ -1,4 +1,5 @@
 /** Files that were dropped to learn from: what they are, and whether they can be taken. */
+import { encodingInWords, likelyEncoding, whatItIs } from "../../src/data/not-text.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { identify } from "../../src/format/identify.ts";
 import { withSource } from "../../src/format/source.ts";
@@ -91,12 +92,12 @@ async function requireText(file: File): Promise<void> {
   const zero = start.indexOf(0);
   const controls = start.filter((byte) => byte < 32 && (byte < 7 || byte > 13) && byte !== 27).length;
   if (zero < 0 && controls <= start.length / 50) return;
-  const isUtf16 = (start[0] === 0xff && start[1] === 0xfe) || (start[0] === 0xfe && start[1] === 0xff);
+  const encoding = await likelyEncoding(start);
+  if (encoding) throw new InputError(`${file.name} is a text in ${encodingInWords(encoding)}. Save it as UTF-8.`);
+  const what = await whatItIs(start, file.name);
   const why =
     zero < 0 ? `${controls} of its first ${start.length} bytes are control characters` : `byte ${zero} is zero`;
   throw new InputError(
-    isUtf16
-      ? `${file.name} is a text in UTF-16. Save it as UTF-8.`
-      : `${file.name} is no text: ${why}. Choose a text in UTF-8, or a token file of llm.c's.`,
+    `${file.name} is no text${what ? `, but ${what}` : `: ${why}`}. Choose a text in UTF-8, or a token file of llm.c's.`,
   );
 }

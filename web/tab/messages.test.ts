@@ -59,6 +59,15 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["an empty text", () => engine.prepare({ ...pasted, text: "" } as DataInput)],
   ["no file", () => engine.prepare(files())],
   ["a picture", () => engine.prepare(files(file("a.png", new Uint8Array([0x89, 0x50, 0, 1]))))],
+  [
+    "a text in GBK",
+    () => engine.prepare(files(file("g.txt", Buffer.from("ufa59rOkva22q8rFy66jrMDLu6jM1L6h06LQ26Gj", "base64")))),
+  ],
+  [
+    "a picture",
+    () => engine.prepare(files(file("p.png", new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0])))),
+  ],
+  ["JSON lines", () => engine.prepare(files(file("a.jsonl", '{"text":"a"}\n')))],
   ["a text in UTF-16", () => engine.prepare(files(file("a.txt", new Uint8Array([0xff, 0xfe, 65, 0]))))],
   ["a text in Latin-1", () => engine.prepare(files(file("a.txt", "caf", new Uint8Array([0xe9, 0x20, 0x61]))))],
   [

@@ -89,12 +89,21 @@ const renderings: readonly Rendering[] = [
       `文本有 ${size}，而标签页中最多处理 ${most}。请用命令 llm-ts prepare 处理，再选择它写出的词元文件。`,
   },
   {
-    of: /^(.+) is a text in UTF-16\./s,
-    zh: (name) => `${name} 是 UTF-16 文本。请另存为 UTF-8。`,
+    of: /^(.+) is a text in (\S+?)(?: \(or .+?\))?\. Save it as UTF-8/s,
+    zh: (name, encoding) => `${name} 是 ${encoding} 文本。请另存为 UTF-8。`,
   },
   {
-    of: /^(.+) is no text: (?:byte (\d+) is zero|(\d+) of its first (\d+) bytes are control characters)/s,
+    of: /^(.+?) is (?:not valid|no text).* It seems to be a text in (\S+?)(?: \(or .+?\))?, expected UTF-8/s,
+    zh: (name, encoding) => `${name} 似乎是 ${encoding} 文本。请用编辑器另存为 UTF-8。`,
+    en: (name, encoding) => `${name} seems to be a text in ${encoding}. Save it as UTF-8 in an editor.`,
+  },
+  {
+    of: /^(.+?) is no text(?:: .*|, but .*)$/s,
     zh: (name) => `${name} 不是文本。请选择 UTF-8 文本，或 llm.c 的词元文件。`,
+  },
+  {
+    of: /^(.+) holds documents with fields, and no plain text\./s,
+    zh: (name) => `${name} 是带字段的文档（JSON Lines 或 Parquet），不是纯文本。请用命令 llm-ts prepare 处理。`,
   },
   {
     of: /^(.+?) (?:is not valid UTF-8|looks like .*?|is (?:a text )?in \S+?) ?(?:at byte (\d+) \(line (\d+)\))/s,

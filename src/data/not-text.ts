@@ -1,0 +1,131 @@
+/** What bytes are that are no text in UTF-8. The libraries are loaded only for the message. */
+import { platform } from "#platform";
+import { foreignFile } from "../format/foreign.ts";
+import { identify } from "../format/identify.ts";
+import { guessHeaderless } from "../format/tokens.ts";
+
+/** Control characters that do occur in texts: white space, and the end-of-file mark of DOS. */
+const innocent = "\t\n\v\f\r\x1a";
+
+/** Whether characters are in it that no text has: control characters, or code points without a meaning. */
+function hasControls(text: string): boolean {
+  for (const [character] of text.matchAll(/[\p{Cc}\p{Cn}]/gu)) if (!innocent.includes(character)) return true;
+  return false;
+}
+
+/**
+ * The encoding that bytes which are no UTF-8 are probably in, as TextDecoder calls it: one in which they are valid and
+ * hold no control characters. Undefined where there is none: then they are no text.
+ */
+export async function likelyEncoding(bytes: Uint8Array): Promise<string | undefined> {
+  for (const encoding of [...utf16Candidates(bytes), ...(bytes.includes(0) ? [] : await legacyCandidates(bytes))]) {
+    const text = decoded(bytes, encoding);
+    if (text !== undefined && !hasControls(text)) return encoding;
+  }
+  return undefined;
+}
+
+/** By its mark; else by the zeros that the letters of Latin-1, blanks and line ends leave at every other byte. */
+function utf16Candidates(bytes: Uint8Array): string[] {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return ["utf-16le"];
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return ["utf-16be"];
+  let zeros = 0;
+  let odd = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] !== 0) continue;
+    zeros++;
+    odd += i % 2;
+  }
+  // A longer piece may be cut inside a character.
+  if (zeros === 0 || (bytes.length % 2 > 0 && bytes.length < 32)) return [];
+  return 2 * odd > zeros ? ["utf-16le"] : ["utf-16be"];
+}
+
+/** The others by statistics of their bytes, the likeliest first. */
+async function legacyCandidates(bytes: Uint8Array): Promise<string[]> {
+  const { analyse } = await import("chardet");
+  return analyse(bytes)
+    .map(({ name }) => name.toLowerCase())
+    .filter((name) => !/^(utf-|ascii)/.test(name))
+    .map((name) => (name === "iso-8859-1" ? "windows-1252" : name));
+}
+
+function decoded(bytes: Uint8Array, encoding: string): string | undefined {
+  try {
+    // The end may be cut inside a character.
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes, { stream: true });
+  } catch {
+    return undefined;
+  }
+}
+
+/** An encoding as people know it. */
+export function encodingInWords(encoding: string): string {
+  if (encoding === "gb18030") return "GB18030 (or GBK)";
+  if (encoding === "windows-1252") return "windows-1252 (or Latin-1)";
+  return encoding.startsWith("utf") || encoding.startsWith("iso") ? encoding.toUpperCase() : encoding;
+}
+
+const formats: Readonly<Record<string, string>> = {
+  model: "a model of llm.c's",
+  state: "a debug state of llm.c's",
+  tokenizer: "a tokenizer",
+  tokens: "a token file, ready to train on",
+  tokens32: "a token file, ready to train on",
+  hellaswag: "the HellaSwag questions in tokens",
+  optimizer: "the state of an optimizer",
+  safetensors: "a model (safetensors)",
+  parquet: "a Parquet file, which is known by a name that ends in .parquet",
+};
+
+/** What a file is by its beginning, in words: "a picture (PNG)"; undefined where nobody knows it. */
+export async function whatItIs(start: Uint8Array, name: string): Promise<string | undefined> {
+  const source = await platform.openSource(start);
+  const format = formats[(await identify(source)) ?? ""];
+  if (format !== undefined) return format;
+  const type = isBin(name) ? await guessHeaderless(source) : undefined;
+  if (type === "int32") return "tokens without a header (int32), as llm.c wrote them in April 2024";
+  if (type === "uint16") return "tokens without a header (uint16), as nanoGPT writes them";
+  const named = await whatItsNameSays(start, name);
+  if (named) return named;
+  const foreign = await foreignFile(source);
+  return foreign ? foreign.what : inWords((await signaturesOf(start)).find(({ typename }) => sure.has(typename)));
+}
+
+/** Formats that are known without a fitting name: their signatures are long enough. */
+const sure: ReadonlySet<string> = new Set(
+  "png jpg gif webp tiff heic pdf zip gz bz2 xz 7z rar lz4 mp3 wav flac ogg mp4 mkv webm sqlite ELF".split(" "),
+);
+
+/**
+ * What a file is where its beginning and the ending of its name agree; undefined where they do not. Documents of office
+ * programs are zip archives as well: the name tells them apart.
+ */
+export async function whatItsNameSays(start: Uint8Array, name: string): Promise<string | undefined> {
+  const extension = /\.([^./\\]+)$/.exec(name.toLowerCase())?.[1];
+  if (extension === undefined || extension === "txt") return undefined;
+  return inWords((await signaturesOf(start)).find((type) => type.extension === extension));
+}
+
+interface Signature {
+  readonly typename: string;
+  readonly mime?: string;
+  readonly extension?: string;
+}
+
+async function signaturesOf(start: Uint8Array): Promise<readonly Signature[]> {
+  const { filetypeinfo } = await import("magic-bytes.js");
+  return filetypeinfo(start);
+}
+
+function inWords(signature: Signature | undefined): string | undefined {
+  if (signature === undefined) return undefined;
+  const kind = /^(image|audio|video)\//.exec(signature.mime ?? "")?.[1];
+  const words = kind === "image" ? "a picture" : kind === "audio" ? "a sound" : kind === "video" ? "a film" : "a file";
+  return `${words} (${signature.typename.toUpperCase()})`;
+}
+
+/** llm.c and nanoGPT call all their files so, and nobody a text. */
+export function isBin(name: string): boolean {
+  return /\.bin$/i.test(name);
+}
