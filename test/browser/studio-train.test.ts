@@ -87,7 +87,7 @@ test("one click trains: the loss falls below 2.6 in 200 updates, bit for bit as 
   expect(await barriers(page)).toEqual([]);
   await ready(page);
   await mainButton(page, "Start training").click();
-  await page.locator(".newest").waitFor();
+  await page.locator(".newest").waitFor(trained);
   expect(await phase(page)).toBe("Training");
   const isFocused = () => page.locator(".controls .primary").evaluate((element) => element === document.activeElement);
   await expect.poll(isFocused, soon).toBe(true);
@@ -199,7 +199,7 @@ test("pause, resume, a reload in the middle, and on to the end", async () => {
   await choose(page, "Updates", 600);
   await ready(page);
   await mainButton(page, "Start training").click();
-  await page.locator(".newest").waitFor();
+  await page.locator(".newest").waitFor(trained);
   await mainButton(page, "Pause").click();
   await expect.poll(() => phase(page), soon).toBe("Paused");
   const before = await losses(page);
