@@ -1,4 +1,5 @@
 import { createSHA256 } from "hash-wasm";
+import { BackendError, messageOf } from "../errors.ts";
 import { createDownload } from "./browser-download.ts";
 import { createSink } from "./browser-file-sink.ts";
 import * as files from "./browser-files.ts";
@@ -18,8 +19,16 @@ const kernelUrls: Record<KernelBuild, URL> = {
 };
 
 async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
-  const source = await openSource(kernelUrls[build]);
-  return new Uint8Array(await source.read(0, source.size));
+  try {
+    const source = await openSource(kernelUrls[build]);
+    return new Uint8Array(await source.read(0, source.size));
+  } catch (error) {
+    throw new BackendError(
+      `The kernels of llm-ts cannot be loaded: ${messageOf(error)} A bundler that does not follow new URL(…, ` +
+        "import.meta.url), such as esbuild, leaves them out: docs/browser.md says what to do then.",
+      { cause: error },
+    );
+  }
 }
 
 function startKernelWorker(): KernelWorker {
