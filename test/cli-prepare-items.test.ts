@@ -113,7 +113,12 @@ test.each<[string, string[], 1 | 2, RegExp]>([
     2,
     /docs\.jsonl holds documents with fields, and x\.txt is a plain text\. Prepare them apart/,
   ],
-  ["another tokenizer", ["docs.jsonl", "--tokenizer", "char"], 2, /with gpt2 alone, not char/],
+  [
+    "another tokenizer",
+    ["docs.jsonl", "--tokenizer", "char"],
+    2,
+    /not with char, whose characters are known at the end. Give --tokenizer byte/,
+  ],
   ["a missing file", ["none.jsonl"], 1, /none\.jsonl does not exist/],
   ["a missing field", ["docs.jsonl", "--field", "body"], 1, /line 1: the field "body" is missing.*are: text/],
   ["a shard of one token", ["docs.jsonl", "--shard-tokens", "1"], 2, /from 2 to/],

@@ -145,6 +145,7 @@ describe("the tokenizer", () => {
     expect((await load())?.decode([0, 100])).toBe(String.fromCodePoint(1000, 1100));
     await writeFile(inFolder("tokenizer.bin"), "damaged");
     await expect(load()).rejects.toThrow(InputError);
+    await rm(inFolder("tokenizer.bin"));
   });
 
   test("is GPT-2's for GPT-2's vocabulary", async () => {

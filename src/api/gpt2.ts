@@ -1,5 +1,6 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { createBackend } from "../backend/create.ts";
+import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { type ReadChunk, streamOf } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
@@ -44,7 +45,7 @@ export class GPT2 {
     this.#memory = memory;
     this.parameters = parameters;
     this.tokenizer = tokenizer && paddedTo(V, tokenizer);
-    this.endTokens = endTokens ?? (tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText]);
+    this.endTokens = endTokens ?? endsOf(tokenizer);
     this.startToken = startTokenOf(tokenizer, V, this.endTokens);
     this.unusedIds = unusedIds(tokenizer, V);
   }
@@ -145,16 +146,16 @@ export class GPT2 {
 
   /**
    * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (f32) or 5 (bf16); beside a
-   * .safetensors comes the config.json that transformers wants, where there is none yet. InputError when the place cannot
-   * be written, UsageError when the format cannot hold the model.
+   * .safetensors comes the config.json that transformers wants, where there is none yet. The tokenizer is written beside the
+   * model. InputError when the place cannot be written or holds another model's tokenizer, UsageError when the format cannot hold the model.
    *
    * The file holds the weights as they are now. A `Trainer` of this model may be running, between whose events this need
    * not be awaited: its next update waits until the file is written.
    */
   async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
-    const { backend, config, parameters, endTokens } = this;
+    const { backend, config, parameters, tokenizer, endTokens } = this;
     const readChunk: ReadChunk = (name, start, length) => backend.read(view(parameters.weights[name], start, [length]));
-    await this.holdWeights(() => saveModelFile(path, streamOf(config, readChunk), { dtype, endTokens }));
+    await this.holdWeights(() => saveModelFile(path, streamOf(config, readChunk), { dtype, tokenizer, endTokens }));
   }
 
   /** Runs `read`, which takes the weights piece by piece, and lets no update change them until it has ended. */

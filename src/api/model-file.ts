@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { folderOf, inFolder } from "../data/dataset.ts";
+import { endsOf, planTokenizer } from "../data/tokenizer-files.ts";
 import { UsageError } from "../errors.ts";
 import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
@@ -14,6 +15,7 @@ import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A model file whose header was read and checked; its tensors come in chunks, in llm.c's order. */
 export interface ModelFile extends TensorStream {
@@ -111,28 +113,47 @@ async function endTokensIn(
 export interface SaveOptions {
   /** What the numbers become, rounded to the nearest, ties to even. Default: f32. */
   readonly dtype?: FileDType;
-  /** The tokens that end a text, for config.json. */
+  /** What reads and writes the model's text; it is written beside the model. */
+  readonly tokenizer?: Tokenizer;
+  /** The tokens that end a text. Default: the tokenizer's end of text. */
   readonly endTokens?: readonly number[];
   /** Fields of config.json that are assumptions: it names them as such. */
   readonly assumed?: readonly string[];
+  /** Another tokenizer in the folder goes, unless other models or data are there. Default: where the model's file is replaced. */
+  readonly replace?: boolean;
 }
 
 /**
  * Writes a model whole or not at all, as the path's ending says: .bin in llm.c's version 3 (f32) or 5 (bf16), or
- * .safetensors, with the config.json that transformers wants beside it where there is none yet. UsageError where the
- * format cannot hold the model.
+ * .safetensors, with the config.json that transformers wants beside it where there is none yet. Its tokenizer comes beside
+ * it, for llm.c or for transformers. Gives the paths of what was written. UsageError where the format cannot hold the model,
+ * InputError where the folder holds a tokenizer that the model would be read with, or that another one needs.
  */
-export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<void> {
-  const { dtype = "f32", endTokens, assumed = [] } = options;
-  if (path.endsWith(".bin")) return save(path, (sink) => writeModel(sink, model, requireBinDType(path, dtype)));
-  if (!path.endsWith(".safetensors"))
+export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<string[]> {
+  const { dtype = "f32", assumed = [], tokenizer, replace = (await platform.pathKind(path)) !== undefined } = options;
+  const { endTokens = endsOf(tokenizer) } = options;
+  const isBin = path.endsWith(".bin");
+  if (!isBin && !path.endsWith(".safetensors"))
     throw new UsageError(`${path}: a model is saved as .bin or .safetensors. Give the file one of these endings.`);
-  await save(path, (sink) => writeSafetensors(sink, model, dtype));
-  const configPath = inFolder(folderOf(path), "config.json");
-  if (await platform.pathKind(configPath)) return;
-  const config = huggingFaceConfig(model.config, { dtype, endTokens });
-  const json = assumed.length > 0 ? { ...config, _assumed: assumed } : config;
-  await saveText(configPath, `${JSON.stringify(json, null, 2)}\n`);
+  const { V, maxT } = model.config;
+  const folder = folderOf(path);
+  const name = path.replace(/^.*[/\\]/s, "");
+  const set = { tokenizer, reader: isBin ? ("llm.c" as const) : { maxT }, V, endTokens };
+  const beside = await planTokenizer(folder, set, [name], replace ? "wrong" : "none");
+  const files = [path];
+  if (isBin) await save(path, (sink) => writeModel(sink, model, requireBinDType(path, dtype)));
+  else {
+    await save(path, (sink) => writeSafetensors(sink, model, dtype));
+    const configPath = inFolder(folder, "config.json");
+    if ((await platform.pathKind(configPath)) === undefined) {
+      const config = huggingFaceConfig(model.config, { dtype, endTokens });
+      const json = assumed.length > 0 ? { ...config, _assumed: assumed } : config;
+      await saveText(configPath, `${JSON.stringify(json, null, 2)}\n`);
+      files.push(configPath);
+    }
+  }
+  await beside.write();
+  return [...files, ...beside.names.map((other) => path.slice(0, path.length - name.length) + other)];
 }
 
 function requireBinDType(path: string, dtype: FileDType): "f32" | "bf16" {

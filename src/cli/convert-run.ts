@@ -1,9 +1,10 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { platform } from "#platform";
 import { type ModelFile, openModelFile, saveModelFile } from "../api/model-file.ts";
 import { folderOf, inFolder } from "../data/dataset.ts";
+import { endsOf, planTokenizer } from "../data/tokenizer-files.ts";
 import { UsageError } from "../errors.ts";
-import { generationConfig } from "../format/generation-config.ts";
+import { generationConfig, generationConfigFile } from "../format/generation-config.ts";
 import { bytesPer, type FileDType } from "../format/numbers.ts";
 import { saveText } from "../format/save.ts";
 import { sizeOf } from "../format/source.ts";
@@ -17,7 +18,7 @@ import { Interrupt } from "./interrupt.ts";
 import { assumedText, locateModel } from "./model-path.ts";
 import { print, say } from "./output.ts";
 import { suggestion } from "./suggest.ts";
-import { tokenizerFor, writeHubTokenizer, writeLlmcTokenizer } from "./tokenizer-files.ts";
+import { tokenizerFor } from "./tokenizer-for.ts";
 import { watchTensors } from "./watch-tensors.ts";
 
 /** What `llm-ts convert` does. */
@@ -34,7 +35,7 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     await requireRoom(dirname(target.path), parameters * bytesPer[dtype], "write to another disk");
     const started = performance.now();
     const remarks: string[] = [];
-    const files = await write(target, from, file, dtype, (text) => remarks.push(text));
+    const files = await write(target, from, file, dtype, flags.force ?? false, (text) => remarks.push(text));
     const seconds = (performance.now() - started) / 1000;
     interrupt.dispose();
     for (const remark of remarks) say(remark);
@@ -66,28 +67,26 @@ async function write(
   from: string,
   file: ModelFile,
   dtype: FileDType,
+  replace: boolean,
   remark: (text: string) => void,
 ): Promise<string[]> {
   const tokenizer = await tokenizerFor(from, file.config.V, remark);
-  const endTokens = file.endTokens ?? (tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText]);
+  const endTokens = file.endTokens ?? endsOf(tokenizer);
   const saveModel = (path: string) =>
     watchTensors(file, dtype, target.model, (model) =>
-      saveModelFile(path, model, { dtype, assumed: file.assumed, endTokens }),
+      saveModelFile(path, model, { dtype, assumed: file.assumed, tokenizer, endTokens, replace }),
     );
-  if (target.kind === "folder")
-    return wholeFolder(target.path, async (folder) => {
-      await saveModel(inFolder(folder, "model.safetensors"));
-      await saveText(inFolder(folder, "generation_config.json"), generationConfig(endTokens));
-      if (tokenizer) await writeHubTokenizer(tokenizer, from, folder, file.config);
-    });
-  const folder = folderOf(target.path);
-  await platform.makeFolder(folder);
-  const before = new Set(await platform.listFolder(folder));
-  await saveModel(target.path);
-  const config = inFolder(folder, "config.json");
-  const files = target.kind === "safetensors" && !before.has("config.json") ? [target.path, config] : [target.path];
-  // Beside other models their tokenizer stays.
-  const hasTokenizer = [...before].some((name) => /tokenizer\.(bin|json)$/.test(name));
-  if (!tokenizer || target.kind !== "bin" || hasTokenizer) return files;
-  return [...files, ...(await writeLlmcTokenizer(tokenizer, from, folder))];
+  if (target.kind !== "folder") {
+    await platform.makeFolder(folderOf(target.path));
+    return saveModel(target.path);
+  }
+  const { V, maxT } = file.config;
+  const set = { tokenizer, reader: { maxT }, V, endTokens };
+  const beside = await planTokenizer(target.path, set, ["model.safetensors"], replace ? "all" : "none");
+  const files = await wholeFolder(target.path, async (folder) => {
+    await saveModel(inFolder(folder, "model.safetensors"));
+    await saveText(inFolder(folder, generationConfigFile), generationConfig(endTokens));
+  });
+  await beside.removeOthers(files.map((path) => basename(path)));
+  return files;
 }

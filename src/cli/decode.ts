@@ -12,7 +12,11 @@ export function addDecode(program: Command): void {
     .summary("print the text of token ids")
     .description("Prints the text that token ids stand for. Ids are separated by spaces, commas or line ends.")
     .argument("<ids...>", 'the ids, or "-" to read them from standard input')
-    .option("--tokenizer <name>", "gpt2, byte, or a tokenizer.bin that llm-ts or llm.c wrote", "gpt2")
+    .option(
+      "--tokenizer <name>",
+      "gpt2, byte, a tokenizer's file (.bin, .json), or a model, a run or data with one beside it",
+      "gpt2",
+    )
     .addHelpText(
       "after",
       examples(

@@ -10,7 +10,11 @@ export function addEncode(program: Command): void {
     .summary("print the token ids of a text")
     .description("Prints the token ids of a text, separated by spaces. <|endoftext|> is GPT-2's token of that name.")
     .argument("<text>", 'the text, or "-" to read it from standard input')
-    .option("--tokenizer <name>", "gpt2, byte, or a tokenizer.bin that llm-ts or llm.c wrote", "gpt2")
+    .option(
+      "--tokenizer <name>",
+      "gpt2, byte, a tokenizer's file (.bin, .json), or a model, a run or data with one beside it",
+      "gpt2",
+    )
     .addHelpText(
       "after",
       examples(

@@ -3,10 +3,10 @@ import { platform } from "#platform";
 import type { Dataset } from "../data/dataset.ts";
 import { hellaSwagExample, hellaSwagFields } from "../data/hellaswag.ts";
 import { readItems } from "../data/items.ts";
-import { type ItemsPlan, prepareItems } from "../data/prepare-items.ts";
+import { type EncodedBatch, type ItemsPlan, prepareItems, type TextBatch } from "../data/prepare-items.ts";
 import { type HellaSwagExample, writeHellaSwag } from "../format/hellaswag.ts";
 import { save } from "../format/save.ts";
-import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { datasetFiles, hubDatasets } from "./dataset-files.ts";
 import { ProgressLine } from "./display/progress-line.ts";
 import { short } from "./display/text.ts";
@@ -16,6 +16,7 @@ export interface ItemsFlags {
   readonly field: string;
   readonly encoding?: string;
   readonly shardTokens: number;
+  readonly tokenizer: Tokenizer;
   readonly valFraction?: number;
   readonly threads?: number;
 }
@@ -85,22 +86,36 @@ const numbered = (name: string) => (index: number) => `${name}_${String(index).p
 
 async function prepare(
   folder: string,
-  { field, encoding, shardTokens, threads = platform.defaultThreads() }: ItemsFlags,
+  { field, encoding, shardTokens, tokenizer, threads = platform.defaultThreads() }: ItemsFlags,
   data: Pick<ItemsPlan, "source" | "files" | "outputs" | "outputOf" | "rule">,
 ): Promise<Dataset> {
   const line = new ProgressLine("preparing");
   const onProgress: ItemsPlan["onProgress"] = (share, tokens) => line.update(share, `${short(tokens)} tokens`);
-  const plan = { ...data, folder, field, encoding, shardTokens, tokenizer: await gpt2Tokenizer(), onProgress };
+  const plan = { ...data, folder, field, encoding, shardTokens, tokenizer, onProgress };
   try {
-    return await prepareItems(plan, (batches) => encodeInWorkers(batches, threads));
+    const encode = tokenizer.kind === "gpt2" ? encodeInWorkers : encodeHere;
+    return await prepareItems(plan, (batches) => encode(batches, threads, tokenizer));
   } finally {
     line.end();
   }
 }
 
-/** Writes llm.c's hellaswag_val.bin, and gives its path. */
-export async function prepareHellaSwag(folder: string): Promise<string> {
-  const tokenizer = await gpt2Tokenizer();
+/** Encodes batches on this thread: the others know GPT-2's tokenizer alone. */
+async function* encodeHere(
+  batches: AsyncIterable<TextBatch>,
+  _threads: number,
+  tokenizer: Tokenizer,
+): AsyncGenerator<EncodedBatch> {
+  const stream = tokenizer.encodeStream({ ordinary: true });
+  const border = tokenizer.endOfText === undefined ? [] : [tokenizer.endOfText];
+  for await (const { places, texts } of batches) {
+    const documents = texts.map((text) => [...border, ...stream.push(text), ...stream.end()]);
+    yield { places, tokens: Int32Array.from(documents.flat()), lengths: documents.map(({ length }) => length) };
+  }
+}
+
+/** Writes llm.c's hellaswag_val.bin, in the tokens of a tokenizer, and gives its path. */
+export async function prepareHellaSwag(folder: string, tokenizer: Tokenizer): Promise<string> {
   const examples: HellaSwagExample[] = [];
   for (const file of await datasetFiles(hubDatasets.hellaswag))
     for await (const item of readItems(file, hellaSwagFields)) examples.push(hellaSwagExample(item, tokenizer));

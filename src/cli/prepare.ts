@@ -9,10 +9,11 @@ import { Interrupt } from "./interrupt.ts";
 import { real, whole } from "./option-values.ts";
 import { print, say } from "./output.ts";
 import { suggestion } from "./suggest.ts";
+import { tokenizerNamed } from "./tokenizer.ts";
 
 interface PrepareFlags {
   readonly out?: string;
-  readonly tokenizer: PrepareOptions["tokenizer"];
+  readonly tokenizer: string;
   readonly valFraction?: number;
   readonly field: string;
   readonly encoding?: string;
@@ -36,9 +37,10 @@ export function addPrepare(program: Command): void {
     )
     .option("-o, --out <folder>", "where to write (default: a folder in data/, named after the text)")
     .addOption(
-      new Option("--tokenizer <kind>", "GPT-2's tokens, one token a character, or one a byte")
-        .choices(["gpt2", "char", "byte"])
-        .default("gpt2"),
+      new Option(
+        "--tokenizer <name>",
+        "gpt2, char (one token a character), byte, or that of a model, a run, data, or a tokenizer's file (.bin, .json)",
+      ).default("gpt2"),
     )
     .option(
       "--val-fraction <share>",
@@ -69,6 +71,10 @@ ${examples(
   ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
   ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
   ["a book of your own", "llm-ts prepare book.txt --out data/book"],
+  [
+    "another text for a model that is there, in its own tokens",
+    "llm-ts prepare more.txt --tokenizer runs/baby-001 -o more",
+  ],
   ["whatever another program prints", "zcat books.gz | llm-ts prepare - --out data/books"],
   [
     "documents in .jsonl, in shards of 10 million tokens",
@@ -99,7 +105,9 @@ async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Pr
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
   const folder = flags.out ?? `data/${nameOf(inputs)}`;
   const progress = await progressBar();
-  const options: PrepareOptions = { ...flags, onProgress: progress.update };
+  const { valFraction } = flags;
+  const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerNamed(flags.tokenizer);
+  const options: PrepareOptions = { tokenizer, valFraction, onProgress: progress.update };
   try {
     const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
     progress.stop();
@@ -133,12 +141,14 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): P
   const files = isNamed ? [] : await itemFiles(inputs);
   if (!isNamed && files.length === 0) return false;
   const items = await import("./prepare-items.ts");
-  if (flags.tokenizer !== "gpt2")
+  if (flags.tokenizer === "char")
     throw new UsageError(
-      `${inputs.join(", ")}: documents with fields are encoded with gpt2 alone, not ${flags.tokenizer}.`,
+      `${inputs.join(", ")}: documents with fields are encoded with tokens that are known before, not with char, whose ` +
+        "characters are known at the end. Give --tokenizer byte or gpt2, or the tokenizer of a model or of other data.",
     );
+  const tokenizer = await tokenizerNamed(flags.tokenizer);
   if (name === "hellaswag") {
-    const file = await items.prepareHellaSwag(folder);
+    const file = await items.prepareHellaSwag(folder, tokenizer);
     await print(flags.json ? `${JSON.stringify({ folder, file })}\n` : `${file}\n`);
     return true;
   }
@@ -146,8 +156,9 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): P
     fineweb: items.prepareFineweb,
     tinystories: items.prepareTinyStories,
   };
-  const own = () => items.prepareOwnItems(inputs.join(", "), files, folder, flags);
-  const dataset = await (named[name]?.(folder, flags) ?? own());
+  const options = { ...flags, tokenizer };
+  const own = () => items.prepareOwnItems(inputs.join(", "), files, folder, options);
+  const dataset = await (named[name]?.(folder, options) ?? own());
   await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
   return true;
 }
@@ -179,7 +190,8 @@ function nameOf(inputs: readonly string[]): string {
 function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {
   const count = (n: number) => n.toLocaleString("en-US");
   const lines = [train, ...(val ? [val] : [])].map(({ file, tokens }) => `${folder}/${file}: ${count(tokens)} tokens`);
-  lines.push(`${folder}/tokenizer.bin: ${tokenizer}, ${count(vocabSize)} tokens`);
+  const file = tokenizer === "huggingface" ? "tokenizer.json" : "tokenizer.bin";
+  lines.push(`${folder}/${file}: ${tokenizer}, ${count(vocabSize)} tokens`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -11,7 +11,7 @@ import { parameterCount } from "../model/parameters.ts";
 import { requireRoom } from "./disk-room.ts";
 import { say } from "./output.ts";
 import type { PulledModel } from "./pull-model.ts";
-import { tokenizerFor, writeLlmcTokenizer } from "./tokenizer-files.ts";
+import { tokenizerFor } from "./tokenizer-for.ts";
 import { watchTensors } from "./watch-tensors.ts";
 
 export interface Written {
@@ -32,14 +32,20 @@ export async function writeLlmcFiles(model: PulledModel, folder: string, name: s
     await platform.makeFolder(folder);
     // Four bytes a number, and two.
     await requireRoom(folder, 6 * parameterCount(file.config), "write to another disk (-o)");
+    const tokenizer = await tokenizerFor(model.weights, file.config.V, say);
+    const beside = { tokenizer, endTokens: file.endTokens };
     const f32 = join(folder, name);
     const bf16 = join(folder, name.replace(/\.bin$/, "_bf16.bin"));
+    const files = new Set([f32, bf16]);
     for (const [path, dtype] of [
       [f32, "f32"],
       [bf16, "bf16"],
     ] as const)
-      await watchTensors(file, dtype, path, (stream) => saveModelFile(path, stream, { dtype }));
-    return { files: [f32, bf16, ...(await writeTokenizer(model, folder, file.config.V))] };
+      for (const written of await watchTensors(file, dtype, path, (stream) =>
+        saveModelFile(path, stream, { dtype, ...beside }),
+      ))
+        files.add(written);
+    return { files: [...files] };
   } finally {
     await file.close();
   }
@@ -65,10 +71,4 @@ async function formatProblem(model: PulledModel): Promise<string | undefined> {
     if (error instanceof InputError) return error.message;
     throw error;
   }
-}
-
-/** GPT-2's tokenizer as llm.c has it. Another one is run by its own files, and llm.c's has its tokens. */
-async function writeTokenizer(model: PulledModel, folder: string, V: number): Promise<string[]> {
-  const tokenizer = await tokenizerFor(model.weights, V, say);
-  return tokenizer ? writeLlmcTokenizer(tokenizer, model.weights, folder) : [];
 }

@@ -9,12 +9,12 @@ import { say } from "./output.ts";
  * Has `write` take a model's tensors, shows how far it is, and afterwards tells of numbers that are not finite: they are
  * written as they are. InputError when float16 would make a number infinite.
  */
-export async function watchTensors(
+export async function watchTensors<T>(
   { config, readTensors }: TensorStream,
   dtype: FileDType,
   name: string,
-  write: (model: TensorStream) => Promise<void>,
-): Promise<void> {
+  write: (model: TensorStream) => Promise<T>,
+): Promise<T> {
   const progress = new ProgressLine(`writing ${name}`);
   const total = parameterCount(config);
   let done = 0;
@@ -38,11 +38,12 @@ export async function watchTensors(
       }),
   };
   try {
-    await write(watched);
+    const result = await write(watched);
+    if (strange > 0) say(`warning: numbers that are not finite: ${strange} (${first}). They are kept.`);
+    return result;
   } finally {
     progress.end();
   }
-  if (strange > 0) say(`warning: numbers that are not finite: ${strange} (${first}). They are kept.`);
 }
 
 /** Bits of the numbers from which on float16 rounds to infinity, and of infinity itself; NaN's are above. */

@@ -1,11 +1,11 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
-import { writeVocabulary } from "../format/tokenizer.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import type { ByteSink } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, type DatasetSplit, inFolder, tokenizerFile } from "./dataset.ts";
+import { type Dataset, type DatasetSplit, datasetFile, inFolder } from "./dataset.ts";
 import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
+import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
 
 /** The token files of a dataset while they are being written. */
 export interface SplitWriters {
@@ -22,13 +22,15 @@ export interface DatasetNames {
 export type DatasetFacts = Pick<Dataset, "source" | "sha256" | "bytes" | "documents">;
 
 /**
- * Writes a dataset's files into a folder: the token files, which `fill` fills, tokenizer.bin and dataset.json. They
+ * Writes a dataset's files into a folder: the token files of `tokenBytes` a token, which `fill` fills, the tokenizer and
+ * dataset.json. They
  * appear together at the end, in place of those of an earlier data set; when anything fails before, what the folder held
  * stays.
  */
 export async function writeDataset(
   folder: string,
   names: DatasetNames,
+  tokenBytes: 2 | 4,
   fill: (writers: SplitWriters) => Promise<{ readonly facts: DatasetFacts; readonly tokenizer: Tokenizer }>,
 ): Promise<Dataset> {
   await platform.makeFolder(folder);
@@ -39,9 +41,8 @@ export async function writeDataset(
     return sink;
   };
   try {
-    // No tokenizer of ours has more than 65,536 tokens.
-    const train = await TokenWriter.create(await create(names.train), 2);
-    const val = names.val === undefined ? undefined : await TokenWriter.create(await create(names.val), 2);
+    const train = await TokenWriter.create(await create(names.train), tokenBytes);
+    const val = names.val === undefined ? undefined : await TokenWriter.create(await create(names.val), tokenBytes);
     const { facts, tokenizer } = await fill({ train, val });
     const dataset: Dataset = {
       ...facts,
@@ -50,9 +51,10 @@ export async function writeDataset(
       train: await finish(names.train, train),
       ...(names.val !== undefined && val && { val: await finish(names.val, val) }),
     };
-    await writeVocabulary(await create(tokenizerFile), tokenizer.tokens(), tokenizer.endOfText);
+    const beside = await planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], "wrong");
     await beginReplacing(folder);
     for (const sink of sinks) await sink.commit();
+    await beside.write();
     await completeReplacing(folder, dataset, [names.train, ...(names.val === undefined ? [] : [names.val])]);
     return dataset;
   } finally {

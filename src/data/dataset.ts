@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText, withSource } from "../format/source.ts";
-import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
+import { findHuggingFaceTokenizer, hubTokenizerFiles } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { fits, sameTokens, type Tokenizer, type TokenizerKind } from "../tokenizer/tokenizer.ts";
 
@@ -103,45 +103,62 @@ function isSplit(value: unknown): value is DatasetSplit {
  */
 export async function findTokenizer(path: string, V?: number): Promise<Tokenizer | undefined> {
   const folder = (await platform.pathKind(path)) === "folder" ? path : folderOf(path);
-  const found = await tokenizersIn(folder);
+  const dataset = await readDataset(folder);
+  const found = await tokenizersIn(folder, dataset?.tokenizer);
   if (found.length === 0) return undefined;
-  return choose(folder, found, V ?? (await readDataset(folder))?.vocabSize ?? found[0].tokenizer.vocabSize);
+  return chooseTokenizer(folder, found, V ?? dataset?.vocabSize ?? found[0].tokenizer.vocabSize);
 }
 
-interface FoundTokenizer {
-  /** The file in which it was found, the first of several. */
-  readonly name: string;
+export interface FoundTokenizer {
+  /** The files in which it was found. */
+  readonly names: readonly string[];
   readonly tokenizer: Tokenizer;
 }
 
-/** Every tokenizer that lies in a folder: llm.c's files, and those of the hub. */
-async function tokenizersIn(folder: string): Promise<FoundTokenizer[]> {
+/**
+ * Every tokenizer that lies in a folder, in llm.c's files and those of the hub; what is there in both forms is one. `kind`
+ * is that of tokenizer.bin, as far as a dataset.json tells.
+ */
+export async function tokenizersIn(folder: string, kind?: TokenizerKind): Promise<FoundTokenizer[]> {
   const found: FoundTokenizer[] = [];
   for (const name of [tokenizerFile, gpt2TokenizerFile]) {
     const file = inFolder(folder, name);
-    if ((await platform.pathKind(file)) === "file") found.push({ name, tokenizer: await openTokenizer(file) });
+    if ((await platform.pathKind(file)) !== "file") continue;
+    const known = name === tokenizerFile ? kind : undefined;
+    found.push({ names: [name], tokenizer: await withSource(file, (source) => loadTokenizer(source, known)) });
   }
   const tokenizer = await findHuggingFaceTokenizer(folder);
-  if (tokenizer) found.push({ name: "tokenizer.json", tokenizer });
-  return found;
+  if (!tokenizer) return found;
+  const names: string[] = [];
+  for (const name of hubTokenizerFiles)
+    if ((await platform.pathKind(inFolder(folder, name))) === "file") names.push(name);
+  // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.
+  const isSame = (one: FoundTokenizer) => sameTokens(one.tokenizer.tokens(), tokenizer.tokens());
+  const same = found.filter(isSame).flatMap((one) => one.names);
+  return [...found.filter((one) => !isSame(one)), { names: [...names, ...same], tokenizer }];
 }
 
-function choose(folder: string, found: readonly FoundTokenizer[], V: number): Tokenizer | undefined {
+/** Whether two tokenizers encode alike, as far as their files tell. */
+export function sameTokenizer(a: Tokenizer, b: Tokenizer): boolean {
+  const isKnown = a.kind !== "unknown" && b.kind !== "unknown";
+  if (!sameTokens(a.tokens(), b.tokens()) || (isKnown && a.kind !== b.kind)) return false;
+  return !a.files || !b.files || hubTokenizerFiles.every((name) => a.files?.get(name) === b.files?.get(name));
+}
+
+/** Of tokenizers in a folder the one for a vocabulary of `V` tokens, as `findTokenizer` has it. */
+export function chooseTokenizer(folder: string, found: readonly FoundTokenizer[], V: number): Tokenizer | undefined {
   const fitting = found.filter(({ tokenizer }) => fits(tokenizer, V));
   // GPT-2's lies beside models of other vocabularies, under its own name, and is not theirs.
-  if (fitting.length === 0) return found.find(({ name }) => name !== gpt2TokenizerFile)?.tokenizer;
+  if (fitting.length === 0) return found.find(({ names }) => !names.includes(gpt2TokenizerFile))?.tokenizer;
   const sizeOf = ({ tokenizer }: FoundTokenizer) => Math.min(V, tokenizer.vocabSize);
   const most = Math.max(...fitting.map(sizeOf));
   const [first, ...others] = fitting.filter((one) => sizeOf(one) === most);
-  for (const { name, tokenizer } of others)
-    if (!sameTokens(first.tokenizer.tokens(), tokenizer.tokens()))
-      throw new InputError(
-        `${folder} holds two tokenizers of ${most} tokens that differ, ${first.name} and ${name}. Remove the one that is ` +
-          "not this model's.",
-      );
-  // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.
-  const known = [first, ...others].map(({ tokenizer }) => tokenizer).filter(({ kind }) => kind !== "unknown");
-  return known.find(({ kind }) => kind === "huggingface") ?? known[0] ?? first.tokenizer;
+  const other = others.find(({ tokenizer }) => !sameTokens(first.tokenizer.tokens(), tokenizer.tokens()));
+  if (!other) return first.tokenizer;
+  throw new InputError(
+    `${folder} holds two tokenizers of ${most} tokens that differ, ${first.names[0]} and ${other.names[0]}. Remove the one ` +
+      "that is not this model's.",
+  );
 }
 
 /** The tokenizer in an llm.c tokenizer file; dataset.json beside it tells its kind, where there is one. */

@@ -5,6 +5,7 @@ import { charTokenizer } from "../tokenizer/char.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type ReadTextOptions, readText } from "./text.ts";
+import { tokenBytesOf } from "./tokenizer-files.ts";
 
 export type PreparedKind = "gpt2" | "char" | "byte";
 
@@ -12,24 +13,34 @@ export type PreparedKind = "gpt2" | "char" | "byte";
 export interface TextEncoding {
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
+  /** The bytes that a token takes in a file. */
+  readonly tokenBytes: 2 | 4;
   /** The tokens of a document, piece by piece. */
   encode(document: ByteStream, reading: ReadTextOptions): AsyncGenerator<ArrayLike<number>>;
   /** After the last document: the tokenizer, and what each token given so far really is, where that was not known. */
   finish(): { readonly tokenizer: Tokenizer; readonly finalIds?: Uint16Array };
 }
 
-export async function makeEncoding(kind: PreparedKind): Promise<TextEncoding> {
+/** Of a kind whose tokens are known, or found in the text (`char`), or of a tokenizer that is there already. */
+export async function makeEncoding(kind: PreparedKind | Tokenizer): Promise<TextEncoding> {
   if (kind === "char") return new CharEncoding();
-  return kind === "byte" ? byteEncoding() : gpt2Encoding(await gpt2Tokenizer());
+  if (kind === "byte" || (typeof kind === "object" && kind.kind === "byte")) return byteEncoding();
+  return knownEncoding(kind === "gpt2" ? await gpt2Tokenizer() : kind);
 }
 
-function gpt2Encoding(tokenizer: Tokenizer): TextEncoding {
+function knownEncoding(tokenizer: Tokenizer): TextEncoding {
   return {
     endOfText: tokenizer.endOfText,
+    tokenBytes: tokenBytesOf(tokenizer),
     async *encode(document, reading) {
       const stream = tokenizer.encodeStream();
-      for await (const text of readText(document, reading)) yield stream.push(text);
-      yield stream.end();
+      try {
+        for await (const text of readText(document, reading)) yield stream.push(text);
+        yield stream.end();
+      } catch (error) {
+        if (!(error instanceof InputError) || error.message.startsWith(document.name)) throw error;
+        throw new InputError(`${document.name}: ${error.message}`, { cause: error });
+      }
     },
     finish: () => ({ tokenizer }),
   };
@@ -39,6 +50,7 @@ function gpt2Encoding(tokenizer: Tokenizer): TextEncoding {
 function byteEncoding(): TextEncoding {
   const encoder = new TextEncoder();
   return {
+    tokenBytes: 2,
     async *encode(document, reading) {
       if (reading.encoding !== undefined)
         for await (const text of readText(document, reading)) yield encoder.encode(text);
@@ -60,6 +72,7 @@ const mostCharacters = 65536;
  * come.
  */
 class CharEncoding implements TextEncoding {
+  readonly tokenBytes = 2;
   readonly #ids = new Int32Array(0x110000).fill(-1);
   readonly #codePoints: number[] = [];
 

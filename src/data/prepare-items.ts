@@ -1,14 +1,13 @@
 /** Data sets of items (.jsonl, .parquet) to token files, as many shards as it takes. */
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
-import { save } from "../format/save.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
-import { writeVocabulary } from "../format/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, inFolder, progressFile, tokenizerFile } from "./dataset.ts";
+import { type Dataset, datasetFile, inFolder, progressFile } from "./dataset.ts";
 import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
 import { readItems, textField } from "./items.ts";
-import { hashOf, type Shard, ShardWriter } from "./shards.ts";
+import { hashOf, type Shard, ShardWriter, type TokenArray } from "./shards.ts";
+import { dataTokenizer, planTokenizer, tokenBytesOf, tokenizerFiles } from "./tokenizer-files.ts";
 
 /** A document: its number, counted from 0 over all files, and the output that it goes to. */
 interface Place {
@@ -25,7 +24,7 @@ export interface TextBatch {
 export interface EncodedBatch {
   readonly places: readonly Place[];
   /** All documents one after the other, and the length of each. */
-  readonly tokens: Uint16Array;
+  readonly tokens: TokenArray;
   readonly lengths: readonly number[];
 }
 
@@ -73,6 +72,8 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
   const { folder, files, shardTokens, outputs, tokenizer } = plan;
   if (!(shardTokens >= 2)) throw new UsageError(`A shard of ${shardTokens} tokens is too small: expected 2 or more.`);
   await platform.makeFolder(folder);
+  const beside = await planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], "wrong");
+  const tokenBytes = tokenBytesOf(tokenizer);
   const description = await describePlan(plan);
   const finished = await readProgress(folder, description);
   const writers: ShardWriter[] = [];
@@ -82,7 +83,7 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
     marked = true;
   };
   for (const [i, { nameOf }] of outputs.entries())
-    writers.push(await ShardWriter.open({ folder, nameOf, shardTokens, beforeShard }, finished[i] ?? []));
+    writers.push(await ShardWriter.open({ folder, nameOf, shardTokens, tokenBytes, beforeShard }, finished[i] ?? []));
   const isWanted = ({ item, output }: Place) => item >= writers[output].firstItem;
   const keep = () => beginReplacing(folder, progressOf(description, writers));
   const counter = { documents: 0, share: 0 };
@@ -107,7 +108,7 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
     throw new InputError(`${files.join(", ")}: there are no documents. Name files that hold some.`);
   const dataset = await datasetOf(plan, counter.documents, writers);
   await keep();
-  await save(inFolder(folder, tokenizerFile), (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
+  await beside.write();
   for (const [i, writer] of writers.entries()) await removeFurther(folder, outputs[i], writer.shards.length);
   const written = writers.flatMap(({ shards }) => shards.map(({ file }) => file));
   await completeReplacing(folder, dataset, written);
@@ -156,7 +157,26 @@ async function describePlan({
 }: ItemsPlan): Promise<string> {
   const described: [string, string][] = [];
   for (const path of files) described.push([path, await hashOf(path)]);
-  return JSON.stringify({ source, files: described, field, encoding, shardTokens, rule, tokenizer: tokenizer.kind });
+  return JSON.stringify({
+    source,
+    files: described,
+    field,
+    encoding,
+    shardTokens,
+    rule,
+    tokenizer: await nameOf(tokenizer),
+  });
+}
+
+/** By which a tokenizer is known again. */
+async function nameOf(tokenizer: Tokenizer): Promise<string> {
+  if (tokenizer.kind === "gpt2") return tokenizer.kind;
+  const hash = await platform.sha256();
+  for (const [name, bytes] of await tokenizerFiles(tokenizer, "llm-ts")) {
+    hash.update(new TextEncoder().encode(name));
+    hash.update(bytes);
+  }
+  return `${tokenizer.kind} ${hash.digest()}`;
 }
 
 async function readProgress(folder: string, plan: string): Promise<readonly (readonly Shard[])[]> {

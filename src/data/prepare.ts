@@ -5,6 +5,7 @@ import type { TokenWriter } from "../format/tokens.ts";
 import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Dataset } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
 import { type Document, findDocuments } from "./documents.ts";
@@ -12,7 +13,8 @@ import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.t
 import { requireEncoding } from "./text.ts";
 
 export interface PrepareOptions {
-  readonly tokenizer: PreparedKind;
+  /** The tokenizer of a model that is to be trained on, or a new one. */
+  readonly tokenizer: PreparedKind | Tokenizer;
   /** The share of the tokens, at the end, that is kept for validation; default 0.1. With 0 there is no val file. */
   readonly valFraction?: number;
   /** Of the texts, under a name that TextDecoder knows, such as "gb18030" or "utf-16le"; default UTF-8. */
@@ -61,7 +63,8 @@ const shakespeareValTokens = 32768;
 export async function prepareTinyshakespeare(folder: string, options: PrepareOptions): Promise<Dataset> {
   const bytes = await readWhole(shakespeareUrl);
   const source = "tiny Shakespeare";
-  if (options.tokenizer !== "gpt2") {
+  const { tokenizer } = options;
+  if (tokenizer !== "gpt2" && !(typeof tokenizer === "object" && tokenizer.kind === "gpt2")) {
     const documents = [{ name: source, size: bytes.length, open: async () => inMemory(source, bytes) }];
     return prepareDocuments({ source, documents }, folder, shakespeareNames, options);
   }
@@ -70,7 +73,7 @@ export async function prepareTinyshakespeare(folder: string, options: PrepareOpt
       `tinyshakespeare in GPT-2's tokens is split as llm.c does it: the first ${shakespeareValTokens} tokens are for ` +
         "validation. Leave --val-fraction out, or prepare the text as a file of your own.",
     );
-  return writeDataset(folder, shakespeareNames, async ({ train, val }) => {
+  return writeDataset(folder, shakespeareNames, 2, async ({ train, val }) => {
     const { tokens, documents } = await shakespeareTokens(bytes);
     await val?.write(tokens.slice(0, shakespeareValTokens));
     await train.write(tokens.slice(shakespeareValTokens));
@@ -117,13 +120,18 @@ async function prepareDocuments(
   if (!(valFraction >= 0 && valFraction < 1))
     throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
   const encoding = await makeEncoding(options.tokenizer);
-  return writeDataset(folder, valFraction > 0 ? names : { train: names.train }, async (writers) => {
-    const facts = await encodeDocuments(documents, encoding, writers.train, options);
-    if (facts.bytes === 0) throw new InputError(`${source}: the text is empty. Give a text to learn from.`);
-    const { tokenizer, finalIds } = encoding.finish();
-    await split(writers, valFraction, finalIds);
-    return { facts: { ...facts, source }, tokenizer };
-  });
+  return writeDataset(
+    folder,
+    valFraction > 0 ? names : { train: names.train },
+    encoding.tokenBytes,
+    async (writers) => {
+      const facts = await encodeDocuments(documents, encoding, writers.train, options);
+      if (facts.bytes === 0) throw new InputError(`${source}: the text is empty. Give a text to learn from.`);
+      const { tokenizer, finalIds } = encoding.finish();
+      await split(writers, valFraction, finalIds);
+      return { facts: { ...facts, source }, tokenizer };
+    },
+  );
 }
 
 async function encodeDocuments(

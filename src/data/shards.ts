@@ -19,12 +19,17 @@ export interface Shard {
   readonly next: Position;
 }
 
+/** Tokens in memory: those of small vocabularies take two bytes. */
+export type TokenArray = Uint16Array | Int32Array;
+
 export interface ShardOptions {
   readonly folder: string;
   /** The file of the shard of this number, counted from 0. */
   readonly nameOf: (index: number) => string;
   /** Tokens of each shard but the last. A document may begin in one shard and end in the next, as in llm.c. */
   readonly shardTokens: number;
+  /** The bytes that a token takes. */
+  readonly tokenBytes: 2 | 4;
   /** Called before a shard takes its place in the folder. */
   readonly beforeShard: () => Promise<void>;
 }
@@ -40,11 +45,12 @@ export class ShardWriter {
   #next: Position;
   #writer: TokenWriter | undefined;
   #sink: ByteSink | undefined;
-  readonly #buffer = new Uint16Array(bufferTokens);
+  readonly #buffer: TokenArray;
   #buffered = 0;
 
   private constructor(options: ShardOptions, shards: readonly Shard[]) {
     this.#options = options;
+    this.#buffer = options.tokenBytes === 2 ? new Uint16Array(bufferTokens) : new Int32Array(bufferTokens);
     this.shards = [...shards];
     this.#start = shards.at(-1)?.next ?? { item: 0, offset: 0 };
     this.#next = this.#start;
@@ -70,7 +76,7 @@ export class ShardWriter {
   }
 
   /** Adds a document, in order of items; true when it finished a shard. */
-  async add(item: number, document: Uint16Array): Promise<boolean> {
+  async add(item: number, document: TokenArray): Promise<boolean> {
     const before = this.shards.length;
     let offset = item === this.#start.item ? this.#start.offset : 0;
     while (offset < document.length) {
@@ -100,7 +106,7 @@ export class ShardWriter {
   async #begin(): Promise<TokenWriter> {
     const { folder, nameOf } = this.#options;
     this.#sink = await platform.createSink(inFolder(folder, nameOf(this.shards.length)));
-    return TokenWriter.create(this.#sink, 2);
+    return TokenWriter.create(this.#sink, this.#options.tokenBytes);
   }
 
   async #flush(writer: TokenWriter): Promise<void> {

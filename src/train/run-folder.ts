@@ -1,9 +1,9 @@
 import { platform } from "#platform";
 import type { GPT2 } from "../api/gpt2.ts";
 import { inFolder } from "../data/dataset.ts";
+import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, LlmError } from "../errors.ts";
-import { save, saveText } from "../format/save.ts";
-import { writeVocabulary } from "../format/tokenizer.ts";
+import { saveText } from "../format/save.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -140,7 +140,7 @@ export class RunFolder {
 
   /** Writes config.json and the tokenizer: of a new run, or of one that goes on with other settings. */
   async begin(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-    const { backend, config, tokenizer } = model;
+    const { backend, config, tokenizer, endTokens } = model;
     const { name, threads, fma, description } = backend;
     const content: RunConfig = {
       version: runConfigVersion,
@@ -149,10 +149,11 @@ export class RunFolder {
       backend: { name, threads, fma, description },
       ...settings,
     };
+    const set = { tokenizer, reader: "llm-ts", V: config.V, endTokens } as const;
+    const beside = await planTokenizer(this.path, set, [], "none");
     await saveText(this.file("config.json"), `${JSON.stringify(content, null, 2)}\n`);
     this.#config = content;
-    if (tokenizer)
-      await save(this.file("tokenizer.bin"), (sink) => writeVocabulary(sink, tokenizer.tokens(), tokenizer.endOfText));
+    await beside.write();
   }
 
   /** Writes an event down: a step soon, everything else, and all before it, at once. One call after the other. */

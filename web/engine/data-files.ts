@@ -3,7 +3,8 @@ import { encodingInWords, likelyEncoding, whatItIs } from "../../src/data/not-te
 import { InputError, UsageError } from "../../src/errors.ts";
 import { identify } from "../../src/format/identify.ts";
 import { withSource } from "../../src/format/source.ts";
-import type { StorageInfo, TokenizerName } from "./protocol.ts";
+import { isHubFile } from "./dropped-tokenizer.ts";
+import type { StorageInfo, TextTokenizer } from "./protocol.ts";
 
 /** Told apart, in the order in which they were dropped. */
 export type DroppedFiles =
@@ -13,7 +14,8 @@ export type DroppedFiles =
       readonly train: File;
       readonly val?: File;
       readonly tokenizer?: File;
-      readonly dataset?: File;
+      /** Its dataset.json, and files of a tokenizer on the hub. */
+      readonly beside: readonly File[];
     };
 
 const otherFormats: Readonly<Record<string, string>> = {
@@ -38,8 +40,8 @@ export async function tellApart(files: readonly File[]): Promise<DroppedFiles> {
   if (tokens.length === 0 && tokenizer)
     throw new InputError(`${tokenizer.name} is a tokenizer, and belongs to a token file: choose both together.`);
   if (tokens.length === 0) return { kind: "texts", texts: files };
-  const dataset = files.find(({ name }) => name === "dataset.json");
-  const texts = of("text", "json").filter((file) => file !== dataset);
+  const beside = files.filter((file) => file.name === "dataset.json" || isHubFile(file));
+  const texts = of("text", "json").filter((file) => !beside.includes(file));
   if (texts.length > 0)
     throw new UsageError(`${texts[0].name} is a text, and ${tokens[0].name} a token file. Choose one kind at a time.`);
   const isVal = ({ name }: File) => /val/i.test(name);
@@ -48,7 +50,7 @@ export async function tellApart(files: readonly File[]): Promise<DroppedFiles> {
     throw new UsageError(
       `${train.name} and ${more[0].name} are both to train on. Choose one, and one with val in its name.`,
     );
-  return { kind: "tokens", train, val: tokens.find((file) => isVal(file) && file !== train), tokenizer, dataset };
+  return { kind: "tokens", train, val: tokens.find((file) => isVal(file) && file !== train), tokenizer, beside };
 }
 
 /**
@@ -58,12 +60,12 @@ export async function tellApart(files: readonly File[]): Promise<DroppedFiles> {
 export const mostTextBytes = 1e9;
 
 /** Bytes that a text's token files take for each of its own: two a token, and the validation part twice for a moment. */
-const growth: Readonly<Record<TokenizerName, number>> = { char: 2.2, byte: 2.2, gpt2: 1.1 };
+const growth: Readonly<Record<TextTokenizer, number>> = { char: 2.2, byte: 2.2, gpt2: 1.1, model: 2.2 };
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;
 
 /** InputError when texts are too large, for this tab or for its storage, or no texts: before they are read. */
-export async function requireTexts(texts: readonly File[], kind: TokenizerName, storage: StorageInfo): Promise<void> {
+export async function requireTexts(texts: readonly File[], kind: TextTokenizer, storage: StorageInfo): Promise<void> {
   const bytes = texts.reduce((sum, { size }) => sum + size, 0);
   if (bytes > mostTextBytes)
     throw new InputError(

@@ -2,8 +2,8 @@ import { platform } from "#platform";
 import { folderOf, inFolder } from "../../src/data/dataset.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import type { FileLock } from "../../src/platform/platform.ts";
-import { isSharedData, type Prepared, prepareData } from "./data.ts";
-import type { DataInput, StorageInfo } from "./protocol.ts";
+import { isSharedData, type Prepared, type Preparing, prepareData } from "./data.ts";
+import type { DataInput } from "./protocol.ts";
 import { dataInUse } from "./runs.ts";
 
 /** The prepared data that is there, and what lies in the storage of earlier ones. */
@@ -32,12 +32,15 @@ export class DataStore {
   }
 
   /** Prepares other data. What was there stays until this is ready, and then goes unless a run needs it. */
-  async prepare(input: DataInput, storage: StorageInfo, onProgress: (share: number) => void): Promise<Prepared> {
+  async prepare(
+    input: DataInput,
+    { storage, model, onProgress }: Pick<Preparing, "storage" | "model" | "onProgress">,
+  ): Promise<Prepared> {
     if (this.#preparing) throw new UsageError("Another text is being prepared. Wait for it, or cancel it.");
     this.#preparing = new AbortController();
     const { signal } = this.#preparing;
     try {
-      const prepared = await prepareData(input, { root: this.#root, storage, onProgress, signal });
+      const prepared = await prepareData(input, { root: this.#root, storage, model, onProgress, signal });
       await this.adopt(prepared);
       await this.sweep();
       return prepared;

@@ -2,7 +2,7 @@
 import { platform } from "#platform";
 import { findTokenizer, inFolder, readDataset } from "../../src/data/dataset.ts";
 import { type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../src/data/prepare.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError, UsageError } from "../../src/errors.ts";
 import { withSource } from "../../src/format/source.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -18,10 +18,12 @@ export interface Prepared {
   readonly tokenizer: Tokenizer | undefined;
 }
 
-interface Preparing {
+export interface Preparing {
   /** Where folders of data are. */
   readonly root: string;
   readonly storage: StorageInfo;
+  /** The loaded model's tokenizer. */
+  readonly model: Tokenizer | undefined;
   readonly onProgress: (share: number) => void;
   readonly signal: AbortSignal;
 }
@@ -32,18 +34,29 @@ const shakespeare = "tiny Shakespeare";
 
 /** Prepares data in a folder of its own. Where that fails, or `signal` ends it, nothing of it stays. */
 export async function prepareData(input: DataInput, preparing: Preparing): Promise<Prepared> {
-  if (input.kind === "shakespeare") return prepareShakespeare(input.tokenizer, preparing);
+  if (input.kind === "shakespeare" && input.tokenizer !== "model")
+    return prepareShakespeare(input.tokenizer, preparing);
+  const tokenizer = input.tokenizer === "model" ? requireTokenizer(preparing) : input.tokenizer;
+  const options = { tokenizer, onProgress: progressOf(preparing) };
+  if (input.kind === "shakespeare")
+    return inNewFolder(preparing.root, (folder) => prepareTinyshakespeare(folder, options));
   const files = input.kind === "files" ? input.files : [new File([input.text], pasted)];
   const dropped = input.kind === "files" ? await tellApart(files) : ({ kind: "texts", texts: files } as const);
   if (dropped.kind === "texts") {
     await requireTexts(dropped.texts, input.tokenizer, preparing.storage);
-    return inNewFolder(preparing.root, (folder) =>
-      prepareText(dropped.texts, folder, { tokenizer: input.tokenizer, onProgress: progressOf(preparing) }),
-    );
+    return inNewFolder(preparing.root, (folder) => prepareText(dropped.texts, folder, options));
   }
   requireRoom(dropped.train.size + (dropped.val?.size ?? 0), preparing.storage);
   const prepared = await inNewFolder(preparing.root, (folder) => copyTokens(dropped, folder, preparing));
   return { ...prepared, summary: { ...prepared.summary, hasOwnTokens: true } };
+}
+
+/** The loaded model's tokenizer, for a text that it is to be trained on; UsageError when there is none. */
+function requireTokenizer({ model }: Preparing): Tokenizer {
+  if (model && model.kind !== "unknown") return model;
+  throw new UsageError(
+    "There is no model with a tokenizer that can encode text. Open one, with its tokenizer's files.",
+  );
 }
 
 const sharedPrefix = "tinyshakespeare-";

@@ -326,6 +326,13 @@ describe("the model", () => {
     expect(opened).toMatchObject({ name: `${name}.safetensors`, tokenizer: "char" });
     expect((await write()).text).toBe(before.text);
 
+    // Another text is prepared in its own characters, of which it has not all.
+    const part = [...new Set(text)].slice(0, 5).join("").repeat(40);
+    const own = { kind: "text", text: part, tokenizer: "model" } as const;
+    const vocabSize = new Set(text).size;
+    expect(await engine.prepare(own)).toMatchObject({ tokenizer: "char", vocabSize, preview: part.slice(0, 180) });
+    await expect(engine.prepare({ ...own, text: "\u4e00".repeat(99) })).rejects.toThrow(/not among the/);
+
     // It can be trained on, and its start is kept before the first step.
     await engine.prepare(pasted);
     const { told } = { told: new Told() };
@@ -392,6 +399,10 @@ describe("data", () => {
       tokenizer: "byte",
     });
     expect({ tokenizer, vocabSize }).toEqual({ tokenizer: "gpt2", vocabSize: 50257 });
+    const { base } = JSON.parse(readFileSync(new URL("../../test/fixtures/tokenizers.json", import.meta.url), "utf8"));
+    const hub = new File([JSON.stringify(base)], "tokenizer.json");
+    const foreign = await engine.prepare({ kind: "files", files: [files[0], hub], tokenizer: "byte" });
+    expect(foreign).toMatchObject({ vocabSize: Object.keys(base.model.vocab).length, name: "train.bin" });
   });
 
   test("what cannot be learned from is refused, and what was there stays", async () => {

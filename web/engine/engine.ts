@@ -55,7 +55,7 @@ export class StudioEngine implements protocol.Engine {
   async prepare(input: protocol.DataInput): Promise<protocol.DataSummary> {
     const storage = await this.storage();
     const { summary } = await this.#outbox.during("preparing", (onProgress) =>
-      this.#data.prepare(input, storage, onProgress),
+      this.#data.prepare(input, { storage, model: this.#bench.model?.model.tokenizer, onProgress }),
     );
     this.#outbox.change({ data: summary });
     return summary;

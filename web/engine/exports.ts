@@ -27,6 +27,9 @@ export async function exportFile({ model, name }: LoadedModel, format: ExportFor
     }
     case "tokenizer":
       if (!tokenizer) throw new InputError(`${name} has no tokenizer that could be exported.`);
+      // How the hub's cut text, only their own file tells.
+      if (tokenizer.files?.has("tokenizer.json"))
+        return new File([tokenizer.files.get("tokenizer.json") ?? ""], "tokenizer.json", { type: "application/json" });
       return collect("tokenizer.bin", (out) => writeVocabulary(out, tokenizer.tokens(), tokenizer.endOfText));
   }
 }

@@ -54,17 +54,20 @@ export interface StorageInfo {
 
 export type TokenizerName = "char" | "byte" | "gpt2";
 
+/** How a text is cut: as one of these, or as the loaded model does. */
+export type TextTokenizer = TokenizerName | "model";
+
 /** What to learn from. */
 export type DataInput =
   /** The bundled tiny Shakespeare. */
-  | { readonly kind: "shakespeare"; readonly tokenizer: TokenizerName }
+  | { readonly kind: "shakespeare"; readonly tokenizer: TextTokenizer }
   /** A text that was pasted. */
-  | { readonly kind: "text"; readonly text: string; readonly tokenizer: TokenizerName }
+  | { readonly kind: "text"; readonly text: string; readonly tokenizer: TextTokenizer }
   /**
    * Files that were dropped: texts of any size, or llm.c's token files (`*train*.bin`, `*val*.bin`, and where they lie
    * beside them tokenizer.bin and dataset.json). They are told apart by their first bytes; `tokenizer` is for texts.
    */
-  | { readonly kind: "files"; readonly files: readonly File[]; readonly tokenizer: TokenizerName };
+  | { readonly kind: "files"; readonly files: readonly File[]; readonly tokenizer: TextTokenizer };
 
 /** Data that is ready to train on. */
 export interface DataSummary {

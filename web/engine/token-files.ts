@@ -1,14 +1,16 @@
 /** llm.c's token files, taken over as they are into a folder that is like one that was prepared here. */
-import { type Dataset, datasetFile, inFolder, parseDataset, tokenizerFile } from "../../src/data/dataset.ts";
+import { type Dataset, datasetFile, inFolder, parseDataset } from "../../src/data/dataset.ts";
+import { dataTokenizer, planTokenizer } from "../../src/data/tokenizer-files.ts";
 import { InputError } from "../../src/errors.ts";
-import { type FileHash, save, saveHashed, saveText } from "../../src/format/save.ts";
+import { type FileHash, saveHashed, saveText } from "../../src/format/save.ts";
 import { withSource } from "../../src/format/source.ts";
-import { writeVocabulary } from "../../src/format/tokenizer.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
 import { gpt2Tokenizer } from "../../src/tokenizer/gpt2.ts";
-import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { DroppedFiles } from "./data-files.ts";
+import { droppedTokenizer } from "./dropped-tokenizer.ts";
+
+type DroppedTokens = Extract<DroppedFiles, { kind: "tokens" }>;
 
 interface Copying {
   readonly onProgress: (share: number) => void;
@@ -17,11 +19,12 @@ interface Copying {
 
 /** Copies the files, with a dataset.json that says what they are. InputError when one is damaged. */
 export async function copyTokens(
-  { train, val, tokenizer, dataset }: Extract<DroppedFiles, { kind: "tokens" }>,
+  dropped: DroppedTokens,
   folder: string,
   { onProgress, signal }: Copying,
 ): Promise<void> {
-  const reads = await tokenizerOf(tokenizer, dataset);
+  const { train, val } = dropped;
+  const reads = await tokenizerOf(dropped);
   const total = train.size + (val?.size ?? 0);
   let done = 0;
   const onBytes = (bytes: number) => {
@@ -31,8 +34,7 @@ export async function copyTokens(
   };
   const copied = await copy(train, inFolder(folder, "train.bin"), onBytes);
   const copiedVal = val && (await copy(val, inFolder(folder, "val.bin"), onBytes));
-  const tokens = reads.tokens();
-  await save(inFolder(folder, tokenizerFile), (sink) => writeVocabulary(sink, tokens, reads.endOfText));
+  await (await planTokenizer(folder, dataTokenizer(reads), [], "none")).write();
   const { sha256 } = copied;
   const content: Dataset = {
     source: val ? `${train.name}, ${val.name}` : train.name,
@@ -48,11 +50,14 @@ export async function copyTokens(
 }
 
 /** What lies beside the tokens; llm.c's token files stand alone, and are GPT-2's unless something says otherwise. */
-async function tokenizerOf(file: File | undefined, dataset: File | undefined): Promise<Tokenizer> {
+async function tokenizerOf({ tokenizer, beside }: DroppedTokens): Promise<Tokenizer> {
+  const found = await droppedTokenizer(beside, tokenizer);
+  if (found) return found;
+  const dataset = beside.find(({ name }) => name === "dataset.json");
   const kind = dataset && parseDataset(dataset.name, await dataset.text()).tokenizer;
-  if (file) return withSource(file, (source) => loadTokenizer(source, kind));
   if (kind === undefined || kind === "gpt2") return gpt2Tokenizer();
-  throw new InputError(`The tokens are those of a ${kind} tokenizer: choose its tokenizer.bin together with them.`);
+  const files = kind === "huggingface" ? "tokenizer.json" : "tokenizer.bin";
+  throw new InputError(`The tokens are those of a ${kind} tokenizer: choose its ${files} together with them.`);
 }
 
 const piece = 1 << 20;

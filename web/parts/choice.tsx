@@ -10,7 +10,7 @@ export function Choice<T extends string>({
 }: {
   label: string;
   /** Each value with what it is called. */
-  values: Readonly<Record<T, string>>;
+  values: Readonly<Partial<Record<T, string>>>;
   /** Undefined: none of them. */
   value: T | undefined;
   disabled?: boolean;

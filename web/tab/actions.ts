@@ -2,7 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import { download as offerDownload } from "../../src/platform/browser-download.ts";
 import { engine } from "../engine/client.ts";
-import type { DataInput, ExportFormat, TokenizerName } from "../engine/protocol.ts";
+import type { DataInput, ExportFormat, TextTokenizer } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
 import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
@@ -28,12 +28,12 @@ export function cancelPrepare(): void {
 }
 
 /** The tokenizer that is being tried. */
-const choosing = signal<TokenizerName | undefined>();
+const choosing = signal<TextTokenizer | undefined>();
 
 /** The tokenizer for texts: as it was chosen last, whatever the tokens of files that came since. */
-export const tokenizer = computed<TokenizerName>(() => choosing.value ?? input.value?.tokenizer ?? "char");
+export const tokenizer = computed<TextTokenizer>(() => choosing.value ?? input.value?.tokenizer ?? "char");
 
-export async function retokenize(next: TokenizerName): Promise<void> {
+export async function retokenize(next: TextTokenizer): Promise<void> {
   if (!input.value) return;
   choosing.value = next;
   await prepare({ ...input.value, tokenizer: next });

@@ -40,11 +40,12 @@ export const text = texts({
     tokenizer: {
       title: "2. Tokens",
       label: "What is read and written in one piece",
-      names: { char: "Characters", byte: "Bytes", gpt2: "GPT-2" },
+      names: { char: "Characters", byte: "Bytes", gpt2: "GPT-2", model: "The model’s" },
       about: {
         char: "One token for each character that occurs. Best for small models: there is little to tell apart.",
         byte: "One token for each of the 256 bytes. Writes any text in any script, if a little longer.",
         gpt2: "GPT-2’s 50,257 pieces of words. Texts get short, but the model needs a large table for them.",
+        model: "The tokens of the model that is loaded, to train it on another text.",
         unknown: "Token ids, of which nobody knows what they stand for: it can learn them, but not write text.",
       },
     },
@@ -154,11 +155,12 @@ export const text = texts({
     tokenizer: {
       title: "2. 分词",
       label: "一次读写的单位",
-      names: { char: "字符", byte: "字节", gpt2: "GPT-2" },
+      names: { char: "字符", byte: "字节", gpt2: "GPT-2", model: "模型自带" },
       about: {
         char: "文本中出现的每个字符是一个词元。最适合小模型：需要区分的种类少。",
         byte: "256 个字节各是一个词元。任何文字都能写，只是序列稍长。",
         gpt2: "GPT-2 的 50,257 个子词。序列变短，但模型需要很大的嵌入表。",
+        model: "使用已打开的模型自己的词元，以便用另一段文本训练它。",
         unknown: "只有词元编号，不知道各自代表什么：可以学习，但写不出文字。",
       },
     },

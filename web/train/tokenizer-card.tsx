@@ -1,7 +1,7 @@
 import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { input, retokenize, tokenizer } from "../tab/actions.ts";
-import { data } from "../tab/state.ts";
+import { data, model } from "../tab/state.ts";
 import { text } from "./setup-text.ts";
 
 export function TokenizerCard() {
@@ -11,11 +11,13 @@ export function TokenizerCard() {
   // The tokens of files are what they are.
   const isFixed = isFromBefore || data.value?.hasOwnTokens === true;
   const shown = isFixed ? there : tokenizer.value;
+  const { model: own, ...names } = t.names;
+  const hasOwn = model.value?.tokenizer !== undefined && model.value.tokenizer !== "unknown";
   return (
     <Card title={t.title}>
       <Choice
         label={t.label}
-        values={t.names}
+        values={hasOwn ? { ...names, model: own } : names}
         value={shown === "unknown" ? undefined : shown}
         disabled={isFixed}
         onChange={(next) => void retokenize(next)}

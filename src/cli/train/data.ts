@@ -4,6 +4,7 @@ import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
 import { sameTokens, type Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { suggestion } from "../suggest.ts";
 import { defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
 import type { TrainFlags } from "./options.ts";
@@ -26,12 +27,12 @@ export async function chooseData(
 ): Promise<DataChoice> {
   const data = await (flags.train === undefined ? shakespeare(flags, model, onProgress) : named(flags, flags.train));
   const V = model.config?.V ?? flags.vocab;
-  if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
   if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer.tokens(), model.tokenizer.tokens()))
     throw new InputError(
-      `${data.name} was prepared with another vocabulary than ${model.name} was trained with: both have ` +
-        `${data.tokenizer.vocabSize} tokens, but not the same ones. Train a new model on it, for example --model baby.`,
+      `${data.name} was prepared with other tokens than ${model.name} was trained with. Prepare it with the model's: ` +
+        `${suggestion("prepare", "TEXT", "--tokenizer", flags.model ?? model.name, "-o", "FOLDER")}; or train a new model on it.`,
     );
+  if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
   // Of the same tokens, the model's own says more: it may have settings, or be the only one that can encode.
   const own = model.tokenizer?.kind === "unknown" ? undefined : model.tokenizer;
   const tokenizer = own ?? data.tokenizer ?? model.tokenizer;

@@ -1,0 +1,36 @@
+/** The tokenizer among files that were dropped or chosen: llm.c's, with the dataset.json beside it, or the hub's. */
+import { chooseTokenizer, type FoundTokenizer, parseDataset } from "../../src/data/dataset.ts";
+import { withSource } from "../../src/format/source.ts";
+import { hubTokenizerFiles, huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
+import { loadTokenizer } from "../../src/tokenizer/load.ts";
+import { sameTokens, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+
+/** Whether a file is one of those that a tokenizer on the hub consists of. */
+export function isHubFile({ name }: File): boolean {
+  return hubTokenizerFiles.some((file) => file === name);
+}
+
+/**
+ * Undefined where there is none. `llmc` is llm.c's file; of two that differ it is the one for `V` tokens. InputError for
+ * one that is damaged, or when both fit.
+ */
+export async function droppedTokenizer(
+  files: readonly File[],
+  llmc: File | undefined,
+  V?: number,
+): Promise<Tokenizer | undefined> {
+  const texts = new Map<string, string>();
+  for (const file of files.filter(isHubFile)) texts.set(file.name, await file.text());
+  const hub = await huggingFaceTokenizer(texts);
+  const dataset = files.find(({ name }) => name === "dataset.json");
+  const kind = dataset && parseDataset(dataset.name, await dataset.text()).tokenizer;
+  const own = llmc && (await withSource(llmc, (source) => loadTokenizer(source, kind)));
+  if (!own || !hub || !llmc) return hub ?? own;
+  // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.
+  if (sameTokens(own.tokens(), hub.tokens())) return hub;
+  const found: FoundTokenizer[] = [
+    { names: [llmc.name], tokenizer: own },
+    { names: ["tokenizer.json"], tokenizer: hub },
+  ];
+  return chooseTokenizer("The choice of files", found, V ?? own.vocabSize);
+}
