@@ -17,6 +17,8 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/data/prepare.ts": /--val-fraction/,
   "src/data/dataset-writer.ts": /--val-fraction/,
   "src/data/encoding.ts": /--tokenizer/,
+  // Without the option a text is read as UTF-8.
+  "src/data/text.ts": /--encoding/,
   "src/format/tokens.ts": /--headerless/,
   // `train` alone makes run folders.
   "src/train/run-folder.ts": /^(-y|--resume)$/,
