@@ -1,7 +1,9 @@
 /**
  * Does to runs all that can happen to them, as often as it takes to believe it, and then tries random cases:
- * `npm run test:faults`. Takes some minutes. `-- --minutes 60` only tries random cases, each kind for an hour; `--seed N`
- * begins with that seed instead of the time's. `-- --write` also puts the tables into docs/reliability.md.
+ * `npm run test:faults`. Takes some minutes. `-- --minutes 60` only tries random cases, each kind for an hour, one after
+ * the other; `-- --minutes 60 --only kernels` one kind of them alone (runs, api or kernels), so that several can run side
+ * by side. `--seed N` begins with that seed instead of the time's. `--write` also puts what was tried into
+ * docs/reliability.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,16 +12,24 @@ import { parseArgs } from "node:util";
 import { faults } from "./faults.ts";
 import { Lab } from "./lab.ts";
 import { randomTrials, type Tally, tryFor } from "./random-trials.ts";
-import { lossTable, printTable, printTallies, type Tried, writeReport } from "./report.ts";
+import { lossTable, printTable, printTallies, type Tried, writeReport, writeTallies } from "./report.ts";
 
 const { values } = parseArgs({
-  options: { minutes: { type: "string" }, seed: { type: "string" }, write: { type: "boolean", default: false } },
+  options: {
+    minutes: { type: "string" },
+    only: { type: "string" },
+    seed: { type: "string" },
+    write: { type: "boolean", default: false },
+  },
 });
+const trials = randomTrials.filter(({ kind }) => kind === (values.only ?? kind));
+if (trials.length === 0)
+  throw new Error(`--only ${values.only}: choose ${randomTrials.map(({ kind }) => kind).join(", ")}`);
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-faults-"));
 const lab = new Lab(folder);
 let okay = true;
 try {
-  if (values.minutes === undefined) await tryFaults();
+  if (values.minutes === undefined && values.only === undefined) await tryFaults();
   await tryRandomCases(Number(values.minutes ?? 2), Number(values.seed ?? Math.floor(Date.now() / 1000)));
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -53,11 +63,11 @@ async function tryFaults(): Promise<void> {
 async function tryRandomCases(minutes: number, seed: number): Promise<void> {
   console.log(`random cases from seed ${seed} on, each kind for ${minutes} minutes`);
   const tallies: Tally[] = [];
-  for (const trial of randomTrials) {
+  for (const trial of trials) {
     if (trial.skip) console.log(`${trial.name}: skipped, ${trial.skip}`);
     else tallies.push(await tryFor(trial, lab, minutes, seed, (problem) => console.error(problem)));
   }
   console.log(printTallies(tallies));
-  if (values.write) writeReport("random", printTallies(tallies));
+  if (values.write) writeTallies(tallies);
   okay &&= tallies.every(({ differences }) => differences === 0);
 }

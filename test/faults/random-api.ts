@@ -324,6 +324,7 @@ async function baselineOf(backend: Backend): Promise<number> {
 const commandsPerTrial = 24;
 
 export const randomApi: RandomTrial = {
+  kind: "api",
   name: "random calls of the API",
   what: "train, write, save, load, dispose, abort, side by side, with errors: bits of a straight path, no memory kept, no hang",
   quick: 4,

@@ -1,13 +1,15 @@
 /**
  * Random configurations of every operation against the reference: sizes, kernels, threads, memory, bfloat16, caches, and
- * magnitudes from 1e-30 to 1e38. Two wasm backends of one build must agree to the bit. A result must be the reference's
- * within its rounding; where something on the way may overflow, it may be infinite or NaN instead, but never another number.
+ * magnitudes from 1e-30 to 1e38. Two wasm backends of one build must agree to the bit, also of 128-bit and 256-bit vectors
+ * (where this engine has the latter). A result must be the reference's within its rounding; where something on the way may
+ * overflow, it may be infinite or NaN instead, but never another number.
  */
 import assert from "node:assert/strict";
 import { type Backend, type DType, sizeOf, type Tensor } from "../../src/backend/backend.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference.ts";
 import { createWasmBackend } from "../../src/backend/wasm/create.ts";
-import { tiles } from "../../src/backend/wasm/variants.ts";
+import { nameOf, tiles } from "../../src/backend/wasm/variants.ts";
+import { platform } from "../../src/platform/node.ts";
 import { Choices } from "./choices.ts";
 import type { Counts, RandomTrial } from "./random-trials.ts";
 
@@ -363,7 +365,11 @@ function compare(
 
 const casesPerTrial = 14;
 
+/** Vectors of 128 bits, and of 256 where this engine has them. */
+const widths = platform.problemOfWide() === undefined ? [false, true] : [false];
+
 export const randomKernels: RandomTrial = {
+  kind: "kernels",
   name: "random configurations of kernels",
   what: "every operation, sizes, kernels, threads, magnitudes: the reference's results, or infinite or NaN; bits among kernels",
   quick: 4,
@@ -373,7 +379,8 @@ export const randomKernels: RandomTrial = {
     const start = () => {
       const shared = !choices.oneIn(3);
       const threads = shared ? choices.between(1, 4) : 1;
-      return createWasmBackend({ kernel: `${build}-${choices.one(tiles)}`, shared, threads });
+      const kernel = nameOf({ build, tile: choices.one(tiles), wide: choices.one(widths) });
+      return createWasmBackend({ kernel, shared, threads });
     };
     const backends = [await start(), await start()];
     const reference = createReferenceBackend();

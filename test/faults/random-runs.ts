@@ -230,6 +230,7 @@ function trainerIn(path: string): Record<string, unknown> {
 }
 
 export const randomRuns: RandomTrial = {
+  kind: "runs",
   name: "random runs",
   what: "interrupted at random moments and resumed, against the uninterrupted run: every line, checkpoint and model",
   quick: 3,

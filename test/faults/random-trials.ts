@@ -1,4 +1,4 @@
-/** Random cases by seed: `npm run test:faults -- --minutes 60` tries them for so long, the ordinary tests a few. */
+/** Random cases by seed: `npm run test:faults -- --minutes 60` tries each kind for so long, the ordinary tests a few. */
 import type { Lab } from "./lab.ts";
 import { randomApi } from "./random-api.ts";
 import { randomKernels } from "./random-kernels.ts";
@@ -8,6 +8,8 @@ import { randomRuns } from "./random-runs.ts";
 export type Counts = Record<string, number>;
 
 export interface RandomTrial {
+  /** What `--only` calls it. */
+  readonly kind: "runs" | "api" | "kernels";
   readonly name: string;
   /** What is compared with what, for a table. */
   readonly what: string;

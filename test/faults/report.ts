@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, type } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type Lab, type Outcome, outcomeOf } from "./lab.ts";
-import type { Tally } from "./random-trials.ts";
+import { randomTrials, type Tally } from "./random-trials.ts";
 
 export interface Tried {
   readonly name: string;
@@ -27,12 +27,17 @@ export function printTable(tried: readonly Tried[]): string {
 }
 
 export function printTallies(tallies: readonly Tally[]): string {
-  const lines = tallies.map(({ name, what, minutes, seeds, differences, counts }) => {
-    const counted = Object.entries(counts).map(([key, count]) => `${count.toLocaleString("en-US")} ${key}`);
-    return row([name, what, minutes, seeds, counted.join(", "), differences]);
-  });
+  return tallyTable(tallies.map(tallyRow));
+}
+
+function tallyRow({ name, what, minutes, seeds, differences, counts }: Tally): string {
+  const counted = Object.entries(counts).map(([key, count]) => `${count.toLocaleString("en-US")} ${key}`);
+  return row([name, what, minutes, seeds, counted.join(", "), differences]);
+}
+
+function tallyTable(rows: readonly string[]): string {
   const head = row(["random cases", "what is compared", "minutes", "seeds", "counted", "differences"]);
-  return [head, "| --- | --- | ---: | ---: | --- | ---: |", ...lines].join("\n");
+  return [head, "| --- | --- | ---: | ---: | --- | ---: |", ...rows].join("\n");
 }
 
 const lossesOf = ({ events }: Outcome) =>
@@ -52,14 +57,31 @@ export async function lossTable(lab: Lab): Promise<string> {
     .join("\n");
 }
 
-/** Puts a text between the markers of its name in docs/reliability.md, with the date and the machine. */
-export function writeReport(name: string, text: string): void {
-  const path = fileURLToPath(new URL("../../docs/reliability.md", import.meta.url));
+const path = fileURLToPath(new URL("../../docs/reliability.md", import.meta.url));
+
+/** docs/reliability.md in three parts: the second is what stands between the markers of this name. */
+function reportParts(name: string): readonly [before: string, text: string, after: string] {
   const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- ${name}: end -->`];
   const page = readFileSync(path, "utf8");
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
   if (from < begin.length || to < from) throw new Error(`${path} has no place for "${name}"`);
+  return [page.slice(0, from), page.slice(from, to), page.slice(to)];
+}
+
+/** Puts a text between the markers of its name in docs/reliability.md, with the date and the machine. */
+export function writeReport(name: string, text: string): void {
+  const [before, , after] = reportParts(name);
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores; ${type()}; Node ${process.version}`;
-  writeFileSync(path, `${page.slice(0, from)}\n\n${date}, ${machine}.\n\n${text}\n\n${page.slice(to)}`);
+  writeFileSync(path, `${before}\n\n${date}, ${machine}.\n\n${text}\n\n${after}`);
+}
+
+/** Puts tallies into docs/reliability.md; of the kinds that were not tried, the rows that stand there are kept. */
+export function writeTallies(tallies: readonly Tally[]): void {
+  const lines = reportParts("random")[1].split("\n");
+  const rows = randomTrials.flatMap(({ name }) => {
+    const tally = tallies.find((one) => one.name === name);
+    return tally ? tallyRow(tally) : lines.filter((line) => line.startsWith(`| ${name} |`));
+  });
+  writeReport("random", tallyTable(rows));
 }
