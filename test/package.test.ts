@@ -1,51 +1,24 @@
 /** What `npm pack` would publish, installed elsewhere: the command and the API train and write with it. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, environmentOf, type NodeProgram, nodePrograms, root, sayMissing } from "./nodes.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { environmentOf, type NodeProgram, nodePrograms, root, sayMissing } from "./nodes.ts";
+import { type Installed, installPacked } from "./packed.ts";
+import { testFolder } from "./run-cli.ts";
 
 const programs = nodePrograms();
 sayMissing(programs);
 
 const windows = process.platform === "win32";
-const home = mkdtempSync(join(tmpdir(), "llm-ts-package-"));
-const project = join(home, "project");
-let packed: string[] = [];
-/** What npm said while it installed the package. */
-let installed = "";
-
-/** npm is a script on Windows, which only a shell can start. */
-function npm(folder: string, ...args: string[]): { stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync("npm", args, { cwd: folder, encoding: "utf8", shell: windows });
-  if (status !== 0) throw new Error(`npm ${args[0]}: ${stderr}`);
-  return { stdout, stderr };
-}
+const project = join(testFolder(), "project");
+let installed: Installed;
 
 beforeAll(() => {
-  if (!existsSync(cli))
-    throw new Error("There is no dist/ to pack. Run `npm run build` first, or all with `npm test`.");
-  // Without scripts: `prepack` would build again, under the feet of the other tests.
-  const { stdout: report } = npm(root, "pack", "--ignore-scripts", "--json", "--pack-destination", home);
-  const [pack] = Object.values<{ files: { path: string }[] }>(JSON.parse(report));
-  packed = pack?.files.map(({ path }) => path) ?? [];
-  const [tarball = ""] = readdirSync(home).filter((name) => name.endsWith(".tgz"));
-  mkdirSync(project);
-  writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
-  const { stdout, stderr } = npm(
-    project,
-    "install",
-    "--prefer-offline",
-    "--no-audit",
-    "--no-fund",
-    join(home, tarball),
-  );
-  installed = stdout + stderr;
+  installed = installPacked(project);
   writeFileSync(join(project, "use.js"), program);
   writeFileSync(join(project, "text.txt"), "The quick brown fox jumps over the lazy dog.\n".repeat(100));
 }, 300_000);
-afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 /** What a reader would write, as a plain module beside the installed package. */
 const program = `
@@ -72,6 +45,7 @@ function llmTs(node: NodeProgram, ...args: string[]): string {
 }
 
 test("the package holds what it needs and nothing else", () => {
+  const { packed } = installed;
   for (const path of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js"])
     expect(packed).toContain(path);
   for (const build of ["plain", "plain-shared", "relaxed", "relaxed-shared"])
@@ -88,8 +62,8 @@ test("the package holds what it needs and nothing else", () => {
 });
 
 test("installing it warns of nothing and runs no script", () => {
-  expect(installed).toMatch(/^added \d+ packages/m);
-  expect(installed).not.toMatch(/warn|script/i);
+  expect(installed.output).toMatch(/^added \d+ packages/m);
+  expect(installed.output).not.toMatch(/warn|script/i);
 });
 
 test.each([

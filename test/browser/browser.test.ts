@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { bundlePage, installIn } from "./bundle.ts";
+import { installIn } from "./bundle.ts";
 import { callInNode, launch, plainPage, type Run, root, watch } from "./page.ts";
 import { type ServerOptions, startServer, type TestServer } from "./server.ts";
 
@@ -158,16 +158,5 @@ test("the example of the documentation works as it stands, and loads GPT-2's voc
   expect(loaded).not.toContain("r50k_base.js");
   await page.evaluate('import("/node_modules/llm-ts/dist/browser/llm-ts.js").then((llm) => llm.gpt2Tokenizer())');
   expect(loaded).toContain("r50k_base.js");
-  await page.close();
-});
-
-test("a page bundled by Vite finds kernels and workers, and trains to the same bits", async () => {
-  const bundle = await bundlePage(join(folder, "page"));
-  const html = readFileSync(join(bundle, "index.html"), "utf8");
-  const page = await openPage(true, { root: bundle, pages: { "/": html } });
-  await page.waitForFunction("globalThis.program");
-  const there = await page.evaluate<Run>("program.trainAndWrite(2)");
-  expect(there.threads).toBe(2);
-  expect(there.losses).toEqual(callInNode<Run>("trainAndWrite(2)").losses);
   await page.close();
 });

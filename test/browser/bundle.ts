@@ -10,14 +10,6 @@ export function installIn(folder: string): void {
   symlinkSync(root, join(folder, "node_modules", "llm-ts"), "junction");
 }
 
-/** Bundles a page that uses llm-ts as an installed package, the way a reader's own project would. Returns its folder. */
-export async function bundlePage(folder: string): Promise<string> {
-  installIn(folder);
-  const program = JSON.stringify(join(root, "test/browser/program.js"));
-  const main = `import * as program from ${program};\nglobalThis.program = program;\n`;
-  return bundle(folder, main, { alias: { "llm-ts": join(folder, "node_modules", "llm-ts") } });
-}
-
 /**
  * Bundles a page whose dedicated worker is test/browser/worker.js, with llm-ts from its sources, as the studio is
  * bundled. tab.ts drives it.
