@@ -207,16 +207,29 @@ function holderOf(path) {
   try {
     const age = Date.now() - statSync(path).mtimeMs;
     const text = readFileSync(path, "utf8");
-    return { text, lives: age < longestBuildMs && (text === "" ? age < 5000 : isAlive(JSON.parse(text))) };
+    const holder = parseHolder(text);
+    // Without one it is being written, or was damaged by a crash.
+    return { text, lives: holder ? age < longestBuildMs && isAlive(holder) : age < 5000 };
   } catch (error) {
     if (error.code === "ENOENT") return undefined;
     throw error;
   }
 }
 
+function parseHolder(text) {
+  try {
+    const { pid, host } = JSON.parse(text);
+    return Number.isSafeInteger(pid) ? { pid, host } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Of a process on another machine nothing can be known. One that ended and was not waited for is dead. */
 function isAlive({ pid, host }) {
   if (host !== hostname()) return true;
+  // This build holds no lock yet: a container that was started anew gives the same ids to its processes.
+  if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);
   } catch (error) {

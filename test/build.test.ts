@@ -1,12 +1,12 @@
 /** What `npm run build` does where something is built already, in small: scripts/steps.mjs with steps that copy files. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { root } from "./nodes.ts";
 import { testFolder, written } from "./run-cli.ts";
 
@@ -55,8 +55,8 @@ function write(files: Readonly<Record<string, string>>): void {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
 }
 
-function start(ms: number | "go" = 0): ChildProcess {
-  return spawn(process.execPath, [join(project, "build.mjs"), project, `${ms}`]);
+function start(ms: number | "go" = 0, ...options: string[]): ChildProcess {
+  return spawn(process.execPath, [...options, join(project, "build.mjs"), project, `${ms}`]);
 }
 
 async function ended(child: ChildProcess): Promise<{ code: number | null; text: string }> {
@@ -152,14 +152,29 @@ test("of builds at once one works, the others wait, and then have nothing to do"
   expect(built()).toEqual(whole);
 });
 
-test("the lock of a build that died counts for nothing", async () => {
-  const lock = join(project, ".build", "lock");
-  mkdirSync(join(project, ".build"));
-  const child = spawn(process.execPath, ["-e", ""]);
-  await once(child, "exit");
-  writeFileSync(lock, JSON.stringify({ pid: child.pid, host: hostname() }));
-  expect((await ended(start())).code).toBe(0);
-  expect(leftovers()).toEqual([]);
+describe("the lock of a build that died counts for nothing", () => {
+  const lock = () => join(project, ".build", "lock");
+  beforeEach(() => mkdirSync(join(project, ".build")));
+  afterEach(() => expect(leftovers()).toEqual([]));
+
+  test("whose process is gone", async () => {
+    const child = spawn(process.execPath, ["-e", ""]);
+    await once(child, "exit");
+    writeFileSync(lock(), JSON.stringify({ pid: child.pid, host: hostname() }));
+    expect((await ended(start())).code).toBe(0);
+  });
+
+  test.each(["", "{", '"text"'])("that a crash has damaged: %s", async (text) => {
+    writeFileSync(lock(), text);
+    utimesSync(lock(), new Date(), new Date(Date.now() - 6000));
+    expect((await ended(start())).code).toBe(0);
+  });
+
+  test("whose process id is this build's: of a container that was started anew", async () => {
+    const write = `fs.writeFileSync(${JSON.stringify(lock())}, JSON.stringify({ pid: process.pid, host: os.hostname() }))`;
+    const preload = `data:text/javascript,import fs from "node:fs"; import os from "node:os"; ${write}`;
+    expect((await ended(start(0, "--import", preload))).code).toBe(0);
+  });
 });
 
 test("while files are replaced again and again, none is ever missing or cut", async () => {

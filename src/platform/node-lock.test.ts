@@ -5,9 +5,27 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InputError, LlmError } from "../errors.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
+
+/** What a test makes happen on the disk: before a file is renamed, or instead of a hard link. */
+const disk: { beforeRename?: () => void; linkError?: string } = {};
+vi.mock("node:fs/promises", async (original) => {
+  const module = await original<typeof import("node:fs/promises")>();
+  const rename: typeof module.rename = async (from, to) => {
+    disk.beforeRename?.();
+    await module.rename(from, to);
+  };
+  const link: typeof module.link = async (from, to) => {
+    if (disk.linkError) throw Object.assign(new Error(disk.linkError), { code: disk.linkError });
+    await module.link(from, to);
+  };
+  return { ...module, rename, link };
+});
+afterEach(() => {
+  disk.beforeRename = disk.linkError = undefined;
+});
 
 let folder = "";
 let path = "";
@@ -78,6 +96,27 @@ test("of many that want a stale lock at once, one gets it", async () => {
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)));
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   expect(readdirSync(folder)).toEqual(["run.lock"]);
+});
+
+describe.each([undefined, "EPERM"])("where hard links fail with %s", (linkError) => {
+  const living = { pid: process.ppid, host: hostname(), started: "2024-04-08T10:00:00.000Z" };
+
+  test("a lock that somebody else has just taken over stays theirs", async () => {
+    write({ ...living, pid: await endedProcess() });
+    disk.linkError = linkError;
+    disk.beforeRename = () => write(living);
+    await expect(lockFile(path)).rejects.toThrow(`is held by process ${living.pid}`);
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(living);
+    expect(readdirSync(folder)).toEqual(["run.lock"]);
+  });
+
+  test("a lock that is being written is nobody else's", async () => {
+    disk.linkError = linkError;
+    write("");
+    const locking = lockFile(path);
+    setTimeout(() => write(living), 20);
+    await expect(locking).rejects.toThrow(`is held by process ${living.pid}`);
+  });
 });
 
 test.runIf(process.platform === "linux")("a process that ended and was not waited for is gone", async () => {

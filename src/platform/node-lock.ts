@@ -20,6 +20,8 @@ const heartbeatMs = 10_000;
 const staleBeats = 18;
 /** For so many heartbeats a lock is watched where clocks cannot be trusted. */
 const watchedBeats = 2.5;
+/** Milliseconds within which a lock that was just created has its content. */
+const writingMs = 100;
 
 /** What a lock file holds. */
 interface LockContent extends ProcessName {
@@ -68,6 +70,7 @@ export async function lockFile(
     const found = await readText(path);
     if (found === undefined) continue;
     const owner = parseOwner(found);
+    if (!owner && (await changesText(path, found))) continue;
     if (owner && (await isHeld(path, owner, onWatch))) throw new LockedError(path, owner);
     if (await putAside(path, found)) takenFrom = owner && ownerOf(owner);
   }
@@ -166,6 +169,12 @@ async function changesWithin(path: string, ms: number, onWatch: () => void): Pro
   return false;
 }
 
+/** Whether a lock without a valid owner is one that is just being written. */
+async function changesText(path: string, text: string): Promise<boolean> {
+  await wait(writingMs);
+  return (await readText(path)) !== text;
+}
+
 /** The time by the clock that gives files theirs, which on a shared disk is not this machine's. */
 async function fileSystemNow(path: string): Promise<number> {
   const temporary = temporaryFor(path);
@@ -193,7 +202,7 @@ async function createWhole(path: string, text: string): Promise<boolean> {
       await link(temporary, path);
     } catch (error) {
       if (errorCode(error) === "EEXIST") return false;
-      // Some file systems have no links. A crash in the next line would leave an empty lock, which counts as free.
+      // Some file systems have no hard links. A crash in the next line would leave an empty lock, which counts as free.
       await writeFile(path, text, { flag: "wx" });
     }
     return true;
@@ -215,9 +224,18 @@ async function putAside(path: string, stale: string): Promise<boolean> {
     throw explain(path, error);
   }
   const isStale = (await readText(aside)) === stale;
-  if (!isStale) await link(aside, path).catch(() => {});
+  if (!isStale) await giveBack(aside, path);
   await rm(aside, { force: true });
   return isStale;
+}
+
+/** Gives a lock its name again, unless somebody else has it by now, which can only be told where there are hard links. */
+async function giveBack(aside: string, path: string): Promise<void> {
+  try {
+    await link(aside, path);
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") await rename(aside, path).catch(() => {});
+  }
 }
 
 function parseOwner(text: string): LockContent | undefined {
