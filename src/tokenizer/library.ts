@@ -1,33 +1,44 @@
 /** Text that @huggingface/tokenizers encodes: for tokenizers that cut it in another way than GPT-2. */
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { InputError } from "../errors.ts";
-import type { AddedToken } from "./added-tokens.ts";
+import { type AddedToken, AddedTokens } from "./added-tokens.ts";
 import type { IdBuffer } from "./id-buffer.ts";
+import { type Normalizer, normalizerOf } from "./normalizer.ts";
 import type { TextEncoding } from "./section-tokenizer.ts";
+import { asSplits } from "./splits.ts";
 import { type Json, recordOf } from "./tokenizer-json.ts";
 
 class LibraryText implements TextEncoding {
   /** How a piece is cut may depend on all that follows it. */
   readonly canStream = false;
   readonly #library: Library;
+  readonly #normalize: Normalizer;
+  /** Those that are looked for in normalized text. */
+  readonly #added: AddedTokens;
 
-  constructor(library: Library) {
+  constructor(library: Library, normalize: Normalizer, added: readonly AddedToken[]) {
     this.#library = library;
+    this.#normalize = normalize;
+    this.#added = new AddedTokens(added.map((token) => ({ ...token, content: normalize(token.content) })));
   }
 
   begin(text: string): string {
-    return text;
+    return this.#normalize(text);
   }
 
   encodeUntil(text: string, _limit: number, ids: IdBuffer): number {
-    for (const id of this.#library.encode(text, { add_special_tokens: false }).ids) ids.push(id);
+    for (const { start, end, id } of this.#added.sections(text))
+      if (id !== undefined) ids.push(id);
+      else
+        for (const one of this.#library.encode(text.slice(start, end), { add_special_tokens: false }).ids)
+          ids.push(one);
     return text.length;
   }
 }
 
 /**
- * The encoding of a tokenizer.json's text between added tokens; it finds `added` itself. InputError when the library cannot
- * make it.
+ * The encoding of a tokenizer.json's text between added tokens; it finds `added`, once the text is normalized, itself.
+ * InputError when the library cannot make it.
  */
 export async function libraryText(
   name: string,
@@ -36,39 +47,18 @@ export async function libraryText(
   added: readonly AddedToken[],
 ): Promise<TextEncoding> {
   const { Tokenizer } = await import("@huggingface/tokenizers");
-  const content = { ...json, added_tokens: added, post_processor: null, pre_tokenizer: inUnicode(json.pre_tokenizer) };
+  const plain = { ...json, added_tokens: [], post_processor: null, normalizer: null };
+  const ownNormalizer = (normalizer: Json): Normalizer => {
+    const model = { type: "BPE", vocab: {}, merges: [] };
+    const made = new Tokenizer({ ...plain, model, pre_tokenizer: null, normalizer }, {}).normalizer;
+    return (text) => made?.normalize(text) ?? text;
+  };
   try {
-    return new LibraryText(new Tokenizer(content, settings));
+    const library = new Tokenizer({ ...plain, pre_tokenizer: asSplits(json.pre_tokenizer) }, settings);
+    return new LibraryText(library, normalizerOf(recordOf(json.normalizer), ownNormalizer), added);
   } catch (error) {
     throw new InputError(`${name} cannot be read: ${String(error)}. Without it the model works with token ids alone.`, {
       cause: error,
     });
   }
-}
-
-const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
-/**
- * The pre-tokenizer with splits in the place of what the library cuts by patterns of its own. Their white space is
- * JavaScript's, which holds U+FEFF and lacks U+0085; that of a split is Unicode's.
- */
-function inUnicode(preTokenizer: unknown): unknown {
-  const pre = recordOf(preTokenizer);
-  const { type, pretokenizers: parts } = pre;
-  if (type === "Sequence") return { ...pre, pretokenizers: Array.isArray(parts) ? parts.map(inUnicode) : [] };
-  if (type === "Whitespace") return split("\\w+|[^\\w\\s]+", true);
-  if (type === "WhitespaceSplit") return split("\\s+", false);
-  if (type !== "ByteLevel") return preTokenizer;
-  const space = { type: "Replace", pattern: { Regex: "\\A([^ ])" }, content: " $1" };
-  const bytes = { ...pre, add_prefix_space: false, use_regex: false };
-  const before = [
-    ...(pre.add_prefix_space === true ? [space] : []),
-    ...(pre.use_regex === false ? [] : [split(gpt2Pattern, true)]),
-  ];
-  return { type: "Sequence", pretokenizers: [...before, bytes] };
-}
-
-/** The pieces that match a pattern (`isPiece`), or those between its matches. */
-function split(pattern: string, isPiece: boolean) {
-  return { type: "Split", pattern: { Regex: pattern }, behavior: "Removed", invert: isPiece };
 }
