@@ -120,11 +120,12 @@ describe.each(programs)("with Node $version", (node) => {
     expect(text).toMatch(/^The/);
 
     const { path } = events.findLast(({ event }) => event === "checkpoint");
-    const args = ["use.js", join(project, path), join(project, `${run}.bin`)];
+    const saved = join(project, run, "trained.bin");
+    const args = ["use.js", join(project, path), saved];
     const fromApi = JSON.parse(execFileSync(node.path, args, { cwd: project, encoding: "utf8" }));
     expect(fromApi.losses).toHaveLength(3);
     expect(fromApi.text).toHaveLength(12);
-    results.set(node.version, { losses, text, fromApi, file: readFileSync(join(project, `${run}.bin`), "base64") });
+    results.set(node.version, { losses, text, fromApi, file: readFileSync(saved, "base64") });
   });
 });
 

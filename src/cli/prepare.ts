@@ -105,9 +105,9 @@ async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Pr
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
   const folder = flags.out ?? `data/${nameOf(inputs)}`;
   const progress = await progressBar();
-  const { valFraction } = flags;
+  const { valFraction, encoding } = flags;
   const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerNamed(flags.tokenizer);
-  const options: PrepareOptions = { tokenizer, valFraction, onProgress: progress.update };
+  const options: PrepareOptions = { tokenizer, valFraction, encoding, onProgress: progress.update };
   try {
     const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
     progress.stop();
