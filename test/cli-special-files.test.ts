@@ -1,6 +1,6 @@
 /** Pipes, sockets and devices where a file is expected: each is named, and nothing waits for what never comes. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -93,17 +93,16 @@ describe.skipIf(process.platform === "win32")("something else than a file", () =
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)("%s ends the wait for a pipe", async (signal) => {
-    const shell = spawn(
-      "bash",
-      ["-c", `exec "${process.execPath}" "${cli}" prepare <(exec sleep 3 2>/dev/null) -o waits`],
-      {
-        cwd,
-      },
-    );
-    const waiting = start(["prepare", "-", "-o", "waits"], { cwd });
-    for (const child of [shell, waiting]) {
+    const substitution = `exec "${process.execPath}" "${cli}" prepare <(exec sleep 60 2>/dev/null) -o ${signal}-1`;
+    const children = [
+      spawn("bash", ["-c", substitution], { cwd }),
+      start(["prepare", "-", "-o", `${signal}-2`], { cwd }),
+    ];
+    for (const [i, child] of children.entries()) {
       const done = result(child);
-      await new Promise((resolve) => setTimeout(resolve, 800));
+      // It makes its files, and then waits for a text.
+      const out = join(cwd, `${signal}-${i + 1}`);
+      await expect.poll(() => existsSync(out) && readdirSync(out).length, { timeout: 30_000 }).toBeGreaterThan(0);
       child.kill(signal);
       expect((await done).code).toBe(signal === "SIGINT" ? 130 : 143);
     }
