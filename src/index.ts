@@ -18,7 +18,22 @@
  */
 export { GPT2 } from "./api/gpt2.ts";
 export type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./api/options.ts";
-export type { Backend, Tensor } from "./backend/backend.ts";
+export type {
+  AdamWOptions,
+  Affine,
+  AttentionShape,
+  Backend,
+  DeviceBuffer,
+  DType,
+  GeluForm,
+  Gradient,
+  HeadLoss,
+  KVCache,
+  Linear,
+  Normalized,
+  Operations,
+  Tensor,
+} from "./backend/backend.ts";
 export { type BackendName, backendNames, createBackend } from "./backend/create.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
 export { type Batch, TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";

@@ -94,9 +94,9 @@ export async function computeBatch({ backend, config, parameters }: GPT2, { B, T
   const ws = allocTrainWorkspace(memory, config, B, T);
   const out = memory.alloc([B * T, Vp]);
   await backend.write(ws.tokens, x);
-  await backend.write(ws.targets, y);
+  await backend.write(ws.head.targets, y);
   forward(backend, parameters, ws);
-  logits(backend, parameters, ws, out);
+  logits(backend, parameters, out, ws.lnf.out);
   backward(backend, parameters, grads, ws);
   gradientNorm(backend, grads, ws);
   const padded = await backend.read(out);

@@ -211,8 +211,8 @@ describe("embedding", () => {
         await desk.junk(B, T, C),
       ];
       const [dwte, dwpe, dout] = [await desk.random(V, C), await desk.random(T, C), await desk.random(B, T, C)];
-      be.embeddingForward(out, tokens, wte, wpe, B, T, C, past);
-      be.embeddingBackward(dwte, dwpe, dout, tokens, B, T, C);
+      be.embeddingForward(out, tokens, wte, wpe, past);
+      be.embeddingBackward(dwte, dwpe, dout, tokens);
       return { out, dwte, dwpe };
     });
   }
@@ -237,8 +237,12 @@ describe("layernorm", () => {
           await desk.random(C),
           await desk.random(N, C),
         ];
-        be.layernormForward(out, mean, rstd, inp, weight, bias, N, C, 1e-5);
-        be.layernormBackward(dinp, dweight, dbias, dout, inp, weight, mean, rstd, N, C, accumulate);
+        const [a, w] = [
+          { out, mean, rstd },
+          { weight, bias },
+        ];
+        be.layernormForward(a, inp, w, 1e-5);
+        be.layernormBackward(dinp, { weight: dweight, bias: dbias, accumulate }, dout, inp, w, a);
         return { out, mean, rstd, dinp, dweight, dbias };
       });
     }
@@ -261,11 +265,11 @@ describe("matmul", () => {
         const [inp, weight, bias] = [await desk.random(N, C), await desk.random(OC, C), await desk.random(OC)];
         const [dinp, dweight, dbias] = [await desk.junk(N, C), await desk.random(OC, C), await desk.random(OC)];
         const [dout, noBias] = [await desk.random(N, OC), await desk.random(OC, C)];
-        be.matmulForward(out, inp, weight, bias, N, C, OC);
-        be.matmulForward(plain, inp, weight, null, N, C, OC);
-        be.matmulBackwardInput(dinp, dout, weight, N, C, OC);
-        be.matmulBackwardWeight(dweight, dbias, dout, inp, N, C, OC, accumulate);
-        be.matmulBackwardWeight(noBias, null, dout, inp, N, C, OC, accumulate);
+        be.matmulForward(out, inp, { weight, bias });
+        be.matmulForward(plain, inp, { weight, bias: null });
+        be.matmulBackwardInput(dinp, dout, { weight, bias });
+        be.matmulBackwardWeight({ weight: dweight, bias: dbias, accumulate }, dout, inp);
+        be.matmulBackwardWeight({ weight: noBias, bias: null, accumulate }, dout, inp);
         return { out, plain, dinp, dweight, dbias, noBias };
       });
     }
@@ -283,13 +287,12 @@ describe("attention", () => {
   ]) {
     const C = NH * hs;
     operation(`B=${B} T=${T} NH=${NH} hs=${hs}`, 4 * sums(T + hs), async (desk, be) => {
-      const shape = { B, T, C, NH };
       const [out, lean, qkv] = [await desk.junk(B, T, C), await desk.junk(B, T, C), await desk.random(B, T, 3 * C)];
       const [dqkv, dout] = [await desk.junk(B, T, 3 * C), await desk.random(B, T, C)];
-      const saved = be.alloc([be.attentionSavedSize(shape)]);
-      be.attentionForward(out, saved, qkv, shape);
-      be.attentionForward(lean, null, qkv, shape);
-      be.attentionBackward(dqkv, dout, qkv, saved, shape);
+      const saved = be.alloc([be.attentionSavedSize({ B, T, C, NH })]);
+      be.attentionForward(out, saved, qkv, NH);
+      be.attentionForward(lean, null, qkv, NH);
+      be.attentionBackward(dqkv, dout, qkv, saved, NH);
       return { out, lean, dqkv };
     });
     operation(`with a cache, in pieces: B=${B} T=${T} NH=${NH} hs=${hs}`, 4 * sums(T + hs), async (desk, be) => {
@@ -299,7 +302,7 @@ describe("attention", () => {
       for (let past = 0; past < T; ) {
         const piece = Math.min(T - past, past === 0 ? Math.ceil(T / 2) : 1 + (past % 3));
         const [out, qkv] = [await desk.junk(B, piece, C), await desk.random(B, piece, 3 * C)];
-        be.attentionForward(out, null, qkv, { B, T: piece, C, NH }, cache, past);
+        be.attentionForward(out, null, qkv, NH, cache, past);
         outputs[`out at ${past}`] = out;
         past += piece;
       }
@@ -328,8 +331,9 @@ describe("head", () => {
             await desk.junk(N, C),
             await desk.random(Vp, C),
           ];
-          be.headLoss(losses, scratch, inp, wte, targets, N, C, V, Vp);
-          be.headBackward(again, dinp, dwte, scratch, inp, wte, targets, N, C, V, Vp, 1 / N, accumulate);
+          be.headLoss({ losses, targets, scratch, V }, inp, wte);
+          const gradient = { weight: dwte, accumulate };
+          be.headBackward({ losses: again, targets, scratch, V }, dinp, gradient, inp, wte, 1 / N);
           return { losses, again, dinp, dwte };
         });
       }

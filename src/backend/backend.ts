@@ -3,7 +3,8 @@
  * its forward and its backward. `src/model/gpt2.ts` is written once against it; a backend implements it.
  *
  * A backend is a device. Operations are enqueued in order and return at once; `read`, `write` and `sync` wait for what
- * was enqueued before them. Shapes are the caller's promise: operations do not check them again.
+ * was enqueued before them. Sizes come from the operands' shapes, which are the caller's promise: operations do not check
+ * that they agree. Where rows (N,C) are asked for, all dimensions but the last count as rows: (B,T,C) is (B*T,C).
  *
  * Names: B batch, T time, C channels, NH heads, hs = C / NH, V vocabulary, Vp its padded size, N rows (B * T), OC
  * output channels. All matrices are row-major; a weight is (out, in) as in PyTorch and llm.c.
@@ -44,6 +45,12 @@ export function view(tensor: Tensor, start: number, shape: readonly number[]): T
   return { buffer: tensor.buffer, dtype: tensor.dtype, offset: tensor.offset + start, shape, size };
 }
 
+/** `tensor` as a matrix: the last dimension is the columns, all others together are the rows. */
+export function matrixOf({ shape, size }: Pick<Tensor, "shape" | "size">): readonly [rows: number, columns: number] {
+  const columns = shape[shape.length - 1];
+  return [size / columns, columns];
+}
+
 export interface AttentionShape {
   readonly B: number;
   readonly T: number;
@@ -52,9 +59,41 @@ export interface AttentionShape {
 }
 
 /** Keys and values of one layer for the positions seen so far: both (B, S, C), where S is the longest sequence. */
-export interface KVCache {
-  readonly keys: Tensor;
-  readonly values: Tensor;
+export interface KVCache<T = Tensor> {
+  readonly keys: T;
+  readonly values: T;
+}
+
+/** Parameters of a matmul: weight (OC,C) and bias (OC), or none. */
+export interface Linear<T = Tensor> {
+  readonly weight: T;
+  readonly bias: T | null;
+}
+
+/** Parameters of a layernorm, weight (C) and bias (C), or of a matmul that has a bias. */
+export interface Affine<T = Tensor> extends Linear<T> {
+  readonly bias: T;
+}
+
+/** Gradients of parameters: overwritten, or added to if `accumulate`. */
+export type Gradient<P> = P & { readonly accumulate: boolean };
+
+/** Result of a layernorm, out (N,C), and what its backward needs: mean (N) and rstd (N), one over the standard deviation. */
+export interface Normalized<T = Tensor> {
+  readonly out: T;
+  readonly mean: T;
+  readonly rstd: T;
+}
+
+/** Softmax and cross-entropy over the first V columns of the head's logits. */
+export interface HeadLoss<T = Tensor> {
+  /** (N) result: -log of each target's probability. */
+  readonly losses: T;
+  /** (N) int32. */
+  readonly targets: T;
+  /** Scratch memory of `headScratchSize` elements: logits are never held for more rows than it takes. */
+  readonly scratch: T;
+  readonly V: number;
 }
 
 /** The two forms of GELU: GPT-2's approximation by tanh, and the exact one by the error function. */
@@ -72,7 +111,58 @@ export interface AdamWOptions {
   readonly step: number;
 }
 
-export interface Backend {
+/** The layer operations, on tensors of type `T`: a device's, or the reference backend's arrays. */
+export interface Operations<T = Tensor> {
+  fill(out: T, value: number): void;
+
+  /** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]. Tokens must lie in wte: the caller checks. */
+  embeddingForward(out: T, tokens: T, wte: T, wpe: T, past: number): void;
+  /** dwte[tokens (B,T)] += dout; dwpe[t] += sum of dout over the batch. Always adds. */
+  embeddingBackward(dwte: T, dwpe: T, dout: T, tokens: T): void;
+
+  /** a.out (N,C) = (inp - mean) * rstd * weight + bias; keeps mean and rstd for the backward. */
+  layernormForward(a: Normalized<T>, inp: T, w: Affine<T>, epsilon: number): void;
+  /** dinp += …, since the residual stream's gradient is already there. `a` is what the forward gave. */
+  layernormBackward(dinp: T, dw: Gradient<Affine<T>>, dout: T, inp: T, w: Affine<T>, a: Normalized<T>): void;
+
+  /** out (N,OC) = inp (N,C) weight (OC,C)ᵀ + bias (OC). */
+  matmulForward(out: T, inp: T, w: Linear<T>): void;
+  /** dinp (N,C) = dout (N,OC) weight (OC,C). */
+  matmulBackwardInput(dinp: T, dout: T, w: Linear<T>): void;
+  /** dw.weight (OC,C) = doutᵀ inp, dw.bias (OC) = sum of dout over its rows. */
+  matmulBackwardWeight(dw: Gradient<Linear<T>>, dout: T, inp: T): void;
+
+  /**
+   * Causal self-attention of NH heads: out (B,T,C) from qkv (B,T,3C). `saved` is null when no backward follows.
+   * With a cache, the T new keys and values are put there at positions past … past+T-1, and query t sees cache
+   * positions 0 … past+t.
+   */
+  attentionForward(out: T, saved: T | null, qkv: T, NH: number, cache?: KVCache<T>, past?: number): void;
+  /** dqkv (B,T,3C) is overwritten; `saved` is what the forward gave. */
+  attentionBackward(dqkv: T, dout: T, qkv: T, saved: T, NH: number): void;
+
+  /** Over all elements: out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), or 0.5 inp (1 + erf(inp / sqrt 2)). */
+  geluForward(out: T, inp: T, form: GeluForm): void;
+  /** dinp = dout * gelu'(inp); dinp may be dout itself. */
+  geluBackward(dinp: T, inp: T, dout: T, form: GeluForm): void;
+
+  /** out = a + b; out may be either. Backward: the gradient goes to both unchanged, so there is none. */
+  residualForward(out: T, a: T, b: T): void;
+
+  /** The head with its loss: head.losses = -log softmax(inp (N,C) wte (Vp,C)ᵀ)[head.targets]. */
+  headLoss(head: HeadLoss<T>, inp: T, wte: T): void;
+  /** The same, and its gradient: dinp (N,C) is overwritten. `scale` is the weight of one row's loss: 1/N for a mean. */
+  headBackward(head: HeadLoss<T>, dinp: T, dwte: Gradient<{ readonly weight: T }>, inp: T, wte: T, scale: number): void;
+
+  /** out (1) = mean of inp. */
+  mean(out: T, inp: T): void;
+  /** out (1) = sum of the squares of all elements of all tensors, at least double precision inside. */
+  sumSquares(out: T, tensors: readonly T[]): void;
+  /** One AdamW update of `param`, as torch.optim.AdamW does it (decoupled decay, bias-corrected moments). */
+  adamw(param: T, grad: T, m: T, v: T, options: AdamWOptions): void;
+}
+
+export interface Backend extends Operations {
   readonly name: string;
   readonly threads: number;
   /** Whether products are rounded once with their addition (fused multiply-add); it changes the last bits. */
@@ -99,132 +189,8 @@ export interface Backend {
   /** Stops workers and gives all memory back. The backend cannot be used after. */
   dispose(): Promise<void>;
 
-  fill(out: Tensor, value: number): void;
-
-  /** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]. Tokens must lie in wte: the caller checks. */
-  embeddingForward(
-    out: Tensor,
-    tokens: Tensor,
-    wte: Tensor,
-    wpe: Tensor,
-    B: number,
-    T: number,
-    C: number,
-    past: number,
-  ): void;
-  /** dwte[tokens] += dout; dwpe[t] += sum of dout over the batch. Always adds. */
-  embeddingBackward(dwte: Tensor, dwpe: Tensor, dout: Tensor, tokens: Tensor, B: number, T: number, C: number): void;
-
-  /** out (N,C) = (inp - mean) * rstd * weight + bias; keeps mean (N) and rstd (N) for the backward. */
-  layernormForward(
-    out: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
-    inp: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    N: number,
-    C: number,
-    epsilon: number,
-  ): void;
-  /** dinp += …, since the residual stream's gradient is already there; dweight, dbias (C): set, or += if `accumulate`. */
-  layernormBackward(
-    dinp: Tensor,
-    dweight: Tensor,
-    dbias: Tensor,
-    dout: Tensor,
-    inp: Tensor,
-    weight: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
-    N: number,
-    C: number,
-    accumulate: boolean,
-  ): void;
-
-  /** out (N,OC) = inp (N,C) weight (OC,C)ᵀ + bias (OC). */
-  matmulForward(out: Tensor, inp: Tensor, weight: Tensor, bias: Tensor | null, N: number, C: number, OC: number): void;
-  /** dinp (N,C) = dout (N,OC) weight (OC,C). */
-  matmulBackwardInput(dinp: Tensor, dout: Tensor, weight: Tensor, N: number, C: number, OC: number): void;
-  /** dweight (OC,C) = doutᵀ inp and dbias (OC) = sum of dout over its rows; both += if `accumulate`. */
-  matmulBackwardWeight(
-    dweight: Tensor,
-    dbias: Tensor | null,
-    dout: Tensor,
-    inp: Tensor,
-    N: number,
-    C: number,
-    OC: number,
-    accumulate: boolean,
-  ): void;
-
   /** How many f32 elements `attentionForward` keeps for `attentionBackward`. Only the backend knows what they are. */
   attentionSavedSize(shape: AttentionShape): number;
-  /**
-   * Causal self-attention, all heads: out (B,T,C) from qkv (B,T,3C). `saved` is null when no backward follows.
-   * With a cache, the T new keys and values are put there at positions past … past+T-1, and query t sees cache
-   * positions 0 … past+t.
-   */
-  attentionForward(
-    out: Tensor,
-    saved: Tensor | null,
-    qkv: Tensor,
-    shape: AttentionShape,
-    cache?: KVCache,
-    past?: number,
-  ): void;
-  /** dqkv (B,T,3C) is overwritten; `saved` is what the forward gave. */
-  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, saved: Tensor, shape: AttentionShape): void;
-
-  /** Over all elements: out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), or 0.5 inp (1 + erf(inp / sqrt 2)). */
-  geluForward(out: Tensor, inp: Tensor, form: GeluForm): void;
-  /** dinp = dout * gelu'(inp); dinp may be dout itself. */
-  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor, form: GeluForm): void;
-
-  /** out = a + b; out may be either. Backward: the gradient goes to both unchanged, so there is none. */
-  residualForward(out: Tensor, a: Tensor, b: Tensor): void;
-
-  /** f32 elements of scratch memory that the two head operations below need for N rows. */
+  /** f32 elements of scratch memory that the head's operations need for N rows. */
   headScratchSize(N: number, Vp: number): number;
-  /**
-   * The head with softmax and cross-entropy: losses (N) = -log softmax(inp (N,C) wte (Vp,C)ᵀ)[targets (N)], over the
-   * first V columns. The logits are never held for more rows than `scratch` takes.
-   */
-  headLoss(
-    losses: Tensor,
-    scratch: Tensor,
-    inp: Tensor,
-    wte: Tensor,
-    targets: Tensor,
-    N: number,
-    C: number,
-    V: number,
-    Vp: number,
-  ): void;
-  /**
-   * The same, and its gradient: dinp (N,C) is overwritten; dwte (Vp,C) is set, or += if `accumulate`. `scale` is the
-   * weight of one row's loss: 1/N for a mean.
-   */
-  headBackward(
-    losses: Tensor,
-    dinp: Tensor,
-    dwte: Tensor,
-    scratch: Tensor,
-    inp: Tensor,
-    wte: Tensor,
-    targets: Tensor,
-    N: number,
-    C: number,
-    V: number,
-    Vp: number,
-    scale: number,
-    accumulate: boolean,
-  ): void;
-
-  /** out (1) = mean of inp. */
-  mean(out: Tensor, inp: Tensor): void;
-  /** out (1) = sum of the squares of all elements of all tensors, at least double precision inside. */
-  sumSquares(out: Tensor, tensors: readonly Tensor[]): void;
-  /** One AdamW update of `param`, as torch.optim.AdamW does it (decoupled decay, bias-corrected moments). */
-  adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, options: AdamWOptions): void;
 }

@@ -23,15 +23,20 @@ afterAll(async () => {
 const rounded = (values: Float32Array) => fromBfloat16(toBfloat16(values));
 const numbers = (size: number, seed: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(seed + 7.3 * i));
 
-async function tensorOf(be: Backend, data: Float32Array, dtype: "f32" | "bf16" = "f32"): Promise<Tensor> {
-  const tensor = be.alloc([data.length], dtype);
+async function tensorOf(
+  be: Backend,
+  data: Float32Array,
+  shape: readonly number[],
+  dtype: "f32" | "bf16" = "f32",
+): Promise<Tensor> {
+  const tensor = be.alloc(shape, dtype);
   await be.write(tensor, data);
   return tensor;
 }
 
 test("what is written is rounded, what is read is widened, at any offset", async () => {
   for (const be of [wasm, reference]) {
-    const tensor = await tensorOf(be, numbers(11, 1), "bf16");
+    const tensor = await tensorOf(be, numbers(11, 1), [11], "bf16");
     expect(await be.read(tensor)).toEqual(rounded(numbers(11, 1)));
     const part = { ...tensor, offset: 3, shape: [5], size: 5 };
     expect(await be.read(part)).toEqual(rounded(numbers(11, 1)).subarray(3, 8));
@@ -50,13 +55,13 @@ test.each([
   const weights = numbers(OC * C, 2);
   const product = async (be: Backend, weight: Tensor) => {
     const out = be.alloc([N, OC]);
-    const [inp, bias] = [await tensorOf(be, numbers(N * C, 3)), await tensorOf(be, numbers(OC, 4))];
-    be.matmulForward(out, inp, weight, bias, N, C, OC);
+    const [inp, bias] = [await tensorOf(be, numbers(N * C, 3), [N, C]), await tensorOf(be, numbers(OC, 4), [OC])];
+    be.matmulForward(out, inp, { weight, bias });
     return be.read(out);
   };
-  const half = await product(wasm, await tensorOf(wasm, weights, "bf16"));
-  expect(half).toEqual(await product(wasm, await tensorOf(wasm, rounded(weights))));
-  const expected = await product(reference, await tensorOf(reference, rounded(weights)));
+  const half = await product(wasm, await tensorOf(wasm, weights, [OC, C], "bf16"));
+  expect(half).toEqual(await product(wasm, await tensorOf(wasm, rounded(weights), [OC, C])));
+  const expected = await product(reference, await tensorOf(reference, rounded(weights), [OC, C]));
   // C products of numbers up to 1, each rounded to 2^-24 of a sum that is at most C + 1.
   for (const [i, value] of half.entries()) expect(Math.abs(value - expected[i])).toBeLessThan((C + 1) * 2 ** -21);
 });

@@ -2,7 +2,7 @@
  * What a backend's operations take: floating-point operations, and bytes that go to or from memory if every operand is
  * read once and every result written once. Learned by running the model against a backend that only takes notes.
  */
-import { type AttentionShape, type Backend, type DType, elementBytes, sizeOf, type Tensor } from "./backend.ts";
+import { type Backend, type DType, elementBytes, matrixOf, type Operations, sizeOf, type Tensor } from "./backend.ts";
 
 /** An operation, as it was called. */
 export interface Call {
@@ -19,14 +19,6 @@ interface Cost extends Work {
   /** What the operation is called in a table: calls with the same label are added up. */
   readonly label: string;
 }
-
-type Operations = {
-  [Name in keyof Backend as Backend[Name] extends (...args: never[]) => void
-    ? ReturnType<Backend[Name]> extends void
-      ? Name
-      : never
-    : never]: Backend[Name];
-};
 
 export type OperationName = keyof Operations & string;
 
@@ -46,39 +38,51 @@ const stream = (label: string, n: number, bytes: number, flops: number): Cost =>
 });
 
 /** Products of queries and keys, or of probabilities and values: only those at or below the diagonal. */
-const attention = (label: string, { B, T, C }: AttentionShape, products: number, tensors: number): Cost => ({
+const attention = (label: string, { shape: [B, T, width] }: Tensor, products: number, tensors: number): Cost => ({
   label: `${label} ${B}x${T}`,
-  flops: products * B * T * (T + 1) * C,
-  bytes: 4 * tensors * B * T * C,
+  flops: (products * B * T * (T + 1) * width) / 3,
+  bytes: (4 * tensors * B * T * width) / 3,
 });
 
 /** By operation. Of elementwise ones the arithmetic is a rough count: memory decides what they take. */
 const costs: Costs = {
   fill: (out) => stream("fill", out.size, 4, 0),
-  embeddingForward: (_out, _tokens, _wte, _wpe, B, T, C) => stream("embedding forward", B * T * C, 12, 1),
-  embeddingBackward: (_dwte, _dwpe, _dout, _tokens, B, T, C) => stream("embedding backward", B * T * C, 20, 2),
-  layernormForward: (_out, _mean, _rstd, _inp, _weight, _bias, N, C) => stream("layernorm forward", N * C, 8, 8),
-  layernormBackward: (_dinp, _dweight, _dbias, _dout, _inp, _weight, _mean, _rstd, N, C) =>
-    stream("layernorm backward", N * C, 16, 14),
-  matmulForward: (_out, _inp, weight, _bias, N, C, OC) =>
-    product("product forward", N, OC, C, elementBytes[weight.dtype]),
-  matmulBackwardInput: (_dinp, _dout, _weight, N, C, OC) => product("product, input's gradient", N, C, OC),
-  matmulBackwardWeight: (_dweight, _dbias, _dout, _inp, N, C, OC) => product("product, weight's gradient", OC, C, N),
-  attentionForward: (_out, _saved, _qkv, shape) => attention("attention forward", shape, 2, 4),
-  attentionBackward: (_dqkv, _dout, _qkv, _saved, shape) => attention("attention backward", shape, 4, 7),
+  embeddingForward: (out) => stream("embedding forward", out.size, 12, 1),
+  embeddingBackward: (_dwte, _dwpe, dout) => stream("embedding backward", dout.size, 20, 2),
+  layernormForward: (_a, inp) => stream("layernorm forward", inp.size, 8, 8),
+  layernormBackward: (dinp) => stream("layernorm backward", dinp.size, 16, 14),
+  matmulForward: (_out, inp, { weight }) => {
+    const [N, C] = matrixOf(inp);
+    return product("product forward", N, weight.shape[0], C, elementBytes[weight.dtype]);
+  },
+  matmulBackwardInput: (_dinp, dout, { weight }) => {
+    const [N, OC] = matrixOf(dout);
+    return product("product, input's gradient", N, weight.shape[1], OC);
+  },
+  matmulBackwardWeight: (_dw, dout, inp) => {
+    const [N, C] = matrixOf(inp);
+    return product("product, weight's gradient", matrixOf(dout)[1], C, N);
+  },
+  attentionForward: (_out, _saved, qkv) => attention("attention forward", qkv, 2, 4),
+  attentionBackward: (dqkv) => attention("attention backward", dqkv, 4, 7),
   geluForward: (out) => stream("gelu forward", out.size, 8, 20),
   geluBackward: (dinp) => stream("gelu backward", dinp.size, 12, 25),
   residualForward: (out) => stream("residual", out.size, 12, 1),
-  headLoss: (_losses, _scratch, _inp, _wte, _targets, N, C, _V, Vp) => {
-    const logits = product("", N, Vp, C);
-    return { ...logits, label: `head with loss ${N}x${Vp}x${C}` };
+  headLoss: (_head, inp, wte) => {
+    const [N, C] = matrixOf(inp);
+    const [Vp] = wte.shape;
+    return { ...product("", N, Vp, C), label: `head with loss ${N}x${Vp}x${C}` };
   },
-  headBackward: (_losses, _dinp, _dwte, _scratch, _inp, _wte, _targets, N, C, _V, Vp) => ({
-    label: `head, loss and gradients ${N}x${Vp}x${C}`,
-    flops: 6 * N * Vp * C,
-    // Logits need not leave the cache; the weight and its gradient must.
-    bytes: 4 * (2 * Vp * C + 2 * N * C),
-  }),
+  headBackward: (_head, dinp, _dwte, _inp, wte) => {
+    const [N, C] = matrixOf(dinp);
+    const [Vp] = wte.shape;
+    return {
+      label: `head, loss and gradients ${N}x${Vp}x${C}`,
+      flops: 6 * N * Vp * C,
+      // Logits need not leave the cache; the weight and its gradient must.
+      bytes: 4 * (2 * Vp * C + 2 * N * C),
+    };
+  },
   mean: (_out, inp) => stream("mean", inp.size, 4, 1),
   sumSquares: (_out, tensors) =>
     stream(

@@ -1,5 +1,5 @@
 /** The three matrix products of a linear layer, at the sizes that GPT-2 and the small model have. */
-import { type Backend, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import { type Backend, type Tensor, view } from "../backend/backend.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
 import { type Contender, repeated } from "./contest.ts";
 
@@ -109,13 +109,15 @@ export class OwnProducts {
   }
 
   contender({ form, N, C, OC }: Product, leastMs: number): Contender {
-    const cut = (tensor: Tensor, ...shape: number[]) => view(tensor, 0, [sizeOf(shape)]);
-    const { x, y, w, out } = this.#operands;
-    const operands = { x: cut(x, N, C), y: cut(y, N, OC), w: cut(w, OC, C) };
+    const cut = (tensor: Tensor, ...shape: number[]) => view(tensor, 0, shape);
+    const operands = this.#operands;
+    const [x, y] = [cut(operands.x, N, C), cut(operands.y, N, OC)];
+    const w = { weight: cut(operands.w, OC, C), bias: null };
+    const dw = { weight: cut(operands.out, OC, C), bias: null, accumulate: false };
     const run = {
-      NT: () => this.#backend.matmulForward(cut(out, N, OC), operands.x, operands.w, null, N, C, OC),
-      NN: () => this.#backend.matmulBackwardInput(cut(out, N, C), operands.y, operands.w, N, C, OC),
-      TN: () => this.#backend.matmulBackwardWeight(cut(out, OC, C), null, operands.y, operands.x, N, C, OC, false),
+      NT: () => this.#backend.matmulForward(cut(operands.out, N, OC), x, w),
+      NN: () => this.#backend.matmulBackwardInput(cut(operands.out, N, C), y, w),
+      TN: () => this.#backend.matmulBackwardWeight(dw, y, x),
     }[form];
     return repeated("llm.ts", leastMs, async (times) => {
       for (let i = 0; i < times; i++) run();

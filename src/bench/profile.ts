@@ -27,7 +27,7 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
   const workspace = allocTrainWorkspace(memory, config, B, T);
   const tokens = syntheticTokens(B * T + 1, config.V);
   await backend.write(workspace.tokens, tokens.subarray(0, B * T));
-  await backend.write(workspace.targets, tokens.subarray(1));
+  await backend.write(workspace.head.targets, tokens.subarray(1));
   forward(be, parameters, workspace);
   backward(be, parameters, training.grads, workspace);
   gradientNorm(be, training.grads, workspace);

@@ -49,7 +49,7 @@ async function lossByHand(tokens: readonly number[]): Promise<{ loss: number; is
   const out = memory.alloc([T, config.Vp]);
   await backend.write(ws.tokens, Int32Array.from(tokens.slice(0, T)));
   forward(backend, parameters, ws);
-  logits(backend, parameters, ws, out);
+  logits(backend, parameters, out, ws.lnf.out);
   const last = [...(await backend.read(out)).subarray((T - 1) * config.Vp, (T - 1) * config.Vp + config.V)];
   await memory.free();
   const largest = Math.max(...last);

@@ -1,9 +1,9 @@
-import { type Backend, type Tensor, view } from "../backend/backend.ts";
+import { type Backend, view } from "../backend/backend.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp } from "../generate/logprobs.ts";
 import { argmax } from "../generate/sampler.ts";
 import { Arena } from "../model/arena.ts";
-import { forward } from "../model/gpt2.ts";
+import { forward, logits } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
@@ -115,30 +115,21 @@ export class Scorer {
   /** The head is as much work as four layers of GPT-2 124M, so it is computed for the scored positions alone. */
   async #losses(ws: LossWorkspace, rows: readonly Row[]): Promise<RowScore[]> {
     const { backend, parameters } = this.model;
-    const { C, V, Vp } = parameters.config;
-    const part = (tensor: Tensor, start: number, length: number, width = 1) =>
-      view(tensor, start * width, [length, width]);
-    for (const { start, length } of merged(scoredPositions(rows, ws.T)))
-      backend.headLoss(
-        part(ws.losses, start, length),
-        ws.headScratch,
-        part(ws.lnf, start, length, C),
-        parameters.weights.wte,
-        part(ws.targets, start, length),
-        length,
-        C,
-        V,
-        Vp,
-      );
-    const losses = await backend.read(ws.losses);
-    return scoredPositions(rows, ws.T).map(({ start, length }) => ({ losses: losses.subarray(start, start + length) }));
+    const { C } = parameters.config;
+    const { losses, targets } = ws.head;
+    for (const { start, length } of merged(scoredPositions(rows, ws.T))) {
+      const head = { ...ws.head, losses: view(losses, start, [length]), targets: view(targets, start, [length]) };
+      backend.headLoss(head, view(ws.lnf.out, start * C, [length, C]), parameters.weights.wte);
+    }
+    const found = await backend.read(losses);
+    return scoredPositions(rows, ws.T).map(({ start, length }) => ({ losses: found.subarray(start, start + length) }));
   }
 
   /** Logits are read, as many rows of them as the head's scratch memory takes, and judged here. */
   async #greedyScores(ws: LossWorkspace, rows: readonly Row[]): Promise<RowScore[]> {
     const { backend, parameters } = this.model;
     const { C, V, Vp } = parameters.config;
-    const most = Math.floor(ws.headScratch.size / Vp);
+    const most = Math.floor(ws.head.scratch.size / Vp);
     const scores: RowScore[] = [];
     for (const [b, { start, length }] of scoredPositions(rows, ws.T).entries()) {
       const { tokens, from } = rows[b];
@@ -146,12 +137,11 @@ export class Scorer {
       let greedy = true;
       for (let first = 0; first < length; first += most) {
         const count = Math.min(most, length - first);
-        const out = view(ws.headScratch, 0, [count, Vp]);
-        const lnf = view(ws.lnf, (start + first) * C, [count, C]);
-        backend.matmulForward(out, lnf, parameters.weights.wte, null, count, C, Vp);
-        const logits = await backend.read(out);
+        const out = view(ws.head.scratch, 0, [count, Vp]);
+        logits(backend, parameters, out, view(ws.lnf.out, (start + first) * C, [count, C]));
+        const read = await backend.read(out);
         for (let i = 0; i < count; i++) {
-          const judged = judge(logits.subarray(i * Vp, i * Vp + V), tokens[from + first + i]);
+          const judged = judge(read.subarray(i * Vp, i * Vp + V), tokens[from + first + i]);
           losses.push(judged.loss);
           greedy &&= judged.isLargest;
         }

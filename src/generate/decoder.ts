@@ -1,7 +1,7 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { decodePrompt, decodeStep, forward } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
-import type { DecodeWorkspace } from "../model/workspace.ts";
+import { type DecodeWorkspace, firstPositions } from "../model/workspace.ts";
 
 /** Where the logits of one or more sequences come from, token after token. */
 export interface LogitsSource {
@@ -75,7 +75,7 @@ export class Decoder implements LogitsSource {
     for (let past = this.#past; past < context.length; past += prompt.T) {
       const piece = context.slice(past, past + prompt.T);
       await this.#be.write(prompt.tokens, Int32Array.from(piece));
-      if (past + piece.length < context.length) forward(this.#be, this.#p, prompt, piece.length, past);
+      if (past + piece.length < context.length) forward(this.#be, this.#p, firstPositions(prompt, piece.length), past);
       else decodePrompt(this.#be, this.#p, this.#ws, b, piece.length, past);
     }
   }

@@ -36,7 +36,7 @@ async function logitsAfter(model: GPT2, sequence: readonly number[]): Promise<Fl
   const out = memory.alloc([sequence.length, config.Vp]);
   await backend.write(ws.tokens, Int32Array.from(sequence));
   forward(backend, parameters, ws);
-  logits(backend, parameters, ws, out);
+  logits(backend, parameters, out, ws.lnf.out);
   const all = await backend.read(out);
   const last = (sequence.length - 1) * config.Vp;
   await memory.free();

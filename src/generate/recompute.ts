@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import { forward } from "../model/gpt2.ts";
+import { forward, logits } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { type RecomputeWorkspace, row } from "../model/workspace.ts";
 import type { LogitsSource } from "./decoder.ts";
@@ -25,13 +25,11 @@ export class Recomputer implements LogitsSource {
   }
 
   async logits(): Promise<readonly Float32Array[]> {
-    const { C, V, Vp } = this.#p.config;
-    const { logits } = this.#ws;
+    const { C, V } = this.#p.config;
     await this.#be.write(this.#ws.tokens, this.#tokens);
     forward(this.#be, this.#p, this.#ws);
-    const last = row(this.#ws.lnf, this.#length - 1, C);
-    this.#be.matmulForward(logits, last, this.#p.weights.wte, null, 1, C, Vp);
-    return [(await this.#be.read(logits)).subarray(0, V)];
+    logits(this.#be, this.#p, this.#ws.logits, row(this.#ws.lnf.out, this.#length - 1, C));
+    return [(await this.#be.read(this.#ws.logits)).subarray(0, V)];
   }
 
   push([token]: readonly number[]): void {

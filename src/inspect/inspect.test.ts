@@ -40,7 +40,7 @@ async function trained() {
   const out = backend.alloc([prompt.length, config.Vp]);
   await backend.write(ws.tokens, Int32Array.from(prompt));
   forward(backend, parameters, ws);
-  logits(backend, parameters, ws, out);
+  logits(backend, parameters, out, ws.lnf.out);
   const saved = await Promise.all(ws.layers.map(({ attsaved }) => backend.read(attsaved)));
   return { attention: Float32Array.from(saved.flatMap((part) => [...part])), logits: await backend.read(out) };
 }

@@ -1,8 +1,10 @@
 import { promptTokens, requireWhole } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { attentionForward } from "../backend/reference/attention.ts";
+import { hostTensor } from "../backend/reference/host-tensor.ts";
 import { forward } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
+import { finalLayernorm } from "../model/parameters.ts";
 import { withTensors } from "../model/tensor-scope.ts";
 import { type Allocator, allocInspectWorkspace, type InspectWorkspace } from "../model/workspace.ts";
 import { takeTurns } from "../turns.ts";
@@ -88,11 +90,12 @@ async function readAttention({ backend, config }: GPT2, ws: InspectWorkspace, si
   const { T, layers } = ws;
   const size = NH * T * T;
   const attention = new Float32Array(L * size);
-  const out = new Float32Array(T * C);
+  const out = hostTensor(new Float32Array(T * C), [1, T, C]);
   const turn = takeTurns();
   for (const [l, { qkv }] of layers.entries()) {
     const saved = attention.subarray(l * size, (l + 1) * size);
-    attentionForward(out, saved, await backend.read(qkv), { B: 1, T, C, NH });
+    const probabilities = hostTensor(saved, [NH, T, T]);
+    attentionForward(out, probabilities, hostTensor(await backend.read(qkv), [1, T, 3 * C]), NH);
     await turn();
     signal?.throwIfAborted();
   }
@@ -110,8 +113,7 @@ async function readLens(
   const wanted = { top, excluded: new Set(unusedIds) };
   const lens: Predictions[] = [];
   for (const stream of streams) {
-    const { lnfw, lnfb } = parameters.weights;
-    backend.layernormForward(ws.lnf, ws.lnfmean, ws.lnfrstd, stream, lnfw, lnfb, ws.T, config.C, config.epsilon);
+    backend.layernormForward(ws.lnf, stream, finalLayernorm(parameters.weights), config.epsilon);
     lens.push(await predict(backend, parameters, ws, tokens, wanted, signal));
     onProgress?.(lens.length / streams.length);
   }

@@ -1,6 +1,7 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp, topLogprobs } from "../generate/logprobs.ts";
+import { logits } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { InspectWorkspace } from "../model/workspace.ts";
 import { takeTurns } from "../turns.ts";
@@ -26,16 +27,16 @@ export interface Wanted {
   readonly excluded: ReadonlySet<number>;
 }
 
-/** The head applied to ws.lnf (T,C), as many positions at once as its scratch memory takes. */
+/** The head applied to ws.lnf.out (T,C), as many positions at once as its scratch memory takes. */
 export async function predict(
   backend: Backend,
-  { config, weights }: Parameters,
+  parameters: Parameters,
   { T, lnf, headScratch }: InspectWorkspace,
   tokens: Int32Array,
   { top, excluded }: Wanted,
   signal?: AbortSignal,
 ): Promise<Predictions> {
-  const { C, V, Vp } = config;
+  const { C, V, Vp } = parameters.config;
   const predictions: Predictions = {
     top,
     tokens: new Int32Array(T * top),
@@ -48,10 +49,10 @@ export async function predict(
   for (let first = 0; first < T; first += most) {
     const count = Math.min(most, T - first);
     const out = view(headScratch, 0, [count, Vp]);
-    backend.matmulForward(out, view(lnf, first * C, [count, C]), weights.wte, null, count, C, Vp);
-    const logits = await backend.read(out);
+    logits(backend, parameters, out, view(lnf.out, first * C, [count, C]));
+    const rows = await backend.read(out);
     for (let i = 0; i < count; i++) {
-      judge(predictions, first + i, logits.subarray(i * Vp, i * Vp + V), tokens[first + i + 1], excluded);
+      judge(predictions, first + i, rows.subarray(i * Vp, i * Vp + V), tokens[first + i + 1], excluded);
       await turn();
       signal?.throwIfAborted();
     }

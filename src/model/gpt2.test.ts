@@ -6,7 +6,7 @@ import { createBackend } from "../backend/create.ts";
 import { makeConfig } from "./config.ts";
 import { backward, forward, gradientNorm, loss, update } from "./gpt2.ts";
 import { allocTensorSet, decayedTensors, tensorNames } from "./parameters.ts";
-import { allocLossWorkspace, allocTrainWorkspace, type Workspace } from "./workspace.ts";
+import { allocLossWorkspace, allocTrainWorkspace, type LossWorkspace } from "./workspace.ts";
 
 const config = makeConfig({ maxT: 10, V: 50, L: 2, NH: 2, C: 12 });
 const T = 9;
@@ -22,10 +22,10 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
   });
   afterAll(() => backend.dispose());
 
-  const put = async (ws: Workspace, start: number) => {
+  const put = async (ws: LossWorkspace, start: number) => {
     const [x, y] = [tokensOf(4, 7), tokensOf(4, 11)];
     await backend.write(ws.tokens, x.subarray(start * T, (start + ws.B) * T));
-    await backend.write(ws.targets, y.subarray(start * T, (start + ws.B) * T));
+    await backend.write(ws.head.targets, y.subarray(start * T, (start + ws.B) * T));
   };
 
   test("gradients accumulated over small batches are those of one big batch", async () => {
@@ -65,7 +65,9 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
       forward(backend, model.parameters, ws);
       backward(backend, model.parameters, grads, ws);
       gradients.push(await readSet(backend, grads));
-      expect(new Set(ws.layers.flatMap(({ ln1, ln2, fchgelu }) => [ln1, ln2, fchgelu])).size).toBe(recompute ? 3 : 6);
+      expect(new Set(ws.layers.flatMap(({ ln1, ln2, fchgelu }) => [ln1.out, ln2.out, fchgelu])).size).toBe(
+        recompute ? 3 : 6,
+      );
     }
     expect(gradients[1]).toEqual(gradients[0]);
   });
@@ -83,7 +85,7 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
     }
     loss(backend, p, evaluation);
     backward(backend, p, grads, training);
-    expect(await backend.read(evaluation.losses)).toEqual(await backend.read(training.losses));
+    expect(await backend.read(evaluation.head.losses)).toEqual(await backend.read(training.head.losses));
     expect((await backend.read(evaluation.stats))[0]).toBe((await backend.read(training.stats))[0]);
   });
 
@@ -127,7 +129,7 @@ test("gradients at attention scores of 1e9 and more are the reference's", async 
       Int32Array.from({ length: 32 }, (_, i) => (i * 7) % 100),
     );
     await be.write(
-      ws.targets,
+      ws.head.targets,
       Int32Array.from({ length: 32 }, (_, i) => (i * 11) % 100),
     );
     forward(be, parameters, ws);

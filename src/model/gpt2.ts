@@ -9,7 +9,9 @@
 import { type AdamWOptions, type Backend, type Tensor, view } from "../backend/backend.ts";
 import {
   decayedTensors,
-  layer,
+  finalLayernorm,
+  layerGradients,
+  layerParameters,
   type Parameters,
   type TensorSet,
   type TrainingTensors,
@@ -17,6 +19,7 @@ import {
 } from "./parameters.ts";
 import {
   type DecodeWorkspace,
+  firstPositions,
   type LossWorkspace,
   row,
   type StepWorkspace,
@@ -25,53 +28,43 @@ import {
 } from "./workspace.ts";
 
 /**
- * Runs ws.tokens (B,T) through all layers up to the last layernorm: ws.lnf (N,C). The head is apart, since its logits
- * (N,Vp) are the largest tensor of all and rarely wanted whole. `T` may be less than the workspace's; `past` is how
- * many positions each sequence's cache already holds.
+ * Runs ws.tokens (B,T) through all layers up to the last layernorm: ws.lnf.out (N,C). The head is apart, since its logits
+ * (N,Vp) are the largest tensor of all and rarely wanted whole. `past` is how many positions each sequence's cache
+ * already holds.
  */
-export function forward(be: Backend, p: Parameters, ws: Workspace, T = ws.T, past = 0): void {
-  const { B } = ws;
-  const { L, NH, C, hidden, epsilon, gelu } = p.config;
-  const w = p.weights;
-  const N = B * T;
-  const cut = (t: Tensor, width: number) => (T === ws.T ? t : view(t, 0, [N, width]));
-  const projected = cut(ws.projected, C);
-
-  let residual = cut(ws.encoded, C);
-  be.embeddingForward(residual, ws.tokens, w.wte, w.wpe, B, T, C, past);
+export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): void {
+  const { L, NH, epsilon, gelu } = p.config;
+  let residual = ws.encoded;
+  be.embeddingForward(residual, ws.tokens, p.weights.wte, p.weights.wpe, past);
   for (let l = 0; l < L; l++) {
     const a = ws.layers[l];
-    const residual2 = cut(a.residual2, C);
-    const residual3 = cut(a.residual3, C);
+    const w = layerParameters(p.weights, l);
 
-    be.layernormForward(a.ln1, a.ln1mean, a.ln1rstd, residual, layer(w.ln1w, l), layer(w.ln1b, l), N, C, epsilon);
-    be.matmulForward(a.qkv, a.ln1, layer(w.qkvw, l), layer(w.qkvb, l), N, C, 3 * C);
-    be.attentionForward(a.atty, a.attsaved ?? null, a.qkv, { B, T, C, NH }, a.cache, past);
-    be.matmulForward(projected, a.atty, layer(w.attprojw, l), layer(w.attprojb, l), N, C, C);
-    be.residualForward(residual2, residual, projected);
+    be.layernormForward(a.ln1, residual, w.ln1, epsilon);
+    be.matmulForward(a.qkv, a.ln1.out, w.qkv);
+    be.attentionForward(a.atty, a.attsaved ?? null, a.qkv, NH, a.cache, past);
+    be.matmulForward(ws.projected, a.atty, w.attproj);
+    be.residualForward(a.residual2, residual, ws.projected);
 
-    be.layernormForward(a.ln2, a.ln2mean, a.ln2rstd, residual2, layer(w.ln2w, l), layer(w.ln2b, l), N, C, epsilon);
-    be.matmulForward(a.fch, a.ln2, layer(w.fcw, l), layer(w.fcb, l), N, C, hidden);
-    be.geluForward(cut(a.fchgelu, hidden), cut(a.fch, hidden), gelu);
-    be.matmulForward(projected, a.fchgelu, layer(w.fcprojw, l), layer(w.fcprojb, l), N, hidden, C);
-    be.residualForward(residual3, residual2, projected);
-    residual = residual3;
+    be.layernormForward(a.ln2, a.residual2, w.ln2, epsilon);
+    be.matmulForward(a.fch, a.ln2.out, w.fc);
+    be.geluForward(a.fchgelu, a.fch, gelu);
+    be.matmulForward(ws.projected, a.fchgelu, w.fcproj);
+    be.residualForward(a.residual3, a.residual2, ws.projected);
+    residual = a.residual3;
   }
-  be.layernormForward(ws.lnf, ws.lnfmean, ws.lnfrstd, residual, w.lnfw, w.lnfb, N, C, epsilon);
+  be.layernormForward(ws.lnf, residual, finalLayernorm(p.weights), epsilon);
 }
 
-/** After `forward`: ws.losses (N) of ws.targets, and their mean in ws.stats. */
+/** After `forward`: ws.head.losses (N) of its targets, and their mean in ws.stats. */
 export function loss(be: Backend, p: Parameters, ws: LossWorkspace): void {
-  const { C, V, Vp } = p.config;
-  const N = ws.B * ws.T;
-  be.headLoss(ws.losses, ws.headScratch, ws.lnf, p.weights.wte, ws.targets, N, C, V, Vp);
-  be.mean(view(ws.stats, 0, [1]), ws.losses);
+  be.headLoss(ws.head, ws.lnf.out, p.weights.wte);
+  be.mean(view(ws.stats, 0, [1]), ws.head.losses);
 }
 
-/** After `forward`: logits (N,Vp) of every position. */
-export function logits(be: Backend, p: Parameters, ws: Workspace, out: Tensor): void {
-  const { C, Vp } = p.config;
-  be.matmulForward(out, ws.lnf, p.weights.wte, null, ws.B * ws.T, C, Vp);
+/** The head alone: logits (rows,Vp) of rows of ws.lnf.out. */
+export function logits(be: Backend, p: Parameters, out: Tensor, rows: Tensor): void {
+  be.matmulForward(out, rows, { weight: p.weights.wte, bias: null });
 }
 
 export interface BackwardOptions {
@@ -89,98 +82,47 @@ export function backward(
   ws: TrainWorkspace,
   { accumulate = false, weight = 1 }: BackwardOptions = {},
 ): void {
-  const { B, T } = ws;
-  const { L, NH, C, V, Vp, hidden, epsilon, gelu } = p.config;
-  const w = p.weights;
-  const g = grads;
-  const N = B * T;
+  const { L, NH, epsilon, gelu } = p.config;
   const { dresidual, dchannels, dhidden, dqkv } = ws;
-  const residual = (l: number) => (l < 0 ? ws.encoded : ws.layers[l].residual3);
+  const { wte } = p.weights;
+  const residualBefore = (l: number) => (l === 0 ? ws.encoded : ws.layers[l - 1].residual3);
 
-  be.headBackward(
-    ws.losses,
-    dchannels,
-    g.wte,
-    ws.headScratch,
-    ws.lnf,
-    w.wte,
-    ws.targets,
-    N,
-    C,
-    V,
-    Vp,
-    weight / N,
-    accumulate,
-  );
-  be.mean(view(ws.stats, 0, [1]), ws.losses);
+  be.headBackward(ws.head, dchannels, { weight: grads.wte, accumulate }, ws.lnf.out, wte, weight / (ws.B * ws.T));
+  be.mean(view(ws.stats, 0, [1]), ws.head.losses);
   be.fill(dresidual, 0);
-  be.layernormBackward(
-    dresidual,
-    g.lnfw,
-    g.lnfb,
-    dchannels,
-    residual(L - 1),
-    w.lnfw,
-    ws.lnfmean,
-    ws.lnfrstd,
-    N,
-    C,
-    accumulate,
-  );
+  const dlnf = { ...finalLayernorm(grads), accumulate };
+  be.layernormBackward(dresidual, dlnf, dchannels, residualBefore(L), finalLayernorm(p.weights), ws.lnf);
   for (let l = L - 1; l >= 0; l--) {
     const a = ws.layers[l];
-    const [fcprojw, fcw, attprojw, qkvw] = [w.fcprojw, w.fcw, w.attprojw, w.qkvw].map((t) => layer(t, l));
+    const w = layerParameters(p.weights, l);
+    const dw = layerGradients(grads, l, accumulate);
+    const residual = residualBefore(l);
 
     if (ws.recompute) {
-      const stream = residual(l - 1);
-      be.layernormForward(a.ln1, a.ln1mean, a.ln1rstd, stream, layer(w.ln1w, l), layer(w.ln1b, l), N, C, epsilon);
-      be.layernormForward(a.ln2, a.ln2mean, a.ln2rstd, a.residual2, layer(w.ln2w, l), layer(w.ln2b, l), N, C, epsilon);
+      be.layernormForward(a.ln1, residual, w.ln1, epsilon);
+      be.layernormForward(a.ln2, a.residual2, w.ln2, epsilon);
       be.geluForward(a.fchgelu, a.fch, gelu);
     }
 
     // The MLP. Its output was added to the residual stream, so its gradient is the stream's.
-    be.matmulBackwardInput(dhidden, dresidual, fcprojw, N, hidden, C);
-    be.matmulBackwardWeight(layer(g.fcprojw, l), layer(g.fcprojb, l), dresidual, a.fchgelu, N, hidden, C, accumulate);
+    be.matmulBackwardInput(dhidden, dresidual, w.fcproj);
+    be.matmulBackwardWeight(dw.fcproj, dresidual, a.fchgelu);
     be.geluBackward(dhidden, a.fch, dhidden, gelu);
-    be.matmulBackwardInput(dchannels, dhidden, fcw, N, C, hidden);
-    be.matmulBackwardWeight(layer(g.fcw, l), layer(g.fcb, l), dhidden, a.ln2, N, C, hidden, accumulate);
-    be.layernormBackward(
-      dresidual,
-      layer(g.ln2w, l),
-      layer(g.ln2b, l),
-      dchannels,
-      a.residual2,
-      layer(w.ln2w, l),
-      a.ln2mean,
-      a.ln2rstd,
-      N,
-      C,
-      accumulate,
-    );
+    be.matmulBackwardInput(dchannels, dhidden, w.fc);
+    be.matmulBackwardWeight(dw.fc, dhidden, a.ln2.out);
+    be.layernormBackward(dresidual, dw.ln2, dchannels, a.residual2, w.ln2, a.ln2);
 
     // Attention.
-    be.matmulBackwardInput(dchannels, dresidual, attprojw, N, C, C);
-    be.matmulBackwardWeight(layer(g.attprojw, l), layer(g.attprojb, l), dresidual, a.atty, N, C, C, accumulate);
-    be.attentionBackward(dqkv, dchannels, a.qkv, a.attsaved, { B, T, C, NH });
-    be.matmulBackwardInput(dchannels, dqkv, qkvw, N, C, 3 * C);
-    be.matmulBackwardWeight(layer(g.qkvw, l), layer(g.qkvb, l), dqkv, a.ln1, N, C, 3 * C, accumulate);
-    be.layernormBackward(
-      dresidual,
-      layer(g.ln1w, l),
-      layer(g.ln1b, l),
-      dchannels,
-      residual(l - 1),
-      layer(w.ln1w, l),
-      a.ln1mean,
-      a.ln1rstd,
-      N,
-      C,
-      accumulate,
-    );
+    be.matmulBackwardInput(dchannels, dresidual, w.attproj);
+    be.matmulBackwardWeight(dw.attproj, dresidual, a.atty);
+    be.attentionBackward(dqkv, dchannels, a.qkv, a.attsaved, NH);
+    be.matmulBackwardInput(dchannels, dqkv, w.qkv);
+    be.matmulBackwardWeight(dw.qkv, dqkv, a.ln1.out);
+    be.layernormBackward(dresidual, dw.ln1, dchannels, residual, w.ln1, a.ln1);
   }
   // The head has set wte's gradient; positions' gradients are only ever added to.
-  if (!accumulate) be.fill(g.wpe, 0);
-  be.embeddingBackward(g.wte, g.wpe, dresidual, ws.tokens, B, T, C);
+  if (!accumulate) be.fill(grads.wpe, 0);
+  be.embeddingBackward(grads.wte, grads.wpe, dresidual, ws.tokens);
 }
 
 /**
@@ -227,13 +169,13 @@ export function decodePrompt(
   past: number,
 ): void {
   const { C, Vp } = p.config;
-  const prompt = ws.prompts[b];
-  forward(be, p, prompt, T, past);
-  be.matmulForward(row(ws.logits, b, Vp), row(prompt.lnf, T - 1, C), p.weights.wte, null, 1, C, Vp);
+  const prompt = firstPositions(ws.prompts[b], T);
+  forward(be, p, prompt, past);
+  logits(be, p, row(ws.logits, b, Vp), row(prompt.lnf.out, T - 1, C));
 }
 
 /** Takes one more token of every sequence, written to ws.step.tokens (B,1), and leaves in ws.logits what comes next. */
 export function decodeStep(be: Backend, p: Parameters, ws: DecodeWorkspace, past: number): void {
-  forward(be, p, ws.step, 1, past);
-  logits(be, p, ws.step, ws.logits);
+  forward(be, p, ws.step, past);
+  logits(be, p, ws.logits, ws.step.lnf.out);
 }

@@ -2,7 +2,7 @@ import { type Backend, type Tensor, view } from "../backend/backend.ts";
 import { Mt19937 } from "../random/mt19937.ts";
 import { normals } from "../random/normal.ts";
 import { takeTurns } from "../turns.ts";
-import { layer, type Parameters } from "./parameters.ts";
+import { layerOf, type Parameters } from "./parameters.ts";
 
 const STD = 0.02;
 
@@ -37,7 +37,7 @@ export async function initialize(
     onProgress?.((l + 1) / (L + 1));
     for (const tensor of [w.qkvw, w.attprojw, w.fcw, w.fcprojw]) {
       const isResidual = tensor === w.attprojw || tensor === w.fcprojw;
-      const part = layer(tensor, l);
+      const part = layerOf(tensor, l);
       await fillNormal(backend, part, part.size, rng, isResidual ? residualStd : STD);
     }
   }

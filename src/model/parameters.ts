@@ -1,4 +1,4 @@
-import { type Backend, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import { type Affine, type Backend, type Gradient, sizeOf, type Tensor, view } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 
 /** GPT-2's parameter tensors, in llm.c's order. Per-layer tensors hold all layers, one after the other. */
@@ -81,9 +81,43 @@ export function allocBf16Weights(backend: Pick<Backend, "alloc">, config: GPT2Co
 }
 
 /** Layer `l`'s slice of a per-layer tensor: shape (L, …) becomes (…). */
-export function layer(tensor: Tensor, l: number): Tensor {
+export function layerOf(tensor: Tensor, l: number): Tensor {
   const [, ...shape] = tensor.shape;
   return view(tensor, l * sizeOf(shape), shape);
+}
+
+/** The operations of a layer that have parameters. */
+export type LayerParameters = Readonly<Record<"ln1" | "qkv" | "attproj" | "ln2" | "fc" | "fcproj", Affine>>;
+
+/** The parameters of layer `l`, or a moment of them. */
+export function layerParameters(set: TensorSet, l: number): LayerParameters {
+  return {
+    ln1: { weight: layerOf(set.ln1w, l), bias: layerOf(set.ln1b, l) },
+    qkv: { weight: layerOf(set.qkvw, l), bias: layerOf(set.qkvb, l) },
+    attproj: { weight: layerOf(set.attprojw, l), bias: layerOf(set.attprojb, l) },
+    ln2: { weight: layerOf(set.ln2w, l), bias: layerOf(set.ln2b, l) },
+    fc: { weight: layerOf(set.fcw, l), bias: layerOf(set.fcb, l) },
+    fcproj: { weight: layerOf(set.fcprojw, l), bias: layerOf(set.fcprojb, l) },
+  };
+}
+
+/** The gradients of layer `l`'s parameters, to be overwritten or added to. */
+export function layerGradients(grads: TensorSet, l: number, accumulate: boolean) {
+  const { ln1, qkv, attproj, ln2, fc, fcproj } = layerParameters(grads, l);
+  const gradient = (affine: Affine): Gradient<Affine> => ({ ...affine, accumulate });
+  return {
+    ln1: gradient(ln1),
+    qkv: gradient(qkv),
+    attproj: gradient(attproj),
+    ln2: gradient(ln2),
+    fc: gradient(fc),
+    fcproj: gradient(fcproj),
+  };
+}
+
+/** The last layernorm's parameters. */
+export function finalLayernorm({ lnfw, lnfb }: TensorSet): Affine {
+  return { weight: lnfw, bias: lnfb };
 }
 
 /** What is needed to run a model: its shape and its weights. */

@@ -1,4 +1,4 @@
-import { type Backend, type KVCache, type Tensor, view } from "../backend/backend.ts";
+import { type Backend, type HeadLoss, type KVCache, type Normalized, type Tensor, view } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 
 /** What allocating a workspace needs of a backend; `memory.ts` has a second one, which only counts. */
@@ -6,10 +6,8 @@ export type Allocator = Pick<Backend, "alloc" | "attentionSavedSize" | "headScra
 
 /** One layer's activations, all of N = B*T rows: what its backward needs again. */
 export interface LayerActivations {
-  /** (N,C) after the first layernorm, and that layernorm's mean and rstd (N). */
-  readonly ln1: Tensor;
-  readonly ln1mean: Tensor;
-  readonly ln1rstd: Tensor;
+  /** (N,C) after the first layernorm. */
+  readonly ln1: Normalized;
   /** (B,T,3C) queries, keys and values. */
   readonly qkv: Tensor;
   /** (B,T,C) what attention gathered, before its projection. */
@@ -18,9 +16,7 @@ export interface LayerActivations {
   readonly attsaved?: Tensor;
   /** (N,C) the residual stream after attention. */
   readonly residual2: Tensor;
-  readonly ln2: Tensor;
-  readonly ln2mean: Tensor;
-  readonly ln2rstd: Tensor;
+  readonly ln2: Normalized;
   /** (N,hidden) the MLP before and after its GELU. */
   readonly fch: Tensor;
   readonly fchgelu: Tensor;
@@ -36,22 +32,18 @@ export interface Workspace {
   readonly T: number;
   /** (B,T) int32. */
   readonly tokens: Tensor;
-  readonly targets: Tensor;
   /** (N,C) token plus position: the residual stream before the first layer. */
   readonly encoded: Tensor;
   readonly layers: readonly LayerActivations[];
   /** (N,C) what a projection gives before it is added to the residual stream. */
   readonly projected: Tensor;
-  readonly lnf: Tensor;
-  readonly lnfmean: Tensor;
-  readonly lnfrstd: Tensor;
+  /** (N,C) after the last layernorm. */
+  readonly lnf: Normalized;
 }
 
 /** A workspace that also computes the loss of every position. */
 export interface LossWorkspace extends Workspace {
-  /** (N) */
-  readonly losses: Tensor;
-  readonly headScratch: Tensor;
+  readonly head: HeadLoss;
   /** Two numbers, read once a step: the mean loss and, after a backward, the squared norm of all gradients. */
   readonly stats: Tensor;
 }
@@ -102,11 +94,16 @@ export interface InspectWorkspace extends Workspace {
   readonly headScratch: Tensor;
 }
 
-type Recomputed = Pick<LayerActivations, "ln1" | "ln2" | "fchgelu">;
+/** What follows quickly from other activations: (N,C) both layernorms' results, (N,hidden) GELU's. */
+type Recomputed = Readonly<Record<"ln1" | "ln2" | "fchgelu", Tensor>>;
 
-/** What follows quickly from other activations. */
 function allocRecomputed(at: Allocator, { C, hidden }: GPT2Config, N: number): Recomputed {
   return { ln1: at.alloc([N, C]), ln2: at.alloc([N, C]), fchgelu: at.alloc([N, hidden]) };
+}
+
+/** Room for a layernorm of the rows of `out`. */
+function allocNormalized(at: Allocator, out: Tensor, N: number): Normalized {
+  return { out, mean: at.alloc([N]), rstd: at.alloc([N]) };
 }
 
 function allocLayer(
@@ -119,15 +116,13 @@ function allocLayer(
   const { C, hidden } = config;
   const N = B * T;
   return {
-    ...recomputed,
-    ln1mean: at.alloc([N]),
-    ln1rstd: at.alloc([N]),
-    qkv: at.alloc([N, 3 * C]),
-    atty: at.alloc([N, C]),
+    ln1: allocNormalized(at, recomputed.ln1, N),
+    qkv: at.alloc([B, T, 3 * C]),
+    atty: at.alloc([B, T, C]),
     residual2: at.alloc([N, C]),
-    ln2mean: at.alloc([N]),
-    ln2rstd: at.alloc([N]),
+    ln2: allocNormalized(at, recomputed.ln2, N),
     fch: at.alloc([N, hidden]),
+    fchgelu: recomputed.fchgelu,
     residual3: at.alloc([N, C]),
   };
 }
@@ -138,19 +133,20 @@ function allocBase(at: Allocator, config: GPT2Config, B: number, T: number): Omi
     B,
     T,
     tokens: at.alloc([B, T], "i32"),
-    targets: at.alloc([B, T], "i32"),
     encoded: at.alloc([N, config.C]),
     projected: at.alloc([N, config.C]),
-    lnf: at.alloc([N, config.C]),
-    lnfmean: at.alloc([N]),
-    lnfrstd: at.alloc([N]),
+    lnf: allocNormalized(at, at.alloc([N, config.C]), N),
   };
 }
 
 function allocLoss(at: Allocator, config: GPT2Config, B: number, T: number) {
   return {
-    losses: at.alloc([B * T]),
-    headScratch: at.alloc([at.headScratchSize(B * T, config.Vp)]),
+    head: {
+      losses: at.alloc([B * T]),
+      targets: at.alloc([B, T], "i32"),
+      scratch: at.alloc([at.headScratchSize(B * T, config.Vp)]),
+      V: config.V,
+    },
     stats: at.alloc([2]),
   };
 }
@@ -184,7 +180,7 @@ export function allocTrainWorkspace(
     dresidual: at.alloc([N, C]),
     dchannels: at.alloc([N, C]),
     dhidden: at.alloc([N, hidden]),
-    dqkv: at.alloc([N, 3 * C]),
+    dqkv: at.alloc([B, T, 3 * C]),
   };
 }
 
@@ -202,7 +198,7 @@ export function allocStepWorkspace(
   const batches = Array.from({ length: count }, (_, i) => ({
     ...shared,
     tokens: view(tokens, i * B * T, [B, T]),
-    targets: view(targets, i * B * T, [B, T]),
+    head: { ...shared.head, targets: view(targets, i * B * T, [B, T]) },
     stats: view(means, i, [1]),
   }));
   return { shared, batches, means };
@@ -254,13 +250,47 @@ export function allocInspectWorkspace(at: Allocator, config: GPT2Config, T: numb
   const first = allocLayer(at, config, 1, T);
   const others = Array.from({ length: L - 1 }, () => ({
     ...first,
-    qkv: at.alloc([T, 3 * C]),
+    qkv: at.alloc([1, T, 3 * C]),
     residual3: at.alloc([T, C]),
   }));
   return {
     ...allocBase(at, config, 1, T),
     layers: [first, ...others],
     headScratch: at.alloc([at.headScratchSize(T, Vp)]),
+  };
+}
+
+/** The same workspace for the first `T` positions of its one sequence. */
+export function firstPositions(ws: Workspace, T: number): Workspace {
+  if (T === ws.T) return ws;
+  /** The first T rows of (N), (N,width) or (1,T,width). */
+  const cut = (tensor: Tensor): Tensor => {
+    const { shape } = tensor;
+    return view(tensor, 0, shape.length === 1 ? [T] : [...shape.slice(0, -2), T, shape[shape.length - 1]]);
+  };
+  const cutNormalized = ({ out, mean, rstd }: Normalized): Normalized => ({
+    out: cut(out),
+    mean: cut(mean),
+    rstd: cut(rstd),
+  });
+  return {
+    B: ws.B,
+    T,
+    tokens: view(ws.tokens, 0, [1, T]),
+    encoded: cut(ws.encoded),
+    layers: ws.layers.map(({ ln1, qkv, atty, residual2, ln2, fch, fchgelu, residual3, cache }) => ({
+      ln1: cutNormalized(ln1),
+      qkv: cut(qkv),
+      atty: cut(atty),
+      residual2: cut(residual2),
+      ln2: cutNormalized(ln2),
+      fch: cut(fch),
+      fchgelu: cut(fchgelu),
+      residual3: cut(residual3),
+      cache,
+    })),
+    projected: cut(ws.projected),
+    lnf: cutNormalized(ws.lnf),
   };
 }
 

@@ -3,16 +3,16 @@ import type { Batch } from "../data/loader.ts";
 import { NotFiniteError } from "../errors.ts";
 import { forward, loss } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
-import type { LossWorkspace, Workspace } from "../model/workspace.ts";
+import type { LossWorkspace } from "../model/workspace.ts";
 import { checkBatch } from "./checks.ts";
 import { describeNotFinite, firstNotFinite } from "./not-finite.ts";
 import type { BatchSource } from "./options.ts";
 
 /** Puts a batch where the next forward pass finds it. */
-export async function writeBatch(be: Backend, ws: Workspace, batch: Batch, V: number): Promise<void> {
+export async function writeBatch(be: Backend, ws: LossWorkspace, batch: Batch, V: number): Promise<void> {
   checkBatch(batch, ws, V);
   await be.write(ws.tokens, batch.inputs);
-  await be.write(ws.targets, batch.targets);
+  await be.write(ws.head.targets, batch.targets);
 }
 
 /**

@@ -25,8 +25,8 @@ describe.each(backendNames)("%s", (name) => {
   function poisonBackward(isBad: (pass: number) => boolean): () => void {
     const headBackward = backend.headBackward.bind(backend);
     let pass = 0;
-    backend.headBackward = (losses, dinp, ...rest) => {
-      headBackward(losses, dinp, ...rest);
+    backend.headBackward = (head, dinp, ...rest) => {
+      headBackward(head, dinp, ...rest);
       if (isBad(pass++)) backend.fill(view(dinp, 5, [1]), Number.NaN);
     };
     return () => {

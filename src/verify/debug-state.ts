@@ -35,7 +35,7 @@ export async function computeDebugState(
     const grads = allocTensorSet(memory, p.config);
     const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, x);
-    await be.write(ws.targets, y);
+    await be.write(ws.head.targets, y);
     forward(be, p, ws);
     backward(be, p, grads, ws);
     const [loss] = await be.read(view(ws.stats, 0, [1]));

@@ -1,4 +1,5 @@
 import { type Backend, view } from "../backend/backend.ts";
+import { logits } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { Allocator, Workspace } from "../model/workspace.ts";
 
@@ -23,7 +24,7 @@ export function logitReader(be: Backend, at: Allocator, p: Parameters, ws: Works
         first = row - (row % blockRows);
         const rows = Math.min(blockRows, N - first);
         const out = view(block, 0, [rows, Vp]);
-        be.matmulForward(out, view(ws.lnf, first * C, [rows, C]), p.weights.wte, null, rows, C, Vp);
+        logits(be, p, out, view(ws.lnf.out, first * C, [rows, C]));
         values = await be.read(out);
       }
       return values.subarray((row - first) * Vp, (row - first) * Vp + V);

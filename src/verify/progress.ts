@@ -1,14 +1,13 @@
 import type { Backend } from "../backend/backend.ts";
+import { costOf, type OperationName } from "../backend/work.ts";
 
-type Operation<K extends keyof Backend> = Backend[K] extends (...args: infer A) => void ? A : never;
-
-/** The multiplications that each expensive operation makes; the others do not count beside them. */
-const work: Readonly<Record<string, (args: never) => number>> = {
-  matmulForward: ([, , , , N, C, OC]: Operation<"matmulForward">) => N * C * OC,
-  matmulBackwardInput: ([, , , N, C, OC]: Operation<"matmulBackwardInput">) => N * C * OC,
-  matmulBackwardWeight: ([, , , , N, C, OC]: Operation<"matmulBackwardWeight">) => N * C * OC,
-  headBackward: ([, , , , , , , N, C, , Vp]: Operation<"headBackward">) => 3 * N * C * Vp,
-};
+/** The operations that take nearly all of the time. */
+const counted: readonly OperationName[] = [
+  "matmulForward",
+  "matmulBackwardInput",
+  "matmulBackwardWeight",
+  "headBackward",
+];
 
 /**
  * The same backend, which also tells how much of the work enqueued through it is done: a model's graph is enqueued in
@@ -21,11 +20,11 @@ export function withProgress(backend: Backend, onProgress: (done: number, total:
     get(target, key) {
       const member: unknown = Reflect.get(target, key);
       if (typeof member !== "function") return member;
-      const workOf = work[String(key)] as ((args: unknown[]) => number) | undefined;
+      const operation = counted.find((name) => name === key);
       return (...args: unknown[]): unknown => {
         const result: unknown = Reflect.apply(member, target, args);
-        if (!workOf) return result;
-        const amount = workOf(args);
+        if (!operation) return result;
+        const amount = costOf({ operation, args }).flops;
         total += amount;
         const finished = () => {
           done += amount;

@@ -69,7 +69,7 @@ export async function* verify(
     const [grads, m, v] = [1, 2, 3].map(() => allocTensorSet(memory, p.config));
     const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, state.x);
-    await be.write(ws.targets, state.y);
+    await be.write(ws.head.targets, state.y);
     let okay = true;
     for (let step = 0; step < verifySteps; step++) {
       const start = performance.now();

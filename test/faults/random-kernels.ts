@@ -42,17 +42,22 @@ interface Case {
   readonly outputs: (expected: Readonly<Record<string, Float32Array>>) => readonly Output[];
 }
 
-const operand = (data: Float32Array | Int32Array, dtype: DType = "f32", shape = [data.length]): Operand => ({
+const operand = (shape: readonly number[], data: Float32Array | Int32Array, dtype: DType = "f32"): Operand => ({
   shape,
   data,
   dtype,
 });
-const junk = (size: number) => operand(new Float32Array(size).fill(99));
-const ids = (choices: Choices, count: number, below: number) =>
+/** What must be overwritten. */
+const junk = (...shape: number[]) => operand(shape, new Float32Array(sizeOf(shape)).fill(99));
+const ids = (choices: Choices, below: number, ...shape: number[]) =>
   operand(
-    Int32Array.from({ length: count }, () => choices.between(0, below - 1)),
+    shape,
+    Int32Array.from({ length: sizeOf(shape) }, () => choices.between(0, below - 1)),
     "i32",
   );
+/** Numbers up to `size`. */
+const random = (choices: Choices, size: number, ...shape: number[]) =>
+  operand(shape, choices.numbers(sizeOf(shape), size));
 
 type MakeCase = (choices: Choices) => Case;
 
@@ -68,25 +73,25 @@ const matmul: MakeCase = (choices) => {
   const accumulate = choices.one([true, false]);
   const isBf16 = choices.oneIn(3);
   const weights = choices.numbers(OC * C, mw);
-  const numbers = (count: number, size: number) => operand(choices.numbers(count, size));
+  const numbers = (size: number, ...shape: number[]) => random(choices, size, ...shape);
   const operands = {
-    x: numbers(N * C, mx),
-    w: operand(weights),
-    read: operand(weights, isBf16 ? "bf16" : "f32"),
-    bias: numbers(OC, mb),
-    out: junk(N * OC),
-    dout: numbers(N * OC, md),
-    dinp: junk(N * C),
-    dw: numbers(OC * C, mb),
-    db: numbers(OC, mb),
+    x: numbers(mx, N, C),
+    w: operand([OC, C], weights),
+    read: operand([OC, C], weights, isBf16 ? "bf16" : "f32"),
+    bias: numbers(mb, OC),
+    out: junk(N, OC),
+    dout: numbers(md, N, OC),
+    dinp: junk(N, C),
+    dw: numbers(mb, OC, C),
+    db: numbers(mb, OC),
   };
   return {
     name: `matmul N=${N} C=${C} OC=${OC} ${isBf16 ? "bf16" : "f32"} accumulate=${accumulate} sizes ${[mx, mw, mb, md]}`,
     operands,
     run(be, at) {
-      be.matmulForward(at.out, at.x, at.read, at.bias, N, C, OC);
-      be.matmulBackwardInput(at.dinp, at.dout, at.w, N, C, OC);
-      be.matmulBackwardWeight(at.dw, at.db, at.dout, at.x, N, C, OC, accumulate);
+      be.matmulForward(at.out, at.x, { weight: at.read, bias: at.bias });
+      be.matmulBackwardInput(at.dinp, at.dout, { weight: at.w, bias: null });
+      be.matmulBackwardWeight({ weight: at.dw, bias: at.db, accumulate }, at.dout, at.x);
     },
     outputs: () => [
       { tensor: "out", tolerance: sum(C, mx * mw, mb), mayOverflow: C * mx * mw + mb > safe },
@@ -100,24 +105,26 @@ const matmul: MakeCase = (choices) => {
 const layernorm: MakeCase = (choices) => {
   const [N, C] = [choices.between(1, 20), choices.between(2, 80)];
   const [mx, mw, mb, md] = [choices.magnitude(), choices.magnitude(-3, 3), choices.magnitude(-3, 3), 1];
-  const numbers = (count: number, size: number) => operand(choices.numbers(count, size));
+  const numbers = (size: number, ...shape: number[]) => random(choices, size, ...shape);
   return {
     name: `layernorm N=${N} C=${C} sizes ${[mx, mw, mb]}`,
     operands: {
-      x: numbers(N * C, mx),
-      w: numbers(C, mw),
-      b: numbers(C, mb),
-      out: junk(N * C),
+      x: numbers(mx, N, C),
+      w: numbers(mw, C),
+      b: numbers(mb, C),
+      out: junk(N, C),
       mean: junk(N),
       rstd: junk(N),
-      dout: numbers(N * C, md),
-      dx: numbers(N * C, md),
+      dout: numbers(md, N, C),
+      dx: numbers(md, N, C),
       dw: junk(C),
       db: junk(C),
     },
     run(be, at) {
-      be.layernormForward(at.out, at.mean, at.rstd, at.x, at.w, at.b, N, C, 1e-5);
-      be.layernormBackward(at.dx, at.dw, at.db, at.dout, at.x, at.w, at.mean, at.rstd, N, C, false);
+      const a = { out: at.out, mean: at.mean, rstd: at.rstd };
+      const w = { weight: at.w, bias: at.b };
+      be.layernormForward(a, at.x, w, 1e-5);
+      be.layernormBackward(at.dx, { weight: at.dw, bias: at.db, accumulate: false }, at.dout, at.x, w, a);
     },
     outputs({ rstd }) {
       // A row whose values are close together loses digits when its mean is subtracted.
@@ -151,7 +158,6 @@ const attention: MakeCase = (choices) => {
   const C = NH * hs;
   const past = choices.one([0, 0, choices.between(1, 30)]);
   const S = past + T + choices.between(0, 3);
-  const shape = { B, T, C, NH };
   const [mq, mv, md] = [choices.magnitude(-10, 20), choices.magnitude(-10, 10), choices.magnitude(-10, 10)];
   const qkv = choices.numbers(B * T * 3 * C, 1).map((x, i) => x * (i % (3 * C) < 2 * C ? mq : mv));
   const scale = 1 / Math.sqrt(hs);
@@ -164,19 +170,19 @@ const attention: MakeCase = (choices) => {
   return {
     name: `attention B=${B} T=${T} NH=${NH} hs=${hs} past=${past} sizes ${[mq, mv, md]}`,
     operands: {
-      qkv: operand(qkv),
-      keys: operand(keys, "f32", [B, S, C]),
-      values: operand(choices.numbers(B * S * C, mv), "f32", [B, S, C]),
-      out: junk(B * T * C),
-      cached: junk(B * T * C),
-      dout: operand(choices.numbers(B * T * C, md)),
-      dqkv: junk(B * T * 3 * C),
+      qkv: operand([B, T, 3 * C], qkv),
+      keys: operand([B, S, C], keys),
+      values: random(choices, mv, B, S, C),
+      out: junk(B, T, C),
+      cached: junk(B, T, C),
+      dout: random(choices, md, B, T, C),
+      dqkv: junk(B, T, 3 * C),
     },
     run(be, at) {
-      const saved = be.alloc([be.attentionSavedSize(shape)]);
-      be.attentionForward(at.out, saved, at.qkv, shape);
-      be.attentionBackward(at.dqkv, at.dout, at.qkv, saved, shape);
-      be.attentionForward(at.cached, null, at.qkv, shape, { keys: at.keys, values: at.values }, past);
+      const saved = be.alloc([be.attentionSavedSize({ B, T, C, NH })]);
+      be.attentionForward(at.out, saved, at.qkv, NH);
+      be.attentionBackward(at.dqkv, at.dout, at.qkv, saved, NH);
+      be.attentionForward(at.cached, null, at.qkv, NH, { keys: at.keys, values: at.values }, past);
       void be.free(saved);
     },
     outputs() {
@@ -204,8 +210,8 @@ const elementwise: MakeCase = (choices) => {
   return {
     name: `gelu (${form}), residual, sums n=${n} sizes ${[mx, md]}`,
     operands: {
-      x: operand(choices.numbers(n, mx)),
-      dout: operand(choices.numbers(n, md)),
+      x: random(choices, mx, n),
+      dout: random(choices, md, n),
       gelu: junk(n),
       dx: junk(n),
       added: junk(n),
@@ -248,17 +254,17 @@ const embedding: MakeCase = (choices) => {
   return {
     name: `embedding B=${B} T=${T} C=${C} past=${past} sizes ${[mw, md]}`,
     operands: {
-      tokens: ids(choices, B * T, V),
-      wte: operand(choices.numbers(V * C, mw), choices.one(["f32", "bf16"] as const)),
-      wpe: operand(choices.numbers((past + T) * C, mw)),
-      out: junk(B * T * C),
-      dwte: operand(choices.numbers(V * C, md)),
-      dwpe: operand(choices.numbers(T * C, md)),
-      dout: operand(choices.numbers(B * T * C, md)),
+      tokens: ids(choices, V, B, T),
+      wte: operand([V, C], choices.numbers(V * C, mw), choices.one(["f32", "bf16"] as const)),
+      wpe: random(choices, mw, past + T, C),
+      out: junk(B, T, C),
+      dwte: random(choices, md, V, C),
+      dwpe: random(choices, md, T, C),
+      dout: random(choices, md, B, T, C),
     },
     run(be, at) {
-      be.embeddingForward(at.out, at.tokens, at.wte, at.wpe, B, T, C, past);
-      be.embeddingBackward(at.dwte, at.dwpe, at.dout, at.tokens, B, T, C);
+      be.embeddingForward(at.out, at.tokens, at.wte, at.wpe, past);
+      be.embeddingBackward(at.dwte, at.dwpe, at.dout, at.tokens);
     },
     outputs: () => [
       { tensor: "out", tolerance: (e) => 2 * rounding * Math.abs(e) + smallest, mayOverflow: 2 * mw > safe },
@@ -281,18 +287,19 @@ const head: MakeCase = (choices) => {
   return {
     name: `head N=${N} C=${C} V=${V} Vp=${Vp} accumulate=${accumulate} sizes ${[mx, mw]}`,
     operands: {
-      x: operand(choices.numbers(N * C, mx)),
-      wte: operand(choices.numbers(Vp * C, mw)),
-      targets: ids(choices, N, V),
+      x: random(choices, mx, N, C),
+      wte: random(choices, mw, Vp, C),
+      targets: ids(choices, V, N),
       losses: junk(N),
       again: junk(N),
-      dx: junk(N * C),
-      dwte: operand(choices.numbers(Vp * C, mx)),
+      dx: junk(N, C),
+      dwte: random(choices, mx, Vp, C),
     },
     run(be, at) {
       const scratch = be.alloc([be.headScratchSize(N, Vp)]);
-      be.headLoss(at.losses, scratch, at.x, at.wte, at.targets, N, C, V, Vp);
-      be.headBackward(at.again, at.dx, at.dwte, scratch, at.x, at.wte, at.targets, N, C, V, Vp, scale, accumulate);
+      const head = { losses: at.losses, targets: at.targets, scratch, V };
+      be.headLoss(head, at.x, at.wte);
+      be.headBackward({ ...head, losses: at.again }, at.dx, { weight: at.dwte, accumulate }, at.x, at.wte, scale);
       void be.free(scratch);
     },
     outputs: () => {
@@ -315,10 +322,10 @@ const adamw: MakeCase = (choices) => {
   return {
     name: `adamw n=${n} beta2=${rates.beta2} size ${mg}`,
     operands: {
-      param: operand(choices.numbers(n, 1)),
-      grad: operand(choices.numbers(n, mg)),
-      m: operand(new Float32Array(n)),
-      v: operand(new Float32Array(n)),
+      param: random(choices, 1, n),
+      grad: random(choices, mg, n),
+      m: operand([n], new Float32Array(n)),
+      v: operand([n], new Float32Array(n)),
     },
     run(be, at) {
       for (let step = 1; step <= 3; step++) be.adamw(at.param, at.grad, at.m, at.v, { ...rates, gradScale: 0.7, step });

@@ -33,7 +33,7 @@ const BEYOND = 1 / 0.86;
 export async function measureSpeed(backend: Backend): Promise<Speed> {
   const matrices = (at: Allocator) => [at.alloc([N, OC]), at.alloc([N, C]), at.alloc([OC, C])];
   const product = await withTensors(backend, matrices, ([out, inp, weight]) =>
-    time(backend, () => backend.matmulForward(out, inp, weight, null, N, C, OC)),
+    time(backend, () => backend.matmulForward(out, inp, { weight, bias: null })),
   );
   const stream = async (floats: number) => {
     const vectors = (at: Allocator) => [0, 1, 2].map(() => at.alloc([floats]));

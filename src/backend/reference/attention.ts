@@ -1,12 +1,5 @@
-import type { AttentionShape } from "../backend.ts";
-
-/** Where the keys and values of earlier positions lie: both (B, S, C), of which `past` positions are filled. */
-export interface Past {
-  readonly keys: Float32Array;
-  readonly values: Float32Array;
-  readonly S: number;
-  readonly past: number;
-}
+import type { AttentionShape, KVCache, Operations } from "../backend.ts";
+import type { HostTensor } from "./host-tensor.ts";
 
 /** Elements kept for the backward: the attention probabilities, (B, NH, T, T). */
 export function attentionSavedSize({ B, T, NH }: AttentionShape): number {
@@ -19,22 +12,17 @@ export function attentionSavedSize({ B, T, NH }: AttentionShape): number {
  * softmax of query · key / sqrt(hs) says how much of each position's value goes into out (B,T,C).
  * Vaswani et al., 2017. `saved` (B,NH,T,T) keeps the probabilities.
  */
-export function attentionForward(
-  out: Float32Array,
-  saved: Float32Array | null,
-  qkv: Float32Array,
-  { B, T, C, NH }: AttentionShape,
-  cache?: Past,
-): void {
+export const attentionForward: Operations<HostTensor>["attentionForward"] = (out, saved, qkv, NH, cache, past = 0) => {
+  const [B, T, width] = qkv.shape;
+  const C = width / 3;
   const hs = C / NH;
   const scale = 1 / Math.sqrt(hs);
-  const past = cache?.past ?? 0;
-  if (cache) remember(cache, qkv, B, T, C);
+  if (cache) remember(cache, qkv, past);
   // Without a cache, keys and values are read from qkv itself, whose rows are 3C apart.
-  const keys = cache ? cache.keys : qkv.subarray(C);
-  const values = cache ? cache.values : qkv.subarray(2 * C);
+  const keys = cache ? cache.keys.data : qkv.data.subarray(C);
+  const values = cache ? cache.values.data : qkv.data.subarray(2 * C);
   const stride = cache ? C : 3 * C;
-  const rows = cache ? cache.S : T;
+  const rows = cache ? cache.keys.shape[1] : T;
   const probabilities = new Float64Array(past + T);
   const sum = new Float64Array(hs);
 
@@ -47,7 +35,7 @@ export function attentionForward(
         for (let t2 = 0; t2 < seen; t2++) {
           const key = (b * rows + t2) * stride + h * hs;
           let dot = 0;
-          for (let i = 0; i < hs; i++) dot += qkv[query + i] * keys[key + i];
+          for (let i = 0; i < hs; i++) dot += qkv.data[query + i] * keys[key + i];
           probabilities[t2] = dot * scale;
           max = Math.max(max, probabilities[t2]);
         }
@@ -61,71 +49,80 @@ export function attentionForward(
           const p = probabilities[t2] / total;
           const value = (b * rows + t2) * stride + h * hs;
           for (let i = 0; i < hs; i++) sum[i] += p * values[value + i];
-          if (saved) saved[((b * NH + h) * T + t) * T + t2] = p;
+          if (saved) saved.data[((b * NH + h) * T + t) * T + t2] = p;
         }
-        out.set(sum, (b * T + t) * C + h * hs);
+        out.data.set(sum, (b * T + t) * C + h * hs);
       }
-}
+};
 
-/** Puts the new keys and values of qkv (B,T,3C) behind those already in the cache. */
-function remember({ keys, values, S, past }: Past, qkv: Float32Array, B: number, T: number, C: number): void {
+/** Puts the new keys and values of qkv (B,T,3C) behind the `past` ones that are in the cache. */
+function remember({ keys, values }: KVCache<HostTensor>, qkv: HostTensor, past: number): void {
+  const [B, S, C] = keys.shape;
+  const T = qkv.shape[1];
   for (let b = 0; b < B; b++)
     for (let t = 0; t < T; t++) {
       const row = (b * T + t) * 3 * C;
-      keys.set(qkv.subarray(row + C, row + 2 * C), (b * S + past + t) * C);
-      values.set(qkv.subarray(row + 2 * C, row + 3 * C), (b * S + past + t) * C);
+      keys.data.set(qkv.data.subarray(row + C, row + 2 * C), (b * S + past + t) * C);
+      values.data.set(qkv.data.subarray(row + 2 * C, row + 3 * C), (b * S + past + t) * C);
     }
 }
 
 /**
- * Backward through the weighted sum (dp = dout · value), the softmax (dscore = p * (dp - sum of p dp)) and the dot
- * product (dquery += dscore * key, dkey += dscore * query). dqkv (B,T,3C) is overwritten.
+ * In the forward pass this was, for each query: score = query · key * scale, p = softmax(score), out = sum of p * value.
+ * Backward, from the last to the first:
+ *
+ *   through the weighted sum    dp = dout · value, dvalue += p * dout
+ *   through the softmax         dscore = p * (dp - sum of p * dp)
+ *   through the dot product     dquery += dscore * scale * key, dkey += dscore * scale * query
+ *
+ * dqkv (B,T,3C) is overwritten; saved (B,NH,T,T) are the probabilities p.
  */
-export function attentionBackward(
-  dqkv: Float32Array,
-  dout: Float32Array,
-  qkv: Float32Array,
-  saved: Float32Array,
-  { B, T, C, NH }: AttentionShape,
-): void {
+export const attentionBackward: Operations<HostTensor>["attentionBackward"] = (dqkv, dout, qkv, saved, NH) => {
+  const [B, T, width] = qkv.shape;
+  const C = width / 3;
   const hs = C / NH;
   const scale = 1 / Math.sqrt(hs);
-  const dq = new Float64Array(T * hs);
-  const dk = new Float64Array(T * hs);
-  const dv = new Float64Array(T * hs);
+  // Of one head of one sequence, in double precision: every gradient is a sum over positions.
+  const dquery = new Float64Array(T * hs);
+  const dkey = new Float64Array(T * hs);
+  const dvalue = new Float64Array(T * hs);
   const dp = new Float64Array(T);
 
   for (let b = 0; b < B; b++)
     for (let h = 0; h < NH; h++) {
-      for (const gradient of [dq, dk, dv]) gradient.fill(0);
+      for (const gradient of [dquery, dkey, dvalue]) gradient.fill(0);
       for (let t = 0; t < T; t++) {
-        const p = saved.subarray(((b * NH + h) * T + t) * T);
+        const p = saved.data.subarray(((b * NH + h) * T + t) * T);
         const query = (b * T + t) * 3 * C + h * hs;
-        const d = (b * T + t) * C + h * hs;
-        let mean = 0;
+        const outRow = (b * T + t) * C + h * hs;
+
+        // In the forward pass this was: out[t] += p[t2] * value[t2].
+        let sumPdp = 0;
         for (let t2 = 0; t2 <= t; t2++) {
           const value = (b * T + t2) * 3 * C + 2 * C + h * hs;
           dp[t2] = 0;
           for (let i = 0; i < hs; i++) {
-            dp[t2] += dout[d + i] * qkv[value + i];
-            dv[t2 * hs + i] += p[t2] * dout[d + i];
+            dp[t2] += dout.data[outRow + i] * qkv.data[value + i];
+            dvalue[t2 * hs + i] += p[t2] * dout.data[outRow + i];
           }
-          mean += p[t2] * dp[t2];
+          sumPdp += p[t2] * dp[t2];
         }
+
+        // In the forward pass this was: p = softmax(score), score[t2] = query[t] · key[t2] * scale.
         for (let t2 = 0; t2 <= t; t2++) {
-          const dscore = p[t2] * (dp[t2] - mean) * scale;
+          const dscore = p[t2] * (dp[t2] - sumPdp) * scale;
           const key = (b * T + t2) * 3 * C + C + h * hs;
           for (let i = 0; i < hs; i++) {
-            dq[t * hs + i] += dscore * qkv[key + i];
-            dk[t2 * hs + i] += dscore * qkv[query + i];
+            dquery[t * hs + i] += dscore * qkv.data[key + i];
+            dkey[t2 * hs + i] += dscore * qkv.data[query + i];
           }
         }
       }
       for (let t = 0; t < T; t++) {
         const row = (b * T + t) * 3 * C + h * hs;
-        dqkv.set(dq.subarray(t * hs, (t + 1) * hs), row);
-        dqkv.set(dk.subarray(t * hs, (t + 1) * hs), row + C);
-        dqkv.set(dv.subarray(t * hs, (t + 1) * hs), row + 2 * C);
+        dqkv.data.set(dquery.subarray(t * hs, (t + 1) * hs), row);
+        dqkv.data.set(dkey.subarray(t * hs, (t + 1) * hs), row + C);
+        dqkv.data.set(dvalue.subarray(t * hs, (t + 1) * hs), row + 2 * C);
       }
     }
-}
+};

@@ -1,22 +1,23 @@
-import type { GeluForm } from "../backend.ts";
+import type { GeluForm, Operations } from "../backend.ts";
+import type { HostTensor } from "./host-tensor.ts";
 
 /**
  * GELU, GPT-2's non-linearity: smooth, near 0 below and near x above. Hendrycks and Gimpel, 2016. It is x times the share
  * of a normal distribution below x; GPT-2 approximates that share by tanh.
  */
-export function geluForward(out: Float32Array, inp: Float32Array, form: GeluForm): void {
+export const geluForward: Operations<HostTensor>["geluForward"] = (out, inp, form) => {
   const { share } = forms[form];
-  for (let i = 0; i < inp.length; i++) out[i] = inp[i] * share(inp[i]);
-}
+  for (let i = 0; i < inp.size; i++) out.data[i] = inp.data[i] * share(inp.data[i]);
+};
 
 /** dinp = dout * gelu'(inp), by the product rule; dinp may be dout. */
-export function geluBackward(dinp: Float32Array, inp: Float32Array, dout: Float32Array, form: GeluForm): void {
+export const geluBackward: Operations<HostTensor>["geluBackward"] = (dinp, inp, dout, form) => {
   const { share, slope } = forms[form];
-  for (let i = 0; i < inp.length; i++) {
-    const x = inp[i];
-    dinp[i] = dout[i] * (share(x) + x * slope(x));
+  for (let i = 0; i < inp.size; i++) {
+    const x = inp.data[i];
+    dinp.data[i] = dout.data[i] * (share(x) + x * slope(x));
   }
-}
+};
 
 interface Form {
   share(x: number): number;

@@ -1,24 +1,54 @@
 import { BackendError } from "../../errors.ts";
 import { takeTurns } from "../../turns.ts";
 import {
-  type AdamWOptions,
   type AttentionShape,
   type Backend,
   type DeviceBuffer,
   type DType,
-  type GeluForm,
-  type KVCache,
+  type Operations,
   sizeOf,
   type Tensor,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { adamw } from "./adamw.ts";
 import { attentionBackward, attentionForward, attentionSavedSize } from "./attention.ts";
-import { softmaxCrossentropy } from "./crossentropy.ts";
 import { embeddingBackward, embeddingForward } from "./embedding.ts";
 import { geluBackward, geluForward } from "./gelu.ts";
+import { headBackward, headLoss } from "./head.ts";
+import { type HostTensor, hostTensor } from "./host-tensor.ts";
 import { layernormBackward, layernormForward } from "./layernorm.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "./matmul.ts";
+
+const operations: Operations<HostTensor> = {
+  fill: (out, value) => out.data.fill(value),
+  embeddingForward,
+  embeddingBackward,
+  layernormForward,
+  layernormBackward,
+  matmulForward,
+  matmulBackwardInput,
+  matmulBackwardWeight,
+  attentionForward,
+  attentionBackward,
+  geluForward,
+  geluBackward,
+  residualForward(out, a, b) {
+    for (let i = 0; i < out.size; i++) out.data[i] = a.data[i] + b.data[i];
+  },
+  headLoss,
+  headBackward,
+  mean(out, inp) {
+    let sum = 0;
+    for (const x of inp.data) sum += x;
+    out.data[0] = sum / inp.size;
+  },
+  sumSquares(out, tensors) {
+    let sum = 0;
+    for (const { data } of tensors) for (const x of data) sum += x * x;
+    out.data[0] = sum;
+  },
+  adamw,
+};
 
 class HostBuffer implements DeviceBuffer {
   readonly data: ArrayBuffer;
@@ -32,19 +62,27 @@ class HostBuffer implements DeviceBuffer {
   }
 }
 
-function host(tensor: Tensor): ArrayBuffer {
-  if (!(tensor.buffer instanceof HostBuffer)) throw new BackendError("This tensor belongs to another backend.");
-  return tensor.buffer.data;
+function f32({ buffer, offset, size }: Tensor): Float32Array {
+  if (!(buffer instanceof HostBuffer)) throw new BackendError("This tensor belongs to another backend.");
+  return new Float32Array(buffer.data, offset * 4, size);
 }
 
-function f32(tensor: Tensor): Float32Array;
-function f32(tensor: Tensor | null): Float32Array | null;
-function f32(tensor: Tensor | null): Float32Array | null {
-  return tensor && new Float32Array(host(tensor), tensor.offset * 4, tensor.size);
+function hostTensorOf(tensor: Tensor): HostTensor {
+  const floats = f32(tensor);
+  const { buffer, byteOffset, length } = floats;
+  return hostTensor(tensor.dtype === "i32" ? new Int32Array(buffer, byteOffset, length) : floats, tensor.shape);
 }
 
-function i32(tensor: Tensor): Int32Array {
-  return new Int32Array(host(tensor), tensor.offset * 4, tensor.size);
+/** The operand of an operation with every tensor in it, at any depth, as a host tensor. */
+function onHost(operand: unknown): unknown {
+  if (typeof operand !== "object" || operand === null) return operand;
+  if (Array.isArray(operand)) return operand.map(onHost);
+  if (isTensor(operand)) return hostTensorOf(operand);
+  return Object.fromEntries(Object.entries(operand).map(([name, member]) => [name, onHost(member)]));
+}
+
+function isTensor(operand: object): operand is Tensor {
+  return "buffer" in operand && "dtype" in operand;
 }
 
 /**
@@ -75,8 +113,8 @@ export class ReferenceBackend implements Backend {
 
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
     await this.sync();
-    if (tensor.dtype === "i32") i32(tensor).set(data);
-    else f32(tensor).set(tensor.dtype === "bf16" ? fromBfloat16(toBfloat16(Float32Array.from(data))) : data);
+    const { data: elements } = hostTensorOf(tensor);
+    elements.set(tensor.dtype === "bf16" ? fromBfloat16(toBfloat16(Float32Array.from(data))) : data);
   }
 
   async read(tensor: Tensor): Promise<Float32Array> {
@@ -102,193 +140,39 @@ export class ReferenceBackend implements Backend {
     await this.sync();
   }
 
-  fill(out: Tensor, value: number): void {
-    this.enqueue(() => (out.dtype === "i32" ? i32(out) : f32(out)).fill(value));
-  }
-
-  embeddingForward(
-    out: Tensor,
-    tokens: Tensor,
-    wte: Tensor,
-    wpe: Tensor,
-    B: number,
-    T: number,
-    C: number,
-    past: number,
-  ): void {
-    this.enqueue(() => embeddingForward(f32(out), i32(tokens), f32(wte), f32(wpe), B, T, C, past));
-  }
-
-  embeddingBackward(dwte: Tensor, dwpe: Tensor, dout: Tensor, tokens: Tensor, B: number, T: number, C: number): void {
-    this.enqueue(() => embeddingBackward(f32(dwte), f32(dwpe), f32(dout), i32(tokens), B, T, C));
-  }
-
-  layernormForward(
-    out: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
-    inp: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    N: number,
-    C: number,
-    epsilon: number,
-  ): void {
-    this.enqueue(() =>
-      layernormForward(f32(out), f32(mean), f32(rstd), f32(inp), f32(weight), f32(bias), N, C, epsilon),
-    );
-  }
-
-  layernormBackward(
-    dinp: Tensor,
-    dweight: Tensor,
-    dbias: Tensor,
-    dout: Tensor,
-    inp: Tensor,
-    weight: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
-    N: number,
-    C: number,
-    accumulate: boolean,
-  ): void {
-    this.enqueue(() =>
-      layernormBackward(
-        f32(dinp),
-        f32(dweight),
-        f32(dbias),
-        f32(dout),
-        f32(inp),
-        f32(weight),
-        f32(mean),
-        f32(rstd),
-        N,
-        C,
-        accumulate,
-      ),
-    );
-  }
-
-  matmulForward(out: Tensor, inp: Tensor, weight: Tensor, bias: Tensor | null, N: number, C: number, OC: number): void {
-    this.enqueue(() => matmulForward(f32(out), f32(inp), f32(weight), f32(bias), N, C, OC));
-  }
-
-  matmulBackwardInput(dinp: Tensor, dout: Tensor, weight: Tensor, N: number, C: number, OC: number): void {
-    this.enqueue(() => matmulBackwardInput(f32(dinp), f32(dout), f32(weight), N, C, OC));
-  }
-
-  matmulBackwardWeight(
-    dweight: Tensor,
-    dbias: Tensor | null,
-    dout: Tensor,
-    inp: Tensor,
-    N: number,
-    C: number,
-    OC: number,
-    accumulate: boolean,
-  ): void {
-    this.enqueue(() => matmulBackwardWeight(f32(dweight), f32(dbias), f32(dout), f32(inp), N, C, OC, accumulate));
-  }
-
   attentionSavedSize(shape: AttentionShape): number {
     return attentionSavedSize(shape);
-  }
-
-  attentionForward(
-    out: Tensor,
-    saved: Tensor | null,
-    qkv: Tensor,
-    shape: AttentionShape,
-    cache?: KVCache,
-    past = 0,
-  ): void {
-    this.enqueue(() => {
-      const filled = cache && { keys: f32(cache.keys), values: f32(cache.values), S: cache.keys.shape[1], past };
-      attentionForward(f32(out), f32(saved), f32(qkv), shape, filled);
-    });
-  }
-
-  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, saved: Tensor, shape: AttentionShape): void {
-    this.enqueue(() => attentionBackward(f32(dqkv), f32(dout), f32(qkv), f32(saved), shape));
-  }
-
-  geluForward(out: Tensor, inp: Tensor, form: GeluForm): void {
-    this.enqueue(() => geluForward(f32(out), f32(inp), form));
-  }
-
-  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor, form: GeluForm): void {
-    this.enqueue(() => geluBackward(f32(dinp), f32(inp), f32(dout), form));
-  }
-
-  residualForward(out: Tensor, a: Tensor, b: Tensor): void {
-    this.enqueue(() => {
-      const [sum, x, y] = [f32(out), f32(a), f32(b)];
-      for (let i = 0; i < sum.length; i++) sum[i] = x[i] + y[i];
-    });
   }
 
   headScratchSize(N: number, Vp: number): number {
     return N * Vp;
   }
 
-  headLoss(
-    losses: Tensor,
-    scratch: Tensor,
-    inp: Tensor,
-    wte: Tensor,
-    targets: Tensor,
-    N: number,
-    C: number,
-    V: number,
-    Vp: number,
-  ): void {
-    this.matmulForward(scratch, inp, wte, null, N, C, Vp);
-    this.enqueue(() => softmaxCrossentropy(f32(losses), f32(scratch), i32(targets), N, V, Vp));
-  }
+  readonly fill = this.enqueued("fill");
+  readonly embeddingForward = this.enqueued("embeddingForward");
+  readonly embeddingBackward = this.enqueued("embeddingBackward");
+  readonly layernormForward = this.enqueued("layernormForward");
+  readonly layernormBackward = this.enqueued("layernormBackward");
+  readonly matmulForward = this.enqueued("matmulForward");
+  readonly matmulBackwardInput = this.enqueued("matmulBackwardInput");
+  readonly matmulBackwardWeight = this.enqueued("matmulBackwardWeight");
+  readonly attentionForward = this.enqueued("attentionForward");
+  readonly attentionBackward = this.enqueued("attentionBackward");
+  readonly geluForward = this.enqueued("geluForward");
+  readonly geluBackward = this.enqueued("geluBackward");
+  readonly residualForward = this.enqueued("residualForward");
+  readonly headLoss = this.enqueued("headLoss");
+  readonly headBackward = this.enqueued("headBackward");
+  readonly mean = this.enqueued("mean");
+  readonly sumSquares = this.enqueued("sumSquares");
+  readonly adamw = this.enqueued("adamw");
 
-  headBackward(
-    losses: Tensor,
-    dinp: Tensor,
-    dwte: Tensor,
-    scratch: Tensor,
-    inp: Tensor,
-    wte: Tensor,
-    targets: Tensor,
-    N: number,
-    C: number,
-    V: number,
-    Vp: number,
-    scale: number,
-    accumulate: boolean,
-  ): void {
-    this.matmulForward(scratch, inp, wte, null, N, C, Vp);
-    this.enqueue(() => softmaxCrossentropy(f32(losses), f32(scratch), i32(targets), N, V, Vp, scale));
-    this.matmulBackwardInput(dinp, scratch, wte, N, C, Vp);
-    this.matmulBackwardWeight(dwte, null, scratch, inp, N, C, Vp, accumulate);
-  }
-
-  mean(out: Tensor, inp: Tensor): void {
-    this.enqueue(() => {
-      let sum = 0;
-      for (const x of f32(inp)) sum += x;
-      f32(out)[0] = sum / inp.size;
-    });
-  }
-
-  sumSquares(out: Tensor, tensors: readonly Tensor[]): void {
-    this.enqueue(() => {
-      let sum = 0;
-      for (const tensor of tensors) for (const x of f32(tensor)) sum += x * x;
-      f32(out)[0] = sum;
-    });
-  }
-
-  adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, options: AdamWOptions): void {
-    this.enqueue(() => adamw(f32(param), f32(grad), f32(m), f32(v), options));
-  }
-
-  private enqueue(operation: () => void): void {
-    this.queue.push(operation);
+  /** An operation of the contract: runs the one on host tensors when its turn comes. */
+  private enqueued<Name extends keyof Operations>(name: Name): Operations[Name] {
+    const operation = operations[name] as (...operands: unknown[]) => void;
+    return (...operands: unknown[]) => {
+      this.queue.push(() => operation(...operands.map(onHost)));
+    };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AdamWOptions, AttentionShape, Backend, GeluForm, KVCache, Tensor } from "../backend.ts";
+import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor } from "../backend.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
 import { SET_TILE } from "./kernels.ts";
 import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
@@ -32,62 +32,36 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.command(SET_TILE, tiles.indexOf(tile));
   }
 
-  embeddingForward(
-    out: Tensor,
-    tokens: Tensor,
-    wte: Tensor,
-    wpe: Tensor,
-    B: number,
-    T: number,
-    C: number,
-    past: number,
-  ): void {
+  readonly embeddingForward: Operations["embeddingForward"] = (out, tokens, wte, wpe, past) => {
+    const [B, T] = tokens.shape;
+    const [, C] = wte.shape;
     const kernel = wte.dtype === "bf16" ? "embeddingForwardBf16" : "embeddingForward";
     this.run(kernel, this.at(out), this.at(tokens), this.addressOf(wte), this.at(wpe), B, T, C, past);
-  }
+  };
 
-  embeddingBackward(dwte: Tensor, dwpe: Tensor, dout: Tensor, tokens: Tensor, B: number, T: number, C: number): void {
+  readonly embeddingBackward: Operations["embeddingBackward"] = (dwte, dwpe, dout, tokens) => {
+    const [B, T] = tokens.shape;
+    const [, C] = dwte.shape;
     this.run("embeddingBackward", this.at(dwte), this.at(dwpe), this.at(dout), this.at(tokens), B, T, C);
-  }
+  };
 
-  layernormForward(
-    out: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
-    inp: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    N: number,
-    C: number,
-    epsilon: number,
-  ): void {
-    const addresses = [out, mean, rstd, inp, weight, bias].map((t) => this.at(t));
-    this.run("layernormForward", ...addresses, N, C, epsilon);
-  }
+  readonly layernormForward: Operations["layernormForward"] = (a, inp, w, epsilon) => {
+    const addresses = [a.out, a.mean, a.rstd, inp, w.weight, w.bias].map((t) => this.at(t));
+    this.run("layernormForward", ...addresses, ...matrixOf(inp), epsilon);
+  };
 
-  layernormBackward(
-    dinp: Tensor,
-    dweight: Tensor,
-    dbias: Tensor,
-    dout: Tensor,
-    inp: Tensor,
-    weight: Tensor,
-    mean: Tensor,
-    rstd: Tensor,
-    N: number,
-    C: number,
-    accumulate: boolean,
-  ): void {
-    const addresses = [dinp, dweight, dbias, dout, inp, weight, mean, rstd].map((t) => this.at(t));
-    this.run("layernormBackward", ...addresses, N, C, Number(accumulate));
-  }
+  readonly layernormBackward: Operations["layernormBackward"] = (dinp, dw, dout, inp, w, a) => {
+    const addresses = [dinp, dw.weight, dw.bias, dout, inp, w.weight, a.mean, a.rstd].map((t) => this.at(t));
+    this.run("layernormBackward", ...addresses, ...matrixOf(inp), Number(dw.accumulate));
+  };
 
-  matmulForward(out: Tensor, inp: Tensor, weight: Tensor, bias: Tensor | null, N: number, C: number, OC: number): void {
-    this.multiply(this.at(out), this.at(inp), weight, this.at(bias), N, C, OC);
-  }
+  readonly matmulForward: Operations["matmulForward"] = (out, inp, { weight, bias }) => {
+    this.multiply(this.at(out), this.at(inp), weight, this.at(bias), matrixOf(inp)[0]);
+  };
 
-  /** A product with weights of either type. Few rows read bfloat16 as it is, many are worth widening it first. */
-  private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number, C: number, OC: number): void {
+  /** A matmul of N rows with weights (OC,C) of either type. Few rows read bfloat16 as it is, many are worth widening it. */
+  private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number): void {
+    const [OC, C] = weight.shape;
     const address = this.addressOf(weight);
     if (weight.dtype !== "bf16") this.run("matmulForward", out, inp, address, bias, N, C, OC);
     else if (N <= this.fewRows) this.run("matmulForwardBf16", out, inp, address, bias, N, C, OC);
@@ -98,118 +72,89 @@ export class WasmBackend extends WasmDevice implements Backend {
     }
   }
 
-  matmulBackwardInput(dinp: Tensor, dout: Tensor, weight: Tensor, N: number, C: number, OC: number): void {
-    this.run("matmulBackwardInput", this.at(dinp), this.at(dout), this.at(weight), N, C, OC);
-  }
+  readonly matmulBackwardInput: Operations["matmulBackwardInput"] = (dinp, dout, { weight }) => {
+    const [N, OC] = matrixOf(dout);
+    this.run("matmulBackwardInput", this.at(dinp), this.at(dout), this.at(weight), N, weight.shape[1], OC);
+  };
 
-  matmulBackwardWeight(
-    dweight: Tensor,
-    dbias: Tensor | null,
-    dout: Tensor,
-    inp: Tensor,
-    N: number,
-    C: number,
-    OC: number,
-    accumulate: boolean,
-  ): void {
-    const addresses = [dweight, dbias, dout, inp].map((t) => this.at(t));
-    this.run("matmulBackwardWeight", ...addresses, N, C, OC, Number(accumulate));
-  }
+  readonly matmulBackwardWeight: Operations["matmulBackwardWeight"] = (dw, dout, inp) => {
+    const [N, C] = matrixOf(inp);
+    const [, OC] = matrixOf(dout);
+    const addresses = [dw.weight, dw.bias, dout, inp].map((t) => this.at(t));
+    this.run("matmulBackwardWeight", ...addresses, N, C, OC, Number(dw.accumulate));
+  };
 
   /** Each row's largest score and one over its sum of exponentials: (B, NH, T, 2). */
   attentionSavedSize({ B, T, NH }: AttentionShape): number {
     return 2 * B * NH * T;
   }
 
-  attentionForward(
-    out: Tensor,
-    saved: Tensor | null,
-    qkv: Tensor,
-    { B, T, C, NH }: AttentionShape,
-    cache?: KVCache,
-    past = 0,
-  ): void {
+  readonly attentionForward: Operations["attentionForward"] = (out, saved, qkv, NH, cache, past = 0) => {
+    const [B, T, width] = qkv.shape;
     const S = cache?.keys.shape[1] ?? 0;
     this.ensureScratch(Math.max(T, S));
     const addresses = [out, saved, qkv, cache?.keys ?? null, cache?.values ?? null].map((t) => this.at(t));
-    this.run("attentionForward", ...addresses, B, T, C, NH, past, S);
-  }
+    this.run("attentionForward", ...addresses, B, T, width / 3, NH, past, S);
+  };
 
-  attentionBackward(dqkv: Tensor, dout: Tensor, qkv: Tensor, saved: Tensor, { B, T, C, NH }: AttentionShape): void {
+  readonly attentionBackward: Operations["attentionBackward"] = (dqkv, dout, qkv, saved, NH) => {
+    const [B, T, width] = qkv.shape;
     this.ensureScratch(T);
     const addresses = [dqkv, dout, qkv, saved].map((t) => this.at(t));
-    this.run("attentionBackward", ...addresses, B, T, C, NH);
-  }
+    this.run("attentionBackward", ...addresses, B, T, width / 3, NH);
+  };
 
-  geluForward(out: Tensor, inp: Tensor, form: GeluForm): void {
+  readonly geluForward: Operations["geluForward"] = (out, inp, form) => {
     this.run(form === "erf" ? "geluErfForward" : "geluForward", this.at(out), this.at(inp), out.size);
-  }
+  };
 
-  geluBackward(dinp: Tensor, inp: Tensor, dout: Tensor, form: GeluForm): void {
+  readonly geluBackward: Operations["geluBackward"] = (dinp, inp, dout, form) => {
     const kernel = form === "erf" ? "geluErfBackward" : "geluBackward";
     this.run(kernel, this.at(dinp), this.at(inp), this.at(dout), dinp.size);
-  }
+  };
 
-  residualForward(out: Tensor, a: Tensor, b: Tensor): void {
+  readonly residualForward: Operations["residualForward"] = (out, a, b) => {
     this.run("residualForward", this.at(out), this.at(a), this.at(b), out.size);
-  }
+  };
 
   headScratchSize(N: number, Vp: number): number {
     return Math.min(N, Math.max(1, Math.floor(HEAD_LOGITS / Vp))) * Vp;
   }
 
-  headLoss(
-    losses: Tensor,
-    scratch: Tensor,
-    inp: Tensor,
-    wte: Tensor,
-    targets: Tensor,
-    N: number,
-    C: number,
-    V: number,
-    Vp: number,
-  ): void {
+  readonly headLoss: Operations["headLoss"] = ({ losses, targets, scratch, V }, inp, wte) => {
+    const [N, C] = matrixOf(inp);
+    const [Vp] = wte.shape;
     const logits = this.at(scratch);
     for (const { first, rows } of headBlocks(N, scratch.size, Vp)) {
-      this.multiply(logits, this.at(inp, first * C), wte, 0, rows, C, Vp);
+      this.multiply(logits, this.at(inp, first * C), wte, 0, rows);
       this.run("softmaxLoss", this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, 0, 0);
     }
-  }
+  };
 
-  headBackward(
-    losses: Tensor,
-    dinp: Tensor,
-    dwte: Tensor,
-    scratch: Tensor,
-    inp: Tensor,
-    wte: Tensor,
-    targets: Tensor,
-    N: number,
-    C: number,
-    V: number,
-    Vp: number,
-    scale: number,
-    accumulate: boolean,
-  ): void {
+  readonly headBackward: Operations["headBackward"] = (head, dinp, dwte, inp, wte, scale) => {
+    const { losses, targets, scratch, V } = head;
+    const [N, C] = matrixOf(inp);
+    const [Vp] = wte.shape;
     const logits = this.at(scratch); // softmaxLoss leaves their gradient in their place
     const weight = this.at(wte);
     for (const { first, rows } of headBlocks(N, scratch.size, Vp)) {
       const x = this.at(inp, first * C);
+      const accumulate = dwte.accumulate || first > 0;
       this.run("matmulForward", logits, x, weight, 0, rows, C, Vp);
       this.run("softmaxLoss", this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, scale, 1);
       this.run("matmulBackwardInput", this.at(dinp, first * C), logits, weight, rows, C, Vp);
-      this.run("matmulBackwardWeight", this.at(dwte), 0, logits, x, rows, C, Vp, Number(accumulate || first > 0));
+      this.run("matmulBackwardWeight", this.at(dwte.weight), 0, logits, x, rows, C, Vp, Number(accumulate));
     }
-  }
+  };
 
-  mean(out: Tensor, inp: Tensor): void {
+  readonly mean: Operations["mean"] = (out, inp) => {
     const chunks = this.chunksOf(inp);
     const partials = this.ensureRoom("partials", 8 * chunks);
     this.run("sumChunks", partials, this.at(inp), inp.size);
     this.run("combine", this.at(out), partials, chunks, inp.size);
-  }
+  };
 
-  sumSquares(out: Tensor, tensors: readonly Tensor[]): void {
+  readonly sumSquares: Operations["sumSquares"] = (out, tensors) => {
     const chunks = tensors.reduce((sum, tensor) => sum + this.chunksOf(tensor), 0);
     const partials = this.ensureRoom("partials", 8 * chunks);
     let at = partials;
@@ -218,9 +163,9 @@ export class WasmBackend extends WasmDevice implements Backend {
       at += 8 * this.chunksOf(tensor);
     }
     this.run("combine", this.at(out), partials, chunks, 1);
-  }
+  };
 
-  adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, options: AdamWOptions): void {
+  readonly adamw: Operations["adamw"] = (param, grad, m, v, options) => {
     const { learningRate, beta1, beta2, eps, weightDecay, gradScale, step } = options;
     const decay = 1 - learningRate * weightDecay;
     const rootScale = 1 / Math.sqrt(1 - beta2 ** step);
@@ -228,7 +173,7 @@ export class WasmBackend extends WasmDevice implements Backend {
     const addresses = [param, grad, m, v].map((t) => this.at(t));
     const scalars = [gradScale, 1 - beta1, beta2, 1 - beta2, decay, rootScale, eps, stepSize];
     this.run("adamw", ...addresses, param.size, ...scalars);
-  }
+  };
 }
 
 /** Cuts N rows into blocks of nearly equal size whose logits fit the scratch memory. */

@@ -39,13 +39,14 @@ class Desk {
     return tensor;
   }
 
-  indices(size: number, below: number): Tensor {
-    const tensor = this.#backend.alloc([size], "i32");
+  /** Integers from 0 to `below` - 1. */
+  indices(below: number, ...shape: number[]): Tensor {
+    const tensor = this.#backend.alloc(shape, "i32");
     this.#tensors.push(tensor);
     this.#writes.push(
       this.#backend.write(
         tensor,
-        Int32Array.from({ length: size }, (_, i) => (7 * i + 3) % below),
+        Int32Array.from({ length: tensor.size }, (_, i) => (7 * i + 3) % below),
       ),
     );
     return tensor;
@@ -83,53 +84,49 @@ const products: Readonly<Record<string, Operation>> = {
   matmulForward: (backend, desk) =>
     shapes.map(([N, C, OC]) => {
       const out = desk.room(N, OC);
-      backend.matmulForward(out, desk.filled(N, C), desk.filled(OC, C), desk.filled(OC), N, C, OC);
+      backend.matmulForward(out, desk.filled(N, C), { weight: desk.filled(OC, C), bias: desk.filled(OC) });
       return out;
     }),
   matmulBackwardInput: (backend, desk) =>
     shapes.map(([N, C, OC]) => {
       const dinp = desk.room(N, C);
-      backend.matmulBackwardInput(dinp, desk.filled(N, OC), desk.filled(OC, C), N, C, OC);
+      backend.matmulBackwardInput(dinp, desk.filled(N, OC), { weight: desk.filled(OC, C), bias: null });
       return dinp;
     }),
   matmulBackwardWeight: (backend, desk) =>
     shapes.flatMap(([N, C, OC]) => {
-      const [dweight, dbias] = [desk.filled(OC, C), desk.filled(OC)];
-      backend.matmulBackwardWeight(dweight, dbias, desk.filled(N, OC), desk.filled(N, C), N, C, OC, true);
-      return [dweight, dbias];
+      const [weight, bias] = [desk.filled(OC, C), desk.filled(OC)];
+      backend.matmulBackwardWeight({ weight, bias, accumulate: true }, desk.filled(N, OC), desk.filled(N, C));
+      return [weight, bias];
     }),
 };
 
 const [B, T, C, NH, V, Vp] = [2, 11, 24, 2, 45, 48];
 const N = B * T;
-const shape = { B, T, C, NH };
 
 const others: Readonly<Record<string, Operation>> = {
   embedding: (backend, desk) => {
     const [out, dwte, dwpe] = [desk.room(N, C), desk.filled(Vp, C), desk.filled(T, C)];
-    const tokens = desk.indices(N, V);
-    backend.embeddingForward(out, tokens, desk.filled(Vp, C), desk.filled(T, C), B, T, C, 0);
-    backend.embeddingBackward(dwte, dwpe, desk.filled(N, C), tokens, B, T, C);
+    const tokens = desk.indices(V, B, T);
+    backend.embeddingForward(out, tokens, desk.filled(Vp, C), desk.filled(T, C), 0);
+    backend.embeddingBackward(dwte, dwpe, desk.filled(N, C), tokens);
     return [out, dwte, dwpe];
   },
   layernorm: (backend, desk) => {
-    const [out, mean, rstd, inp, weight] = [
-      desk.room(N, C + 3),
-      desk.room(N),
-      desk.room(N),
-      desk.filled(N, C + 3),
-      desk.filled(C + 3),
-    ];
-    const [dinp, dweight, dbias] = [desk.filled(N, C + 3), desk.filled(C + 3), desk.filled(C + 3)];
-    backend.layernormForward(out, mean, rstd, inp, weight, desk.filled(C + 3), N, C + 3, 1e-5);
-    backend.layernormBackward(dinp, dweight, dbias, desk.filled(N, C + 3), inp, weight, mean, rstd, N, C + 3, true);
-    return [out, mean, rstd, dinp, dweight, dbias];
+    const odd = C + 3;
+    const a = { out: desk.room(N, odd), mean: desk.room(N), rstd: desk.room(N) };
+    const w = { weight: desk.filled(odd), bias: desk.filled(odd) };
+    const dw = { weight: desk.filled(odd), bias: desk.filled(odd), accumulate: true };
+    const [inp, dinp] = [desk.filled(N, odd), desk.filled(N, odd)];
+    backend.layernormForward(a, inp, w, 1e-5);
+    backend.layernormBackward(dinp, dw, desk.filled(N, odd), inp, w, a);
+    return [a.out, a.mean, a.rstd, dinp, dw.weight, dw.bias];
   },
   attention: (backend, desk) => {
-    const [out, saved] = [desk.room(N, C), desk.room(backend.attentionSavedSize(shape))];
-    const [dqkv, qkv] = [desk.room(N, 3 * C), desk.filled(N, 3 * C)];
-    backend.attentionForward(out, saved, qkv, shape);
-    backend.attentionBackward(dqkv, desk.filled(N, C), qkv, saved, shape);
+    const [out, saved] = [desk.room(B, T, C), desk.room(backend.attentionSavedSize({ B, T, C, NH }))];
+    const [dqkv, qkv] = [desk.room(B, T, 3 * C), desk.filled(B, T, 3 * C)];
+    backend.attentionForward(out, saved, qkv, NH);
+    backend.attentionBackward(dqkv, desk.filled(B, T, C), qkv, saved, NH);
     return [out, dqkv];
   },
   gelu: (backend, desk) => {
@@ -148,9 +145,9 @@ const others: Readonly<Record<string, Operation>> = {
   },
   head: (backend, desk) => {
     const [losses, dinp, dwte] = [desk.room(N), desk.room(N, C), desk.room(Vp, C)];
-    const scratch = desk.room(backend.headScratchSize(N, Vp));
-    const [inp, wte, targets] = [desk.filled(N, C), desk.filled(Vp, C), desk.indices(N, V)];
-    backend.headBackward(losses, dinp, dwte, scratch, inp, wte, targets, N, C, V, Vp, 1 / N, false);
+    const head = { losses, targets: desk.indices(V, N), scratch: desk.room(backend.headScratchSize(N, Vp)), V };
+    const [inp, wte] = [desk.filled(N, C), desk.filled(Vp, C)];
+    backend.headBackward(head, dinp, { weight: dwte, accumulate: false }, inp, wte, 1 / N);
     return [losses, dinp, dwte];
   },
   sums: (backend, desk) => {

@@ -118,7 +118,7 @@ describe("order", () => {
     const backend = await createWasmBackend({ threads: 2, kernel: "relaxed-4x8" });
     const [a, b, c] = [0, 1, 2].map(() => backend.alloc([512, 512]));
     const order: string[] = [];
-    for (let i = 0; i < 40; i++) backend.matmulForward(c, a, b, null, 512, 512, 512); // far more than a turn's time
+    for (let i = 0; i < 40; i++) backend.matmulForward(c, a, { weight: b, bias: null }); // far more than a turn's time
     const done = backend.sync().then(() => order.push("computed"));
     await new Promise((resolve) => setTimeout(resolve, 0));
     order.push("turned");
@@ -159,7 +159,7 @@ describe("failures", () => {
   test("disposing ends what is awaited", async () => {
     const backend = await createWasmBackend({ threads: 2, kernel: "relaxed-4x8" });
     const [a, b, c] = [0, 1, 2].map(() => backend.alloc([512, 512]));
-    for (let i = 0; i < 20; i++) backend.matmulForward(c, a, b, null, 512, 512, 512);
+    for (let i = 0; i < 20; i++) backend.matmulForward(c, a, { weight: b, bias: null });
     const pending = expect(backend.sync()).rejects.toThrow(/disposed/);
     await backend.dispose();
     await pending;
@@ -273,7 +273,7 @@ describe("workers", () => {
       const [a, b, c] = [0, 1, 2].map(() => backend.alloc([300, 300]));
       backend.fill(a, 1);
       backend.fill(b, 2);
-      for (let i = 0; i < 20; i++) backend.matmulForward(c, a, b, null, 300, 300, 300);
+      for (let i = 0; i < 20; i++) backend.matmulForward(c, a, { weight: b, bias: null });
       console.log((await backend.read(c))[89_999]);
       backend.fill(c, 3); // nobody waits for this
     `;
@@ -312,10 +312,9 @@ describe("memory", () => {
   onEach("attention over longer rows gets more scratch memory", async (backend) => {
     const before = backend.alloc([16]);
     for (const T of [8, 2048, 16]) {
-      const shape = { B: 1, T, C: 4, NH: 1 };
-      const [out, qkv] = [backend.alloc([T, 4]), backend.alloc([T, 12])];
+      const [out, qkv] = [backend.alloc([1, T, 4]), backend.alloc([1, T, 12])];
       backend.fill(qkv, 1);
-      backend.attentionForward(out, null, qkv, shape);
+      backend.attentionForward(out, null, qkv, 1);
       expect((await backend.read(out)).every((value) => Math.abs(value - 1) < 1e-3)).toBe(true);
     }
     expect((await backend.read(before)).every((value) => value === 0)).toBe(true);

@@ -18,6 +18,7 @@ const MOST_MS = 250;
 /** GFLOP/s of each tile in one thread, at its best moment: several disturb each other where cores are busy. */
 export async function timeTiles(backend: WasmBackend): Promise<Record<Tile, number>> {
   const [x, y, weight] = [backend.alloc([N, C]), backend.alloc([N, OC]), backend.alloc([OC, C])];
+  const w = { weight, bias: null };
   const best: Record<Tile, number> = { "6x16": Infinity, "6x8": Infinity, "4x8": Infinity };
   const start = performance.now();
   let improved = start;
@@ -27,9 +28,9 @@ export async function timeTiles(backend: WasmBackend): Promise<Record<Tile, numb
       backend.useTile(tile);
       const before = performance.now();
       backend.alone(() => {
-        backend.matmulForward(y, x, weight, null, N, C, OC);
-        backend.matmulBackwardInput(x, y, weight, N, C, OC);
-        backend.matmulBackwardWeight(weight, null, y, x, N, C, OC, false);
+        backend.matmulForward(y, x, w);
+        backend.matmulBackwardInput(x, y, w);
+        backend.matmulBackwardWeight({ ...w, accumulate: false }, y, x);
       });
       await backend.sync();
       now = performance.now();
