@@ -203,7 +203,7 @@ export class Trainer {
           yield { type: "val", step, loss: mean };
         }
       }
-      if (sample && memory.decode && isTime(sample.every) && state.sampledAt !== step) {
+      if (sample && memory.decode && !owes && isTime(sample.every) && state.sampledAt !== step) {
         const written = await writeSample(this.model, memory.decode, sample, state, signal);
         if (written === undefined) owes = true;
         else {
