@@ -13,5 +13,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Long enough for a busy machine; a poll ends as soon as it succeeds.
+    expect: { poll: { timeout: 30_000 } },
   },
 });

@@ -144,7 +144,7 @@ test("the example of the documentation works as it stands, and loads GPT-2's voc
   const example = readFileSync(join(root, "docs/browser-example.html"), "utf8");
   expect(readFileSync(join(root, "docs/browser.md"), "utf8")).toContain(`\n\`\`\`html\n${example}\`\`\`\n`);
   const page = await openPage(true, { root: site, pages: { "/": example, "/favicon.ico": "" } });
-  await page.getByRole("button", { name: "Save the model" }).waitFor();
+  await page.getByRole("button", { name: "Save the model" }).waitFor({ timeout: 90_000 });
   const [, loss] =
     /^wasm, relaxed-\dx\d+, \d+ threads?: loss (\S+)$/.exec(await page.locator("#status").innerText()) ?? [];
   // The loss of 65 characters begins at ln 65 = 4.17; who knows but their frequencies gets to 3.3.

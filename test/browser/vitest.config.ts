@@ -9,5 +9,7 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // As in vitest.config.ts.
+    expect: { poll: { timeout: 30_000 } },
   },
 });
