@@ -143,6 +143,20 @@ test("safetensors on request, in one file or several", async () => {
   expect(JSON.parse(written.stdout).tokens).toHaveLength(4);
 });
 
+test("safetensors never come beside another model's tokenizer", async () => {
+  const { cwd, env } = place();
+  hub.add("someone/plain", hubModel());
+  writeFileSync(join(cwd, "a.txt"), "abcdefgh\n".repeat(60));
+  await run(["prepare", "a.txt", "--tokenizer", "char", "-o", "here"], { cwd, env });
+  const before = readdirSync(join(cwd, "here"));
+  const refused = await run(["pull", "someone/plain", "--format", "safetensors", "-o", "here"], { cwd, env });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/here holds another tokenizer \(tokenizer\.bin\).*into a folder of its own/s);
+  expect(readdirSync(join(cwd, "here"))).toEqual(before);
+  const again = ["pull", "someone/plain", "--format", "safetensors", "-o", "there"];
+  for (let i = 0; i < 2; i++) expect((await run(again, { cwd, env })).code).toBe(0);
+});
+
 test("another architecture is named, and its weights are not downloaded", async () => {
   const { cwd, env } = place();
   hub.add("someone/llama", hubModel({ config: { architectures: ["LlamaForCausalLM"], model_type: "llama" } }));

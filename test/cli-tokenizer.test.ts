@@ -129,6 +129,25 @@ test("GPT-2's vocabulary padded to 50304 goes through train, convert and back", 
   expect(json("ends/generation_config.json").eos_token_id).toEqual([50256, 11]);
 }, 120_000);
 
+test("a tokenizer of 50,258 tokens beside a model of GPT-2's 50,257 is the model's, and its further token is refused", async () => {
+  await ok("train", "--model", "custom", "--vocab", "50257", ...small, "-o", "exact");
+  await ok("convert", "exact", "exact-hub");
+  const tokenizer = json("exact-hub/tokenizer.json");
+  const { vocab } = tokenizer.model;
+  [vocab.Hello, vocab["\u0120world"]] = [vocab["\u0120world"], vocab.Hello];
+  tokenizer.added_tokens.push({ ...tokenizer.added_tokens[0], id: 50257, content: "<|user|>" });
+  writeFileSync(place("exact-hub/tokenizer.json"), JSON.stringify(tokenizer));
+  for (const name of ["vocab.json", "merges.txt"]) rmSync(place("exact-hub", name));
+  expect(await promptTokens("exact-hub", "Hello world")).toEqual([995, 15496]);
+  const refused = await llm("generate", "Hello<|user|>", "--model", "exact-hub", "-n", "1");
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(/token 50257, and the model knows 0 to 50256/),
+  ]);
+  await ok("convert", "exact-hub", "exact-bin/model.bin");
+  expect(await promptTokens("exact-bin/model.bin", "Hello world")).toEqual([995, 15496]);
+}, 120_000);
+
 test("what is no tokenizer is named", async () => {
   writeFileSync(place("old.model"), "minbpe v1\n");
   expect((await llm("encode", "x", "--tokenizer", "old.model")).stderr).toMatch(/tokenizer of minbpe's/);

@@ -14,6 +14,7 @@ import { makeConfig } from "../model/config.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { charTokenizerOf } from "../tokenizer/char.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
+import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Trainer } from "../train/trainer.ts";
 import { GPT2 } from "./gpt2.ts";
@@ -96,6 +97,44 @@ describe("saving and loading", () => {
     await expect(model.save(inFolder("model.txt"))).rejects.toThrow(UsageError);
     expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
+});
+
+/** Byte-level BPE of the hub's in several settings. */
+const hub = JSON.parse(await readFile(new URL("../../test/fixtures/tokenizers.json", import.meta.url), "utf8"));
+const hubTokenizer = async (name: string) => {
+  const { patch } = hub.variants.find((variant: { name: string }) => variant.name === name);
+  const tokenizer = await huggingFaceTokenizer(
+    new Map([["tokenizer.json", JSON.stringify({ ...hub.base, ...patch })]]),
+  );
+  if (!tokenizer) throw new Error(`no tokenizer ${name}`);
+  return tokenizer;
+};
+
+test.each([
+  ["of bytes", async () => byteTokenizer()],
+  ["of characters", async () => charTokenizerOf("the cab\n")],
+  ...["prefix space", "strict added", "split", "NFC"].map((name) => [name, () => hubTokenizer(name)] as const),
+] as const)("a saved model keeps its tokenizer, %s, in both formats and back", async (name, make) => {
+  const tokenizer = await make();
+  const texts = ["the cab", " a bat", "the  \n the", "ab<|endoftext|>the"].filter((text) =>
+    tokenizer.kind === "char" ? /^[the cab\n]*$/.test(text) : true,
+  );
+  const config = makeConfig({ maxT: 12, V: tokenizer.vocabSize, L: 1, NH: 2, C: 8 });
+  const model = await GPT2.create(config, { ...reference, tokenizer });
+  const [bin, safetensors, back] = ["bin", "safetensors", "back"].map((kind) => inFolder(`${name} ${kind}`));
+  for (const made of [bin, safetensors, back]) await mkdir(made);
+  await model.save(join(bin, "model.bin"));
+  const first = await GPT2.load(join(bin, "model.bin"), reference);
+  await first.save(join(safetensors, "model.safetensors"));
+  const second = await GPT2.load(join(safetensors, "model.safetensors"), reference);
+  await second.save(join(back, "model.bin"));
+  const third = await GPT2.load(join(back, "model.bin"), reference);
+  for (const read of [first, second, third])
+    for (const text of texts) {
+      expect(read.tokenizer?.encode(text), text).toEqual(tokenizer.encode(text));
+      expect(read.tokenizer?.decode(tokenizer.encode(text))).toBe(tokenizer.decode(tokenizer.encode(text)));
+      expect(read.endTokens).toEqual(model.endTokens);
+    }
 });
 
 describe("creating", () => {

@@ -89,13 +89,17 @@ async function prepare(
   { field, encoding, shardTokens, tokenizer, threads = platform.defaultThreads() }: ItemsFlags,
   data: Pick<ItemsPlan, "source" | "files" | "outputs" | "outputOf" | "rule">,
 ): Promise<Dataset> {
+  const reading = new ProgressLine("reading");
   const line = new ProgressLine("preparing");
+  // Short reading needs no line of its own in a log.
+  const onHashed = (share: number) => (share < 1 ? reading.update(share) : reading.end());
   const onProgress: ItemsPlan["onProgress"] = (share, tokens) => line.update(share, `${short(tokens)} tokens`);
-  const plan = { ...data, folder, field, encoding, shardTokens, tokenizer, onProgress };
+  const plan = { ...data, folder, field, encoding, shardTokens, tokenizer, onHashed, onProgress };
   try {
     const encode = tokenizer.kind === "gpt2" ? encodeInWorkers : encodeHere;
     return await prepareItems(plan, (batches) => encode(batches, threads, tokenizer));
   } finally {
+    reading.end();
     line.end();
   }
 }

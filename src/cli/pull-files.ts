@@ -2,6 +2,8 @@ import { readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { openModelFile, saveModelFile } from "../api/model-file.ts";
+import { tokenizerOf } from "../api/model-tokenizer.ts";
+import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError } from "../errors.ts";
 import { readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { modelFormatProblem } from "../format/model.ts";
@@ -51,15 +53,35 @@ export async function writeLlmcFiles(model: PulledModel, folder: string, name: s
   }
 }
 
-/** Gives all files of a model a second name in a folder; copies, where that is another disk. */
+/**
+ * Gives all files of a model a second name in a folder; copies, where that is another disk. InputError where a tokenizer lies
+ * there that the model would be read with.
+ */
 export async function linkFiles(model: PulledModel, folder: string): Promise<string[]> {
   const names = (await readdir(model.folder)).sort();
+  await requireNoOther(model, folder, names);
   const files = names.map((name) => join(folder, name));
   for (const [i, name] of names.entries()) {
     const content = await realpath(join(model.folder, name));
     await appear(files[i], (temporary) => linkOrCopy(content, temporary));
   }
   return files;
+}
+
+async function requireNoOther(model: PulledModel, folder: string, names: readonly string[]): Promise<void> {
+  const file = await openModelFile(model.weights).catch((error: unknown) => {
+    // One that cannot be read is kept as it is.
+    if (error instanceof InputError) return undefined;
+    throw error;
+  });
+  if (!file) return;
+  await file.close();
+  const { V, maxT } = file.config;
+  const tokenizer = await tokenizerOf(model.weights, V).catch((error: unknown) => {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  });
+  await planTokenizer(folder, { tokenizer, reader: { maxT }, V, endTokens: file.endTokens }, names, "none");
 }
 
 async function formatProblem(model: PulledModel): Promise<string | undefined> {

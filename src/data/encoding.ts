@@ -11,6 +11,8 @@ export type PreparedKind = "gpt2" | "char" | "byte";
 
 /** Turns documents into tokens in one pass, however long they are. */
 export interface TextEncoding {
+  /** Where it is known before the text. */
+  readonly tokenizer?: Tokenizer;
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
   /** The bytes that a token takes in a file. */
@@ -30,6 +32,7 @@ export async function makeEncoding(kind: PreparedKind | Tokenizer): Promise<Text
 
 function knownEncoding(tokenizer: Tokenizer): TextEncoding {
   return {
+    tokenizer,
     endOfText: tokenizer.endOfText,
     tokenBytes: tokenBytesOf(tokenizer),
     async *encode(document, reading) {
@@ -49,7 +52,9 @@ function knownEncoding(tokenizer: Tokenizer): TextEncoding {
 /** Any bytes will do: this text need not be UTF-8. Of a text in a named encoding they are those in UTF-8. */
 function byteEncoding(): TextEncoding {
   const encoder = new TextEncoder();
+  const tokenizer = byteTokenizer();
   return {
+    tokenizer,
     tokenBytes: 2,
     async *encode(document, reading) {
       if (reading.encoding !== undefined)
@@ -60,7 +65,7 @@ function byteEncoding(): TextEncoding {
           yield bytes;
         }
     },
-    finish: () => ({ tokenizer: byteTokenizer() }),
+    finish: () => ({ tokenizer }),
   };
 }
 

@@ -86,6 +86,13 @@ async function contents(): Promise<Record<string, string>> {
   );
 }
 
+test("tells how far the files are read before they are encoded", async () => {
+  const told: string[] = [];
+  const onHashed = (share: number) => told.push(`read ${share.toFixed(2)}`);
+  await prepareItems(await planOf({ onHashed, onProgress: () => told.push("encoded") }), encode());
+  expect(told.slice(0, 3)).toEqual([expect.stringMatching(/^read 0\.\d\d$/), "read 1.00", "encoded"]);
+});
+
 test("every document once, in order, in shards of equal length", async () => {
   const dataset = await prepareItems(await planOf(), encode());
   for (const split of ["train", "val"] as const) {

@@ -53,6 +53,8 @@ export interface ItemsPlan {
   readonly outputOf: (item: number, file: number) => number;
   readonly rule: string;
   readonly tokenizer: Tokenizer;
+  /** Gets how far the files have been read to know them again, before they are encoded: 0 to 1. */
+  readonly onHashed?: (share: number) => void;
   readonly onProgress?: (share: number, tokens: number) => void;
 }
 
@@ -154,9 +156,16 @@ async function describePlan({
   shardTokens,
   rule,
   tokenizer,
+  onHashed,
 }: ItemsPlan): Promise<string> {
   const described: [string, string][] = [];
-  for (const path of files) described.push([path, await hashOf(path)]);
+  const total = await bytesOf(files);
+  let bytes = 0;
+  const onBytes = (count: number) => {
+    bytes += count;
+    onHashed?.(bytes / total);
+  };
+  for (const path of files) described.push([path, await hashOf(path, onBytes)]);
   return JSON.stringify({
     source,
     files: described,
@@ -211,8 +220,7 @@ async function datasetOf(
 ): Promise<Dataset> {
   const hash = await platform.sha256();
   for (const { shards } of writers) for (const { sha256 } of shards) hash.update(new TextEncoder().encode(sha256));
-  let bytes = 0;
-  for (const path of files) bytes += await sizeOf(path);
+  const bytes = await bytesOf(files);
   const splitOf = (split: "train" | "val") => {
     const shards = writers.flatMap((writer, i) => writer.shards.filter((_, n) => outputs[i].splitOf(n) === split));
     const tokens = shards.reduce((sum, shard) => sum + shard.tokens, 0);
@@ -230,6 +238,12 @@ async function datasetOf(
     train,
     ...(val.tokens >= 2 && { val }),
   };
+}
+
+async function bytesOf(files: readonly string[]): Promise<number> {
+  let bytes = 0;
+  for (const path of files) bytes += await sizeOf(path);
+  return bytes;
 }
 
 /** "train_000001.bin" and the like as "train_*.bin". */

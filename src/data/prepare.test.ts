@@ -43,6 +43,19 @@ test("tiny Shakespeare in GPT-2's tokens is llm.c's, byte for byte", async () =>
   await expect(prepareTinyshakespeare(folder, { tokenizer: "gpt2", valFraction: 0.5 })).rejects.toThrow(UsageError);
 });
 
+test("another model's tokenizer in the folder stops before the text is read", async () => {
+  writeFileSync(file("a.txt"), "abcd\n".repeat(100));
+  await prepareText([file("a.txt")], file("out"), { tokenizer: "char" });
+  writeFileSync(file("out/model.safetensors"), "");
+  const seen: PrepareProgress[] = [];
+  const options = { tokenizer: "byte", onProgress: (progress: PrepareProgress) => seen.push(progress) } as const;
+  await expect(prepareText([file("a.txt")], file("out"), options)).rejects.toThrow(
+    /holds another tokenizer \(tokenizer\.bin\), which belongs to model\.safetensors/,
+  );
+  expect(seen).toEqual([]);
+  expect(await findTokenizer(file("out"))).toMatchObject({ kind: "char" });
+});
+
 test("tiny Shakespeare in characters is split as nanoGPT does", async () => {
   const dataset = await prepareTinyshakespeare(folder, { tokenizer: "char" });
   expect(dataset).toMatchObject({ vocabSize: 65, bytes: 1115394, documents: 1 });

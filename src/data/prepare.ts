@@ -6,11 +6,12 @@ import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, datasetFile } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
 import { type Document, findDocuments } from "./documents.ts";
 import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
 import { requireEncoding } from "./text.ts";
+import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
 
 export interface PrepareOptions {
   /** The tokenizer of a model that is to be trained on, or a new one. */
@@ -120,6 +121,8 @@ async function prepareDocuments(
   if (!(valFraction >= 0 && valFraction < 1))
     throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
   const encoding = await makeEncoding(options.tokenizer);
+  // What another tokenizer in the folder forbids is known before hours of work, but for characters, which the text tells.
+  if (encoding.tokenizer) await planTokenizer(folder, dataTokenizer(encoding.tokenizer), [datasetFile], "wrong");
   return writeDataset(
     folder,
     valFraction > 0 ? names : { train: names.train },

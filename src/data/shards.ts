@@ -140,9 +140,12 @@ async function hashOfTokens(path: string): Promise<string | undefined> {
   return hashOf(path);
 }
 
-/** The sha256 of a file, all of it. */
-export async function hashOf(path: string): Promise<string> {
+/** The sha256 of a file, all of it; `onBytes` gets how many bytes were read. */
+export async function hashOf(path: string, onBytes: (count: number) => void = () => {}): Promise<string> {
   const hash = await platform.sha256();
-  for await (const bytes of await platform.openStream(path)) hash.update(bytes);
+  for await (const bytes of await platform.openStream(path)) {
+    hash.update(bytes);
+    onBytes(bytes.length);
+  }
   return hash.digest();
 }
