@@ -25,6 +25,22 @@ test("the encoding of a text is named, and the suggested command reads it", asyn
   expect(tokens("novel").equals(tokens("utf8"))).toBe(true);
 });
 
+test("info names the encoding of a text, and how to prepare it, and what else a file is", async () => {
+  writeFileSync(
+    inFolder("latin text.txt"),
+    Buffer.from("Caf\u00e9 au lait, cr\u00e8me br\u00fbl\u00e9e, tr\u00e8s bon.", "latin1"),
+  );
+  const { stdout, stderr } = await run(["info", "latin text.txt"], { cwd: folder });
+  expect(stdout).toMatch(/format +text\n.*encoding +windows-1252\n/s);
+  paste(`${/on:\n {2}(.*)\n/.exec(stderr)?.[1] ?? "false"} --val-fraction 0 -o info`);
+  writeFileSync(inFolder("picture.txt"), Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1Pe", "base64"));
+  const picture = await run(["info", "picture.txt"], { cwd: folder });
+  expect([picture.code, picture.stderr]).toEqual([
+    1,
+    expect.stringContaining("picture.txt is a picture (PNG), and has"),
+  ]);
+});
+
 test("documents in .jsonl may begin with a byte order mark, or be in another encoding", async () => {
   const tokens = async (name: string, content: Uint8Array | string, ...more: string[]) => {
     writeFileSync(inFolder(name), content);

@@ -18,7 +18,7 @@ export function addInfo(program: Command): void {
     .command("info")
     .summary("tell what a file is, or what this machine has")
     .description(
-      "Tells what a file holds, and whether it is whole: models, tokens, tokenizers, debug and optimizer states,\n" +
+      "Tells what a file holds, and whether it is whole: models, tokens, tokenizers, debug and optimizer states, " +
         "HellaSwag, safetensors, texts, and folders: runs, models, prepared data.",
     )
     .argument("[file]", "a file, or a folder: of a run, a model, or prepared data")
@@ -96,9 +96,10 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
 }
 
 /** What to do with it, as a command; undefined where nothing is obvious. */
-function nextCommand(path: string, { format, checkpoint }: Facts): string | undefined {
+function nextCommand(path: string, { format, checkpoint, encoding }: Facts): string | undefined {
+  const reading = encoding === undefined ? [] : ["--encoding", String(encoding)];
   if (/^(text|folder with texts|documents)/.test(String(format)))
-    return `make tokens of it to train on:\n  ${suggestion("prepare", path)}`;
+    return `make tokens of it to train on:\n  ${suggestion("prepare", path, ...reading)}`;
   const hasModel = format === "model folder" || (format === "training run" && checkpoint !== "none");
   return hasModel ? `write with this model:\n  ${suggestion("generate", "--model", path)}` : undefined;
 }

@@ -27,8 +27,8 @@ export function addPrepare(program: Command): void {
     .command("prepare")
     .summary("turn text into token files to train on")
     .description(
-      "Turns text into the token files that training reads. tinyshakespeare is bundled: no network is needed.\n" +
-        "Of a folder, all text files in it are taken, in order of their names. Of .jsonl and .parquet files one field is\n" +
+      "Turns text into the token files that training reads. tinyshakespeare is bundled: no network is needed. " +
+        "Of a folder, all text files in it are taken, in order of their names. Of .jsonl and .parquet files one field is " +
         "the text; each line or row is a document. A folder holds the one or the other.",
     )
     .argument(

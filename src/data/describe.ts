@@ -12,6 +12,7 @@ import type { GPT2Config } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
+import { isBin, otherThanUtf8 } from "./not-text.ts";
 
 /** What a file is, for people and programs. */
 export interface FileDescription {
@@ -57,13 +58,20 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
       const foreign = await foreignFile(source);
       if (format === "text" && (!foreign || foreign.isText)) return { format, bytes };
       if (foreign) throw new InputError(`${source.name} is ${foreign.what}. ${foreign.advice}`);
+      const hint = await headerlessHint(source);
+      const start = await source.read(0, Math.min(source.size, startBytes));
+      const { encoding, what } = hint || isBin(source.name) ? {} : await otherThanUtf8(start, source.name);
+      if (encoding !== undefined) return { format: "text", bytes, encoding };
       throw new InputError(
-        `${source.name} has none of the formats that llm-ts knows: llm.c's .bin files and safetensors. ` +
-          ((await headerlessHint(source)) ?? "Give another file."),
+        `${source.name} ${what === undefined ? "has" : `is ${what}, and has`} none of the formats that llm-ts knows: ` +
+          `llm.c's .bin files, safetensors and texts. ${hint ?? "Give another file."}`,
       );
     }
   }
 }
+
+/** By so many first bytes a file is known that is none of ours. */
+const startBytes = 4096;
 
 const isJsonLines = ({ name }: ByteSource) => /\.jsonl(\.|$)/.test(name);
 

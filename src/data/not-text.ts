@@ -59,6 +59,21 @@ function decoded(bytes: Uint8Array, encoding: string): string | undefined {
   }
 }
 
+/**
+ * What a file is that is no text in UTF-8: a text in another encoding, another format in words, or nothing known. `start`
+ * are its first bytes, `near` those where it is not valid.
+ */
+export async function otherThanUtf8(
+  start: Uint8Array,
+  name: string,
+  near = start,
+): Promise<{ readonly encoding?: string; readonly what?: string }> {
+  const named = await whatItsNameSays(start, name);
+  if (named !== undefined) return { what: named };
+  const encoding = await likelyEncoding(near);
+  return encoding === undefined ? { what: await whatItIs(start, name) } : { encoding };
+}
+
 /** An encoding as people know it. */
 export function encodingInWords(encoding: string): string {
   if (encoding === "gb18030") return "GB18030 (or GBK)";

@@ -1,6 +1,6 @@
 import { InputError, NotTextError } from "../errors.ts";
 import type { ByteStream } from "../platform/platform.ts";
-import { encodingInWords, likelyEncoding, whatItIs, whatItsNameSays } from "./not-text.ts";
+import { encodingInWords, otherThanUtf8 } from "./not-text.ts";
 
 export interface ReadTextOptions {
   /** Under a name that TextDecoder knows; default UTF-8. */
@@ -74,15 +74,13 @@ class InvalidText extends Error {
 
 async function explain(name: string, { problem, near, isEncoded, cause }: InvalidText, start: Uint8Array) {
   if (isEncoded) return new InputError(`${name} ${problem}`, { cause });
-  const named = await whatItsNameSays(start, name);
-  const encoding = named ? undefined : await likelyEncoding(near);
+  const { encoding, what } = await otherThanUtf8(start, name, near);
   if (encoding)
     return new NotTextError(
       `${name} ${problem}. It seems to be a text in ${encodingInWords(encoding)}, expected UTF-8.`,
       { name, encoding },
       { cause },
     );
-  const what = named ?? (await whatItIs(start, name));
   if (what)
     return new NotTextError(
       `${name} is no text, but ${what}. Give a text; what is packed or formatted, unpack or save as plain text first.`,
