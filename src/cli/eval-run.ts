@@ -23,8 +23,8 @@ export async function runEval(data: readonly string[], flags: EvalFlags): Promis
   const interrupt = new Interrupt();
   const { backend, threads, revectorize, kernel } = flags;
   const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
-  const scorer = new Scorer(model);
   try {
+    const scorer = new Scorer(model);
     const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;
     if (loss && !flags.json) await print(lossText(loss));
     const hellaswag = flags.hellaswag ? await scoreHellaSwag(model, scorer, flags.hellaswag, flags) : undefined;
