@@ -105,7 +105,7 @@ test("generate without --model takes the newest run, and says so", async () => {
 
 test("a folder of runs as --model lists them", async () => {
   const { code, stderr } = await llm("generate", "--model", "runs");
-  expect(stderr).toMatch(/runs is a folder with several models: .* runs\/1e-4, runs\/1e-3\.\n/);
+  expect(stderr).toMatch(/runs is a folder of runs, and a model is expected: .* runs\/1e-4, runs\/1e-3\.\n/);
   expect(code).toBe(1);
 });
 
@@ -151,7 +151,7 @@ test("info says what a run, runs, a converted model, a text and other folders ar
   });
   const photos = await llm("info", "runs/photos");
   expect(photos.stderr).toMatch(
-    /photos is a folder that is neither prepared data nor a run or model: it holds nothing/,
+    /photos is a folder that is neither prepared data nor a run or model: it holds no files/,
   );
   expect(photos.code).toBe(1);
 });

@@ -109,6 +109,10 @@ function mentionsIn(text: string): Mention[] {
   });
 }
 
+test("help is broken into lines by the width of the terminal alone", () => {
+  for (const command of program.commands) expect(command.description(), command.name()).not.toContain("\n");
+});
+
 test("every option in a message exists in the command that prints it, or that is named before it", () => {
   const wrong = new Set<string>();
   let found = 0;

@@ -15,7 +15,7 @@ export function addConvert(program: Command): void {
     .command("convert")
     .summary("write a model in another format or precision")
     .description(
-      "Converts between llm.c's .bin and Hugging Face's safetensors, and between float32, bfloat16 and float16 (rounded\n" +
+      "Converts between llm.c's .bin and Hugging Face's safetensors, and between float32, bfloat16 and float16 (rounded " +
         "to the nearest, ties to even). A model of any size takes little memory; nothing appears before it is whole.",
     )
     .argument("<in>", "a model file, a folder of safetensors, a run folder (its newest checkpoint), or a name as gpt2")

@@ -24,7 +24,7 @@ export function addEval(program: Command): void {
     .command("eval")
     .summary("score a model: loss, bits per byte, HellaSwag, LAMBADA")
     .description(
-      "Scores a model on data of yours (loss, perplexity, bits per byte), on HellaSwag and on LAMBADA.\n" +
+      "Scores a model on data of yours (loss, perplexity, bits per byte), on HellaSwag and on LAMBADA. " +
         "HellaSwag and LAMBADA are downloaded from the Hugging Face hub, once, unless a file is named.",
     )
     .argument(

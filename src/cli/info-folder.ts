@@ -23,7 +23,7 @@ export async function folderFacts(path: string): Promise<Facts> {
     return modelFacts(path);
   const texts = names.filter((name) => /\.(txt|md|jsonl|parquet)$/.test(name)).length;
   if (texts > 0) return { format: "folder with texts", texts, files: names.length };
-  const found = names.length > 0 ? `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}` : "nothing";
+  const found = names.length > 0 ? `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}` : "no files";
   throw new InputError(
     `${path} is a folder that is neither prepared data nor a run or model: it holds ${found}. Name the file to look at.`,
   );

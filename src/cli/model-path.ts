@@ -32,7 +32,9 @@ export async function locateModel(path: string): Promise<string> {
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
   const runs = await namesOfRuns(path);
   if (runs !== "")
-    throw new InputError(`${path} is a folder with several models: name the run to take. The newest are ${runs}.`);
+    throw new InputError(
+      `${path} is a folder of runs, and a model is expected: give one of its runs (the newest first): ${runs}.`,
+    );
   throw new InputError(
     `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
       "saved one.",

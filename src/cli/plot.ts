@@ -18,7 +18,7 @@ export function addPlot(program: Command): void {
     .command("plot")
     .summary("draw the losses of runs")
     .description(
-      "Compares runs in a picture (SVG, for light and dark pages), and in the terminal. Folders in which llm.c left its\n" +
+      "Compares runs in a picture (SVG, for light and dark pages), and in the terminal. Folders in which llm.c left its " +
         "main.log do as well.",
     )
     .argument("<run...>", "folders that llm-ts train -o wrote")

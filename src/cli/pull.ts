@@ -14,7 +14,7 @@ export function addPull(program: Command): void {
     .command("pull")
     .summary("download a GPT-2 from the Hugging Face hub")
     .description(
-      "Downloads a GPT-2 from the Hugging Face hub and writes it as llm.c's files: float32, bfloat16 and tokenizer.\n" +
+      "Downloads a GPT-2 from the Hugging Face hub and writes it as llm.c's files: float32, bfloat16 and tokenizer. " +
         "A download that was cut goes on where it ended; every file is verified before it gets its name.",
     )
     .argument("<model>", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, or USER/REPO")

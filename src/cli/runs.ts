@@ -10,7 +10,7 @@ export function addRuns(program: Command): void {
     .command("runs")
     .summary("list training runs")
     .description(
-      "Lists the runs that llm-ts train left in a folder, newest first: how far they came, and how well they did.\n" +
+      "Lists the runs that llm-ts train left in a folder, newest first: how far they came, and how well they did. " +
         "A run is running, done, interrupted (by Ctrl-C), or cut off: it ended without a word, by a crash, say.",
     )
     .argument("[folder]", "the folder with the runs, or that of one run", "runs")

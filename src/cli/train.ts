@@ -12,7 +12,7 @@ export function addTrain(program: Command): void {
     .command("train")
     .summary("train a model")
     .description(
-      "Trains GPT-2, from scratch or from a model file. Without options it does what llm.c's train_gpt2 did in April 2024;\n" +
+      "Trains GPT-2, from scratch or from a model file. Without options it does what llm.c's train_gpt2 did in April 2024; " +
         "what that does today, with shuffled data and shorter validations, is --order shuffle -m 5.",
     );
   addTrainOptions(command)

@@ -19,7 +19,7 @@ export function nextCommands({ flags, tokenizer, folder, saved, interrupted }: O
   if (tokenizer && saved)
     suggestions.push(["write with this model", suggestion("generate", ...prompt, "--model", folder)]);
   if (interrupted) suggestions.push(["go on where it stopped", suggestion("train", "-o", folder, "--resume")]);
-  else if (tokenizer?.kind === "char")
+  else if (tokenizer?.kind === "char" && flags.train === undefined)
     suggestions.push([
       "train on a text of your own, my.txt say",
       suggestion("prepare", "my.txt", "--tokenizer", "char", "--out", "my"),
