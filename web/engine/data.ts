@@ -121,7 +121,7 @@ export async function openPrepared(folder: string): Promise<Prepared> {
 }
 
 function tokenizerName(kind: string): DataSummary["tokenizer"] {
-  return kind === "char" || kind === "byte" || kind === "gpt2" ? kind : "unknown";
+  return kind === "char" || kind === "byte" || kind === "gpt2" || kind === "huggingface" ? kind : "unknown";
 }
 
 /** Characters of a preview, and the tokens that are read for it: each is a character, or more, or some bytes of one. */

@@ -402,7 +402,8 @@ describe("data", () => {
     const { base } = JSON.parse(readFileSync(new URL("../../test/fixtures/tokenizers.json", import.meta.url), "utf8"));
     const hub = new File([JSON.stringify(base)], "tokenizer.json");
     const foreign = await engine.prepare({ kind: "files", files: [files[0], hub], tokenizer: "byte" });
-    expect(foreign).toMatchObject({ vocabSize: Object.keys(base.model.vocab).length, name: "train.bin" });
+    const foreignSize = Object.keys(base.model.vocab).length;
+    expect(foreign).toMatchObject({ tokenizer: "huggingface", vocabSize: foreignSize, name: "train.bin" });
   });
 
   test("what cannot be learned from is refused, and what was there stays", async () => {

@@ -74,8 +74,8 @@ export interface DataSummary {
   /** For people: "tiny Shakespeare", a file's name; empty for a pasted text. */
   readonly name: string;
   readonly kind: DataInput["kind"];
-  /** `unknown`: token files of which nobody knows the tokenizer: models can be trained, but write token ids alone. */
-  readonly tokenizer: TokenizerName | "unknown";
+  /** `huggingface`: a model's own. `unknown`: token files of which nobody knows the tokenizer: models can be trained, but write token ids alone. */
+  readonly tokenizer: TokenizerName | "huggingface" | "unknown";
   /** It was dropped as tokens, which no choice of a tokenizer changes. */
   readonly hasOwnTokens?: boolean;
   /** Of the text; of token files: of the files. */

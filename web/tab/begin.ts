@@ -16,6 +16,7 @@ async function makeReady(): Promise<void> {
   await listen();
   const there = data.value;
   if (!there) await prepare({ kind: "shakespeare", tokenizer: "char" });
-  else if (there.kind === "shakespeare" && there.tokenizer !== "unknown")
+  // A model's own tokens are read from files: that model need not be there any more.
+  else if (there.kind === "shakespeare" && there.tokenizer !== "unknown" && there.tokenizer !== "huggingface")
     input.value = { kind: "shakespeare", tokenizer: there.tokenizer };
 }

@@ -18,7 +18,7 @@ export function TokenizerCard() {
       <Choice
         label={t.label}
         values={hasOwn ? { ...names, model: own } : names}
-        value={shown === "unknown" ? undefined : shown}
+        value={shown === "unknown" || shown === "huggingface" ? undefined : shown}
         disabled={isFixed}
         onChange={(next) => void retokenize(next)}
       />
