@@ -51,7 +51,7 @@ async function remarkOnAssumed(path: string): Promise<void> {
 export function assumedText(path: string, { NH, C, epsilon }: GPT2Config): string {
   return (
     `${path} has no config.json beside it: ${NH} attention heads (one for every ${C / NH} channels), epsilon ${epsilon} and ` +
-    "GELU's tanh form are assumed, as in GPT-2. llm-ts convert --heads writes a copy with another number"
+    "GELU's tanh form are assumed, as in GPT-2. llm-ts convert MODEL FOLDER --heads N writes a copy with another number"
   );
 }
 

@@ -134,7 +134,7 @@ function inferConfig(
   if (n_head === undefined && L > 0 && C % channelsOfHead !== 0)
     throw new InputError(
       `${source.name} does not tell how many attention heads its ${C} channels are divided into, and there is no ` +
-        "config.json beside it. Put the model's config.json there, or say the number: llm-ts convert --heads.",
+        "config.json beside it. Put the model's config.json there, or say the number: llm-ts convert MODEL FOLDER --heads N.",
     );
   const config: GPT2Config = {
     ...usualConfig({ V, C }),
