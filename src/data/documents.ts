@@ -1,7 +1,7 @@
 import { platform } from "#platform";
 import { InputError, NotTextError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
-import { nameOfBlob } from "../platform/blob-source.ts";
+import { blobError, nameOfBlob } from "../platform/blob-source.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, progressFile } from "./dataset.ts";
@@ -79,9 +79,7 @@ function inBlob(blob: Blob): Document {
     try {
       yield* blob.stream();
     } catch (error) {
-      throw new InputError(`${name} can no longer be read: it was changed or moved. Choose it again.`, {
-        cause: error,
-      });
+      throw blobError(name, error);
     }
   };
   return { name, size: blob.size, open: async () => ({ name, size: blob.size, [Symbol.asyncIterator]: chunks }) };

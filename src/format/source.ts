@@ -24,9 +24,9 @@ export function sizeOf(path: string): Promise<number> {
  * A text file, whole. InputError when it is missing or longer than `most` bytes, which keeps a wrong file from being
  * read; `advice` ends that message.
  */
-export function readSmallText(path: string, advice = "It is another file.", most = 64 << 20): Promise<string> {
-  return withSource(path, async (source) => {
+export function readSmallText(input: string | Blob, advice = "It is another file.", most = 64 << 20): Promise<string> {
+  return withSource(input, async (source) => {
     if (source.size <= most) return new TextDecoder().decode(await source.read(0, source.size));
-    throw new InputError(`${path} has ${source.size} bytes, expected at most ${most}. ${advice}`);
+    throw new InputError(`${source.name} has ${source.size} bytes, expected at most ${most}. ${advice}`);
   });
 }

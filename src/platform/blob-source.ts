@@ -1,15 +1,27 @@
-import { InputError } from "../errors.ts";
+import { InputError, LlmError } from "../errors.ts";
 import type { ByteSource } from "./platform.ts";
 
 /** Opens a File, a Blob or bytes in memory for random access. */
 export function openInMemory(input: Blob | Uint8Array): ByteSource {
   if (input instanceof Uint8Array) return openBlob(new Blob([new Uint8Array(input)]), "bytes in memory");
-  return openBlob(input, nameOfBlob(input));
+  const name = nameOfBlob(input);
+  const source = openBlob(input, name);
+  const read = (offset: number, length: number) =>
+    source.read(offset, length).catch((error) => {
+      throw blobError(name, error);
+    });
+  return { ...source, read };
 }
 
 /** What a Blob is called in messages: a File has a name. */
 export function nameOfBlob(blob: Blob): string {
   return "name" in blob ? String(blob.name) : "a Blob";
+}
+
+/** What it means that a File or Blob cannot be read: browsers refuse a file that changed on the disk after it was chosen. */
+export function blobError(name: string, error: unknown): unknown {
+  if (error instanceof LlmError) return error;
+  return new InputError(`${name} can no longer be read: it was changed or moved. Choose it again.`, { cause: error });
 }
 
 export function openBlob(blob: Blob, name: string): ByteSource {

@@ -106,6 +106,11 @@ test.each<[name: string, reason: RegExp, files: Record<string, string | undefine
   expect(await readRun(path)).toEqual({ folder: path, status: "unreadable", reason: expect.stringMatching(reason) });
 });
 
+test("of a folder whose settings are damaged the newest checkpoint is known all the same: its model is whole", async () => {
+  const path = await folder("damaged-settings", { "config.json": "{", DONE_00000007: "", DONE_00000003: "" });
+  expect(await readRun(path)).toMatchObject({ status: "unreadable", checkpoint: 7 });
+});
+
 test("curves hold every number there is; after a resume the later ones count", async () => {
   const events = [val(0, 5.5), ...steps(0, 8), val(8, 4), step(5, 2), step(6, 3), val(8, 3)];
   const path = await folder("curves", { "metrics.jsonl": `${metrics(events)}{"event":"step","step":7,"loss":null}\n` });

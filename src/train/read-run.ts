@@ -77,7 +77,8 @@ export async function readRun(folder: string, tallyOf = readTally): Promise<RunS
     return { folder, ...settings, ...events, checkpoint, ...(isRunning && { status: "running" }) };
   } catch (error) {
     if (!(error instanceof LlmError)) throw error;
-    return { folder, status: "unreadable", reason: error.message };
+    const [checkpoint] = await completeSteps(folder).catch(() => []);
+    return { folder, status: "unreadable", reason: error.message, checkpoint };
   }
 }
 

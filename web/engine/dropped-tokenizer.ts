@@ -1,6 +1,6 @@
 /** The tokenizer among files that were dropped or chosen: llm.c's, with the dataset.json beside it, or the hub's. */
 import { chooseTokenizer, type FoundTokenizer, parseDataset } from "../../src/data/dataset.ts";
-import { withSource } from "../../src/format/source.ts";
+import { readSmallText, withSource } from "../../src/format/source.ts";
 import { hubTokenizerFiles, huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { sameTokens, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -20,10 +20,10 @@ export async function droppedTokenizer(
   V?: number,
 ): Promise<Tokenizer | undefined> {
   const texts = new Map<string, string>();
-  for (const file of files.filter(isHubFile)) texts.set(file.name, await file.text());
+  for (const file of files.filter(isHubFile)) texts.set(file.name, await readSmallText(file));
   const hub = await huggingFaceTokenizer(texts);
   const dataset = files.find(({ name }) => name === "dataset.json");
-  const kind = dataset && parseDataset(dataset.name, await dataset.text()).tokenizer;
+  const kind = dataset && parseDataset(dataset.name, await readSmallText(dataset)).tokenizer;
   const own = llmc && (await withSource(llmc, (source) => loadTokenizer(source, kind)));
   if (!own || !hub || !llmc) return hub ?? own;
   // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.

@@ -3,7 +3,7 @@ import { type Dataset, datasetFile, inFolder, parseDataset } from "../../src/dat
 import { dataTokenizer, planTokenizer } from "../../src/data/tokenizer-files.ts";
 import { InputError } from "../../src/errors.ts";
 import { type FileHash, saveHashed, saveText } from "../../src/format/save.ts";
-import { withSource } from "../../src/format/source.ts";
+import { readSmallText, withSource } from "../../src/format/source.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
 import { gpt2Tokenizer } from "../../src/tokenizer/gpt2.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -54,7 +54,7 @@ async function tokenizerOf({ tokenizer, beside }: DroppedTokens): Promise<Tokeni
   const found = await droppedTokenizer(beside, tokenizer);
   if (found) return found;
   const dataset = beside.find(({ name }) => name === "dataset.json");
-  const kind = dataset && parseDataset(dataset.name, await dataset.text()).tokenizer;
+  const kind = dataset && parseDataset(dataset.name, await readSmallText(dataset)).tokenizer;
   if (kind === undefined || kind === "gpt2") return gpt2Tokenizer();
   const files = kind === "huggingface" ? "tokenizer.json" : "tokenizer.bin";
   throw new InputError(`The tokens are those of a ${kind} tokenizer: choose its ${files} together with them.`);

@@ -1,12 +1,12 @@
 /** What the engine says to somebody at the page, made by doing what somebody would do, is said in the page's language. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { messageOf } from "../../src/errors.ts";
 import { explain } from "../../src/platform/browser-errors.ts";
 import { StudioEngine } from "../engine/engine.ts";
-import type { DataInput, EngineUpdate, RunInfo, TrainChoice } from "../engine/protocol.ts";
+import type { DataInput, EngineOptions, EngineUpdate, RunInfo, TrainChoice } from "../engine/protocol.ts";
 import { messageIn } from "./messages.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-messages-"));
@@ -44,8 +44,61 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A token file of llm.c's. */
+function tokenFile(ids: readonly number[]): File {
+  const header = new Int32Array(256);
+  header.set([20240520, 1, ids.length]);
+  return file("my_train.bin", header, new Uint16Array(ids));
+}
+
+const json = (name: string, content: unknown) => file(name, JSON.stringify(content));
+const datasetOf = (tokenizer: string) => json("dataset.json", { tokenizer, train: { file: "train.bin", tokens: 4 } });
+
+/** A file that was changed after somebody chose it, as browsers refuse it. */
+function changed(name: string): File {
+  const refused = () => new DOMException("The requested file could not be read", "NotReadableError");
+  return Object.assign(file(name, text), {
+    slice: () => ({ arrayBuffer: () => Promise.reject(refused()) }),
+    stream: () => {
+      throw refused();
+    },
+  });
+}
+
+/** The model as .safetensors that tell nothing of themselves, with another type of wte where one is given. */
+async function plainSafetensors(dtype?: string): Promise<File> {
+  const bytes = new Uint8Array(await (await engine.export("safetensors")).arrayBuffer());
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const { __metadata__: _, ...header } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  if (dtype !== undefined) header["wte.weight"].dtype = dtype;
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const prefix = new BigUint64Array([BigInt(text.length)]);
+  return file("model.safetensors", prefix, text, bytes.subarray(8 + length));
+}
+
+async function configWith(fields: object): Promise<File> {
+  return json("config.json", { ...JSON.parse(await (await engine.export("config")).text()), ...fields });
+}
+
+/** What an engine of its own says, which nothing was done with yet. */
+async function inFresh(act: (fresh: StudioEngine) => Promise<unknown>, options: EngineOptions = {}): Promise<unknown> {
+  const fresh = new StudioEngine(join(folder, "fresh"));
+  await fresh.configure({ threads: 1, ...options });
+  return act(fresh).finally(() => fresh.dispose());
+}
+
+/** Continues the run after something was done to its folder, which is then as it was. */
+async function continueAfter(harm: (config: { [field: string]: never }) => unknown): Promise<unknown> {
+  const path = join(folder, "runs", run.name, "config.json");
+  const before = readFileSync(path, "utf8");
+  writeFileSync(path, JSON.stringify(harm(JSON.parse(before))));
+  return engine.continueRun(run.name).finally(() => writeFileSync(path, before));
+}
+
 /** That a message is in Chinese on the Chinese page, and that neither page speaks of the command's options. */
-function expectRendered(message: string): void {
+function expectRendered(original: string): void {
+  // In a tab all is in the browser's storage.
+  const message = original.replaceAll(folder, "opfs:");
   const zh = messageIn("zh", message);
   expect(zh, message).toBeDefined();
   expect(zh).toMatch(/\p{Script=Han}{4}/u);
@@ -95,6 +148,69 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["a run that is complete", () => engine.continueRun(run.name)],
   ["a run that is not there", () => engine.continueRun("none-001")],
   ["a run to delete that is not there", () => engine.deleteRun("none-001")],
+  ["a text of one character", () => engine.prepare({ ...pasted, text: "a" } as DataInput)],
+  [
+    "a text of too many characters",
+    () => {
+      const codes = Array.from({ length: 70_000 }, (_, i) => 0x10000 + i);
+      return engine.prepare({ ...pasted, text: String.fromCodePoint(...codes) } as DataInput);
+    },
+  ],
+  ["a text that was changed since", () => engine.prepare(files(changed("a.txt")))],
+  ["a model that was changed since", () => engine.open([changed("a.bin")])],
+  ["the tokens of no model", () => inFresh((fresh) => fresh.prepare({ ...pasted, tokenizer: "model" }))],
+  ["writing without a model", () => inFresh((fresh) => fresh.write("a", {}, () => {}))],
+  ["training without a text", () => inFresh((fresh) => fresh.start(tiny))],
+  ["a kernel that is none", () => inFresh((fresh) => fresh.device(), { kernel: "fast" })],
+  ["no threads", () => inFresh((fresh) => fresh.device(), { threads: 0 })],
+  ["tokens of characters alone", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("char")))],
+  ["tokens of a hub's alone", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("huggingface")))],
+  ["tokens of nobody's", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("mine")))],
+  ["a dataset.json of a list", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), json("dataset.json", [])))],
+  [
+    "tokens of another tokenizer than they say",
+    async () => engine.open([await engine.export("bin"), await engine.export("tokenizer"), datasetOf("byte")]),
+  ],
+  [
+    "a tokenizer of other models",
+    async () => engine.open([await engine.export("bin"), json("tokenizer.json", { model: { type: "WordPiece" } })]),
+  ],
+  [
+    "a tokenizer with a negative id",
+    async () =>
+      engine.open([
+        await engine.export("bin"),
+        json("tokenizer.json", {
+          model: { type: "BPE", vocab: { a: -1 }, merges: [] },
+          decoder: { type: "ByteLevel" },
+        }),
+      ]),
+  ],
+  ["safetensors that tell no heads", async () => engine.open([await plainSafetensors()])],
+  ["safetensors of whole numbers", async () => engine.open([await plainSafetensors("I32"), await configWith({})])],
+  [
+    "another architecture",
+    async () => engine.open([await plainSafetensors(), json("config.json", { architectures: ["LlamaForCausalLM"] })]),
+  ],
+  ["a config.json of a list", async () => engine.open([await plainSafetensors(), json("config.json", [])])],
+  ["heads that do not divide", async () => engine.open([await plainSafetensors(), await configWith({ n_head: 3 })])],
+  [
+    "another activation",
+    async () => engine.open([await plainSafetensors(), await configWith({ activation_function: "relu" })]),
+  ],
+  ["a run of another version", () => continueAfter((config) => ({ ...config, version: 2 }))],
+  ["a run of no time", () => continueAfter((config) => ({ ...config, created: 3 }))],
+  ["a run of no model", () => continueAfter(({ model: _, ...config }) => config)],
+  [
+    "a run of other settings",
+    () => continueAfter((config) => ({ ...config, run: { ...(config.run as object), lr: 3 } })),
+  ],
+  ["a run of no batch", () => continueAfter((config) => ({ ...config, run: { ...(config.run as object), batch: 0 } }))],
+  ["a run of nothing", () => continueAfter(() => [])],
+  [
+    "a run whose data is gone",
+    () => continueAfter((config) => ({ ...config, given: { ...(config.given as object), train: folder } })),
+  ],
   ["the model of a run without one", () => engine.openRun("none-001")],
 ];
 

@@ -54,6 +54,10 @@ const renderings: readonly Rendering[] = [
     zh: (path) => `${nameOf(path)} 在读取时发生了变化。请再试一次。`,
   },
   {
+    of: /^(.+) can no longer be read: it was changed or moved\./s,
+    zh: (name) => `${name} 已无法读取：选择之后它被修改或移动了。请重新选择。`,
+  },
+  {
     of: /^(?:The folder )?(.+?) does not exist\. Check the path/s,
     zh: (path) => `${nameOf(path)} 已不存在：可能在别处被删除了。`,
     en: (path) => `${nameOf(path)} is no longer there: it may have been deleted elsewhere.`,
@@ -113,6 +117,17 @@ const renderings: readonly Rendering[] = [
       `${name} is not valid UTF-8 at byte ${byte} (line ${line}). Save it as UTF-8 in an editor, or choose “Bytes” under Tokens, which take anything.`,
   },
   {
+    of: /^The text is too short: /,
+    zh: () => "文本太短，无法学习。请换用较长的文本。",
+    en: () => "The text is too short to learn from. Use a longer one.",
+  },
+  {
+    of: /: the text has more than (\d+) different characters/,
+    zh: (most) => `文本中不同的字符超过 ${most} 个，无法让每个字符各成一个词元。请把分词方式改为“GPT-2”或“字节”。`,
+    en: (most) =>
+      `The text has more than ${most} different characters, too many for one token each. Choose “GPT-2” or “Bytes” under Tokens.`,
+  },
+  {
     of: /^(.+): the text is empty\./s,
     zh: () => "文本是空的。请提供要学习的文本。",
     en: () => "The text is empty. Give a text to learn from.",
@@ -129,8 +144,20 @@ const renderings: readonly Rendering[] = [
     zh: (count) => `留作验证的 ${count} 个词元不够一批：本次训练不做验证。`,
   },
   {
-    of: /^The tokens are those of a (\S+) tokenizer: choose its tokenizer\.bin/,
-    zh: (kind) => `这些词元来自 ${kind} 分词器：请连同它的 tokenizer.bin 一起选择。`,
+    of: /^The tokens are those of a (\S+) tokenizer: choose its (tokenizer\.\w+)/,
+    zh: (kind, file) => `这些词元来自${tokenizerNames[kind] ?? ` ${kind} `}分词器：请连同它的 ${file} 一起选择。`,
+  },
+  {
+    of: /^(.+): token (\d+) at position (\d+) is not in the model's vocabulary of (\d+)\./s,
+    zh: (path, token, position, V) =>
+      `${nameOf(path)} 的第 ${position} 个位置是词元 ${token}，而词表只有 ${V} 个词元。请连同它的分词器一起选择。`,
+    en: (path, token, position, V) =>
+      `${nameOf(path)} holds token ${token} at position ${position}, and there are only ${V} tokens. Choose it together with its tokenizer.`,
+  },
+  {
+    of: /^.+ holds? \d+ tokens, expected \d+ as .+dataset\.json has it/s,
+    zh: () => "这些数据文件彼此不一致。请重新准备文本。",
+    en: () => "The files of this data do not belong together. Prepare the text again.",
   },
   { of: /^Another text is being prepared\./, zh: () => "正在准备另一段文本。请等待，或取消它。" },
   { of: /^There is nothing to learn from yet\./, zh: () => "还没有可学习的内容。请先选择文本。" },
@@ -160,6 +187,11 @@ const renderings: readonly Rendering[] = [
     of: /^The warm-up is (\d+) updates long, and the run only (\d+)/,
     zh: (warmup, steps) => `预热 ${warmup} 次更新，而全部只有 ${steps} 次：学习率永远到不了峰值。`,
   },
+  {
+    of: /^There is no model with a tokenizer that can encode text\./,
+    zh: () => "没有带分词器、能够读入文本的模型。请连同分词器的文件一起打开一个。",
+  },
+  { of: /^There is no model yet\./, zh: () => "还没有模型。请训练或打开一个。" },
   { of: /^There is no model to train on:/, zh: () => "没有可继续训练的模型。请先打开一个，或选择新模型。" },
   {
     of: /^(.+) was prepared with another vocabulary than (.+) was trained with:/s,
@@ -178,6 +210,24 @@ const renderings: readonly Rendering[] = [
     of: /^In step (\d+) the (.+?)\. .*The update was not made: the weights are those after/s,
     zh: (step) =>
       `第 ${step} 次更新的损失或梯度是 NaN 或无穷大，因此没有执行，权重保持原样。请降低学习率，加上预热，或裁剪梯度（通常为 1）后继续。`,
+  },
+  {
+    of: /^The validation loss is \S+.*The model's weights are damaged/s,
+    zh: () => "验证损失是 NaN 或无穷大：权重已损坏。请从完好的检查点继续，降低学习率，或裁剪梯度（通常为 1）。",
+  },
+  // Of runs on a disk the command's words are better, but in Chinese there are none.
+  {
+    of: /^opfs:\/runs\/(.+)\/config\.json: "version" is .+ Another version of llm-ts wrote this run/s,
+    zh: (name) => otherVersion(name),
+    en: (name) =>
+      `Another version of llm.ts wrote ${name}: continue it with that one, or open its model to train it on.`,
+  },
+  { of: /^(.+)\/config\.json: "version" is .+ Another version of llm-ts wrote this run/s, zh: otherVersion },
+  {
+    of: /^opfs:\/runs\/(.+)\/config\.json(?:: "| is damaged| was edited| is no valid JSON| holds no JSON)/s,
+    zh: (name) => `${name} 的 config.json 已损坏或被改动，因此无法继续。请打开它的模型来训练，或删除它。`,
+    en: (name) =>
+      `The settings of ${name} (its config.json) are damaged or were changed, so it cannot be continued. Open its model to train it on, or delete the run.`,
   },
   {
     of: /^the checkpoint of step (\d+) cannot be used: /,
@@ -221,9 +271,48 @@ const renderings: readonly Rendering[] = [
   },
   { of: /tokens of an unknown tokenizer/, zh: () => "不知道这些词元如何切分文本：可以显示，但不能读入文本。" },
   // --- Files that are not what they should be ---
+  {
+    of: /^(.+) does not tell how many attention heads its (\d+) channels/s,
+    zh: (name) => `${name} 没有说明注意力头的数量。请连同它的 config.json 一起选择。`,
+    en: (name) => `${name} does not tell how many attention heads it has. Choose it together with its config.json.`,
+  },
+  {
+    of: /^(.+): this is a (.+); llm-ts reads GPT2LMHeadModel\./s,
+    zh: (name, type) => `${name} 描述的是 ${type}，而这里只支持 GPT-2。`,
+  },
+  {
+    of: /^(.+): tensor .+ is (\w+), which llm-ts does not support; it reads (.+?)\. Give/s,
+    zh: (name, type, types) => `${name} 的权重类型是 ${type}，而这里只支持 ${types}。`,
+  },
+  {
+    of: /^(.+): this model does not fit a \.bin: .+ Save it as \.safetensors\./s,
+    zh: () => "llm.c 的 .bin 存不下这个模型的结构。请改用 .safetensors。",
+  },
+  {
+    of: /^(.+): its tokens are not bytes \(/s,
+    zh: (name) => `${name} 不是 GPT-2 那样的字节级 BPE 分词器，这里无法使用。不选择它，模型仍可处理词元编号。`,
+  },
+  {
+    of: /^(tokenizer\.json|vocab\.json|merges\.txt)(?:: | cannot be read)/,
+    zh: (name) => `${name} 已损坏，或不是这里支持的分词器。请重新下载；不选择它，模型仍可处理词元编号。`,
+  },
+  {
+    of: /^(.+) holds \d+ tokens that are not those of the (\S+) tokenizer, as which the dataset\.json/s,
+    zh: (name, kind) =>
+      `${name} 与旁边的 dataset.json 不一致：其中的词元不属于${tokenizerNames[kind] ?? ` ${kind} `}分词器。`,
+  },
+  {
+    of: /^.+ holds two tokenizers of \d+ tokens that differ, (.+) and (.+)\. Remove/s,
+    zh: (one, other) => `${one} 和 ${other} 是两个不同的分词器。请只选择属于这个模型的那一个。`,
+    en: (one, other) => `${one} and ${other} are two different tokenizers. Choose only the one that is this model's.`,
+  },
+  {
+    of: /^(.+) (?:holds no JSON object|describes no model: )/s,
+    zh: (path) => `${nameOf(path)} 已损坏，或不是 GPT-2 的文件。请重新复制或下载。`,
+  },
   { of: /^(.+?)(?:\/config\.json)? is no valid JSON/s, zh: (path) => `${nameOf(path)} 不是有效的 JSON，可能已损坏。` },
   {
-    of: /^(.+?\.(?:bin|safetensors|json)\b).*(?:damaged|expected|missing|none of GPT-2|Give a GPT-2 model|has \d+ bytes)/s,
+    of: /^((?:(?!: ).)+?\.(?:bin|safetensors|json)\b).*(?:damaged|expected|missing|none of GPT-2|Give a GPT-2 model|has \d+ bytes)/s,
     zh: (path) => `${nameOf(path)} 已损坏，或不是 GPT-2 的文件。请重新复制或下载。`,
   },
   // --- The machine ---
@@ -236,6 +325,32 @@ const renderings: readonly Rendering[] = [
   {
     of: /^The worker that computes was lost/,
     zh: () => "计算进程已终止，可能是内存不足。请重新载入本页，从最近一次保存处继续。",
+  },
+  {
+    of: /^A kernel failed: /,
+    zh: () => "计算内核出错，模型已丢失；保存过的文件完好。这是 llm.ts 的错误，请报告，并从最近的检查点继续。",
+    en: () =>
+      "A kernel failed, and the model is lost; what was saved is whole. This is a fault in llm.ts: please report it, and resume from the last save.",
+  },
+  {
+    of: /^The kernels of llm-ts cannot be loaded: /,
+    zh: () => "无法载入计算内核：连接中断，或页面已更新。请重新载入本页。",
+    en: () => "The kernels that compute cannot be loaded: no connection, or a new version of the page. Load it again.",
+  },
+  {
+    of: /^\S+\.wasm, the kernels that compute, cannot be compiled/,
+    zh: () => "无法编译计算内核：浏览器可能过旧，不支持 WebAssembly SIMD。请换用较新的浏览器。",
+    en: () =>
+      "The kernels that compute cannot be compiled: this browser may be too old for WebAssembly SIMD. Use a newer one.",
+  },
+  {
+    of: /^threads must be a whole number from 1 to (\d+), not (.+)\.$/,
+    zh: (most, found) => `地址中的 threads 是 ${found}，应为 1 到 ${most} 的整数。`,
+  },
+  {
+    of: /^The kernel (\S+) cannot be used here: /,
+    zh: (name) => `内核 ${name} 在这里无法使用。请去掉地址中的 kernel 参数。`,
+    en: (name) => `The kernel ${name} cannot be used here. Take it out of this page's address.`,
   },
   { of: /^There is no kernel "(.+?)"/, zh: (name) => `没有名为 ${name} 的内核。请去掉地址中的 kernel 参数。` },
   {
@@ -256,6 +371,10 @@ const tokenizerNames: Readonly<Record<string, string>> = { char: "字符", byte:
 /** A path as somebody knows it who sees no folders: what stands after the storage's root. */
 function nameOf(path: string): string {
   return path.replace(/^opfs:\/(runs\/|data\/)?/, "");
+}
+
+function otherVersion(path: string): string {
+  return `${nameOf(path)} 由另一个版本的 llm.ts 写入。请用那个版本继续，或打开它的模型来训练。`;
 }
 
 function inChinese(message: string): string {
