@@ -1,6 +1,6 @@
 /** The studio's Train view, in real Chromium: from the first click to a model that is opened again. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-"));
 const kernel = "relaxed-4x8";
 /** Waits are limited: what does not come fails the test, and none hangs. */
 const soon = { timeout: 15_000 };
-const trained = { timeout: 60_000 };
+const trained = { timeout: 100_000 };
 let browser: Browser;
 let server: Studio;
 let studio: StudioPage;
@@ -141,6 +141,21 @@ test("a text that is dropped is learnt from; what is no text is refused in words
   // What was there is still there.
   await page.locator(".facts").getByText("hamlet.txt").waitFor();
   expect(await barriers(page)).toEqual([]);
+});
+
+test("the model's tokens are those of the model that is there, and not to be had where it has none", async () => {
+  const { page } = studio;
+  const size = () => page.locator(".facts").first().textContent();
+  const tokens = (name: string) => page.getByRole("radio", { name, exact: true });
+  await tokens("The model’s").click();
+  await expect.poll(size, soon).toMatch(/\(V\)65$/);
+  const [model] = readdirSync(folder).filter((name) => /^baby.*\.bin$/.test(name));
+  await page.locator("input[type=file][accept]").setInputFiles(join(folder, model));
+  await expect.poll(size, soon).toMatch(/\(V\)15$/);
+  expect(await tokens("Characters").isChecked()).toBe(true);
+  expect(await tokens("The model’s").count()).toBe(0);
+  await page.locator("input[type=file][accept]").setInputFiles([join(folder, model), join(folder, "tokenizer.bin")]);
+  await tokens("The model’s").waitFor();
 });
 
 test("a model that cannot be is refused before it is made", async () => {

@@ -10,5 +10,6 @@ export interface LoadedModel {
 }
 
 export function summaryOf({ model: { config, tokenizer }, name }: LoadedModel, step?: number): ModelSummary {
-  return { name, config, parameters: parameterCount(config), tokenizer: tokenizer?.kind, step };
+  const characters = tokenizer?.kind === "char" ? tokenizer.decode(tokenizer.tokens().keys()) : undefined;
+  return { name, config, parameters: parameterCount(config), tokenizer: tokenizer?.kind, characters, step };
 }

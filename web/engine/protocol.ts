@@ -219,6 +219,8 @@ export interface ModelSummary {
   readonly parameters: number;
   /** How it reads and writes text; undefined: it does not, since no tokenizer of V tokens was found. */
   readonly tokenizer?: "char" | "byte" | "gpt2" | "huggingface" | "unknown";
+  /** Of a character tokenizer: all that it can encode. */
+  readonly characters?: string;
   /** Updates that this tab made. */
   readonly step?: number;
 }

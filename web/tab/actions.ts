@@ -6,7 +6,7 @@ import type { DataInput, ExportFormat, TextTokenizer } from "../engine/protocol.
 import { attempt } from "./failures.ts";
 import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
-import { beginRun, data, device, refreshStored, run, runInfo } from "./state.ts";
+import { beginRun, data, device, model, refreshStored, run, runInfo } from "./state.ts";
 
 // --- Text -----------------------------------------------------------------------------------------------------------
 
@@ -30,8 +30,17 @@ export function cancelPrepare(): void {
 /** The tokenizer that is being tried. */
 const choosing = signal<TextTokenizer | undefined>();
 
-/** The tokenizer for texts: as it was chosen last, whatever the tokens of files that came since. */
-export const tokenizer = computed<TextTokenizer>(() => choosing.value ?? input.value?.tokenizer ?? "char");
+/** Whether the model that is there has a tokenizer that encodes text. */
+export const modelEncodes = computed(() => !["unknown", undefined].includes(model.value?.tokenizer));
+
+/**
+ * The tokenizer for texts: as it was chosen last, whatever the tokens of files that came since. The model's can be chosen
+ * only while there is one.
+ */
+export const tokenizer = computed<TextTokenizer>(() => {
+  const chosen = choosing.value ?? input.value?.tokenizer ?? "char";
+  return chosen === "model" && !modelEncodes.value ? "char" : chosen;
+});
 
 export async function retokenize(next: TextTokenizer): Promise<void> {
   if (!input.value) return;
@@ -104,11 +113,17 @@ async function keep(): Promise<void> {
 // --- Models and runs that are kept ------------------------------------------------------------------------------------
 
 export async function openFiles(files: readonly File[]): Promise<void> {
-  if (await attempt("open", () => replacing(() => engine.open(files)))) preset.value = "opened";
+  if (await attempt("open", () => replacing(() => engine.open(files)))) await opened();
 }
 
 export async function openRun(name: string): Promise<void> {
-  if (await attempt("stored", () => replacing(() => engine.openRun(name)))) preset.value = "opened";
+  if (await attempt("stored", () => replacing(() => engine.openRun(name)))) await opened();
+}
+
+/** A text in the tokens of the model before is cut anew, in those of this one. */
+async function opened(): Promise<void> {
+  preset.value = "opened";
+  if (input.value?.tokenizer === "model") await prepare({ ...input.value, tokenizer: tokenizer.value });
 }
 
 export async function deleteRun(name: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { firstLine, firstPrompt } from "./first-prompt.ts";
+import { beginningFor, firstLine, firstPrompt } from "./first-prompt.ts";
 
 test("the beginning of the text, up to the end of a word", () => {
   expect(firstPrompt("First Citizen:\nBefore we proceed any further, hear me speak.")).toBe(
@@ -19,4 +19,10 @@ test("its first line", () => {
   expect(firstLine("First Citizen:\nBefore we proceed")).toBe("First Citizen:");
   expect(firstLine("\n滚滚长江东逝水，浪花淘尽英雄。\n是非成败转头空")).toBe("滚滚长江东逝水，浪花淘尽英雄。");
   expect(firstLine("")).toBe("");
+});
+
+test("none where the model does not know its characters, however many it knows", () => {
+  expect(beginningFor("0123456789", "abcdefghij")).toBe("");
+  expect(beginningFor("学而时习之😀", "之习学时而😀")).toBe("学而时习之😀");
+  expect(beginningFor("any", undefined)).toBe("any");
 });

@@ -14,3 +14,9 @@ export function firstPrompt(preview: string): string {
   const space = cut.search(/\s\S*$/);
   return space > longest / 2 ? cut.slice(0, space).trimEnd() : [...cut].slice(0, -1).join("");
 }
+
+/** A text's beginning for a model that knows certain characters alone, or any: empty where it does not know all of it. */
+export function beginningFor(preview: string, characters: string | undefined): string {
+  const known = characters === undefined ? undefined : new Set(characters);
+  return !known || [...preview].every((character) => known.has(character)) ? preview : "";
+}

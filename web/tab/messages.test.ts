@@ -144,6 +144,10 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
     },
   ],
   ["a character that the model does not know", () => engine.write("漢", {}, () => {})],
+  [
+    "a text with characters that the model does not know",
+    () => engine.prepare({ kind: "text", text: "漢字".repeat(500), tokenizer: "model" }),
+  ],
   ["a character in a look inside", () => engine.look("漢", () => {})],
   ["a run that is complete", () => engine.continueRun(run.name)],
   ["a run that is not there", () => engine.continueRun("none-001")],

@@ -261,7 +261,7 @@ const renderings: readonly Rendering[] = [
     en: () => "This model has no tokenizer, so it cannot read or write text. Open it together with its tokenizer.bin.",
   },
   {
-    of: /^The character (".*") \((U\+\w+)\) at position (\d+) is not among the (\d+) characters/s,
+    of: /^(?:.+: )?The character (".*") \((U\+\w+)\) at position (\d+) is not among the (\d+) characters/s,
     zh: (character, code, position, size) =>
       `第 ${Number(position) + 1} 个字符 ${character}（${code}）不在这个模型认识的 ${size} 个字符之中。请去掉它，或用含有它的文本训练。`,
   },

@@ -12,6 +12,7 @@ import type {
   StoredRun,
 } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
+import { beginningFor } from "./first-prompt.ts";
 import { Pace } from "./pace.ts";
 import { Progress } from "./progress.ts";
 
@@ -27,11 +28,7 @@ export const unsaved = signal<string | undefined>();
  * How the text begins that the model learned from, or could read: that of other characters it could not. Empty where none is
  * known.
  */
-export const knownBeginning = computed(() => {
-  const [text, reader] = [data.value, model.value];
-  if (!text || (reader?.tokenizer === "char" && reader.config.V !== text.vocabSize)) return "";
-  return text.preview;
-});
+export const knownBeginning = computed(() => beginningFor(data.value?.preview ?? "", model.value?.characters));
 
 export const remarks = signal<readonly string[]>([]);
 /** Runs in this browser, the newest first; undefined before they were read. */

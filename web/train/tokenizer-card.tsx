@@ -1,7 +1,7 @@
 import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
-import { input, retokenize, tokenizer } from "../tab/actions.ts";
-import { data, model } from "../tab/state.ts";
+import { input, modelEncodes, retokenize, tokenizer } from "../tab/actions.ts";
+import { data } from "../tab/state.ts";
 import { text } from "./setup-text.ts";
 
 export function TokenizerCard() {
@@ -12,12 +12,11 @@ export function TokenizerCard() {
   const isFixed = isFromBefore || data.value?.hasOwnTokens === true;
   const shown = isFixed ? there : tokenizer.value;
   const { model: own, ...names } = t.names;
-  const hasOwn = model.value?.tokenizer !== undefined && model.value.tokenizer !== "unknown";
   return (
     <Card title={t.title}>
       <Choice
         label={t.label}
-        values={hasOwn ? { ...names, model: own } : names}
+        values={modelEncodes.value ? { ...names, model: own } : names}
         value={shown === "unknown" || shown === "huggingface" ? undefined : shown}
         disabled={isFixed}
         onChange={(next) => void retokenize(next)}
