@@ -55,7 +55,7 @@ async function buildProgram(out, _folderOf, signal) {
 /** As an application is built, not as Vite builds libraries: those have their kernels and texts inside of their code. */
 async function buildLibrary(out, folderOf) {
   const { build } = await import("vite");
-  const output = { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" };
+  const output = { entryFileNames: "[name].js", chunkFileNames: chunkName, assetFileNames: "[name][extname]" };
   await build({
     configFile: false,
     logLevel: "warn",
@@ -72,6 +72,12 @@ async function buildLibrary(out, folderOf) {
     },
     worker: { format: "es", plugins: () => [kernelsFrom(folderOf("kernels"))], rolldownOptions: { output } },
   });
+}
+
+/** Of packages whose code is in a folder of that name, the package's. */
+function chunkName({ name, facadeModuleId }) {
+  const [, found] = /.*node_modules\/(?:@[^/]+\/)?([^/]+?)(?:\.js)?\/(?:dist|lib)\//.exec(facadeModuleId ?? "") ?? [];
+  return `${found ?? name}.js`;
 }
 
 async function buildPage(out, folderOf) {

@@ -1,15 +1,25 @@
+import { signal } from "@preact/signals";
 import { scheduleNames } from "../../src/train/schedule.ts";
 import { Field } from "../parts/field.tsx";
 import { change, changed, isValid, settings } from "../tab/setup.ts";
 import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
 
+/** Stays as it was left while a run takes the form's place. */
+const isOpen = signal(false);
+
 /** How it is trained: folded away, since what is there is good. */
 export function TrainingCard() {
   const t = text().training;
   const { steps, batch, block } = settings.value;
   return (
-    <details class="card">
+    <details
+      class="card"
+      open={isOpen.value}
+      onToggle={({ currentTarget }) => {
+        isOpen.value = currentTarget.open;
+      }}
+    >
       <summary>
         <h2>{t.title}</h2>
         <span class="hint">{isValid.value && steps && batch && block && t.summary(steps, batch, block)}</span>
