@@ -267,6 +267,9 @@ test("a run that is cut before it was ever saved starts over, and nothing of it 
   await page.getByRole("button", { name: `Delete ${name}` }).click();
   await page.getByRole("button", { name: "Delete it" }).click();
   await expect.poll(() => page.getByText(name ?? "", { exact: true }).count(), soon).toBe(1);
+  // There is nothing left to go on from.
+  expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Train anew"]);
+  expect(await phase(page)).toBe("Stopped");
 });
 
 test("a run that is kept is deleted when that is confirmed", async () => {

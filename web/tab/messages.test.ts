@@ -151,6 +151,7 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["a character in a look inside", () => engine.look("漢", () => {})],
   ["a run that is complete", () => engine.continueRun(run.name)],
   ["a run that is not there", () => engine.continueRun("none-001")],
+  ["the curves of a run that is not there", () => engine.columns("none-001")],
   ["a run to delete that is not there", () => engine.deleteRun("none-001")],
   ["a text of one character", () => engine.prepare({ ...pasted, text: "a" } as DataInput)],
   [

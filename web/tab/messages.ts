@@ -58,7 +58,7 @@ const renderings: readonly Rendering[] = [
     zh: (name) => `${name} 已无法读取：选择之后它被修改或移动了。请重新选择。`,
   },
   {
-    of: /^(?:The folder )?(.+?) does not exist\. Check the path/s,
+    of: /^(?:The folder )?(.+?) does not exist\. (?:Check the path|Give the folder)/s,
     zh: (path) => `${nameOf(path)} 已不存在：可能在别处被删除了。`,
     en: (path) => `${nameOf(path)} is no longer there: it may have been deleted elsewhere.`,
   },

@@ -4,7 +4,7 @@ import { Icon, type IconName } from "../parts/icon.tsx";
 import { continueStopped, pause, resume, start, stop } from "../tab/actions.ts";
 import { fieldNames } from "../tab/fields.ts";
 import { canStart, isValid, problems } from "../tab/setup.ts";
-import { activity, data, run, runInfo, stored } from "../tab/state.ts";
+import { activity, data, isBusy, run, runInfo, stored } from "../tab/state.ts";
 import { text } from "./live-text.ts";
 import { text as setupText } from "./setup-text.ts";
 
@@ -13,9 +13,11 @@ export function Controls() {
   const t = text();
   const main = useRef<HTMLButtonElement>(null);
   const { phase } = run.value;
-  const isKept = runInfo.value?.isKept === true;
+  const inStorage = stored.value?.find(({ folder }) => folder === runInfo.value?.name);
+  // One that has ended may have been deleted since.
+  const isKept = runInfo.value?.isKept === true && (isBusy.value || inStorage !== undefined);
   const isUnsaved = isKept && "isSaved" in run.value && !run.value.isSaved;
-  const goesOn = phase === "stopped" && isKept && (!isUnsaved || canContinue(runInfo.value?.name));
+  const goesOn = phase === "stopped" && isKept && (!isUnsaved || inStorage?.canContinue === true);
   const states = { ...t.states, ...(!isKept && t.unkeptStates), ...(isUnsaved && t.unsavedStates) };
   const { label, icon, act } = mainAction(phase, goesOn);
   const begins = act === start;
@@ -63,11 +65,6 @@ function wrongFields(): string {
   const { labels, invalid } = setupText().fields;
   const wrong = fieldNames.filter((name) => problems.value[name]);
   return invalid(wrong.map((name) => labels[name]).join(setupText().fields.comma));
-}
-
-/** Whether a checkpoint of a run is in storage: what it lost after that one it makes again. */
-function canContinue(name: string | undefined): boolean {
-  return stored.value?.some((run) => run.folder === name && run.canContinue) ?? false;
 }
 
 interface Action {

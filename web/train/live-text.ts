@@ -93,6 +93,7 @@ export const text = texts({
       "This browser has too little storage left for this page to keep anything. What is trained here lasts as long as the tab: download the model before you close it, or make room on the disk and load the page again.",
     unsaved: "The newest state is not saved:",
     runFailed: "The run has ended.",
+    startFailed: "The run cannot start.",
     goesOn: "What was saved before can go on: see “Kept in this browser”.",
     activity: {
       preparing: "Preparing the text",
@@ -260,6 +261,7 @@ export const text = texts({
       "浏览器留给本页的存储空间太少，无法保存任何内容。在这里训练的内容只保留到标签页关闭：关闭之前请下载模型，或清理磁盘后重新载入本页。",
     unsaved: "最新状态尚未保存：",
     runFailed: "训练已中断。",
+    startFailed: "无法开始训练。",
     goesOn: "之前保存的内容可以继续：见“保存在浏览器中”。",
     activity: {
       preparing: "正在准备文本",

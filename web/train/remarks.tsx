@@ -22,7 +22,7 @@ export function Remarks() {
           {ended.run && !isInMemory && t.goesOn}
         </Notice>
       )}
-      <FailureNotice place="run" title={t.runFailed} />
+      <FailureNotice place="run" title={t.startFailed} />
       {/* Their cards are gone with the model. */}
       {!model.value && <FailureNotice place="write" title={t.write.failed} />}
       {!model.value && <FailureNotice place="export" title={t.take.failed} />}
