@@ -2,7 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import { download as offerDownload } from "../../src/platform/browser-download.ts";
 import { engine } from "../engine/client.ts";
-import type { DataInput, ExportFormat, TextTokenizer } from "../engine/protocol.ts";
+import type { DataInput, ExportFormat, ModelSummary, TextTokenizer } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
 import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
@@ -31,7 +31,11 @@ export function cancelPrepare(): void {
 const choosing = signal<TextTokenizer | undefined>();
 
 /** Whether the model that is there has a tokenizer that encodes text. */
-export const modelEncodes = computed(() => !["unknown", undefined].includes(model.value?.tokenizer));
+export const modelEncodes = computed(() => model.value !== undefined && encodes(model.value));
+
+function encodes({ tokenizer }: ModelSummary): boolean {
+  return tokenizer !== undefined && tokenizer !== "unknown";
+}
 
 /**
  * The tokenizer for texts: as it was chosen last, whatever the tokens of files that came since. The model's can be chosen
@@ -113,17 +117,19 @@ async function keep(): Promise<void> {
 // --- Models and runs that are kept ------------------------------------------------------------------------------------
 
 export async function openFiles(files: readonly File[]): Promise<void> {
-  if (await attempt("open", () => replacing(() => engine.open(files)))) await opened();
+  await opened(await attempt("open", () => replacing(() => engine.open(files))));
 }
 
 export async function openRun(name: string): Promise<void> {
-  if (await attempt("stored", () => replacing(() => engine.openRun(name)))) await opened();
+  await opened(await attempt("stored", () => replacing(() => engine.openRun(name))));
 }
 
-/** A text in the tokens of the model before is cut anew, in those of this one. */
-async function opened(): Promise<void> {
+/** A text in the tokens of the model before is cut anew, in those of this one; undefined: it could not be opened. */
+async function opened(summary: ModelSummary | undefined): Promise<void> {
+  if (!summary) return;
   preset.value = "opened";
-  if (input.value?.tokenizer === "model") await prepare({ ...input.value, tokenizer: tokenizer.value });
+  if (input.value?.tokenizer !== "model") return;
+  await prepare({ ...input.value, tokenizer: encodes(summary) ? "model" : "char" });
 }
 
 export async function deleteRun(name: string): Promise<void> {
