@@ -76,7 +76,7 @@ export function parseLine(line: string): Metric | undefined {
 function parseMetric(line: string): Metric | undefined {
   const fields = parse(line);
   const step = numberIn(fields, "step");
-  if (!isObject(fields) || typeof fields.event !== "string" || step === undefined) return undefined;
+  if (!isObject(fields) || typeof fields.event !== "string" || !isStep(step)) return undefined;
   return {
     event: fields.event,
     step,
@@ -92,6 +92,10 @@ function parseMetric(line: string): Metric | undefined {
   };
 }
 
+function isStep(step: number | undefined): step is number {
+  return step !== undefined && Number.isSafeInteger(step) && step >= 0;
+}
+
 function parse(line: string): unknown {
   try {
     return JSON.parse(line);
@@ -105,7 +109,7 @@ function parseLogLine(line: string): Metric | undefined {
   const fields = Object.fromEntries(line.split(" ").map((field) => field.split(":")));
   const number = (name: string) => (name in fields ? Number(fields[name]) : undefined);
   const [step, trl, tel] = [number("s"), number("trl"), number("tel")];
-  if (step === undefined || !Number.isFinite(step)) return undefined;
+  if (!isStep(step)) return undefined;
   if (tel !== undefined) return { event: "val", step, loss: tel };
   if ("eval" in fields) return { event: "eval", step };
   return trl === undefined ? undefined : { event: "step", step, loss: trl, lr: number("lr"), norm: number("norm") };

@@ -111,6 +111,15 @@ test("of a folder whose settings are damaged the newest checkpoint is known all 
   expect(await readRun(path)).toMatchObject({ status: "unreadable", checkpoint: 7 });
 });
 
+test("lines of no update are passed over: of a negative one, a half, or one beyond all numbers", async () => {
+  const broken = [-5, 1.5, 1e308].map((at) => `${toJsonLine(step(at))}${toLogLine(step(at))}`).join("");
+  const path = await folder("no-updates", {
+    "config.json": config,
+    "metrics.jsonl": `${metrics([step(0), step(1)])}${broken}`,
+  });
+  expect(await readRun(path)).toMatchObject({ status: "cut off", step: 2 });
+});
+
 test("curves hold every number there is; after a resume the later ones count", async () => {
   const events = [val(0, 5.5), ...steps(0, 8), val(8, 4), step(5, 2), step(6, 3), val(8, 3)];
   const path = await folder("curves", { "metrics.jsonl": `${metrics(events)}{"event":"step","step":7,"loss":null}\n` });

@@ -1,10 +1,11 @@
 /** What the engine says to somebody at the page, made by doing what somebody would do, is said in the page's language. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { messageOf } from "../../src/errors.ts";
 import { explain } from "../../src/platform/browser-errors.ts";
+import { LiveRun } from "../../src/serve/live-run.ts";
 import { StudioEngine } from "../engine/engine.ts";
 import type { DataInput, EngineOptions, EngineUpdate, RunInfo, TrainChoice } from "../engine/protocol.ts";
 import { messageIn } from "./messages.ts";
@@ -267,6 +268,19 @@ describe("in the page's language", () => {
       );
     },
   );
+
+  test.each([
+    ["a file that is not there", "nowhere"],
+    ["a folder", "."],
+    ["what is outside", tmpdir()],
+    ["itself", "metrics.jsonl"],
+  ])("a run on a disk whose log is a link to %s", async (_, target) => {
+    const path = mkdtempSync(join(folder, "linked-"));
+    symlinkSync(target, join(path, "metrics.jsonl"));
+    const run = new LiveRun("linked", path, realpathSync(folder), () => {});
+    await run.look();
+    expectRendered(run.summary.reason ?? "");
+  });
 
   test("what is in nobody's words is left as it is", () => {
     expect(messageIn("zh", "something else")).toBeUndefined();

@@ -236,6 +236,22 @@ const renderings: readonly Rendering[] = [
   { of: /^This run is complete:/, zh: () => "这次训练已经完成。要接着训练，请打开它的模型。" },
   { of: /^The data is not what this run was trained on:/, zh: () => "数据与这次训练当初使用的不同，因此无法继续。" },
   { of: /^The run (.+) has saved no model yet\./s, zh: (name) => `${name} 还没有保存过模型。` },
+  {
+    of: /^(.+) is a device or pipe, where a file is expected\./s,
+    zh: (path) => `${nameOf(path)} 是设备或管道，而不是文件。`,
+  },
+  {
+    of: /^(.+): its symbolic links lead in a circle\./s,
+    zh: (path) => `${nameOf(path)} 的符号链接首尾相接，无法读取。`,
+  },
+  {
+    of: /^(.+): (?:permission denied|the system does not permit this)\./s,
+    zh: (path) => `没有读取 ${nameOf(path)} 的权限。`,
+  },
+  {
+    of: /^(.+) is a link (to something that does not exist|that leads out of|to something else than a file)/s,
+    zh: (path, what) => `${nameOf(path)} 是链接，${links[what]}。`,
+  },
   { of: /^(.+) holds no run\./s, zh: (path) => `${nameOf(path)} 中没有训练。` },
   { of: /^(.+?) has no line that could be read/s, zh: (path) => `${nameOf(path)} 中没有可读的行：文件为空或已损坏。` },
   {
@@ -358,6 +374,12 @@ const renderings: readonly Rendering[] = [
     zh: () => "本机没有能正确计算的内核。请换用其他浏览器，并报告此问题。",
   },
 ];
+
+const links: Readonly<Record<string, string>> = {
+  "to something that does not exist": "而它指向的文件不存在",
+  "that leads out of": "指向所示文件夹之外，因此没有读取",
+  "to something else than a file": "而它指向的不是文件",
+};
 
 const fileKinds: Readonly<Record<string, string>> = {
   "a model": "模型（可以打开它来生成或继续训练）",
