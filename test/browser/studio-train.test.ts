@@ -14,8 +14,8 @@ const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-"));
 /** Any machine has it, and the engine does not choose anew. */
 const kernel = "relaxed-4x8";
 /** Waits are limited: what does not come fails the test, and none hangs. */
-const soon = { timeout: 15_000 };
-const trained = { timeout: 100_000 };
+const soon = { timeout: 30_000 };
+const trained = { timeout: 200_000 };
 let browser: Browser;
 let server: Studio;
 let studio: StudioPage;

@@ -30,7 +30,7 @@ export async function openStudio(
 ): Promise<StudioPage> {
   const context = await browser.newContext({ locale: "en-US", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   const problems: string[] = [];
   watch(page, problems);
   await page.goto(`${server.url}${query}`);
