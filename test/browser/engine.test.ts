@@ -104,7 +104,7 @@ test("a run that is paused, written with, cut by a reload and continued is Node'
   const after = (await tab.told()).events;
   expect(outcome([...before, ...after])).toEqual(whole);
 
-  const exported = 'engine.export("bin").then(async (file) => [...new Uint8Array(await file.arrayBuffer())])';
+  const exported = 'engine.export("bin").then(async ([file]) => [...new Uint8Array(await file.arrayBuffer())])';
   expect(Buffer.from(await tab.call<number[]>(exported)).equals(model)).toBe(true);
   const columns = await tab.call<number>(`engine.columns("${name}").then(({ byteLength }) => byteLength)`);
   // 4 numbers of 8 bytes, 240 steps of 5 numbers, validations of 2.

@@ -122,7 +122,7 @@ export class EngineClient {
     return this.#ask((engine) => engine.open(files));
   }
 
-  export(format: ExportFormat): Promise<File> {
+  export(format: ExportFormat): Promise<File[]> {
     return this.#ask((engine) => engine.export(format));
   }
 

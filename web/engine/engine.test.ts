@@ -1,10 +1,20 @@
 /** The engine in Node, on folders of the disk: what it computes and keeps is the same there as in a tab. */
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
+import { makeConfig } from "../../src/model/config.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import { decodeColumns } from "../../src/train/read-columns.ts";
 import { fixturePath } from "../../test/fixtures.ts";
@@ -315,11 +325,13 @@ describe("the model", () => {
     for (const format of ["bin", "safetensors"] as const) {
       const path = inFolder(`saved.${format}`);
       await model.save(path);
-      const file = await engine.export(format);
+      const [file] = await engine.export(format);
       expect(Buffer.from(await file.arrayBuffer()).equals(readFileSync(path))).toBe(true);
     }
     await model.dispose();
-    const files = await Promise.all((["safetensors", "config", "tokenizer"] as const).map((f) => engine.export(f)));
+    const files = (
+      await Promise.all((["safetensors", "config", "tokenizer"] as const).map((f) => engine.export(f)))
+    ).flat();
     const write = () => engine.write("line", { maxTokens: 40 }, () => {});
     const before = await write();
     const opened = await engine.open(files);
@@ -342,6 +354,33 @@ describe("the model", () => {
     expect(told.events.find(({ type }) => type === "checkpoint")).toMatchObject({ step: 0 });
   });
 
+  test("takes all files of a hub's tokenizer along, which encode as before", async () => {
+    const { engine } = await openEngine("hub");
+    const { base } = JSON.parse(readFileSync(new URL("../../test/fixtures/tokenizers.json", import.meta.url), "utf8"));
+    const { vocab, merges } = base.model;
+    const model = await GPT2.create(makeConfig({ maxT: 16, V: Object.keys(vocab).length, L: 1, NH: 2, C: 16 }), {
+      threads: 1,
+    });
+    mkdirSync(inFolder("model of a hub"));
+    await model.save(inFolder("model of a hub", "hub.bin"));
+    await model.dispose();
+    const given = [
+      new File([new Uint8Array(readFileSync(inFolder("model of a hub", "hub.bin")))], "hub.bin"),
+      new File([JSON.stringify(vocab)], "vocab.json"),
+      new File([merges.map((pair: string | string[]) => [pair].flat().join(" ")).join("\n")], "merges.txt"),
+      new File([JSON.stringify({ add_prefix_space: true })], "tokenizer_config.json"),
+    ];
+    const tokens = async () => [...(await engine.look("Hello", () => {})).inspection.tokens];
+    await engine.open(given);
+    const before = await tokens();
+    const exported = [...(await engine.export("bin")), ...(await engine.export("tokenizer"))];
+    expect(exported.map(({ name }) => name)).toEqual(given.map(({ name }) => name));
+    await engine.open(exported);
+    expect(await tokens()).toEqual(before);
+    await engine.open(given.slice(0, 3));
+    expect(await tokens()).not.toEqual(before);
+  });
+
   test("stays until a text under way has ended, which ends when another model comes", async () => {
     const { engine, told } = await openEngine("leaves");
     const file = new File([new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin")))], "gpt2_tiny.bin");
@@ -352,7 +391,7 @@ describe("the model", () => {
     const opened = await engine.open([file]);
     expect((await writing).reason).toBe("interrupted");
     expect(opened.name).toBe(file.name);
-    expect(await engine.export("bin").then((f) => f.size)).toBe(file.size);
+    expect(await engine.export("bin").then(([f]) => f.size)).toBe(file.size);
   });
 
   test("stays when a file is no model", async () => {
@@ -366,7 +405,7 @@ describe("the model", () => {
     );
     await expect(engine.open([file("cut.bin", tinyModel.subarray(0, 5000))])).rejects.toThrow(InputError);
     expect((await engine.look("", () => {}).catch(String)).toString()).not.toMatch(/no model/);
-    expect(await engine.export("bin").then((f) => f.size)).toBe(tinyModel.length);
+    expect(await engine.export("bin").then(([f]) => f.size)).toBe(tinyModel.length);
   });
 });
 

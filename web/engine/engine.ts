@@ -9,7 +9,7 @@ import { readChoice } from "./choice.ts";
 import { DataStore } from "./data-store.ts";
 import { Device } from "./device.ts";
 import { estimateOf } from "./estimate.ts";
-import { exportFile } from "./exports.ts";
+import { exportFiles } from "./exports.ts";
 import { openModel } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type * as protocol from "./protocol.ts";
@@ -156,9 +156,9 @@ export class StudioEngine implements protocol.Engine {
     });
   }
 
-  export(format: protocol.ExportFormat): Promise<File> {
+  export(format: protocol.ExportFormat): Promise<File[]> {
     return this.#bench.use((loaded) =>
-      this.#outbox.during("exporting", () => this.#bench.queue.run(() => exportFile(loaded, format))),
+      this.#outbox.during("exporting", () => this.#bench.queue.run(() => exportFiles(loaded, format))),
     );
   }
 

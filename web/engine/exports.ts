@@ -1,16 +1,19 @@
 /** Files of the model that is there, for downloads: the bytes that `GPT2.save` writes. They need no room in the storage. */
 import { view } from "../../src/backend/backend.ts";
+import { tokenizerFiles } from "../../src/data/tokenizer-files.ts";
 import { InputError } from "../../src/errors.ts";
 import { huggingFaceConfig } from "../../src/format/huggingface-config.ts";
 import { writeModel } from "../../src/format/model.ts";
 import { writeSafetensors } from "../../src/format/safetensors.ts";
 import { streamOf } from "../../src/format/tensors.ts";
-import { writeVocabulary } from "../../src/format/tokenizer.ts";
+import type { GPT2Config } from "../../src/model/config.ts";
 import type { Appender } from "../../src/platform/platform.ts";
+import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { ExportFormat } from "./protocol.ts";
 
-export async function exportFile({ model, name }: LoadedModel, format: ExportFormat): Promise<File> {
+/** One file, but for a tokenizer of the hub's, which is all of its own files. InputError where there is no tokenizer. */
+export async function exportFiles({ model, name }: LoadedModel, format: ExportFormat): Promise<File[]> {
   const { backend, config, parameters, tokenizer, endTokens } = model;
   const tensors = streamOf(config, (tensor, start, length) =>
     backend.read(view(parameters.weights[tensor], start, [length])),
@@ -18,20 +21,25 @@ export async function exportFile({ model, name }: LoadedModel, format: ExportFor
   const base = name.replace(/\.(bin|safetensors)$/, "");
   switch (format) {
     case "bin":
-      return collect(`${base}.bin`, (out) => writeModel(out, tensors));
+      return [await collect(`${base}.bin`, (out) => writeModel(out, tensors))];
     case "safetensors":
-      return collect(`${base}.safetensors`, (out) => writeSafetensors(out, tensors));
+      return [await collect(`${base}.safetensors`, (out) => writeSafetensors(out, tensors))];
     case "config": {
       const json = huggingFaceConfig(config, { endTokens });
-      return new File([`${JSON.stringify(json, null, 2)}\n`], "config.json", { type: "application/json" });
+      return [new File([`${JSON.stringify(json, null, 2)}\n`], "config.json", { type: "application/json" })];
     }
     case "tokenizer":
       if (!tokenizer) throw new InputError(`${name} has no tokenizer that could be exported.`);
-      // How the hub's cut text, only their own file tells.
-      if (tokenizer.files?.has("tokenizer.json"))
-        return new File([tokenizer.files.get("tokenizer.json") ?? ""], "tokenizer.json", { type: "application/json" });
-      return collect("tokenizer.bin", (out) => writeVocabulary(out, tokenizer.tokens(), tokenizer.endOfText));
+      return exportTokenizer(tokenizer, config);
   }
+}
+
+async function exportTokenizer(tokenizer: Tokenizer, { maxT }: GPT2Config): Promise<File[]> {
+  const files = await tokenizerFiles(tokenizer, tokenizer.kind === "huggingface" ? { maxT } : "llm-ts");
+  return Array.from(files, ([name, bytes]) => {
+    const type = name.endsWith(".json") ? "application/json" : "application/octet-stream";
+    return new File([new Uint8Array(bytes)], name, { type });
+  });
 }
 
 /** What is written, as a file. Blobs, since the browser keeps them outside of this worker's memory. */

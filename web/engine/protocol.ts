@@ -323,8 +323,11 @@ export interface Engine {
 
   /** Reads a model: .bin or .safetensors, with config.json, tokenizer.bin or dataset.json where they are needed. */
   open(files: readonly File[]): Promise<ModelSummary>;
-  /** A file of the model as it is. `config` is what transformers wants beside a .safetensors. */
-  export(format: ExportFormat): Promise<File>;
+  /**
+   * The model as it is: one file, but for a tokenizer of the hub's, which may have several. `config` is what transformers
+   * wants beside a .safetensors.
+   */
+  export(format: ExportFormat): Promise<File[]>;
 
   /** The runs in this tab's storage, the newest first. */
   stored(): Promise<StoredRun[]>;

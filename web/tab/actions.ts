@@ -143,7 +143,6 @@ export async function deleteRun(name: string): Promise<void> {
 
 export async function download(format: ExportFormat): Promise<void> {
   await attempt("export", async () => {
-    const file = await engine.export(format);
-    offerDownload(file.name, file);
+    for (const file of await engine.export(format)) offerDownload(file.name, file);
   });
 }

@@ -68,7 +68,7 @@ function changed(name: string): File {
 
 /** The model as .safetensors that tell nothing of themselves, with another type of wte where one is given. */
 async function plainSafetensors(dtype?: string): Promise<File> {
-  const bytes = new Uint8Array(await (await engine.export("safetensors")).arrayBuffer());
+  const bytes = new Uint8Array(await (await engine.export("safetensors"))[0].arrayBuffer());
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const { __metadata__: _, ...header } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
   if (dtype !== undefined) header["wte.weight"].dtype = dtype;
@@ -78,7 +78,7 @@ async function plainSafetensors(dtype?: string): Promise<File> {
 }
 
 async function configWith(fields: object): Promise<File> {
-  return json("config.json", { ...JSON.parse(await (await engine.export("config")).text()), ...fields });
+  return json("config.json", { ...JSON.parse(await (await engine.export("config"))[0].text()), ...fields });
 }
 
 /** What an engine of its own says, which nothing was done with yet. */
@@ -128,19 +128,19 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
     "a text in GBK",
     () => engine.prepare(files(file("a.txt", new Uint8Array([0xc4, 0xe3, 0xba, 0xc3, 0xca, 0xc0, 0xbd, 0xe7])))),
   ],
-  ["a model as a text", async () => engine.prepare(files(await engine.export("bin")))],
-  ["a tokenizer as a text", async () => engine.prepare(files(await engine.export("tokenizer")))],
+  ["a model as a text", async () => engine.prepare(files(...(await engine.export("bin"))))],
+  ["a tokenizer as a text", async () => engine.prepare(files(...(await engine.export("tokenizer"))))],
   ["a text too short for a batch", () => engine.start({ ...tiny, batch: 500 })],
   ["a model too large", () => engine.start({ ...tiny, model: { kind: "custom", L: 48, NH: 16, C: 8192 } })],
   ["a warm-up too long", () => engine.start({ ...tiny, schedule: "cosine", warmup: 9 })],
   ["no model among files", () => engine.open([file("a.txt", "text")])],
   ["nothing to open", () => engine.open([])],
-  ["two models", async () => engine.open([await engine.export("bin"), await engine.export("safetensors")])],
-  ["a model that is cut", async () => engine.open([file("cut.bin", (await engine.export("bin")).slice(0, 2000))])],
+  ["two models", async () => engine.open([...(await engine.export("bin")), ...(await engine.export("safetensors"))])],
+  ["a model that is cut", async () => engine.open([file("cut.bin", (await engine.export("bin"))[0].slice(0, 2000))])],
   [
     "a damaged safetensors",
     async () => {
-      const bytes = await (await engine.export("safetensors")).arrayBuffer();
+      const bytes = await (await engine.export("safetensors"))[0].arrayBuffer();
       return engine.open([file("cut.safetensors", bytes.slice(0, bytes.byteLength - 8))]);
     },
   ],
@@ -175,17 +175,19 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["a dataset.json of a list", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), json("dataset.json", [])))],
   [
     "tokens of another tokenizer than they say",
-    async () => engine.open([await engine.export("bin"), await engine.export("tokenizer"), datasetOf("byte")]),
+    async () =>
+      engine.open([...(await engine.export("bin")), ...(await engine.export("tokenizer")), datasetOf("byte")]),
   ],
   [
     "a tokenizer of other models",
-    async () => engine.open([await engine.export("bin"), json("tokenizer.json", { model: { type: "WordPiece" } })]),
+    async () =>
+      engine.open([...(await engine.export("bin")), json("tokenizer.json", { model: { type: "WordPiece" } })]),
   ],
   [
     "a tokenizer with a negative id",
     async () =>
       engine.open([
-        await engine.export("bin"),
+        ...(await engine.export("bin")),
         json("tokenizer.json", {
           model: { type: "BPE", vocab: { a: -1 }, merges: [] },
           decoder: { type: "ByteLevel" },
