@@ -168,11 +168,17 @@ test.each([
   expect(code).toBe(0);
 });
 
+test("a folder without runs is an empty list", async () => {
+  const found = await llm("runs", "nothing");
+  expect(found.stderr).toMatch(/^nothing holds no runs\. Make one with .*train --model baby -o runs\/\n$/);
+  expect([found.stdout, found.code]).toEqual(["", 0]);
+  expect(JSON.parse((await llm("runs", "nothing", "--json")).stdout)).toEqual([]);
+});
+
 describe("complaints", () => {
   test.each<[code: number, message: RegExp, ...args: string[]]>([
     [1, /no folder missing.*-o runs\//, "runs", "missing"],
     [1, /tokens\.bin is a file/, "runs", "tokens.bin"],
-    [1, /nothing holds no runs/, "runs", "nothing"],
     [2, /missing required argument 'run'/, "plot"],
     [1, /missing does not exist/, "plot", "missing"],
     [1, /photos holds no run/, "plot", "runs/photos"],

@@ -6,7 +6,7 @@ import { table } from "../plot/table.ts";
 import type { TimedRun } from "../serve/run-times.ts";
 import { duration, grouped, printable, short } from "./display/text.ts";
 import { Interrupt } from "./interrupt.ts";
-import { print } from "./output.ts";
+import { print, say } from "./output.ts";
 import { runsIn } from "./run-folders.ts";
 import type { RunsFlags } from "./runs.ts";
 
@@ -18,10 +18,10 @@ export async function listRuns(folder: string, { json }: RunsFlags): Promise<voi
   if (kind === undefined)
     throw new InputError(`There is no folder ${folder}. Make one with llm-ts train --model baby -o runs/`);
   const runs = await runsIn(folder);
-  if (runs.length === 0)
-    throw new InputError(`${folder} holds no runs. Make one with llm-ts train --model baby -o runs/`);
+  // An empty list is a result like any other: scripts may ask before the first run.
+  if (runs.length === 0) say(`${folder} holds no runs. Make one with llm-ts train --model baby -o runs/`);
   if (json) return print(`${JSON.stringify(runs)}\n`);
-  await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
+  if (runs.length > 0) await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
 }
 
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */
