@@ -143,9 +143,10 @@ test.each<[string[], string, RegExp]>([
   [["decode", "-"], "5 x 7", /"x" is no token id/],
   [["info", "none.bin"], "", /none\.bin does not exist/],
   [["info", "empty-folder"], "", /empty-folder is a folder/],
-  [["info", "latin1.txt"], "", /none of the formats/],
+  [["info", "unknown.bin"], "", /unknown\.bin has none of the formats/],
 ])("bad input: %j", async (args, input, message) => {
   writeFileSync(inFolder("latin1.txt"), Uint8Array.of(97, 10, 98, 0xe9));
+  writeFileSync(inFolder("unknown.bin"), new Uint8Array(200).fill(200, 0, 40).fill(9, 60, 80));
   mkdirSync(inFolder("empty-folder"), { recursive: true });
   expectFailure(await run(args, { cwd: folder, input }), 1, message);
 });

@@ -223,7 +223,7 @@ test("killed at random moments, it goes on, and no half file has a final name", 
 
 test("two at once share one download", async () => {
   const cache = join(folder, "shared");
-  hub.fault = ({ host }) => (host === "cdn" ? { kind: "slow", bytes: 40_000, pauseMs: 10 } : undefined);
+  hub.fault = ({ host }) => (host === "cdn" ? { kind: "slow", bytes: 40_000, pauseMs: 60 } : undefined);
   const before = hub.downloads(`${gpt2}/model.safetensors`).length;
   const places = [place(cache), place(cache)];
   const both = await Promise.all(places.map(({ cwd, env }) => run(["pull", "gpt2"], { cwd, env })));
