@@ -172,14 +172,14 @@ describe("a config.json that was edited", () => {
     expect((await train("-o", "edited", "-y", "-x", "6", "--force")).code).toBe(0);
     expect(readdirSync(join(folder, "edited")).filter((name) => name.startsWith("DONE"))).toEqual(["DONE_00000006"]);
     // Killed after config.json had its new settings, and before a checkpoint.
-    const child = start(["train", "-o", "edited", "-y", "-x", "9000", "-l", "1e-3", "--force", "--json"], {
+    const child = start(["train", "-o", "edited", "-y", "-x", "9000000", "-l", "1e-3", "--force", "--json"], {
       cwd: folder,
     });
     const ended = result(child);
     await written(child.stdout, '"step":6');
     child.kill("SIGKILL");
     await ended;
-    expect(config("edited").continued.at(-1).set).toEqual({ steps: 9000, lr: 1e-3 });
+    expect(config("edited").continued.at(-1).set).toEqual({ steps: 9_000_000, lr: 1e-3 });
     const { code, stderr } = await train("-o", "edited", "-y", "-x", "8", "--force");
     expect(stderr).toContain("continuing edited after 6 updates");
     expect(code).toBe(0);
