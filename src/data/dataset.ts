@@ -1,8 +1,9 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText, withSource } from "../format/source.ts";
-import { findHuggingFaceTokenizer, hubTokenizerFiles } from "../tokenizer/huggingface.ts";
+import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { fits, sameTokens, type Tokenizer, type TokenizerKind } from "../tokenizer/tokenizer.ts";
 

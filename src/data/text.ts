@@ -36,7 +36,7 @@ export async function* readText(
 const startBytes = 4096;
 
 /** Whether an encoding is UTF-8. UsageError for a name that nobody knows. */
-export function isUtf8(encoding: string): boolean {
+function isUtf8(encoding: string): boolean {
   return decoderOf(encoding).encoding === "utf-8";
 }
 

@@ -7,6 +7,16 @@ import { endTokenFields } from "./generation-config.ts";
 import { parseObject } from "./json.ts";
 import type { FileDType } from "./numbers.ts";
 
+/** What a tokenizer on the hub may consist of. */
+export const hubTokenizerFiles = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "vocab.json",
+  "merges.txt",
+  "added_tokens.json",
+  "special_tokens_map.json",
+] as const;
+
 /** No config.json is near this. */
 const longestConfig = 1 << 20;
 

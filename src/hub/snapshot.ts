@@ -1,5 +1,7 @@
 /** The files of a model or data set that llm-ts has a use for: what there is to download, and where they are afterwards. */
 import { InputError } from "../errors.ts";
+import { generationConfigFile } from "../format/generation-config.ts";
+import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import type { LockOwner } from "../platform/platform.ts";
 import { RepositoryCache, type RepositoryKind } from "./cache.ts";
 import type { HubClient } from "./client.ts";
@@ -10,16 +12,7 @@ export const weightsFile = "model.safetensors";
 export const weightsIndex = "model.safetensors.index.json";
 
 /** Small files, in the order in which they are fetched: the first tells whether the rest is worth it. */
-const described = [
-  "config.json",
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "vocab.json",
-  "merges.txt",
-  "added_tokens.json",
-  "special_tokens_map.json",
-];
+const described: readonly string[] = ["config.json", generationConfigFile, ...hubTokenizerFiles];
 
 /** What is to be downloaded of a repository. */
 export interface Plan {

@@ -36,7 +36,7 @@ export async function requireFile(path: string): Promise<Stats> {
   return info;
 }
 
-export function notAFile(path: string, info: Stats): InputError {
+function notAFile(path: string, info: Stats): InputError {
   if (info.isDirectory()) return new InputError(`${path} is a folder, where a file is expected. Name a file in it.`);
   if (info.isFIFO())
     return new InputError(

@@ -6,6 +6,7 @@
  */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { readSmallText } from "../format/source.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import { ByteLevelText, binaryString } from "./byte-level.ts";
@@ -22,16 +23,6 @@ import {
   recordOf,
   specialNames,
 } from "./tokenizer-json.ts";
-
-/** What a tokenizer on the hub may consist of. */
-export const hubTokenizerFiles = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "vocab.json",
-  "merges.txt",
-  "added_tokens.json",
-  "special_tokens_map.json",
-] as const;
 
 /** The tokenizer in a model's folder; undefined when there is none, InputError when it is one that cannot be read. */
 export async function findHuggingFaceTokenizer(folder: string): Promise<Tokenizer | undefined> {

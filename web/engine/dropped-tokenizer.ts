@@ -1,7 +1,8 @@
 /** The tokenizer among files that were dropped or chosen: llm.c's, with the dataset.json beside it, or the hub's. */
 import { chooseTokenizer, type FoundTokenizer, parseDataset } from "../../src/data/dataset.ts";
+import { hubTokenizerFiles } from "../../src/format/huggingface-config.ts";
 import { readSmallText, withSource } from "../../src/format/source.ts";
-import { hubTokenizerFiles, huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
+import { huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { sameTokens, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
