@@ -65,6 +65,8 @@ export {
   tensorNames,
   tensorShapes,
 } from "./model/parameters.ts";
+export { type Checkpoint, restoreCheckpoint } from "./runs/checkpoint.ts";
+export { RunFolder } from "./runs/run-folder.ts";
 export { byteTokenizer } from "./tokenizer/byte.ts";
 export { charTokenizer, charTokenizerOf } from "./tokenizer/char.ts";
 export { gpt2Tokenizer } from "./tokenizer/gpt2.ts";
@@ -75,7 +77,6 @@ export {
   type Tokenizer,
   type TokenizerKind,
 } from "./tokenizer/tokenizer.ts";
-export { type Checkpoint, restoreCheckpoint } from "./train/checkpoint.ts";
 export type {
   CheckpointEvent,
   DoneEvent,
@@ -85,7 +86,6 @@ export type {
   ValEvent,
 } from "./train/events.ts";
 export type { BatchSource, RunOptions, TrainerOptions } from "./train/options.ts";
-export { RunFolder } from "./train/run-folder.ts";
 export { learningRateAt, type ScheduleName, type ScheduleOptions, scheduleNames } from "./train/schedule.ts";
 export type { TrainerState } from "./train/state.ts";
 export { Trainer } from "./train/trainer.ts";

@@ -21,6 +21,7 @@ const rooms = [
   "api",
   "inspect",
   "train",
+  "runs",
   "eval",
   "verify",
   "plot",

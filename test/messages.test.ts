@@ -21,7 +21,7 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/data/text.ts": /--encoding/,
   "src/format/tokens.ts": /--headerless/,
   // `train` alone makes run folders.
-  "src/train/run-folder.ts": /^(-y|--resume)$/,
+  "src/runs/run-folder.ts": /^(-y|--resume)$/,
   // `debug-state` computes by the reference backend alone.
   "src/backend/wasm/create.ts": /--(no-revectorize|kernel)/,
   // A font.

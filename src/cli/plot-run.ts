@@ -4,7 +4,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
 import { type Curve, curvesSvg, stepsOf } from "../plot/curves.ts";
 import { memoryFor, smooth } from "../plot/points.ts";
-import { holdsRun, type Quantity, readCurves } from "../train/read-run.ts";
+import { holdsRun, type Quantity, readCurves } from "../runs/read-run.ts";
 import { chart, type Series } from "./display/chart.ts";
 import { type Paint, paintFor } from "./display/paint.ts";
 import { printable, short } from "./display/text.ts";

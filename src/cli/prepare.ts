@@ -123,7 +123,7 @@ async function refuseRuns(inputs: readonly string[]): Promise<void> {
   const kinds = await Promise.all(inputs.map((input) => platform.pathKind(input)));
   const folders = inputs.filter((_, at) => kinds[at] === "folder");
   if (folders.length === 0) return;
-  const { holdsRun } = await import("../train/read-run.ts");
+  const { holdsRun } = await import("../runs/read-run.ts");
   for (const input of folders)
     if (await holdsRun(input))
       throw new InputError(

@@ -2,8 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
+import { holdsRun, readRun } from "../runs/read-run.ts";
 import { byAge, type TimedRun, withTimes } from "../serve/run-times.ts";
-import { holdsRun, readRun } from "../train/read-run.ts";
 
 /** The folders in a folder that hold a run or, where it is a run's own, that one. */
 export async function runFolders(folder: string): Promise<string[]> {

@@ -5,10 +5,10 @@ import { argmax } from "../generate/sampler.ts";
 import { Arena } from "../model/arena.ts";
 import { forward, logits } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
+import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
 import { writeBatch } from "../train/evaluate.ts";
-import { describeNotFinite, firstNotFinite } from "../train/not-finite.ts";
 import { batchesOf } from "./batches.ts";
 
 /** A sequence of tokens, of which those from `from` (1 or more) on are scored, each given all before it. */

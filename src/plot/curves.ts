@@ -1,5 +1,5 @@
 import { extent, quantile } from "d3-array";
-import type { Point } from "../train/read-run.ts";
+import type { Point } from "../runs/read-run.ts";
 import { type Area, axes, colours, escaped, picture, px } from "./axes.ts";
 import { memoryFor, smooth, thin } from "./points.ts";
 import { linear, logarithmic, type Range, type Scale } from "./scale.ts";

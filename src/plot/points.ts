@@ -1,4 +1,4 @@
-import type { Point } from "../train/read-run.ts";
+import type { Point } from "../runs/read-run.ts";
 
 /** A running mean that forgets: each value leaves a share `memory`, 0 to 1, of what was before. Right from the first. */
 export class Smoothed {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { encodeColumns, readColumns, readDetails } from "../train/read-columns.ts";
+import { encodeColumns, readColumns, readDetails } from "../runs/read-columns.ts";
 import { sendError, sendJson } from "./answers.ts";
 import type { Watch } from "./watch.ts";
 

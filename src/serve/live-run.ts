@@ -4,10 +4,10 @@ import { join, sep } from "node:path";
 import { platform } from "#platform";
 import { LlmError, messageOf } from "../errors.ts";
 import { errorCode, explained } from "../platform/node-errors.ts";
-import { LineCutter } from "../train/metrics.ts";
-import type { LogPiece } from "../train/read-columns.ts";
-import { type RunSummary, RunTally, readRun } from "../train/read-run.ts";
-import { lockName } from "../train/run-folder.ts";
+import { LineCutter } from "../runs/metrics.ts";
+import type { LogPiece } from "../runs/read-columns.ts";
+import { type RunSummary, RunTally, readRun } from "../runs/read-run.ts";
+import { lockName } from "../runs/run-folder.ts";
 import { withTimes } from "./run-times.ts";
 
 /** What a run's log did: it grew by a piece, or it is another one now, or grew by much, and must be read anew. */

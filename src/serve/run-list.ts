@@ -1,5 +1,5 @@
 import { basename, join, resolve } from "node:path";
-import type { RunSummary } from "../train/read-run.ts";
+import type { RunSummary } from "../runs/read-run.ts";
 import { entriesOf, LiveRun, type LogEvent, realPath } from "./live-run.ts";
 import { byAge } from "./run-times.ts";
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readRun } from "../train/read-run.ts";
+import { readRun } from "../runs/read-run.ts";
 import { withTimes } from "./run-times.ts";
 
 let folder: string;

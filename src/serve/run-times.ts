@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { RunSummary } from "../train/read-run.ts";
+import type { RunSummary } from "../runs/read-run.ts";
 
 export type TimedRun = Omit<RunSummary, "lastStart"> & { readonly created: string };
 

@@ -2,10 +2,10 @@ import type { Backend } from "../backend/backend.ts";
 import type { Batch } from "../data/loader.ts";
 import { NotFiniteError } from "../errors.ts";
 import { forward, loss } from "../model/gpt2.ts";
+import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
 import { checkBatch } from "./checks.ts";
-import { describeNotFinite, firstNotFinite } from "./not-finite.ts";
 import type { BatchSource } from "./options.ts";
 
 /** Puts a batch where the next forward pass finds it. */

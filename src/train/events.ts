@@ -1,5 +1,5 @@
 import type { NotFiniteTensor } from "../errors.ts";
-import { describeNotFinite } from "./not-finite.ts";
+import { describeNotFinite } from "../model/not-finite.ts";
 
 /**
  * What `Trainer.run` reports, in order. `step` counts updates: a `step` event is update number `step`, from 0; `val`,

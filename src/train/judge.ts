@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
+import { describeNotFinite, firstNotFinite, notFiniteError } from "../model/not-finite.ts";
 import type { TensorSet } from "../model/parameters.ts";
 import type { StepEvent } from "./events.ts";
-import { describeNotFinite, firstNotFinite, notFiniteError } from "./not-finite.ts";
 import type { TrainerOptions } from "./options.ts";
 import { zScore } from "./outliers.ts";
 import type { TrainerState } from "./state.ts";

@@ -3,7 +3,7 @@
  * errors as they were thrown. The worker starts with the first call.
  */
 import { proxy, type Remote, wrap } from "comlink";
-import type { RunSummary } from "../../src/train/read-run.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 import type {
   DataInput,
   DataSummary,

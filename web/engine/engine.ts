@@ -1,9 +1,9 @@
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { inFolder } from "../../src/data/dataset.ts";
 import { inspect } from "../../src/inspect/inspect.ts";
-import { encodeColumns, readColumns } from "../../src/train/read-columns.ts";
-import type { RunSummary } from "../../src/train/read-run.ts";
-import { RunFolder } from "../../src/train/run-folder.ts";
+import { encodeColumns, readColumns } from "../../src/runs/read-columns.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
+import { RunFolder } from "../../src/runs/run-folder.ts";
 import { beginRun, takeUpRun } from "./begin.ts";
 import { readChoice } from "./choice.ts";
 import { DataStore } from "./data-store.ts";

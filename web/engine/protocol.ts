@@ -5,8 +5,8 @@
 import type { DataOrder } from "../../src/data/order.ts";
 import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
-import type { RunSummary } from "../../src/train/read-run.ts";
 import type { ScheduleName } from "../../src/train/schedule.ts";
 
 /** How the engine is to compute; from the page's address (`?threads=2&kernel=relaxed-6x8`), for measuring. */
@@ -340,6 +340,6 @@ export interface Engine {
   /** For the Runs view. `folder` is the folder's name. */
   summaries(): Promise<RunSummary[]>;
   detail(name: string): Promise<RunDetail>;
-  /** The run's curves as `encodeColumns` of src/train/read-columns.ts has them; transferred, not copied. */
+  /** The run's curves as `encodeColumns` of src/runs/read-columns.ts has them; transferred, not copied. */
   columns(name: string): Promise<ArrayBuffer>;
 }

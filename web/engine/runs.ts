@@ -4,11 +4,11 @@ import { folderOf, inFolder } from "../../src/data/dataset.ts";
 import { InputError } from "../../src/errors.ts";
 import { isObject } from "../../src/format/json.ts";
 import { sizeOf } from "../../src/format/source.ts";
-import { checkpointModel, completeSteps } from "../../src/train/checkpoint-list.ts";
-import { readDetails } from "../../src/train/read-columns.ts";
-import type { RunSummary } from "../../src/train/read-run.ts";
-import { readRun } from "../../src/train/read-run.ts";
-import { readRunConfig } from "../../src/train/run-config.ts";
+import { checkpointModel, completeSteps } from "../../src/runs/checkpoint-list.ts";
+import { readDetails } from "../../src/runs/read-columns.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
+import { readRun } from "../../src/runs/read-run.ts";
+import { readRunConfig } from "../../src/runs/run-config.ts";
 import type { RunDetail, StoredRun } from "./protocol.ts";
 
 const nameOf = (path: string) => path.replace(/^.*\//s, "");

@@ -1,8 +1,8 @@
 import { BackendError, LlmError, messageOf } from "../../src/errors.ts";
+import { Keeper } from "../../src/runs/keeper.ts";
+import type { RunFolder } from "../../src/runs/run-folder.ts";
 import { noteOf, type TrainEvent } from "../../src/train/events.ts";
-import { Keeper } from "../../src/train/keeper.ts";
 import type { Loaders } from "../../src/train/loaders.ts";
-import type { RunFolder } from "../../src/train/run-folder.ts";
 import type { Seeds, TrainSettings } from "../../src/train/settings.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { runOptions, type Updates } from "../../src/train/updates.ts";

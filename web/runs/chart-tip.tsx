@@ -1,4 +1,4 @@
-import type { Quantity } from "../../src/train/read-run.ts";
+import type { Quantity } from "../../src/runs/read-run.ts";
 import { shownRuns, valuesAt } from "./drawing.ts";
 import { written, xOf } from "./format.ts";
 import { colourOf, xKind } from "./state.ts";

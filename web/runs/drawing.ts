@@ -1,5 +1,5 @@
 /** What a chart of runs shows, from the runs' numbers. */
-import type { Quantity } from "../../src/train/read-run.ts";
+import type { Quantity } from "../../src/runs/read-run.ts";
 import type { ChartLine } from "../parts/chart.tsx";
 import { type Range, within } from "../parts/range.ts";
 import type { LoadedRun } from "./loaded-run.ts";

@@ -1,5 +1,5 @@
 /** How numbers of runs are written. */
-import type { Quantity } from "../../src/train/read-run.ts";
+import type { Quantity } from "../../src/runs/read-run.ts";
 import { language, locales } from "../language.ts";
 import { duration, fixed, fixedOr, grouped, short } from "../parts/numbers.ts";
 import type { XKind } from "./run-data.ts";

@@ -1,4 +1,4 @@
-import type { Quantity } from "../../src/train/read-run.ts";
+import type { Quantity } from "../../src/runs/read-run.ts";
 import { Chart } from "../parts/chart.tsx";
 import { ChartTip } from "./chart-tip.tsx";
 import { draw, drawingInputs, zoomTo } from "./drawing.ts";

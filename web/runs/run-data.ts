@@ -1,6 +1,6 @@
 import { Extremes } from "../../src/plot/extremes.ts";
-import { GrowingColumns, type RunColumns, type RunSample } from "../../src/train/read-columns.ts";
-import type { Quantity } from "../../src/train/read-run.ts";
+import { GrowingColumns, type RunColumns, type RunSample } from "../../src/runs/read-columns.ts";
+import type { Quantity } from "../../src/runs/read-run.ts";
 import { Curve } from "./curve.ts";
 import type { Bytes } from "./source.ts";
 import { type Axis, countBefore, type Trace } from "./traces.ts";

@@ -1,4 +1,4 @@
-import type { RunStatus, RunSummary } from "../../src/train/read-run.ts";
+import type { RunStatus, RunSummary } from "../../src/runs/read-run.ts";
 import { grouped, short } from "../parts/numbers.ts";
 import { hashOf } from "../route.ts";
 import { Message } from "../tab/message.tsx";

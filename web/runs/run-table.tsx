@@ -1,5 +1,5 @@
 import type { Signal } from "@preact/signals";
-import type { RunSummary } from "../../src/train/read-run.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 import { RunRow } from "./run-row.tsx";
 import { keyOf } from "./selection.ts";
 import { arranged, columns, type Sorting, sortedBy } from "./sorting.ts";

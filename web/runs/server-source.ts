@@ -1,5 +1,5 @@
-import { decodeColumns, type RunColumns } from "../../src/train/read-columns.ts";
-import type { RunSummary } from "../../src/train/read-run.ts";
+import { decodeColumns, type RunColumns } from "../../src/runs/read-columns.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import type { RunSource, SourceEvent } from "./source.ts";
 

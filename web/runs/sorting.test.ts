@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RunSummary } from "../../src/train/read-run.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 import { arranged, newestFirst, sortedBy } from "./sorting.ts";
 
 const runs: RunSummary[] = [

@@ -1,4 +1,4 @@
-import type { RunSummary } from "../../src/train/read-run.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 
 export const columns = [
   "folder",

@@ -1,6 +1,6 @@
 /** What the Runs view knows: which runs there are, which are looked at, and how. */
 import { batch, computed, effect, signal } from "@preact/signals";
-import type { RunSummary } from "../../src/train/read-run.ts";
+import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { Range } from "../parts/range.ts";
 import { hashOf, route } from "../route.ts";
 import { LoadedRun } from "./loaded-run.ts";

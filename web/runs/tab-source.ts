@@ -1,5 +1,5 @@
+import { decodeColumns } from "../../src/runs/read-columns.ts";
 import { toJsonLine } from "../../src/train/events.ts";
-import { decodeColumns } from "../../src/train/read-columns.ts";
 import { engine } from "../engine/client.ts";
 import type { EngineUpdate } from "../engine/protocol.ts";
 import type { RunSource } from "./source.ts";

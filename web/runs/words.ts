@@ -1,5 +1,5 @@
 /** Charts in words, for those who do not see them. */
-import type { Quantity } from "../../src/train/read-run.ts";
+import type { Quantity } from "../../src/runs/read-run.ts";
 import type { Range } from "../parts/range.ts";
 import { shownRuns, valuesAt } from "./drawing.ts";
 import { loss, written, xOf } from "./format.ts";

@@ -1,7 +1,7 @@
 /** What a run has told so far, in bounded memory: curves for the chart, the newest figures, texts. */
 import { BoundedPoints, memoryFor, smooth } from "../../src/plot/points.ts";
+import type { Point } from "../../src/runs/read-run.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/events.ts";
-import type { Point } from "../../src/train/read-run.ts";
 
 /** A text that the model wrote, after so many updates. */
 export interface Sample {

@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { bytesPer } from "../../format/numbers.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { parameterCount } from "../../model/parameters.ts";
-import { completeSteps } from "../../train/checkpoint-list.ts";
+import { completeSteps } from "../../runs/checkpoint-list.ts";
 import type { TrainSettings } from "../../train/settings.ts";
 import { freeBytes, requireRoom } from "../disk-room.ts";
 import { bytes } from "../display/text.ts";

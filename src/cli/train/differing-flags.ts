@@ -1,6 +1,6 @@
 /** A run that goes on, and flags that say something else than it was told. */
 import { UsageError } from "../../errors.ts";
-import type { RunRecord } from "../../train/record.ts";
+import type { RunRecord } from "../../runs/record.ts";
 import type { TrainFlags } from "./options.ts";
 
 /** What the weights or the position in the data depend on: it cannot be changed between two updates. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { GivenOptions } from "../../train/record.ts";
+import type { GivenOptions } from "../../runs/record.ts";
 import { type Rule, ruleOf } from "../../train/setting-rules.ts";
 import type { RunChoices } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags, defaultBackend } from "../backend-options.ts";

@@ -13,10 +13,10 @@ import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { type TensorSet, tensorNames } from "../model/parameters.ts";
-import type { TrainEvent } from "./events.ts";
-import type { RunOptions, TrainerOptions } from "./options.ts";
-import type { TrainerState } from "./state.ts";
-import { Trainer } from "./trainer.ts";
+import type { TrainEvent } from "../train/events.ts";
+import type { RunOptions, TrainerOptions } from "../train/options.ts";
+import type { TrainerState } from "../train/state.ts";
+import { Trainer } from "../train/trainer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-"));
 let backend: Backend;

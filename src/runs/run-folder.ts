@@ -6,6 +6,8 @@ import { InputError, LlmError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
+import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
+import type { Trainer } from "../train/trainer.ts";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { CheckpointInfo } from "./checkpoint-info.ts";
 import {
@@ -16,10 +18,8 @@ import {
   type Retention,
   removeTemporaries,
 } from "./checkpoint-list.ts";
-import { type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
 import { type RunConfig, readRunConfig, runConfigVersion } from "./run-config.ts";
 import { type Checkpointed, keepLines, keptLog, keptMetrics } from "./run-log.ts";
-import type { Trainer } from "./trainer.ts";
 
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", "metrics.jsonl", "main.log"];

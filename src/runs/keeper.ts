@@ -1,8 +1,8 @@
 import { InputError } from "../errors.ts";
+import type { TrainEvent } from "../train/events.ts";
+import type { Trainer } from "../train/trainer.ts";
 import type { Retention } from "./checkpoint-list.ts";
-import type { TrainEvent } from "./events.ts";
 import type { RunFolder } from "./run-folder.ts";
-import type { Trainer } from "./trainer.ts";
 
 /** Keeps a run in its folder, and lets it go on while that fails: a full disk may have room again tomorrow. */
 export class Keeper {

@@ -1,9 +1,9 @@
 /** Settings in a run's config.json that somebody edited, found by what its checkpoint was made with. */
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
+import { runRules, sourceRules } from "../train/setting-rules.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { runRules, sourceRules } from "./setting-rules.ts";
 
 /** What no result depends on may be edited. */
 const free = ["checkpointEvery", "keep", "keepEvery"];

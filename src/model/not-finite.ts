@@ -1,6 +1,6 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { NotFiniteError, type NotFiniteTensor } from "../errors.ts";
-import { type TensorSet, tensorNames } from "../model/parameters.ts";
+import { type TensorSet, tensorNames } from "./parameters.ts";
 
 /** Elements looked through at a time, so that large tensors are not copied whole. */
 const pieceSize = 1 << 20;

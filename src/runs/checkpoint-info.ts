@@ -7,7 +7,7 @@ import type { DataOrder, LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import type { FileHash } from "../format/save.ts";
-import type { TrainerState } from "./state.ts";
+import type { TrainerState } from "../train/state.ts";
 
 /** Raised when a reader of the version before could not use the file. */
 const version = 1;

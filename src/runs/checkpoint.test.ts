@@ -10,11 +10,11 @@ import { TokenLoader, type TokenLoaderOptions } from "../data/loader.ts";
 import { InputError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { tensorNames } from "../model/parameters.ts";
+import type { TrainEvent } from "../train/events.ts";
+import { Trainer } from "../train/trainer.ts";
 import { type Checkpoint, openCheckpoint, restoreCheckpoint } from "./checkpoint.ts";
 import { checkpointPaths, completeSteps } from "./checkpoint-list.ts";
-import type { TrainEvent } from "./events.ts";
 import { RunFolder } from "./run-folder.ts";
-import { Trainer } from "./trainer.ts";
 
 const config = makeConfig({ maxT: 8, V: 31, L: 2, NH: 2, C: 8 });
 const options = { learningRate: 1e-2, weightDecay: 0.1, gradClip: 1, skipLossZ: 3, skipNormZ: 3, accumulate: 2 };

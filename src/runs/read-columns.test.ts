@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
-import { type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
+import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { decodeColumns, encodeColumns, GrowingColumns, readColumns, readLog } from "./read-columns.ts";
 
 let root: string;

@@ -5,9 +5,9 @@ import { GPT2 } from "../api/gpt2.ts";
 import { type Backend, view } from "../backend/backend.ts";
 import { backendNames, createBackend } from "../backend/create.ts";
 import { NotFiniteError } from "../errors.ts";
-import { noteOf, type TrainEvent } from "./events.ts";
-import type { RunOptions, TrainerOptions } from "./options.ts";
-import { Trainer } from "./trainer.ts";
+import { noteOf, type TrainEvent } from "../train/events.ts";
+import type { RunOptions, TrainerOptions } from "../train/options.ts";
+import { Trainer } from "../train/trainer.ts";
 
 describe.each(backendNames)("%s", (name) => {
   let backend: Backend;

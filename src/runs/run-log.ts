@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { save } from "../format/save.ts";
-import type { TrainerState } from "./state.ts";
+import type { TrainerState } from "../train/state.ts";
 
 /** What of a run's log still holds when it goes on from a checkpoint. */
 export type KeepLine = (line: string) => boolean;

@@ -4,10 +4,10 @@ import { type VariantName, variantNames } from "../backend/wasm/variants.ts";
 import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
-import type { Loaders } from "./loaders.ts";
-import { expectation, fits, type Rule, runRules, settingRules, whole } from "./setting-rules.ts";
-import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
-import type { Updates } from "./updates.ts";
+import type { Loaders } from "../train/loaders.ts";
+import { expectation, fits, type Rule, runRules, settingRules, whole } from "../train/setting-rules.ts";
+import type { RunChoices, Seeds, TrainSettings } from "../train/settings.ts";
+import type { Updates } from "../train/updates.ts";
 
 /** The token files of a run, by which they are known again. */
 export interface DataRecord {

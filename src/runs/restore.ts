@@ -1,13 +1,13 @@
 /** A run that goes on where it was left: what is the same for the command and the page. */
 import { platform } from "#platform";
+import type { Loaders } from "../train/loaders.ts";
+import type { TrainSettings } from "../train/settings.ts";
+import type { Trainer } from "../train/trainer.ts";
+import type { Updates } from "../train/updates.ts";
 import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
 import { changedSettings } from "./edited-settings.ts";
-import type { Loaders } from "./loaders.ts";
 import { linesOf, parseLine } from "./metrics.ts";
 import type { RunFolder } from "./run-folder.ts";
-import type { TrainSettings } from "./settings.ts";
-import type { Trainer } from "./trainer.ts";
-import type { Updates } from "./updates.ts";
 
 /** What a run must have made to have nothing left to do. */
 export interface Planned {

@@ -11,10 +11,10 @@ import { readSmallText, withSource } from "../format/source.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
 import type { TensorSet } from "../model/parameters.ts";
 import type { Appender } from "../platform/platform.ts";
+import { initialState, type TrainerState } from "../train/state.ts";
+import type { Trainer } from "../train/trainer.ts";
 import { type CheckpointInfo, formatCheckpointInfo, parseCheckpointInfo } from "./checkpoint-info.ts";
 import { type CheckpointPaths, checkpointModel, checkpointPaths } from "./checkpoint-list.ts";
-import { initialState, type TrainerState } from "./state.ts";
-import type { Trainer } from "./trainer.ts";
 
 /** A checkpoint that was found whole. */
 export interface Checkpoint {

@@ -7,10 +7,10 @@ import { GPT2 } from "../api/gpt2.ts";
 import { InputError, LlmError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
-import { type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
+import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
+import { Trainer } from "../train/trainer.ts";
 import { Keeper } from "./keeper.ts";
 import { RunFolder } from "./run-folder.ts";
-import { Trainer } from "./trainer.ts";
 
 let folder: string;
 let model: GPT2;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
-import { type DoneEvent, type TrainEvent, toJsonLine, toLogLine } from "./events.ts";
+import { type DoneEvent, type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { readCurves, readRun } from "./read-run.ts";
 
 let root: string;
