@@ -117,7 +117,7 @@ test("every option in a message exists in the command that prints it, or that is
   const wrong = new Set<string>();
   let found = 0;
   for (const [name, command] of commands)
-    for (const path of reachable(`src/cli/${name}.ts`))
+    for (const path of reachable(`src/cli/${name}/command.ts`))
       for (const text of textsOf(path))
         for (const { option, named } of mentionsIn(text)) {
           found++;

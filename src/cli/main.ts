@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { bareHeaderlessLast } from "./headerless.ts";
+import { bareHeaderlessLast } from "./options/headerless.ts";
 import { guardOutputs, print, reportError } from "./output.ts";
 import { createProgram } from "./program.ts";
 

@@ -64,7 +64,7 @@ export async function pretrainedPath(name: string, places: readonly string[] = [
   if (file !== undefined)
     for (const path of [file, ...places.map((place) => inFolder(place, file))])
       if ((await platform.pathKind(path)) === "file") return path;
-  const { pullModel } = await import("./pull-model.ts");
+  const { pullModel } = await import("./pull/model.ts");
   try {
     return (await pullModel(name, "main", true)).weights;
   } catch (error) {

@@ -1,23 +1,23 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { UsageError } from "../errors.ts";
-import { addBench } from "./bench.ts";
-import { addConvert } from "./convert.ts";
-import { addDebugState } from "./debug-state.ts";
-import { addDecode } from "./decode.ts";
-import { addEncode } from "./encode.ts";
-import { addEval } from "./eval.ts";
-import { examples } from "./examples.ts";
-import { addGenerate } from "./generate.ts";
-import { addInfo } from "./info.ts";
-import { addPlot } from "./plot.ts";
-import { addPrepare } from "./prepare.ts";
-import { addPull } from "./pull.ts";
-import { addRuns } from "./runs.ts";
-import { addStudio } from "./studio.ts";
+import { addBench } from "./bench/command.ts";
+import { addConvert } from "./convert/command.ts";
+import { addDebugState } from "./debug-state/command.ts";
+import { addDecode } from "./decode/command.ts";
+import { addEncode } from "./encode/command.ts";
+import { addEval } from "./eval/command.ts";
+import { addGenerate } from "./generate/command.ts";
+import { addInfo } from "./info/command.ts";
+import { examples } from "./options/examples.ts";
+import { addPlot } from "./plot/command.ts";
+import { addPrepare } from "./prepare/command.ts";
+import { addPull } from "./pull/command.ts";
+import { addRuns } from "./runs/command.ts";
+import { addStudio } from "./studio/command.ts";
 import { asStarted } from "./suggest.ts";
-import { addTrain } from "./train.ts";
-import { addVerify } from "./verify.ts";
+import { addTrain } from "./train/command.ts";
+import { addVerify } from "./verify/command.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
 const commands = [

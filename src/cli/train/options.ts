@@ -2,8 +2,8 @@ import { type Command, Option } from "commander";
 import type { GivenOptions } from "../../runs/record.ts";
 import { type Rule, ruleOf } from "../../train/setting-rules.ts";
 import type { RunChoices } from "../../train/settings.ts";
-import { addBackendOptions, type BackendFlags, defaultBackend } from "../backend-options.ts";
-import { numeric, toggle } from "../option-values.ts";
+import { addBackendOptions, type BackendFlags, defaultBackend } from "../options/backend.ts";
+import { numeric, toggle } from "../options/values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
 export interface TrainFlags extends BackendFlags, RunChoices {

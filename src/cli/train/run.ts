@@ -19,7 +19,7 @@ import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
 import { requireTokens } from "../token-data.ts";
-import { requireCheckpointRoom } from "./checkpoint-room.ts";
+import { requireCheckpointRoom } from "./checkpoint-space.ts";
 import { chooseData, type DataChoice } from "./data.ts";
 import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";

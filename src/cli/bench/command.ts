@@ -1,0 +1,46 @@
+import { type Command, Option } from "commander";
+import { addWasmOptions, type WasmFlags } from "../options/backend.ts";
+import { examples } from "../options/examples.ts";
+import { whole } from "../options/values.ts";
+
+export interface BenchFlags extends WasmFlags {
+  readonly model?: "d12" | "baby";
+  readonly quick?: boolean;
+  readonly repeats?: number;
+  readonly profile?: boolean;
+  readonly against?: readonly string[];
+  readonly json?: string;
+  readonly svg?: string;
+}
+
+export function addBench(program: Command): void {
+  addWasmOptions(program.command("bench"))
+    .summary("measure this machine, and how close training comes to its limits")
+    .description(
+      "Measures what this machine can do at most, the matrix products, training steps and generation, in turns with " +
+        "other programs where they are given. Needs up to 4 GB, and some minutes without other work on the machine.",
+    )
+    .addOption(new Option("--model <name>", "only this model (default: both)").choices(["d12", "baby"]))
+    .option("--quick", "fewer shapes and rounds: about a minute")
+    .option("--repeats <n>", "rounds; their median counts (default: 5, with --quick 2)", whole(1, 100))
+    .option("--profile", "also time every operation of a training step")
+    .option(
+      "--against <peer...>",
+      "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned",
+    )
+    .option("--json <file>", "write everything that was measured")
+    .option("--svg <file>", "write a roofline plot")
+    .addHelpText(
+      "after",
+      examples(
+        ["a first look", "llm-ts bench --quick"],
+        ["beside OpenBLAS (npm install koffi) and PyTorch", "llm-ts bench --against openblas torch"],
+        ["beside llm.c, as you built it", "llm-ts bench --model d12 --against llmc:llm.c/train_gpt2"],
+        ["where the time of a step goes", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
+      ),
+    )
+    .action(async (flags: BenchFlags) => {
+      const { runBench } = await import("./run.ts");
+      await runBench(flags);
+    });
+}

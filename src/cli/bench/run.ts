@@ -1,0 +1,60 @@
+import { platform } from "#platform";
+import { type BenchOptions, bench } from "../../bench/bench.ts";
+import { parsePeer } from "../../bench/peers/peers.ts";
+import { rooflineSvg } from "../../bench/roofline.ts";
+import { modelNames } from "../../bench/steps.ts";
+import { tablesOf } from "../../bench/table.ts";
+import { saveText } from "../../format/save.ts";
+import { cutToWidth } from "../../plot/text-width.ts";
+import { Interrupt } from "../interrupt.ts";
+import { print } from "../output.ts";
+import type { BenchFlags } from "./command.ts";
+
+/** What `llm-ts bench` does. */
+export async function runBench(flags: BenchFlags): Promise<void> {
+  const interrupt = new Interrupt();
+  const { threads, revectorize, kernel, model, quick = false, profile = false, json, svg } = flags;
+  const options: BenchOptions = {
+    threads,
+    revectorize,
+    kernel,
+    models: model ? [model] : modelNames,
+    quick,
+    repeats: flags.repeats ?? (quick ? 2 : 5),
+    profile,
+    against: (flags.against ?? []).map(parsePeer),
+    onProgress: progressOn(process.stderr),
+    signal: interrupt.signal,
+  };
+  // Found out before minutes have been spent.
+  for (const path of [json, svg]) if (path !== undefined) await (await platform.createSink(path)).abort();
+  interrupt.finishFirst(() => process.stderr.write("\nstopping after this measurement\n"));
+  try {
+    const report = await bench(options);
+    endLine(process.stderr);
+    await print(tablesOf(report));
+    if (json !== undefined) await saveText(json, `${JSON.stringify(report, null, 2)}\n`);
+    if (svg !== undefined) await saveText(svg, rooflineSvg(report));
+  } catch (error) {
+    endLine(process.stderr);
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = interrupt.exitCode;
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** A line that changes on a terminal; elsewhere a line for every tenth. */
+function progressOn(stream: NodeJS.WriteStream): (what: string, share: number) => void {
+  let tenth = -1;
+  return (what, share) => {
+    const line = `${String(Math.floor(100 * share)).padStart(3)}%  ${what}`;
+    if (stream.isTTY) stream.write(`\r\x1b[2K${cutToWidth(line, (stream.columns || 80) - 1)}`);
+    else if (Math.floor(10 * share) !== tenth) stream.write(`${line}\n`);
+    tenth = Math.floor(10 * share);
+  };
+}
+
+function endLine(stream: NodeJS.WriteStream): void {
+  if (stream.isTTY) stream.write("\r\x1b[2K");
+}

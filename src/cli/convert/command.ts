@@ -1,0 +1,56 @@
+import { type Command, Option } from "commander";
+import { examples } from "../options/examples.ts";
+import { whole } from "../options/values.ts";
+
+export interface ConvertFlags {
+  readonly to?: "bin" | "safetensors";
+  readonly dtype?: "f32" | "bf16" | "f16";
+  readonly heads?: number;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function addConvert(program: Command): void {
+  program
+    .command("convert")
+    .summary("write a model in another format or precision")
+    .description(
+      "Converts between llm.c's .bin and Hugging Face's safetensors, and between float32, bfloat16 and float16 (rounded " +
+        "to the nearest, ties to even). A model of any size takes little memory; nothing appears before it is whole.",
+    )
+    .argument("<in>", "a model file, a folder of safetensors, a run folder (its newest checkpoint), or a name as gpt2")
+    .argument("<out>", "NAME.bin, NAME.safetensors, or a folder for all that transformers loads a model from")
+    .addOption(
+      new Option("--to <format>", "the format, where OUT's name does not tell").choices(["bin", "safetensors"]),
+    )
+    .addOption(
+      new Option("--dtype <type>", "what the numbers become (default: what they are; .bin holds f32 or bf16)").choices([
+        "f32",
+        "bf16",
+        "f16",
+      ]),
+    )
+    .option(
+      "--heads <n>",
+      "attention heads of safetensors without config.json (default: one for 64 channels)",
+      whole(1, 1024),
+    )
+    .option("-f, --force", "replace files that are there")
+    .option("--json", "print what was written as JSON")
+    .addHelpText(
+      "after",
+      examples(
+        [
+          "a trained model for transformers: config.json, model.safetensors, tokenizer",
+          "llm-ts convert runs/baby my-gpt2",
+        ],
+        ["half the size", "llm-ts convert gpt2_124M.bin gpt2_124M_bf16.bin --dtype bf16"],
+        ["a model of the hub for llm.c", "llm-ts convert path/to/snapshot my-gpt2.bin"],
+        ["a single file in float16", "llm-ts convert gpt2_124M.bin gpt2.safetensors --dtype f16"],
+      ),
+    )
+    .action(async (input: string, output: string, flags: ConvertFlags) => {
+      const { convert } = await import("./run.ts");
+      await convert(input, output, flags);
+    });
+}

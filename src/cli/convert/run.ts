@@ -1,0 +1,92 @@
+import { basename, dirname } from "node:path";
+import { platform } from "#platform";
+import { type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
+import { folderOf, inFolder } from "../../data/dataset.ts";
+import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
+import { UsageError } from "../../errors.ts";
+import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
+import { bytesPer, type FileDType } from "../../format/numbers.ts";
+import { saveText } from "../../format/save.ts";
+import { sizeOf } from "../../format/source.ts";
+import { parameterCount } from "../../model/parameters.ts";
+import { requireRoom } from "../disk-space.ts";
+import { bytes } from "../display/text.ts";
+import { Interrupt } from "../interrupt.ts";
+import { assumedText, locateModel } from "../model-path.ts";
+import { print, say } from "../output.ts";
+import { suggestion } from "../suggest.ts";
+import { tokenizerFor } from "../tokenizer-for.ts";
+import { watchTensors } from "../watch-tensors.ts";
+import type { ConvertFlags } from "./command.ts";
+import { wholeFolder } from "./folder.ts";
+import { requireFree, type Target, targetOf } from "./target.ts";
+
+/** What `llm-ts convert` does. */
+export async function convert(input: string, output: string, flags: ConvertFlags): Promise<void> {
+  const interrupt = new Interrupt();
+  const from = await locateModel(input);
+  const target = await targetOf(output, flags.to);
+  const file = await openModelFile(from, undefined, flags.heads);
+  try {
+    requireHeads(from, file, flags.heads);
+    await requireFree(target, from, flags.force);
+    const dtype = flags.dtype ?? (target.kind === "bin" && file.dtype === "f16" ? "f32" : file.dtype);
+    const parameters = parameterCount(file.config);
+    await requireRoom(dirname(target.path), parameters * bytesPer[dtype], "write to another disk");
+    const started = performance.now();
+    const remarks: string[] = [];
+    const files = await write(target, from, file, dtype, flags.force ?? false, (text) => remarks.push(text));
+    const seconds = (performance.now() - started) / 1000;
+    interrupt.dispose();
+    for (const remark of remarks) say(remark);
+    if (flags.json)
+      return await print(`${JSON.stringify({ from, files, dtype, was: file.dtype, parameters, seconds })}\n`);
+    for (const path of files) await print(`${path}  ${bytes(await sizeOf(path))}\n`);
+    const moved = file.bytes + (await sizeOf(target.model));
+    say(
+      `${from}, ${file.dtype} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
+        `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  ${suggestion("generate", "--model", target.path)}`,
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+/** UsageError where --heads contradicts what the model's files say; a remark where nothing says how many there are. */
+function requireHeads(from: string, { config, assumed }: ModelFile, heads: number | undefined): void {
+  if (heads !== undefined && heads !== config.NH)
+    throw new UsageError(
+      `${from} has ${config.NH} attention heads by its own files, and --heads says ${heads}. Leave it out.`,
+    );
+  if (assumed.includes("n_head")) say(assumedText(from, config));
+}
+
+/** Gives the paths of the files written. */
+async function write(
+  target: Target,
+  from: string,
+  file: ModelFile,
+  dtype: FileDType,
+  replace: boolean,
+  remark: (text: string) => void,
+): Promise<string[]> {
+  const tokenizer = await tokenizerFor(from, file.config.V, remark);
+  const endTokens = file.endTokens ?? endsOf(tokenizer);
+  const saveModel = (path: string) =>
+    watchTensors(file, dtype, target.model, (model) =>
+      saveModelFile(path, model, { dtype, assumed: file.assumed, tokenizer, endTokens, replace }),
+    );
+  if (target.kind !== "folder") {
+    await platform.makeFolder(folderOf(target.path));
+    return saveModel(target.path);
+  }
+  const { V, maxT } = file.config;
+  const set = { tokenizer, reader: { maxT }, V, endTokens };
+  const beside = await planTokenizer(target.path, set, ["model.safetensors"], replace ? "all" : "none");
+  const files = await wholeFolder(target.path, async (folder) => {
+    await saveModel(inFolder(folder, "model.safetensors"));
+    await saveText(inFolder(folder, generationConfigFile), generationConfig(endTokens));
+  });
+  await beside.removeOthers(files.map((path) => basename(path)));
+  return files;
+}

@@ -1,0 +1,59 @@
+/** What OUT of `llm-ts convert` means, and what stands there already. */
+import { readlink, realpath } from "node:fs/promises";
+import { platform } from "#platform";
+import { inFolder } from "../../data/dataset.ts";
+import { UsageError } from "../../errors.ts";
+import type { ConvertFlags } from "./command.ts";
+
+export interface Target {
+  /** One file, or a folder with all that transformers loads a model from. */
+  readonly kind: "bin" | "safetensors" | "folder";
+  /** The path of the file or folder. */
+  readonly path: string;
+  /** The path of the model file. */
+  readonly model: string;
+}
+
+/** Formats of other programs, so that nobody gets a folder named model.gguf. */
+const foreign = /\.(pt|pth|gguf|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
+
+export async function targetOf(path: string, to: ConvertFlags["to"]): Promise<Target> {
+  await refuseDanglingLink(path);
+  const named = /\.(bin|safetensors)$/.exec(path)?.[1];
+  if ((await platform.pathKind(path)) !== "folder") {
+    if (named === "bin" || named === "safetensors") {
+      if (to === undefined || to === named) return { kind: named, path, model: path };
+      throw new UsageError(`${path} is named for .${named}, and --to says ${to}. Leave --to out, or change the name.`);
+    }
+    if (foreign.test(path))
+      throw new UsageError(
+        `${path}: llm-ts writes llm.c's .bin and safetensors. Name the file NAME.bin or NAME.safetensors, or give a folder.`,
+      );
+  }
+  if (to === "bin") return { kind: "bin", path: inFolder(path, "model.bin"), model: inFolder(path, "model.bin") };
+  return { kind: "folder", path, model: inFolder(path, "model.safetensors") };
+}
+
+async function refuseDanglingLink(path: string): Promise<void> {
+  if ((await platform.pathKind(path)) !== undefined) return;
+  const target = await readlink(path).catch(() => undefined);
+  if (target !== undefined)
+    throw new UsageError(
+      `${path} is a link to ${target}, which does not exist. Remove the link, or choose another name.`,
+    );
+}
+
+/** UsageError where something that the user has would be lost. */
+export async function requireFree({ kind, path, model }: Target, from: string, force = false): Promise<void> {
+  if ((await platform.pathKind(model)) !== undefined && (await realpath(model)) === (await realpath(from)))
+    throw new UsageError(`${from} would be replaced by its own conversion. Write it somewhere else.`);
+  if (kind === "folder" && (await platform.pathKind(inFolder(path, "metrics.jsonl"))) !== undefined)
+    throw new UsageError(
+      `${path} is the folder of a training run, with a config.json of its own. Write somewhere else.`,
+    );
+  if (force) return;
+  const files = kind === "folder" ? [model, `${model}.index.json`, inFolder(path, "config.json")] : [model];
+  for (const file of files)
+    if ((await platform.pathKind(file)) !== undefined)
+      throw new UsageError(`${file} is there already. Write somewhere else, or replace it with --force.`);
+}

@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import type { HeaderlessType } from "../../format/headerless.ts";
+import { examples } from "../options/examples.ts";
+import { headerlessOption } from "../options/headerless.ts";
+import { whole } from "../options/values.ts";
+
+export interface DebugStateFlags {
+  readonly model: string;
+  readonly train: string;
+  readonly batch: number;
+  readonly block: number;
+  readonly out: string;
+  readonly headerless?: boolean | HeaderlessType;
+}
+
+export function addDebugState(program: Command): void {
+  program
+    .command("debug-state")
+    .summary("write what a model computes, for others to compare with")
+    .description(
+      "Writes logits, loss and gradients of a model for the first batch of a token file: what llm-ts verify and llm.c's " +
+        "test_gpt2 compare with. Computed by the reference backend, in double-precision sums: slow.",
+    )
+    .requiredOption("-e, --model <file>", "a model file, or a run folder: its newest model")
+    .requiredOption("-i, --train <file>", "a token file, or a folder that prepare wrote")
+    .requiredOption("--out <file>", "the file to write, like gpt2_124M_debug_state.bin")
+    .option("-b, --batch <n>", "sequences in the batch", whole(1, 1 << 16), 4)
+    .option("-t, --block <n>", "tokens in a sequence", whole(1, 1 << 20), 64)
+    .addOption(headerlessOption())
+    .addHelpText(
+      "after",
+      examples([
+        "llm.c's own batch: some minutes",
+        "llm-ts debug-state --model gpt2_124M.bin --train tiny_shakespeare_val.bin --out gpt2_124M_debug_state.bin",
+      ]),
+    )
+    .action(async (flags: DebugStateFlags) => {
+      const { debugState } = await import("./run.ts");
+      await debugState(flags);
+    });
+}

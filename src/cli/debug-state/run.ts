@@ -1,0 +1,48 @@
+import { GPT2 } from "../../api/gpt2.ts";
+import { TokenLoader } from "../../data/loader.ts";
+import { UsageError } from "../../errors.ts";
+import { save } from "../../format/save.ts";
+import { writeDebugState } from "../../format/state.ts";
+import { computeDebugState } from "../../verify/debug-state.ts";
+import { ProgressLine } from "../display/progress-line.ts";
+import { Interrupt } from "../interrupt.ts";
+import { modelPath } from "../model-path.ts";
+import { requireTokens } from "../token-data.ts";
+import type { DebugStateFlags } from "./command.ts";
+
+/** What `llm-ts debug-state` does. */
+export async function debugState({ batch: B, block: T, ...flags }: DebugStateFlags): Promise<void> {
+  const progress = new ProgressLine("computing logits and gradients");
+  const interrupt = new Interrupt(() => progress.end());
+  let loss = Number.NaN;
+  const model = await GPT2.load(await modelPath(flags.model), { backend: "reference" });
+  try {
+    const { backend, parameters, config } = model;
+    if (T > config.maxT)
+      throw new UsageError(
+        `--block ${T} is longer than the model's ${config.maxT} positions. Choose ${config.maxT} or less.`,
+      );
+    if (!flags.headerless) await requireTokens(flags.train);
+    const loader = await TokenLoader.open(flags.train, { B, T, V: config.V, headerless: flags.headerless });
+    const { inputs: x, targets: y } = await loader.next();
+    await loader.close();
+    await save(flags.out, (sink) =>
+      computeDebugState(
+        backend,
+        parameters,
+        { B, T, x, y },
+        (content) => {
+          ({ loss } = content);
+          return writeDebugState(sink, config, content);
+        },
+        (share) => progress.update(share),
+      ),
+    );
+  } finally {
+    progress.end();
+    await model.dispose();
+    interrupt.dispose();
+  }
+  process.stdout.write(`loss ${loss.toFixed(6)}\n`);
+  process.stderr.write(`wrote ${flags.out}\n`);
+}

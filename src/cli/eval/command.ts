@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import type { HeaderlessType } from "../../format/headerless.ts";
+import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
+import { examples } from "../options/examples.ts";
+import { headerlessOption } from "../options/headerless.ts";
+import { whole } from "../options/values.ts";
+
+export interface EvalFlags extends BackendFlags {
+  readonly model: string;
+  /** A file; true: the one that is downloaded. */
+  readonly hellaswag?: string | true;
+  readonly lambada?: string | true;
+  readonly block?: number;
+  readonly stride?: number;
+  readonly limit?: number;
+  readonly headerless?: boolean | HeaderlessType;
+  readonly field: string;
+  readonly encoding?: string;
+  readonly json?: boolean;
+}
+
+export function addEval(program: Command): void {
+  const command = program
+    .command("eval")
+    .summary("score a model: loss, bits per byte, HellaSwag, LAMBADA")
+    .description(
+      "Scores a model on data of yours (loss, perplexity, bits per byte), on HellaSwag and on LAMBADA. " +
+        "HellaSwag and LAMBADA are downloaded from the Hugging Face hub, once, unless a file is named.",
+    )
+    .argument(
+      "[data...]",
+      "token files, folders that prepare wrote (their validation data), or texts (plain, .jsonl, .parquet)",
+    )
+    .requiredOption("-e, --model <file>", "a model file, a folder of a run or a download, or gpt2, gpt2-medium, …")
+    .option("--hellaswag [file]", "llm.c's hellaswag_val.bin, or the original's .jsonl or .parquet")
+    .option("--lambada [file]", 'a .jsonl or .parquet of texts (field "text"), of which the last word is predicted')
+    .option("-t, --block <n>", "tokens that the model sees at once (default: all its positions)", whole(1))
+    .option("--stride <n>", "tokens from one such window to the next (default: the block)", whole(1))
+    .option("--limit <n>", "only the first n examples, or tokens of data", whole(1))
+    .addOption(headerlessOption())
+    .option("--encoding <name>", "of texts and .jsonl: gb18030, shift_jis, utf-16, windows-1252, … (default: utf-8)")
+    .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
+    .option("--json", "one JSON object with all results");
+  addBackendOptions(command)
+    .addHelpText(
+      "after",
+      `
+Every token of the data but the first of each file is scored exactly once. With a stride below the block, windows
+overlap, and a token has at least block - stride tokens before it: better numbers, for block / stride times the work.
+Bits per byte compare models of different tokenizers: all losses over the bytes of the text that the tokens stand for.
+
+HellaSwag is scored as llm.c does: each of four endings by its tokens alone, by their sum (acc) and their mean
+(acc_norm). Published are, over all 10,042 examples: GPT-2 124M 0.2859 and 0.2955, GPT-2 XL 0.3842 and 0.4893.
+LAMBADA: a last word counts when each of its tokens is the most probable one.
+${examples(
+  ["the validation data of a run", "llm-ts eval data/tinyshakespeare --model runs/baby-001"],
+  ["a text, with overlapping windows", "llm-ts eval book.txt --model gpt2 --stride 512"],
+  ["HellaSwag's first 1000 examples", "llm-ts eval --model gpt2 --hellaswag --limit 1000"],
+  ["llm.c's file, and LAMBADA, as JSON", "llm-ts eval --model gpt2 --hellaswag hellaswag_val.bin --lambada --json"],
+)}`,
+    )
+    .action(async (data: readonly string[], flags: EvalFlags) => {
+      const { runEval } = await import("./run.ts");
+      await runEval(data, flags);
+    });
+}

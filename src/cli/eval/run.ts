@@ -1,0 +1,124 @@
+import { GPT2 } from "../../api/gpt2.ts";
+import { UsageError } from "../../errors.ts";
+import { evaluateHellaSwag, type HellaSwagResult } from "../../eval/hellaswag.ts";
+import type { Share } from "../../eval/items.ts";
+import { evaluateLambada, type LambadaResult } from "../../eval/lambada.ts";
+import { evaluateLoss, type LossResult } from "../../eval/loss.ts";
+import { Scorer } from "../../eval/scorer.ts";
+import { ProgressLine } from "../display/progress-line.ts";
+import { grouped } from "../display/text.ts";
+import { Interrupt } from "../interrupt.ts";
+import { modelPath } from "../model-path.ts";
+import { advised } from "../not-text.ts";
+import { print, say } from "../output.ts";
+import type { EvalFlags } from "./command.ts";
+import { hellaSwagExamples, lambadaTexts, openSequences } from "./data.ts";
+
+/** What `llm-ts eval` does. */
+export async function runEval(data: readonly string[], flags: EvalFlags): Promise<void> {
+  if (data.length === 0 && !flags.hellaswag && !flags.lambada)
+    throw new UsageError("Nothing to score the model on. Name token files or texts, or give --hellaswag or --lambada.");
+  if (data.length === 0 && (flags.block ?? flags.stride) !== undefined)
+    throw new UsageError("--block and --stride are for token files and texts, and none was named.");
+  const interrupt = new Interrupt();
+  const { backend, threads, revectorize, kernel } = flags;
+  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
+  try {
+    const scorer = new Scorer(model);
+    const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;
+    if (loss && !flags.json) await print(lossText(loss));
+    const hellaswag = flags.hellaswag ? await scoreHellaSwag(model, scorer, flags.hellaswag, flags) : undefined;
+    if (hellaswag && !flags.json) {
+      await print(hellaSwagText(hellaswag));
+      say("published, of 10,042 examples: GPT-2 124M 0.2859 and 0.2955, GPT-2 XL 0.3842 and 0.4893");
+    }
+    const lambada = flags.lambada ? await scoreLambada(model, scorer, flags.lambada, flags) : undefined;
+    if (lambada && !flags.json) await print(lambadaText(lambada));
+    if (flags.json) await print(`${JSON.stringify({ model: flags.model, loss, hellaswag, lambada })}\n`);
+  } finally {
+    await model.dispose();
+    interrupt.dispose();
+  }
+}
+
+type OnProgress = (done: number, total: number) => void;
+
+async function withProgress<T>(what: string, work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
+  const line = new ProgressLine(what);
+  try {
+    return await work((done, total) => line.update(done / total));
+  } finally {
+    line.end();
+  }
+}
+
+async function scoreData(
+  model: GPT2,
+  scorer: Scorer,
+  data: readonly string[],
+  { block: T, stride, limit, headerless, field, encoding }: EvalFlags,
+): Promise<LossResult> {
+  const sequences = await openSequences(data, { headerless, field, encoding }, () => model.requireTokenizer()).catch(
+    async (error: unknown) => {
+      throw await advised(error, process.argv.slice(2), false);
+    },
+  );
+  try {
+    const options = { T, stride, limit, tokenizer: model.tokenizer };
+    return await withProgress("loss", (onProgress) => evaluateLoss(scorer, sequences, { ...options, onProgress }));
+  } finally {
+    for (const sequence of sequences) await sequence.close();
+  }
+}
+
+async function scoreHellaSwag(
+  model: GPT2,
+  scorer: Scorer,
+  file: string | true,
+  { limit = Number.POSITIVE_INFINITY }: EvalFlags,
+): Promise<HellaSwagResult> {
+  const examples = await hellaSwagExamples(file, limit, () => model.requireTokenizer());
+  return withProgress("HellaSwag", (onProgress) => evaluateHellaSwag(scorer, examples, { onProgress }));
+}
+
+async function scoreLambada(
+  model: GPT2,
+  scorer: Scorer,
+  file: string | true,
+  { limit = Number.POSITIVE_INFINITY }: EvalFlags,
+): Promise<LambadaResult> {
+  const texts = await lambadaTexts(file, limit);
+  const tokenizer = model.requireTokenizer();
+  return withProgress("LAMBADA", (onProgress) => evaluateLambada(scorer, texts, tokenizer, { onProgress }));
+}
+
+function lossText({ tokens, loss, perplexity, bytes, bitsPerByte, T, stride }: LossResult): string {
+  const perByte =
+    bytes === undefined || bitsPerByte === undefined
+      ? ""
+      : `bits per byte ${bitsPerByte.toFixed(4)} (${grouped(bytes)} bytes)\n`;
+  return (
+    `loss ${loss.toFixed(6)} (${grouped(tokens)} tokens, block ${T}, stride ${stride})\n` +
+    `perplexity ${perplexity.toFixed(4)}\n${perByte}`
+  );
+}
+
+function hellaSwagText({ examples, acc, accNorm, cut }: HellaSwagResult): string {
+  return (
+    `HellaSwag: acc ${shareText(acc)}, acc_norm ${shareText(accNorm)} (${grouped(examples)} examples)\n` +
+    cutText(cut, "endings' contexts")
+  );
+}
+
+function lambadaText({ examples, acc, perplexity, cut }: LambadaResult): string {
+  const count = `(${grouped(examples)} examples)`;
+  return `LAMBADA: acc ${shareText(acc)}, perplexity ${perplexity.toFixed(4)} ${count}\n${cutText(cut, "texts")}`;
+}
+
+function shareText({ value, stderr }: Share): string {
+  return value.toFixed(4) + (stderr === undefined ? "" : ` ± ${stderr.toFixed(4)}`);
+}
+
+function cutText(cut: number, what: string): string {
+  return cut > 0 ? `${grouped(cut)} ${what} were cut at the front: the model has too few positions\n` : "";
+}

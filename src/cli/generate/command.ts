@@ -1,0 +1,88 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
+import { examples } from "../options/examples.ts";
+import { real, whole } from "../options/values.ts";
+
+export interface GenerateFlags extends BackendFlags {
+  readonly model?: string;
+  readonly tokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly repetitionPenalty: number;
+  readonly seed: number;
+  readonly samples: number;
+  readonly stop: readonly string[];
+  readonly pastEnd?: boolean;
+  readonly llmcSampling?: boolean;
+  readonly interactive?: boolean;
+  readonly weights: "f32" | "bf16";
+  readonly logprobs?: number;
+  readonly json?: boolean;
+}
+
+const notes = `
+A text ends after --tokens, at a stop string, or where the model writes end-of-text.
+A model sees as many tokens as it has positions (GPT-2: 1024). Of a longer prompt it sees the end; and when its
+positions are full while it writes, it forgets the older half and goes on.
+Where a model has no tokenizer, prompt and text are token ids.
+`;
+
+export function addGenerate(program: Command): void {
+  const command = program
+    .command("generate")
+    .summary("write text with a model")
+    .description("Writes text with a model, token by token. A prompt is continued; without one a new text begins.")
+    .argument("[prompt]", 'text to continue; "-" to read it from standard input')
+    .option(
+      "-e, --model <file>",
+      "a model file, a folder of a run or a download, or gpt2, gpt2-medium, … (default: the newest run in runs/)",
+    )
+    .option("-i, --interactive", "write, continue, retry and change settings by commands; /help lists them")
+    .option("-g, --tokens <n>", "tokens to write", whole(0), 256)
+    .option("--temperature <f>", "0: always the most probable token; above 1: wilder", real(0), 1)
+    .option("--top-k <n>", "choose among the k most probable tokens only; 0: all", whole(0), 0)
+    .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
+    .option("--min-p <f>", "leave out tokens below this share of the most probable one", real(0, 1), 0)
+    .option("--repetition-penalty <f>", "above 1: tokens that have occurred become less probable", real(0.001, 1000), 1)
+    .addOption(
+      new Option("--stop <text>", "end the text before this string; can be given several times")
+        .argParser(several)
+        .default([], "none"),
+    )
+    .option("--past-end", "go on after end-of-text")
+    .option("--seed <n>", "of the choice: the same seed writes the same text", whole(0), 1337)
+    .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
+    .option("--llmc-sampling", "choose as llm.c does, computing all positions again for each token: slow")
+    .addOption(
+      new Option("--weights <type>", "bf16: rounded, in half the memory, quicker")
+        .choices(["f32", "bf16"])
+        .default("f32"),
+    )
+    .option("--json", "one JSON object a sample: its text and tokens, and how probable each token was")
+    .option("--logprobs <k>", "with --json: the k most probable tokens in each place too", whole(0, 1000));
+  addBackendOptions(command)
+    .addHelpText(
+      "after",
+      notes +
+        examples(
+          ["with the model of a run", 'llm-ts generate "ROMEO:" --model runs/baby-001'],
+          ["calmer", 'llm-ts generate "The sea" --model gpt2_124M.bin --temperature 0.8 --top-k 40'],
+          ["with GPT-2, which is downloaded once", 'llm-ts generate "The sea" --model gpt2'],
+          ["continue a file", "llm-ts generate - --model gpt2_124M.bin < poem.txt"],
+          ["one paragraph, four times", String.raw`llm-ts generate "The sea" --model gpt2 --stop $'\n\n' -n 4`],
+          ["play with it", "llm-ts generate --interactive --model gpt2"],
+          ["what else could have come", 'llm-ts generate "The sea" --model gpt2 -g 5 --json --logprobs 3'],
+        ),
+    )
+    .action(async (prompt: string | undefined, flags: GenerateFlags) => {
+      const { generate } = await import("./run.ts");
+      await generate(prompt, flags);
+    });
+}
+
+function several(text: string, previous: readonly string[]): readonly string[] {
+  if (text === "") throw new InvalidArgumentError("Expected at least one character.");
+  return [...previous, text];
+}

@@ -1,0 +1,39 @@
+import { cpus, freemem, totalmem } from "node:os";
+import { MEMORY_LIMIT } from "../../backend/wasm/memory.ts";
+import type { Survey } from "../../backend/wasm/survey.ts";
+
+/** What `llm-ts info --system` tells of the machine. */
+export function systemFacts(survey: Survey): Readonly<Record<string, unknown>> {
+  return {
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    threads: survey.threads,
+    memory: gigabytes(totalmem()),
+    "free memory": gigabytes(freemem()),
+    system: `${process.platform} ${process.arch}`,
+    node: process.version,
+    v8: process.versions.v8,
+    "memory limit": gigabytes(MEMORY_LIMIT),
+    kernel: survey.chosen ?? "none: only the reference backend computes right here",
+    reason: reasonOf(survey),
+  };
+}
+
+function reasonOf({ chosen, kept }: Survey): string {
+  if (chosen === undefined) return "every kernel is out, as said below";
+  const before = kept === undefined ? "none was kept before" : `${kept} was used until now`;
+  return `best code that computes right here, and its fastest tile, measured now and kept for later starts; ${before}`;
+}
+
+/** Each kernel, its speed, and whether it was chosen or why it is out. */
+export function kernelTable({ candidates, chosen }: Survey): string {
+  const rows = candidates.map(({ kernel, gflops, problem }) => {
+    const note = kernel === chosen ? "chosen" : problem === undefined ? "" : `out: ${problem}`;
+    return `  ${kernel.padEnd(18)}${(gflops?.toFixed(0) ?? "-").padStart(5)}  ${note}`.trimEnd();
+  });
+  return `kernels, GFLOP/s of one thread\n${rows.join("\n")}\n`;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

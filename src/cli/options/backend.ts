@@ -1,0 +1,70 @@
+import { availableParallelism } from "node:os";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { BackendName } from "../../backend/create.ts";
+import { nameOf, type VariantName, variantOf } from "../../backend/wasm/variants.ts";
+import { UsageError } from "../../errors.ts";
+import { ompThreads } from "../../platform/node-workers.ts";
+import { whole } from "./values.ts";
+
+/** How the wasm backend computes, as the options of several commands say it. */
+export interface WasmFlags {
+  readonly threads?: number;
+  readonly kernel: VariantName | "auto";
+  readonly revectorize: boolean;
+}
+
+/** What computes. */
+export interface BackendFlags extends WasmFlags {
+  readonly backend: BackendName;
+}
+
+const MOST_THREADS = 256;
+
+const backends = ["wasm", "reference"] satisfies BackendName[];
+export const defaultBackend = "wasm" satisfies BackendName;
+
+export function addBackendOptions(command: Command): Command {
+  return addWasmOptions(
+    command.addOption(
+      new Option("--backend <name>", "what computes; reference is slow").choices(backends).default(defaultBackend),
+    ),
+  );
+}
+
+export function addWasmOptions(command: Command): Command {
+  return command
+    .option("--threads <n>", "(default: OMP_NUM_THREADS, else all cores)", whole(1, MOST_THREADS))
+    .addOption(
+      new Option("--kernel <name>", "one of those that llm-ts info --system shows, instead of the fastest")
+        .argParser(kernel)
+        .default("auto"),
+    )
+    .option("--no-revectorize", "leave V8's experimental 256-bit mode off: slower")
+    .hook("preAction", (_, command) => hintAtThreads(command.opts<WasmFlags>().threads));
+}
+
+function kernel(name: string): string {
+  try {
+    return name === "auto" ? name : nameOf(variantOf(name));
+  } catch (error) {
+    throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error;
+  }
+}
+
+function hintAtThreads(given: number | undefined): void {
+  const cores = availableParallelism();
+  const wanted = process.env.OMP_NUM_THREADS;
+  const threads = given ?? ompThreads() ?? cores;
+  if (given === undefined && wanted && ompThreads() === undefined)
+    hint(`OMP_NUM_THREADS is "${wanted}", no number of threads: using one for each core, ${cores}.`);
+  else if (threads > MOST_THREADS)
+    hint(`OMP_NUM_THREADS is ${threads}: using ${MOST_THREADS} threads, the most there can be.`);
+  else if (threads > cores)
+    hint(
+      `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is slower than --threads ${cores}. The results are the same.`,
+    );
+}
+
+function hint(text: string): void {
+  process.stderr.write(`hint: ${text}\n`);
+}

@@ -1,0 +1,22 @@
+/** The option for token files without a header. Its value may be left out, also before an argument. */
+import { Option } from "commander";
+import { headerlessTypes } from "../../format/headerless.ts";
+
+const flag = "--headerless";
+
+export function headerlessOption(): Option {
+  const description = "token files without a header: int32 (llm.c's of April 2024, default) or uint16 (nanoGPT's)";
+  return new Option(`${flag} [type]`, description).choices(headerlessTypes);
+}
+
+/**
+ * The arguments with a bare `--headerless` at the end: before `train.bin`, it would take that for its value. What comes
+ * behind `--` is left alone.
+ */
+export function bareHeaderlessLast(args: readonly string[]): string[] {
+  const end = args.indexOf("--") < 0 ? args.length : args.indexOf("--");
+  const options = args.slice(0, end);
+  const isBare = (arg: string, at: number) => arg === flag && !headerlessTypes.some((type) => type === options[at + 1]);
+  const bare = options.filter(isBare);
+  return [...options.filter((arg, at) => !isBare(arg, at)), ...bare.slice(0, 1), ...args.slice(end)];
+}

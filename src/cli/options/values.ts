@@ -1,0 +1,37 @@
+import { InvalidArgumentError } from "commander";
+import { expectation, fits, type NumberRule, real as realRule, whole as wholeRule } from "../../train/setting-rules.ts";
+
+/** A parser for an option that takes a number within a rule. */
+export function numeric(rule: NumberRule): (text: string) => number {
+  return (text) => {
+    const value = number(text);
+    if (fits(rule, value)) return value;
+    throw new InvalidArgumentError(`Expected ${expectation(rule)}.`);
+  };
+}
+
+/** A parser for an option that takes a whole number from `min` to `max`. */
+export const whole = (min: number, max?: number) => numeric(wholeRule(min, max));
+
+/** A parser for an option that takes a number from `min` to `max`. */
+export const real = (min: number, max?: number) => numeric(realRule(min, max));
+
+/** A parser for an option that takes numbers between commas, `most` at most. */
+export function reals(most: number): (text: string) => number[] {
+  return (text) => {
+    const values = text.split(",").map(number);
+    if (values.every(Number.isFinite) && values.length <= most) return values;
+    throw new InvalidArgumentError(`Expected at most ${most} numbers, with commas between them.`);
+  };
+}
+
+/** The parser of a flag that may be followed by 0 or 1, as llm.c's flags are. */
+export function toggle(text: string): boolean {
+  if (text === "0" || text === "1") return text === "1";
+  throw new InvalidArgumentError("Expected 0 (off) or 1 (on).");
+}
+
+/** NaN for what is no number; unlike `Number`, for an empty text too. */
+function number(text: string): number {
+  return /\d/.test(text) ? Number(text) : Number.NaN;
+}

@@ -1,0 +1,50 @@
+import { type Command, Option } from "commander";
+import { examples } from "../options/examples.ts";
+import { real } from "../options/values.ts";
+
+/** What `--what` takes. */
+export const quantities = ["loss", "lr", "norm", "tokens"] as const;
+
+export interface PlotFlags {
+  readonly out: string;
+  readonly what: (typeof quantities)[number];
+  readonly log?: boolean;
+  readonly smooth?: number;
+  readonly valOnly?: boolean;
+}
+
+export function addPlot(program: Command): void {
+  program
+    .command("plot")
+    .summary("draw the losses of runs")
+    .description(
+      "Compares runs in a picture (SVG, for light and dark pages), and in the terminal. Folders in which llm.c left its " +
+        "main.log do as well.",
+    )
+    .argument("<run...>", "folders that llm-ts train -o wrote")
+    .option("-o, --out <file>", 'the picture; "-" for standard output', "plot.svg")
+    .addOption(
+      new Option("--what <quantity>", "loss, learning rate, norm of the gradients, or tokens a second")
+        .choices(quantities)
+        .default("loss"),
+    )
+    .option("--log", "logarithmic scale")
+    .option(
+      "--smooth <f>",
+      "how much of the mean each update leaves; 0: not smoothed (default: a fiftieth of a run counts)",
+      real(0, 0.999999),
+    )
+    .option("--val-only", "validation losses alone")
+    .addHelpText(
+      "after",
+      examples(
+        ["two runs", "llm-ts plot runs/baby-001 runs/baby-002"],
+        ["all validation losses", "llm-ts plot runs/* --val-only -o val.svg"],
+        ["was the learning rate too high?", "llm-ts plot runs/baby-001 --what norm --log"],
+      ),
+    )
+    .action(async (runs: string[], flags: PlotFlags) => {
+      const { plotRuns } = await import("./run.ts");
+      await plotRuns(runs, flags);
+    });
+}

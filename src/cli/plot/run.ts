@@ -1,0 +1,89 @@
+import { basename, resolve } from "node:path";
+import { platform } from "#platform";
+import { InputError, UsageError } from "../../errors.ts";
+import { saveText } from "../../format/save.ts";
+import { type Curve, curvesSvg, stepsOf } from "../../plot/curves.ts";
+import { memoryFor, smooth } from "../../plot/points.ts";
+import { holdsRun, type Quantity, readCurves } from "../../runs/read-run.ts";
+import { chart, type Series } from "../display/chart.ts";
+import { type Paint, paintFor } from "../display/paint.ts";
+import { printable, short } from "../display/text.ts";
+import { Interrupt } from "../interrupt.ts";
+import { print, say } from "../output.ts";
+import type { PlotFlags } from "./command.ts";
+
+/** What `--what` draws, and how the picture calls it and its axis. */
+const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; axis: string }> = {
+  loss: { quantity: "loss", title: "Loss", axis: "loss, nats a token" },
+  lr: { quantity: "lr", title: "Learning rate", axis: "learning rate" },
+  norm: { quantity: "norm", title: "Norm of the gradients, before clipping", axis: "norm" },
+  tokens: { quantity: "tokensPerSecond", title: "Speed", axis: "tokens a second" },
+};
+
+const chartHeight = 14;
+
+/** What `llm-ts plot` does. */
+export async function plotRuns(paths: readonly string[], flags: PlotFlags): Promise<void> {
+  new Interrupt();
+  const { out, what, log, valOnly } = flags;
+  if (valOnly && what !== "loss") throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
+  const { quantity, title, axis } = drawings[what];
+  const curves: Curve[] = [];
+  const runs = await withoutOthers(paths);
+  for (const [at, name] of namesOf(runs).entries()) {
+    const { train, val } = await readCurves(runs[at], quantity);
+    const curve = { name, train: valOnly ? [] : train, val: what === "loss" ? val : [] };
+    if (curve.train.length + curve.val.length === 0)
+      throw new InputError(
+        `${runs[at]} holds nothing to draw: no ${valOnly ? "validation" : "update"} of it is on record.`,
+      );
+    curves.push(curve);
+  }
+  // The learning rate is what it is: a mean of it would only be late.
+  const memory = flags.smooth ?? (what === "lr" ? 0 : undefined);
+  const svg = curvesSvg(curves, { title: valOnly ? "Validation loss" : title, quantity: axis, log, smooth: memory });
+  if (out === "-") return print(svg);
+  await saveText(out, svg);
+  const drawing = terminalChart(curves, what, memory);
+  if (drawing !== "") await print(`${drawing}\n`);
+  process.stderr.write(`\nthe picture is in ${out}\n`);
+}
+
+/** Of several folders, such as those that runs/* names, those that hold a run. */
+async function withoutOthers(paths: readonly string[]): Promise<readonly string[]> {
+  const runs: string[] = [];
+  for (const path of paths) {
+    if ((await platform.pathKind(path)) !== "folder" || (await holdsRun(path))) runs.push(path);
+    else say(`${path} holds no run: left out`);
+  }
+  return runs.length > 0 ? runs : paths;
+}
+
+/** The last part of each path or, where two would be called the same, the whole. */
+function namesOf(runs: readonly string[]): string[] {
+  const names = runs.map((run) => printable(basename(resolve(run))));
+  return new Set(names).size === names.length ? names : runs.map(printable);
+}
+
+function terminalChart(curves: readonly Curve[], what: PlotFlags["what"], memory: number | undefined): string {
+  const paint = paintFor(process.stdout);
+  const style = (at: number) => stylesOf(paint)[at % stylesOf(paint).length];
+  const lines: Series[] = curves.map(({ name, train, val }, at) => ({
+    label: name,
+    points: train.length > 0 ? smooth(train, memory ?? memoryFor(train)) : val,
+    style: style(at),
+  }));
+  const marks = curves.map(({ val, train }, at) => ({
+    label: "validation",
+    points: train.length > 0 ? val : [],
+    style: style(at),
+  }));
+  const width = (process.stdout.columns || 80) - 1;
+  const format = what === "lr" ? (value: number) => value.toExponential(0) : what === "tokens" ? short : undefined;
+  const steps = Math.max(...curves.map(stepsOf));
+  return chart({ curves: lines, marks, steps, width, height: chartHeight, format });
+}
+
+function stylesOf({ cyan, yellow, green, red, bold }: Paint) {
+  return [cyan, yellow, green, red, bold];
+}

@@ -1,0 +1,106 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { platform } from "#platform";
+import { DownloadError } from "../../errors.ts";
+import { requireGpt2 } from "../../format/huggingface-config.ts";
+import { withSource } from "../../format/source.ts";
+import { HubClient } from "../../hub/client.ts";
+import { checkRevision, repositoryOf } from "../../hub/repository.ts";
+import { type HubSettings, hubSettings } from "../../hub/settings.ts";
+import {
+  cachedSnapshot,
+  fetchSnapshot,
+  type Plan,
+  planSnapshot,
+  type SnapshotEvents,
+  weightsFile,
+  weightsIndex,
+} from "../../hub/snapshot.ts";
+import { requireRoom } from "../disk-space.ts";
+import { bytes } from "../display/text.ts";
+import { say } from "../output.ts";
+import { PullProgress } from "./progress.ts";
+
+/** A model of the hub that is in the cache, whole. */
+export interface PulledModel {
+  readonly repository: string;
+  readonly revision: string;
+  /** Its snapshot in the cache. */
+  readonly folder: string;
+  /** Its model file: weights, or the index of weights in parts. */
+  readonly weights: string;
+}
+
+/**
+ * Brings a model into the cache, after saying what will be downloaded. `fromCache`: one that is there is taken as it is,
+ * without asking whether there is a newer one. DownloadError, InputError or UsageError where that is not possible.
+ */
+export async function pullModel(name: string, revision = "main", fromCache = false): Promise<PulledModel> {
+  const repository = repositoryOf(name);
+  checkRevision(revision);
+  const settings = await hubSettings(process.env);
+  const cached = await cachedSnapshot(settings.cache, repository, revision);
+  if (cached !== undefined && (fromCache || settings.offline)) return modelIn(cached, repository, revision);
+  if (settings.offline)
+    throw new DownloadError(
+      `${repository} (${revision}) is not in the cache, ${settings.cache}, and HF_HUB_OFFLINE forbids to download it.`,
+    );
+  const client = new HubClient(settings, say);
+  try {
+    const plan = await planSnapshot(client, repository, revision);
+    await download(client, name, plan, async (file, path) => {
+      // Another architecture is refused before its weights are downloaded.
+      if (file.path === "config.json") await withSource(path, requireGpt2);
+    });
+    return await modelIn(plan.folder, repository, revision);
+  } catch (error) {
+    if (cached === undefined || !(error instanceof DownloadError)) throw error;
+    say(`${error.message}\nTaking ${repository} as it is in the cache.`);
+    return await modelIn(cached, repository, revision);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Downloads what a plan lists, after saying what that is. */
+export async function download(
+  client: HubClient,
+  name: string,
+  plan: Plan,
+  onFile: NonNullable<SnapshotEvents["onFile"]> = async () => {},
+): Promise<void> {
+  const missing = plan.files.filter(({ cached }) => !cached);
+  const total = missing.reduce((sum, { size }) => sum + size, 0);
+  await requireRoom(client.settings.cache, total, "move the cache to another disk (HF_HOME)");
+  if (total > 0) say(announcement(client.settings, plan, total));
+  const progress = new PullProgress(name, total);
+  try {
+    await fetchSnapshot(client, plan, {
+      onBytes: progress.onBytes,
+      onWait: progress.onWait,
+      async onFile(file, path) {
+        progress.onFile(file);
+        await onFile(file, path);
+      },
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+function announcement({ endpoint, cache }: HubSettings, { repository, revision, commit }: Plan, total: number): string {
+  return (
+    `Downloading ${repository} (${revision}, commit ${commit.slice(0, 7)}): ${bytes(total)} from ${endpoint.host} ` +
+    `into ${shortened(cache)}`
+  );
+}
+
+/** A path as a person would write it. */
+function shortened(path: string): string {
+  return path.startsWith(homedir()) && homedir() !== "/" ? join("~", path.slice(homedir().length)) : path;
+}
+
+async function modelIn(folder: string, repository: string, revision: string): Promise<PulledModel> {
+  const isWhole = (await platform.pathKind(join(folder, weightsFile))) === "file";
+  return { repository, revision, folder, weights: join(folder, isWhole ? weightsFile : weightsIndex) };
+}

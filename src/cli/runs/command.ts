@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import { examples } from "../options/examples.ts";
+
+export interface RunsFlags {
+  readonly json?: boolean;
+}
+
+export function addRuns(program: Command): void {
+  program
+    .command("runs")
+    .summary("list training runs")
+    .description(
+      "Lists the runs that llm-ts train left in a folder, newest first: how far they came, and how well they did. " +
+        "A run is running, done, interrupted (by Ctrl-C), or cut off: it ended without a word, by a crash, say.",
+    )
+    .argument("[folder]", "the folder with the runs, or that of one run", "runs")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      examples(
+        ["the runs in runs/", "llm-ts runs"],
+        ["the best of them", "llm-ts runs --json | jq 'map(select(.bestValLoss)) | min_by(.bestValLoss)'"],
+      ),
+    )
+    .action(async (folder: string, flags: RunsFlags) => {
+      const { listRuns } = await import("./run.ts");
+      await listRuns(folder, flags);
+    });
+}

@@ -1,0 +1,67 @@
+import { basename } from "node:path";
+import { platform } from "#platform";
+import { InputError } from "../../errors.ts";
+import { isNoFolder } from "../../platform/glob.ts";
+import { table } from "../../plot/table.ts";
+import type { TimedRun } from "../../serve/run-times.ts";
+import { duration, grouped, printable, short } from "../display/text.ts";
+import { Interrupt } from "../interrupt.ts";
+import { print, say } from "../output.ts";
+import { runsIn } from "../run-folders.ts";
+import type { RunsFlags } from "./command.ts";
+
+/** What `llm-ts runs` does. */
+export async function listRuns(folder: string, { json }: RunsFlags): Promise<void> {
+  new Interrupt();
+  const kind = await platform.pathKind(folder);
+  if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
+  if (kind === undefined)
+    throw new InputError(`There is no folder ${folder}. Make one with llm-ts train --model baby -o runs/`);
+  const runs = await runsIn(folder);
+  // An empty list is a result like any other: scripts may ask before the first run.
+  if (runs.length === 0) say(`${folder} holds no runs. Make one with llm-ts train --model baby -o runs/`);
+  if (json) return print(`${JSON.stringify(runs)}\n`);
+  if (runs.length > 0) await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
+}
+
+/** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */
+const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => string][] = [
+  ["run", 0, ({ folder }) => printable(basename(folder))],
+  ["model", 6, ({ model }) => printable(model ?? "")],
+  ["parameters", 7, ({ parameters }) => (parameters === undefined ? "" : short(parameters))],
+  ["updates", 2, ({ step, steps }) => [step, steps].map((n) => (n === undefined ? "" : grouped(n))).join("/")],
+  ["train", 5, ({ loss }) => loss?.toFixed(4) ?? ""],
+  ["val", 1, ({ valLoss }) => valLoss?.toFixed(4) ?? ""],
+  ["best val", 3, ({ bestValLoss }) => bestValLoss?.toFixed(4) ?? ""],
+  ["tokens/s", 8, ({ tokensPerSecond }) => (tokensPerSecond === undefined ? "" : short(tokensPerSecond))],
+  ["took", 4, ({ ms }) => (ms === undefined ? "" : duration(ms))],
+  ["began", 9, ({ created }) => localTime(created)],
+  ["status", 0, ({ status }) => status],
+];
+
+/** `width`: characters of a line; without it all columns are shown. */
+export function tableOf(runs: readonly TimedRun[], width = Number.POSITIVE_INFINITY): string {
+  const readable = runs.filter(({ status }) => status !== "unreadable");
+  let shown = columns;
+  let text = "";
+  for (let rank = 9; rank >= 0; rank--) {
+    shown = columns.filter(([, own]) => own <= rank);
+    text = table(
+      shown.map(([title]) => title),
+      readable.map((run) => shown.map(([, , cell]) => cell(run))),
+      [0, shown.findIndex(([title]) => title === "model"), shown.length - 1],
+    );
+    if (text.indexOf("─\n") - text.indexOf("\n") <= width) break;
+  }
+  const others = runs
+    .filter(({ status }) => status === "unreadable")
+    .map(({ reason }) => `${printable(reason ?? "")}\n`);
+  return [readable.length > 0 ? text : "", ...(others.length > 0 ? ["\n", ...others] : [])].join("");
+}
+
+function localTime(iso: string): string {
+  const date = new Date(iso);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

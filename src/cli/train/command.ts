@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { examples } from "../options/examples.ts";
+import { say } from "../output.ts";
+import { refuseLlmcOptions } from "./llmc-options.ts";
+import { addTrainOptions, type TrainFlags } from "./options.ts";
+
+export function addTrain(program: Command): void {
+  program.hook("preSubcommand", (_, command) => {
+    if (command.name() === "train") refuseLlmcOptions(command, program.args.slice(1));
+  });
+  const command = program
+    .command("train")
+    .summary("train a model")
+    .description(
+      "Trains GPT-2, from scratch or from a model file. Without options it does what llm.c's train_gpt2 did in April 2024; " +
+        "what that does today, with shuffled data and shorter validations, is --order shuffle -m 5.",
+    );
+  addTrainOptions(command)
+    .addHelpText(
+      "after",
+      `
+Models:
+  baby                          4 layers, 4 heads, 128 channels, learns from characters: nanoGPT's example for CPUs
+  d6, d12, d24, d36, d48        as large as GPT-2's four sizes (d12 to d48), from scratch
+  custom                        your own --layers, --heads, --channels (these change the others, too)
+  gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2
+                                pretrained: llm.c's file (gpt2_124M.bin, …) here or beside the data, else downloaded
+  FILE or run folder            go on with a model that was trained before
+${examples(
+  ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],
+  ["llm.c's run", "llm-ts train -e gpt2_124M.bin -i tiny_shakespeare_train.bin -j tiny_shakespeare_val.bin"],
+  ["your own text", "llm-ts prepare book.txt --tokenizer char --out book && llm-ts train -e baby -i book -o runs/"],
+)}`,
+    )
+    .action(async (typed: TrainFlags, command: Command) => {
+      const isChosen = ["backend", "kernel"].some((name) => command.getOptionValueSource(name) === "cli");
+      const flags = typed.resume && !isChosen ? await keepComputing(typed) : typed;
+      const { createBackend } = await import("../../backend/create.ts");
+      // Workers start while the rest is imported and the data is looked at.
+      const backend = createBackend(flags.backend, flags);
+      backend.catch(() => {}); // told when it is waited for
+      const { train } = await import("./run.ts");
+      await train(flags, backend);
+    });
+}
+
+/** With what computed the run that goes on, where that was chosen. InputError when its config.json is damaged. */
+async function keepComputing(flags: TrainFlags): Promise<TrainFlags> {
+  const { givenComputing } = await import("./resume.ts");
+  const kept = await givenComputing(flags.out);
+  if (kept.backend ?? kept.kernel)
+    say(`computing with ${kept.kernel ?? kept.backend}, as the run did (--backend and --kernel choose otherwise)`);
+  return { ...flags, ...kept };
+}
