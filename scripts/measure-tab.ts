@@ -13,7 +13,7 @@ import { median } from "d3-array";
 import { table } from "../src/plot/table.ts";
 import { startStudio } from "../src/serve/server.ts";
 import { launchWithDisk, root } from "../test/browser/page.ts";
-import { presetSettings } from "../web/tab/presets.ts";
+import { presetSettings } from "../web/store/presets.ts";
 
 const [rounds = "5", kernel = "relaxed-6x8", threads = "2"] = process.argv.slice(2);
 

@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
-import { begin } from "../tab/begin.ts";
-import { model } from "../tab/state.ts";
+import { begin } from "../store/begin.ts";
+import { model } from "../store/state.ts";
 import { AttentionCard } from "./attention-card.tsx";
 import "./inside.css";
 import { LayersCard } from "./layers-card.tsx";

@@ -2,9 +2,9 @@
 import { computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type { ModelSummary } from "../engine/protocol.ts";
-import { attempt } from "../tab/failures.ts";
-import { firstPrompt } from "../tab/first-prompt.ts";
-import { knownBeginning, live, model, runInfo } from "../tab/state.ts";
+import { attempt } from "../store/failures.ts";
+import { firstPrompt } from "../store/first-prompt.ts";
+import { knownBeginning, live, model, runInfo } from "../store/state.ts";
 import { result, show } from "./state.ts";
 
 /** What was typed; undefined before anything was. */

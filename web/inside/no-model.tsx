@@ -1,7 +1,7 @@
 import { hashOf } from "../route.ts";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { OpenModel } from "../tab/open-model.tsx";
-import { text as tabText } from "../tab/text.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { OpenModel } from "../store/open-model.tsx";
+import { text as tabText } from "../store/text.ts";
 import { text } from "./text.ts";
 
 /** There is nothing to look into yet: how to get a model. */

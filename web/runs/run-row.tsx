@@ -1,7 +1,7 @@
 import type { RunStatus, RunSummary } from "../../src/runs/read-run.ts";
 import { grouped, short } from "../parts/numbers.ts";
 import { hashOf } from "../route.ts";
-import { Message } from "../tab/message.tsx";
+import { Message } from "../store/message.tsx";
 import { loss, none, when } from "./format.ts";
 import type { RunKey } from "./selection.ts";
 import { colourOf, selection, toggle } from "./state.ts";

@@ -6,7 +6,7 @@ import "./runs.css";
 import "./run-list.css";
 import "./charts.css";
 import "./below.css";
-import { Message } from "../tab/message.tsx";
+import { Message } from "../store/message.tsx";
 import { Samples } from "./samples.tsx";
 import { Settings } from "./settings-card.tsx";
 import { connected, selectedRuns, selection, watchRuns } from "./state.ts";

@@ -1,10 +1,10 @@
 import { useRef } from "preact/hooks";
 import type { RunState } from "../engine/protocol.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
-import { continueStopped, pause, resume, start, stop } from "../tab/actions.ts";
-import { fieldNames } from "../tab/fields.ts";
-import { canStart, isValid, problems } from "../tab/setup.ts";
-import { activity, data, isBusy, run, runInfo, stored } from "../tab/state.ts";
+import { continueStopped, pause, resume, start, stop } from "../store/actions.ts";
+import { fieldNames } from "../store/fields.ts";
+import { canStart, isValid, problems } from "../store/setup.ts";
+import { activity, data, isBusy, run, runInfo, stored } from "../store/state.ts";
 import { text } from "./live-text.ts";
 import { text as setupText } from "./setup-text.ts";
 

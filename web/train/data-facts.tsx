@@ -1,7 +1,7 @@
 import type { DataSummary } from "../engine/protocol.ts";
 import { bytes, grouped, percent } from "../parts/numbers.ts";
-import { cancelPrepare } from "../tab/actions.ts";
-import { activity, data } from "../tab/state.ts";
+import { cancelPrepare } from "../store/actions.ts";
+import { activity, data } from "../store/state.ts";
 import { text } from "./setup-text.ts";
 
 /** What lies ready to be learnt, or how far its preparation is. */

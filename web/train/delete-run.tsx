@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
-import { deleteRun } from "../tab/actions.ts";
+import { deleteRun } from "../store/actions.ts";
 import { text } from "./live-text.ts";
 
 /** Deletes a run, when that was confirmed. */

@@ -1,5 +1,5 @@
 import { Notice } from "../parts/notice.tsx";
-import { device } from "../tab/state.ts";
+import { device } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** What computes, and why it is one thread where more could. */

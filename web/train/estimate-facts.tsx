@@ -1,7 +1,7 @@
 import { Notice } from "../parts/notice.tsx";
 import { bytes, duration, grouped } from "../parts/numbers.ts";
-import { Message } from "../tab/message.tsx";
-import { change, estimate, isCurrent, problem } from "../tab/setup.ts";
+import { Message } from "../store/message.tsx";
+import { change, estimate, isCurrent, problem } from "../store/setup.ts";
 import { text } from "./setup-text.ts";
 
 /** What the choice takes, before anything is allocated. */

@@ -4,8 +4,8 @@ import { Card } from "../parts/card.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { fixed, fixedOr, grouped } from "../parts/numbers.ts";
 import { type Range, within } from "../parts/range.ts";
-import type { Curves } from "../tab/progress.ts";
-import { live, runInfo } from "../tab/state.ts";
+import type { Curves } from "../store/progress.ts";
+import { live, runInfo } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** The loss of every update, faint, smoothed, and on validation data. Under the pointer: the numbers. */

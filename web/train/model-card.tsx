@@ -1,11 +1,11 @@
 import { useId } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { OpenModel } from "../tab/open-model.tsx";
-import { type PresetName, presetNames } from "../tab/presets.ts";
-import { preset } from "../tab/setup.ts";
-import { model } from "../tab/state.ts";
-import { text as tabText } from "../tab/text.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { OpenModel } from "../store/open-model.tsx";
+import { type PresetName, presetNames } from "../store/presets.ts";
+import { preset } from "../store/setup.ts";
+import { model } from "../store/state.ts";
+import { text as tabText } from "../store/text.ts";
 import { EstimateFacts } from "./estimate-facts.tsx";
 import { OwnSizes } from "./own-sizes.tsx";
 import { text } from "./setup-text.ts";

@@ -1,4 +1,4 @@
-import { ownFields } from "../tab/fields.ts";
+import { ownFields } from "../store/fields.ts";
 import { SettingField } from "./setting-field.tsx";
 
 /** Layers, heads, channels and block of a model of one's own. */

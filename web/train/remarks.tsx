@@ -1,8 +1,8 @@
 import { Notice } from "../parts/notice.tsx";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { Message } from "../tab/message.tsx";
-import { device, model, remarks, run, unsaved } from "../tab/state.ts";
-import { text as tabText } from "../tab/text.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { Message } from "../store/message.tsx";
+import { device, model, remarks, run, unsaved } from "../store/state.ts";
+import { text as tabText } from "../store/text.ts";
 import { text } from "./live-text.ts";
 import { ResumeOffer } from "./resume-offer.tsx";
 

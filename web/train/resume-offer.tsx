@@ -1,6 +1,6 @@
 import { grouped } from "../parts/numbers.ts";
-import { continueRun } from "../tab/actions.ts";
-import { isBusy, model, stored } from "../tab/state.ts";
+import { continueRun } from "../store/actions.ts";
+import { isBusy, model, stored } from "../store/state.ts";
 import { DeleteRun } from "./delete-run.tsx";
 import { text } from "./live-text.ts";
 

@@ -1,6 +1,6 @@
 import { duration, short } from "../parts/numbers.ts";
-import { estimate, problem } from "../tab/setup.ts";
-import { hasRun, runInfo } from "../tab/state.ts";
+import { estimate, problem } from "../store/setup.ts";
+import { hasRun, runInfo } from "../store/state.ts";
 import { Controls } from "./controls.tsx";
 import { DeviceLine } from "./device-line.tsx";
 import { Foretaste } from "./foretaste.tsx";

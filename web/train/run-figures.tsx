@@ -1,6 +1,6 @@
 import { Figures } from "../parts/figures.tsx";
 import { fixed, fixedOr, grouped } from "../parts/numbers.ts";
-import { live } from "../tab/state.ts";
+import { live } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 export function RunFigures() {

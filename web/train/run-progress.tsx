@@ -1,5 +1,5 @@
 import { duration, grouped, percent } from "../parts/numbers.ts";
-import { activity, live, run, runInfo } from "../tab/state.ts";
+import { activity, live, run, runInfo } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** How far the run is, and how long it will yet take. */

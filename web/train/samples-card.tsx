@@ -1,7 +1,7 @@
 import { Card } from "../parts/card.tsx";
-import type { Sample } from "../tab/progress.ts";
-import { estimate } from "../tab/setup.ts";
-import { live, model } from "../tab/state.ts";
+import type { Sample } from "../store/progress.ts";
+import { estimate } from "../store/setup.ts";
+import { live, model } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** Texts along the run: the newest large, those before it below. */

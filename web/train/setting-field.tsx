@@ -1,7 +1,7 @@
 import { expected } from "../parts/expected.ts";
 import { NumberField } from "../parts/number-field.tsx";
-import { type FieldName, type FieldProblem, type FormField, formFields } from "../tab/fields.ts";
-import { problems, setField, values } from "../tab/setup.ts";
+import { type FieldName, type FieldProblem, type FormField, formFields } from "../store/fields.ts";
+import { problems, setField, values } from "../store/setup.ts";
 import { text } from "./setup-text.ts";
 import { multiplesAround } from "./sizes.ts";
 

@@ -1,6 +1,6 @@
 import { texts } from "../language.ts";
 import { bytes, grouped, short } from "../parts/numbers.ts";
-import type { FieldName } from "../tab/fields.ts";
+import type { FieldName } from "../store/fields.ts";
 
 /** The texts of the left column: what to train. */
 export const text = texts({

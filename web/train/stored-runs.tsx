@@ -1,10 +1,10 @@
 import type { StoredRun } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { grouped } from "../parts/numbers.ts";
-import { continueRun, openRun } from "../tab/actions.ts";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { Message } from "../tab/message.tsx";
-import { device, isBusy, runInfo, stored } from "../tab/state.ts";
+import { continueRun, openRun } from "../store/actions.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { Message } from "../store/message.tsx";
+import { device, isBusy, runInfo, stored } from "../store/state.ts";
 import { DeleteRun } from "./delete-run.tsx";
 import { text } from "./live-text.ts";
 

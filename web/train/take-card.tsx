@@ -1,10 +1,10 @@
 import type { ExportFormat } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { download } from "../tab/actions.ts";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { firstLine } from "../tab/first-prompt.ts";
-import { knownBeginning, model } from "../tab/state.ts";
+import { download } from "../store/actions.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { firstLine } from "../store/first-prompt.ts";
+import { knownBeginning, model } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** The model's files, to download, and the command that uses them. */

@@ -3,11 +3,11 @@ import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { Field } from "../parts/field.tsx";
 import { FileButton } from "../parts/file-button.tsx";
-import { prepare, tokenizer } from "../tab/actions.ts";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { fail } from "../tab/failures.ts";
-import { roomFor, tooLarge } from "../tab/room.ts";
-import { data, device } from "../tab/state.ts";
+import { prepare, tokenizer } from "../store/actions.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { fail } from "../store/failures.ts";
+import { roomFor, tooLarge } from "../store/room.ts";
+import { data, device } from "../store/state.ts";
 import { DataFacts } from "./data-facts.tsx";
 import { text } from "./setup-text.ts";
 

@@ -1,6 +1,6 @@
 import { Card } from "../parts/card.tsx";
 import { grouped } from "../parts/numbers.ts";
-import { data, runInfo } from "../tab/state.ts";
+import { data, runInfo } from "../store/state.ts";
 import { nameOf } from "./data-facts.tsx";
 import { text } from "./live-text.ts";
 

@@ -1,7 +1,7 @@
 import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
-import { input, modelEncodes, retokenize, tokenizer } from "../tab/actions.ts";
-import { data } from "../tab/state.ts";
+import { input, modelEncodes, retokenize, tokenizer } from "../store/actions.ts";
+import { data } from "../store/state.ts";
 import { text } from "./setup-text.ts";
 
 export function TokenizerCard() {

@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
-import { begin } from "../tab/begin.ts";
-import { hasRun, isBusy, model } from "../tab/state.ts";
+import { begin } from "../store/begin.ts";
+import { hasRun, isBusy, model } from "../store/state.ts";
 import { LossChart } from "./loss-chart.tsx";
 import { Remarks } from "./remarks.tsx";
 import { RunCard } from "./run-card.tsx";

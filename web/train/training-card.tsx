@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { scheduleNames } from "../../src/train/schedule.ts";
 import { Field } from "../parts/field.tsx";
-import { change, changed, isValid, settings } from "../tab/setup.ts";
+import { change, changed, isValid, settings } from "../store/setup.ts";
 import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
 

@@ -6,9 +6,9 @@ import { Icon } from "../parts/icon.tsx";
 import { NumberField } from "../parts/number-field.tsx";
 import { fixed, grouped } from "../parts/numbers.ts";
 import { RangeField } from "../parts/range-field.tsx";
-import { isReplacing } from "../tab/actions.ts";
-import { FailureNotice } from "../tab/failure-notice.tsx";
-import { model } from "../tab/state.ts";
+import { isReplacing } from "../store/actions.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { model } from "../store/state.ts";
 import {
   isWriting,
   options,
@@ -19,7 +19,7 @@ import {
   stopWriting,
   write,
   written,
-} from "../tab/writing.ts";
+} from "../store/writing.ts";
 import { text } from "./live-text.ts";
 
 /** A prompt, and what the model makes of it as it is now. */
