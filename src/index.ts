@@ -35,8 +35,9 @@ export type {
   Tensor,
 } from "./backend/backend.ts";
 export { type BackendName, backendNames, createBackend } from "./backend/create.ts";
+export type { Batch } from "./data/batch.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
-export { type Batch, TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
+export { TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
 export type { DataOrder, LoaderPosition } from "./data/order.ts";
 export { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "./data/prepare.ts";
 export {

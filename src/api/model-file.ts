@@ -1,5 +1,4 @@
 import { platform } from "#platform";
-import { folderOf, inFolder } from "../data/dataset.ts";
 import { endsOf, planTokenizer } from "../data/tokenizer-files.ts";
 import { UsageError } from "../errors.ts";
 import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
@@ -14,6 +13,7 @@ import { save, saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
+import { folderOf, inFolder } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 

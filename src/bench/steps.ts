@@ -1,7 +1,7 @@
 /** Training steps and tokens written, by the program's own Trainer and GPT2, and what they would take at the limits. */
 import type { GPT2 } from "../api/gpt2.ts";
 import { type Call, callsOf, costOf, type OperationName, type Work } from "../backend/work.ts";
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/batch.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
 import { decodeStep } from "../model/gpt2.ts";
 import { allocBf16Weights, allocTensorSet } from "../model/parameters.ts";

@@ -1,8 +1,8 @@
 import { platform } from "#platform";
 import { openModelFile } from "../api/model-file.ts";
-import { inFolder } from "../data/dataset.ts";
 import { DownloadError, InputError } from "../errors.ts";
 import { type GPT2Config, pretrainedFile } from "../model/config.ts";
+import { inFolder } from "../platform/paths.ts";
 import { say } from "./output.ts";
 import { namesOfRuns } from "./run-folders.ts";
 

@@ -4,15 +4,8 @@ import { InputError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
-import {
-  type Dataset,
-  datasetFile,
-  inFolder,
-  progressFile,
-  readDataset,
-  readDatasetFile,
-  requireComplete,
-} from "./dataset.ts";
+import { inFolder } from "../platform/paths.ts";
+import { type Dataset, datasetFile, progressFile, readDataset, readDatasetFile, requireComplete } from "./dataset.ts";
 
 /**
  * The training or validation files that a folder's dataset.json names; undefined where there is no dataset.json.

@@ -1,9 +1,10 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { TokenWriter } from "../format/tokens.ts";
+import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, type DatasetSplit, datasetFile, inFolder } from "./dataset.ts";
+import { type Dataset, type DatasetSplit, datasetFile } from "./dataset.ts";
 import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
 import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
 

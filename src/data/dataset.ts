@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText, withSource } from "../format/source.ts";
+import { folderOf, inFolder } from "../platform/paths.ts";
 import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { fits, sameTokens, type Tokenizer, type TokenizerKind } from "../tokenizer/tokenizer.ts";
@@ -34,17 +35,6 @@ export const progressFile = "prepare.json";
 export const tokenizerFile = "tokenizer.bin";
 /** llm.c's name for GPT-2's. */
 export const gpt2TokenizerFile = "gpt2_tokenizer.bin";
-
-/** A file's path in a folder. Forward slashes work everywhere. */
-export function inFolder(folder: string, name: string): string {
-  return /[\\/]$/.test(folder) ? folder + name : `${folder}/${name}`;
-}
-
-/** The folder that a file lies in. */
-export function folderOf(path: string): string {
-  const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
-  return cut < 0 ? "." : path.slice(0, Math.max(cut, 1));
-}
 
 /**
  * The dataset.json of a folder; undefined when there is none, InputError when it is damaged, or when the folder's files

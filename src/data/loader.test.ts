@@ -6,7 +6,8 @@ import { MemorySink } from "../../test/memory-sink.ts";
 import { InputError } from "../errors.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { Mt19937 } from "../random/mt19937.ts";
-import { type Batch, TokenLoader, type TokenLoaderOptions } from "./loader.ts";
+import type { Batch } from "./batch.ts";
+import { TokenLoader, type TokenLoaderOptions } from "./loader.ts";
 import type { LoaderPosition } from "./order.ts";
 
 let folder = "";

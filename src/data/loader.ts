@@ -3,6 +3,7 @@ import { InputError, UsageError } from "../errors.ts";
 import type { HeaderlessType } from "../format/headerless.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { hasWildcard } from "../platform/glob.ts";
+import type { Batch } from "./batch.ts";
 import { splitFiles } from "./dataset-folder.ts";
 import { type BatchOrder, type DataOrder, type LoaderPosition, makeOrder, samplesIn, type Window } from "./order.ts";
 
@@ -24,12 +25,6 @@ export interface TokenLoaderOptions {
   readonly headerless?: boolean | HeaderlessType;
   /** Which file of a folder that `prepare` wrote; default `train`. */
   readonly split?: "train" | "val";
-}
-
-/** B*T tokens and, for each, the token that follows it. */
-export interface Batch {
-  readonly inputs: Int32Array;
-  readonly targets: Int32Array;
 }
 
 /** Files that together are no larger than this are read into memory once. */

@@ -2,8 +2,9 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
+import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, datasetFile, inFolder, progressFile } from "./dataset.ts";
+import { type Dataset, datasetFile, progressFile } from "./dataset.ts";
 import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
 import { readItems, textField } from "./items.ts";
 import { hashOf, type Shard, ShardWriter, type TokenArray } from "./shards.ts";

@@ -1,8 +1,8 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { openTokenFile, TokenWriter } from "../format/tokens.ts";
+import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
-import { inFolder } from "./dataset.ts";
 
 /** A place in a data set: an item, and how many of its tokens come before. */
 export interface Position {

@@ -6,6 +6,7 @@ import { formatOfMagic, readHeader } from "../format/header.ts";
 import { save } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
+import { inFolder } from "../platform/paths.ts";
 import { gpt2HuggingFaceFiles } from "../tokenizer/huggingface-files.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import {
@@ -13,7 +14,6 @@ import {
   datasetFile,
   type FoundTokenizer,
   gpt2TokenizerFile,
-  inFolder,
   readDatasetFile,
   sameTokenizer,
   tokenizerFile,

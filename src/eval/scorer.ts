@@ -1,4 +1,5 @@
 import { type Backend, view } from "../backend/backend.ts";
+import { writeBatch } from "../data/batch.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp } from "../generate/logprobs.ts";
 import { argmax } from "../generate/sampler.ts";
@@ -8,7 +9,6 @@ import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
-import { writeBatch } from "../train/evaluate.ts";
 import { batchesOf } from "./batches.ts";
 
 /** A sequence of tokens, of which those from `from` (1 or more) on are scored, each given all before it. */

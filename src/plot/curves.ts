@@ -1,6 +1,6 @@
 import { extent, quantile } from "d3-array";
-import type { Point } from "../runs/read-run.ts";
 import { type Area, axes, colours, escaped, picture, px } from "./axes.ts";
+import type { Point } from "./points.ts";
 import { memoryFor, smooth, thin } from "./points.ts";
 import { linear, logarithmic, type Range, type Scale } from "./scale.ts";
 

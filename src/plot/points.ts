@@ -1,4 +1,8 @@
-import type { Point } from "../runs/read-run.ts";
+/** A number of a run, and the update it belongs to. */
+export interface Point {
+  readonly step: number;
+  readonly value: number;
+}
 
 /** A running mean that forgets: each value leaves a share `memory`, 0 to 1, of what was before. Right from the first. */
 export class Smoothed {

@@ -1,6 +1,6 @@
 /** The checkpoints of a run folder, as files: which there are, which are kept, which are put aside. */
 import { platform } from "#platform";
-import { inFolder } from "../data/dataset.ts";
+import { inFolder } from "../platform/paths.ts";
 
 /** llm.c's names, and one of our own. */
 export interface CheckpointPaths {

@@ -5,6 +5,7 @@ import { readSmallText } from "../format/source.ts";
 import { makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { isNoFolder } from "../platform/glob.ts";
+import type { Point } from "../plot/points.ts";
 import { completeSteps } from "./checkpoint-list.ts";
 import { linesOf, type Metric, numberIn, parseLine } from "./metrics.ts";
 import { readRunConfig } from "./run-config.ts";
@@ -40,11 +41,6 @@ export interface RunSummary {
   readonly created?: string;
   /** Its last start, and how many milliseconds it had taken before. */
   readonly lastStart?: { readonly at: string; readonly ms: number };
-}
-
-export interface Point {
-  readonly step: number;
-  readonly value: number;
 }
 
 /** What can be drawn of a run's updates. */

@@ -1,8 +1,8 @@
 import { platform } from "#platform";
-import { inFolder } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import { parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
+import { inFolder } from "../platform/paths.ts";
 
 /** What config.json holds: its version, and whatever else is needed to repeat the run. */
 export interface RunConfig {

@@ -1,10 +1,10 @@
 import { platform } from "#platform";
 import type { GPT2 } from "../api/gpt2.ts";
-import { inFolder } from "../data/dataset.ts";
 import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, LlmError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
 import { isNoFolder } from "../platform/glob.ts";
+import { inFolder } from "../platform/paths.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import type { Trainer } from "../train/trainer.ts";

@@ -1,4 +1,4 @@
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/batch.ts";
 import type { LoaderPosition } from "../data/order.ts";
 import { UsageError } from "../errors.ts";
 import type { BatchSource } from "./options.ts";

@@ -1,5 +1,4 @@
-import type { Batch } from "../data/loader.ts";
-import { InputError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
 import type { ScheduleOptions } from "./schedule.ts";
@@ -89,24 +88,4 @@ export function batchesIn(totalBatch: number, B: number, T: number): number {
     `A total batch of ${totalBatch} tokens cannot be made of batches of B * T = ${B} * ${T} = ${tokens}. The nearest ` +
       `that can: ${fitting}.`,
   );
-}
-
-/** InputError when a batch has not B * T inputs and targets, or a token that is not in the model's vocabulary. */
-export function checkBatch(
-  { inputs, targets }: Batch,
-  { B, T }: { readonly B: number; readonly T: number },
-  V: number,
-) {
-  if (inputs.length !== B * T || targets.length !== B * T)
-    throw new InputError(
-      `A batch has ${inputs.length} inputs and ${targets.length} targets, expected B * T = ${B} * ${T} = ${B * T} of each. ` +
-        "Its source is to give whole batches only.",
-    );
-  for (const tokens of [inputs, targets])
-    for (const token of tokens)
-      if (token < 0 || token >= V)
-        throw new InputError(
-          `The data holds token ${token >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
-            "with the tokenizer that belongs to the model, or choose a model that fits the data.",
-        );
 }

@@ -1,19 +1,11 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Batch } from "../data/loader.ts";
+import { writeBatch } from "../data/batch.ts";
 import { NotFiniteError } from "../errors.ts";
 import { forward, loss } from "../model/gpt2.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
-import { checkBatch } from "./checks.ts";
 import type { BatchSource } from "./options.ts";
-
-/** Puts a batch where the next forward pass finds it. */
-export async function writeBatch(be: Backend, ws: LossWorkspace, batch: Batch, V: number): Promise<void> {
-  checkBatch(batch, ws, V);
-  await be.write(ws.tokens, batch.inputs);
-  await be.write(ws.head.targets, batch.targets);
-}
 
 /**
  * Mean loss over the first `batches` batches of `loader`, in nats a token; undefined when `signal` ended it early.

@@ -1,4 +1,4 @@
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/batch.ts";
 import type { LoaderPosition } from "../data/order.ts";
 import type { ScheduleOptions } from "./schedule.ts";
 

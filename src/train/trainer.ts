@@ -1,4 +1,5 @@
 import type { GPT2 } from "../api/gpt2.ts";
+import { writeBatch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
 import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
@@ -6,7 +7,7 @@ import { allocTensorSet, type TrainingTensors } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkTrainerOptions } from "./checks.ts";
-import { evaluate, writeBatch } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { judge, type Verdict } from "./judge.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";

@@ -1,6 +1,6 @@
 import { platform } from "#platform";
-import { folderOf, inFolder } from "../../src/data/dataset.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
+import { folderOf, inFolder } from "../../src/platform/paths.ts";
 import type { FileLock } from "../../src/platform/platform.ts";
 import { isSharedData, type Prepared, type Preparing, prepareData } from "./data.ts";
 import type { DataInput } from "./protocol.ts";

@@ -1,10 +1,11 @@
 /** What a tab learns from: texts and token files, prepared in folders of its storage. */
 import { platform } from "#platform";
-import { findTokenizer, inFolder, readDataset } from "../../src/data/dataset.ts";
+import { findTokenizer, readDataset } from "../../src/data/dataset.ts";
 import { type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../src/data/prepare.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { withSource } from "../../src/format/source.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
+import { inFolder } from "../../src/platform/paths.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { requireRoom, requireTexts, tellApart } from "./data-files.ts";
 import type { DataInput, DataSummary, StorageInfo, TokenizerName } from "./protocol.ts";

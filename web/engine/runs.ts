@@ -1,9 +1,9 @@
 /** The runs in the tab's storage: the same folders as the command's. */
 import { platform } from "#platform";
-import { folderOf, inFolder } from "../../src/data/dataset.ts";
 import { InputError } from "../../src/errors.ts";
 import { isObject } from "../../src/format/json.ts";
 import { sizeOf } from "../../src/format/source.ts";
+import { folderOf, inFolder } from "../../src/platform/paths.ts";
 import { checkpointModel, completeSteps } from "../../src/runs/checkpoint-list.ts";
 import { readDetails } from "../../src/runs/read-columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";

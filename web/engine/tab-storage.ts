@@ -1,7 +1,7 @@
 import { platform } from "#platform";
-import { inFolder } from "../../src/data/dataset.ts";
 import { InputError } from "../../src/errors.ts";
 import { forgetStorage, isStored } from "../../src/platform/browser-storage.ts";
+import { inFolder } from "../../src/platform/paths.ts";
 import type { StorageInfo } from "./protocol.ts";
 
 /** Bytes for files in memory: each write copies the file, and a tab does not learn more in an hour. */

@@ -1,10 +1,12 @@
 /** llm.c's token files, taken over as they are into a folder that is like one that was prepared here. */
-import { type Dataset, datasetFile, inFolder, parseDataset } from "../../src/data/dataset.ts";
+
+import { type Dataset, datasetFile, parseDataset } from "../../src/data/dataset.ts";
 import { dataTokenizer, planTokenizer } from "../../src/data/tokenizer-files.ts";
 import { InputError } from "../../src/errors.ts";
 import { type FileHash, saveHashed, saveText } from "../../src/format/save.ts";
 import { readSmallText, withSource } from "../../src/format/source.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
+import { inFolder } from "../../src/platform/paths.ts";
 import { gpt2Tokenizer } from "../../src/tokenizer/gpt2.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { DroppedFiles } from "./data-files.ts";

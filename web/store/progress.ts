@@ -1,6 +1,7 @@
 /** What a run has told so far, in bounded memory: curves for the chart, the newest figures, texts. */
+
+import type { Point } from "../../src/plot/points.ts";
 import { BoundedPoints, memoryFor, smooth } from "../../src/plot/points.ts";
-import type { Point } from "../../src/runs/read-run.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/events.ts";
 
 /** A text that the model wrote, after so many updates. */

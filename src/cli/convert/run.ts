@@ -1,7 +1,6 @@
 import { basename, dirname } from "node:path";
 import { platform } from "#platform";
 import { type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
-import { folderOf, inFolder } from "../../data/dataset.ts";
 import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
 import { UsageError } from "../../errors.ts";
 import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
@@ -9,6 +8,7 @@ import { bytesPer, type FileDType } from "../../format/numbers.ts";
 import { saveText } from "../../format/save.ts";
 import { sizeOf } from "../../format/source.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { folderOf, inFolder } from "../../platform/paths.ts";
 import { requireRoom } from "../disk-space.ts";
 import { bytes } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";

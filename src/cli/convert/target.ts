@@ -1,8 +1,8 @@
 /** What OUT of `llm-ts convert` means, and what stands there already. */
 import { readlink, realpath } from "node:fs/promises";
 import { platform } from "#platform";
-import { inFolder } from "../../data/dataset.ts";
 import { UsageError } from "../../errors.ts";
+import { inFolder } from "../../platform/paths.ts";
 import type { ConvertFlags } from "./command.ts";
 
 export interface Target {

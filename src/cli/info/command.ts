@@ -79,7 +79,8 @@ async function infoSystem(flags: InfoFlags): Promise<void> {
 
 async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {
   const { platform } = await import("#platform");
-  const { datasetFile, folderOf, inFolder } = await import("../../data/dataset.ts");
+  const { datasetFile } = await import("../../data/dataset.ts");
+  const { folderOf, inFolder } = await import("../../platform/paths.ts");
   const isFolder = (await platform.pathKind(path)) === "folder";
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) {

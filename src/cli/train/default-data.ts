@@ -2,12 +2,13 @@ import { rmSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
-import { findTokenizer, inFolder, readDataset, tokenizerFile } from "../../data/dataset.ts";
+import { findTokenizer, readDataset, tokenizerFile } from "../../data/dataset.ts";
 import { prepareTinyshakespeare } from "../../data/prepare.ts";
 import { InputError } from "../../errors.ts";
 import { withSource } from "../../format/source.ts";
 import { cacheFolder } from "../../platform/node-cache.ts";
 import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
+import { inFolder } from "../../platform/paths.ts";
 import type { DataChoice } from "./data.ts";
 
 type Kind = "gpt2" | "char";
