@@ -55,6 +55,8 @@ async function buildProgram(out, _folderOf, signal) {
 /** As an application is built, not as Vite builds libraries: those have their kernels and texts inside of their code. */
 async function buildLibrary(out, folderOf) {
   const { build } = await import("vite");
+  // All that is imported when a backend is made, in one file.
+  const backends = { name: "backends", test: /src[\\/](backend|platform|errors|turns)/ };
   const output = { entryFileNames: "[name].js", chunkFileNames: chunkName, assetFileNames: "[name][extname]" };
   await build({
     configFile: false,
@@ -68,7 +70,11 @@ async function buildLibrary(out, folderOf) {
       emptyOutDir: false,
       assetsInlineLimit: 0,
       modulePreload: false,
-      rolldownOptions: { input: { "llm-ts": "src/index.ts" }, preserveEntrySignatures: "exports-only", output },
+      rolldownOptions: {
+        input: { "llm-ts": "src/index.ts" },
+        preserveEntrySignatures: "exports-only",
+        output: { ...output, codeSplitting: { groups: [backends] } },
+      },
     },
     worker: { format: "es", plugins: () => [kernelsFrom(folderOf("kernels"))], rolldownOptions: { output } },
   });

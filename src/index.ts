@@ -23,6 +23,8 @@ export type {
   Affine,
   AttentionShape,
   Backend,
+  BackendLimits,
+  BackendPromises,
   DeviceBuffer,
   DType,
   GeluForm,
@@ -32,9 +34,11 @@ export type {
   Linear,
   Normalized,
   Operations,
+  ProbeName,
   Tensor,
 } from "./backend/backend.ts";
-export { type BackendName, backendNames, createBackend } from "./backend/create.ts";
+export type { BackendOptions } from "./backend/entry.ts";
+export { type BackendName, backendNames, createBackend, type KernelName } from "./backend/registry.ts";
 export type { Batch } from "./data/batch.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";
 export { TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";

@@ -61,6 +61,30 @@ test("only Node's platform, the hub, the benchmark, the studio's server and the 
   expect(outside.filter((path) => !nodeAllowed.test(path))).toEqual([]);
 });
 
+/** What may name a backend besides the registry: entry files of its workers, and what shows the reference's arithmetic. */
+const backendUsers: Readonly<Record<string, RegExp>> = {
+  "src/backend/wasm/": /^src\/platform\/[a-z-]+-entry\.ts$/,
+  "src/backend/reference/": /^src\/inspect\/inspect\.ts$/,
+};
+
+test("backends are had from the registry", () => {
+  const found: string[] = [];
+  const files = [...modules, ...modulesOf(root, "web")].filter((path) => !path.startsWith("src/backend/"));
+  for (const path of files) {
+    // Imports of types count as well.
+    const specifiers = [...readModule(root, path).matchAll(/(?:\bfrom|\bimport\()\s*"(\.[^"]+)"/g)].map(
+      ([, name]) => name,
+    );
+    for (const target of specifiers.map((specifier) => resolveImport(path, specifier))) {
+      const users = Object.entries(backendUsers).find(([folder]) => target.startsWith(folder))?.[1];
+      if (users && !users.test(path)) found.push(`${path} imports ${target}`);
+    }
+    if (!path.startsWith("src/platform/") && /"wasm"/.test(withoutComments(readModule(root, path))))
+      found.push(`${path} names wasm`);
+  }
+  expect(found).toEqual([]);
+});
+
 test("what only Node has as a global stays at the same edge", () => {
   const nodeOnly = /\b(process|Buffer|setImmediate|__dirname)\b\s*[.(]/;
   const outside = modules.filter((path) => nodeOnly.test(withoutComments(readModule(root, path))));

@@ -1,12 +1,20 @@
-import type { DType, Tensor } from "../src/backend/backend.ts";
+import type { BackendLimits, DType, Tensor } from "../src/backend/backend.ts";
 import { ReferenceBackend } from "../src/backend/reference/reference.ts";
 
 /** The reference backend, with a memory limit to set; it counts what is allocated and given back. */
 export class CountingBackend extends ReferenceBackend {
-  override memoryLimit: number = Number.MAX_SAFE_INTEGER;
+  override limits: BackendLimits = { total: Number.MAX_SAFE_INTEGER, buffer: Number.MAX_SAFE_INTEGER, alignment: 4 };
   allocations = 0;
   /** Held at the moment. */
   bytes = 0;
+
+  get memoryLimit(): number {
+    return this.limits.total;
+  }
+
+  set memoryLimit(total: number) {
+    this.limits = { ...this.limits, total };
+  }
 
   override alloc(shape: readonly number[], dtype?: DType): Tensor {
     const tensor = super.alloc(shape, dtype);

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { GPT2 } from "../src/api/gpt2.ts";
-import { createBackend } from "../src/backend/create.ts";
 import { createReferenceBackend } from "../src/backend/reference/reference.ts";
+import { createBackend } from "../src/backend/registry.ts";
 import { tensorNames } from "../src/model/parameters.ts";
 import { computeBatch, fixturePath, largest, maxDifference, readSet } from "./fixtures.ts";
 

@@ -1,7 +1,7 @@
 /** Models of odd sizes, with weights large enough to matter everywhere: the wasm backend against the reference. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../src/backend/backend.ts";
-import { createBackend } from "../src/backend/create.ts";
+import { createBackend } from "../src/backend/registry.ts";
 import { type GPT2Config, makeConfig } from "../src/model/config.ts";
 import { tensorNames } from "../src/model/parameters.ts";
 import { Mt19937 } from "../src/random/mt19937.ts";

@@ -56,7 +56,7 @@ test("the package holds what it needs and nothing else", () => {
   const kernels = ["plain-shared.wasm", "plain.wasm", "relaxed-shared.wasm", "relaxed.wasm"];
   const loaded = ["r50k_base.js", "tinyshakespeare.txt", "tokenizers.js"];
   // Loaded for the message about a file that is no text; rolldown-runtime.js is what CommonJS modules need.
-  const named = ["chardet.js", "magic-bytes.js", "rolldown-runtime.js"];
+  const named = ["backends.js", "chardet.js", "magic-bytes.js", "rolldown-runtime.js"];
   expect(browser.sort()).toEqual(["browser-worker-entry.js", "llm-ts.js", ...kernels, ...loaded, ...named].sort());
   expect(packed.filter((path) => /\.test\.|^(src|test|assembly)\//.test(path))).toEqual([]);
 });

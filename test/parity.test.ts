@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GPT2 } from "../src/api/gpt2.ts";
 import type { Backend } from "../src/backend/backend.ts";
-import { createBackend } from "../src/backend/create.ts";
-import type { WasmBackendOptions } from "../src/backend/wasm/create.ts";
+import type { BackendOptions } from "../src/backend/entry.ts";
+import { createBackend } from "../src/backend/registry.ts";
 import { tensorNames } from "../src/model/parameters.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import {
@@ -20,7 +20,7 @@ import {
 
 const fixtures = ["gpt2_tiny", "gpt2_odd"] as const;
 
-const variants: readonly (WasmBackendOptions & { name: "reference" | "wasm" })[] = [
+const variants: readonly (BackendOptions & { name: "reference" | "wasm" })[] = [
   { name: "reference" },
   { name: "wasm", threads: 1 },
   { name: "wasm", threads: 2 },

@@ -25,7 +25,7 @@ for await (const piece of gpt2.generate("The", { maxTokens: 8, temperature: 0 })
 await gpt2.save(out);
 await trainer.dispose();
 await gpt2.dispose();
-console.log(JSON.stringify({ losses, text, fma: gpt2.backend.fma, description: gpt2.backend.description }));
+console.log(JSON.stringify({ losses, text, fma: gpt2.backend.promises.fma, description: gpt2.backend.description }));
 `;
 
 const train = ["train", "--model", "custom", "--layers", "1", "--heads", "2", "--channels", "16", "--context", "32"];

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CountingBatches } from "../../test/counting-batches.ts";
 import { bits, collect, fixturePath, randomModel, readSet } from "../../test/fixtures.ts";
-import { createBackend } from "../backend/create.ts";
+import { createBackend } from "../backend/registry.ts";
 import { InputError, LlmError, UsageError } from "../errors.ts";
 import { save } from "../format/save.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";

@@ -1,5 +1,5 @@
 import { type Backend, view } from "../backend/backend.ts";
-import { createBackend } from "../backend/create.ts";
+import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { type ReadChunk, streamOf } from "../format/tensors.ts";
@@ -91,11 +91,11 @@ export class GPT2 {
   static async #make(
     config: GPT2Config,
     path: string | undefined,
-    { backend: wanted = "wasm", threads, revectorize, kernel, tokenizer, endTokens, weights = "f32" }: ModelOptions,
+    { backend: wanted, threads, revectorize, kernel, tokenizer, endTokens, weights = "f32" }: ModelOptions,
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
-    const ownsBackend = typeof wanted === "string";
+    const ownsBackend = typeof wanted !== "object";
     const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel }) : wanted;
     const memory = new TensorScope(backend);
     try {

@@ -5,7 +5,7 @@ import { CountingBackend } from "../../test/counting-backend.ts";
 import { CountingBatches } from "../../test/counting-batches.ts";
 import { collect } from "../../test/fixtures.ts";
 import type { DType, Tensor } from "../backend/backend.ts";
-import { backendNames, createBackend } from "../backend/create.ts";
+import { backendNames, createBackend } from "../backend/registry.ts";
 import { MemoryError } from "../errors.ts";
 import { Scorer } from "../eval/scorer.ts";
 import { inspect } from "../inspect/inspect.ts";

@@ -1,18 +1,18 @@
 import type { Backend } from "../backend/backend.ts";
-import type { VariantName } from "../backend/wasm/variants.ts";
+import type { BackendName, KernelName } from "../backend/registry.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Where a model lives and how it reads text. */
 export interface ModelOptions {
   /** `wasm` (the default: all cores), `reference` (slow and readable), or a backend of your own. */
-  readonly backend?: "wasm" | "reference" | Backend;
+  readonly backend?: BackendName | Backend;
   /** Threads of the wasm backend; default OMP_NUM_THREADS, else all cores. */
   readonly threads?: number;
   /** Lets V8 fuse the kernels' 128-bit operations to 256-bit ones: faster on x86, and experimental; default off. */
   readonly revectorize?: boolean;
   /** Kernels of the wasm backend, as `llm-ts info --system` names them; default "auto": the fastest that compute right. */
-  readonly kernel?: VariantName | "auto";
+  readonly kernel?: KernelName | "auto";
   /**
    * How the matrices are kept: float32 (the default), or bfloat16, rounded to nearest, ties to even: half the memory and
    * nearly twice as many tokens a second, for generating only.

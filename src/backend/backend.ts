@@ -6,14 +6,23 @@
  * was enqueued before them. Sizes come from the operands' shapes, which are the caller's promise: operations do not check
  * that they agree. Where rows (N,C) are asked for, all dimensions but the last count as rows: (B,T,C) is (B*T,C).
  *
+ * Operands. Each begins at a multiple of the backend's `limits.alignment` bytes in its buffer, but for those of which an
+ * operation says that they may begin at any element; `read` and `write` take any view. What an operation writes neither
+ * overlaps another of its operands nor lies in the same buffer with one, except where the operation says what may be done
+ * in place: a GPU cannot bind one buffer for reading and for writing.
+ *
  * Names: B batch, T time, C channels, NH heads, hs = C / NH, V vocabulary, Vp its padded size, N rows (B * T), OC
  * output channels. All matrices are row-major; a weight is (out, in) as in PyTorch and llm.c.
  *
- * Every operation gives the same bits at any thread count: work is split over outputs, never over a sum.
+ * Sums may be taken in any order and precision that keeps them as exact as an ordinary sum of floats; `mean` and
+ * `sumSquares`, which sum over everything, keep to `reductionTolerance`.
  */
 export type DType = "f32" | "i32" | "bf16";
 
 export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2 };
+
+/** How far `mean` and `sumSquares` may be off, relative to the sum of their terms' sizes: two roundings of f32. */
+export const reductionTolerance = 2 ** -23;
 
 /** A piece of memory that a backend owns. What it holds is the backend's own business. */
 export interface DeviceBuffer {
@@ -125,7 +134,7 @@ export interface Operations<T = Tensor> {
   /** dinp += …, since the residual stream's gradient is already there. `a` is what the forward gave. */
   layernormBackward(dinp: T, dw: Gradient<Affine<T>>, dout: T, inp: T, w: Affine<T>, a: Normalized<T>): void;
 
-  /** out (N,OC) = inp (N,C) weight (OC,C)ᵀ + bias (OC). */
+  /** out (N,OC) = inp (N,C) weight (OC,C)ᵀ + bias (OC). out and inp may begin at any element: logits of some rows. */
   matmulForward(out: T, inp: T, w: Linear<T>): void;
   /** dinp (N,C) = dout (N,OC) weight (OC,C). */
   matmulBackwardInput(dinp: T, dout: T, w: Linear<T>): void;
@@ -141,39 +150,73 @@ export interface Operations<T = Tensor> {
   /** dqkv (B,T,3C) is overwritten; `saved` is what the forward gave. */
   attentionBackward(dqkv: T, dout: T, qkv: T, saved: T, NH: number): void;
 
-  /** Over all elements: out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), or 0.5 inp (1 + erf(inp / sqrt 2)). */
+  /**
+   * Over all elements: out = 0.5 inp (1 + tanh(sqrt(2/pi) (inp + 0.044715 inp³))), or 0.5 inp (1 + erf(inp / sqrt 2)).
+   * In place: out may be inp.
+   */
   geluForward(out: T, inp: T, form: GeluForm): void;
-  /** dinp = dout * gelu'(inp); dinp may be dout itself. */
+  /** dinp = dout * gelu'(inp). In place: dinp may be dout. */
   geluBackward(dinp: T, inp: T, dout: T, form: GeluForm): void;
 
-  /** out = a + b; out may be either. Backward: the gradient goes to both unchanged, so there is none. */
+  /** out = a + b. In place: out may be either. Backward: the gradient goes to both unchanged, so there is none. */
   residualForward(out: T, a: T, b: T): void;
 
-  /** The head with its loss: head.losses = -log softmax(inp (N,C) wte (Vp,C)ᵀ)[head.targets]. */
+  /**
+   * The head with its loss: head.losses = -log softmax(inp (N,C) wte (Vp,C)ᵀ)[head.targets]. Losses, targets and inp may
+   * begin at any element: those of some rows.
+   */
   headLoss(head: HeadLoss<T>, inp: T, wte: T): void;
   /** The same, and its gradient: dinp (N,C) is overwritten. `scale` is the weight of one row's loss: 1/N for a mean. */
   headBackward(head: HeadLoss<T>, dinp: T, dwte: Gradient<{ readonly weight: T }>, inp: T, wte: T, scale: number): void;
 
-  /** out (1) = mean of inp. */
+  /** out (1), at any element, = mean of inp, within `reductionTolerance`. */
   mean(out: T, inp: T): void;
-  /** out (1) = sum of the squares of all elements of all tensors, at least double precision inside. */
+  /** out (1), at any element, = sum of the squares of all elements of all tensors, within `reductionTolerance`. */
   sumSquares(out: T, tensors: readonly T[]): void;
   /** One AdamW update of `param`, as torch.optim.AdamW does it (decoupled decay, bias-corrected moments). */
   adamw(param: T, grad: T, m: T, v: T, options: AdamWOptions): void;
 }
 
-export interface Backend extends Operations {
-  readonly name: string;
-  readonly threads: number;
+/** What a backend can hold, in bytes. */
+export interface BackendLimits {
+  /** The most that all tensors may take together. */
+  readonly total: number;
+  /** The most that one buffer may take. */
+  readonly buffer: number;
+  /** Operands begin at multiples of this many bytes in their buffer. */
+  readonly alignment: number;
+}
+
+/** What can be relied on about a backend's bits. */
+export interface BackendPromises {
+  /** The same bits at any thread count, and on every machine that has the same `fma`. */
+  readonly sameBits: boolean;
   /** Whether products are rounded once with their addition (fused multiply-add); it changes the last bits. */
   readonly fma: boolean;
-  /** One line for people: which kernels, how many threads. */
-  readonly description: string;
-  /** The most bytes that tensors may take together, and what they take now, with the backend's own scratch memory. */
-  readonly memoryLimit: number;
-  readonly memoryUsed: number;
+}
 
-  /** A new tensor, all zero. Never called inside a training step. */
+/** Loops that measure a device: multiply-adds in wide or narrow registers, and three ways through memory. */
+export type ProbeName = "benchFmaWide" | "benchFmaNarrow" | "benchCopy" | "benchTriad" | "benchRead";
+
+export interface Backend extends Operations {
+  /** As the registry has it: "wasm", "reference". */
+  readonly name: string;
+  /** The code that computes, as `createBackend` takes it for `kernel`; "" where there is no choice. */
+  readonly kernel: string;
+  /** What computes, for people: "4 threads", or a GPU's name. */
+  readonly device: string;
+  /** One line for people: name, kernel and device. */
+  readonly description: string;
+  /** Threads of the processor that compute; with 1, the calling thread may be the one. */
+  readonly threads: number;
+  readonly limits: BackendLimits;
+  readonly promises: BackendPromises;
+  /** Bytes that tensors take now, with the backend's own scratch memory. */
+  readonly memoryUsed: number;
+  /** Runs a loop that measures what the device can do at most; a backend need not have any. */
+  probe?(name: ProbeName, tensors: readonly Tensor[], n: number): void;
+
+  /** A new tensor in a buffer of its own, all zero. MemoryError beyond the limits. Never called inside a training step. */
   alloc(shape: readonly number[], dtype?: DType): Tensor;
   /**
    * Gives the whole buffer of `tensor` back; neither it nor its views may be used again. Waits for what uses it. Does

@@ -7,7 +7,7 @@ import { tensorNames } from "../model/parameters.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Backend, Tensor } from "./backend.ts";
 import { fromBfloat16, toBfloat16 } from "./bfloat16.ts";
-import { createBackend } from "./create.ts";
+import { createBackend } from "./registry.ts";
 
 let wasm: Backend;
 let reference: Backend;

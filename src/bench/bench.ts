@@ -1,13 +1,11 @@
 /** The whole benchmark: limits and products with their peers, then training steps and generation, then the profile. */
 import { GPT2 } from "../api/gpt2.ts";
-import { createBackend } from "../backend/create.ts";
-import { WasmDevice } from "../backend/wasm/device.ts";
-import type { VariantName } from "../backend/wasm/variants.ts";
+import { createBackend, defaultBackend, type KernelName } from "../backend/registry.ts";
 import { BackendError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Contest, hold, type Result } from "./contest.ts";
-import { floorMs, type LimitsTrial, limitsTrial } from "./limits.ts";
+import { floorMs, isMeasured, type LimitsTrial, limitsTrial, type MeasuredBackend } from "./limits.ts";
 import { describeMachine } from "./machine.ts";
 import type { Competitor } from "./peers/peer.ts";
 import { type PeerChoice, summon } from "./peers/peers.ts";
@@ -36,7 +34,7 @@ import {
 export interface BenchOptions {
   readonly threads?: number;
   readonly revectorize: boolean;
-  readonly kernel: VariantName | "auto";
+  readonly kernel: KernelName | "auto";
   readonly models: readonly ModelName[];
   /** Fewer shapes, shorter measurements. */
   readonly quick: boolean;
@@ -56,7 +54,7 @@ const PROFILE_REPEATS = 5;
 
 export async function bench(options: BenchOptions): Promise<BenchReport> {
   const { models, quick, repeats } = options;
-  const device = await wasmDevice(options);
+  const device = await startDevice(options);
   const { threads } = device;
   let d12: GPT2 | undefined;
   const products = productsOf(models, quick);
@@ -102,21 +100,21 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   }
 }
 
-async function wasmDevice({ threads, revectorize, kernel }: BenchOptions) {
-  const backend = await createBackend("wasm", { threads, revectorize, kernel });
-  if (backend instanceof WasmDevice) return backend;
-  throw new BackendError("The benchmark measures the wasm backend, and this is another one.");
+async function startDevice({ threads, revectorize, kernel }: BenchOptions): Promise<MeasuredBackend> {
+  const backend = await createBackend(defaultBackend, { threads, revectorize, kernel });
+  if (isMeasured(backend)) return backend;
+  throw new BackendError(`The ${backend.name} backend cannot measure its device, which the benchmark compares with.`);
 }
 
 /** The machine's limits and the products, at one thread and at all, in turns with those who also do products. */
 async function measureProducts(
   options: BenchOptions,
-  device: Awaited<ReturnType<typeof wasmDevice>>,
+  device: MeasuredBackend,
   products: readonly Product[],
   competitors: readonly Competitor[],
 ): Promise<{ limits: Limits[]; rows: Row[] }> {
   const { repeats, quick, onProgress, signal } = options;
-  const single = device.threads === 1 ? undefined : await wasmDevice({ ...options, threads: 1 });
+  const single = device.threads === 1 ? undefined : await startDevice({ ...options, threads: 1 });
   const devices = single ? [single, device] : [device];
   const leastMs = quick ? LEAST_MS.quick : LEAST_MS.long;
   try {

@@ -1,7 +1,5 @@
 /** What the machine can do at most: multiply-adds without memory, and memory without arithmetic. */
-import type { Tensor } from "../backend/backend.ts";
-import type { WasmDevice } from "../backend/wasm/device.ts";
-import type { ProbeName } from "../backend/wasm/kernels.ts";
+import type { Backend, ProbeName, Tensor } from "../backend/backend.ts";
 import { type Contest, type Result, repeated } from "./contest.ts";
 import { isFigure, type Limits } from "./report.ts";
 
@@ -20,6 +18,13 @@ const perRound = { benchFmaWide: 24 * 4 * 2, benchFmaNarrow: 12 * 4 * 2 };
 /** Bytes a float of an array. */
 const perFloat = { benchCopy: 8, benchTriad: 12, benchRead: 4 };
 
+/** A backend that has loops to measure its device with. */
+export type MeasuredBackend = Backend & Required<Pick<Backend, "probe">>;
+
+export function isMeasured(backend: Backend): backend is MeasuredBackend {
+  return backend.probe !== undefined;
+}
+
 export interface LimitsTrial {
   readonly contests: readonly Contest[];
   /** What the results of these contests come to. */
@@ -27,7 +32,7 @@ export interface LimitsTrial {
   free(): Promise<void>;
 }
 
-export async function limitsTrial(device: WasmDevice, leastMs: number, arraySize = ARRAY): Promise<LimitsTrial> {
+export async function limitsTrial(device: MeasuredBackend, leastMs: number, arraySize = ARRAY): Promise<LimitsTrial> {
   const { threads } = device;
   const zones = device.alloc([threads * ZONE]);
   const values = new Float32Array(threads * ZONE);

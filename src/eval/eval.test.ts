@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomModel } from "../../test/fixtures.ts";
 import type { GPT2 } from "../api/gpt2.ts";
-import { createBackend } from "../backend/create.ts";
+import { createBackend } from "../backend/registry.ts";
 import { InputError, NotFiniteError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";

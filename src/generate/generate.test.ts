@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { collect, fixturePath, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { backendNames, createBackend } from "../backend/create.ts";
+import { backendNames, createBackend } from "../backend/registry.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
 import { TensorScope } from "../model/tensor-scope.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CountingBackend } from "../../test/counting-backend.ts";
 import { maxDifference, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { createBackend } from "../backend/create.ts";
+import { createBackend } from "../backend/registry.ts";
 import { InputError, MemoryError, NotFiniteError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";

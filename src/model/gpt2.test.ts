@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { largest, maxDifference, randomModel, readSet } from "../../test/fixtures.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { type Backend, view } from "../backend/backend.ts";
-import { createBackend } from "../backend/create.ts";
+import { createBackend } from "../backend/registry.ts";
 import { makeConfig } from "./config.ts";
 import { backward, forward, gradientNorm, loss, update } from "./gpt2.ts";
 import { allocTensorSet, decayedTensors, tensorNames } from "./parameters.ts";

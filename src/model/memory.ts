@@ -79,15 +79,15 @@ export function heldByOthers(backend: Backend, config: GPT2Config, own: MemoryPl
  */
 export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan, others = 0): void {
   const needed = memoryNeeded(backend, config, plan);
-  if (needed + others <= backend.memoryLimit) return;
+  if (needed + others <= backend.limits.total) return;
   const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
   const advice =
-    fixed + others < backend.memoryLimit
+    fixed + others < backend.limits.total
       ? smaller(plan)
       : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
         `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
   throw new MemoryError(
-    `This run needs ${gigabytes(needed)}, and the ${backend.name} backend can hold ${gigabytes(backend.memoryLimit)}` +
+    `This run needs ${gigabytes(needed)}, and the ${backend.name} backend can hold ${gigabytes(backend.limits.total)}` +
       `${others > 0 ? `, of which other models and runs have ${gigabytes(others)}: dispose of them first` : ""}. ${advice}`,
   );
 }

@@ -3,7 +3,7 @@ import { CountingBatches } from "../../test/counting-batches.ts";
 import { bits, collect, fixturePath, readSet } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { type Backend, view } from "../backend/backend.ts";
-import { backendNames, createBackend } from "../backend/create.ts";
+import { backendNames, createBackend } from "../backend/registry.ts";
 import { NotFiniteError } from "../errors.ts";
 import { noteOf, type TrainEvent } from "../train/events.ts";
 import type { RunOptions, TrainerOptions } from "../train/options.ts";

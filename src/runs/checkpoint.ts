@@ -88,11 +88,11 @@ function describe(
   files: CheckpointInfo["files"],
   config: CheckpointInfo["config"],
 ): CheckpointInfo {
-  const { name, threads, fma } = trainer.model.backend;
+  const { name, threads, promises } = trainer.model.backend;
   return {
     step: state.step,
     files,
-    backend: { name, threads, fma },
+    backend: { name, threads, fma: promises.fma },
     trainer: state,
     loader: loader && loader.order !== "random" ? { order: loader.order } : loader,
     written: new Date().toISOString(),

@@ -1,6 +1,5 @@
 /** What config.json keeps of a run, so that it can be repeated and continued: written here, and read back. */
-import { type BackendName, backendNames } from "../backend/create.ts";
-import { type VariantName, variantNames } from "../backend/wasm/variants.ts";
+import { type BackendName, backendNames, type KernelName, kernelNames } from "../backend/registry.ts";
 import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
@@ -20,7 +19,7 @@ export interface DataRecord {
 export interface GivenOptions extends RunChoices {
   /** What was to compute, where that was chosen. */
   readonly backend?: BackendName;
-  readonly kernel?: VariantName;
+  readonly kernel?: KernelName;
 }
 
 export interface RunRecord {
@@ -60,7 +59,7 @@ export function readRecord(folder: string, { cwd, given, data, run }: Readonly<R
 const givenRules: Readonly<Record<string, Rule>> = {
   ...settingRules,
   backend: { kind: "choice", values: backendNames },
-  kernel: { kind: "choice", values: variantNames },
+  kernel: { kind: "choice", values: kernelNames },
 };
 
 const recordedRules: Readonly<Record<string, Rule>> = { ...runRules, accumulate: whole(1), steps: whole(0) };

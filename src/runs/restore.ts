@@ -58,7 +58,10 @@ export async function takeUp(
 ): Promise<void> {
   if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
   const before = checkpoint?.info?.backend;
-  const { name, fma } = trainer.model.backend;
+  const {
+    name,
+    promises: { fma },
+  } = trainer.model.backend;
   if (before && before.name !== name)
     onRemark(
       `the run computed with the ${before.name} backend until now, and goes on with ${name}: its last bits will differ ` +

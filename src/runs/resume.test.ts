@@ -8,7 +8,7 @@ import { bits, collect, fixturePath, readSet } from "../../test/fixtures.ts";
 import { writeTokens } from "../../test/run-cli.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
-import { createBackend } from "../backend/create.ts";
+import { createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
 import { InputError, UsageError } from "../errors.ts";

@@ -141,12 +141,12 @@ export class RunFolder {
   /** Writes config.json and the tokenizer: of a new run, or of one that goes on with other settings. */
   async begin(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
     const { backend, config, tokenizer, endTokens } = model;
-    const { name, threads, fma, description } = backend;
+    const { name, threads, promises, description } = backend;
     const content: RunConfig = {
       version: runConfigVersion,
       created: this.#config?.created ?? new Date().toISOString(),
       model: { name: modelName, ...config, tokenizer: tokenizer?.kind },
-      backend: { name, threads, fma, description },
+      backend: { name, threads, fma: promises.fma, description },
       ...settings,
     };
     const set = { tokenizer, reader: "llm-ts", V: config.V, endTokens } as const;

@@ -6,7 +6,7 @@ import { collect, fixturePath } from "../../test/fixtures.ts";
 import { writeTokens } from "../../test/run-cli.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
-import { backendNames, createBackend } from "../backend/create.ts";
+import { backendNames, createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import { Trainer } from "./trainer.ts";
 

@@ -46,9 +46,9 @@ async function write(model) {
 export async function trainAndWrite(threads, kernel) {
   const { model, losses, norms } = await train(threads, kernel);
   const tokens = await write(model);
-  const { description, fma, threads: used } = model.backend;
+  const { description, threads: used, promises } = model.backend;
   await model.dispose();
-  return { losses, norms, tokens, fma, threads: used, description };
+  return { losses, norms, tokens, fma: promises.fma, threads: used, description };
 }
 
 export async function trainAndSave(path) {

@@ -1,7 +1,6 @@
 import { platform } from "#platform";
 import type { Backend } from "../../src/backend/backend.ts";
-import { createBackend } from "../../src/backend/create.ts";
-import { nameOf, variantOf } from "../../src/backend/wasm/variants.ts";
+import { createBackend, defaultBackend } from "../../src/backend/registry.ts";
 import { mostTextBytes } from "./data-files.ts";
 import type { DeviceInfo, EngineOptions } from "./protocol.ts";
 import { measureSpeed, type Speed } from "./speed.ts";
@@ -18,7 +17,7 @@ export class Device {
 
   /** BackendError or UsageError when there is none to be had: the next call tries again. */
   async backend(): Promise<Backend> {
-    this.#backend ??= start(this.#options);
+    this.#backend ??= createBackend(defaultBackend, this.#options);
     try {
       return await this.#backend;
     } catch (error) {
@@ -42,22 +41,16 @@ export class Device {
   }
 
   async info(): Promise<Omit<DeviceInfo, "storage">> {
-    const { description, threads, fma, memoryLimit } = await this.backend();
-    const [, kernel = ""] = description.split(", ");
+    const { description, threads, kernel, promises, limits } = await this.backend();
     return {
       description,
       threads,
       cores: globalThis.navigator?.hardwareConcurrency ?? platform.defaultThreads(),
       kernel,
-      relaxed: fma,
+      relaxed: promises.fma,
       sharedMemory: platform.sharedMemory,
-      memoryLimit,
+      memoryLimit: limits.total,
       mostTextBytes,
     };
   }
-}
-
-/** As the address may say it: a kernel that is none is refused with the names of those that are. */
-async function start({ threads, kernel = "auto" }: EngineOptions): Promise<Backend> {
-  return createBackend("wasm", { threads, kernel: kernel === "auto" ? kernel : nameOf(variantOf(kernel)) });
 }

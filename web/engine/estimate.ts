@@ -18,7 +18,7 @@ export function estimateOf(
 ): Estimate {
   const { config, settings } = choice;
   const memory = memoryOf(choice, backend);
-  const fits = memory.total <= backend.memoryLimit;
+  const fits = memory.total <= backend.limits.total;
   const ms = msPerStep(speed, config, settings.batch, settings.block);
   // Two are kept while a third is being written.
   const storage = 3 * checkpointBytes(config);
@@ -27,7 +27,7 @@ export function estimateOf(
     config,
     settings,
     memory,
-    memoryLimit: backend.memoryLimit,
+    memoryLimit: backend.limits.total,
     fits,
     fittingBatch: fits ? undefined : fittingBatch(choice, backend),
     msPerStep: ms,
@@ -67,7 +67,7 @@ function memoryOf(choice: RunChoice, backend: Backend): Estimate["memory"] {
 /** The largest batch that fits: what it takes grows with it. */
 function fittingBatch({ config, settings }: RunChoice, backend: Backend): number {
   const fits = (batch: number) =>
-    memoryNeeded(backend, config, planOf({ config, settings: { ...settings, batch } })) <= backend.memoryLimit;
+    memoryNeeded(backend, config, planOf({ config, settings: { ...settings, batch } })) <= backend.limits.total;
   let [most, tooMany] = [0, settings.batch];
   while (tooMany - most > 1) {
     const middle = Math.floor((most + tooMany) / 2);

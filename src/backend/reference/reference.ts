@@ -3,8 +3,11 @@ import { takeTurns } from "../../turns.ts";
 import {
   type AttentionShape,
   type Backend,
+  type BackendLimits,
+  type BackendPromises,
   type DeviceBuffer,
   type DType,
+  elementBytes,
   type Operations,
   sizeOf,
   type Tensor,
@@ -91,10 +94,16 @@ function isTensor(operand: object): operand is Tensor {
  */
 export class ReferenceBackend implements Backend {
   readonly name = "reference";
-  readonly threads = 1;
-  readonly fma = false;
+  readonly kernel = "";
+  readonly device = "1 thread";
   readonly description = "reference: plain TypeScript, double-precision sums, 1 thread";
-  readonly memoryLimit = Number.MAX_SAFE_INTEGER;
+  readonly threads = 1;
+  readonly limits: BackendLimits = {
+    total: Number.MAX_SAFE_INTEGER,
+    buffer: Number.MAX_SAFE_INTEGER,
+    alignment: elementBytes.f32,
+  };
+  readonly promises: BackendPromises = { sameBits: true, fma: false };
   memoryUsed = 0;
   private queue: (() => void)[] = [];
   private running: Promise<void> = Promise.resolve();

@@ -22,8 +22,12 @@ export class WasmBackend extends WasmDevice implements Backend {
     return nameOf(this.variant);
   }
 
+  get device(): string {
+    return this.threads === 1 ? "1 thread" : `${this.threads} threads`;
+  }
+
   get description(): string {
-    return `wasm, ${this.kernel}, ${this.threads === 1 ? "1 thread" : `${this.threads} threads`}`;
+    return `wasm, ${this.kernel}, ${this.device}`;
   }
 
   /** Computes products with another tile from now on: another speed, the same bits. */

@@ -7,7 +7,7 @@
  * used, optimises it only after some calls; what it then makes of it is its own, since nothing experimental is asked for.
  */
 import type { Backend, Tensor } from "../backend.ts";
-import { createReferenceBackend } from "../reference/reference.ts";
+import { reference } from "../reference/entry.ts";
 
 /** Makes tensors, and keeps in mind what has to be awaited and freed. */
 class Desk {
@@ -210,7 +210,7 @@ const expectations = new Map<Operation, Promise<Float32Array[]>>();
 function expectedOf(operation: Operation): Promise<Float32Array[]> {
   let expected = expectations.get(operation);
   if (!expected) {
-    expected = outputsOf(operation, createReferenceBackend());
+    expected = reference.create({}).then((backend) => outputsOf(operation, backend));
     expectations.set(operation, expected);
   }
   return expected;

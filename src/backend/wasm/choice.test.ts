@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Platform } from "../../platform/platform.ts";
 import type { Backend } from "../backend.ts";
+import type { BackendOptions } from "../entry.ts";
 import { createReferenceBackend } from "../reference/reference.ts";
 import { problemOfOthers, problemOfProducts } from "./check.ts";
-import type { WasmBackendOptions } from "./create.ts";
 import { type Code, type Tile, tiles, variantNames } from "./variants.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-choice-"));
@@ -39,7 +39,7 @@ async function fresh() {
       import("./code.ts"),
     ]);
   /** The kernel that is taken. */
-  const take = async (options: WasmBackendOptions = {}) => {
+  const take = async (options: BackendOptions = {}) => {
     const backend = await createWasmBackend({ shared: false, ...options });
     await backend.dispose();
     return backend.description.replace(/^wasm, (.*), 1 thread$/, "$1");

@@ -1,29 +1,17 @@
-import { BackendError, UsageError } from "../../errors.ts";
+import { platform } from "#platform";
+import { BackendError, messageOf, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
+import type { BackendOptions } from "../entry.ts";
 import type { WasmBackend } from "./backend.ts";
 import { problemOfOthers, problemOfProducts } from "./check.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
 import { type Place, placeOf, startBackend } from "./start.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
-import { type Code, codes, type Tile, tiles, type VariantName, variantOf } from "./variants.ts";
-
-export interface WasmBackendOptions {
-  /** Worker threads: OMP_NUM_THREADS, else one a core. Always 1 without shared memory. */
-  readonly threads?: number;
-  /** Memory shared with worker threads: used where the platform allows it, unless false. */
-  readonly shared?: boolean;
-  /**
-   * Lets V8 fuse 128-bit operations into 256-bit ones, which doubles the speed on x86. V8 calls this experimental, so
-   * it is off unless asked for, here or by the name of a kernel. Only the kernels are compiled so.
-   */
-  readonly revectorize?: boolean;
-  /** Which kernels compute; "auto", the default, takes the fastest of those that compute right here. */
-  readonly kernel?: VariantName | "auto";
-}
+import { type Code, codes, type Tile, tiles, variantOf } from "./variants.ts";
 
 /** A backend on WebAssembly kernels, with worker threads. BackendError if it cannot be had here. */
-export async function createWasmBackend(options: WasmBackendOptions = {}): Promise<Backend> {
+export async function createWasmBackend(options: BackendOptions = {}): Promise<Backend> {
   const { revectorize, kernel = "auto" } = options;
   const place = placeOf(options.shared, options.threads);
   const forced = kernel === "auto" ? undefined : variantOf(kernel);
@@ -41,6 +29,16 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
     `No kernel computes right on this machine (${problems.join("; ")}). The reference backend does, slowly ` +
       "(llm-ts train --backend reference). Please report this, with what llm-ts info --system prints.",
   );
+}
+
+/** Why there are not even plain kernels here; undefined where there are. */
+export async function problemOfPlain(): Promise<string | undefined> {
+  try {
+    await compileCode({ build: "plain", wide: false }, platform.sharedMemory);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 const ASK = "llm-ts info --system shows those that can; --kernel auto takes the fastest of them.";

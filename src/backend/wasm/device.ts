@@ -1,9 +1,18 @@
 import { BackendError, UsageError } from "../../errors.ts";
-import { type DeviceBuffer, type DType, elementBytes, sizeOf, type Tensor } from "../backend.ts";
+import {
+  type BackendLimits,
+  type BackendPromises,
+  type DeviceBuffer,
+  type DType,
+  elementBytes,
+  type ProbeName,
+  sizeOf,
+  type Tensor,
+} from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
-import { ALONE, type KernelExports, type KernelName, opcodeOf, type ProbeName, SET_SCRATCH } from "./kernels.ts";
+import { ALONE, type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
 import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
 
 class WasmBuffer implements DeviceBuffer {
@@ -35,8 +44,8 @@ const bits = new Int32Array(floats.buffer);
 /** The device under the operations: tensors in one memory, and commands to whoever runs them. */
 export class WasmDevice {
   readonly threads: number;
-  readonly fma: boolean;
-  readonly memoryLimit: number;
+  readonly limits: BackendLimits;
+  readonly promises: BackendPromises;
   /** Null once disposed of, so that the memory is free even if someone still holds this backend. */
   private parts: DeviceParts | null;
   private disposal: Promise<void> | null = null;
@@ -50,10 +59,11 @@ export class WasmDevice {
   constructor(parts: DeviceParts) {
     this.parts = parts;
     this.threads = parts.executor.threads;
-    this.fma = parts.kernels.isFused(1 + 2 ** -12) === 1;
+    this.promises = { sameBits: true, fma: parts.kernels.isFused(1 + 2 ** -12) === 1 };
     this.ensureScratch(0);
     this.ownMemory = parts.memory.used;
-    this.memoryLimit = MEMORY_LIMIT - this.ownMemory;
+    const total = MEMORY_LIMIT - this.ownMemory;
+    this.limits = { total, buffer: total, alignment: elementBytes.f32 };
   }
 
   get memoryUsed(): number {
@@ -119,7 +129,7 @@ export class WasmDevice {
     this.run("fill", this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
   }
 
-  /** Runs a kernel that is no operation of the contract: what `llm-ts bench` measures a machine with. */
+  /** What `llm-ts bench` measures a machine with (assembly/bench.ts, fma.mjs). */
   probe(kernel: ProbeName, tensors: readonly Tensor[], n: number): void {
     this.run(kernel, ...tensors.map((tensor) => this.at(tensor)), n);
   }

@@ -39,9 +39,6 @@ export const kernelNames = [
 
 export type KernelName = (typeof kernelNames)[number];
 
-/** Those that measure a machine (assembly/bench.ts, fma.mjs) instead of computing a layer. */
-export type ProbeName = Extract<KernelName, `bench${string}`>;
-
 export type Kernel = (...args: number[]) => void;
 
 export interface KernelExports extends Record<KernelName, Kernel> {

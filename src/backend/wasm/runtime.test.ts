@@ -5,20 +5,21 @@ import { afterAll, describe, expect, test } from "vitest";
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
 import type { KernelWorker } from "../../platform/platform.ts";
 import type { Backend, Tensor } from "../backend.ts";
-import { createBackend } from "../create.ts";
-import { createWasmBackend, type WasmBackendOptions } from "./create.ts";
+import type { BackendOptions } from "../entry.ts";
+import { createBackend } from "../registry.ts";
+import { createWasmBackend } from "./create.ts";
 import { opcodeOf } from "./kernels.ts";
 import { WorkerPool } from "./pool.ts";
 import { CAPACITY, FENCED, SHARED_BYTES, sharedViews } from "./protocol.ts";
 import type { WorkerStart } from "./worker.ts";
 
-const kinds: WasmBackendOptions[] = [
+const kinds: BackendOptions[] = [
   { threads: 1, kernel: "relaxed-4x8" },
   { threads: 3, kernel: "relaxed-4x8" },
   { shared: false, kernel: "relaxed-4x8" },
 ];
 
-const lasting = new Map<WasmBackendOptions, Promise<Backend>>();
+const lasting = new Map<BackendOptions, Promise<Backend>>();
 
 afterAll(async () => {
   for (const backend of lasting.values()) await (await backend).dispose();
@@ -46,7 +47,7 @@ function onEachAnew(name: string, body: (backend: Backend) => Promise<void>): vo
   }
 }
 
-function describeKind({ shared, threads }: WasmBackendOptions): string {
+function describeKind({ shared, threads }: BackendOptions): string {
   return shared === false ? "no workers" : `${threads} workers`;
 }
 
@@ -268,7 +269,7 @@ describe("workers", () => {
 
   test("a script ends by itself, not before its work is done, without disposing", async () => {
     const script = `
-      import { createBackend } from ${JSON.stringify(new URL("../create.ts", import.meta.url).href)};
+      import { createBackend } from ${JSON.stringify(new URL("../registry.ts", import.meta.url).href)};
       const backend = await createBackend("wasm", { threads: 2, kernel: "relaxed-4x8" });
       const [a, b, c] = [0, 1, 2].map(() => backend.alloc([300, 300]));
       backend.fill(a, 1);
@@ -285,7 +286,7 @@ describe("workers", () => {
 
 describe("memory", () => {
   onEach("what cannot fit is refused with what is needed, and the rest goes on", async (backend) => {
-    expect(backend.memoryLimit).toBeLessThan(2 ** 32);
+    expect(backend.limits.total).toBeLessThan(2 ** 32);
     expect(() => backend.alloc([2 ** 30])).toThrow(MemoryError);
     expect(() => backend.alloc([2 ** 40])).toThrow(/4194304 MiB more are needed/);
     const { tensor } = vector(backend, 1, 2);

@@ -1,43 +1,28 @@
 /** What every variant of the kernels makes of this machine: for people who want to know why it is as fast as it is. */
 import { BackendError } from "../../errors.ts";
+import type { Candidate, Survey } from "../entry.ts";
 import { problemOfOthers, problemOfProducts } from "./check.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
+import { MEMORY_LIMIT } from "./memory.ts";
 import { type Place, placeOf, startBackend } from "./start.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
-import { type Code, codes, nameOf, tiles, type VariantName } from "./variants.ts";
-
-export interface Candidate {
-  readonly kernel: VariantName;
-  /** Of one thread; undefined where it cannot run. */
-  readonly gflops?: number;
-  /** Why it is out, if it is. */
-  readonly problem?: string;
-}
-
-export interface Survey {
-  readonly threads: number;
-  readonly candidates: readonly Candidate[];
-  /** What "auto" takes from now on; undefined when nothing computes right. */
-  readonly chosen?: VariantName;
-  /** What it would have taken without this measurement, as kept by an earlier start; undefined if nothing was, or long ago. */
-  readonly kept?: VariantName;
-}
+import { type Code, codes, nameOf, tiles } from "./variants.ts";
 
 /** Measures and checks every variant, and keeps what was fastest for later starts. */
 export async function surveyKernels(threads?: number): Promise<Survey> {
   const place = placeOf(undefined, threads);
   const candidates: Candidate[] = [];
-  let [chosen, kept]: (VariantName | undefined)[] = [];
+  let [chosen, kept]: (string | undefined)[] = [];
   for (const code of codes) {
     const found = await survey(code, place);
     candidates.push(...found.candidates);
     if (chosen === undefined) ({ chosen, kept } = found);
   }
-  return { threads: place.threads, candidates, chosen, kept };
+  return { threads: place.threads, memoryLimit: MEMORY_LIMIT, candidates, chosen, kept };
 }
 
-async function survey(code: Code, place: Place): Promise<Omit<Survey, "threads">> {
+async function survey(code: Code, place: Place): Promise<Omit<Survey, "threads" | "memoryLimit">> {
   const allOut = (problem: string) => ({
     candidates: tiles.map((tile) => ({ kernel: nameOf({ ...code, tile }), problem })),
   });

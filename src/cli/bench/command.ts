@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
-import { addWasmOptions, type WasmFlags } from "../options/backend.ts";
+import { addKernelOptions, type KernelFlags } from "../options/backend.ts";
 import { examples } from "../options/examples.ts";
 import { whole } from "../options/values.ts";
 
-export interface BenchFlags extends WasmFlags {
+export interface BenchFlags extends KernelFlags {
   readonly model?: "d12" | "baby";
   readonly quick?: boolean;
   readonly repeats?: number;
@@ -14,7 +14,7 @@ export interface BenchFlags extends WasmFlags {
 }
 
 export function addBench(program: Command): void {
-  addWasmOptions(program.command("bench"))
+  addKernelOptions(program.command("bench"))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
       "Measures what this machine can do at most, the matrix products, training steps and generation, in turns with " +

@@ -68,7 +68,7 @@ function inWords(value: unknown): string {
 }
 
 async function infoSystem(flags: InfoFlags): Promise<void> {
-  const { surveyKernels } = await import("../../backend/wasm/survey.ts");
+  const { surveyKernels } = await import("../../backend/registry.ts");
   const { kernelTable, systemFacts } = await import("./system.ts");
   const survey = await surveyKernels();
   const facts = systemFacts(survey);

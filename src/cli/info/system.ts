@@ -1,6 +1,5 @@
 import { cpus, freemem, totalmem } from "node:os";
-import { MEMORY_LIMIT } from "../../backend/wasm/memory.ts";
-import type { Survey } from "../../backend/wasm/survey.ts";
+import type { Survey } from "../../backend/entry.ts";
 
 /** What `llm-ts info --system` tells of the machine. */
 export function systemFacts(survey: Survey): Readonly<Record<string, unknown>> {
@@ -13,7 +12,7 @@ export function systemFacts(survey: Survey): Readonly<Record<string, unknown>> {
     system: `${process.platform} ${process.arch}`,
     node: process.version,
     v8: process.versions.v8,
-    "memory limit": gigabytes(MEMORY_LIMIT),
+    "memory limit": gigabytes(survey.memoryLimit),
     kernel: survey.chosen ?? "none: only the reference backend computes right here",
     reason: reasonOf(survey),
   };

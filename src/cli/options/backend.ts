@@ -1,37 +1,39 @@
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { BackendName } from "../../backend/create.ts";
-import { nameOf, type VariantName, variantOf } from "../../backend/wasm/variants.ts";
+import {
+  type BackendName,
+  backendNames,
+  defaultBackend,
+  type KernelName,
+  kernelNamed,
+} from "../../backend/registry.ts";
 import { UsageError } from "../../errors.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
 import { whole } from "./values.ts";
 
-/** How the wasm backend computes, as the options of several commands say it. */
-export interface WasmFlags {
+/** How kernels compute, as the options of several commands say it. */
+export interface KernelFlags {
   readonly threads?: number;
-  readonly kernel: VariantName | "auto";
+  readonly kernel: KernelName | "auto";
   readonly revectorize: boolean;
 }
 
 /** What computes. */
-export interface BackendFlags extends WasmFlags {
+export interface BackendFlags extends KernelFlags {
   readonly backend: BackendName;
 }
 
 const MOST_THREADS = 256;
 
-const backends = ["wasm", "reference"] satisfies BackendName[];
-export const defaultBackend = "wasm" satisfies BackendName;
-
 export function addBackendOptions(command: Command): Command {
-  return addWasmOptions(
+  return addKernelOptions(
     command.addOption(
-      new Option("--backend <name>", "what computes; reference is slow").choices(backends).default(defaultBackend),
+      new Option("--backend <name>", "what computes; reference is slow").choices(backendNames).default(defaultBackend),
     ),
   );
 }
 
-export function addWasmOptions(command: Command): Command {
+export function addKernelOptions(command: Command): Command {
   return command
     .option("--threads <n>", "(default: OMP_NUM_THREADS, else all cores)", whole(1, MOST_THREADS))
     .addOption(
@@ -40,12 +42,12 @@ export function addWasmOptions(command: Command): Command {
         .default("auto"),
     )
     .option("--no-revectorize", "leave V8's experimental 256-bit mode off: slower")
-    .hook("preAction", (_, command) => hintAtThreads(command.opts<WasmFlags>().threads));
+    .hook("preAction", (_, command) => hintAtThreads(command.opts<KernelFlags>().threads));
 }
 
 function kernel(name: string): string {
   try {
-    return name === "auto" ? name : nameOf(variantOf(name));
+    return kernelNamed(name);
   } catch (error) {
     throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error;
   }

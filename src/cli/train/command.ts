@@ -35,7 +35,7 @@ ${examples(
     .action(async (typed: TrainFlags, command: Command) => {
       const isChosen = ["backend", "kernel"].some((name) => command.getOptionValueSource(name) === "cli");
       const flags = typed.resume && !isChosen ? await keepComputing(typed) : typed;
-      const { createBackend } = await import("../../backend/create.ts");
+      const { createBackend } = await import("../../backend/registry.ts");
       // Workers start while the rest is imported and the data is looked at.
       const backend = createBackend(flags.backend, flags);
       backend.catch(() => {}); // told when it is waited for

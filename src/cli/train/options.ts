@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
+import { defaultBackend } from "../../backend/registry.ts";
 import type { GivenOptions } from "../../runs/record.ts";
 import { type Rule, ruleOf } from "../../train/setting-rules.ts";
 import type { RunChoices } from "../../train/settings.ts";
-import { addBackendOptions, type BackendFlags, defaultBackend } from "../options/backend.ts";
+import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
 import { numeric, toggle } from "../options/values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
