@@ -1,7 +1,12 @@
+/**
+ * Token and position embedding: out[b,t] = wte[tokens[b,t]] + wpe[past + t].
+ *
+ * tokens (B,T) int32; wte (Vp,C); wpe (maxT,C); out (B,T,C). `past` is the number of positions already in the key-value
+ * cache. Tokens and positions are not checked here: one outside its table gives NaN.
+ */
 import { matrixOf, type Operations } from "../backend.ts";
 import type { HostTensor } from "./host-tensor.ts";
 
-/** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]: what a token is, plus where it stands. */
 export const embeddingForward: Operations<HostTensor>["embeddingForward"] = (out, tokens, wte, wpe, past) => {
   const [B, T] = tokens.shape;
   const [, C] = matrixOf(out);
@@ -12,7 +17,7 @@ export const embeddingForward: Operations<HostTensor>["embeddingForward"] = (out
   }
 };
 
-/** Each row of dout (B,T,C) is the gradient of one row of wte and of one row of wpe; rows used twice add up. */
+/** dwte[tokens[b,t]] += dout[b,t] and dwpe[t] += dout[b,t]: the gradients of a row used more than once add up. */
 export const embeddingBackward: Operations<HostTensor>["embeddingBackward"] = (dwte, dwpe, dout, tokens) => {
   const [B, T] = tokens.shape;
   const [, C] = matrixOf(dout);
@@ -20,6 +25,7 @@ export const embeddingBackward: Operations<HostTensor>["embeddingBackward"] = (d
     const token = tokens.data[n];
     const t = n % T;
     for (let c = 0; c < C; c++) {
+      // forward: out[n,c] = wte[token,c] + wpe[t,c]
       dwte.data[token * C + c] += dout.data[n * C + c];
       dwpe.data[t * C + c] += dout.data[n * C + c];
     }

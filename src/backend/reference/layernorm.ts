@@ -1,10 +1,22 @@
+/**
+ * Layer normalisation (Ba et al., 2016): each row gets mean 0 and variance 1, then a scale and a shift per channel.
+ *
+ *   mean = sum of x / C,   rstd = 1 / sqrt(sum of (x - mean)² / C + epsilon)
+ *   out  = (x - mean) * rstd * weight + bias
+ *
+ * inp, out (N,C); weight, bias (C); mean, rstd (N) are saved for the backward. A constant row gives out = bias; a NaN or
+ * infinite element makes its row NaN.
+ *
+ * ```js
+ * const tensor = (...values) => hostTensor(Float32Array.from(values), [1, values.length]);
+ * const a = { out: tensor(0, 0), mean: tensor(0), rstd: tensor(0) };
+ * layernormForward(a, tensor(3, 7), { weight: tensor(1, 10), bias: tensor(0, 5) }, 0);
+ * a.out.data // [-1, 15]: mean 5, standard deviation 2
+ * ```
+ */
 import { matrixOf, type Operations } from "../backend.ts";
 import type { HostTensor } from "./host-tensor.ts";
 
-/**
- * Every row of inp (N,C) is brought to mean 0 and variance 1, then scaled and shifted a channel at a time.
- * mean (N) and rstd (N), one over the standard deviation, are kept for the backward. Ba et al., 2016.
- */
 export const layernormForward: Operations<HostTensor>["layernormForward"] = (a, inp, w, epsilon) => {
   const [N, C] = matrixOf(inp);
   const [out, weight, bias] = [a.out.data, w.weight.data, w.bias.data];
@@ -23,31 +35,34 @@ export const layernormForward: Operations<HostTensor>["layernormForward"] = (a, 
 };
 
 /**
- * In the forward pass this was: norm = (inp - mean) * rstd, out = norm * weight + bias.
- * With dnorm = dout * weight, a row's input gradient is rstd * (dnorm - mean(dnorm) - norm * mean(dnorm * norm)): the two
- * means are what flows back through mean and rstd. dinp is added to.
+ * dinp (N,C) += rstd * (dnorm - avg(dnorm) - norm * avg(dnorm * norm)), where norm = (x - mean) * rstd,
+ * dnorm = dout * weight, and avg is the average over a row: the two averages are the gradients through mean and rstd.
+ * dweight (C) = sum over rows of dout * norm, dbias (C) = sum over rows of dout; both added to if `accumulate`.
  */
 export const layernormBackward: Operations<HostTensor>["layernormBackward"] = (dinp, dw, dout, inp, w, a) => {
   const [N, C] = matrixOf(inp);
-  const [x, d, weight, mean, rstd] = [inp.data, dout.data, w.weight.data, a.mean.data, a.rstd.data];
+  const [weight, mean, rstd] = [w.weight.data, a.mean.data, a.rstd.data];
   const dweight = new Float64Array(C);
   const dbias = new Float64Array(C);
   for (let n = 0; n < N; n++) {
-    const row = n * C;
-    let dnormMean = 0;
-    let dnormNormMean = 0;
+    const x = inp.data.subarray(n * C, (n + 1) * C);
+    const dy = dout.data.subarray(n * C, (n + 1) * C);
+    let dnormAverage = 0;
+    let dnormNormAverage = 0;
     for (let c = 0; c < C; c++) {
-      const norm = (x[row + c] - mean[n]) * rstd[n];
-      const dnorm = d[row + c] * weight[c];
-      dnormMean += dnorm / C;
-      dnormNormMean += (dnorm * norm) / C;
-      dweight[c] += d[row + c] * norm;
-      dbias[c] += d[row + c];
+      const norm = (x[c] - mean[n]) * rstd[n];
+      // forward: out = norm * weight + bias
+      const dnorm = dy[c] * weight[c];
+      dweight[c] += dy[c] * norm;
+      dbias[c] += dy[c];
+      dnormAverage += dnorm / C;
+      dnormNormAverage += (dnorm * norm) / C;
     }
     for (let c = 0; c < C; c++) {
-      const norm = (x[row + c] - mean[n]) * rstd[n];
-      const dnorm = d[row + c] * weight[c];
-      dinp.data[row + c] += rstd[n] * (dnorm - dnormMean - norm * dnormNormMean);
+      // forward: norm = (x - mean) * rstd, where mean and rstd depend on every x of the row
+      const norm = (x[c] - mean[n]) * rstd[n];
+      const dnorm = dy[c] * weight[c];
+      dinp.data[n * C + c] += rstd[n] * (dnorm - dnormAverage - norm * dnormNormAverage);
     }
   }
   for (let c = 0; c < C; c++) {
