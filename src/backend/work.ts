@@ -102,7 +102,7 @@ export function costOf({ operation, args }: Call): Cost {
 }
 
 /** A backend that hands operations on to `backend`, and tells `note` of each. */
-export function noting(backend: Backend, note: (call: Call) => void): Backend {
+export function recordOperations(backend: Backend, note: (call: Call) => void): Backend {
   return new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
@@ -128,6 +128,6 @@ export function callsOf(run: (backend: Backend) => void): Call[] {
     headScratchSize: () => 1,
   };
   const nothing = new Proxy(answers, { get: (target, name) => target[String(name)] ?? (() => {}) });
-  run(noting(nothing as unknown as Backend, (call) => calls.push(call)));
+  run(recordOperations(nothing as unknown as Backend, (call) => calls.push(call)));
   return calls;
 }

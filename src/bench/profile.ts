@@ -1,7 +1,7 @@
 /** What each operation of a training step takes: every call of a real step is made again, alone, and timed. */
 import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
-import { type Call, costOf, noting, type OperationName } from "../backend/work.ts";
+import { type Call, costOf, type OperationName, recordOperations } from "../backend/work.ts";
 import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
 import { allocTensorSet } from "../model/parameters.ts";
 import { usualAdamw } from "../model/step-calls.ts";
@@ -17,7 +17,7 @@ const ROUND_TRIPS = 200;
 export async function profileStep(name: string, model: GPT2, B: number, T: number, repeats: number): Promise<Profile> {
   const { backend, config, parameters } = model;
   const calls: Call[] = [];
-  const be = noting(backend, (call) => calls.push(call));
+  const be = recordOperations(backend, (call) => calls.push(call));
   const memory = new TensorScope(backend);
   const training = {
     grads: allocTensorSet(memory, config),

@@ -1,8 +1,8 @@
 /** The child process of node-flag-trial.ts: does with V8's flags what may end a process, then tells which it knows. */
 import { readFileSync, writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
+import { runOperations } from "../backend/check.ts";
 import { WasmBackend } from "../backend/wasm/backend.ts";
-import { runOperations } from "../backend/wasm/check.ts";
 import { DirectExecutor } from "../backend/wasm/executor.ts";
 import { instantiate } from "../backend/wasm/kernels.ts";
 import { KernelMemory } from "../backend/wasm/memory.ts";

@@ -1,9 +1,9 @@
 import { platform } from "#platform";
 import { BackendError, messageOf, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
+import { problemOfOthers, problemOfProducts } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
 import type { WasmBackend } from "./backend.ts";
-import { problemOfOthers, problemOfProducts } from "./check.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
 import { type Place, placeOf, startBackend } from "./start.ts";

@@ -1,7 +1,7 @@
 /** What every variant of the kernels makes of this machine: for people who want to know why it is as fast as it is. */
 import { BackendError } from "../../errors.ts";
+import { problemOfOthers, problemOfProducts } from "../check.ts";
 import type { Candidate, Survey } from "../entry.ts";
-import { problemOfOthers, problemOfProducts } from "./check.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
 import { MEMORY_LIMIT } from "./memory.ts";

@@ -1,0 +1,78 @@
+/**
+ * Whether a backend computes right on this machine. What engines and drivers make of kernels depends on their version,
+ * their flags and the processor, and is not ours to trust; so every backend does a few small cases of the suite, which are
+ * compared with the reference backend's results, before anyone relies on it.
+ *
+ * In Node the code checked here is the code that runs later, optimised already. A browser, and a Node whose flags cannot be
+ * used, optimises it only after some calls; what it then makes of it is its own, since nothing experimental is asked for.
+ */
+import type { Backend } from "./backend.ts";
+import { reference } from "./reference/entry.ts";
+import * as cases from "./suite/cases.ts";
+import { problemsOf, type Results, runCase } from "./suite/run.ts";
+
+/**
+ * N, C and OC of the products. The first has whole tiles of every size and the ends of rows and columns behind them;
+ * the second is deeper than one block of k; the third has the few rows of decoding, which no tile computes.
+ */
+const shapes = [
+  [31, 45, 43],
+  [7, 401, 19],
+  [2, 37, 11],
+] as const;
+
+const products = shapes.flatMap(([N, C, OC]) => [
+  cases.matmulForward(N, C, OC),
+  cases.matmulBackwardInput(N, C, OC),
+  cases.matmulBackwardWeight(N, C, OC, true),
+]);
+
+const others = [
+  cases.embedding(2, 11, 24),
+  cases.layernorm(22, 27, true),
+  cases.attention(2, 11, 2, 12),
+  cases.gelu(77, "tanh", 0),
+  cases.gelu(77, "erf", 0),
+  cases.residual(77),
+  cases.head(22, 24, 45, 48, false),
+  cases.reductions(77),
+  cases.adamw(77),
+];
+
+/** Rounding stays far below this in sums as small as these. Wrong code does not. */
+const tolerance = 1e-4;
+
+/** What is wrong with the matrix products of the tile in use, if anything is. */
+export function problemOfProducts(backend: Backend): Promise<string | undefined> {
+  return problemOf(products, backend);
+}
+
+/** What is wrong with the other operations, if anything is. */
+export function problemOfOthers(backend: Backend): Promise<string | undefined> {
+  return problemOf(others, backend);
+}
+
+/** Every operation once, without looking at what it computes. */
+export async function runOperations(backend: Backend): Promise<void> {
+  for (const one of [...products, ...others]) await runCase(backend, one);
+}
+
+async function problemOf(chosen: readonly cases.Case[], backend: Backend): Promise<string | undefined> {
+  const wrong = new Set<string>();
+  for (const one of chosen) {
+    const results = await runCase(backend, one);
+    for (const problem of problemsOf(one, results, await expectedOf(one), tolerance)) wrong.add(problem);
+  }
+  return wrong.size === 0 ? undefined : `wrong result of ${[...wrong].join(", ")}`;
+}
+
+const expectations = new Map<cases.Case, Promise<Results>>();
+
+function expectedOf(one: cases.Case): Promise<Results> {
+  let expected = expectations.get(one);
+  if (!expected) {
+    expected = reference.create({}).then((backend) => runCase(backend, one));
+    expectations.set(one, expected);
+  }
+  return expected;
+}

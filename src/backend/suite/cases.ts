@@ -1,0 +1,356 @@
+/**
+ * Conformance cases: what every backend has to compute as the reference does, by operation and shape. They run in the
+ * tests of all backends; the check at a start (check.ts) takes a few, and test/faults/ gives them other shapes and numbers.
+ *
+ * run.ts puts all tensors between guards, which nothing may overwrite.
+ */
+import { type Backend, type GeluForm, reductionTolerance, type Tensor } from "../backend.ts";
+import type { OperationName } from "../work.ts";
+
+/** A tensor of a case, and what it holds at first. */
+export interface Operand {
+  readonly shape: readonly number[] | ((be: Backend) => readonly number[]);
+  /** Numbers in -1 … 1; junk, which must be overwritten; zeros; whole numbers below `ids`; or the backend's own memory. */
+  readonly holds: "numbers" | "junk" | "zeros" | "scratch" | { readonly ids: number };
+  /** The numbers are kept in bfloat16. */
+  readonly bf16?: boolean;
+}
+
+type Operands<Name extends string> = Readonly<Record<Name, Operand>>;
+
+export interface Case {
+  readonly name: string;
+  readonly operands: Operands<string>;
+  /** The results, and which operation gives each. */
+  readonly outputs: Readonly<Record<string, OperationName>>;
+  /** How far a result of size 1 may be off; it grows with larger ones. */
+  readonly tolerance: number;
+  readonly run: (be: Backend, at: Readonly<Record<string, Tensor>>) => void;
+}
+
+/** Half the distance from 1 to the next float: what one rounding may lose, relative to its result. */
+const rounding = 2 ** -24;
+
+/**
+ * The tolerance for a sum of n products of numbers in -1 … 1. Its partial sums are about sqrt(n) / 3 in size and each
+ * is rounded; the roundings add up like a random walk of n steps, to about n / 3 of them. Three times that, and a few
+ * for what is computed from the sum.
+ */
+const sums = (n: number) => (n + 8) * rounding;
+
+/**
+ * Elementwise operations: a handful of roundings. The worst is GELU's derivative near 4, where 1 - sigmoid is left with
+ * one rounding of 1, and is then multiplied by 20.
+ */
+const few = 32 * rounding;
+
+const numbers = (...shape: number[]): Operand => ({ shape, holds: "numbers" });
+const junk = (...shape: number[]): Operand => ({ shape, holds: "junk" });
+const zeros = (...shape: number[]): Operand => ({ shape, holds: "zeros" });
+const ids = (below: number, ...shape: number[]): Operand => ({ shape, holds: { ids: below } });
+const scratch = (size: (be: Backend) => number): Operand => ({ shape: (be) => [size(be)], holds: "scratch" });
+
+/** A case whose `run` knows its operands by name. */
+function caseOf<Name extends string>(
+  one: Omit<Case, "run" | "operands" | "outputs"> & {
+    readonly operands: Operands<Name>;
+    readonly outputs: Partial<Readonly<Record<Name, OperationName>>>;
+    readonly run: (be: Backend, at: Readonly<Record<Name, Tensor>>) => void;
+  },
+): Case {
+  return one as Case;
+}
+
+export const fill = (n: number): Case =>
+  caseOf({
+    name: `fill n=${n}`,
+    operands: { out: junk(n), zero: junk(n) },
+    outputs: { out: "fill", zero: "fill" },
+    tolerance: 0,
+    run(be, at) {
+      be.fill(at.out, 0.1);
+      be.fill(at.zero, 0);
+    },
+  });
+
+/** Apart, and in place of either operand. */
+export const residual = (n: number): Case =>
+  caseOf({
+    name: `residual n=${n}`,
+    operands: { out: junk(n), x: numbers(n), y: numbers(n), a: numbers(n), b: numbers(n) },
+    outputs: { out: "residualForward", a: "residualForward", b: "residualForward" },
+    tolerance: few,
+    run(be, at) {
+      be.residualForward(at.out, at.x, at.y);
+      be.residualForward(at.a, at.a, at.x);
+      be.residualForward(at.b, at.x, at.b);
+    },
+  });
+
+/** Apart and in place, of numbers in -2^doublings … 2^doublings. */
+export const gelu = (n: number, form: GeluForm, doublings = 4): Case =>
+  caseOf({
+    name: `gelu (${form}) n=${n}`,
+    operands: { out: junk(n), inp: numbers(n), inplace: numbers(n), dinp: junk(n), dout: numbers(n), d: numbers(n) },
+    outputs: {
+      out: "geluForward",
+      inplace: "geluForward",
+      dinp: "geluBackward",
+      d: "geluBackward",
+      inp: "residualForward",
+    },
+    tolerance: few,
+    run(be, at) {
+      for (let i = 0; i < doublings; i++) be.residualForward(at.inp, at.inp, at.inp);
+      be.geluForward(at.out, at.inp, form);
+      be.geluForward(at.inplace, at.inplace, form);
+      be.geluBackward(at.dinp, at.inp, at.dout, form);
+      be.geluBackward(at.d, at.inp, at.d, form);
+    },
+  });
+
+/** An update is learningRate times a number of size 1, so that an error of a ten-thousandth in it would show. */
+export const adamw = (n: number, beta2 = 0.95): Case =>
+  caseOf({
+    name: `adamw n=${n} beta2=${beta2}`,
+    operands: { param: numbers(n), grad: numbers(n), m: zeros(n), v: zeros(n) },
+    outputs: { param: "adamw", m: "adamw", v: "adamw" },
+    tolerance: few,
+    run(be, at) {
+      const rates = { learningRate: 1e-2, beta1: 0.9, beta2, eps: 1e-8, weightDecay: 0.1 };
+      for (const [i, gradScale] of [0.7, 0.9, 0.3].entries())
+        be.adamw(at.param, at.grad, at.m, at.v, { ...rates, gradScale, step: i + 1 });
+    },
+  });
+
+/** Of numbers whose sizes add up to n / 2, or whose squares do to n / 3. */
+export const reductions = (n: number): Case =>
+  caseOf({
+    name: `mean and sumSquares n=${n}`,
+    operands: { mean: junk(1), squares: junk(1), inp: numbers(n), other: numbers(17) },
+    outputs: { mean: "mean", squares: "sumSquares" },
+    tolerance: reductionTolerance,
+    run(be, at) {
+      be.mean(at.mean, at.inp);
+      be.sumSquares(at.squares, [at.inp, at.other, at.inp]);
+    },
+  });
+
+/** Tokens repeat, since there are few. */
+export const embedding = (B: number, T: number, C: number, past = 0, V = 11, bf16 = false): Case =>
+  caseOf({
+    name: `embedding B=${B} T=${T} C=${C} past=${past}${bf16 ? " bf16" : ""}`,
+    operands: {
+      tokens: ids(V, B, T),
+      wte: { ...numbers(V, C), bf16 },
+      wpe: numbers(past + T, C),
+      out: junk(B, T, C),
+      dwte: numbers(V, C),
+      dwpe: numbers(T, C),
+      dout: numbers(B, T, C),
+    },
+    outputs: { out: "embeddingForward", dwte: "embeddingBackward", dwpe: "embeddingBackward" },
+    tolerance: sums(B * T),
+    run(be, at) {
+      be.embeddingForward(at.out, at.tokens, at.wte, at.wpe, past);
+      be.embeddingBackward(at.dwte, at.dwpe, at.dout, at.tokens);
+    },
+  });
+
+export const layernorm = (N: number, C: number, accumulate: boolean): Case =>
+  caseOf({
+    name: `layernorm N=${N} C=${C} accumulate=${accumulate}`,
+    operands: {
+      out: junk(N, C),
+      mean: junk(N),
+      rstd: junk(N),
+      x: numbers(N, C),
+      w: numbers(C),
+      b: numbers(C),
+      dx: numbers(N, C),
+      dw: numbers(C),
+      db: numbers(C),
+      dout: numbers(N, C),
+    },
+    outputs: {
+      out: "layernormForward",
+      mean: "layernormForward",
+      rstd: "layernormForward",
+      dx: "layernormBackward",
+      dw: "layernormBackward",
+      db: "layernormBackward",
+    },
+    tolerance: 4 * sums(N + C),
+    run(be, at) {
+      const a = { out: at.out, mean: at.mean, rstd: at.rstd };
+      const w = { weight: at.w, bias: at.b };
+      be.layernormForward(a, at.x, w, 1e-5);
+      be.layernormBackward(at.dx, { weight: at.dw, bias: at.db, accumulate }, at.dout, at.x, w, a);
+    },
+  });
+
+export const matmulForward = (N: number, C: number, OC: number, bf16 = false): Case =>
+  caseOf({
+    name: `matmulForward N=${N} C=${C} OC=${OC}${bf16 ? " bf16" : ""}`,
+    operands: {
+      out: junk(N, OC),
+      plain: junk(N, OC),
+      x: numbers(N, C),
+      w: { ...numbers(OC, C), bf16 },
+      b: numbers(OC),
+    },
+    outputs: { out: "matmulForward", plain: "matmulForward" },
+    tolerance: sums(C),
+    run(be, at) {
+      be.matmulForward(at.out, at.x, { weight: at.w, bias: at.b });
+      be.matmulForward(at.plain, at.x, { weight: at.w, bias: null });
+    },
+  });
+
+export const matmulBackwardInput = (N: number, C: number, OC: number): Case =>
+  caseOf({
+    name: `matmulBackwardInput N=${N} C=${C} OC=${OC}`,
+    operands: { dx: junk(N, C), dout: numbers(N, OC), w: numbers(OC, C) },
+    outputs: { dx: "matmulBackwardInput" },
+    tolerance: sums(OC),
+    run: (be, at) => be.matmulBackwardInput(at.dx, at.dout, { weight: at.w, bias: null }),
+  });
+
+export const matmulBackwardWeight = (N: number, C: number, OC: number, accumulate: boolean): Case =>
+  caseOf({
+    name: `matmulBackwardWeight N=${N} C=${C} OC=${OC} accumulate=${accumulate}`,
+    operands: {
+      dw: numbers(OC, C),
+      db: numbers(OC),
+      plain: numbers(OC, C),
+      dout: numbers(N, OC),
+      x: numbers(N, C),
+    },
+    outputs: { dw: "matmulBackwardWeight", db: "matmulBackwardWeight", plain: "matmulBackwardWeight" },
+    tolerance: sums(N),
+    run(be, at) {
+      be.matmulBackwardWeight({ weight: at.dw, bias: at.db, accumulate }, at.dout, at.x);
+      be.matmulBackwardWeight({ weight: at.plain, bias: null, accumulate }, at.dout, at.x);
+    },
+  });
+
+/** `lean` is without what a backward needs. */
+export const attention = (B: number, T: number, NH: number, hs: number): Case => {
+  const C = NH * hs;
+  return caseOf({
+    name: `attention B=${B} T=${T} NH=${NH} hs=${hs}`,
+    operands: {
+      out: junk(B, T, C),
+      lean: junk(B, T, C),
+      qkv: numbers(B, T, 3 * C),
+      saved: scratch((be) => be.attentionSavedSize({ B, T, C, NH })),
+      dqkv: junk(B, T, 3 * C),
+      dout: numbers(B, T, C),
+    },
+    outputs: { out: "attentionForward", lean: "attentionForward", dqkv: "attentionBackward" },
+    tolerance: 4 * sums(T + hs),
+    run(be, at) {
+      be.attentionForward(at.out, at.saved, at.qkv, NH);
+      be.attentionForward(at.lean, null, at.qkv, NH);
+      be.attentionBackward(at.dqkv, at.dout, at.qkv, at.saved, NH);
+    },
+  });
+};
+
+/** T positions behind `past` ones that a cache of S holds. */
+export const cachedAttention = (B: number, T: number, NH: number, hs: number, past: number, S: number): Case => {
+  const C = NH * hs;
+  return caseOf({
+    name: `attention with a cache B=${B} T=${T} NH=${NH} hs=${hs} past=${past} S=${S}`,
+    operands: { out: junk(B, T, C), qkv: numbers(B, T, 3 * C), keys: numbers(B, S, C), values: numbers(B, S, C) },
+    outputs: { out: "attentionForward", keys: "attentionForward", values: "attentionForward" },
+    tolerance: 4 * sums(past + T + hs),
+    run: (be, at) => be.attentionForward(at.out, null, at.qkv, NH, { keys: at.keys, values: at.values }, past),
+  });
+};
+
+/** `rows`: the most rows at a time that the scratch memory takes, on a backend that does not take all. */
+export const head = (N: number, C: number, V: number, Vp: number, accumulate: boolean, rows = N): Case => {
+  const least = (be: Backend) =>
+    be.headScratchSize(2 ** 20, Vp) < 2 ** 20 * Vp ? rows * Vp : be.headScratchSize(N, Vp);
+  return caseOf({
+    name: `head N=${N} C=${C} V=${V} Vp=${Vp} accumulate=${accumulate}, ${rows} rows at a time`,
+    operands: {
+      losses: junk(N),
+      again: junk(N),
+      dx: junk(N, C),
+      dwte: numbers(Vp, C),
+      x: numbers(N, C),
+      wte: numbers(Vp, C),
+      targets: ids(V, N),
+      scratch: scratch(least),
+    },
+    outputs: { losses: "headLoss", again: "headBackward", dx: "headBackward", dwte: "headBackward" },
+    tolerance: 4 * sums(Math.max(N, C)),
+    run(be, at) {
+      const head = { losses: at.losses, targets: at.targets, scratch: at.scratch, V };
+      be.headLoss(head, at.x, at.wte);
+      be.headBackward({ ...head, losses: at.again }, at.dx, { weight: at.dwte, accumulate }, at.x, at.wte, 1 / N);
+    },
+  });
+};
+
+const both = [false, true];
+const lengths = [1, 2, 3, 4, 47, 4096, 10_001];
+const products = [
+  [1, 1, 1],
+  [1, 65, 211],
+  [3, 48, 144],
+  [8, 48, 1],
+  [9, 13, 21],
+  [29, 65, 48],
+  [145, 48, 192],
+  [100, 400, 33],
+] as const;
+const attentions = [
+  [1, 1, 1, 1],
+  [2, 29, 3, 16],
+  [1, 29, 5, 3],
+  [3, 8, 2, 64],
+  [1, 130, 1, 16],
+  [2, 7, 5, 1],
+] as const;
+
+/** All cases: odd shapes, ends of rows, every option. */
+export const suite: readonly Case[] = [
+  ...lengths.flatMap((n) => [fill(n), residual(n), gelu(n, "tanh"), gelu(n, "erf"), adamw(n)]),
+  ...[1, 5, 768, 16_384, 40_003].map((n) => reductions(n)),
+  ...both.flatMap((bf16) => [
+    embedding(1, 1, 1, 0, 11, bf16),
+    embedding(5, 29, 48, 0, 11, bf16),
+    embedding(2, 3, 65, 4, 11, bf16),
+    embedding(3, 8, 130, 0, 11, bf16),
+  ]),
+  ...both.flatMap((accumulate) => [
+    layernorm(1, 2, accumulate),
+    layernorm(1, 48, accumulate),
+    layernorm(29, 65, accumulate),
+    layernorm(145, 48, accumulate),
+    layernorm(7, 768, accumulate),
+    layernorm(64, 19, accumulate),
+  ]),
+  ...products.flatMap(([N, C, OC]) => [
+    ...both.map((bf16) => matmulForward(N, C, OC, bf16)),
+    matmulBackwardInput(N, C, OC),
+    ...both.map((accumulate) => matmulBackwardWeight(N, C, OC, accumulate)),
+  ]),
+  ...attentions.flatMap(([B, T, NH, hs]) => [
+    attention(B, T, NH, hs),
+    cachedAttention(B, T, NH, hs, 0, T + 3),
+    cachedAttention(B, 1, NH, hs, T, T + 3),
+    cachedAttention(B, Math.ceil(T / 2), NH, hs, 2, T + 3),
+  ]),
+  ...both.flatMap((accumulate) =>
+    [
+      [1, 48, 211, 256],
+      [29, 65, 211, 211],
+      [145, 48, 65, 128],
+      [7, 3, 1, 1],
+    ].flatMap(([N, C, V, Vp]) => [N, Math.ceil(N / 3)].map((rows) => head(N, C, V, Vp, accumulate, rows))),
+  ),
+];

@@ -1,0 +1,88 @@
+/**
+ * Runs cases on a backend. All tensors stand between guards, which nothing may overwrite, and operands that are only read
+ * must stay as they are.
+ */
+import { type Backend, elementBytes, sizeOf, type Tensor, view } from "../backend.ts";
+import type { Case, Operand } from "./cases.ts";
+
+/** What stands around tensors. A power of two, which every type holds as it is. */
+const guard = 2 ** 17;
+
+/** What a case left in the tensors of floats, by name, and what was written where nothing may be. */
+export interface Results {
+  readonly values: Readonly<Record<string, Float32Array>>;
+  readonly strays: readonly string[];
+}
+
+/** The numbers that an operand holds at first, other ones by name. */
+export type Contents = (name: string, operand: Operand, size: number) => Float32Array | Int32Array;
+
+/** Other numbers for each name, the same in every backend. */
+const usual: Contents = (name, { holds }, size) => {
+  let state = [...name].reduce((seed, letter) => 31 * seed + letter.charCodeAt(0), 7);
+  const next = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  if (typeof holds === "object") return Int32Array.from({ length: size }, () => Math.floor(next() * holds.ids));
+  if (holds === "numbers") return Float32Array.from({ length: size }, () => next() * 2 - 1);
+  return new Float32Array(size).fill(holds === "junk" ? 99 : 0);
+};
+
+interface Placed {
+  readonly name: string;
+  readonly whole: Tensor;
+  readonly tensor: Tensor;
+  readonly data: Float32Array | Int32Array;
+}
+
+export async function runCase(be: Backend, one: Case, contents: Contents = usual): Promise<Results> {
+  const placed = Object.entries(one.operands).map(([name, operand]) => place(be, name, operand, contents));
+  try {
+    const writes = placed.map(({ whole, data }) => be.write(whole, data));
+    one.run(be, Object.fromEntries(placed.map(({ name, tensor }) => [name, tensor])));
+    // Asked for before anything is awaited, so that one failure is told once.
+    const floats = placed.filter(({ whole }) => whole.dtype === "f32");
+    const [found] = await Promise.all([Promise.all(floats.map(({ whole }) => be.read(whole))), ...writes]);
+    const part = (all: Float32Array, { offset, size }: Tensor) => all.subarray(offset, offset + size);
+    return {
+      values: Object.fromEntries(floats.map(({ name, tensor }, i) => [name, part(found[i], tensor)])),
+      strays: floats.flatMap((each, i) => straysOf(one, each, found[i])),
+    };
+  } finally {
+    await Promise.all(placed.map(({ whole }) => be.free(whole)));
+  }
+}
+
+function place(be: Backend, name: string, operand: Operand, contents: Contents): Placed {
+  const dtype = operand.bf16 ? "bf16" : typeof operand.holds === "object" ? "i32" : "f32";
+  const { alignment } = be.limits;
+  // The least that a backend allows, so that a tensor's address is divisible by no more.
+  const before = (alignment * (alignment > 64 ? 1 : 5)) / elementBytes[dtype];
+  const shape = typeof operand.shape === "function" ? operand.shape(be) : operand.shape;
+  const size = sizeOf(shape);
+  const whole = be.alloc([size + before + 5], dtype);
+  const data = (dtype === "i32" ? new Int32Array(whole.size) : new Float32Array(whole.size)).fill(guard);
+  data.set(contents(name, operand, size), before);
+  return { name, whole, tensor: view(whole, before, shape), data };
+}
+
+function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array): string[] {
+  const [start, end] = [tensor.offset, tensor.offset + tensor.size];
+  const isOwn = (i: number) => i >= start && i < end;
+  const isRead = !(name in one.outputs) && one.operands[name].holds !== "scratch";
+  return [
+    ...(found.some((value, i) => !isOwn(i) && value !== guard) ? [`${one.name} writes beside ${name}`] : []),
+    ...(isRead && found.some((value, i) => isOwn(i) && value !== data[i]) ? [`${one.name} writes to ${name}`] : []),
+  ];
+}
+
+/** What is wrong with a case's results: operations by name, and stray writes. `least`: the smallest tolerance to ask for. */
+export function problemsOf(one: Case, { values, strays }: Results, expected: Results, least = 0): string[] {
+  const tolerance = Math.max(one.tolerance, least);
+  const isClose = (found: number, wanted: number) => Math.abs(found - wanted) <= tolerance * (1 + Math.abs(wanted));
+  const wrong = Object.entries(one.outputs).filter(
+    ([name]) => !expected.values[name].every((wanted, i) => isClose(values[name][i], wanted)),
+  );
+  return [...new Set([...wrong.map(([, operation]) => operation), ...strays])];
+}
