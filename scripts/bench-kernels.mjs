@@ -1,4 +1,4 @@
-// How fast the kernels are, one by one: GFLOP/s of the products, milliseconds of the rest. A tool for whoever changes
+// Kernel microbenchmarks: GFLOP/s of the matmuls, milliseconds of the other kernels. A tool for whoever changes
 // assembly/; `llm-ts bench` measures the program.
 //
 //   node scripts/bench-kernels.mjs [--threads 1,2] [--tiles 0,1,2] [--only matmul|attention|loss] [--build relaxed-shared]
@@ -72,7 +72,7 @@ async function main() {
   for (const worker of workers) await worker.terminate();
 }
 
-/** Where operands may lie; each thread's scratch memory is below the targets. */
+/** The region for operands; each thread's scratch memory is below the targets. */
 function operand(i) {
   return (64 + 200 * i) * MiB;
 }
@@ -151,7 +151,7 @@ function work() {
   });
 }
 
-/** The thread's own processor time where Node tells it (23.9 and later), so that other programs disturb less. */
+/** The thread's own processor time where Node reports it (23.9 and later), so that other programs disturb less. */
 function threadMs() {
   if (!process.threadCpuUsage) return performance.now();
   const { user, system } = process.threadCpuUsage();

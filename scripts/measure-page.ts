@@ -1,4 +1,4 @@
-/** How responsive a page stays: the tasks of its main thread, and its frames. */
+/** Responsiveness of a page: the tasks of its main thread, and its frames. */
 import type { Browser, Page } from "playwright-core";
 
 /** Above the lines that `measure` prints. */
@@ -6,7 +6,7 @@ export const head =
   "Milliseconds; in brackets how many tasks took more than 50.\n\n" +
   "| | longest task | of the processor | median frame | p95 | longest |\n| --- | --- | --- | --- | --- | --- |";
 
-/** The longest task of the page's main thread, and its frames, in milliseconds, while `act` goes on. */
+/** The longest task of the page's main thread, and its frames, in milliseconds, while `act` runs. */
 export async function measure(browser: Browser, page: Page, name: string, act: () => Promise<unknown>): Promise<void> {
   await page.evaluate(`{
     frames = []; let last = performance.now(); let going = true;

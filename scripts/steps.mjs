@@ -36,7 +36,7 @@ const longestBuildMs = 15 * 60_000;
  * build leaves the old files as they were.
  *
  * @param {{ root: string, steps: readonly Step[], ignored?: (path: string) => boolean, say?: (text: string) => void }} build
- *   `ignored` tells of a path what no step depends on
+ *   `ignored` is true for a path that no step depends on
  */
 export async function runSteps({ root, steps, ignored = () => false, say = console.log }) {
   const state = join(root, ".build");
@@ -65,7 +65,7 @@ export async function runSteps({ root, steps, ignored = () => false, say = conso
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, end);
   try {
     const stale = findStale();
-    // What a build that was killed has left.
+    // Leftovers of a build that was killed.
     rmSync(staging, { recursive: true, force: true });
     const staged = new Map(stale.map(({ step }, i) => [step.name, join(staging, String(i))]));
     const folderOf = (/** @type {string} */ name) =>
@@ -95,7 +95,7 @@ function adopt(root, state, steps, stale, folderOf) {
     for (const name of names) replace(join(staged, name), join(root, step.to, name));
     return { step, made: { inputs: hash, outputs: hashes } };
   });
-  // What nobody makes any longer goes last: the old program may still be reading it.
+  // Obsolete outputs are removed last: the old program may still be reading them.
   for (const {
     step,
     made: { outputs: kept },
@@ -202,7 +202,7 @@ async function takeLock(path, say) {
   }
 }
 
-/** What a lock says, and whether a build that lives has it; undefined when it has just been released. */
+/** Content of a lock, and whether its build is alive; undefined when it has just been released. */
 function holderOf(path) {
   try {
     const age = Date.now() - statSync(path).mtimeMs;
@@ -228,7 +228,7 @@ function parseHolder(text) {
 /** Of a process on another machine nothing can be known. One that ended and was not waited for is dead. */
 function isAlive({ pid, host }) {
   if (host !== hostname()) return true;
-  // This build holds no lock yet: a container that was started anew gives the same ids to its processes.
+  // This build holds no lock yet: a restarted container gives the same ids to its processes.
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);

@@ -1,5 +1,5 @@
 /**
- * What can go wrong, in classes a caller can tell apart. Every message says what is wrong, where, what was expected
+ * Errors in classes that a caller can distinguish. Every message says what is wrong, where, what was expected
  * and found, and what to do next.
  */
 export class LlmError extends Error {
@@ -11,12 +11,12 @@ export class InputError extends LlmError {
   override name = "InputError";
 }
 
-/** What is known of a file that should be a text. */
+/** Facts about a file that should be text. */
 export interface NotText {
   readonly name: string;
-  /** The encoding that it seems to be in, under a name that TextDecoder knows. */
+  /** Its probable encoding, under a name that TextDecoder accepts. */
   readonly encoding?: string;
-  /** What it is instead, in words: "a picture (PNG)". */
+  /** Its actual format, in words: "a picture (PNG)". */
   readonly what?: string;
 }
 
@@ -73,7 +73,7 @@ export class DownloadError extends LlmError {
   override name = "DownloadError";
 }
 
-/** What was thrown, in words: anything can be. */
+/** Message of anything that was thrown: not every value is an Error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

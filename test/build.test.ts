@@ -1,4 +1,4 @@
-/** What `npm run build` does where something is built already, in small: scripts/steps.mjs with steps that copy files. */
+/** `npm run build` on top of an earlier build, in small: scripts/steps.mjs with steps that copy files. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";

@@ -77,7 +77,7 @@ test("says of a peer that is not there what to do, and goes on", () => {
   expect(done.stdout).toMatch(/^torch: missing: nowhere-python .*ENOENT.*pip install torch/m);
 });
 
-// What is started here is a script with a first line that names its interpreter.
+// The fake peers are scripts with a first line that names their interpreter.
 test.skipIf(process.platform === "win32")("sets peers beside us, and says which of them failed", async () => {
   const standIn = (name: string, answer: string) => {
     const path = join(folder, name);

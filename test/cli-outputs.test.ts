@@ -17,7 +17,7 @@ beforeAll(() => {
   writeTokens(join(cwd, "val.bin"), 1000, 101);
 });
 
-/** Runs what stands behind `llm-ts`, redirections included; `code` is that of llm-ts, also in a pipeline. */
+/** Runs a shell command line after `llm-ts`, redirections included; `code` is that of llm-ts, also in a pipeline. */
 function shell(command: string) {
   const program = `"${process.execPath}" "${cli}"`;
   const script = `${program} ${command}; exit "\${PIPESTATUS[0]}"`;

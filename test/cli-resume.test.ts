@@ -1,4 +1,4 @@
-/** `llm-ts train --resume` as a program: what it says, what it refuses, and what it goes on with. */
+/** `llm-ts train --resume` as a program: its messages, its refusals, and the resumed run. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";

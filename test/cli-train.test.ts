@@ -194,7 +194,7 @@ test("baby learns the bundled text's characters into a numbered folder, in which
   expect(unknown.stderr).toContain('The character "ï" (U+00EF) at position 2');
   expect(unknown.code).toBe(1);
 
-  // The next run gets the next number; damaged data in the cache is made anew.
+  // The next run gets the next number; damaged data in the cache is recreated.
   writeFileSync(join(env.LLM_TS_CACHE, "tinyshakespeare-char", "tokenizer.bin"), "");
   expect((await train(...args)).stdout.replaceAll(/took .* ms/g, "")).toBe(stdout.replaceAll(/took .* ms/g, ""));
   expect(sha256("runs/baby-002/model_00000006.bin")).toBe(sha256("runs/baby-001/model_00000006.bin"));

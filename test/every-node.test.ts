@@ -1,4 +1,4 @@
-/** What was built, on each Node of this machine: PyTorch's numbers, the small model, and the same bits everywhere. */
+/** The built program on each Node of this machine: PyTorch's numbers, the small model, and the same bits everywhere. */
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -42,7 +42,7 @@ test.skipIf(programs.length === 1)("every Node gives the same bits", () => {
   expect(new Set(results.values()).size).toBe(1);
 });
 
-// npm marks it once, when it first links the command; each build makes the file anew.
+// npm marks it once, when it first links the command; each build rewrites the file.
 test.skipIf(process.platform === "win32")("the command is executable after every build", () => {
   expect(statSync(cli).mode & 0o111).toBe(0o111);
 });

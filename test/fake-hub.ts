@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** What is wrong with one answer. */
+/** Fault in one answer. */
 export type Fault =
   | { readonly kind: "status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   /** The connection ends, or falls silent, after so many bytes. */
@@ -128,7 +128,7 @@ export class FakeHub {
     if (fault?.kind === "slow") return trickle(response, body, fault.bytes, fault.pauseMs);
     if (fault?.kind !== "drop" && fault?.kind !== "stall") return void response.end(body);
     await new Promise((done) => response.write(body.subarray(0, fault.after), done));
-    // What has been handed over is on its way before the end is.
+    // Data already written is sent before the connection ends.
     if (fault.kind === "drop") setTimeout(() => response.destroy(), 5);
   }
 }

@@ -1,4 +1,4 @@
-/** What messages and help texts name: commands and options that exist, where they are printed. */
+/** Commands and options named in messages and help texts exist where they are printed. */
 import type { Command } from "commander";
 import { parseSync } from "vite";
 import { expect, test } from "vitest";

@@ -15,7 +15,7 @@ export interface NodeProgram {
 
 const name = process.platform === "win32" ? "node.exe" : "node";
 
-/** Where .ci/run installs Nodes beside the pinned one. */
+/** Folder in which .ci/run installs Nodes beside the pinned one. */
 const others = join(root, ".ci", "nodes");
 
 /**

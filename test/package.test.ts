@@ -1,4 +1,4 @@
-/** What `npm pack` would publish, installed elsewhere: the command and the API train and write with it. */
+/** The package of `npm pack`, installed elsewhere: the command and the API train and write with it. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ beforeAll(() => {
   writeFileSync(join(project, "text.txt"), "The quick brown fox jumps over the lazy dog.\n".repeat(100));
 }, 300_000);
 
-/** What a reader would write, as a plain module beside the installed package. */
+/** A user's program, as a plain module beside the installed package. */
 const program = `
 import { GPT2, TokenLoader, Trainer } from "llm-ts";
 
@@ -100,7 +100,7 @@ test("the library for pages without a bundler exports what the package does, wit
   expect(inBrowser).toEqual(names);
 });
 
-/** What each Node gave: all must give the same bits. */
+/** Output of each Node: all must give the same bits. */
 const results = new Map<string, unknown>();
 
 describe.each(programs)("with Node $version", (node) => {

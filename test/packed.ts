@@ -1,4 +1,4 @@
-/** What `npm pack` would publish, installed in a project of its own. */
+/** The package of `npm pack`, installed in a project of its own. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { cli, root } from "./nodes.ts";
 export interface Installed {
   /** The paths in the package. */
   readonly packed: readonly string[];
-  /** What npm said while it installed the package. */
+  /** npm's output while it installed the package. */
   readonly output: string;
 }
 

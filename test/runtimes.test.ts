@@ -10,7 +10,7 @@ const folder = testFolder();
 const env = { ...process.env, LLM_TS_CACHE: join(folder, "cache"), HF_HUB_OFFLINE: "1", DENO_NO_UPDATE_CHECK: "1" };
 const inFolder = (...names: string[]) => join(folder, ...names);
 
-/** Loads what Node has trained and saved, goes on with it, and writes. */
+/** Loads a model that Node has trained and saved, continues its training, and writes. */
 const program = `
 import { GPT2, TokenLoader, Trainer } from "llm-ts";
 const [model, out] = process.argv.slice(2);

@@ -12,7 +12,7 @@ import type { SampleOptions } from "./options.ts";
 /** Samples that are computed together; more come after them. Up to here kernels give a row alone the same bits. */
 const MOST_TOGETHER = 8;
 
-/** What `GPT2.generateSamples` does. */
+/** Implementation of `GPT2.generateSamples`. */
 export async function* generateSamples(
   model: GPT2,
   prompt: string | readonly number[],
@@ -80,7 +80,7 @@ export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bi
   return typeof seed === "bigint" ? seed + BigInt(i) : seed + i;
 }
 
-/** The tokens of a prompt, the start token where it is empty. InputError for what the model does not know. */
+/** The tokens of a prompt, or the start token if it is empty. InputError for tokens outside the model's vocabulary. */
 export function promptTokens(model: GPT2, prompt: string | readonly number[]): readonly number[] {
   const { V } = model.config;
   const tokens =
@@ -95,7 +95,7 @@ export function promptTokens(model: GPT2, prompt: string | readonly number[]): r
   return tokens.length > 0 ? tokens : [model.startToken];
 }
 
-/** llm.c knows one way of choosing, and no more positions than the model. */
+/** llm.c's sampler has one mode and no more positions than the model. */
 function requireLlmc({ config }: GPT2, length: number, options: SampleOptions): void {
   const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, samples = 1 } = options;
   if (temperature !== 1 || topK !== 0 || topP !== 1 || minP !== 0 || repetitionPenalty !== 1 || samples !== 1)

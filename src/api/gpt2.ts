@@ -21,15 +21,15 @@ export class GPT2 {
   readonly parameters: Parameters;
   /** Undefined when none was given or found: the model then works with token ids only. */
   readonly tokenizer: Tokenizer | undefined;
-  /** What a text begins after when there is no prompt: end-of-text, or a newline. */
+  /** Start token of a text without a prompt: end-of-text, or a newline. */
   readonly startToken: number;
   /** The tokens that end a text. */
   readonly endTokens: readonly number[];
-  /** Ids below V that stand for no token of the tokenizer: rows that pad the vocabulary. They are never sampled. */
+  /** Ids below V without a token of the tokenizer: rows that pad the vocabulary. They are never sampled. */
   readonly unusedIds: readonly number[];
   readonly #ownsBackend: boolean;
   readonly #memory: TensorScope;
-  /** What reads the weights piece by piece at the moment. */
+  /** Readers in progress, which read the weights piece by piece. */
   readonly #readers = new Set<Promise<unknown>>();
 
   private constructor(
@@ -146,7 +146,7 @@ export class GPT2 {
 
   /**
    * Writes the model under `path`, whole or not at all: .bin is llm.c's version 3 (f32) or 5 (bf16); beside a
-   * .safetensors comes the config.json that transformers wants, where there is none yet. The tokenizer is written beside the
+   * .safetensors comes the config.json that transformers requires, where there is none yet. The tokenizer is written beside the
    * model. InputError when the place cannot be written or holds another model's tokenizer, UsageError when the format cannot hold the model.
    *
    * The file holds the weights as they are now. A `Trainer` of this model may be running, between whose events this need

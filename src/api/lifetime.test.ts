@@ -1,4 +1,4 @@
-// What models, trainers and generation take of a backend's memory comes back: in whatever order they end, and where they
+// Models, trainers and generation return all backend memory that they take: in whatever order they end, and where they
 // could not get all of it.
 import { expect, test } from "vitest";
 import { CountingBackend } from "../../test/counting-backend.ts";

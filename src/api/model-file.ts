@@ -19,11 +19,11 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A model file whose header was read and checked; its tensors come in chunks, in llm.c's order. */
 export interface ModelFile extends TensorStream {
-  /** What its numbers are; the widest, where they are of several kinds. */
+  /** Type of its numbers; the widest, where there are several. */
   readonly dtype: FileDType;
   /** The tokens that end a text, where a generation_config.json or config.json beside the file names them. */
   readonly endTokens?: readonly number[];
-  /** Fields of config.json that were taken from GPT-2, since nothing tells them: of safetensors without config.json. */
+  /** Fields of config.json assumed to be GPT-2's, for safetensors without config.json. */
   readonly assumed: readonly string[];
   /** Bytes of the file, or of all its shards. */
   readonly bytes: number;
@@ -31,7 +31,7 @@ export interface ModelFile extends TensorStream {
 }
 
 /**
- * Opens llm.c's .bin or a safetensors file, told apart by their first bytes, or the index of a model in several
+ * Opens llm.c's .bin or a safetensors file, identified by its first bytes, or the index of a model in several
  * safetensors files. `configFile` is the config.json of safetensors that have no folder to find it in; `heads` the number of
  * attention heads where there is none. InputError when it is none of these.
  */
@@ -84,7 +84,7 @@ async function isSafetensors(source: ByteSource): Promise<boolean> {
   return format === "safetensors" || (format === undefined && source.name.endsWith(".safetensors"));
 }
 
-/** What config.json says about a downloaded model. Files that llm-ts wrote need none, and may lie beside a run's. */
+/** Content of a downloaded model's config.json. Files that llm-ts wrote need none, and may lie beside a run's. */
 async function configBeside(
   { metadata }: SafetensorsHeader,
   beside: string | Blob | undefined,
@@ -95,7 +95,7 @@ async function configBeside(
   return withSource(file, readHuggingFaceConfig);
 }
 
-/** What the first of the files beside a model that names any says; of a Blob, what that says. */
+/** Result of the first of the files beside a model that names any; for a Blob, of the Blob itself. */
 async function endTokensIn(
   path: string | undefined,
   names: readonly string[],
@@ -111,9 +111,9 @@ async function endTokensIn(
 }
 
 export interface SaveOptions {
-  /** What the numbers become, rounded to the nearest, ties to even. Default: f32. */
+  /** Type that the numbers are converted to, rounded to nearest, ties to even. Default: f32. */
   readonly dtype?: FileDType;
-  /** What reads and writes the model's text; it is written beside the model. */
+  /** Tokenizer of the model; it is written beside the model. */
   readonly tokenizer?: Tokenizer;
   /** The tokens that end a text. Default: the tokenizer's end of text. */
   readonly endTokens?: readonly number[];
@@ -125,7 +125,7 @@ export interface SaveOptions {
 
 /**
  * Writes a model whole or not at all, as the path's ending says: .bin in llm.c's version 3 (f32) or 5 (bf16), or
- * .safetensors, with the config.json that transformers wants beside it where there is none yet. Its tokenizer comes beside
+ * .safetensors, with the config.json that transformers requires beside it where there is none yet. Its tokenizer comes beside
  * it, for llm.c or for transformers. Gives the paths of what was written. UsageError where the format cannot hold the model,
  * InputError where the folder holds a tokenizer that the model would be read with, or that another one needs.
  */

@@ -5,13 +5,13 @@ import { fits, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
 const GPT2_VOCABULARY = 50257;
 
-/** Whether a model of vocabulary `V` is taken for one of GPT-2's tokens where nothing says otherwise: bare, or padded. */
+/** True if a model of vocabulary `V` is assumed to use GPT-2's tokens by default: bare, or padded. */
 export function isGpt2Vocabulary(V: number): boolean {
   // 50304 is the next multiple of 64 and of 128: nanoGPT's default, and what pad_to_multiple_of makes of it.
   return V === GPT2_VOCABULARY || V === 50304;
 }
 
-/** InputError when the ids of a tokenizer are more than a model of vocabulary `V` knows. */
+/** InputError when a tokenizer has more ids than a model of vocabulary `V`. */
 export function requireFit(tokenizer: Tokenizer, V: number): Tokenizer {
   if (fits(tokenizer, V)) return tokenizer;
   throw new InputError(
@@ -32,7 +32,7 @@ export async function tokenizerOf(modelPath: string | undefined, V: number): Pro
 }
 
 /**
- * What a text begins after when there is no prompt: the end of another text, as in llm.c. Small vocabularies without an
+ * Start token of a text without a prompt: the end of another text, as in llm.c. Small vocabularies without an
  * end-of-text token begin a new line, as nanoGPT does, or else with token 0.
  */
 export function startTokenOf(tokenizer: Tokenizer | undefined, V: number, endTokens: readonly number[]): number {

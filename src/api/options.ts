@@ -3,7 +3,7 @@ import type { BackendName, KernelName } from "../backend/registry.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
-/** Where a model lives and how it reads text. */
+/** Backend and tokenizer of a model. */
 export interface ModelOptions {
   /** `wasm` (the default: all cores), `reference` (slow and readable), or a backend of your own. */
   readonly backend?: BackendName | Backend;
@@ -14,7 +14,7 @@ export interface ModelOptions {
   /** Kernels of the wasm backend, as `llm-ts info --system` names them; default "auto": the fastest that compute right. */
   readonly kernel?: KernelName | "auto";
   /**
-   * How the matrices are kept: float32 (the default), or bfloat16, rounded to nearest, ties to even: half the memory and
+   * Storage of the matrices: float32 (the default), or bfloat16, rounded to nearest, ties to even: half the memory and
    * nearly twice as many tokens a second, for generating only.
    */
   readonly weights?: "f32" | "bf16";
@@ -32,7 +32,7 @@ export interface ModelOptions {
 export interface CreateOptions extends ModelOptions {
   /** Seed of the initial weights, which are those that PyTorch gives; default 42. */
   readonly seed?: number;
-  /** Told the share that is done, 0 to 1. */
+  /** Called with the share that is done, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }
 

@@ -24,9 +24,8 @@ export type DatasetFacts = Pick<Dataset, "source" | "sha256" | "bytes" | "docume
 
 /**
  * Writes a dataset's files into a folder: the token files of `tokenBytes` a token, which `fill` fills, the tokenizer and
- * dataset.json. They
- * appear together at the end, in place of those of an earlier data set; when anything fails before, what the folder held
- * stays.
+ * dataset.json. They appear together at the end, in place of those of an earlier data set; if anything fails before,
+ * the folder is unchanged.
  */
 export async function writeDataset(
   folder: string,

@@ -15,9 +15,9 @@ export interface DatasetSplit {
   readonly tokens: number;
 }
 
-/** What `prepare` notes beside its token files, in dataset.json. */
+/** Content of dataset.json, which `prepare` writes beside its token files. */
 export interface Dataset {
-  /** Where the text came from. */
+  /** Source of the text. */
   readonly source: string;
   /** Of the text's bytes, all documents one after the other; of .jsonl and .parquet: of the shards' own sha256. */
   readonly sha256: string;
@@ -30,7 +30,7 @@ export interface Dataset {
 }
 
 export const datasetFile = "dataset.json";
-/** What `prepare` keeps in the folder until all is done. */
+/** State that `prepare` keeps in the folder until it is finished. */
 export const progressFile = "prepare.json";
 export const tokenizerFile = "tokenizer.bin";
 /** llm.c's name for GPT-2's. */
@@ -108,7 +108,7 @@ export interface FoundTokenizer {
 
 /**
  * Every tokenizer that lies in a folder, in llm.c's files and those of the hub; what is there in both forms is one. `kind`
- * is that of tokenizer.bin, as far as a dataset.json tells.
+ * is that of tokenizer.bin, if a dataset.json names its kind.
  */
 export async function tokenizersIn(folder: string, kind?: TokenizerKind): Promise<FoundTokenizer[]> {
   const found: FoundTokenizer[] = [];
@@ -123,13 +123,13 @@ export async function tokenizersIn(folder: string, kind?: TokenizerKind): Promis
   const names: string[] = [];
   for (const name of hubTokenizerFiles)
     if ((await platform.pathKind(inFolder(folder, name))) === "file") names.push(name);
-  // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.
+  // llm.c's file holds tokens alone; the rules for cutting text are only in the hub's files.
   const isSame = (one: FoundTokenizer) => sameTokens(one.tokenizer.tokens(), tokenizer.tokens());
   const same = found.filter(isSame).flatMap((one) => one.names);
   return [...found.filter((one) => !isSame(one)), { names: [...names, ...same], tokenizer }];
 }
 
-/** Whether two tokenizers encode alike, as far as their files tell. */
+/** True if two tokenizers encode alike, judged by their files. */
 export function sameTokenizer(a: Tokenizer, b: Tokenizer): boolean {
   const isKnown = a.kind !== "unknown" && b.kind !== "unknown";
   if (!sameTokens(a.tokens(), b.tokens()) || (isKnown && a.kind !== b.kind)) return false;
@@ -152,7 +152,7 @@ export function chooseTokenizer(folder: string, found: readonly FoundTokenizer[]
   );
 }
 
-/** The tokenizer in an llm.c tokenizer file; dataset.json beside it tells its kind, where there is one. */
+/** The tokenizer in an llm.c tokenizer file; its kind comes from dataset.json beside it, if there is one. */
 export function openTokenizer(file: string): Promise<Tokenizer> {
   return withSource(file, async (source) => {
     const isOwn = file.endsWith(tokenizerFile) && !file.endsWith(gpt2TokenizerFile);

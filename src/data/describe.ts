@@ -14,7 +14,7 @@ import type { ByteSource } from "../platform/platform.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { isBin, otherThanUtf8 } from "./not-text.ts";
 
-/** What a file is, for people and programs. */
+/** Description of a file, for people and programs. */
 export interface FileDescription {
   /** "llm.c model", "safetensors model", "tokens", … */
   readonly format: string;
@@ -27,7 +27,7 @@ export interface DescribeOptions extends TokenFileOptions {
   readonly config?: GPT2Config;
 }
 
-/** Identifies a file and checks what its header says; InputError when it is damaged, or of no format that we know. */
+/** Identifies a file and checks its header; InputError when it is damaged or of an unknown format. */
 export async function describe(source: ByteSource, options: DescribeOptions = {}): Promise<FileDescription> {
   const bytes = source.size;
   if (options.headerless) return { format: "tokens", bytes, ...(await describeTokens(source, options)) };

@@ -6,7 +6,7 @@ import { hasWildcard } from "../platform/glob.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, progressFile } from "./dataset.ts";
 import { holdsItems } from "./items.ts";
-import { isBin, likelyEncoding, whatItIs, whatItsNameSays } from "./not-text.ts";
+import { formatByExtension, isBin, likelyEncoding, whatItIs } from "./not-text.ts";
 
 /** A text: a file, standard input, or something in memory. Opened when its turn comes. */
 export interface Document {
@@ -23,11 +23,11 @@ export interface InputFiles {
   readonly texts: readonly Document[];
   /** Paths of .jsonl and .parquet files, in order. */
   readonly items: readonly string[];
-  /** What is neither in folders: other files, pipes, sockets and devices. */
+  /** Everything else in folders: other files, pipes, sockets and devices. */
   readonly leftOut: readonly string[];
 }
 
-/** What files, folders, globs and "-" name, and Blobs hold. Of a folder: all files in it, in order of their paths. */
+/** The texts of files, folders, globs, "-" and Blobs. Of a folder: all files in it, in order of their paths. */
 export async function findInputs(inputs: readonly (string | Blob)[]): Promise<InputFiles> {
   const texts: Document[] = [];
   const items: string[] = [];
@@ -109,5 +109,5 @@ async function isText(file: string): Promise<boolean> {
   if (isBin(file) || file.endsWith(`/${datasetFile}`) || file.endsWith(`/${progressFile}`)) return false;
   const start = await withSource(file, (source) => source.read(0, Math.min(source.size, beginning)));
   if (!start.includes(0)) return start.length > 0;
-  return (await whatItsNameSays(start, file)) === undefined && (await likelyEncoding(start)) !== undefined;
+  return (await formatByExtension(start, file)) === undefined && (await likelyEncoding(start)) !== undefined;
 }

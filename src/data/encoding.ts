@@ -11,7 +11,7 @@ export type PreparedKind = "gpt2" | "char" | "byte";
 
 /** Turns documents into tokens in one pass, however long they are. */
 export interface TextEncoding {
-  /** Where it is known before the text. */
+  /** Defined if it can be computed before the text is read. */
   readonly tokenizer?: Tokenizer;
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
@@ -69,7 +69,7 @@ function byteEncoding(): TextEncoding {
   };
 }
 
-/** What two bytes a token can number. No text that one would model by character has so many. */
+/** Number of ids in two bytes. No text suited to a model by character has so many different ones. */
 const mostCharacters = 65536;
 
 /**

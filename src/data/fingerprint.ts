@@ -36,8 +36,8 @@ export async function fingerprints(paths: readonly string[]): Promise<Fingerprin
 }
 
 /**
- * How files differ from what they were, in words: one line for each that is gone, new or changed. Files that lie
- * elsewhere are the same as long as their contents and their order are.
+ * Differences between files and their earlier fingerprints, in words: one line for each that is gone, new or changed.
+ * Moved files are the same as long as their contents and their order are.
  */
 export function differences(before: readonly Fingerprint[], now: readonly Fingerprint[]): string[] {
   const paths = (files: readonly Fingerprint[]) => new Set(files.map(({ path }) => path));

@@ -5,12 +5,12 @@ import { readJsonl } from "./jsonl.ts";
 import { readParquet } from "./parquet.ts";
 
 export interface Item {
-  /** For messages: where it stands. */
+  /** Location, for messages. */
   readonly name: string;
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** Whether a file holds items, by its name. */
+/** True if a file's name is that of a file of items. */
 export function holdsItems(path: string): boolean {
   return /\.(jsonl|ndjson|parquet)$/i.test(path);
 }

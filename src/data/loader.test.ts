@@ -51,7 +51,7 @@ test("file order goes from start to end and starts again when the next batch wou
     inputs: Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7),
     targets: Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
   });
-  // What llm.c's dataloader.h gives for these files.
+  // The output of llm.c's dataloader.h for these files.
   const expected = [
     8, 16, 24, 32, 40, 1000, 1008, 1016, 1024, 1032, 2000, 2008, 2016, 2024, 2032, 2040, 2048, 0, 8, 16,
   ];
@@ -63,7 +63,7 @@ test("file order goes from start to end and starts again when the next batch wou
 test("shuffle order is llm.c's, over several epochs", async () => {
   await writeShards();
   const loader = await TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order: "shuffle" });
-  // What llm.c's dataloader.h gives for these files, shuffled, as the first process.
+  // The output of llm.c's dataloader.h for these files, shuffled, as the first process.
   const expected = [
     2016, 2000, 2040, 2024, 2008, 2048, 2032, 1016, 1032, 1024, 1008, 1000, 0, 40, 8, 24, 32, 16, 2000, 2048, 2016,
     2032, 2040, 2008, 2024, 0, 16, 24, 32, 40, 8, 1024, 1032, 1008, 1000, 1016, 32, 16, 24, 0, 8, 40, 2000, 2040, 2016,
@@ -146,7 +146,7 @@ describe.each(["file", "shuffle", "random"] as const)("%s order", (order) => {
   });
 });
 
-/** Positions that cannot be, each wrong in one place. */
+/** Invalid positions, each wrong in one field. */
 function damaged(position: LoaderPosition): LoaderPosition[] {
   const wrong: LoaderPosition[] = [];
   if (position.order !== "random")

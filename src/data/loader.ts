@@ -23,7 +23,7 @@ export interface TokenLoaderOptions {
   readonly V?: number;
   /** The files have no header: llm.c's of April 2024 (true or "int32"), or nanoGPT's ("uint16"). */
   readonly headerless?: boolean | HeaderlessType;
-  /** Which file of a folder that `prepare` wrote; default `train`. */
+  /** The split to read from a folder that `prepare` wrote; default `train`. */
   readonly split?: "train" | "val";
 }
 
@@ -37,7 +37,7 @@ export class TokenLoader {
   readonly B: number;
   readonly T: number;
   readonly numTokens: number;
-  /** Batches after which each token was seen once, but for a rest at the end of each file. */
+  /** Batches in one epoch; the incomplete last batch of each file is dropped. */
   readonly batchesPerEpoch: number;
   readonly #files: readonly TokenFile[];
   readonly #order: BatchOrder;
@@ -93,7 +93,7 @@ export class TokenLoader {
     return { inputs, targets };
   }
 
-  /** Where the loader stands: before the batch that `next` gives next. Cheap enough to ask before every batch. */
+  /** Position of the loader: before the batch that `next` returns next. Cheap enough to read before every batch. */
   position(): LoaderPosition {
     return this.#order.position();
   }

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { NotTextError } from "../errors.ts";
-import { likelyEncoding, whatItIs, whatItsNameSays } from "./not-text.ts";
+import { formatByExtension, likelyEncoding, whatItIs } from "./not-text.ts";
 import { readText } from "./text.ts";
 
-/** What a reader makes of bytes, given in two chunks. */
+/** Result of reading bytes that come in two chunks. */
 async function read(bytes: Uint8Array, encoding?: string): Promise<string> {
   async function* chunks() {
     yield bytes.subarray(0, 7);
@@ -76,7 +76,7 @@ test.each([
   expect(await read(bytes, encoding)).toBe(text);
   const error = await read(bytes).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(NotTextError);
-  // Of the second chunk alone less can be told.
+  // The second chunk alone identifies less.
   expect(String(error)).toMatch(/is not valid UTF-8 at byte|is no text: byte/);
 });
 
@@ -103,6 +103,6 @@ test("a text that begins like another kind of file is a text", async () => {
     ...Buffer.from("BM"),
     ...Buffer.from("ueO628TjusOjrMrAvee1xMjLo6HO0sPHyse63LrDtcTF89PRoaM=", "base64"),
   ]);
-  expect(await whatItsNameSays(bytes, "story.txt")).toBeUndefined();
+  expect(await formatByExtension(bytes, "story.txt")).toBeUndefined();
   expect(await likelyEncoding(bytes)).toBe("gb18030");
 });

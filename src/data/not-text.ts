@@ -1,4 +1,4 @@
-/** What bytes are that are no text in UTF-8. The libraries are loaded only for the message. */
+/** Identification of bytes that are not text in UTF-8. The libraries are loaded only for the message. */
 import { platform } from "#platform";
 import { foreignFile } from "../format/foreign.ts";
 import { identify } from "../format/identify.ts";
@@ -7,7 +7,7 @@ import { guessHeaderless } from "../format/tokens.ts";
 /** Control characters that do occur in texts: white space, and the end-of-file mark of DOS. */
 const innocent = "\t\n\v\f\r\x1a";
 
-/** Whether characters are in it that no text has: control characters, or code points without a meaning. */
+/** True for characters that no text has: control characters, or code points without a meaning. */
 function hasControls(text: string): boolean {
   for (const [character] of text.matchAll(/[\p{Cc}\p{Cn}]/gu)) if (!innocent.includes(character)) return true;
   return false;
@@ -60,7 +60,7 @@ function decoded(bytes: Uint8Array, encoding: string): string | undefined {
 }
 
 /**
- * What a file is that is no text in UTF-8: a text in another encoding, another format in words, or nothing known. `start`
+ * Identifies a file that is not text in UTF-8: a text in another encoding, another format in words, or nothing known. `start`
  * are its first bytes, `near` those where it is not valid.
  */
 export async function otherThanUtf8(
@@ -68,13 +68,13 @@ export async function otherThanUtf8(
   name: string,
   near = start,
 ): Promise<{ readonly encoding?: string; readonly what?: string }> {
-  const named = await whatItsNameSays(start, name);
+  const named = await formatByExtension(start, name);
   if (named !== undefined) return { what: named };
   const encoding = await likelyEncoding(near);
   return encoding === undefined ? { what: await whatItIs(start, name) } : { encoding };
 }
 
-/** An encoding as people know it. */
+/** The common name of an encoding. */
 export function encodingInWords(encoding: string): string {
   if (encoding === "gb18030") return "GB18030 (or GBK)";
   if (encoding === "windows-1252") return "windows-1252 (or Latin-1)";
@@ -93,7 +93,7 @@ const formats: Readonly<Record<string, string>> = {
   parquet: "a Parquet file, which is known by a name that ends in .parquet",
 };
 
-/** What a file is by its beginning, in words: "a picture (PNG)"; undefined where nobody knows it. */
+/** Format of a file by its first bytes, in words: "a picture (PNG)"; undefined if it is unknown. */
 export async function whatItIs(start: Uint8Array, name: string): Promise<string | undefined> {
   const source = await platform.openSource(start);
   const format = formats[(await identify(source)) ?? ""];
@@ -101,7 +101,7 @@ export async function whatItIs(start: Uint8Array, name: string): Promise<string 
   const type = isBin(name) ? await guessHeaderless(source) : undefined;
   if (type === "int32") return "tokens without a header (int32), as llm.c wrote them in April 2024";
   if (type === "uint16") return "tokens without a header (uint16), as nanoGPT writes them";
-  const named = await whatItsNameSays(start, name);
+  const named = await formatByExtension(start, name);
   if (named) return named;
   const foreign = await foreignFile(source);
   return foreign ? foreign.what : inWords((await signaturesOf(start)).find(({ typename }) => sure.has(typename)));
@@ -113,10 +113,10 @@ const sure: ReadonlySet<string> = new Set(
 );
 
 /**
- * What a file is where its beginning and the ending of its name agree; undefined where they do not. Documents of office
- * programs are zip archives as well: the name tells them apart.
+ * Format of a file whose first bytes and file extension agree; undefined where they do not. Documents of office
+ * programs are zip archives as well: the extension distinguishes them.
  */
-export async function whatItsNameSays(start: Uint8Array, name: string): Promise<string | undefined> {
+export async function formatByExtension(start: Uint8Array, name: string): Promise<string | undefined> {
   const extension = /\.([^./\\]+)$/.exec(name.toLowerCase())?.[1];
   if (extension === undefined || extension === "txt") return undefined;
   return inWords((await signaturesOf(start)).find((type) => type.extension === extension));

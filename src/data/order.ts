@@ -21,7 +21,7 @@ interface FilePosition {
 /** The same for llm.c's shuffled order, with all that its dataloader keeps in an optimizer state file. */
 export interface ShufflePosition {
   readonly order: "shuffle";
-  /** Which of `shards` is read, and which of `samples` comes next: at most their lengths. */
+  /** Index of the current one of `shards` and of the next one of `samples`: at most their lengths. */
   readonly shard: number;
   readonly sample: number;
   /** The order of the files in this epoch, and of the samples in the file that is read. */
@@ -35,7 +35,7 @@ interface RandomPosition {
   readonly random: Mt19937State;
 }
 
-/** Where a loader stands: which batch it would give next, and all after it. Plain data, to be kept as JSON. */
+/** Position of a loader, which determines its next batch and all after it. Plain data, to be stored as JSON. */
 export type LoaderPosition = FilePosition | ShufflePosition | RandomPosition;
 
 /** Says which tokens make up each batch: one window of B*T + 1 tokens, or B of T + 1. */
@@ -75,7 +75,7 @@ class SampleOrder implements BatchOrder {
   #files: number[];
   #turn = 0;
   #sample = 0;
-  /** Made anew for each file, and never changed after: positions share it. */
+  /** Recreated for each file and never mutated, so positions share it. */
   #shuffled: readonly number[] = [];
 
   constructor(counts: readonly number[], sizes: BatchSizes, random: Mt19937 | undefined) {
@@ -86,7 +86,7 @@ class SampleOrder implements BatchOrder {
     this.reset();
   }
 
-  /** A new epoch. The generator goes on: the next order is another one. */
+  /** Starts a new epoch. The generator is not reset, so the next order differs. */
   reset(): void {
     this.#random?.shuffle(this.#files);
     this.#open(0);
@@ -187,7 +187,7 @@ function isWithin(value: number, last: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= last;
 }
 
-/** Whether `values` are the numbers from 0 to `count` - 1, each once. */
+/** True if `values` is a permutation of 0 … `count` - 1. */
 function isPermutation(values: readonly number[], count: number): boolean {
   return (
     values.length === count && values.every((value) => isWithin(value, count - 1)) && new Set(values).size === count

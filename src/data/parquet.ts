@@ -5,7 +5,7 @@ import { firstInvalid, hexadecimal } from "./text.ts";
 
 /**
  * The rows of a parquet file, with these columns alone, group of rows by group of rows: one group's columns are in
- * memory at a time. `onShare` is told how far it is, 0 to 1. InputError when the file is damaged or lacks a column.
+ * memory at a time. `onShare` receives the share that is done, 0 to 1. InputError when the file is damaged or lacks a column.
  */
 export async function* readParquet(
   source: ByteSource,

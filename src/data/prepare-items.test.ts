@@ -35,7 +35,7 @@ const texts = Array.from({ length: 60 }, (_, i) =>
 const lines = texts.map((text, i) => JSON.stringify({ id: i, body: text }));
 const encodeText = (text: string) => [endOfText, ...tokenizer.encode(text)];
 
-/** Encodes on this thread; `after` is told of each batch. */
+/** Encodes on this thread; calls `after` for each batch. */
 const encode = (after: (batch: number) => void = () => {}): EncodeBatches =>
   async function* (batches) {
     let count = 0;
@@ -113,7 +113,7 @@ test("every document once, in order, in shards of equal length", async () => {
 test("a run that was cut goes on behind its finished shards, and gives the same files", async () => {
   await prepareItems(await planOf(), encode());
   const whole = await contents();
-  // One document a batch, so that a run can be cut anywhere.
+  // One document a batch, so that a run can be interrupted anywhere.
   const single: EncodeBatches = async function* (batches) {
     for await (const { places, texts } of batches)
       for (const [i, text] of texts.entries()) {
@@ -180,7 +180,7 @@ test("in a folder of more shards only those of the new data set are left", async
   folder = await mkdtemp(join(root, "stale-"));
   await prepare({ shardTokens: 100 });
   expect(await prepare({})).toEqual(whole);
-  // The same of a run with smaller shards that was cut.
+  // The same for an interrupted run with smaller shards.
   await expect(prepareItems(await planOf({ shardTokens: 100 }), cutEarly)).rejects.toThrow("cut");
   expect(await prepare({ shardTokens: 1_000_000 })).not.toHaveProperty("train_1.bin");
   expect((await readdir(folder)).sort()).toEqual(["dataset.json", "tokenizer.bin", "train_0.bin", "val_0.bin"]);

@@ -40,7 +40,7 @@ export interface OutputPlan {
 }
 
 export interface ItemsPlan {
-  /** For people, and to know again what was begun. */
+  /** For messages, and to recognise an interrupted run. */
   readonly source: string;
   readonly folder: string;
   readonly files: readonly string[];
@@ -54,14 +54,14 @@ export interface ItemsPlan {
   readonly outputOf: (item: number, file: number) => number;
   readonly rule: string;
   readonly tokenizer: Tokenizer;
-  /** Gets how far the files have been read to know them again, before they are encoded: 0 to 1. */
+  /** Called with the share of the files hashed so far, before they are encoded: 0 to 1. */
   readonly onHashed?: (share: number) => void;
   readonly onProgress?: (share: number, tokens: number) => void;
 }
 
-/** Kept in the folder until all is done, so that a run that was cut goes on behind its finished shards. */
+/** Kept in the folder until it is finished, so that an interrupted run resumes after its finished shards. */
 interface Progress {
-  /** What was to be done: other files or options make other shards. */
+  /** The task: other files or options make other shards. */
   readonly plan: string;
   readonly shards: readonly (readonly Shard[])[];
 }
@@ -205,7 +205,7 @@ function progressOf(plan: string, writers: readonly ShardWriter[]): Progress {
   return { plan, shards: writers.map(({ shards }) => shards) };
 }
 
-/** Removes the shards behind the last one: those of a run with other options that was cut. */
+/** Removes the shards after the last one: those of an interrupted run with other options. */
 async function removeFurther(folder: string, { nameOf }: OutputPlan, count: number): Promise<void> {
   for (let i = count; i === 0 || nameOf(i) !== nameOf(i - 1); i++) {
     const path = inFolder(folder, nameOf(i));

@@ -182,7 +182,7 @@ test("a data set of which only some files took their places is refused until it 
     return prepareText([file("text.txt")], out, { tokenizer: "byte", onProgress });
   };
   await prepare("one text ".repeat(20));
-  // The validation file cannot take its place: a folder stands there by then.
+  // The validation file cannot be renamed to its final name: a folder has that name by then.
   const cut = prepare("another text ".repeat(20), () => {
     rmSync(join(out, "val.bin"));
     mkdirSync(join(out, "val.bin", "inner"), { recursive: true });

@@ -18,7 +18,7 @@ export interface PrepareOptions {
   readonly tokenizer: PreparedKind | Tokenizer;
   /** The share of the tokens, at the end, that is kept for validation; default 0.1. With 0 there is no val file. */
   readonly valFraction?: number;
-  /** Of the texts, under a name that TextDecoder knows, such as "gb18030" or "utf-16le"; default UTF-8. */
+  /** Encoding of the texts, under a name that TextDecoder accepts, such as "gb18030" or "utf-16le"; default UTF-8. */
   readonly encoding?: string;
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
@@ -121,7 +121,7 @@ async function prepareDocuments(
   if (!(valFraction >= 0 && valFraction < 1))
     throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
   const encoding = await makeEncoding(options.tokenizer);
-  // What another tokenizer in the folder forbids is known before hours of work, but for characters, which the text tells.
+  // Finds a conflict with another tokenizer in the folder before hours of work; characters depend on the text.
   if (encoding.tokenizer) await planTokenizer(folder, dataTokenizer(encoding.tokenizer), [datasetFile], "wrong");
   return writeDataset(
     folder,

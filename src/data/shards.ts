@@ -4,7 +4,7 @@ import { openTokenFile, TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
 
-/** A place in a data set: an item, and how many of its tokens come before. */
+/** A position in a data set: an item, and the number of its tokens before the position. */
 export interface Position {
   readonly item: number;
   readonly offset: number;
@@ -15,7 +15,7 @@ export interface Shard {
   readonly file: string;
   readonly tokens: number;
   readonly sha256: string;
-  /** Where the next shard goes on. */
+  /** Start position of the next shard. */
   readonly next: Position;
 }
 
@@ -30,14 +30,14 @@ export interface ShardOptions {
   readonly shardTokens: number;
   /** The bytes that a token takes. */
   readonly tokenBytes: 2 | 4;
-  /** Called before a shard takes its place in the folder. */
+  /** Called before a shard gets its final name in the folder. */
   readonly beforeShard: () => Promise<void>;
 }
 
 /** Tokens that are written at once: a write for each document would take longer than its encoding. */
 const bufferTokens = 1 << 17;
 
-/** Writes a stream of documents into token files of equal length; goes on behind shards that are there already. */
+/** Writes a stream of documents into token files of equal length, after the shards that exist already. */
 export class ShardWriter {
   readonly shards: Shard[];
   readonly #options: ShardOptions;

@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { parseDataset } from "./dataset.ts";
 import { readText } from "./text.ts";
 
-/** What a reader makes of bytes that come in chunks of the given sizes. */
+/** Result of reading bytes that come in chunks of the given sizes. */
 async function readInChunks(bytes: Uint8Array, sizes: readonly number[]): Promise<string> {
   async function* chunks() {
     let start = 0;
@@ -47,7 +47,7 @@ test("text in chunks is the text in one piece, valid or not", async () => {
       }
       const error = await readInChunks(bytes, chunkSizes).catch((error: unknown) => error);
       expect(error).toBeInstanceOf(InputError);
-      // The place is right: what comes before it is valid, and stops being so there.
+      // The reported offset is right: the text is valid up to it, and invalid there.
       const at = Number(/byte (\d+)/.exec(String(error))?.[1]);
       expect(decodeWhole(bytes.subarray(0, at))).toBeDefined();
       const line = decodeWhole(bytes.subarray(0, at))?.split("\n").length;

@@ -3,7 +3,7 @@ import type { ByteStream } from "../platform/platform.ts";
 import { encodingInWords, otherThanUtf8 } from "./not-text.ts";
 
 export interface ReadTextOptions {
-  /** Under a name that TextDecoder knows; default UTF-8. */
+  /** Under a name that TextDecoder accepts; default UTF-8. */
   readonly encoding?: string;
   /** Gets the bytes as they are read. */
   readonly onBytes?: (bytes: Uint8Array) => void;
@@ -35,12 +35,12 @@ export async function* readText(
 /** The beginning of a file, by which it is known. */
 const startBytes = 4096;
 
-/** Whether an encoding is UTF-8. UsageError for a name that nobody knows. */
+/** True if an encoding is UTF-8. UsageError for an unknown name. */
 function isUtf8(encoding: string): boolean {
   return decoderOf(encoding).encoding === "utf-8";
 }
 
-/** InputError for an encoding that TextDecoder does not know. */
+/** InputError for an encoding that TextDecoder does not support. */
 export function requireEncoding(encoding: string): void {
   decoderOf(encoding);
 }
@@ -57,9 +57,9 @@ function decoderOf(encoding: string): TextDecoder {
   }
 }
 
-/** What is wrong with a text, and the bytes there. */
+/** A defect of a text, and the bytes there. */
 class InvalidText extends Error {
-  /** What is wrong, behind the name; of zeros, "byte 7 is zero". */
+  /** Description of the defect, appended to the name; for zeros, "byte 7 is zero". */
   readonly problem: string;
   readonly near: Uint8Array;
   readonly isEncoded: boolean;
@@ -102,7 +102,7 @@ function requireOther(name: string, chunk: Uint8Array, encoding: string): void {
 class OtherReader {
   readonly #encoding: string;
   #strict: TextDecoder | undefined;
-  /** The same with U+FFFD for what is invalid: it tells where that is. */
+  /** The same with U+FFFD in place of invalid bytes, to locate them. */
   #loose = new TextDecoder();
   #lines = 1;
 
@@ -150,7 +150,7 @@ class OtherReader {
   }
 }
 
-/** Decodes UTF-8 strictly, and knows where it is. */
+/** Strict UTF-8 decoder that tracks its byte offset. */
 class Utf8Reader {
   /** A byte order mark stays in the text: what goes in comes out. */
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -207,7 +207,7 @@ class Utf8Reader {
   }
 }
 
-/** How many bytes at the end start a character without completing it: 0 to 3. */
+/** Number of bytes at the end that begin a character without completing it: 0 to 3. */
 function incompleteAtEnd(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back];
@@ -217,7 +217,7 @@ function incompleteAtEnd(bytes: Uint8Array): number {
   return 0;
 }
 
-/** How many bytes a character has, by its first byte. */
+/** Length of a character in bytes, by its first byte. */
 function sequenceLength(lead: number): number {
   if (lead < 0x80) return 1;
   if (lead < 0xe0) return 2;

@@ -1,4 +1,4 @@
-/** What a tokenizer consists of on disk, and that it is written with its model as one set, in the place of another's. */
+/** The files of a tokenizer. They are written with their model as one set, replacing another model's. */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { generationConfig, generationConfigFile, readEndTokens } from "../format/generation-config.ts";
@@ -20,7 +20,7 @@ import {
   tokenizersIn,
 } from "./dataset.ts";
 
-/** Who is to read a tokenizer: llm-ts alone (runs and data), llm.c, or transformers, for models of `maxT` positions. */
+/** Reader of a written tokenizer: llm-ts alone (runs and data), llm.c, or transformers, for `maxT` positions. */
 export type TokenizerReader = "llm-ts" | "llm.c" | { readonly maxT: number };
 
 /** The files of a tokenizer, by their names. */
@@ -57,7 +57,7 @@ async function collected(
   return whole;
 }
 
-/** What lies beside a model, and how it is written there. */
+/** Tokenizer files beside a model, and the way they are written there. */
 export interface TokenizerSet {
   readonly tokenizer: Tokenizer | undefined;
   readonly reader: TokenizerReader;
@@ -87,7 +87,7 @@ export interface PlannedSet {
   removeOthers(kept: readonly string[]): Promise<void>;
 }
 
-/** Which other tokenizers of a folder may be removed: none, those that a model would be read with wrongly, or all. */
+/** Other tokenizers in a folder that may be removed: none, those that a model would be misread with, or all. */
 export type Replacing = "none" | "wrong" | "all";
 
 /**
@@ -132,7 +132,7 @@ interface OwnSet extends Pick<TokenizerSet, "tokenizer" | "V"> {
   readonly endTokens: readonly number[];
 }
 
-/** The files of other tokenizers, and those by which a model would be read wrongly or that its own would take the place of. */
+/** Files of other tokenizers: `wrong` if a model would be misread with them, or if this set would replace theirs. */
 async function otherFiles(
   folder: string,
   { tokenizer, V, names, endTokens }: OwnSet,
@@ -168,7 +168,7 @@ async function kindIn(folder: string): Promise<Tokenizer["kind"] | undefined> {
   }
 }
 
-/** The tokens that end a text, as far as the tokenizer tells. */
+/** The tokens that end a text, if the tokenizer declares them. */
 export function endsOf(tokenizer: Tokenizer | undefined): readonly number[] {
   return tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText];
 }

@@ -3,7 +3,7 @@ import { decodePrompt, decodeStep, forward } from "../model/gpt2.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { type DecodeWorkspace, firstPositions } from "../model/workspace.ts";
 
-/** Where the logits of one or more sequences come from, token after token. */
+/** Source of the logits of one or more sequences, token after token. */
 export interface LogitsSource {
   /** For each sequence, the V logits of what comes next. */
   logits(): Promise<readonly Float32Array[]>;
@@ -16,7 +16,7 @@ export interface LogitsSource {
  * longer than the workspace's S positions the last S are used.
  *
  * Keys and values of earlier positions stay in the workspace's caches, so each new token costs one position. When all
- * S positions are taken, the older half is forgotten and the newer half computed again at the positions from 0 on:
+ * S positions are taken, the older half is dropped and the newer half recomputed at the positions from 0 on:
  * GPT-2's positions are learned and absolute, so cached keys and values cannot move. Forgetting half makes that rare:
  * spread over the S/2 tokens that follow, it doubles their cost at most.
  */
@@ -27,7 +27,7 @@ export class Decoder implements LogitsSource {
   #contexts: number[][];
   /** Positions that the caches hold. */
   #past = 0;
-  /** Whether nothing has been chosen yet. */
+  /** True before the first token has been chosen. */
   #alike = true;
 
   constructor(be: Backend, p: Parameters, ws: DecodeWorkspace, prompt: readonly number[]) {
@@ -68,7 +68,7 @@ export class Decoder implements LogitsSource {
     this.#alike = false;
   }
 
-  /** What sequence `b`'s cache does not hold yet, a workspace at a time. */
+  /** Tokens of sequence `b` that are not in its cache yet, a workspace at a time. */
   async #readPrompt(b: number): Promise<void> {
     const prompt = this.#ws.prompts[b];
     const context = this.#contexts[b];

@@ -43,7 +43,7 @@ async function logitsAfter(model: GPT2, sequence: readonly number[]): Promise<Fl
   return all.subarray(last, last + config.V);
 }
 
-/** What `continueTokens` promises, without a cache: when maxT positions are full, the older half is forgotten. */
+/** Contract of `continueTokens`, without a cache: when maxT positions are full, the older half is dropped. */
 async function recompute(
   model: GPT2,
   prompt: readonly number[],

@@ -12,11 +12,11 @@ function manyLogits(): Float32Array {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     logits[i] = Math.fround(Math.fround((state >>> 8) / 16777216) * 8) - 4;
   }
-  // What stands in the padding must not matter.
+  // The values in the padding must not matter.
   return logits.fill(1000, V);
 }
 
-/** How often each token comes out of `draws` draws. */
+/** Frequency of each token in `draws` draws. */
 function count(sampler: Sampler, logits: Float32Array, draws: number): number[] {
   const counts = new Array<number>(logits.length).fill(0);
   for (let i = 0; i < draws; i++) counts[sampler.next(logits, logits.length)]++;

@@ -2,7 +2,7 @@ import { NotFiniteError, UsageError } from "../errors.ts";
 import { splitmix64 } from "../random/splitmix.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
 
-/** How the next token is chosen. */
+/** Options for choosing the next token. */
 export interface SamplingOptions {
   /** Divides the logits: below 1 bolder, above 1 wilder, 0 always the most probable token; default 1. */
   readonly temperature?: number;
@@ -26,7 +26,7 @@ export interface SamplingOptions {
 
 /** Of `Sampler` alone. */
 export interface SamplerOptions extends SamplingOptions {
-  /** The seed is the state of llm.c's generator as it stands, as in its `rng_state`; default false. */
+  /** Uses the seed as the state of llm.c's generator, as in its `rng_state`; default false. */
   readonly llmc?: boolean;
   /** The state of another sampler, which is resumed; the seed does not matter then. */
   readonly state?: bigint;
@@ -115,7 +115,7 @@ export class Sampler {
   readonly #rng: Xorshift64;
 
   /**
-   * `excluded`: ids that are never chosen, those that stand for no token (see `unusedIds`). UsageError when an option is
+   * `excluded`: ids that are never chosen, those without a token (see `unusedIds`). UsageError when an option is
    * out of its range.
    */
   constructor(options: SamplerOptions = {}, excluded: readonly number[] = []) {
@@ -157,8 +157,8 @@ export class Sampler {
   }
 
   /**
-   * A token from the first `V` logits; `seen` are those that the repetition penalty is for. NotFiniteError when the
-   * logits hold no number to choose by.
+   * A token from the first `V` logits; `seen` are those that the repetition penalty is for. NotFiniteError when one of
+   * the logits is NaN or infinite.
    */
   next(logits: Float32Array, V: number, seen: Iterable<number> = []): number {
     const strange = logits.subarray(0, V).findIndex((value) => !Number.isFinite(value));

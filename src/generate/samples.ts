@@ -9,12 +9,12 @@ export type FinishReason = "length" | "stop" | "end-of-text" | "interrupted";
 
 export interface TokenEvent {
   readonly type: "token";
-  /** Which of the samples, from 0. */
+  /** Index of the sample, from 0. */
   readonly sample: number;
   readonly token: number;
   /** The text that this token settles: whole characters, and nothing that may belong to a stop string. */
   readonly text: string;
-  /** Where wanted: the logarithm of the probability that the model itself gave the token, and the best tokens. */
+  /** If requested: the model's own log probability of the token, and the most likely tokens. */
   readonly logprob?: number;
   readonly top?: readonly TokenLogprob[];
 }
@@ -34,9 +34,9 @@ export interface WriterOptions {
   readonly stop: readonly string[];
   /** The tokens that end a text; they are not part of it. */
   readonly endTokens: readonly number[];
-  /** Ids that stand for no token: left out among the best. */
+  /** Ids without a token: left out of the most likely ones. */
   readonly excluded: ReadonlySet<number>;
-  /** How many of the best tokens to tell with each one's logarithm; undefined: none, and no logarithm. */
+  /** Number of most likely tokens to return with their log probabilities; undefined: none, and no log probability. */
   readonly logprobs?: number;
 }
 
@@ -63,7 +63,7 @@ export class SampleWriter {
     return this.#ended;
   }
 
-  /** Chooses the next token: what there is to tell of it, and that the text ends if it does. */
+  /** Chooses the next token and returns its event; ends the text if the token does. */
   next(logits: Float32Array): { readonly token: number; readonly events: readonly GenerateEvent[] } {
     const token = this.#sampler.next(logits, logits.length, this.#seen);
     if (this.#options.endTokens.includes(token)) return { token, events: [this.end("end-of-text")] };
@@ -99,7 +99,7 @@ export async function* writeSamples(
     const logits = await source.logits();
     const tokens: number[] = [];
     for (const [b, writer] of writers.entries()) {
-      // What an ended sequence goes on with does not matter: nobody sees it.
+      // The tokens of an ended sequence are never read.
       const { token, events } = writer.ended ? { token: 0, events: [] } : writer.next(logits[b]);
       tokens.push(token);
       yield* events;

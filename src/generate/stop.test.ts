@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
 import { StopFilter } from "./stop.ts";
 
-/** What passes a filter, piece by piece, and at the end. */
+/** Output of a filter, piece by piece, and at the end. */
 function passed(strings: readonly string[], pieces: readonly string[]): string[] {
   const filter = new StopFilter(strings);
   return [...pieces.map((piece) => filter.push(piece)), filter.end()];

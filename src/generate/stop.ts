@@ -12,7 +12,7 @@ export class StopFilter {
     this.#strings = strings;
   }
 
-  /** Whether a stop string has come: nothing passes any more. */
+  /** True once a stop string has come: all further text is dropped. */
   get stopped(): boolean {
     return this.#stopped;
   }
@@ -29,7 +29,7 @@ export class StopFilter {
     return settled;
   }
 
-  /** What was kept without need. */
+  /** Returns the text that was held back as a possible start of a stop string. */
   end(): string {
     const rest = this.#held;
     this.#held = "";

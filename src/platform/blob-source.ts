@@ -13,12 +13,12 @@ export function openInMemory(input: Blob | Uint8Array): ByteSource {
   return { ...source, read };
 }
 
-/** What a Blob is called in messages: a File has a name. */
+/** Name of a Blob for messages; a File has one. */
 export function nameOfBlob(blob: Blob): string {
   return "name" in blob ? String(blob.name) : "a Blob";
 }
 
-/** What it means that a File or Blob cannot be read: browsers refuse a file that changed on the disk after it was chosen. */
+/** Explanation of a File or Blob that cannot be read: browsers refuse a file that changed on disk after it was chosen. */
 export function blobError(name: string, error: unknown): unknown {
   if (error instanceof LlmError) return error;
   return new InputError(`${name} can no longer be read: it was changed or moved. Choose it again.`, { cause: error });

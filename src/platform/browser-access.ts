@@ -1,6 +1,6 @@
 /**
  * Writing to files of the browser's storage. Dedicated workers have handles that write in place, as files have
- * elsewhere; a page must hand over whole contents. TypeScript knows the former in its library for workers alone.
+ * elsewhere; a page must write the whole content at once. TypeScript declares the former in its library for workers only.
  */
 import { InputError } from "../errors.ts";
 import { patiently } from "./browser-errors.ts";
@@ -24,7 +24,7 @@ interface MovableFileHandle extends FileSystemFileHandle {
   move(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
 
-/** Whether files can be written in place here. */
+/** True if files can be written in place in this context. */
 export const writesInPlace =
   typeof FileSystemFileHandle === "function" && "createSyncAccessHandle" in FileSystemFileHandle.prototype;
 
@@ -36,12 +36,12 @@ function isMovable(handle: FileSystemFileHandle): handle is MovableFileHandle {
   return "move" in handle;
 }
 
-/** Opens a file to write in place; nobody else can until it is closed. Undefined where that cannot be. */
+/** Opens a file for writing in place, exclusively until it is closed. Undefined where that is not supported. */
 export async function openAccess(handle: FileSystemFileHandle): Promise<AccessHandle | undefined> {
   return isWorkers(handle) ? patiently(() => handle.createSyncAccessHandle()) : undefined;
 }
 
-/** Writes all of the bytes; QuotaExceededError when there is no room for them: a part of them may be written then. */
+/** Writes all of the bytes; QuotaExceededError when they do not fit: a part of them may have been written. */
 export function writeAll(access: AccessHandle, bytes: Uint8Array, offset: number): void {
   for (let done = 0; done < bytes.length; ) {
     const written = access.write(bytes.subarray(done), { at: offset + done });
@@ -67,7 +67,7 @@ export function readAll(access: AccessHandle, bytes: Uint8Array, offset: number)
     throw new DOMException(`${read} bytes were read where ${bytes.length} were written`, "OperationError");
 }
 
-/** Gives a file another place, in which whatever was there is replaced in one go. */
+/** Moves a file; an existing file at the target is replaced atomically. */
 export async function move(handle: FileSystemFileHandle, from: FileSystemDirectoryHandle, to: Place): Promise<void> {
   if (isMovable(handle)) return patiently(() => handle.move(to.folder, to.name));
   await writeWhole(to, [await handle.getFile()]);

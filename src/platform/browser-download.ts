@@ -2,7 +2,7 @@ import { InputError } from "../errors.ts";
 import { MemorySink } from "./memory-sink.ts";
 import type { ByteSink } from "./platform.ts";
 
-/** What a page saves under an ordinary name is collected in memory, and then downloaded under that name. */
+/** A page's sink for an ordinary file name: collects the content in memory, then offers it as a download of that name. */
 export async function createDownload(path: string): Promise<ByteSink> {
   if (typeof document === "undefined")
     throw new InputError(

@@ -10,19 +10,19 @@ const denied = (path: string) =>
 
 const busy = (path: string) => `${path} is being written by another tab or worker. Wait for it, or close that tab.`;
 
-/** What the errors of a browser's storage mean to someone before a page, and what to do about each. */
+/** Cause and remedy of each error of a browser's storage, for the user of a page. */
 const explanations: Record<string, (path: string) => string> = {
   NotFoundError: (path) => `${path} does not exist. Check the path.`,
   TypeMismatchError: (path) => `${path} is a folder, where a file is expected. Name a file in it.`,
   QuotaExceededError: full,
-  // What Chromium says now and then when storage fills up within a page's write.
+  // Chromium's occasional error when storage fills up within a page's write.
   AbortError: full,
   SecurityError: denied,
-  // What Safari says in a private window.
+  // Safari's error in a private window.
   UnknownError: denied,
   NotReadableError: (path) => `${path} was changed while it was read. Read it again.`,
   NoModificationAllowedError: busy,
-  // What Safari says instead.
+  // Safari's alternative to it.
   InvalidStateError: busy,
 };
 

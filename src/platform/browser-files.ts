@@ -35,7 +35,7 @@ async function* chunksOf(handle: FileSystemFileHandle, path: string): AsyncGener
     try {
       chunk = await file.slice(done, done + streamChunk).arrayBuffer();
     } catch (error) {
-      // The log of a run grows while it is read. The browser then wants it to be opened anew.
+      // The log of a run grows while it is read. The browser then requires it to be reopened.
       const now = await fileOf(handle, path);
       if (!isDomError(error, "NotReadableError") || now.size < file.size || ++changes > 100) throw explain(path, error);
       file = now;

@@ -40,7 +40,7 @@ export async function lockFile(path: string): Promise<FileLock> {
   }
 }
 
-/** Who holds a lock; undefined when nobody does, as where the browser gives this site no locks. */
+/** Holder of a lock; undefined if there is none, or if the browser gives this site no locks. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   const held = await heldLocks();
   if (!held.some(({ name }) => name === lockName(path))) return undefined;

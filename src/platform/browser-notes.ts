@@ -1,7 +1,7 @@
 import { createSink } from "./browser-file-sink.ts";
 import { makeFolder, openSource } from "./browser-files.ts";
 
-/** Where workers keep notes: they have no localStorage. Hidden, so that no glob finds it. */
+/** File for the notes of workers, which have no localStorage. Hidden, so that no glob matches it. */
 const folder = "opfs:/.llm-ts";
 
 const fileOf = (name: string) => `${folder}/${name}.json`;

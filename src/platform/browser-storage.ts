@@ -1,8 +1,8 @@
-/** Where paths lead in the storage that a browser keeps for each site: the "origin private file system", OPFS. */
+/** Paths in the storage that a browser keeps for each site: the "origin private file system", OPFS. */
 import { InputError } from "../errors.ts";
 import { explain, explained, isDomError } from "./browser-errors.ts";
 
-/** Whether a path leads there. All others are URLs and the names of downloads. */
+/** True for paths in OPFS. All others are URLs and the names of downloads. */
 export function isStored(input: unknown): input is string {
   return typeof input === "string" && /^opfs:(\/|$)/.test(input);
 }
@@ -38,7 +38,7 @@ async function storage(): Promise<FileSystemDirectoryHandle> {
   return root;
 }
 
-/** Another storage has taken its place. */
+/** Replaces the storage, for instance by one in memory. */
 export function forgetStorage(): void {
   root = undefined;
 }
@@ -82,7 +82,7 @@ export async function placeOf(path: string): Promise<Place> {
   throw new InputError(`The folder opfs:/${names.join("/")} does not exist. Check the path, or create it.`);
 }
 
-/** What stands at a place. */
+/** Kind of the entry at a path. */
 export async function kindAt({ folder, name }: Place): Promise<"file" | "folder" | undefined> {
   try {
     await folder.getFileHandle(name);

@@ -9,7 +9,7 @@ export async function openSource(input: string | URL | Blob | Uint8Array): Promi
 }
 
 /**
- * Asks for the first byte only: a server that can send parts of a file answers 206 and tells the file's length, and is
+ * Asks for the first byte only: a server that can send parts of a file answers 206 with the file's length, and is
  * asked for parts from then on. From any other the whole file is taken at once.
  */
 async function openUrl(url: string): Promise<ByteSource> {
@@ -65,7 +65,7 @@ export async function openStream(url: string): Promise<ByteStream> {
   const length = response.headers.get("Content-Length");
   return {
     name: url,
-    // The length that is told is that of the compressed bytes, where the server compresses.
+    // Where the server compresses, content-length is that of the compressed bytes.
     size: length === null || response.headers.has("Content-Encoding") ? undefined : Number(length),
     async *[Symbol.asyncIterator]() {
       const reader = response.body?.getReader();

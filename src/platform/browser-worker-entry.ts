@@ -1,4 +1,4 @@
-/** What a worker of the wasm backend runs in a browser. No bare imports from here on: import maps end at the page. */
+/** Entry file of a wasm worker in a browser. No bare imports from here on: import maps do not apply in workers. */
 import { runWorker, type WorkerStart } from "../backend/wasm/worker.ts";
 
 self.addEventListener("message", (event: MessageEvent<WorkerStart>) => {

@@ -10,7 +10,7 @@ import { openSource, openStream } from "./browser-urls.ts";
 import { hasWildcard } from "./glob.ts";
 import type { KernelBuild, KernelWorker, Platform } from "./platform.ts";
 
-/** Where each build lies. Spelled out one by one, since bundlers only find files that are named like this. */
+/** URL of each build. Spelled out one by one, since bundlers only find literal file names. */
 const kernelUrls: Record<KernelBuild, URL> = {
   "relaxed-shared": new URL("../../kernels/relaxed-shared.wasm", import.meta.url),
   "plain-shared": new URL("../../kernels/plain-shared.wasm", import.meta.url),
@@ -32,7 +32,7 @@ async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>
 }
 
 function startKernelWorker(): KernelWorker {
-  // Bundlers look for exactly this expression. The entry stands beside this file once both are compiled, as .js.
+  // Bundlers recognise exactly this expression. The entry lies beside this file once both are compiled, as .js.
   const worker = new Worker(new URL("./browser-worker-entry.js", import.meta.url), { type: "module" });
   return {
     postMessage: (message) => worker.postMessage(message),

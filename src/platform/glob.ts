@@ -1,24 +1,24 @@
 import type { PathKind } from "./platform.ts";
 
-/** What is in a folder. A link to a folder is none: links may lead in circles. */
+/** An entry of a folder. A symbolic link to a folder is not followed: links may form cycles. */
 export interface FolderEntry {
   readonly name: string;
   readonly isFolder: boolean;
 }
 
-/** What a glob asks of the files that it is matched against. */
+/** File system operations that a glob needs. */
 export interface FileTree {
   pathKind(path: string): Promise<PathKind | undefined>;
-  /** What is in a folder, whose path is "" or ends in "/"; nothing where there is no such folder. */
+  /** Entries of a folder, whose path is "" or ends in "/"; empty if there is no such folder. */
   entriesOf(folder: string): Promise<readonly FolderEntry[]>;
 }
 
-/** Whether something stands under a path that may be opened, or refused by its name. */
+/** True if a path exists, whether or not it can be opened. */
 export function isNoFolder(kind: PathKind | undefined): boolean {
   return kind !== undefined && kind !== "folder";
 }
 
-/** Whether a path may be a glob; one under which something stands is none. */
+/** True if a path may be a glob; an existing path is not one. */
 export function hasWildcard(path: string): boolean {
   return /[*?]/.test(path);
 }

@@ -6,7 +6,7 @@ import type { Platform } from "./platform.ts";
 
 /** Places in a note: some versions of Node and of llm-ts, each with and without 256-bit vectors. */
 const MOST = 32;
-/** What was measured while the machine was busy shall not hold for ever. */
+/** Measurements expire: the machine may have been busy. */
 const MOST_DAYS = 30;
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -47,7 +47,7 @@ export class KeptNotes {
   }
 }
 
-/** FNV-1a, in hexadecimal: tells builds apart in keys, no more. */
+/** FNV-1a, in hexadecimal: identifies a build in keys, not a security measure. */
 export function hashOf(bytes: Uint8Array): string {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);

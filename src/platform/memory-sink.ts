@@ -16,7 +16,7 @@ export class MemorySink implements ByteSink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    // A copy: the caller may fill its array anew.
+    // A copy: the caller may reuse its array.
     this.#chunks.push(new Uint8Array(bytes));
     this.size += bytes.length;
   }

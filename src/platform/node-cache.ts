@@ -5,7 +5,7 @@ import { makeFolder } from "./node-folders.ts";
 import { requireFile } from "./node-kinds.ts";
 import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 
-/** Where files are kept that can be made again: LLM_TS_CACHE, else where the system has such things. */
+/** Folder for files that can be recreated: LLM_TS_CACHE, else the system's usual cache folder. */
 export function cacheFolder(): string {
   const { LLM_TS_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
   if (LLM_TS_CACHE) return LLM_TS_CACHE;

@@ -1,4 +1,4 @@
-// Each test is a process of its own as far as this code can tell: it is imported anew, with a cache folder of its own.
+// Each test simulates a process of its own: it imports the module afresh, with a cache folder of its own.
 import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -3,18 +3,18 @@ import { tryFlags } from "./node-flag-trial.ts";
 import { withFlags } from "./node-flags.ts";
 
 /**
- * Relaxed SIMD is standard from V8 11.4 on; 11.3 has it behind a flag. That is the only V8 that is told so without a
+ * Relaxed SIMD is standard from V8 11.4 on; 11.3 has it behind a flag. That is the only V8 whose flag is set without a
  * trial: it is Node 20's, which changes no more, and the tests run on it.
  */
 const needed = v8Major === 11 && v8Minor === 3 ? ["--experimental-wasm-relaxed-simd"] : [];
 /** Every function at once and optimised. Since V8 14 that needs code that never falls back to unoptimised one. */
 const eager = ["--no-liftoff", "--no-wasm-lazy-compilation", "--no-wasm-deopt"];
 const fuse = "--experimental-wasm-revectorize";
-/** What fusing needs: only optimised code is fused, and only while the flags are set. */
+/** Flags for fusing: only optimised code is fused, and only while the flags are set. */
 const neededToFuse = ["--no-liftoff", "--no-wasm-lazy-compilation", fuse];
 
 export function problemOfWide(): string | undefined {
-  // V8 12.4 (Node 22) knows the flag too, but fuses nothing. Only x86 has 256-bit vectors.
+  // V8 12.4 (Node 22) has the flag too, but fuses nothing. Only x86 has 256-bit vectors.
   return v8Major < 13 || process.arch !== "x64" ? "need V8 13 or later (Node 24) on x86" : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { InputError, LlmError } from "../errors.ts";
 
-/** What the operating system's error codes mean to someone at a keyboard, and what to do about each. */
+/** Cause and remedy of the operating system's error codes, for the user of a terminal. */
 const explanations: Record<string, (path: string) => string> = {
   ENOENT: (path) => `${path} does not exist. Check the path.`,
   ENOTDIR: (path) => `${path} cannot be: a part of the path is a file, not a folder. Check the path.`,

@@ -68,7 +68,7 @@ async function* stdinChunks(): AsyncGenerator<Uint8Array, void, undefined> {
   }
 }
 
-/** What a shell's <(command) writes. Read as the system has it ready, so that a signal can end the wait. */
+/** Pipes, such as a shell's <(command). Read when the system has data ready, so that a signal can end the wait. */
 async function* pipeChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const socket = new Socket({ fd, readable: true, writable: false });

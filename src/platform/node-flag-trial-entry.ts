@@ -1,4 +1,4 @@
-/** The child process of node-flag-trial.ts: does with V8's flags what may end a process, then tells which it knows. */
+/** The child process of node-flag-trial.ts: tries V8 flags, which may abort the process, and prints those that V8 has. */
 import { readFileSync, writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runOperations } from "../backend/check.ts";
@@ -11,7 +11,7 @@ import type { Trial } from "./node-flag-trial.ts";
 import { isKnown, withFlags } from "./node-flags.ts";
 
 const { flags, options }: Trial = JSON.parse(process.argv[2] ?? "");
-// V8 takes what it knows of them.
+// V8 removes the flags that it recognises.
 for (const option of options) if (option.startsWith("--")) setFlagsFromString(option);
 const known = flags.filter(isKnown);
 const bytes = readFileSync(0);
@@ -32,7 +32,7 @@ async function runAll(module: WebAssembly.Module): Promise<void> {
   }
 }
 
-/** A module does not tell which kind of memory it imports. */
+/** The kind of memory that a module imports cannot be read from it. */
 function instantiateAny(module: WebAssembly.Module) {
   try {
     const memory = new KernelMemory(true);

@@ -1,5 +1,5 @@
 /**
- * Whether kernels can be compiled with flags of V8. An engine that nobody has tried may end the process over them, which
+ * Trial of compiling kernels with V8 flags. An untested engine may abort the process because of them, which
  * no `catch` prevents; so each module is compiled and run in a child process first, and the result is kept.
  */
 import { spawn } from "node:child_process";
@@ -11,19 +11,19 @@ import { hashOf, KeptNotes } from "./kept-notes.ts";
 import { recall, remember } from "./node-cache.ts";
 import { engine } from "./node-engine.ts";
 
-/** What the child is told: flags to try, and options of this process, some of which may be flags of V8. */
+/** Input of the child: flags to try, and options of this process, some of which may be V8 flags. */
 export interface Trial {
   readonly flags: readonly string[];
   readonly options: readonly string[];
 }
 
-/** Those of the flags that the engine knows, or why none may be used. */
+/** The flags that the engine has, or the reason that none may be used. */
 export type TrialResult = readonly string[] | "aborts" | "cannot be tried";
 
 const notes = new KeptNotes("flags", { recall, remember });
 const MOST_MS = 30_000;
 
-/** This file's own extension tells whether the sources run or what was built from them. */
+/** Extension of the entry: that of this file, .ts from the sources, .js from a build. */
 const isSource = import.meta.url.endsWith(".ts");
 const entry = fileURLToPath(new URL(`./node-flag-trial-entry${isSource ? ".ts" : ".js"}`, import.meta.url));
 
@@ -68,7 +68,7 @@ function tryInChild(bytes: Uint8Array, flags: readonly string[]): Promise<TrialR
   });
 }
 
-/** Node's own exit codes are small; an abort is a signal, or a large code where a shell or Windows tells it so. */
+/** Node's own exit codes are small; an abort is a signal, or a large code from a shell or Windows. */
 function resultOf(output: string, code: number | null, signal: NodeJS.Signals | null): TrialResult {
   if (code === 0 && output.startsWith("[")) return JSON.parse(output);
   const isAbort = signal === null ? (code ?? 0) > 127 : signal !== "SIGKILL" && signal !== "SIGTERM";

@@ -12,7 +12,7 @@ export function withFlags<T>(flags: readonly string[], task: () => T): T {
   }
 }
 
-/** Whether this V8 has such a flag. Where it does not, V8 complains on standard error. */
+/** True if this V8 has such a flag. Setting one that it lacks prints a complaint on standard error. */
 export function isKnown(flag: string): boolean {
   if (changes(flag)) {
     setFlagsFromString(opposite(flag));
@@ -23,7 +23,7 @@ export function isKnown(flag: string): boolean {
   return wasSet;
 }
 
-/** Sets a flag; whether that made a difference. V8 tells no flag's value, but its tag changes with each of them. */
+/** Sets a flag; true if that changed it. V8 does not expose a flag's value, but a tag that changes with each of them. */
 function changes(flag: string): boolean {
   const before = cachedDataVersionTag();
   setFlagsFromString(flag);

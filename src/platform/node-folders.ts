@@ -15,7 +15,7 @@ export async function makeFolder(path: string): Promise<void> {
   for (const place of missing) await makeOne(place);
 }
 
-/** Makes a folder in one that exists; false when something stands under the path already. */
+/** Makes a folder in an existing one; false if the path exists already. */
 export async function makeNewFolder(path: string): Promise<boolean> {
   await makeFolder(dirname(path));
   return makeInside(path);

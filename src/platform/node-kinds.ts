@@ -1,5 +1,5 @@
 /**
- * What a path leads to, asked before it is opened: opening a pipe waits for somebody at its other end, in a thread that no
+ * The kind of a path, checked before it is opened: opening a pipe waits for its other end, in a thread that no
  * signal reaches, and then not even process.exit ends the program.
  */
 import type { Stats } from "node:fs";
@@ -19,7 +19,7 @@ export async function pathKind(path: string): Promise<PathKind | undefined> {
   }
 }
 
-/** InputError where something else than a file stands under a path; undefined where nothing does. */
+/** InputError if a path is not a file; undefined if it does not exist. */
 export async function fileInfo(path: string): Promise<Stats | undefined> {
   const info = await stat(path).catch((error: unknown) => {
     if (errorCode(error) === "ENOENT") return undefined;

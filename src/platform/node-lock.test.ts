@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InputError, LlmError } from "../errors.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
 
-/** What a test makes happen on the disk: before a file is renamed, or instead of a hard link. */
+/** Faults that a test injects: before a file is renamed, or instead of a hard link. */
 const disk: { beforeRename?: () => void; linkError?: string } = {};
 vi.mock("node:fs/promises", async (original) => {
   const module = await original<typeof import("node:fs/promises")>();
@@ -120,7 +120,7 @@ describe.each([undefined, "EPERM"])("where hard links fail with %s", (linkError)
 });
 
 test.runIf(process.platform === "linux")("a process that ended and was not waited for is gone", async () => {
-  // What a container without an init has: the parent of the zombie never asks for its exit code.
+  // As in a container without an init: the parent of the zombie never reads its exit code.
   const parent = spawn("sh", ["-c", "sleep 1 & echo $!; exec sleep 60"]);
   const [line] = await once(createInterface(parent.stdout), "line");
   const pid = Number(line);

@@ -23,7 +23,7 @@ const watchedBeats = 2.5;
 /** Milliseconds within which a lock that was just created has its content. */
 const writingMs = 100;
 
-/** What a lock file holds. */
+/** Content of a lock file. */
 interface LockContent extends ProcessName {
   readonly started: string;
   /** Milliseconds between the holder's heartbeats; older versions had none. */
@@ -52,7 +52,7 @@ export class LockedError extends InputError {
 }
 
 /**
- * Takes the lock `path`; LockedError when a process that lives has it. `onWatch` is told when finding out takes long: the
+ * Takes the lock `path`; LockedError when a process that lives has it. `onWatch` is called when the check takes long: the
  * holder cannot be seen, and its heartbeat is watched. `heartbeat` is in milliseconds.
  */
 export async function lockFile(
@@ -64,7 +64,7 @@ export async function lockFile(
   const text = `${JSON.stringify(content)}\n`;
   await removeLeftovers(path);
   let takenFrom: LockOwner | undefined;
-  // A lock may be released, or taken over by somebody else, between two looks at it.
+  // Between two reads a lock may be released, or taken by another process.
   for (let attempt = 0; attempt < 5; attempt++) {
     if (await createWhole(path, text)) return new HeldLock(path, text, heartbeat, takenFrom);
     const found = await readText(path);
@@ -77,7 +77,7 @@ export async function lockFile(
   throw new InputError(`${path} is being taken by another process. Try again.`);
 }
 
-/** Who holds a lock, as far as that can be told at once; undefined when nobody does. */
+/** Holder of a lock, as far as that can be decided at once; undefined if there is none. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   const owner = parseOwner((await readText(path)) ?? "");
   if (!owner) return undefined;
@@ -133,7 +133,7 @@ class HeldLock implements FileLock {
   }
 }
 
-/** Whether a lock's holder lives, as far as that can be known. */
+/** Liveness of a lock's holder: true, false, or undecidable from here. */
 async function isHeld(
   path: string,
   content: LockContent,
@@ -144,7 +144,7 @@ async function isHeld(
   if (content.heartbeat === undefined) return true;
   const stale = isStale(content, await mtimeOf(path), await fileSystemNow(path));
   if (sight === "likely") return !stale;
-  // On this machine, in another container or before it started anew, a stale lock is one whose holder is gone. Elsewhere
+  // On this machine, in another container or before a restart of it, a stale lock is one whose holder is gone. Elsewhere
   // the file's time may be from another clock than ours, so that a lock that seems stale has to be watched.
   const isNear = content.host === hostname();
   if (isNear ? stale : !stale) return !isNear;
@@ -153,12 +153,12 @@ async function isHeld(
   );
 }
 
-/** Whether heartbeats have stopped; `now` and `written` should be of one clock. One in the future says nothing either. */
+/** True if the heartbeats have stopped; `now` and `written` should be of one clock. One in the future proves nothing. */
 function isStale({ heartbeat }: LockContent, written: number, now: number): boolean {
   return heartbeat !== undefined && Math.abs(now - written) > staleBeats * heartbeat;
 }
 
-/** Whether a file is written to, or replaced, within some milliseconds. */
+/** True if a file is written to, or replaced, within some milliseconds. */
 async function changesWithin(path: string, ms: number, onWatch: () => void): Promise<boolean> {
   onWatch();
   const before = await mtimeOf(path);
@@ -169,7 +169,7 @@ async function changesWithin(path: string, ms: number, onWatch: () => void): Pro
   return false;
 }
 
-/** Whether a lock without a valid owner is one that is just being written. */
+/** True if a lock without a valid owner may be one that is just being written. */
 async function changesText(path: string, text: string): Promise<boolean> {
   await wait(writingMs);
   return (await readText(path)) !== text;
@@ -229,7 +229,7 @@ async function putAside(path: string, stale: string): Promise<boolean> {
   return isStale;
 }
 
-/** Gives a lock its name again, unless somebody else has it by now, which can only be told where there are hard links. */
+/** Restores a lock's name, unless another process has taken it by now, which is detectable only where there are hard links. */
 async function giveBack(aside: string, path: string): Promise<void> {
   try {
     await link(aside, path);

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { errorCode } from "./node-errors.ts";
 
-/** A process, as well as it can be told apart from all others. */
+/** Identity of a process, as unique as the system allows. */
 export interface ProcessName {
   readonly pid: number;
   readonly host: string;
@@ -14,7 +14,7 @@ export interface ProcessName {
 }
 
 /**
- * What can be seen of a process from here: that it lives, or is gone; that a process with its id lives, which may be
+ * State of a process as visible from here: that it lives, or is gone; that a process with its id lives, which may be
  * another one ("likely"); or nothing ("unseen"), since it is on another machine, in another container, or of another boot.
  */
 export type Sight = "lives" | "gone" | "likely" | "unseen";

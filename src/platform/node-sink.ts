@@ -147,7 +147,7 @@ export async function replace(from: string, to: string): Promise<void> {
   }
 }
 
-/** Makes a rename survive a power cut. Windows cannot open folders; some file systems cannot sync them. */
+/** Makes a rename survive a power failure. Windows cannot open folders; some file systems cannot sync them. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r").catch(() => undefined);
   await folder?.sync().catch(() => {});

@@ -1,6 +1,6 @@
 /**
  * Hidden files and folders that are being written and get their name at the end: `.NAME.OWNER.RANDOM.tmp` beside what
- * they will be. The owner, a process, is in the name, so that what a killed process left can be told and removed.
+ * they will be. The owner, a process, is in the name, so that leftovers of a killed process can be recognised and removed.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { readdir, rm, stat } from "node:fs/promises";
@@ -27,7 +27,7 @@ export async function removeLeftovers(target: string): Promise<void> {
   }
 }
 
-/** Whether a temporary belongs to nobody any longer; `ending` is its name behind that of its target. */
+/** True if a temporary file's owner is gone; `ending` is its name after that of its target. */
 async function isLeft(path: string, ending: string): Promise<boolean> {
   const [, pid, place, started] = /^(\d+)-([0-9a-f]{8})-(\d*)\.[0-9a-f]{8}\.tmp$/.exec(ending) ?? [];
   // Older versions named no owner.

@@ -1,4 +1,4 @@
-/** What a worker thread of the wasm backend runs in Node. */
+/** Entry file of a wasm worker thread in Node. */
 import { parentPort } from "node:worker_threads";
 import { runWorker, type WorkerStart } from "../backend/wasm/worker.ts";
 

@@ -16,7 +16,7 @@ export async function loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayB
   }
 }
 
-/** What OMP_NUM_THREADS asks for; undefined if that is no number. */
+/** Value of OMP_NUM_THREADS; undefined if it is not a number. */
 export function ompThreads(): number | undefined {
   // OpenMP also takes a list, one number for each level of nesting: the first is ours.
   const wanted = Number(/^\s*(\d+)\s*(,|$)/.exec(process.env.OMP_NUM_THREADS ?? "")?.[1]);
@@ -27,7 +27,7 @@ export function defaultThreads(): number {
   return ompThreads() ?? availableParallelism();
 }
 
-/** This file's own extension tells whether the sources run or what was built from them. */
+/** Extension of the entry: that of this file, .ts from the sources, .js from a build. */
 const entry = new URL(`./node-worker-entry${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 export function startKernelWorker(): KernelWorker {

@@ -1,4 +1,4 @@
-/** What the rest of the program asks of the world it runs in; node.ts and browser.ts answer. */
+/** The program's interface to its environment; node.ts and browser.ts implement it. */
 
 /** Random access to the bytes of a file, a Blob or a download. */
 export interface ByteSource {
@@ -10,7 +10,7 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** What is written from start to end. */
+/** A sequential output. */
 export interface Appender {
   /** For messages: the path. */
   readonly name: string;
@@ -19,7 +19,7 @@ export interface Appender {
 }
 
 /**
- * A file being written: nothing stands under its name until `commit`, which flushes to disk and renames. InputError
+ * A file being written: its name does not exist until `commit`, which flushes to disk and renames. InputError
  * when the disk is full or the like.
  */
 export interface ByteSink extends Appender {
@@ -53,24 +53,24 @@ export interface Sha256 {
   digest(): string;
 }
 
-/** Who holds a lock. */
+/** Holder of a lock. */
 export interface LockOwner {
   /** For people: "process 812 on mars", "a tab of this browser". */
   readonly who: string;
-  /** When it took the lock: ISO 8601. For people; nothing is decided by it. */
+  /** Time the lock was taken: ISO 8601. For people only; no decision depends on it. */
   readonly started: string;
 }
 
 /** A lock that this process (in a browser: this tab or worker) holds; it is free when that ends, however it ends. */
 export interface FileLock {
-  /** Who had the lock and is gone without having released it. */
+  /** The former owner, which ended without releasing the lock. */
   readonly takenFrom?: LockOwner;
   /** LlmError when another process has taken the lock over, which held this one for dead: to be asked before writing. */
   check(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** What stands under a path, links followed; "special": a pipe, a socket or a device. */
+/** Kind of a path, links followed; "special": a pipe, a socket or a device. */
 export type PathKind = "file" | "folder" | "special";
 
 /** The four builds of assembly/: relaxed SIMD (fused multiply-add) or plain, shared memory (threads) or not. */
@@ -80,9 +80,9 @@ export type KernelBuild = "relaxed-shared" | "plain-shared" | "relaxed" | "plain
 export interface KernelWorker {
   postMessage(message: unknown): void;
   onMessage(listener: (message: unknown) => void): void;
-  /** Also told when the worker ends, for whatever reason. */
+  /** Also called when the worker ends, for whatever reason. */
   onError(listener: (error: Error) => void): void;
-  /** Whether this worker keeps the process alive (Node only): yes while work is under way, no while it is idle. */
+  /** Keeps the process alive or not (Node only): true while work is under way, false while it is idle. */
   keepAlive(on: boolean): void;
   terminate(): Promise<void>;
 }
@@ -105,7 +105,7 @@ export interface Platform {
   createSink(path: string): Promise<ByteSink>;
   /** Opens a file for reading once, from the start; "-" is standard input. InputError as for `openSource`. */
   openStream(path: string): Promise<ByteStream>;
-  /** What stands under a path; undefined when nothing does. */
+  /** Kind of a path; undefined if it does not exist. */
   pathKind(path: string): Promise<PathKind | undefined>;
   /**
    * The files that a glob matches, in code-unit order: `*` and `?` within a name, `**` for any folders. A path without
@@ -115,7 +115,7 @@ export interface Platform {
   listFiles(pattern: string, within?: string, onSkip?: (path: string) => void): Promise<string[]>;
   /** Makes a folder and those above it, where they are missing. */
   makeFolder(path: string): Promise<void>;
-  /** The same, but false, and nothing done, when something already stands under the path. */
+  /** The same, but false, without any effect, if the path exists already. */
   makeNewFolder(path: string): Promise<boolean>;
   /** The names of the files in a folder, hidden ones included, in code-unit order; none where there is no folder. */
   listFolder(path: string): Promise<string[]>;
@@ -129,10 +129,10 @@ export interface Platform {
   removeFolder(path: string): Promise<void>;
   /**
    * Takes a lock, from a process that is gone as well; InputError, naming the owner, when somebody holds it. `onWatch` is
-   * told when it takes some milliseconds to find out whether the owner lives.
+   * called when checking that the owner lives takes some milliseconds.
    */
   lockFile(path: string, onWatch?: (owner: LockOwner, ms: number) => void): Promise<FileLock>;
-  /** Who holds a lock; undefined when nobody does. */
+  /** Holder of a lock; undefined if there is none. */
   lockOwner(path: string): Promise<LockOwner | undefined>;
   sha256(): Promise<Sha256>;
   /** The bytes of a build of assembly/. BackendError when they are not there. */
@@ -144,15 +144,15 @@ export interface Platform {
   problemOfWide(): string | undefined;
   /**
    * Compiles a module; `wide` with 128-bit operations fused to 256-bit ones, or the reason why the engine cannot.
-   * Optimised from the start where the engine can be told so (Node), else bit by bit while it runs.
+   * Optimised from the start where the engine has a setting for it (Node), else bit by bit while it runs.
    */
   compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<CompiledModule | string>;
-  /** What compiles and runs the kernels: the engine's version and the processor. */
+  /** Engine that compiles and runs the kernels: its version, and the processor. */
   engine(): string;
   /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */
   recall(name: string): Promise<string | undefined>;
   /** Keeps a small text that can be made again; where that cannot be, it does not, and says nothing. */
   remember(name: string, text: string): Promise<void>;
-  /** Whether workers may share memory here: always in Node, only in isolated pages in a browser. */
+  /** True if workers may share memory: always in Node, only in isolated pages in a browser. */
   readonly sharedMemory: boolean;
 }

@@ -24,7 +24,7 @@ const [l0, l1, l2, l3, l4, l5, l6, l7, l8] = LOG;
 const float = new Float32Array(1);
 const bits = new Int32Array(float.buffer);
 
-/** ln x, for normal floats above 0: x is brought between sqrt(1/2) and sqrt(2), the rest is a multiple of ln 2. */
+/** ln x, for normal floats above 0: x is brought between sqrt(1/2) and sqrt(2), the remainder is a multiple of ln 2. */
 export function logFloat(value: number): number {
   float[0] = value;
   let exponent = (bits[0] >>> 23) - 126;

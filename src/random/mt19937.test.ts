@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Mt19937 } from "./mt19937.ts";
 import { normals } from "./normal.ts";
 
-/** What PyTorch prints for `torch.manual_seed(137)`; the numbers stand in the head of llm.c's rand.h. */
+/** PyTorch's output for `torch.manual_seed(137)`; the numbers are from the head of llm.c's rand.h. */
 const torch137 = {
   integers: [4053805790, 2173880614, 380293709, 1237255315, 2986595568],
   normal8: [
@@ -62,7 +62,7 @@ test("goes on from a position, as llm.c's struct has it", () => {
 });
 
 describe("normal numbers of every size", () => {
-  /** torch's `normal_fill` as it is written there: all uniforms, all blocks, then the last 16 anew. */
+  /** torch's `normal_fill`, transcribed: all uniforms, all blocks, then the last 16 redrawn. */
   function wholeTensor(rng: Mt19937, count: number, std: number): number[] {
     const data = Float32Array.from({ length: count }, () => rng.randfloat32());
     const transform = (start: number) => {

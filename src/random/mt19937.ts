@@ -1,7 +1,7 @@
 const N = 624;
 const M = 397;
 
-/** Where a generator stands, as llm.c's `mt19937_state` has it: numbers left before the next refill, and the next one. */
+/** State of a generator, in the fields of llm.c's `mt19937_state`: numbers left before the next refill, and the next index. */
 export interface Mt19937State {
   readonly left: number;
   readonly next: number;
@@ -29,7 +29,7 @@ export class Mt19937 {
     }
   }
 
-  /** A generator that goes on where `position` was taken. RangeError for a state that no generator can have. */
+  /** Restores a generator from its `position`. RangeError for an impossible state. */
   static at({ left, next, state }: Mt19937State): Mt19937 {
     const isWord = (value: number) => Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
     const isStart = left === 1 && next === 0;
@@ -42,7 +42,7 @@ export class Mt19937 {
     return random;
   }
 
-  /** Where the generator stands; a spare number of `normal` is left out. */
+  /** State of the generator, without a spare number of `normal`. */
   position(): Mt19937State {
     return { left: this.left, next: this.index, state: [...this.state] };
   }

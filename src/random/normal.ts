@@ -21,7 +21,7 @@ function transformBlock(x: Float32Array, start: number, std: number): void {
  * `count` normal numbers of mean 0, in chunks: to the bit what `torch.Tensor.normal_` puts into a float tensor of that
  * size on x86 (AVX2), given the same generator. torch draws all uniforms first and transforms blocks of 16 after, which
  * block by block comes to the same, except at the end of a size that is no multiple of 16: there the last 16 values are
- * drawn anew.
+ * redrawn.
  */
 export function* normals(rng: Mt19937, count: number, std: number, chunkSize = 1 << 18): Generator<Float32Array> {
   if (count < BLOCK) {
@@ -30,7 +30,7 @@ export function* normals(rng: Mt19937, count: number, std: number, chunkSize = 1
   }
   const floatStd = Math.fround(std);
   const rest = count % BLOCK;
-  // With a rest, the last whole block belongs to the tail, since the values drawn anew reach into it.
+  // With a remainder, the last whole block belongs to the tail, since the redrawn values overlap it.
   const whole = count - rest - (rest > 0 ? BLOCK : 0);
   for (let start = 0; start < whole; start += chunkSize) {
     const chunk = uniforms(rng, Math.min(chunkSize, whole - start));

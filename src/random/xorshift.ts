@@ -9,7 +9,7 @@ export class Xorshift64 {
     this.#state = BigInt.asUintN(64, BigInt(seed)) || 1n;
   }
 
-  /** As a seed, it gives a generator that goes on from here. */
+  /** State of the generator. As a seed, it continues this sequence. */
   get state(): bigint {
     return this.#state;
   }

@@ -1,4 +1,4 @@
-/** A token beside the vocabulary of byte pairs: wherever its content stands in a text, it is that token. */
+/** A token outside the vocabulary of byte pairs: every occurrence of its content in a text is this token. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
@@ -9,11 +9,11 @@ export interface AddedToken {
   /** White space before it, or after it, belongs to it. */
   readonly lstrip: boolean;
   readonly rstrip: boolean;
-  /** Only where no letter or digit stands beside it. */
+  /** Matches only with no letter or digit beside it. */
   readonly singleWord: boolean;
 }
 
-/** An added token that is looked for as it stands. */
+/** An added token that is matched literally. */
 export function addedToken(token: Pick<AddedToken, "id" | "content" | "special">): AddedToken {
   return { normalized: false, lstrip: false, rstrip: false, singleWord: false, ...token };
 }
@@ -30,7 +30,7 @@ export interface Section {
 export class AddedTokens {
   /** Code units of the longest. */
   readonly longest: number;
-  /** Whether what a token is depends on its own characters alone. */
+  /** True if matching a token depends on its own characters alone. */
   readonly isLocal: boolean;
   readonly #tokens: ReadonlyMap<string, AddedToken>;
   readonly #patterns: readonly RegExp[];

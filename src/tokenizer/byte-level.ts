@@ -15,7 +15,7 @@ export interface ByteLevelParts {
 }
 
 /**
- * Byte-level BPE as GPT-2 has it: a text is cut into pieces by GPT-2's pattern, and each piece's bytes are merged by rank.
+ * GPT-2's byte-level BPE: a text is split into pieces by GPT-2's pattern, and each piece's bytes are merged by rank.
  * GPT-2's own tokenizer does so, and those of many models on the hub.
  */
 export class ByteLevelText implements TextEncoding {

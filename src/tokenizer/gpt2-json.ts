@@ -5,7 +5,7 @@ import { addedTokensOf, type Json, recordOf } from "./tokenizer-json.ts";
 /** sha256 of GPT-2's merges.txt, OpenAI's vocab.bpe. */
 const mergesHash = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5";
 
-/** Whether a tokenizer.json of GPT-2's tokens also has its merges and settings, so that it encodes as GPT-2's does. */
+/** True if a tokenizer.json of GPT-2's tokens also has its merges and settings, so that it encodes as GPT-2's does. */
 export async function isGpt2Json(json: Json): Promise<boolean> {
   const model = recordOf(json.model);
   const pre = recordOf(json.pre_tokenizer);

@@ -19,7 +19,7 @@ export function gpt2Tokenizer(): Promise<VocabularyTokenizer> {
   return loaded;
 }
 
-/** In GPT-2 a token's id is the rank of its merge, and the bytes of two parts together tell which merge it is. */
+/** In GPT-2 a token's id is the rank of its merge, and the bytes of two parts together identify the merge. */
 function makeTokenizer(vocabulary: readonly (string | readonly number[])[]): VocabularyTokenizer {
   const ids = new Map(
     vocabulary.map((token, id) => [typeof token === "string" ? utf8(token) : String.fromCharCode(...token), id]),

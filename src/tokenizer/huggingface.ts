@@ -37,7 +37,7 @@ export async function findHuggingFaceTokenizer(folder: string): Promise<Tokenize
 
 /**
  * The tokenizer of files by their names; undefined when there is neither tokenizer.json nor vocab.json with merges.txt.
- * `place` stands before their names in messages.
+ * `place` prefixes their names in messages.
  */
 export async function huggingFaceTokenizer(
   files: ReadonlyMap<string, string>,
@@ -88,7 +88,7 @@ async function makeTokenizer(
   return new SectionTokenizer({ ...parts, added: added.filter((token) => !isNormalized(token)), text: library });
 }
 
-/** What our own code encodes text by; undefined where it is cut in a way that only the library knows. */
+/** Encoder of our own for a tokenizer; undefined if only the library implements its splitting rules. */
 function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
   const model = recordOf(json.model);
   const pre = recordOf(json.pre_tokenizer);
@@ -111,7 +111,7 @@ function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
   });
 }
 
-/** Bytes have character codes below 256, so this one stands between them and nowhere else. */
+/** Separator: characters of bytes have codes below 256, so it occurs nowhere else. */
 const pairKey = (left: string, right: string) => `${left}\u0100${right}`;
 
 /** The merges' ranks by their pairs: "a b", or ["a", "b"]. */
@@ -154,7 +154,7 @@ function aroundOf(processor: unknown): Around | undefined {
   return { before: single.slice(0, text).flatMap(idsOf), after: single.slice(text + 1).flatMap(idsOf) };
 }
 
-/** What tokenizer.json would hold of a GPT-2 whose vocabulary and merges are files of their own. */
+/** Equivalent tokenizer.json of a GPT-2 whose vocabulary and merges are files of their own. */
 function fromMerges(vocab: Json, text: string): Json {
   const merges = text.split(/\r?\n/).filter((line) => line !== "" && !line.startsWith("#version"));
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -212,7 +212,7 @@ function bytesById(name: string, vocab: Json, added: readonly AddedToken[]): Uin
   };
   for (const [token, id] of Object.entries(vocab)) {
     if (token === "") throw new InputError(`${name} holds an empty token. Download it again.`);
-    // A special token may stand in the vocabulary as it is.
+    // A special token may be in the vocabulary literally.
     set(id, bytesIn(token) ?? new TextEncoder().encode(token));
   }
   // Added tokens are written as they are.
@@ -222,7 +222,7 @@ function bytesById(name: string, vocab: Json, added: readonly AddedToken[]): Uin
 
 const alphabet = byteAlphabet();
 
-/** The bytes that a token's characters stand for; undefined where one stands for none. */
+/** Bytes of a token, one a character; undefined if a character is outside the byte alphabet. */
 function bytesIn(token: string): Uint8Array | undefined {
   const bytes = new Uint8Array(token.length);
   for (let i = 0; i < token.length; i++) {

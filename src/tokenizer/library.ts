@@ -1,4 +1,4 @@
-/** Text that @huggingface/tokenizers encodes: for tokenizers that cut it in another way than GPT-2. */
+/** Encoding by @huggingface/tokenizers, for tokenizers that split text otherwise than GPT-2. */
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { InputError } from "../errors.ts";
 import { type AddedToken, AddedTokens } from "./added-tokens.ts";
@@ -9,7 +9,7 @@ import { asSplits } from "./splits.ts";
 import { type Json, recordOf } from "./tokenizer-json.ts";
 
 class LibraryText implements TextEncoding {
-  /** How a piece is cut may depend on all that follows it. */
+  /** True if the split of a piece may depend on all text after it. */
   readonly canStream = false;
   readonly #library: Library;
   readonly #normalize: Normalizer;

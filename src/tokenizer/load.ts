@@ -6,7 +6,7 @@ import { charTokenizer } from "./char.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
 import { sameTokens, type Tokenizer, type TokenizerKind, VocabularyTokenizer } from "./tokenizer.ts";
 
-/** A vocabulary of which nobody knows how it cuts text: it can decode. */
+/** A vocabulary without known splitting rules: it can decode only. */
 class UnknownTokenizer extends VocabularyTokenizer {
   readonly kind = "unknown";
   readonly #name: string;
@@ -25,14 +25,14 @@ class UnknownTokenizer extends VocabularyTokenizer {
 }
 
 /**
- * The tokenizer of an llm.c tokenizer file. The file holds only the tokens; how text is cut is told by `kind`
+ * The tokenizer of an llm.c tokenizer file. The file holds only the tokens; the splitting rules are given by `kind`
  * (dataset.json beside it has it), else by the tokens themselves: GPT-2's, the 256 bytes, or single characters.
  */
 export async function loadTokenizer(source: ByteSource, kind?: TokenizerKind): Promise<Tokenizer> {
   const vocabulary = await readVocabulary(source);
   const found = await recognise(vocabulary, kind === "huggingface" ? undefined : kind);
   if (found) return found;
-  // How the hub's cut text, their own files tell.
+  // The hub's tokenizers have their splitting rules in their own files.
   if (kind === undefined || kind === "huggingface" || kind === "unknown")
     return new UnknownTokenizer(source.name, vocabulary);
   throw new InputError(

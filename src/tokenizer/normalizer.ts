@@ -1,4 +1,4 @@
-/** What a tokenizer.json makes of a text before it is cut, as Hugging Face's tokenizers do it. */
+/** Normalisation of a text by a tokenizer.json before it is split, as Hugging Face's tokenizers do it. */
 import { type Json, recordOf } from "./tokenizer-json.ts";
 
 export type Normalizer = (text: string) => string;

@@ -1,5 +1,5 @@
 /**
- * How GPT-2 cuts text into pieces that are encoded on their own (openai/gpt-2, encoder.py). In Unicode's terms, since
+ * GPT-2's split of text into pieces that are encoded on their own (openai/gpt-2, encoder.py). In Unicode's terms, since
  * JavaScript's `\s` holds U+FEFF and lacks U+0085, unlike Python's and Rust's:
  *
  *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
@@ -36,7 +36,7 @@ function classAt(units: Uint16Array, i: number): number {
   return unitClasses[units[i]];
 }
 
-/** Whether a character of two code units starts at `i`. */
+/** True if a character of two code units starts at `i`. */
 function isPair(units: Uint16Array, i: number): boolean {
   return (units[i] & 0xfc00) === 0xd800 && i + 1 < units.length && (units[i + 1] & 0xfc00) === 0xdc00;
 }
@@ -46,7 +46,7 @@ function classOfPair(high: number, low: number): number {
   return classes.find(([, pattern]) => character.search(pattern) === 0)?.[0] ?? other;
 }
 
-/** Where the run of characters of class `kind` that starts at `i` ends. */
+/** End of the run of characters of class `kind` that starts at `i`. */
 function runEnd(units: Uint16Array, i: number, kind: number): number {
   let end = i;
   while (end < units.length && classAt(units, end) === kind) end += isPair(units, end) ? 2 : 1;
@@ -57,7 +57,7 @@ const blank = 0x20;
 const apostrophe = 0x27;
 const [d, e, l, m, r, s, t, v] = Array.from("delmrstv", (letter) => letter.charCodeAt(0));
 
-/** Where the piece that starts at `start` ends. */
+/** End of the piece that starts at `start`. */
 export function pieceEnd(units: Uint16Array, start: number): number {
   if (units[start] === apostrophe) {
     const end = contractionEnd(units, start + 1);
@@ -72,7 +72,7 @@ export function pieceEnd(units: Uint16Array, start: number): number {
   return kind === space && end < units.length && end > start + 1 ? end - 1 : end;
 }
 
-/** Where the contraction ends of which the letters after the apostrophe start at `i`; 0 when there is none. */
+/** End of the contraction whose letters after the apostrophe start at `i`; 0 when there is none. */
 function contractionEnd(units: Uint16Array, i: number): number {
   const [first, second] = [units[i], units[i + 1]];
   if (first === s || first === t || first === m || first === d) return i + 1;

@@ -38,7 +38,7 @@ async function openPage(isolated: boolean, options: Partial<ServerOptions> = {})
   return page;
 }
 
-/** Calls a function of program.js. As text: Vitest would rewrite an import that stands in a function. */
+/** Calls a function of program.js. As text: Vitest would rewrite an import inside a function. */
 function call<T>(page: Page, call: string): Promise<T> {
   return page.evaluate<T>(`import("/test/browser/program.js").then(async (program) => program.${call})`);
 }
@@ -72,7 +72,7 @@ test("a page without shared memory trains in one thread, to the same bits", asyn
 
 test.each([true, false])("plain kernels, where relaxed SIMD is not to be had (isolated: %s)", async (isolated) => {
   const page = await openPage(isolated);
-  // An engine that does not know the instructions.
+  // An engine without these instructions.
   await page.evaluate(`{
     const { compile, validate } = WebAssembly;
     const isRelaxed = (bytes) => {

@@ -1,6 +1,6 @@
 /**
- * What docs/browser.md says of bundlers, done with the packed library in a project of its own: each page is bundled, runs in
- * Chromium, and trains to Node's bits, or fails as described.
+ * The bundler instructions of docs/browser.md, followed with the packed library in a project of its own: each page is
+ * bundled, runs in Chromium, and trains to Node's bits, or fails as described.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ const project = join(testFolder(), "project");
 const inProject = (...names: string[]) => join(project, ...names);
 const require = createRequire(inProject("app.js"));
 const docs = readFileSync(join(root, "docs/browser.md"), "utf8");
-/** What the table of the documentation names: "vite@8". */
+/** Names in the documentation's table: "vite@8". */
 const bundlers = [...docs.matchAll(/^\| (vite|webpack|esbuild) ([\d.]+) \|/gim)].map(([, name = "", version]) => ({
   name: name.toLowerCase(),
   version,

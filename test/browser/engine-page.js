@@ -2,7 +2,7 @@
 import { wrap } from "comlink";
 import { engine } from "../../web/engine/client.ts";
 
-/** What the engine told, as far as a test wants to know. */
+/** Messages of the engine that the tests read. */
 const told = { events: [], remarks: [], latest: {} };
 
 function take(update) {

@@ -3,7 +3,7 @@ import type { TrainEvent } from "../../src/train/events.ts";
 import type { EngineUpdate } from "../../web/engine/protocol.ts";
 import { watch } from "./page.ts";
 
-/** What the engine told the page. */
+/** Messages of the engine to the page. */
 export interface Told {
   readonly events: readonly TrainEvent[];
   readonly remarks: readonly string[];
@@ -13,7 +13,7 @@ export interface Told {
 /** A page with an engine: engine-page.js. */
 export class EngineTab {
   readonly page: Page;
-  /** What the page complained about. */
+  /** Errors and warnings of the page. */
   readonly problems: string[] = [];
 
   private constructor(page: Page) {
@@ -28,7 +28,7 @@ export class EngineTab {
     return tab;
   }
 
-  /** The page is loaded anew, as by a person: the engine's worker ends with the old one. */
+  /** Reloads the page, as a user would: the engine's worker ends with the old one. */
   async reload(): Promise<void> {
     await this.page.reload();
     await this.page.waitForFunction("globalThis.isReady");

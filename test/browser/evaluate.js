@@ -1,4 +1,4 @@
-// Runs what the tests send: the body of an async function, which sees what stands here.
+// Runs the code of the tests: the body of an async function, with this module's names in scope.
 import { platform } from "#platform";
 import * as run from "./run-program.js";
 

@@ -1,5 +1,5 @@
 // Worker threads that can be made to fail: the last one started reports its end when the channel "fail" says so. A
-// browser tells nothing of a worker that another one has ended, so the test does.
+// browser reports no event for a worker that another one has terminated, so the test does.
 const workers = [];
 globalThis.Worker = class extends Worker {
   constructor(...args) {

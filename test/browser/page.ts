@@ -31,7 +31,7 @@ export function launchForbidding(folder: string): Promise<BrowserContext> {
 function launchOptions(): LaunchOptions {
   if (!existsSync(chromiumPath))
     throw new Error(`There is no Chromium at ${chromiumPath}. Install it, or set CHROMIUM_PATH to where one is.`);
-  // Without a sandbox, since a container's root has none; the rest keeps Chromium from calling home.
+  // Without a sandbox, since a container's root has none; the other flags disable Chromium's background network traffic.
   const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
   const args = ["--no-sandbox", ...quiet, "--disable-component-update", "--disable-sync"];
   return { executablePath: chromiumPath, args };

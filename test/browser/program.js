@@ -1,4 +1,4 @@
-// What both Node and the browser run, as it is: no build step stands between this file and either.
+// Run unchanged by both Node and the browser: no build step is involved.
 import { GPT2, makeConfig, Trainer } from "llm-ts";
 
 /** Batches of tokens that are the same everywhere. */

@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly root: string;
   /** The headers that let a page share memory with its workers. */
   readonly isolated: boolean;
-  /** HTML that stands under a path without being a file. */
+  /** HTML served under a path without being a file. */
   readonly pages?: Readonly<Record<string, string>>;
 }
 

@@ -38,7 +38,7 @@ afterEach(async () => {
   expect(tab.problems.splice(0)).toEqual([]);
 });
 
-/** What tests say often, for the code that they send. */
+/** Shorthands for the code that tests send to the page. */
 const helpers = `
   const bytes = (text) => new TextEncoder().encode(text);
   const text = (bytes) => new TextDecoder().decode(bytes);
@@ -200,7 +200,7 @@ test("a worker that ends while it writes leaves no half file, and what it leaves
     for (const path of ["opfs:/model.bin", "opfs:/new.bin"]) await (await platform.createSink(path)).write(bytes("half"));`);
   const second = await tab.start();
   const call = <T>(code: string) => second.call<T>(helpers + code);
-  // What is still being written is not taken for a leftover.
+  // A file that is still being written is not treated as a leftover.
   const written = await call<string[]>(`
     await write("opfs:/model.bin", "newer");
     return platform.listFolder("opfs:/");`);

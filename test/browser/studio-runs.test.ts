@@ -44,7 +44,7 @@ async function open(hash: string, server = studio): Promise<StudioPage> {
 /** The loss chart in words, once the first run is in it. */
 const lossOf = (page: Page) => page.getByRole("img", { name: /^Loss.*first: from/ });
 
-/** Which update the loss chart ends with. */
+/** The last update on the loss chart. */
 async function lastUpdate(page: Page): Promise<number> {
   const label = (await lossOf(page).getAttribute("aria-label")) ?? "";
   return Number(/to update ([\d,]+)/.exec(label)?.[1]?.replaceAll(",", ""));
@@ -57,7 +57,7 @@ interface Line {
   readonly text: string;
 }
 
-/** What the first run wrote. */
+/** Files of the first run. */
 function written(event: string): Line[] {
   const lines = readFileSync(join(first, "metrics.jsonl"), "utf8").trimEnd().split("\n");
   return lines.map((line): Line => JSON.parse(line)).filter((line) => line.event === event);
@@ -196,7 +196,7 @@ test("a lost connection is told, and comes back by itself", async () => {
   const again = await startStudio({ folder, ports: [Number(new URL(one.url).port)] });
   await notice.waitFor({ state: "detached" });
   await again.close();
-  // The browser itself tells of requests that found nobody.
+  // The browser itself logs requests that got no answer.
   expect(problems.filter((line) => !/net::ERR_/.test(line))).toEqual([]);
 });
 

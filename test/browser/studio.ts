@@ -1,4 +1,4 @@
-/** What the tests of the studio share: the built page in Chromium, and what may not be wrong with it. */
+/** Shared by the studio's tests: the built page in Chromium, and checks that hold for every page. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -37,7 +37,7 @@ export async function openStudio(
   return { context, page, problems };
 }
 
-/** What axe-core finds wrong with the page as it is, in light and in dark. */
+/** axe-core's findings on the page as it is, in light and in dark. */
 export async function barriers(page: Page): Promise<string[]> {
   if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
   const found: string[] = [];

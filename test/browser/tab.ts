@@ -3,7 +3,7 @@ import { watch } from "./page.ts";
 
 /** A dedicated worker of a page that `bundleWorkerPage` made. */
 export interface TabWorker {
-  /** Runs the body of an async function, which sees what evaluate.js knows. */
+  /** Runs the body of an async function, with the names of evaluate.js in scope. */
   call<T>(code: string): Promise<T>;
   terminate(): Promise<void>;
 }
@@ -11,7 +11,7 @@ export interface TabWorker {
 /** A page that starts such workers. */
 export class Tab {
   readonly page: Page;
-  /** What the page complained about. */
+  /** Errors and warnings of the page. */
   readonly problems: string[] = [];
   #started = 0;
 

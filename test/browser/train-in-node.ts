@@ -1,5 +1,5 @@
 /**
- * What the tab does, in Node: `node --conditions=source train-in-node.ts FOLDER OPTIONS CHOICE` trains on the bundled
+ * The tab's training run, in Node: `node --conditions=source train-in-node.ts FOLDER OPTIONS CHOICE` trains on the bundled
  * text with the engine's options and a choice (JSON), leaves the run in FOLDER, and prints its events.
  */
 import type { TrainEvent } from "../../src/train/events.ts";

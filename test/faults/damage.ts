@@ -61,7 +61,7 @@ export const damageFaults: readonly Fault[] = [
       appendFileSync(join(path, "main.log"), "s:39 trl:4.1");
       const temporary = join(path, `.model_${name(12)}.bin.0123abcd.tmp`);
       writeFileSync(temporary, "half a model");
-      // Only Linux tells two processes of one id apart; elsewhere it is a damaged lock.
+      // Only Linux distinguishes two processes of one id; elsewhere it is a damaged lock.
       const owner = { pid: process.pid, host: hostname(), started: "2024-04-08T10:00:00.000Z", process: "another" };
       writeFileSync(join(path, "run.lock"), process.platform === "linux" ? JSON.stringify(owner) : "");
       await lab.finishAlike(path);

@@ -29,15 +29,15 @@ function whyNoMount(): string | false {
 
 const noMount = whyNoMount();
 
-/** The three checkpoints of the lab's model that a run has at the same time fit, with some room left. */
+/** The three checkpoints of the lab's model that a run has at the same time fit, with some space left. */
 const kilobytes = 4000;
 
-/** Takes the room that is left, but for a log. */
+/** Fills the remaining space, except for a log. */
 function fill(path: string): void {
   try {
     writeFileSync(path, new Uint8Array(8e6));
   } catch {
-    // All that there was room for.
+    // The disk is full.
   }
   truncateSync(path, statSync(path).size - 100_000);
 }

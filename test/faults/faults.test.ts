@@ -1,4 +1,4 @@
-/** What `npm run test:faults` does often, done once or twice. */
+/** The cases of `npm run test:faults`, once or twice each. */
 import { describe, expect, test } from "vitest";
 import { testFolder } from "../run-cli.ts";
 import { faults } from "./faults.ts";

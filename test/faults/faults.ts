@@ -7,9 +7,9 @@ import { surroundingFaults } from "./surroundings.ts";
 
 export interface Fault {
   readonly name: string;
-  /** What happens, and what is found afterwards, for a table. */
+  /** The fault and the expected state afterwards, for a table. */
   readonly what: string;
-  /** How often it is tried: in the ordinary tests, and to make the table. */
+  /** Number of trials: in the ordinary tests, and for the table. */
   readonly quick: number;
   readonly full: number;
   /** Why it cannot be tried on this machine. */

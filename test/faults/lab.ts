@@ -13,7 +13,7 @@ export type Order = (typeof orders)[number];
 export const steps = 40;
 const checkpointEvery = 3;
 
-/** What an uninterrupted run gives: all events but times and checkpoints, llm.c's log, and the model's bits. */
+/** Result of an uninterrupted run: all events but times and checkpoints, llm.c's log, and the model's bits. */
 export interface Outcome {
   readonly events: readonly string[];
   readonly log: string;
@@ -31,7 +31,7 @@ export class Lab {
     this.folder = folder;
     this.data = join(folder, "data");
     mkdirSync(this.data);
-    // Epochs of 74 batches: a run of 40 updates of two batches each goes on into the second.
+    // Epochs of 74 batches: a run of 40 updates of two batches each continues into the second.
     for (const [i, count] of [400, 300, 500].entries()) writeTokens(join(this.data, `train_${i}.bin`), count, 101);
     writeTokens(join(this.data, "val.bin"), 300, 101);
   }
@@ -54,7 +54,7 @@ export class Lab {
     return ["train", ...model, ...sizes, ...files, "--order", order, "-o", out, "--json"];
   }
 
-  /** What a run gives to which nothing happens, and how long it takes. */
+  /** Result and duration of an uninterrupted run. */
   async uninterrupted(order: Order = "shuffle"): Promise<Outcome & { ms: number }> {
     const known = this.#uninterrupted.get(order);
     if (known) return known;

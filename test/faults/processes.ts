@@ -41,7 +41,7 @@ async function killAtRandom(lab: Lab, number: number): Promise<void> {
     const wasKilled = child.kill("SIGKILL");
     const { code, stdout, stderr } = await ended;
     const resumedAt = Number(/continuing .* after (\d+) updates/.exec(stderr)?.[1] ?? 0);
-    // A child that lived long enough to say where it goes on must not have lost a checkpoint that was reported.
+    // A child that lived long enough to report where it resumes must not have lost a checkpoint that was reported.
     if (/continuing|begins/.test(stderr)) assert.ok(resumedAt >= saved, `${saved} updates were saved: ${stderr}`);
     killed.saved = Math.max(saved, lastCheckpoint(stdout));
     if (wasKilled && code === null) return;

@@ -36,10 +36,10 @@ interface Writing extends Pick<SampleOptions, "temperature" | "topK" | "seed" | 
   readonly prompt: readonly number[];
 }
 
-/** What changes weights or moments: a run of so many updates, a save and a load, or another trainer. */
+/** Actions that change weights or moments: a run of so many updates, a save and a load, or another trainer. */
 type Segment = number | "load" | "trainer";
 
-/** What a path of segments leads to, computed once for each, with nothing besides. */
+/** Result of a path of segments, computed once for each, with nothing besides. */
 class StraightPaths {
   readonly #folder: string;
   readonly #weights = new Map<string, Promise<string>>();
@@ -89,16 +89,16 @@ function remembered<T>(map: Map<string, Promise<T>>, key: string, compute: () =>
   return known;
 }
 
-/** What is expected: the path so far, and whether the trainer has its tensors. */
+/** Expected state: the path so far, and whether the trainer has its tensors. */
 interface Expected {
   path: Segment[];
   hasMoments: boolean;
 }
 
-/** What is there. */
+/** The objects under test. */
 interface Real {
   readonly backend: Backend;
-  /** What the backend holds without any model. */
+  /** Memory in use by the backend without any model. */
   readonly baseline: number;
   readonly folder: string;
   readonly straight: StraightPaths;
@@ -235,7 +235,7 @@ async function renewTrainer(expected: Expected, real: Real): Promise<void> {
   expected.hasMoments = false;
 }
 
-/** Another trainer gets this one's state and moments, and goes on as this one would. */
+/** Moves this trainer's state and moments to another trainer, which continues the run. */
 async function handOver(expected: Expected, real: Real): Promise<void> {
   const { backend, model, trainer } = real;
   const [from, other] = [trainer.moments(), new Trainer(model, options)];

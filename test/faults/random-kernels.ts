@@ -47,7 +47,7 @@ const operand = (shape: readonly number[], data: Float32Array | Int32Array, dtyp
   data,
   dtype,
 });
-/** What must be overwritten. */
+/** Initial content that must be overwritten. */
 const junk = (...shape: number[]) => operand(shape, new Float32Array(sizeOf(shape)).fill(99));
 const ids = (choices: Choices, below: number, ...shape: number[]) =>
   operand(
@@ -161,7 +161,7 @@ const attention: MakeCase = (choices) => {
   const [mq, mv, md] = [choices.magnitude(-10, 20), choices.magnitude(-10, 10), choices.magnitude(-10, 10)];
   const qkv = choices.numbers(B * T * 3 * C, 1).map((x, i) => x * (i % (3 * C) < 2 * C ? mq : mv));
   const scale = 1 / Math.sqrt(hs);
-  /** How far scores may be off, and so the logarithms of probabilities. */
+  /** Tolerance of scores, and so of the logarithms of probabilities. */
   const scoreError = (hs + 8) * rounding * mq * mq * scale * Math.sqrt(hs);
   const isExact = scoreError < 0.02;
   const relative = Math.expm1(2 * Math.min(scoreError, 1)) + 16 * (past + T + hs + 8) * rounding;
@@ -186,7 +186,7 @@ const attention: MakeCase = (choices) => {
       void be.free(saved);
     },
     outputs() {
-      // Where scores are too large for f32 to tell them apart, only what holds for any probabilities can be asked.
+      // Where scores are too large for f32 to distinguish them, only properties of any probabilities are checked.
       const dscore = 2 * hs * mv * md * scale * mq;
       const ofGradient = (e: number, i: number) => {
         const isValue = i % (3 * C) >= 2 * C;

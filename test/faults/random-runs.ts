@@ -92,7 +92,7 @@ function configure(choices: Choices, data: string): Configuration {
   };
 }
 
-/** When an interruption comes: after so many milliseconds, or in a phase of the run. */
+/** Time of an interruption: after so many milliseconds, or in a phase of the run. */
 type Moment = "any time" | "in the first validation" | "after an update" | "at the end";
 
 /** Waits in a run that was just started for a moment to interrupt it. */
@@ -223,7 +223,7 @@ function eventsOf(path: string): string[] {
     .map(({ ms, tokensPerSecond, ...event }) => JSON.stringify(event));
 }
 
-/** What a checkpoint's JSON holds of the trainer, but for times. */
+/** Content of a checkpoint's JSON about the trainer, except times. */
 function trainerIn(path: string): Record<string, unknown> {
   const { trainer, loader } = JSON.parse(readFileSync(path, "utf8"));
   return { ...trainer, ms: 0, loader };

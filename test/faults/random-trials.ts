@@ -4,16 +4,16 @@ import { randomApi } from "./random-api.ts";
 import { randomKernels } from "./random-kernels.ts";
 import { randomRuns } from "./random-runs.ts";
 
-/** What was done and compared, by name. */
+/** Actions and comparisons made, by name. */
 export type Counts = Record<string, number>;
 
 export interface RandomTrial {
-  /** What `--only` calls it. */
+  /** Name for `--only`. */
   readonly kind: "runs" | "api" | "kernels";
   readonly name: string;
-  /** What is compared with what, for a table. */
+  /** The two sides of the comparison, for a table. */
   readonly what: string;
-  /** How many seeds the ordinary tests try. */
+  /** Number of seeds in the ordinary tests. */
   readonly quick: number;
   /** Why it cannot be tried on this machine. */
   readonly skip?: string | false;

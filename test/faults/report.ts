@@ -1,4 +1,4 @@
-/** What was tried, as tables of Markdown, and where they are kept. */
+/** Results as tables of Markdown, and the files that hold them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, type } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -59,7 +59,7 @@ export async function lossTable(lab: Lab): Promise<string> {
 
 const path = fileURLToPath(new URL("../../docs/reliability.md", import.meta.url));
 
-/** docs/reliability.md in three parts: the second is what stands between the markers of this name. */
+/** docs/reliability.md in three parts: the second is the text between the markers of this name. */
 function reportParts(name: string): readonly [before: string, text: string, after: string] {
   const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- ${name}: end -->`];
   const page = readFileSync(path, "utf8");
@@ -76,7 +76,7 @@ export function writeReport(name: string, text: string): void {
   writeFileSync(path, `${before}\n\n${date}, ${machine}.\n\n${text}\n\n${after}`);
 }
 
-/** Puts tallies into docs/reliability.md; of the kinds that were not tried, the rows that stand there are kept. */
+/** Puts tallies into docs/reliability.md; of the kinds that were not tried, the existing rows are kept. */
 export function writeTallies(tallies: readonly Tally[]): void {
   const lines = reportParts("random")[1].split("\n");
   const rows = randomTrials.flatMap(({ name }) => {

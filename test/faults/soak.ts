@@ -1,6 +1,6 @@
 /**
- * Trains `baby` for a long time with a checkpoint every few seconds, and looks for what grows: `npm run soak` takes 30
- * minutes, `npm run soak -- 1` one. `--write` puts the result into docs/reliability.md.
+ * Trains `baby` for a long time with a checkpoint every few seconds, and checks for growth of memory and files:
+ * `npm run soak` takes 30 minutes, `npm run soak -- 1` one. `--write` puts the result into docs/reliability.md.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { writeReport } from "./report.ts";
 
 const minutes = Number(process.argv.slice(2).find((word) => !word.startsWith("-")) ?? 30);
 const sampleMs = 1000;
-/** V8 gives its heap more and more room at first, and keeps it: what is in use tells more than what the process has. */
+/** V8 grows its heap at first and keeps it, so the heap in use says more than the size of the process. */
 const warmUp = Math.min(120, minutes * 60 * 0.25);
 
 interface Sample {

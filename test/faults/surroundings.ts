@@ -8,7 +8,7 @@ import { run, writeTokens } from "../run-cli.ts";
 import type { Fault } from "./faults.ts";
 import { contents, type Lab, orders } from "./lab.ts";
 
-/** What is done to a shard between two starts, and what must be said. */
+/** Damage to a shard between two starts, and the expected message. */
 const shardFaults: readonly [harm: (shard: string) => void, says: RegExp][] = [
   [(shard) => rmSync(shard), /train_1\.bin is gone/],
   [flipToken, /train_1\.bin has other content than .*sha256/],
@@ -38,7 +38,7 @@ async function changeData(lab: Lab, number: number): Promise<void> {
   await lab.finishAlike(path);
 }
 
-/** A loss that is no number: the learning rate of one start is far too large. */
+/** A loss that is NaN or infinite: the learning rate of one start is far too large. */
 async function blowUp(lab: Lab): Promise<void> {
   const path = await lab.killedRun();
   const { code, stderr } = await run(["train", "-o", path, "-y", "-l", "1e38", "-n", "0", "--force", "--json"]);
@@ -67,7 +67,7 @@ async function jumpClock(lab: Lab, number: number): Promise<void> {
   assert.deepEqual(await lab.finish([...lab.args(path, order), "-y"], env), { events, log, model });
 }
 
-/** Where a run folder should be there is something else: it is refused, and stays as it is. */
+/** Something else at the path of a run folder: it is refused, and stays as it is. */
 async function refuseFolder(lab: Lab, number: number): Promise<void> {
   const path = lab.newPath();
   if (number % 2 === 0) {
