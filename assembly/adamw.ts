@@ -2,14 +2,14 @@
 import { loadUpTo4, madd, storeUpTo4 } from "./math";
 import { LINE, shareStart } from "./split";
 
-/** m moves towards the gradient by 1 - beta1. */
+/** beta1 m + (1 - beta1) g, the exponential moving average of the gradient, computed as m + (1 - beta1) (g - m). */
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function firstMoment(m: v128, g: v128, beta1Rest: v128): v128 {
   return madd(f32x4.sub(g, m), beta1Rest, m);
 }
 
-/** v becomes beta2 v + (1 - beta2) g². */
+/** beta2 v + (1 - beta2) g², the exponential moving average of the squared gradient. */
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function secondMoment(v: v128, g: v128, beta2: v128, beta2Rest: v128): v128 {
@@ -17,8 +17,8 @@ function secondMoment(v: v128, g: v128, beta2: v128, beta2Rest: v128): v128 {
 }
 
 /**
- * decay * param - stepSize * m / (rootScale sqrt(v) + epsilon). Adds 0 v, which is NaN where a square overflowed: dividing
- * by infinity would leave the parameter as it is, for good.
+ * decay * param - stepSize * m / (rootScale sqrt(v) + epsilon). Adds 0 v, which is NaN where a square overflowed:
+ * otherwise dividing by infinity would freeze the parameter silently.
  */
 // @ts-ignore: AssemblyScript's decorator
 @inline
@@ -29,7 +29,8 @@ function step(param: v128, m: v128, v: v128, decay: v128, rootScale: v128, epsil
 }
 
 /**
- * n elements of one tensor, in one pass over memory, two vectors at a time, which V8 can make one of 256 bits. The caller computes the scalars in double precision:
+ * n elements of one tensor, in one pass over memory, two vectors at a time, which V8 can fuse into one of 256 bits. The
+ * caller computes the scalars in double precision:
  * beta1Rest = 1 - beta1, beta2Rest = 1 - beta2, decay = 1 - learningRate * weightDecay,
  * rootScale = 1 / sqrt(1 - beta2^t), stepSize = learningRate / (1 - beta1^t).
  */

@@ -1,8 +1,8 @@
 // Causal self-attention, all heads, forward and backward.
 //
 // The unit of work is one head of one sequence (b, h): threads take whole units, so bits never depend on their number.
-// Inside a unit, queries are worked through in blocks of rows: scores of a block (rows x the keys it may see) in
-// scratch memory, softmax on them, and the products by sgemm. What lies above the diagonal is skipped block by block.
+// A unit processes its queries in blocks of rows: scores of a block (rows x visible keys) in the scratch buffer, softmax
+// on them, and the matmuls by sgemm. Scores above the diagonal are skipped block by block.
 //
 // The forward saves, per row, the largest score and one over the sum of exponentials: `saved` (B, NH, T, 2). From them and
 // qkv the backward recomputes the probabilities, so nothing of size T x T is ever kept (as in FlashAttention, Dao 2022).
@@ -21,7 +21,7 @@ const FEW_QUERIES = 4;
 /** Bytes saved per row: the largest score, as q kᵀ gives it, and one over the sum of exponentials. */
 const SAVED_BYTES = 8;
 
-/** Query rows worked on at once: few where T is small, so that less above the diagonal is computed. Whole tiles. */
+/** Query rows per block, in whole tiles: fewer where T is small, so that less above the diagonal is computed. */
 const MOST_ROWS = 48;
 
 // @ts-ignore: AssemblyScript's decorator
@@ -114,7 +114,7 @@ function headForward(
 
 /**
  * scores (rows, seen) = q kᵀ of a block of the T queries, for forward and backward alike: their bits must be the same.
- * Of the `keys` that there are a few more than `seen` may be computed.
+ * Up to `keys`, a few more than `seen` may be computed.
  */
 function blockScores(
   scores: usize, row: i32, q: usize, k: usize, ld: i32, T: i32, C: i32, rows: i32, seen: i32, keys: i32, hs: i32,
@@ -272,10 +272,10 @@ export function attentionBackward(
   for (let unit = B * NH * thread / threads; unit < end; unit++) {
     const b = unit / NH;
     const column = <usize>(unit % NH * hs) << 2;
-    const wide = (<usize>(b * T) * 3 * C << 2) + column;
-    const narrow = (<usize>(b * T) * C << 2) + column;
+    const inQkv = (<usize>(b * T) * 3 * C << 2) + column;
+    const inOut = (<usize>(b * T) * C << 2) + column;
     const rows = saved + <usize>unit * T * SAVED_BYTES;
-    headBackward(dqkv + wide, dout + narrow, qkv + wide, rows, T, C, hs);
+    headBackward(dqkv + inQkv, dout + inOut, qkv + inQkv, rows, T, C, hs);
   }
 }
 
@@ -321,7 +321,7 @@ function headBackward(dq: usize, dout: usize, q: usize, saved: usize, T: i32, C:
 
 /**
  * One row: p holds raw scores and becomes probabilities, ds holds dP and becomes scale dS; 0 from `count` to `end`. D is the
- * sum of p dP itself, not of dout * out, which is the same but for its rounding: where one key takes all, dP - D is then 0.
+ * sum of p dP itself, not of dout * out, which rounds differently: where one key has probability 1, dP - D is exactly 0.
  */
 export function softmaxRowBackward(p: usize, ds: usize, count: i32, end: i32, scale: f32, saved: usize): void {
   const bytes = padRow(p, count, -Infinity) - p;

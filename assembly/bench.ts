@@ -1,5 +1,5 @@
-// What this machine's memory can do at most: plain walks through more of it than any cache holds. `llm-ts bench` compares
-// everything else with these, and with the multiply-adds of fma.mjs.
+// Memory bandwidth benchmarks: sequential passes over more memory than any cache holds. `llm-ts bench` compares all other
+// measurements with these, and with the multiply-adds of fma.mjs.
 //
 // Like the tiles (tiles.mjs), they are written so that V8 can fuse pairs of vectors. All are called by every thread at
 // once, each with its own share.

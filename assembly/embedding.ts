@@ -14,7 +14,7 @@ function addRow(to: usize, a: usize, b: usize, count: i32): void {
   if (rest) storeTail(to + at, f32x4.add(loadTail(a + at, rest), loadTail(b + at, rest)), rest);
 }
 
-/** Where row `n` of a matrix of C columns stands. */
+/** Address of row `n` of a matrix of C columns. */
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function rowAt(matrix: usize, n: i32, C: i32): usize {

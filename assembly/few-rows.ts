@@ -1,16 +1,15 @@
-// Products with few rows (decoding): every weight is used so rarely that packing would not pay, and reading the weights
-// from memory is what takes the time.
+// Matmuls with few rows (decoding), as dot products: memory-bound, since each weight is used too rarely for packing to pay.
 import { loadTail, loadUpTo4, madd, sumLanes } from "./math";
 import { tileScratch } from "./gemm";
 import { widenHigh, widenLow, widenUpTo4 } from "./bfloat16";
 
-/** Up to this many rows dot products are quicker than packing. Few enough for a batch of samples. */
+/** Largest number of rows for which dot products are faster than packing; enough for a batch of samples. */
 export const FEW_ROWS = 8;
 
 /** Weight rows read side by side: one stream does not keep the memory busy. */
 const STREAMS = 4;
 
-/** FEW_ROWS, for who asks. */
+/** FEW_ROWS, exported for the caller. */
 export function fewRows(): i32 {
   return FEW_ROWS;
 }
@@ -37,7 +36,7 @@ export function dotProducts(
   const sums = tileScratch();
   const whole = C & ~7;
   for (let i = 0; i < quarter; i++) {
-    // Where the last stream has ended, it reads the last row again and its sum is dropped.
+    // A stream past the end rereads the last row, and its sum is dropped.
     const w0 = weight + <usize>min(o0 + i, o1 - 1) * rowBytes;
     const w1 = weight + <usize>min(o0 + quarter + i, o1 - 1) * rowBytes;
     const w2 = weight + <usize>min(o0 + 2 * quarter + i, o1 - 1) * rowBytes;

@@ -1,5 +1,5 @@
-// Multiply-adds that touch no memory, as source: what a core can compute at most, as far as WebAssembly reaches.
-// scripts/build.mjs writes what this gives to assembly/fma.ts. Like the tiles (tiles.mjs), they let V8 fuse pairs of
+// Generator of multiply-adds without memory access: a core's peak arithmetic from WebAssembly.
+// scripts/build.mjs writes its output to assembly/fma.ts. Like the tiles (tiles.mjs), they let V8 fuse pairs of
 // vectors.
 
 /** The AssemblyScript source of both kernels. */
@@ -9,7 +9,7 @@ export function fmaSource() {
 
 /**
  * n rounds of independent multiply-adds: 24 fill 12 registers of 256 bits, 12 those of 128 bits where nothing is fused.
- * `at` is where each thread finds, and leaves, 256 floats of its own, then a half and a one. Every value is halved and
+ * `at` holds 256 floats of each thread's own, read and written back, then a half and a one. Every value is halved and
  * 1 added, so all of them go to 2 and stay there.
  */
 function kernel(name, count) {

@@ -1,7 +1,7 @@
-// GELU in its erf form, x Phi(x) with Phi(x) = 0.5 (1 + erf(x / sqrt 2)): the share of a normal distribution below x.
+// GELU in its erf form, x Phi(x) with Phi(x) = 0.5 (1 + erf(x / sqrt 2)), the standard normal CDF.
 //
 // Phi(-|x|) is computed as e^(-x²/2) R(|x|), without cancellation far below zero, and Phi(|x|) = 1 - Phi(-|x|). The same
-// power of e is the normal distribution's own height, which the derivative needs.
+// power of e gives the normal density, which the derivative needs.
 import {
   HALF, NORMAL, ONE, PHI_1, PHI_2, PHI_3, PHI_4, PHI_5, PHI_6, PHI_7, PHI_8, PHI_9, PHI_BEND,
 } from "./constants";

@@ -1,11 +1,11 @@
-// sgemm: the one single-thread matrix product behind every layer, and the memory that a thread works in.
+// sgemm: the single-threaded GEMM behind every layer, and a thread's scratch buffer.
 //
 // c (M, N) = start + a (M, K) b (K, N), where start is c itself, a bias row or zero. The classic blocking (Goto and van
 // de Geijn, 2008): blocks of k; in them a is packed for up to A_ROWS rows, b for B_COLUMNS columns at a time, and for
 // each pair of packed panels one tile of c is computed by a kernel of tiles.mjs. A panel of b stays in the L1 cache
 // while MC rows of a pass by in L2.
 //
-// Bits: every element of c adds its K products in order, in blocks of k that depend on K alone. So neither the tile,
+// Bits: every element of c sums its K terms in order, in blocks of k that depend on K alone. So neither the tile,
 // nor M and N, nor a cut of c between threads changes a bit.
 //
 // Memory: each thread is an instance of this module of its own, over one shared memory. Before any kernel that needs
@@ -46,17 +46,17 @@ export function setScratch(ptr: usize): void {
   memory.fill(zeros, 0, ZEROS_BYTES);
 }
 
-/** The room of one tile, 384 bytes, for whoever does not call sgemm meanwhile. */
+/** Scratch buffer of one tile, 384 bytes, free for any use between calls of sgemm. */
 export function tileScratch(): usize {
   return tileBuffer;
 }
 
-/** Where the scratch memory behind sgemm's begins. */
+/** Address of the scratch memory after sgemm's. */
 export function scratchBehindGemm(): usize {
   return zeros + GEMM_BYTES;
 }
 
-/** Chooses the kernel: 0 = 6x16, 1 = 6x8 (until told otherwise), 2 = 4x8. Speed only; the bits stay the same. */
+/** Chooses the kernel: 0 = 6x16, 1 = 6x8 (the default), 2 = 4x8. Speed only; the bits stay the same. */
 export function setTile(id: i32): void {
   tileId = id;
   MR = id == 2 ? 4 : 6;
@@ -75,7 +75,7 @@ export function sgemm(
   const strideB = <usize>ldb << 2;
   const strideC = <usize>ldc << 2;
   const blocks = (K + KC - 1) / KC;
-  const depth = (K + blocks - 1) / blocks; // equal blocks of k, not a full one and a small rest
+  const depth = (K + blocks - 1) / blocks; // equal blocks of k, not a full one and a small remainder
   for (let k0 = 0; k0 < K; k0 += depth) {
     const k = min(depth, K - k0);
     const fromC = accumulate || k0 > 0;

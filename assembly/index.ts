@@ -1,4 +1,4 @@
-// Everything that the WebAssembly module exports. Each file's header says what its kernels expect.
+// Exports of the WebAssembly module. Each file's header documents its kernels' operands.
 export { setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
 export { matmulForward, matmulBackwardInput, matmulBackwardWeight } from "./matmul";

@@ -180,7 +180,7 @@ function backwardRow(dx: usize, dy: usize, x: usize, weight: usize, mean: f32, r
   }
 }
 
-/** Adds all N rows' shares to 16 channels of dweight and dbias, which stay in registers meanwhile. */
+/** Adds the terms of all N rows to 16 channels of dweight and dbias, held in registers. */
 export function addLineGradients(
   dweight: usize, dbias: usize, dy: usize, x: usize, mean: usize, rstd: usize, N: i32, C: i32,
 ): void {

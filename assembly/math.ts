@@ -2,7 +2,7 @@
 // one to three floats for the ends of rows.
 //
 // There is no scalar exp on purpose. A row's last one to three elements go through the same vector code
-// (loadTail, compute, storeTail), so an element's bits never depend on where in a row it stands.
+// (loadTail, compute, storeTail), so an element's bits never depend on its position in a row.
 import {
   EXP_2, EXP_3, EXP_4, EXP_5, EXP_6, EXP_7, EXP_HIGHEST, EXP_LOWEST, LN2_HIGH, LN2_LOW, LOG2_E, ONE, ROUND,
 } from "./constants";
@@ -156,7 +156,7 @@ export function exp(x: v128): v128 {
 /**
  * 1 / (1 + e^-x), within 3 units in the last place everywhere, also far below zero.
  *
- * GELU wants this rather than tanh: 0.5 (1 + tanh u) = sigmoid(2 u), without the cancellation at negative u.
+ * GELU uses this instead of tanh: 0.5 (1 + tanh u) = sigmoid(2 u), without the cancellation at negative u.
  */
 // @ts-ignore: AssemblyScript's decorator
 @inline

@@ -1,4 +1,4 @@
-// The matrix product layer: out = inp weightᵀ + bias, and its two backward products.
+// The matmul layer: out = inp weightᵀ + bias, and the two matmuls of its backward.
 //
 // Every kernel is `name(thread, threads, …)`: all threads run it at once, and each computes its own rectangle of the
 // output. N rows (B * T), C input channels, OC output channels; weight is (OC, C).
@@ -13,21 +13,21 @@ let column0: i32 = 0;
 let columns: i32 = 0;
 
 /**
- * Cuts an output (M, N) into a grid of `threads` rectangles and takes that of `thread`. Of the possible grids the one
- * whose largest rectangle costs least: its area in products, plus its two sides in packing, where packing a float
- * takes about as long as PACK multiplications.
+ * Splits an output (M, N) into a grid of `threads` rectangles and selects that of `thread`. Of the possible grids, the
+ * one whose largest rectangle costs least: its area in multiply-adds, plus its two sides in packing, where packing a
+ * float takes about as long as PACK multiply-adds.
  */
 function takeRectangle(thread: i32, threads: i32, M: i32, N: i32): void {
   const PACK = 8;
-  const high = (M + MR - 1) / MR; // in tiles
-  const wide = (N + NR - 1) / NR;
+  const tilesDown = (M + MR - 1) / MR;
+  const tilesAcross = (N + NR - 1) / NR;
   let best = f64.MAX_VALUE;
   let down = 1;
   for (let d = 1; d <= threads; d++) {
     if (threads % d) continue;
     const across = threads / d;
-    const h = <f64>((high + d - 1) / d * MR);
-    const w = <f64>((wide + across - 1) / across * NR);
+    const h = <f64>((tilesDown + d - 1) / d * MR);
+    const w = <f64>((tilesAcross + across - 1) / across * NR);
     const cost = h * w + PACK * (h + w);
     if (cost < best) {
       best = cost;
@@ -37,10 +37,10 @@ function takeRectangle(thread: i32, threads: i32, M: i32, N: i32): void {
   const across = threads / down;
   const i = thread / across;
   const j = thread % across;
-  row0 = min(M, high * i / down * MR);
-  rows = min(M, high * (i + 1) / down * MR) - row0;
-  column0 = min(N, wide * j / across * NR);
-  columns = min(N, wide * (j + 1) / across * NR) - column0;
+  row0 = min(M, tilesDown * i / down * MR);
+  rows = min(M, tilesDown * (i + 1) / down * MR) - row0;
+  column0 = min(N, tilesAcross * j / across * NR);
+  columns = min(N, tilesAcross * (j + 1) / across * NR) - column0;
 }
 
 /** out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias (OC); bias 0: none. */

@@ -1,6 +1,6 @@
 // Sums over whole tensors, in double precision but for short runs of squares: the mean loss and the norm of all gradients.
 //
-// A tensor is cut into chunks of CHUNK elements, wherever the threads stand; one f64 is kept for each chunk. A second
+// A tensor is split into chunks of CHUNK elements, whatever the number of threads; one f64 is kept for each chunk. A second
 // command adds these up in order, in one thread. So the bits do not depend on the number of threads.
 import { high, loadTail, loadUpTo4, low, madd, sumF64 } from "./math";
 import { shareStart } from "./split";

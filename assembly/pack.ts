@@ -1,6 +1,6 @@
 // Packing: copies a block of a matrix into panels that the tiles (tiles.mjs) read straight through.
 //
-// A panel holds R columns of the product's a or b side by side for every k: [k][R], R being the tile's MR or NR (4, 6,
+// A panel holds R rows of a, or columns of b, side by side for every k: [k][R], R being the tile's MR or NR (4, 6,
 // 8 or 16). Panels follow each other, k * R floats apart; the last one is filled up with zeros. Nothing outside the
 // block is read.
 import { loadTail, storeTail } from "./math";

@@ -1,4 +1,4 @@
-// What the engine and the machine make of relaxed instructions.
+// Probe for the engine's and the machine's implementation of relaxed instructions.
 import { madd } from "./math";
 
 /** 1 if madd rounds once (fused), 0 if the product is rounded before the sum. x must be 1 + 2^-12. */

@@ -1,8 +1,8 @@
-// How the elements of an output are dealt out to threads.
+// Distribution of an output's elements to threads.
 
 /**
- * Where the share of `thread` begins when `n` elements are dealt out in whole groups of `grain`; its end is the
- * beginning of the next thread's share.
+ * First element of the share of `thread`, with `n` elements distributed in whole groups of `grain`. The share ends where
+ * the next thread's begins.
  */
 // @ts-ignore: AssemblyScript's decorator
 @inline

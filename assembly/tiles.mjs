@@ -1,4 +1,4 @@
-// The innermost loops of every matrix product, as source: scripts/build.mjs writes what this gives to assembly/tiles.ts.
+// Generator of the innermost loops of every matmul: scripts/build.mjs writes its output to assembly/tiles.ts.
 //
 // A tile's kernel computes c (MR, NR) = init + aᵀ b, with a (k, MR) and b (k, NR). a and b are packed panels (pack.ts),
 // so both are read straight through. init is what the sum starts from, one row every initStride bytes: the tile of c
@@ -14,16 +14,16 @@
 // - no load after a store: the whole of init is read first, the whole of c written last;
 // - one splat of a per row, shared by the row's vectors;
 // - exported, so that nothing inlines it, and the loop not unrolled.
-// `node --experimental-wasm-revectorize --trace-wasm-revectorize` says what became of a function.
+// `node --experimental-wasm-revectorize --trace-wasm-revectorize` prints the result for a function.
 
-/** Rows and columns of each tile; setTile's number is the place in this list. */
+/** Rows and columns of each tile; setTile takes the index in this list. */
 const tiles = [
   [6, 16],
   [6, 8],
   [4, 8],
 ];
 
-/** The AssemblyScript source of all of them. */
+/** AssemblyScript source of all tiles. */
 export function tilesSource() {
   return `// Made by tiles.mjs.\nimport { madd } from "./math";\n${tiles.map(tileSource).join("")}`;
 }

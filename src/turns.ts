@@ -1,9 +1,9 @@
-/** How long a long computation may keep the event loop waiting. */
+/** Milliseconds that a long computation may block the event loop. */
 const TURN_MS = 20;
 
 /**
- * For long computations on the calling thread: a function to await between their parts. Most calls do nothing; once
- * the computation has had its share of time, signals, timers and redraws get theirs.
+ * Time slicing for long computations on the calling thread: returns a function to await between their parts. Most calls
+ * do nothing; after TURN_MS it yields to the event loop, so that signals, timers and redraws are handled.
  */
 export function takeTurns(): () => Promise<void> {
   let start = performance.now();

@@ -170,7 +170,7 @@ describe("the lock of a build that died counts for nothing", () => {
     expect((await ended(start())).code).toBe(0);
   });
 
-  test("whose process id is this build's: of a container that was started anew", async () => {
+  test("whose process id is this build's: of a restarted container", async () => {
     const write = `fs.writeFileSync(${JSON.stringify(lock())}, JSON.stringify({ pid: process.pid, host: os.hostname() }))`;
     const preload = `data:text/javascript,import fs from "node:fs"; import os from "node:os"; ${write}`;
     expect((await ended(start(0, "--import", preload))).code).toBe(0);

@@ -30,7 +30,7 @@ test("says what was measured, where and with what", () => {
   expect(report.kernels).toMatch(/^wasm, .* 2 threads$/);
 });
 
-test("measures the limits, the three products at one and all threads, a step and a token", () => {
+test("measures the limits, the three matmuls at one and all threads, a step and a token", () => {
   expect(report.limits.map(({ threads }) => threads)).toEqual([1, 2]);
   for (const { gflops, copy, triad, read } of report.limits)
     for (const value of [gflops, copy, triad, read]) expect(value).toBeGreaterThan(0);

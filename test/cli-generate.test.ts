@@ -89,7 +89,7 @@ test("without a tokenizer, prompt and text are token ids", async () => {
   expect((await ids("1", "--stop", "x")).stderr).toContain("has no tokenizer");
 });
 
-test("what cannot be", async () => {
+test("invalid options are refused", async () => {
   for (const args of [
     ["--top-k", "-1"],
     ["--min-p", "1.5"],
@@ -129,7 +129,7 @@ describe("interactive", () => {
     expect(stdout).toContain(`a${greedy.text}\n--- temperature 0,`);
   });
 
-  test("a mistake is told, and it goes on", async () => {
+  test("a mistake is reported, and the conversation continues", async () => {
     const { code, stdout, stderr } = await converse("/nonsense", "/top-k many", "ABC", "/help", "/quit", "not read");
     expect(stderr).toContain("There is no command /nonsense");
     expect(stderr).toContain("/top-k many: Expected a whole number");

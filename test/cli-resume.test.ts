@@ -31,7 +31,7 @@ test("the same line begins a run, and says when it is complete", async () => {
   expect([first.code, second.code]).toEqual([0, 0]);
 });
 
-test("more updates with --force are those of a longer run, and config.json knows", async () => {
+test("more updates with --force are those of a longer run, and config.json records it", async () => {
   const refused = await train("-o", "half", "-y", "-x", "8");
   expect(refused.stderr).toContain("The run in half was told otherwise. --steps: 4, now 8. Leave it out");
   expect(refused.code).toBe(2);
@@ -64,7 +64,7 @@ test.skipIf(isWindows).each([
   ["the last validation", "step 1:", "-x 2 -v 10 -m 2 --final-val-batches 3000 -s 0"],
   ["the validation of an early stop", "step 0:", "-x 20 -l 0 --early-stop 1 -v 1 -m 3000 -s 0"],
   ["the last sample", "step 3:", "-x 4 -v 0 -s 4 -g 4000"],
-])("interrupted in %s, a run makes it when it goes on", async (what, seen, options) => {
+])("interrupted in %s, a run makes it when it resumes", async (what, seen, options) => {
   const names = [`${what}, whole`, `${what}, cut`];
   const [whole, cut] = names.map((out) => ["train", ...tiny, ...options.split(" "), "-o", out]);
   expect((await run(whole, { cwd: folder })).code).toBe(0);
@@ -81,7 +81,7 @@ test.skipIf(isWindows).each([
   expect((await train("-o", names[1], "-y")).stderr).toContain("is complete");
 });
 
-test("killed between its last checkpoint and its last line, a run says that it is done when it goes on", async () => {
+test("killed between its last checkpoint and its last line, a run says that it is done when it resumes", async () => {
   await train(...tiny, "-x", "3", "-o", "ended");
   const [before, log] = [eventsOf("ended"), join(folder, "ended", "metrics.jsonl")];
   writeFileSync(log, readFileSync(log, "utf8").replace(/\{"event":"done".*\n/, ""));
@@ -186,7 +186,7 @@ describe("a config.json that was edited", () => {
   });
 });
 
-test("a run folder of llm.c's goes on with what is given", async () => {
+test("a run folder of llm.c's resumes with the given options", async () => {
   await train(...tiny, "-x", "4", "--order", "shuffle", "-o", "llmc");
   for (const file of ["config.json", "metrics.jsonl", "checkpoint_00000004.json"]) rmSync(join(folder, "llmc", file));
   const { code, stderr } = await train(...tiny, "-x", "8", "-o", "llmc", "-y");

@@ -68,7 +68,7 @@ test("logarithms of probabilities: the chosen token's and the best ones", async 
   expect(plain).not.toHaveProperty("logprob");
 });
 
-test("half a character is never told", async () => {
+test("a character split over tokens is emitted only when it is complete", async () => {
   const bytes = await GPT2.create(makeConfig({ ...config, V: 256, Vp: 256 }), {
     backend: "reference",
     tokenizer: byteTokenizer(),
@@ -96,7 +96,7 @@ test("any number of samples: those that nobody waits for are not begun", async (
   expect(last).toBeLessThan(24);
 });
 
-test("what cannot be", async () => {
+test("invalid options are refused", async () => {
   for (const options of [
     { samples: 0 },
     { samples: 1.5 },

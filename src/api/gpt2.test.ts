@@ -34,7 +34,7 @@ async function writeTokenizer(path: string, tokenizer: Tokenizer): Promise<void>
 }
 
 describe("saving and loading", () => {
-  test.each(["reference", "wasm"] as const)("what was loaded is saved byte for byte: %s", async (backend) => {
+  test.each(["reference", "wasm"] as const)("a loaded model is saved byte for byte: %s", async (backend) => {
     for (const name of ["gpt2_tiny.bin", "gpt2_odd.bin"]) {
       const model = await GPT2.load(fixturePath(name), { backend, threads: 2 });
       await model.save(inFolder(name));
@@ -88,7 +88,7 @@ describe("saving and loading", () => {
       await expect(GPT2.load(inFolder(name), reference), name).rejects.toThrow(InputError);
   });
 
-  test("a save that fails leaves what was there", async () => {
+  test("a failed save leaves the existing file unchanged", async () => {
     const model = await GPT2.create({ ...small, epsilon: 1e-6 }, reference);
     await writeFile(inFolder("kept.bin"), "kept");
     await expect(model.save(inFolder("kept.bin"))).rejects.toThrow(/epsilon/);
@@ -247,7 +247,7 @@ describe("generating", () => {
   });
 });
 
-test("a program that forgets to dispose ends by itself", async () => {
+test("a program that does not call dispose still exits", async () => {
   const program = `
     import { GPT2, Trainer } from ${JSON.stringify(new URL("../index.ts", import.meta.url).href)};
     const model = await GPT2.load(${JSON.stringify(fixturePath("gpt2_tiny.bin"))}, { threads: 2 });
@@ -265,7 +265,7 @@ test("a program that forgets to dispose ends by itself", async () => {
   expect(code).toBe(0);
 }, 20_000);
 
-describe("saving while a run goes on, without waiting for it", () => {
+describe("saving during a run, without waiting for it", () => {
   const sizes = { maxT: 8, V: 256, L: 1, NH: 1, C: 64 };
 
   test.each(["reference", "wasm"] as const)("a model: each file holds the weights of one step: %s", async (backend) => {

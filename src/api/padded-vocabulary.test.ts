@@ -36,7 +36,7 @@ async function paddedModel(backend: "reference" | "wasm"): Promise<GPT2> {
 }
 
 test.each(["reference", "wasm"] as const)(
-  "ids above the tokenizer are never written, and stand for nothing: %s",
+  "ids above the tokenizer's are never sampled, and decode to nothing: %s",
   async (backend) => {
     const model = await paddedModel(backend);
     try {

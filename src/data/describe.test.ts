@@ -27,7 +27,7 @@ async function write(fill: (sink: MemorySink) => Promise<void>) {
   return sink.source();
 }
 
-test("every format is told apart and described", async () => {
+test("every format is recognised and described", async () => {
   const model = await fixture("gpt2_tiny.bin");
   const { config } = await readModelHeader(model);
   const sizes = { parameters: 30080, L: 2, NH: 4, C: 32, maxT: 16, V: 101, Vp: 128 };
@@ -89,7 +89,7 @@ test("every format is told apart and described", async () => {
   expect(await describe(hellaswag)).toMatchObject({ format: "HellaSwag", examples: 2, longestExampleBytes: 44 });
 });
 
-test("texts and documents are told as what they are, safetensors whatever white space their header begins with", async () => {
+test("texts and documents are recognised, safetensors whatever white space their header begins with", async () => {
   const text = (content: string) => openSource(new TextEncoder().encode(content));
   expect(await describe(await text("To be, or not to be"))).toEqual({ format: "text", bytes: 19 });
   expect(await describe(await text("<!DOCTYPE html>"))).toMatchObject({ format: "text" });

@@ -26,7 +26,7 @@ test("a file's size and sha256, whole for one that is not huge", async () => {
   }
 });
 
-test("a huge file is told by its size, its ends and pieces between them", async () => {
+test("a huge file is identified by its size, its ends and pieces between them", async () => {
   const path = write("huge", "start");
   truncateSync(path, 300e6);
   const before = await fingerprint(path);

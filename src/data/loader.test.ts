@@ -104,7 +104,7 @@ test("random order draws each row's start as torch.randint does", async () => {
 describe.each(["file", "shuffle", "random"] as const)("%s order", (order) => {
   const open = (pattern = "s_*.bin") => TokenLoader.open(`${folder}/${pattern}`, { ...sizes, order });
 
-  test("goes on from any position, over several epochs, kept as JSON", async () => {
+  test("resumes from any position, over several epochs, stored as JSON", async () => {
     await writeShards();
     const whole = await open();
     const positions: string[] = [];
@@ -200,7 +200,7 @@ async function failure(pattern: string | string[], options: TokenLoaderOptions =
   await loader.next();
 }
 
-test("says what is wrong with data that cannot be used", async () => {
+test("unusable data is refused with the reason", async () => {
   const path = await writeTokens("a.bin", 9, 96);
   await failure(path);
   await expect(failure(path, { ...sizes, V: 100 })).rejects.toThrow(

@@ -86,7 +86,7 @@ async function contents(): Promise<Record<string, string>> {
   );
 }
 
-test("tells how far the files are read before they are encoded", async () => {
+test("reports the progress of hashing before encoding", async () => {
   const told: string[] = [];
   const onHashed = (share: number) => told.push(`read ${share.toFixed(2)}`);
   await prepareItems(await planOf({ onHashed, onProgress: () => told.push("encoded") }), encode());
@@ -110,7 +110,7 @@ test("every document once, in order, in shards of equal length", async () => {
   expect(await readdir(folder)).not.toContain("prepare.json");
 });
 
-test("a run that was cut goes on behind its finished shards, and gives the same files", async () => {
+test("an interrupted run resumes after its finished shards, and gives the same files", async () => {
   await prepareItems(await planOf(), encode());
   const whole = await contents();
   // One document a batch, so that a run can be interrupted anywhere.
@@ -139,7 +139,7 @@ test("a run that was cut goes on behind its finished shards, and gives the same 
   }
 });
 
-test("damaged shards, and those of another plan, are made anew", async () => {
+test("damaged shards, and those of another plan, are rebuilt", async () => {
   await prepareItems(await planOf(), encode());
   const whole = await contents();
   const cut = encode(() => {
@@ -208,7 +208,7 @@ test("while shards are being replaced, the folder is no data set", async () => {
   expect((await readDataset(folder))?.train.tokens).toBeGreaterThan(0);
 });
 
-test("after a cut, a file that was edited to the same length is read anew", async () => {
+test("after an interruption, a file that was edited to the same length is read again", async () => {
   const plan = await planOf();
   await expect(prepareItems(plan, cutEarly)).rejects.toThrow("cut");
   expect((await shardsOf("train")).length).toBeGreaterThan(1);

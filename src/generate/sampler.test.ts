@@ -135,7 +135,7 @@ test("llm.c's seed is llm.c's state, and with `llmc` every seed is", () => {
   expect(new Sampler({ seed: 5, llmc: true }).state).toBe(5n);
 });
 
-test("a sampler with another one's state goes on where that one stands", () => {
+test("a sampler with another one's state continues its sequence", () => {
   const logits = new Float32Array(1000);
   const sampler = new Sampler({ seed: 7 });
   sampler.next(logits, 1000);
@@ -163,7 +163,7 @@ test("options out of range are refused", () => {
     expect(() => new Sampler(options), JSON.stringify(options)).toThrow(UsageError);
 });
 
-test("no token is chosen from what is no number", () => {
+test("NaN or infinite logits are refused", () => {
   for (const temperature of [0, 1])
     expect(() => new Sampler({ temperature }).next(Float32Array.of(1, Number.NaN, 2), 3)).toThrow(NotFiniteError);
 });

@@ -91,7 +91,7 @@ test.each(["", "{", "[]", '{"pid":"x"}'])("a damaged lock is free: %j", async (c
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("of many that want a stale lock at once, one gets it", async () => {
+test("of many processes that take a stale lock at once, one gets it", async () => {
   write({ pid: await endedProcess(), host: hostname(), started: "2024-04-08T10:00:00.000Z" });
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)));
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);

@@ -37,7 +37,7 @@ test("integers and normal numbers are PyTorch's to the bit, in one stream", () =
   expect(rng.randint32()).toBe(torch137.last);
 });
 
-test("a permutation is that of llm.c's random_permutation, seed 42, and the next one goes on", () => {
+test("a permutation is that of llm.c's random_permutation, seed 42, and the next one continues the sequence", () => {
   const rng = new Mt19937(42);
   const values = Int32Array.from({ length: 10 }, (_, i) => i);
   rng.shuffle(values);
@@ -46,7 +46,7 @@ test("a permutation is that of llm.c's random_permutation, seed 42, and the next
   expect([...values]).toEqual([2, 5, 9, 0, 3, 1, 4, 8, 6, 7]);
 });
 
-test("goes on from a position, as llm.c's struct has it", () => {
+test("resumes from a position, as in llm.c's struct", () => {
   const rng = new Mt19937(137);
   expect(rng.position()).toMatchObject({ left: 1, next: 0 });
   rng.randint32();

@@ -18,7 +18,7 @@ test.each([
   expect(createHash("sha256").update(files[name]).digest("hex")).toBe(sha256);
 });
 
-test("Hugging Face's tokenizer gives our ids from tokenizer.json, and we know it for GPT-2's", async () => {
+test("Hugging Face's tokenizer gives our ids from tokenizer.json, and it is recognised as GPT-2's", async () => {
   const [json, settings] = [JSON.parse(files["tokenizer.json"]), JSON.parse(files["tokenizer_config.json"])];
   const theirs = new Tokenizer(json, settings);
   const ours = await gpt2Tokenizer();

@@ -179,7 +179,7 @@ test("vocab.json with merges.txt gives the same ids as tokenizer.json", async ()
   expect(found?.encode(text)).toEqual((await tokenizerOf(small())).encode(text));
 });
 
-test("what is no byte-level BPE is refused by its name, and damage is told", async () => {
+test("other models than byte-level BPE are refused by name, and so are damaged files", async () => {
   const refused: [object, RegExp][] = [
     [{ model: { type: "WordPiece" }, decoder: { type: "WordPiece" } }, /not bytes \(WordPiece, WordPiece\)/],
     [{ ...small(), decoder: { type: "Metaspace" } }, /not bytes \(BPE, Metaspace\)/],

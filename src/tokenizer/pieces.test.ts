@@ -36,7 +36,7 @@ test("cuts any text as GPT-2's pattern does", () => {
   fc.assert(fc.property(text, check), { seed: 42, numRuns: 2000 });
 });
 
-test("the cache remembers pieces, and forgets when it is full", () => {
+test("the cache keeps pieces, and is cleared when it is full", () => {
   const cache = new PieceCache();
   const remember = (text: string, ...ids: number[]) => {
     const out = new IdBuffer();

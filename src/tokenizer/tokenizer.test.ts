@@ -106,7 +106,7 @@ async function throughFile(tokens: readonly Uint8Array[], endOfText?: number, ki
   return loadTokenizer(await sink.source(), kind);
 }
 
-test("tokenizer files tell which tokenizer they hold", async () => {
+test("tokenizer files identify their tokenizer", async () => {
   const char = charTokenizer(["\n", "a", "é"]);
   for (const tokenizer of [gpt2, char, byteTokenizer()]) {
     const again = await throughFile(tokenizer.tokens(), tokenizer.endOfText);

@@ -89,8 +89,8 @@ function isTensor(operand: object): operand is Tensor {
 }
 
 /**
- * Plain loops over plain arrays, sums in double precision, one thread: slow, and what every other backend is tested
- * against. With the layers beside this file and model/gpt2.ts it is the readable GPT-2.
+ * Plain loops over plain arrays, sums in double precision, one thread: slow; the oracle that every other backend is
+ * tested against. With the layers beside this file and model/gpt2.ts it is the readable GPT-2.
  */
 export class ReferenceBackend implements Backend {
   readonly name = "reference";
