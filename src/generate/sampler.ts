@@ -4,7 +4,7 @@ import { Xorshift64 } from "../random/xorshift.ts";
 
 /** Options for choosing the next token. */
 export interface SamplingOptions {
-  /** Divides the logits: below 1 bolder, above 1 wilder, 0 always the most probable token; default 1. */
+  /** Divides the logits: <1 sharpens, >1 flattens the distribution, 0 always takes the most probable token; default 1. */
   readonly temperature?: number;
   /** Only the k most probable tokens; default 0: all. */
   readonly topK?: number;
