@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { median } from "d3-array";
-import { table } from "../src/plot/table.ts";
+import { table } from "../src/plot/text.ts";
 import { startStudio } from "../src/serve/server.ts";
 import { launchWithDisk, root } from "../test/browser/page.ts";
 import { presetSettings } from "../web/store/presets.ts";

@@ -34,7 +34,7 @@ const rooms = [
 /** The entry file of a worker or child process is where a program starts: on top of the house, wherever it lies. */
 const isEntry = (path: string) => path.endsWith("-entry.ts");
 
-const nodeAllowed = /^src\/(platform\/node|hub\/|bench\/|serve\/|cli\/)/;
+const nodeAllowed = /^src\/(platform\/node|runs\/node-|hub\/|bench\/|serve\/|cli\/)/;
 
 const modules = modulesOf(root, "src");
 const roomOf = (path: string) => path.split("/")[1] ?? "";

@@ -2,8 +2,7 @@
  * The roofline plot of Williams, Waterman and Patterson (2009): how fast each operation runs against how many operations
  * it makes of each byte. The roof is what the machine allows: the slope its memory, the flat part its arithmetic.
  */
-import { axes, colours, escaped, picture, px } from "../plot/axes.ts";
-import { logarithmic } from "../plot/scale.ts";
+import { axes, colours, escaped, logarithmic, picture, px } from "../plot/axes.ts";
 import { bandwidth } from "./limits.ts";
 import type { BenchReport, Limits } from "./report.ts";
 

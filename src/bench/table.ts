@@ -1,5 +1,5 @@
 /** A report as tables, for people. */
-import { table } from "../plot/table.ts";
+import { table } from "../plot/text.ts";
 import { bandwidth } from "./limits.ts";
 import { type BenchReport, type Figure, isFigure, type Problem, type Profile, type Row } from "./report.ts";
 

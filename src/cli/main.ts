@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { bareHeaderlessLast } from "./options/headerless.ts";
+import { bareHeaderlessLast } from "./options/common.ts";
 import { guardOutputs, print, reportError } from "./output.ts";
 import { createProgram } from "./program.ts";
 

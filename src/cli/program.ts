@@ -9,7 +9,7 @@ import { addEncode } from "./encode/command.ts";
 import { addEval } from "./eval/command.ts";
 import { addGenerate } from "./generate/command.ts";
 import { addInfo } from "./info/command.ts";
-import { examples } from "./options/examples.ts";
+import { examples } from "./options/common.ts";
 import { addPlot } from "./plot/command.ts";
 import { addPrepare } from "./prepare/command.ts";
 import { addPull } from "./pull/command.ts";

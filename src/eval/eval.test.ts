@@ -9,12 +9,9 @@ import { TensorScope } from "../model/tensor-scope.ts";
 import { allocLossWorkspace } from "../model/workspace.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { VocabularyTokenizer } from "../tokenizer/tokenizer.ts";
-import { batchesOf } from "./batches.ts";
-import { evaluateHellaSwag } from "./hellaswag.ts";
-import { fitting } from "./items.ts";
-import { evaluateLambada } from "./lambada.ts";
 import { evaluateLoss, type TokenSequence } from "./loss.ts";
-import { type Row, type RowScore, Scorer } from "./scorer.ts";
+import { batchesOf, type Row, type RowScore, Scorer } from "./scorer.ts";
+import { evaluateHellaSwag, evaluateLambada, fitting } from "./tasks.ts";
 
 const config = makeConfig({ maxT: 16, V: 256, L: 2, NH: 2, C: 16 });
 let models: Record<"reference" | "wasm", GPT2>;

@@ -9,7 +9,6 @@ import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
-import { batchesOf } from "./batches.ts";
 
 /** A sequence of tokens, of which those from `from` (1 or more) on are scored, each given all before it. */
 export interface Row {
@@ -192,4 +191,20 @@ function merged(positions: readonly Positions[]): Positions[] {
 /** The loss of a target among its logits (V), and whether its logit is the largest: of equal ones the first counts. */
 function judge(logits: Float32Array, target: number): { loss: number; isLargest: boolean } {
   return { loss: logSumExp(logits) - logits[target], isLargest: argmax(logits) === target };
+}
+
+/**
+ * Cuts rows of these lengths into batches of at most `tokens` tokens, padding included. Rows of like length come
+ * together, the longest first, so that little is padding; a row that is longer than a batch gets one of its own.
+ * Gives, for each batch, the indices of its rows.
+ */
+export function batchesOf(lengths: readonly number[], tokens: number): number[][] {
+  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
+  const batches: number[][] = [];
+  for (let start = 0; start < order.length; ) {
+    const rows = Math.max(1, Math.floor(tokens / lengths[order[start]]));
+    batches.push(order.slice(start, start + rows));
+    start += rows;
+  }
+  return batches;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { tokenText } from "./token-text.ts";
+import { tokenText } from "./inspect.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,8 +1,7 @@
 import { extent, quantile } from "d3-array";
-import { type Area, axes, colours, escaped, picture, px } from "./axes.ts";
+import { type Area, axes, colours, escaped, linear, logarithmic, picture, px, type Range, type Scale } from "./axes.ts";
 import type { Point } from "./points.ts";
 import { memoryFor, smooth, thin } from "./points.ts";
-import { linear, logarithmic, type Range, type Scale } from "./scale.ts";
 
 /** One run in a picture of several. */
 export interface Curve {

@@ -7,7 +7,7 @@ import { parameterCount } from "../model/parameters.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { Point } from "../plot/points.ts";
 import { completeSteps } from "./checkpoint-list.ts";
-import { linesOf, type Metric, numberIn, parseLine } from "./metrics.ts";
+import { linesOf, type Metric, numberIn, parseLine } from "./log.ts";
 import { readRunConfig } from "./run-config.ts";
 import { lockName } from "./run-folder.ts";
 

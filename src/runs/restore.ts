@@ -6,7 +6,7 @@ import type { Trainer } from "../train/trainer.ts";
 import type { Updates } from "../train/updates.ts";
 import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
 import { changedSettings } from "./edited-settings.ts";
-import { linesOf, parseLine } from "./metrics.ts";
+import { linesOf, parseLine } from "./log.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** What a run must have made to have nothing left to do. */

@@ -8,8 +8,8 @@ import { inFolder } from "../platform/paths.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import type { Trainer } from "../train/trainer.ts";
+import type { CheckpointInfo } from "./checkpoint.ts";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import type { CheckpointInfo } from "./checkpoint-info.ts";
 import {
   checkpointModel,
   completeSteps,
@@ -18,8 +18,8 @@ import {
   type Retention,
   removeTemporaries,
 } from "./checkpoint-list.ts";
+import { type Checkpointed, keepLines, keptLog, keptMetrics } from "./log.ts";
 import { type RunConfig, readRunConfig, runConfigVersion } from "./run-config.ts";
-import { type Checkpointed, keepLines, keptLog, keptMetrics } from "./run-log.ts";
 
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", "metrics.jsonl", "main.log"];

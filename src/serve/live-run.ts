@@ -4,11 +4,11 @@ import { join, sep } from "node:path";
 import { platform } from "#platform";
 import { LlmError, messageOf } from "../errors.ts";
 import { errorCode, explained } from "../platform/node-errors.ts";
-import { LineCutter } from "../runs/metrics.ts";
-import type { LogPiece } from "../runs/read-columns.ts";
+import type { LogPiece } from "../runs/columns.ts";
+import { LineCutter } from "../runs/log.ts";
+import { withTimes } from "../runs/node-run-list.ts";
 import { type RunSummary, RunTally, readRun } from "../runs/read-run.ts";
 import { lockName } from "../runs/run-folder.ts";
-import { withTimes } from "./run-times.ts";
 
 /** What a run's log did: it grew by a piece, or it is another one now, or grew by much, and must be read anew. */
 export type LogEvent =

@@ -9,7 +9,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
-import { decodeColumns } from "../runs/read-columns.ts";
+import { decodeColumns } from "../runs/columns.ts";
 import { toJsonLine } from "../train/events.ts";
 import { type Studio, startStudio } from "./server.ts";
 import { Watch } from "./watch.ts";

@@ -5,8 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { networkInterfaces } from "node:os";
 import { InputError, messageOf } from "../errors.ts";
 import { errorCode } from "../platform/node-errors.ts";
-import { secure, sendError, sendText } from "./answers.ts";
-import { answerApi } from "./api.ts";
+import { answerApi, secure, sendError, sendText } from "./answers.ts";
 import { cookieName, Guard, isLoopback } from "./guard.ts";
 import { servePage } from "./page.ts";
 import { Watch } from "./watch.ts";

@@ -1,11 +1,11 @@
 import { type Backend, view } from "../backend/backend.ts";
+import { costOf, type OperationName } from "../backend/work.ts";
 import type { DebugStateContent } from "../format/state.ts";
 import { backward, forward } from "../model/gpt2.ts";
 import { allocTensorSet, type Parameters } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainWorkspace } from "../model/workspace.ts";
 import { logitReader } from "./logits.ts";
-import { withProgress } from "./progress.ts";
 
 export interface DebugBatch {
   readonly B: number;
@@ -53,4 +53,41 @@ export async function computeDebugState(
   } finally {
     await memory.free();
   }
+}
+
+/** The operations that take nearly all of the time. */
+const counted: readonly OperationName[] = [
+  "matmulForward",
+  "matmulBackwardInput",
+  "matmulBackwardWeight",
+  "headBackward",
+];
+
+/**
+ * The same backend, which also tells how much of the work enqueued through it is done: a model's graph is enqueued in
+ * a moment, and then computes for minutes on the reference backend.
+ */
+export function withProgress(backend: Backend, onProgress: (done: number, total: number) => void): Backend {
+  let done = 0;
+  let total = 0;
+  return new Proxy(backend, {
+    get(target, key) {
+      const member: unknown = Reflect.get(target, key);
+      if (typeof member !== "function") return member;
+      const operation = counted.find((name) => name === key);
+      return (...args: unknown[]): unknown => {
+        const result: unknown = Reflect.apply(member, target, args);
+        if (!operation) return result;
+        const amount = costOf({ operation, args }).flops;
+        total += amount;
+        const finished = () => {
+          done += amount;
+          onProgress(done, total);
+        };
+        // A failure is reported by whoever waits for the result.
+        target.sync().then(finished, () => {});
+        return result;
+      };
+    },
+  });
 }

@@ -5,8 +5,8 @@ import { GPT2 } from "../api/gpt2.ts";
 import { readDebugState, writeDebugState } from "../format/state.ts";
 import { makeConfig } from "../model/config.ts";
 import { openSource } from "../platform/node-files.ts";
-import { bounds, publishedLosses } from "./bounds.ts";
 import { computeDebugState } from "./debug-state.ts";
+import { bounds, publishedLosses } from "./verify.ts";
 
 test.each(["gpt2_tiny", "gpt2_odd"] as const)("the debug state of %s is PyTorch's", async (name) => {
   const fixture = await loadFixture(name);

@@ -5,7 +5,7 @@ import { InputError } from "../../src/errors.ts";
 import { isObject } from "../../src/format/json.ts";
 import { requireMemory } from "../../src/model/memory.ts";
 import { requireUnedited } from "../../src/runs/edited-settings.ts";
-import { numberIn } from "../../src/runs/metrics.ts";
+import { numberIn } from "../../src/runs/log.ts";
 import { dataDifferences, type RunRecord, readRecord, recordData } from "../../src/runs/record.ts";
 import { history, isComplete, takeUp } from "../../src/runs/restore.ts";
 import { RunFolder } from "../../src/runs/run-folder.ts";

@@ -15,7 +15,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { makeConfig } from "../../src/model/config.ts";
-import { decodeColumns } from "../../src/runs/read-columns.ts";
+import { decodeColumns } from "../../src/runs/columns.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import { fixturePath } from "../../test/fixtures.ts";
 import { run as runCommand } from "../../test/run-cli.ts";

@@ -1,7 +1,7 @@
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { inspect } from "../../src/inspect/inspect.ts";
 import { inFolder } from "../../src/platform/paths.ts";
-import { encodeColumns, readColumns } from "../../src/runs/read-columns.ts";
+import { encodeColumns, readColumns } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import { RunFolder } from "../../src/runs/run-folder.ts";
 import { beginRun, takeUpRun } from "./begin.ts";

@@ -340,6 +340,6 @@ export interface Engine {
   /** For the Runs view. `folder` is the folder's name. */
   summaries(): Promise<RunSummary[]>;
   detail(name: string): Promise<RunDetail>;
-  /** The run's curves as `encodeColumns` of src/runs/read-columns.ts has them; transferred, not copied. */
+  /** The run's curves as `encodeColumns` of src/runs/columns.ts has them; transferred, not copied. */
   columns(name: string): Promise<ArrayBuffer>;
 }

@@ -5,7 +5,7 @@ import { isObject } from "../../src/format/json.ts";
 import { sizeOf } from "../../src/format/source.ts";
 import { folderOf, inFolder } from "../../src/platform/paths.ts";
 import { checkpointModel, completeSteps } from "../../src/runs/checkpoint-list.ts";
-import { readDetails } from "../../src/runs/read-columns.ts";
+import { readDetails } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import { readRun } from "../../src/runs/read-run.ts";
 import { readRunConfig } from "../../src/runs/run-config.ts";

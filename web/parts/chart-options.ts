@@ -1,5 +1,5 @@
 import type uPlot from "uplot";
-import { logTicks } from "../../src/plot/scale.ts";
+import { logTicks } from "../../src/plot/axes.ts";
 import type { ChartProps } from "./chart.tsx";
 
 /** Between ticks of x: updates, tokens and seconds come whole. */

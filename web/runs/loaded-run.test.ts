@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GrowingColumns } from "../../src/runs/read-columns.ts";
+import { GrowingColumns } from "../../src/runs/columns.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { keyOf } from "./selection.ts";

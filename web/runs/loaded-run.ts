@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { messageOf } from "../../src/errors.ts";
-import type { RunSample } from "../../src/runs/read-columns.ts";
+import type { RunSample } from "../../src/runs/columns.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import { RunData } from "./run-data.ts";
 import { parseKey, type RunKey } from "./selection.ts";

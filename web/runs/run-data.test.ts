@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { smoothInto } from "../../src/plot/points.ts";
-import { decodeColumns, encodeColumns, GrowingColumns } from "../../src/runs/read-columns.ts";
+import { decodeColumns, encodeColumns, GrowingColumns } from "../../src/runs/columns.ts";
 import { RunData } from "./run-data.ts";
 
 const stepLine = (step: number, loss = 3 - step / 1000) =>

@@ -1,5 +1,5 @@
 import { Extremes } from "../../src/plot/extremes.ts";
-import { GrowingColumns, type RunColumns, type RunSample } from "../../src/runs/read-columns.ts";
+import { GrowingColumns, type RunColumns, type RunSample } from "../../src/runs/columns.ts";
 import type { Quantity } from "../../src/runs/read-run.ts";
 import { Curve } from "./curve.ts";
 import type { Bytes } from "./source.ts";

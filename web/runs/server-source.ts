@@ -1,4 +1,4 @@
-import { decodeColumns, type RunColumns } from "../../src/runs/read-columns.ts";
+import { decodeColumns, type RunColumns } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import type { RunSource, SourceEvent } from "./source.ts";

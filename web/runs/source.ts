@@ -1,5 +1,5 @@
 /** Where runs are read from: the studio's server, or this tab's own storage. */
-import type { RunColumns } from "../../src/runs/read-columns.ts";
+import type { RunColumns } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 

@@ -1,4 +1,4 @@
-import { decodeColumns } from "../../src/runs/read-columns.ts";
+import { decodeColumns } from "../../src/runs/columns.ts";
 import { toJsonLine } from "../../src/train/events.ts";
 import { engine } from "../engine/client.ts";
 import type { EngineUpdate } from "../engine/protocol.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeColumns, encodeColumns, GrowingColumns } from "../../src/runs/read-columns.ts";
+import { decodeColumns, encodeColumns, GrowingColumns } from "../../src/runs/columns.ts";
 import { progressUntil } from "./past.ts";
 
 function columnsOf(steps: number) {

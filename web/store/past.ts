@@ -1,5 +1,5 @@
 /** What is drawn of a run before it goes on: its curves and texts, as storage has them. */
-import { decodeColumns } from "../../src/runs/read-columns.ts";
+import { decodeColumns } from "../../src/runs/columns.ts";
 import { engine } from "../engine/client.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import { Progress } from "./progress.ts";

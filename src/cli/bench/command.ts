@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { addKernelOptions, type KernelFlags } from "../options/backend.ts";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
 
 export interface BenchFlags extends KernelFlags {

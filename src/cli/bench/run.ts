@@ -5,7 +5,7 @@ import { rooflineSvg } from "../../bench/roofline.ts";
 import { modelNames } from "../../bench/steps.ts";
 import { tablesOf } from "../../bench/table.ts";
 import { saveText } from "../../format/save.ts";
-import { cutToWidth } from "../../plot/text-width.ts";
+import { cutToWidth } from "../../plot/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print } from "../output.ts";
 import type { BenchFlags } from "./command.ts";

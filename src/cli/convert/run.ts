@@ -12,14 +12,13 @@ import { folderOf, inFolder } from "../../platform/paths.ts";
 import { requireRoom } from "../disk-space.ts";
 import { bytes } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { assumedText, locateModel } from "../model-path.ts";
+import { assumedText, locateModel } from "../options/model.ts";
+import { tokenizerFor } from "../options/tokenizer.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
-import { tokenizerFor } from "../tokenizer-for.ts";
 import { watchTensors } from "../watch-tensors.ts";
 import type { ConvertFlags } from "./command.ts";
-import { wholeFolder } from "./folder.ts";
-import { requireFree, type Target, targetOf } from "./target.ts";
+import { requireFree, type Target, targetOf, wholeFolder } from "./target.ts";
 
 /** What `llm-ts convert` does. */
 export async function convert(input: string, output: string, flags: ConvertFlags): Promise<void> {

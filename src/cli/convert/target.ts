@@ -1,7 +1,10 @@
-/** What OUT of `llm-ts convert` means, and what stands there already. */
-import { readlink, realpath } from "node:fs/promises";
+/** What OUT of `llm-ts convert` means, what stands there already, and a folder that appears when all its files are whole. */
+import { rmSync } from "node:fs";
+import { readdir, readlink, realpath } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { platform } from "#platform";
 import { UsageError } from "../../errors.ts";
+import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import { inFolder } from "../../platform/paths.ts";
 import type { ConvertFlags } from "./command.ts";
 
@@ -56,4 +59,27 @@ export async function requireFree({ kind, path, model }: Target, from: string, f
   for (const file of files)
     if ((await platform.pathKind(file)) !== undefined)
       throw new UsageError(`${file} is there already. Write somewhere else, or replace it with --force.`);
+}
+
+/**
+ * `fill` writes into a hidden folder beside `path`, which then gets that name. Where a folder is there already, its other
+ * files stay, and those written take the place of theirs. Gives the paths of all files.
+ */
+export async function wholeFolder(path: string, fill: (folder: string) => Promise<void>): Promise<string[]> {
+  const target = resolve(path);
+  await removeLeftovers(target);
+  const temporary = temporaryFor(target);
+  const remove = () => rmSync(temporary, { recursive: true, force: true });
+  process.once("exit", remove);
+  try {
+    await platform.makeFolder(temporary);
+    await fill(temporary);
+    const names = (await readdir(temporary)).sort();
+    if ((await platform.pathKind(target)) === undefined) await platform.renameFile(temporary, target);
+    else for (const name of names) await platform.renameFile(join(temporary, name), join(target, name));
+    return names.map((name) => join(path, name));
+  } finally {
+    process.off("exit", remove);
+    remove();
+  }
 }

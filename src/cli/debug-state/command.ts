@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { HeaderlessType } from "../../format/headerless.ts";
-import { examples } from "../options/examples.ts";
-import { headerlessOption } from "../options/headerless.ts";
+import { examples, headerlessOption } from "../options/common.ts";
 import { whole } from "../options/values.ts";
 
 export interface DebugStateFlags {

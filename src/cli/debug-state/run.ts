@@ -6,8 +6,8 @@ import { writeDebugState } from "../../format/state.ts";
 import { computeDebugState } from "../../verify/debug-state.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { Interrupt } from "../interrupt.ts";
-import { modelPath } from "../model-path.ts";
-import { requireTokens } from "../token-data.ts";
+import { requireTokens } from "../options/data.ts";
+import { modelPath } from "../options/model.ts";
 import type { DebugStateFlags } from "./command.ts";
 
 /** What `llm-ts debug-state` does. */

@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import { InputError } from "../../errors.ts";
 import { TextStream } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
+import { tokenizerNamed } from "../options/tokenizer.ts";
 import { print } from "../output.ts";
-import { tokenizerNamed } from "../tokenizer.ts";
 
 export function addDecode(program: Command): void {
   program

@@ -1,7 +1,7 @@
 import { plot } from "asciichart";
 import { extent } from "d3-array";
 import type { Point } from "../../plot/points.ts";
-import { cutToWidth, textWidth } from "../../plot/text-width.ts";
+import { cutToWidth, textWidth } from "../../plot/text.ts";
 import { grouped } from "./text.ts";
 
 /** Points of one kind, and how they look. */

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { padEnd, textWidth } from "../../plot/text-width.ts";
+import { padEnd, textWidth } from "../../plot/text.ts";
 import { chart } from "./chart.ts";
-import type { Paint } from "./paint.ts";
 import { statusLines } from "./status-lines.ts";
+import type { Paint } from "./text.ts";
 import { duration, printable, sampleText, short, wrap } from "./text.ts";
 
 const same = (text: string) => text;

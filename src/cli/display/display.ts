@@ -35,8 +35,8 @@ export interface TrainDisplay {
 
 /** The display that fits where standard output goes. */
 export async function createDisplay(json: boolean): Promise<TrainDisplay> {
-  if (json) return (await import("./json-lines.ts")).jsonLines();
+  if (json) return (await import("./lines.ts")).jsonLines();
   const isTerminal = process.stdout.isTTY && process.stderr.isTTY && process.env.TERM !== "dumb";
-  if (!isTerminal) return (await import("./llmc-lines.ts")).llmcLines();
+  if (!isTerminal) return (await import("./lines.ts")).llmcLines();
   return new (await import("./terminal.ts")).TerminalDisplay();
 }

@@ -1,4 +1,4 @@
-import { textWidth } from "../../plot/text-width.ts";
+import { textWidth } from "../../plot/text.ts";
 
 const defaultSize = { columns: 80, rows: 24 };
 /** Milliseconds between two drawings. */

@@ -1,7 +1,6 @@
 import { SingleBar } from "cli-progress";
-import { cutToWidth } from "../../plot/text-width.ts";
-import { paintFor } from "./paint.ts";
-import { duration } from "./text.ts";
+import { cutToWidth } from "../../plot/text.ts";
+import { duration, paintFor } from "./text.ts";
 
 const barWidth = 24;
 

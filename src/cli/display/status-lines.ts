@@ -1,4 +1,4 @@
-import type { Paint } from "./paint.ts";
+import type { Paint } from "./text.ts";
 import { duration, grouped, short } from "./text.ts";
 
 /** What the live lines show of a run. Losses are in nats a token. */

@@ -1,13 +1,12 @@
 import { BoundedPoints, Smoothed } from "../../plot/points.ts";
-import { cutToWidth, textWidth } from "../../plot/text-width.ts";
+import { cutToWidth, textWidth } from "../../plot/text.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
 import { asStarted } from "../suggest.ts";
 import { chart } from "./chart.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
 import { LiveLines } from "./live-lines.ts";
-import { paintFor } from "./paint.ts";
 import { statusLines } from "./status-lines.ts";
-import { duration, grouped, sampleText, short, wrap } from "./text.ts";
+import { duration, grouped, paintFor, sampleText, short, wrap } from "./text.ts";
 import { TimeLeft } from "./time-left.ts";
 
 const chartHeight = 10;

@@ -1,4 +1,5 @@
-import { fittingIndex, textWidth } from "../../plot/text-width.ts";
+import type { WriteStream } from "node:tty";
+import { fittingIndex, textWidth } from "../../plot/text.ts";
 import type { SampleEvent } from "../../train/events.ts";
 
 /** 12345.6 as "12,346". */
@@ -64,4 +65,34 @@ function breakAt(text: string, most: number): number {
   const space = text.lastIndexOf(" ", most);
   if (text[most] === " " || ideograph.test(text.slice(0, most))) return most;
   return text.slice(0, Math.max(0, space)).trim() === "" ? most : space;
+}
+
+/** Styles a piece of text, or leaves it as it is. */
+type Style = (text: string) => string;
+
+export interface Paint {
+  readonly bold: Style;
+  readonly dim: Style;
+  readonly green: Style;
+  readonly yellow: Style;
+  readonly cyan: Style;
+  readonly red: Style;
+}
+
+const style =
+  (on: boolean, open: number, close: number): Style =>
+  (text) =>
+    on ? `\x1b[${open}m${text}\x1b[${close}m` : text;
+
+/** Colours where the stream shows them: a terminal, and neither NO_COLOR nor a dumb terminal says otherwise. */
+export function paintFor(stream: NodeJS.WriteStream | WriteStream): Paint {
+  const on = stream.isTTY === true && stream.hasColors();
+  return {
+    bold: style(on, 1, 22),
+    dim: style(on, 2, 22),
+    green: style(on, 32, 39),
+    yellow: style(on, 33, 39),
+    cyan: style(on, 36, 39),
+    red: style(on, 31, 39),
+  };
 }

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { Interrupt } from "../interrupt.ts";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
+import { tokenizerNamed } from "../options/tokenizer.ts";
 import { print } from "../output.ts";
-import { tokenizerNamed } from "../tokenizer.ts";
 
 export function addEncode(program: Command): void {
   program

@@ -13,7 +13,7 @@ import { identify } from "../../format/identify.ts";
 import { withSource } from "../../format/source.ts";
 import { headerlessHint, openTokenFile } from "../../format/tokens.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import { datasetFiles, hubDatasets } from "../pull/dataset-files.ts";
+import { datasetFiles, hubDatasets } from "../pull/hub.ts";
 import { quoted } from "../suggest.ts";
 
 /** A sequence that may be a file which has to be closed. */

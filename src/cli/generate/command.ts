@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
 import { real, whole } from "../options/values.ts";
 
 export interface GenerateFlags extends BackendFlags {

@@ -3,8 +3,7 @@ import type { GPT2 } from "../../api/gpt2.ts";
 import type { SampleOptions } from "../../api/options.ts";
 import type { TokenLogprob } from "../../generate/logprobs.ts";
 import type { FinishReason, GenerateEvent, TokenEvent } from "../../generate/samples.ts";
-import { paintFor } from "../display/paint.ts";
-import { printable, short } from "../display/text.ts";
+import { paintFor, printable, short } from "../display/text.ts";
 import { print } from "../output.ts";
 
 export interface Prompt {

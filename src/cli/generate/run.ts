@@ -4,9 +4,8 @@ import type { SampleOptions } from "../../api/options.ts";
 import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { Interrupt } from "../interrupt.ts";
-import { modelPath } from "../model-path.ts";
+import { modelPath, newestModelPath } from "../options/model.ts";
 import type { GenerateFlags } from "./command.ts";
-import { newestModelPath } from "./newest-model.ts";
 import { type Prompt, printJson, printText } from "./output.ts";
 
 /** What `llm-ts generate` does. */

@@ -2,8 +2,7 @@ import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
 import { Interrupt } from "../interrupt.ts";
-import { examples } from "../options/examples.ts";
-import { headerlessOption } from "../options/headerless.ts";
+import { examples, headerlessOption } from "../options/common.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 
@@ -84,7 +83,7 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
   const isFolder = (await platform.pathKind(path)) === "folder";
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) {
-    const { folderFacts } = await import("./folder.ts");
+    const { folderFacts } = await import("./run.ts");
     return folderFacts(folder);
   }
   const { describe } = await import("../../data/describe.ts");

@@ -5,11 +5,11 @@ import type { Dataset } from "../../data/dataset.ts";
 import type { PrepareOptions, PrepareProgress } from "../../data/prepare.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { Interrupt } from "../interrupt.ts";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
+import { tokenizerNamed } from "../options/tokenizer.ts";
 import { real, whole } from "../options/values.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
-import { tokenizerNamed } from "../tokenizer.ts";
 
 interface PrepareFlags {
   readonly out?: string;
@@ -94,7 +94,7 @@ async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<
   try {
     await prepareInputs(inputs, flags);
   } catch (error) {
-    const { advised } = await import("../not-text.ts");
+    const { advised } = await import("../options/data.ts");
     throw await advised(error, process.argv.slice(2), true);
   }
 }

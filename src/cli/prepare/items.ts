@@ -9,7 +9,7 @@ import { save } from "../../format/save.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { short } from "../display/text.ts";
-import { datasetFiles, hubDatasets } from "../pull/dataset-files.ts";
+import { datasetFiles, hubDatasets } from "../pull/hub.ts";
 import { encodeInWorkers } from "./tokenizer-pool.ts";
 
 export interface ItemsFlags {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
 
 export interface PullFlags {
   readonly revision: string;

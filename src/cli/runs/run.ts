@@ -2,12 +2,12 @@ import { basename } from "node:path";
 import { platform } from "#platform";
 import { InputError } from "../../errors.ts";
 import { isNoFolder } from "../../platform/glob.ts";
-import { table } from "../../plot/table.ts";
-import type { TimedRun } from "../../serve/run-times.ts";
+import { table } from "../../plot/text.ts";
+import type { TimedRun } from "../../runs/node-run-list.ts";
+import { runsIn } from "../../runs/node-run-list.ts";
 import { duration, grouped, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import { runsIn } from "../run-folders.ts";
 import type { RunsFlags } from "./command.ts";
 
 /** What `llm-ts runs` does. */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
 
 export interface StudioFlags {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
 import { say } from "../output.ts";
 import { refuseLlmcOptions } from "./llmc-options.ts";
 import { addTrainOptions, type TrainFlags } from "./options.ts";

@@ -9,7 +9,7 @@ import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config
 import { folderOf } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { freshConfig } from "../../train/fresh-config.ts";
-import { modelPath, pretrainedPath } from "../model-path.ts";
+import { modelPath, pretrainedPath } from "../options/model.ts";
 import type { TrainFlags } from "./options.ts";
 
 /** What `--model` stands for. Nothing has been loaded or made yet. */

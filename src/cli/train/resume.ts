@@ -5,12 +5,12 @@ import { InputError, UsageError } from "../../errors.ts";
 import { isNoFolder } from "../../platform/glob.ts";
 import type { Checkpoint } from "../../runs/checkpoint.ts";
 import { requireUnedited } from "../../runs/edited-settings.ts";
+import { namesOfRuns } from "../../runs/node-run-list.ts";
 import { type DataRecord, dataDifferences, type GivenOptions, readRecord } from "../../runs/record.ts";
 import { isStopped } from "../../runs/restore.ts";
 import { readRunConfig } from "../../runs/run-config.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import type { TrainSettings } from "../../train/settings.ts";
-import { namesOfRuns } from "../run-folders.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import { computingOf, type TrainFlags, typedOf } from "./options.ts";
 

@@ -17,8 +17,8 @@ import { planUpdates, runOptions, trainerOptions, type Updates } from "../../tra
 import { createDisplay, type RunStart, type TrainDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import { requireTokens } from "../options/data.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
-import { requireTokens } from "../token-data.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
 import { chooseData, type DataChoice } from "./data.ts";
 import { chooseModel, fileModel, type ModelChoice } from "./model.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
-import { examples } from "../options/examples.ts";
+import { examples } from "../options/common.ts";
 import { reals } from "../options/values.ts";
 
 export interface VerifyFlags extends BackendFlags {

@@ -2,12 +2,12 @@ import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readRun } from "../runs/read-run.ts";
-import { withTimes } from "./run-times.ts";
+import { withTimes } from "./node-run-list.ts";
+import { readRun } from "./read-run.ts";
 
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "llm-ts-run-times-"));
+  folder = await mkdtemp(join(tmpdir(), "llm-ts-run-list-"));
 });
 afterAll(() => rm(folder, { recursive: true }));
 

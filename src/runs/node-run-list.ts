@@ -1,9 +1,8 @@
 /** The runs of a folder, for the commands that list them or take the newest. */
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
-import { holdsRun, readRun } from "../runs/read-run.ts";
-import { byAge, type TimedRun, withTimes } from "../serve/run-times.ts";
+import { holdsRun, type RunSummary, readRun } from "./read-run.ts";
 
 /** The folders in a folder that hold a run or, where it is a run's own, that one. */
 export async function runFolders(folder: string): Promise<string[]> {
@@ -28,4 +27,22 @@ export async function namesOfRuns(folder: string, most = 5): Promise<string> {
   const runs = (await runsIn(folder)).filter(({ checkpoint }) => checkpoint !== undefined);
   const names = runs.slice(0, most).map((run) => run.folder);
   return [...names, ...(runs.length > most ? ["…"] : [])].join(", ");
+}
+
+export type TimedRun = Omit<RunSummary, "lastStart"> & { readonly created: string };
+
+/** Where a run does not tell when it began, or not yet how long it took, the times of its files do. */
+export async function withTimes({ lastStart, ...run }: RunSummary): Promise<TimedRun> {
+  const folder = await stat(run.folder);
+  const created = run.created ?? folder.mtime.toISOString();
+  const metrics = await stat(join(run.folder, "metrics.jsonl")).catch(() => undefined);
+  const start = lastStart ?? (run.created === undefined ? undefined : { at: run.created, ms: 0 });
+  const ms = run.ms ?? (metrics && start && start.ms + Math.max(0, metrics.mtimeMs - Date.parse(start.at)));
+  return { ...run, created, ms };
+}
+
+/** For sorting: the newest first. */
+export function byAge(a: RunSummary, b: RunSummary): number {
+  const [first = "", second = ""] = [a.created, b.created];
+  return first < second ? 1 : first > second ? -1 : 0;
 }

@@ -1,4 +1,4 @@
-import type { TrainEvent } from "../../train/events.ts";
+import { type TrainEvent, toJsonLine } from "../../train/events.ts";
 import { say } from "../output.ts";
 import type { RunStart, TrainDisplay } from "./display.ts";
 import { sampleText } from "./text.ts";
@@ -51,4 +51,15 @@ function lineOf(event: TrainEvent): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** One JSON object a line on standard output, nothing else: for programs. Remarks go to standard error. */
+export function jsonLines(): TrainDisplay {
+  return {
+    remark: say,
+    progress: () => {},
+    start: () => {},
+    event: (event) => void process.stdout.write(toJsonLine(event)),
+    end: () => {},
+  };
 }

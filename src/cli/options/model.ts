@@ -1,10 +1,10 @@
 import { platform } from "#platform";
-import { openModelFile } from "../api/model-file.ts";
-import { DownloadError, InputError } from "../errors.ts";
-import { type GPT2Config, pretrainedFile } from "../model/config.ts";
-import { inFolder } from "../platform/paths.ts";
-import { say } from "./output.ts";
-import { namesOfRuns } from "./run-folders.ts";
+import { openModelFile } from "../../api/model-file.ts";
+import { DownloadError, InputError, UsageError } from "../../errors.ts";
+import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
+import { inFolder } from "../../platform/paths.ts";
+import { namesOfRuns, runsIn } from "../../runs/node-run-list.ts";
+import { say } from "../output.ts";
 
 /**
  * The model file that a name or path means: the file itself; of a run folder its newest model, of a folder from the hub
@@ -64,7 +64,7 @@ export async function pretrainedPath(name: string, places: readonly string[] = [
   if (file !== undefined)
     for (const path of [file, ...places.map((place) => inFolder(place, file))])
       if ((await platform.pathKind(path)) === "file") return path;
-  const { pullModel } = await import("./pull/model.ts");
+  const { pullModel } = await import("../pull/hub.ts");
   try {
     return (await pullModel(name, "main", true)).weights;
   } catch (error) {
@@ -76,4 +76,18 @@ export async function pretrainedPath(name: string, places: readonly string[] = [
       { cause: error },
     );
   }
+}
+
+/** Where runs are unless another folder is named. */
+const defaultRuns = "runs";
+
+/** The model of the newest run that has one, after saying which; UsageError where there is none. */
+export async function newestModelPath(): Promise<string> {
+  const newest = (await runsIn(defaultRuns)).find(({ checkpoint }) => checkpoint !== undefined);
+  if (!newest)
+    throw new UsageError(
+      `Name a model with --model: there is no run with one in ${defaultRuns}/. Train one with llm-ts train --model baby -o runs/`,
+    );
+  say(`with the newest run, ${newest.folder} (--model names another)`);
+  return modelPath(newest.folder);
 }

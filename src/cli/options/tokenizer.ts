@@ -1,14 +1,15 @@
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { InputError } from "../../errors.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 
 /**
  * The tokenizer that `--tokenizer` names: gpt2, byte, a tokenizer's file (llm.c's .bin, the hub's .json), or a model, a run or
  * prepared data, whose own it is.
  */
 export async function tokenizerNamed(name: string): Promise<Tokenizer> {
-  if (name === "gpt2") return (await import("../tokenizer/gpt2.ts")).gpt2Tokenizer();
-  if (name === "byte") return (await import("../tokenizer/byte.ts")).byteTokenizer();
+  if (name === "gpt2") return (await import("../../tokenizer/gpt2.ts")).gpt2Tokenizer();
+  if (name === "byte") return (await import("../../tokenizer/byte.ts")).byteTokenizer();
   const { platform } = await import("#platform");
-  const { pretrainedFile } = await import("../model/config.ts");
+  const { pretrainedFile } = await import("../../model/config.ts");
   const kind = await platform.pathKind(name);
   // All of GPT-2's sizes have the same.
   if (kind === undefined && pretrainedFile(name) !== undefined) return tokenizerNamed("gpt2");
@@ -16,9 +17,8 @@ export async function tokenizerNamed(name: string): Promise<Tokenizer> {
 }
 
 async function ofFolder(folder: string): Promise<Tokenizer> {
-  const { InputError } = await import("../errors.ts");
-  const { findTokenizer } = await import("../data/dataset.ts");
-  const { modelPath } = await import("./model-path.ts");
+  const { findTokenizer } = await import("../../data/dataset.ts");
+  const { modelPath } = await import("./model.ts");
   const model = await modelPath(folder).catch((error: unknown) => {
     if (error instanceof InputError) return undefined;
     throw error;
@@ -29,11 +29,10 @@ async function ofFolder(folder: string): Promise<Tokenizer> {
 }
 
 async function ofFile(path: string): Promise<Tokenizer> {
-  const { InputError } = await import("../errors.ts");
-  const { identify } = await import("../format/identify.ts");
-  const { readSmallText, withSource } = await import("../format/source.ts");
+  const { identify } = await import("../../format/identify.ts");
+  const { readSmallText, withSource } = await import("../../format/source.ts");
   const format = await withSource(path, identify);
-  if (format === "tokenizer") return (await import("../data/dataset.ts")).openTokenizer(path);
+  if (format === "tokenizer") return (await import("../../data/dataset.ts")).openTokenizer(path);
   if (format === "model" || format === "safetensors") {
     const found = await ofModel(path);
     if (found) return found;
@@ -55,17 +54,17 @@ async function ofFile(path: string): Promise<Tokenizer> {
 
 /** A file of the hub's: with those beside it that belong to it, or a tokenizer.json of another name alone. */
 async function ofJson(path: string, text: string): Promise<Tokenizer | undefined> {
-  const { folderOf } = await import("../platform/paths.ts");
-  const { hubTokenizerFiles } = await import("../format/huggingface-config.ts");
-  const { findHuggingFaceTokenizer, huggingFaceTokenizer } = await import("../tokenizer/huggingface.ts");
+  const { folderOf } = await import("../../platform/paths.ts");
+  const { hubTokenizerFiles } = await import("../../format/huggingface-config.ts");
+  const { findHuggingFaceTokenizer, huggingFaceTokenizer } = await import("../../tokenizer/huggingface.ts");
   const name = path.replace(/^.*[/\\]/s, "");
   if (hubTokenizerFiles.some((file) => file === name)) return findHuggingFaceTokenizer(folderOf(path));
   return huggingFaceTokenizer(new Map([["tokenizer.json", text]]), `${path}: `);
 }
 
 async function ofModel(path: string): Promise<Tokenizer | undefined> {
-  const { openModelFile } = await import("../api/model-file.ts");
-  const { tokenizerOf } = await import("../api/model-tokenizer.ts");
+  const { openModelFile } = await import("../../api/model-file.ts");
+  const { tokenizerOf } = await import("../../api/model-tokenizer.ts");
   const { config, close } = await openModelFile(path);
   await close();
   return tokenizerOf(path, config.V);
@@ -73,3 +72,20 @@ async function ofModel(path: string): Promise<Tokenizer | undefined> {
 
 const expected =
   "Give gpt2, byte, a tokenizer.bin or tokenizer.json, or a model, a run or a folder of data that has one beside it.";
+
+/** The tokenizer of a model file; undefined, and a word about it, when none fits. */
+export async function tokenizerFor(
+  modelPath: string,
+  V: number,
+  say: (text: string) => void,
+): Promise<Tokenizer | undefined> {
+  const { tokenizerOf } = await import("../../api/model-tokenizer.ts");
+  let problem = `No tokenizer of ${V} tokens lies beside ${modelPath}: the model works with token ids alone.`;
+  const tokenizer = await tokenizerOf(modelPath, V).catch((error: unknown) => {
+    if (!(error instanceof InputError)) throw error;
+    problem = error.message;
+    return undefined;
+  });
+  if (!tokenizer) say(problem);
+  return tokenizer;
+}

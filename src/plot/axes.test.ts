@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { linear, logarithmic } from "./scale.ts";
+import { linear, logarithmic } from "./axes.ts";
 
 const labels = (scale: ReturnType<typeof linear>) => scale.ticks.map((tick) => scale.label(tick));
 

@@ -4,11 +4,10 @@ import { openModelFile } from "../../api/model-file.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError } from "../../errors.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
-import { withTimes } from "../../serve/run-times.ts";
 import { duration } from "../display/text.ts";
-import { locateModel } from "../model-path.ts";
-import { runFolders } from "../run-folders.ts";
+import { locateModel } from "../options/model.ts";
 import type { Facts } from "./command.ts";
 
 /** InputError where it is none of them, or what it holds is damaged. */

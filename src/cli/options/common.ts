@@ -1,9 +1,10 @@
-/** The option for token files without a header. Its value may be left out, also before an argument. */
+/** Options and help texts that several commands share. */
 import { Option } from "commander";
 import { headerlessTypes } from "../../format/headerless.ts";
 
 const flag = "--headerless";
 
+/** The option for token files without a header. Its value may be left out, also before an argument. */
 export function headerlessOption(): Option {
   const description = "token files without a header: int32 (llm.c's of April 2024, default) or uint16 (nanoGPT's)";
   return new Option(`${flag} [type]`, description).choices(headerlessTypes);
@@ -19,4 +20,9 @@ export function bareHeaderlessLast(args: readonly string[]): string[] {
   const isBare = (arg: string, at: number) => arg === flag && !headerlessTypes.some((type) => type === options[at + 1]);
   const bare = options.filter(isBare);
   return [...options.filter((arg, at) => !isBare(arg, at)), ...bare.slice(0, 1), ...args.slice(end)];
+}
+
+/** What `--help` shows below the options: a line of comment and a command, for each example. */
+export function examples(...pairs: readonly (readonly [comment: string, command: string])[]): string {
+  return `\nExamples:\n${pairs.map(([comment, command]) => `  # ${comment}\n  $ ${command}`).join("\n")}\n`;
 }

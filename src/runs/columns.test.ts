@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { InputError } from "../errors.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
-import { decodeColumns, encodeColumns, GrowingColumns, readColumns, readLog } from "./read-columns.ts";
+import { decodeColumns, encodeColumns, GrowingColumns, readColumns, readLog } from "./columns.ts";
 
 let root: string;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "llm-ts-read-columns-"));
+  root = await mkdtemp(join(tmpdir(), "llm-ts-columns-"));
 });
 afterAll(() => rm(root, { recursive: true }));
 

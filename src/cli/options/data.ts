@@ -1,0 +1,67 @@
+/** Advice about the files that options and arguments name: commands that read what is there. */
+import { parse } from "node:path";
+import { platform } from "#platform";
+import { holdsItems } from "../../data/items.ts";
+import { isBin } from "../../data/not-text.ts";
+import { InputError, NotTextError } from "../../errors.ts";
+import { identify } from "../../format/identify.ts";
+import { withSource } from "../../format/source.ts";
+import { guessHeaderless, metaHint } from "../../format/tokens.ts";
+import { suggestion } from "../suggest.ts";
+
+/**
+ * InputError, with the commands to type instead, where token files are expected and `path` names a text, documents, or a
+ * folder of them. `model`: what is to be trained, since small models learn from characters.
+ */
+export async function requireTokens(path: string, model?: string): Promise<void> {
+  const what = await textKind(path);
+  if (what === undefined) return;
+  const name = parse(path).name.replace(/^[.-]+/, "") || "text";
+  const tokenizer = model === "baby" && what !== "documents" ? ["--tokenizer", "char"] : [];
+  throw new InputError(
+    `${path} is ${what}, and token files are expected. Prepare it, and give the folder with its tokens:\n` +
+      `  ${suggestion("prepare", path, ...tokenizer, "-o", `data/${name}`)}\n` +
+      `  ${suggestion("train", ...(model === undefined ? [] : ["--model", model]), "--train", `data/${name}`, "-o", "runs/")}`,
+  );
+}
+
+async function textKind(path: string): Promise<"a text" | "documents" | "a folder of texts" | undefined> {
+  const kind = await platform.pathKind(path);
+  if (kind === "folder") {
+    const names = await platform.listFolder(path);
+    return names.some((name) => /\.(bin|json)$/.test(name)) ||
+      !names.some((name) => /\.(txt|md|jsonl|parquet)$/.test(name))
+      ? undefined
+      : "a folder of texts";
+  }
+  if (kind !== "file") return undefined;
+  const format = await withSource(path, identify);
+  if (format === "parquet" || /\.jsonl$/.test(path)) return "documents";
+  return format === "text" ? "a text" : undefined;
+}
+
+/**
+ * The error with advice, if it is about a file that is no text; else the same. `args` are those of this command, which
+ * has --encoding; `takesBytes`: it has --tokenizer byte as well.
+ */
+export async function advised(error: unknown, args: readonly string[], takesBytes: boolean): Promise<unknown> {
+  if (!(error instanceof NotTextError)) return error;
+  const advice = await adviceOn(error, args, takesBytes);
+  return advice === undefined ? error : new InputError(`${error.message} ${advice}`, { cause: error });
+}
+
+async function adviceOn({ found }: NotTextError, args: readonly string[], takesBytes: boolean) {
+  const { name, encoding, what } = found;
+  if (encoding !== undefined) return `Read it as that: ${suggestion(...args, "--encoding", encoding)}`;
+  if (isBin(name)) {
+    if (what?.startsWith("a token file"))
+      return `Train on it: ${suggestion("train", "--model", "baby", "--train", name, "-o", "runs/")}`;
+    const type = await withSource(name, guessHeaderless).catch(() => undefined);
+    if (type === undefined) return undefined;
+    const hint = type === "uint16" ? await metaHint(name) : "";
+    const command = suggestion("train", "--model", "baby", "--train", name, "--headerless", type, "-o", "runs/");
+    return `${hint} Train on it: ${command}`.trimStart();
+  }
+  if (what !== undefined || !takesBytes || holdsItems(name)) return undefined;
+  return `To train on its bytes as they are: ${suggestion(...args, "--tokenizer", "byte")}`;
+}
