@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { importsOf, modulesOf, reachableInBrowser, readModule, resolveImport, withoutComments } from "./imports.ts";
+import {
+  circlesOf,
+  importsOf,
+  modulesOf,
+  reachableInBrowser,
+  readModule,
+  resolveImport,
+  withoutComments,
+} from "./imports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -43,10 +51,10 @@ test("every room is known", () => {
   expect(modules.map(roomOf).filter((room) => !rooms.includes(room))).toEqual([]);
 });
 
-test("no room imports from one above it", () => {
+test("no room imports from one above it, be it a type", () => {
   const upward: string[] = [];
   for (const path of modules.filter((path) => !isEntry(path))) {
-    for (const specifier of importsOf(readModule(root, path))) {
+    for (const specifier of importsOf(readModule(root, path), true)) {
       if (!specifier.startsWith(".")) continue;
       const target = resolveImport(path, specifier);
       if (rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(path)) && !isEntry(target))
@@ -54,6 +62,17 @@ test("no room imports from one above it", () => {
     }
   }
   expect(upward).toEqual([]);
+});
+
+/** Circles that are still to be cut: a new one belongs into no list. Whoever cuts one takes it out. */
+const knownCircles = [
+  ["src/cli/train/data.ts", "src/cli/train/default-data.ts"],
+  ["web/parts/chart-cursor.tsx", "web/parts/chart-options.ts", "web/parts/chart.tsx"],
+  ["web/runs/drawing.ts", "web/runs/words.ts"],
+];
+
+test("no modules import each other in a circle, be it by types", () => {
+  expect(circlesOf(root, [...modules, ...modulesOf(root, "web")])).toEqual(knownCircles);
 });
 
 test("only Node's platform, the hub, the benchmark, the studio's server and the command import from Node", () => {

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix, relative, sep } from "node:path";
 
-/** Everything that a module's text imports when it runs: types are gone by then. */
-export function importsOf(source: string): string[] {
+/** What a module's text imports when it runs; types, which are gone by then, `withTypes` only. */
+export function importsOf(source: string, withTypes = false): string[] {
   const code = withoutComments(source);
   const patterns = [
+    ...(withTypes ? [/^\s*(?:import|export)\s+type\b[\w*{}\s,$]*?\bfrom\s*"([^"]+)"/gm] : []),
     /^\s*(?:import|export)\s+(?!type\b)[\w*{}\s,$]*?\bfrom\s*"([^"]+)"/gm,
     /^\s*import\s*"([^"]+)"/gm,
     /\bimport\(\s*"([^"]+)"\s*\)/g,
@@ -47,5 +48,29 @@ export function reachableInBrowser(root: string, entry: string): Map<string, str
     }
   };
   visit(entry);
+  return found;
+}
+
+/** Modules that import each other, by whatever detour and types included: each set sorted, the sets in order. */
+export function circlesOf(root: string, modules: readonly string[]): string[][] {
+  const targets = new Map(modules.map((path) => [path, relativeTargets(root, path, modules)]));
+  const reached = new Map(modules.map((path) => [path, reachableFrom(path, targets)]));
+  const circles = modules.map((path) => modules.filter((o) => reached.get(path)?.has(o) && reached.get(o)?.has(path)));
+  return [...new Map(circles.filter((circle) => circle.length > 1).map((circle) => [circle.join(), circle])).values()];
+}
+
+function relativeTargets(root: string, path: string, modules: readonly string[]): string[] {
+  const specifiers = importsOf(readModule(root, path), true).filter((specifier) => specifier.startsWith("."));
+  return specifiers.map((specifier) => resolveImport(path, specifier)).filter((target) => modules.includes(target));
+}
+
+function reachableFrom(start: string, targets: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const found = new Set<string>();
+  const open = [start];
+  for (let path = open.pop(); path !== undefined; path = open.pop())
+    for (const target of targets.get(path) ?? []) {
+      if (!found.has(target)) open.push(target);
+      found.add(target);
+    }
   return found;
 }

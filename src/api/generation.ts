@@ -1,20 +1,35 @@
+import type { Backend } from "../backend/backend.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { Decoder } from "../generate/decoder.ts";
 import { Recomputer } from "../generate/recompute.ts";
 import { Sampler, type SamplingOptions } from "../generate/sampler.ts";
 import { type GenerateEvent, SampleWriter, writeSamples } from "../generate/samples.ts";
+import type { GPT2Config } from "../model/config.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
+import type { Parameters } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocDecodeWorkspace, allocRecomputeWorkspace } from "../model/workspace.ts";
-import type { GPT2 } from "./gpt2.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { SampleOptions } from "./options.ts";
+
+/** A model with its backend and tokenizer, as far as generation needs them. */
+export interface GeneratingModel {
+  readonly backend: Backend;
+  readonly config: GPT2Config;
+  readonly parameters: Parameters;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly startToken: number;
+  readonly endTokens: readonly number[];
+  readonly unusedIds: readonly number[];
+  requireTokenizer(): Tokenizer;
+}
 
 /** Samples that are computed together; more come after them. Up to here kernels give a row alone the same bits. */
 const MOST_TOGETHER = 8;
 
 /** Implementation of `GPT2.generateSamples`. */
 export async function* generateSamples(
-  model: GPT2,
+  model: GeneratingModel,
   prompt: string | readonly number[],
   options: SampleOptions,
 ): AsyncGenerator<GenerateEvent, void, undefined> {
@@ -41,7 +56,7 @@ export async function* generateSamples(
 }
 
 async function* together(
-  { backend, config, parameters, startToken }: GPT2,
+  { backend, config, parameters, startToken }: GeneratingModel,
   tokens: readonly number[],
   writers: readonly SampleWriter[],
   maxTokens: number,
@@ -81,7 +96,7 @@ export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bi
 }
 
 /** The tokens of a prompt, or the start token if it is empty. InputError for tokens outside the model's vocabulary. */
-export function promptTokens(model: GPT2, prompt: string | readonly number[]): readonly number[] {
+export function promptTokens(model: GeneratingModel, prompt: string | readonly number[]): readonly number[] {
   const { V } = model.config;
   const tokens =
     typeof prompt !== "string"
@@ -96,7 +111,7 @@ export function promptTokens(model: GPT2, prompt: string | readonly number[]): r
 }
 
 /** llm.c's sampler has one mode and no more positions than the model. */
-function requireLlmc({ config }: GPT2, length: number, options: SampleOptions): void {
+function requireLlmc({ config }: GeneratingModel, length: number, options: SampleOptions): void {
   const { temperature = 1, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, samples = 1 } = options;
   if (temperature !== 1 || topK !== 0 || topP !== 1 || minP !== 0 || repetitionPenalty !== 1 || samples !== 1)
     throw new UsageError(

@@ -1,7 +1,8 @@
 import { InputError } from "../errors.ts";
 import type { HellaSwagExample } from "../format/hellaswag.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Item, textField, wellFormed } from "./items.ts";
+import { textField, wellFormed } from "./items.ts";
+import type { Item } from "./jsonl.ts";
 
 /** The fields of the original HellaSwag that are used. */
 export const hellaSwagFields = ["ctx", "endings", "label"];

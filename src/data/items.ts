@@ -1,14 +1,8 @@
 /** Data sets of items with fields, one document or example each: .jsonl and .parquet. */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
-import { readJsonl } from "./jsonl.ts";
+import { type Item, readJsonl } from "./jsonl.ts";
 import { readParquet } from "./parquet.ts";
-
-export interface Item {
-  /** Location, for messages. */
-  readonly name: string;
-  readonly value: Readonly<Record<string, unknown>>;
-}
 
 /** True if a file's name is that of a file of items. */
 export function holdsItems(path: string): boolean {

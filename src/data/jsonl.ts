@@ -1,8 +1,13 @@
 import { InputError, messageOf } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { ByteStream } from "../platform/platform.ts";
-import type { Item } from "./items.ts";
 import { type ReadTextOptions, readText } from "./text.ts";
+
+export interface Item {
+  /** Location, for messages. */
+  readonly name: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
 
 /** No document is near this; it keeps a file without line ends from filling memory. */
 const longestLine = 64 << 20;

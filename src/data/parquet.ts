@@ -1,6 +1,6 @@
 import { InputError, messageOf } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
-import type { Item } from "./items.ts";
+import type { Item } from "./jsonl.ts";
 import { firstInvalid, hexadecimal } from "./text.ts";
 
 /**

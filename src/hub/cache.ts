@@ -13,10 +13,21 @@ import { dirname, join, relative } from "node:path";
 import { errorCode, explained } from "../platform/node-errors.ts";
 import { makeFolder } from "../platform/node-folders.ts";
 import { removeLeftovers, temporaryFor } from "../platform/node-temporary.ts";
-import type { RemoteFile } from "./repository.ts";
 
 /** What a repository of the hub holds. */
 export type RepositoryKind = "model" | "dataset";
+
+/** A file of a repository, as the hub describes it. */
+export interface RemoteFile {
+  readonly kind: RepositoryKind;
+  readonly repository: string;
+  readonly commit: string;
+  readonly path: string;
+  readonly url: URL;
+  readonly size: number;
+  /** The name of its content: sha256 of large files, git's hash of small ones. Files are stored under it. */
+  readonly etag: string;
+}
 
 /** A repository's folder in the cache. */
 export class RepositoryCache {

@@ -1,19 +1,9 @@
 /** HTTP as the hub needs it: redirects that keep the token at home, proxies, silence that ends, new attempts. */
-import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { EnvHttpProxyAgent, request } from "undici";
 import { DownloadError, UsageError } from "../errors.ts";
-import { refusal, TemporaryError } from "./refusal.ts";
+import { connectionError, type HubResponse, refusal, TemporaryError } from "./response.ts";
 import type { HubSettings } from "./settings.ts";
-
-export interface HubResponse {
-  readonly status: number;
-  /** Of a header, by its name in small letters. */
-  header(name: string): string | undefined;
-  /** Where this answer came from, after redirects. */
-  readonly url: URL;
-  readonly body: Readable;
-}
 
 export interface RequestOptions {
   readonly method?: "GET" | "HEAD";
@@ -131,25 +121,4 @@ export class HubClient {
       throw connectionError(url, error);
     }
   }
-}
-
-/** The body of an answer, piece by piece; TemporaryError when it breaks off or falls silent. */
-export async function* chunksOf({ body, url }: HubResponse): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* body;
-  } catch (error) {
-    throw connectionError(url, error);
-  } finally {
-    body.destroy();
-  }
-}
-
-/** What a broken, silent or impossible connection means. The address is not shown: it may be signed. */
-function connectionError(url: URL, error: unknown): TemporaryError {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const silent = /TIMEOUT|ETIMEDOUT/.test(code);
-  const unknown = /ENOTFOUND|EAI_AGAIN/.test(code);
-  const reason = error instanceof Error ? error.message || code : String(error);
-  const how = silent ? "does not answer" : unknown ? "cannot be found: is there a network?" : `broke off (${reason})`;
-  return new TemporaryError(`${url.host} ${how}.`.replace("?.", "?"), { cause: error });
 }

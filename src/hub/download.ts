@@ -5,11 +5,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { DownloadError } from "../errors.ts";
 import { explain } from "../platform/node-errors.ts";
 import type { LockOwner } from "../platform/platform.ts";
+import type { RemoteFile } from "./cache.ts";
 import { RepositoryCache, sizeOf } from "./cache.ts";
-import { chunksOf, type HubClient, type HubResponse } from "./client.ts";
+import type { HubClient } from "./client.ts";
 import { incomplete, PartialFile } from "./partial.ts";
-import { TemporaryError } from "./refusal.ts";
-import type { RemoteFile } from "./repository.ts";
+import { chunksOf, type HubResponse, TemporaryError } from "./response.ts";
 
 /** How far a file is: `bytes` of it are here, or, at the end, have been verified. */
 export type OnBytes = (bytes: number, phase: "downloading" | "verifying") => void;

@@ -1,7 +1,8 @@
 /** Models and data sets on the hub: their names, their files, and what the hub tells of each file before it is downloaded. */
 import { DownloadError, UsageError } from "../errors.ts";
-import type { RepositoryKind } from "./cache.ts";
-import { chunksOf, type HubClient, type HubResponse } from "./client.ts";
+import type { RemoteFile, RepositoryKind } from "./cache.ts";
+import type { HubClient } from "./client.ts";
+import { chunksOf, type HubResponse } from "./response.ts";
 
 /** The published GPT-2s, which the hub also knows without their owner. */
 const short: Readonly<Record<string, string>> = {
@@ -80,17 +81,6 @@ function parse(text: string, host: string): Record<string, unknown> {
 
 function noHub(host: string): DownloadError {
   return new DownloadError(`${host} does not answer as a Hugging Face hub does. Check HF_ENDPOINT, and the network.`);
-}
-
-export interface RemoteFile {
-  readonly kind: RepositoryKind;
-  readonly repository: string;
-  readonly commit: string;
-  readonly path: string;
-  readonly url: URL;
-  readonly size: number;
-  /** The name of its content: sha256 of large files, git's hash of small ones. Files are stored under it. */
-  readonly etag: string;
 }
 
 /** What the hub says about a file, without following it to where it is stored. */

@@ -3,10 +3,10 @@ import { InputError } from "../errors.ts";
 import { generationConfigFile } from "../format/generation-config.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import type { LockOwner } from "../platform/platform.ts";
-import { RepositoryCache, type RepositoryKind } from "./cache.ts";
+import { type RemoteFile, RepositoryCache, type RepositoryKind } from "./cache.ts";
 import type { HubClient } from "./client.ts";
 import { downloadFile, type OnBytes } from "./download.ts";
-import { describeFile, listFiles, type RemoteFile } from "./repository.ts";
+import { describeFile, listFiles } from "./repository.ts";
 
 export const weightsFile = "model.safetensors";
 export const weightsIndex = "model.safetensors.index.json";

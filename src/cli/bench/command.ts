@@ -1,17 +1,8 @@
 import { type Command, Option } from "commander";
-import { addKernelOptions, type KernelFlags } from "../options/backend.ts";
+import { addKernelOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
-
-export interface BenchFlags extends KernelFlags {
-  readonly model?: "d12" | "baby";
-  readonly quick?: boolean;
-  readonly repeats?: number;
-  readonly profile?: boolean;
-  readonly against?: readonly string[];
-  readonly json?: string;
-  readonly svg?: string;
-}
+import type { BenchFlags } from "./run.ts";
 
 export function addBench(program: Command): void {
   addKernelOptions(program.command("bench"))

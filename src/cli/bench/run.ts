@@ -7,8 +7,19 @@ import { tablesOf } from "../../bench/table.ts";
 import { saveText } from "../../format/save.ts";
 import { cutToWidth } from "../../plot/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import type { KernelFlags } from "../options/backend.ts";
 import { print } from "../output.ts";
-import type { BenchFlags } from "./command.ts";
+
+/** The options of `llm-ts bench`. */
+export interface BenchFlags extends KernelFlags {
+  readonly model?: "d12" | "baby";
+  readonly quick?: boolean;
+  readonly repeats?: number;
+  readonly profile?: boolean;
+  readonly against?: readonly string[];
+  readonly json?: string;
+  readonly svg?: string;
+}
 
 /** What `llm-ts bench` does. */
 export async function runBench(flags: BenchFlags): Promise<void> {

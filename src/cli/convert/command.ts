@@ -1,14 +1,7 @@
 import { type Command, Option } from "commander";
 import { examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
-
-export interface ConvertFlags {
-  readonly to?: "bin" | "safetensors";
-  readonly dtype?: "f32" | "bf16" | "f16";
-  readonly heads?: number;
-  readonly force?: boolean;
-  readonly json?: boolean;
-}
+import type { ConvertFlags } from "./run.ts";
 
 export function addConvert(program: Command): void {
   program

@@ -17,8 +17,16 @@ import { tokenizerFor } from "../options/tokenizer.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { watchTensors } from "../watch-tensors.ts";
-import type { ConvertFlags } from "./command.ts";
 import { requireFree, type Target, targetOf, wholeFolder } from "./target.ts";
+
+/** The options of `llm-ts convert`. */
+export interface ConvertFlags {
+  readonly to?: "bin" | "safetensors";
+  readonly dtype?: "f32" | "bf16" | "f16";
+  readonly heads?: number;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
 
 /** What `llm-ts convert` does. */
 export async function convert(input: string, output: string, flags: ConvertFlags): Promise<void> {

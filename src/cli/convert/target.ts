@@ -6,7 +6,6 @@ import { platform } from "#platform";
 import { UsageError } from "../../errors.ts";
 import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import { inFolder } from "../../platform/paths.ts";
-import type { ConvertFlags } from "./command.ts";
 
 export interface Target {
   /** One file, or a folder with all that transformers loads a model from. */
@@ -20,7 +19,7 @@ export interface Target {
 /** Formats of other programs, so that nobody gets a folder named model.gguf. */
 const foreign = /\.(pt|pth|gguf|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
 
-export async function targetOf(path: string, to: ConvertFlags["to"]): Promise<Target> {
+export async function targetOf(path: string, to: "bin" | "safetensors" | undefined): Promise<Target> {
   await refuseDanglingLink(path);
   const named = /\.(bin|safetensors)$/.exec(path)?.[1];
   if ((await platform.pathKind(path)) !== "folder") {

@@ -1,16 +1,7 @@
 import type { Command } from "commander";
-import type { HeaderlessType } from "../../format/headerless.ts";
 import { examples, headerlessOption } from "../options/common.ts";
 import { whole } from "../options/values.ts";
-
-export interface DebugStateFlags {
-  readonly model: string;
-  readonly train: string;
-  readonly batch: number;
-  readonly block: number;
-  readonly out: string;
-  readonly headerless?: boolean | HeaderlessType;
-}
+import type { DebugStateFlags } from "./run.ts";
 
 export function addDebugState(program: Command): void {
   program

@@ -1,6 +1,7 @@
 import { GPT2 } from "../../api/gpt2.ts";
 import { TokenLoader } from "../../data/loader.ts";
 import { UsageError } from "../../errors.ts";
+import type { HeaderlessType } from "../../format/headerless.ts";
 import { save } from "../../format/save.ts";
 import { writeDebugState } from "../../format/state.ts";
 import { computeDebugState } from "../../verify/debug-state.ts";
@@ -8,7 +9,16 @@ import { ProgressLine } from "../display/progress-line.ts";
 import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
 import { modelPath } from "../options/model.ts";
-import type { DebugStateFlags } from "./command.ts";
+
+/** The options of `llm-ts debug-state`. */
+export interface DebugStateFlags {
+  readonly model: string;
+  readonly train: string;
+  readonly batch: number;
+  readonly block: number;
+  readonly out: string;
+  readonly headerless?: boolean | HeaderlessType;
+}
 
 /** What `llm-ts debug-state` does. */
 export async function debugState({ batch: B, block: T, ...flags }: DebugStateFlags): Promise<void> {

@@ -3,7 +3,7 @@ import { InputError } from "../../errors.ts";
 import { TextStream } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
 import { examples } from "../options/common.ts";
-import { tokenizerNamed } from "../options/tokenizer.ts";
+import { tokenizerNamed, tokenizerOption } from "../options/tokenizer.ts";
 import { print } from "../output.ts";
 
 export function addDecode(program: Command): void {
@@ -12,11 +12,7 @@ export function addDecode(program: Command): void {
     .summary("print the text of token ids")
     .description("Prints the text that token ids stand for. Ids are separated by spaces, commas or line ends.")
     .argument("<ids...>", 'the ids, or "-" to read them from standard input')
-    .option(
-      "--tokenizer <name>",
-      "gpt2, byte, a tokenizer's file (.bin, .json), or a model, a run or data with one beside it",
-      "gpt2",
-    )
+    .addOption(tokenizerOption())
     .addHelpText(
       "after",
       examples(

@@ -1,42 +1,73 @@
-import type { GPT2Config } from "../../model/config.ts";
-import type { TrainEvent } from "../../train/events.ts";
-import type { Cadence } from "./time-left.ts";
-
-/** What is known of a run before its first update. */
-export interface RunStart extends Cadence {
-  readonly config: GPT2Config;
-  readonly parameters: number;
-  /** Numbers that the activations of one batch and their gradients hold. */
-  readonly activations: number;
-  readonly trainBatches: number;
-  readonly valBatches: number;
-  readonly B: number;
-  readonly T: number;
-  /** Batches of B x T tokens in an update. */
-  readonly accumulate: number;
-  /** Where the model, the data and the computing come from, for people. */
-  readonly model: string;
-  readonly data: string;
-  readonly device: string;
-  readonly folder?: string;
-}
-
-/** Shows a run: `train` has one for terminals, one for scripts made for llm.c, one for programs. */
-export interface TrainDisplay {
-  /** Something worth knowing that is no result. */
-  remark(text: string): void;
-  /** Long work before the run: what it is, and the share that is done, 0 to 1. */
-  progress(what: string, share: number): void;
-  start(run: RunStart): void;
-  event(event: TrainEvent): void;
-  /** After the last event, with the commands to try next; also when the run failed. Safe to call twice. */
-  end(next?: readonly string[]): void;
-}
+import { type TrainEvent, toJsonLine } from "../../train/events.ts";
+import { say } from "../output.ts";
+import { sampleText } from "./text.ts";
+import type { RunStart, TrainDisplay } from "./train-display.ts";
 
 /** The display that fits where standard output goes. */
 export async function createDisplay(json: boolean): Promise<TrainDisplay> {
-  if (json) return (await import("./lines.ts")).jsonLines();
+  if (json) return jsonLines();
   const isTerminal = process.stdout.isTTY && process.stderr.isTTY && process.env.TERM !== "dumb";
-  if (!isTerminal) return (await import("./lines.ts")).llmcLines();
+  if (!isTerminal) return llmcLines();
   return new (await import("./terminal.ts")).TerminalDisplay();
+}
+
+/** The lines of llm.c's train_gpt2.c, for output that is no terminal: scripts made for it keep working. */
+export function llmcLines(): TrainDisplay {
+  const print = (text: string) => void process.stdout.write(`${text}\n`);
+  return {
+    remark: say,
+    progress: () => {},
+    start(run) {
+      for (const line of header(run)) print(line);
+      say(run.device);
+    },
+    event(event) {
+      const text = lineOf(event);
+      if (text !== undefined) print(text);
+      else if (event.type === "checkpoint") say(`saved ${event.path}`);
+    },
+    end(next = []) {
+      for (const line of next) say(line);
+    },
+  };
+}
+
+function header({ config, parameters, activations, trainBatches, valBatches }: RunStart): string[] {
+  return [
+    "[GPT-2]",
+    `max_seq_len: ${config.maxT}`,
+    `vocab_size: ${config.V}`,
+    `padded_vocab_size: ${config.Vp}`,
+    `num_layers: ${config.L}`,
+    `num_heads: ${config.NH}`,
+    `channels: ${config.C}`,
+    `num_parameters: ${parameters}`,
+    `train dataset num_batches: ${trainBatches}`,
+    `val dataset num_batches: ${valBatches}`,
+    `num_activations: ${activations}`,
+  ];
+}
+
+function lineOf(event: TrainEvent): string | undefined {
+  switch (event.type) {
+    case "step":
+      return `step ${event.step}: train loss ${event.loss.toFixed(6)} (took ${event.ms.toFixed(6)} ms)`;
+    case "val":
+      return `val loss ${event.loss.toFixed(6)}`;
+    case "sample":
+      return `generating:\n---\n${sampleText(event)}\n---`;
+    default:
+      return undefined;
+  }
+}
+
+/** One JSON object a line on standard output, nothing else: for programs. Remarks go to standard error. */
+export function jsonLines(): TrainDisplay {
+  return {
+    remark: say,
+    progress: () => {},
+    start: () => {},
+    event: (event) => void process.stdout.write(toJsonLine(event)),
+    end: () => {},
+  };
 }

@@ -3,11 +3,11 @@ import { cutToWidth, textWidth } from "../../plot/text.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
 import { asStarted } from "../suggest.ts";
 import { chart } from "./chart.ts";
-import type { RunStart, TrainDisplay } from "./display.ts";
 import { LiveLines } from "./live-lines.ts";
 import { statusLines } from "./status-lines.ts";
 import { duration, grouped, paintFor, sampleText, short, wrap } from "./text.ts";
 import { TimeLeft } from "./time-left.ts";
+import type { RunStart, TrainDisplay } from "./train-display.ts";
 
 const chartHeight = 10;
 /** Points that are kept of a run for its chart, however long it is. */

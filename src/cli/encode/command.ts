@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { Interrupt } from "../interrupt.ts";
 import { examples } from "../options/common.ts";
-import { tokenizerNamed } from "../options/tokenizer.ts";
+import { tokenizerNamed, tokenizerOption } from "../options/tokenizer.ts";
 import { print } from "../output.ts";
 
 export function addEncode(program: Command): void {
@@ -10,11 +10,7 @@ export function addEncode(program: Command): void {
     .summary("print the token ids of a text")
     .description("Prints the token ids of a text, separated by spaces. <|endoftext|> is GPT-2's token of that name.")
     .argument("<text>", 'the text, or "-" to read it from standard input')
-    .option(
-      "--tokenizer <name>",
-      "gpt2, byte, a tokenizer's file (.bin, .json), or a model, a run or data with one beside it",
-      "gpt2",
-    )
+    .addOption(tokenizerOption())
     .addHelpText(
       "after",
       examples(

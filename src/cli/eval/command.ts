@@ -1,22 +1,8 @@
 import type { Command } from "commander";
-import type { HeaderlessType } from "../../format/headerless.ts";
-import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
+import { addBackendOptions } from "../options/backend.ts";
 import { examples, headerlessOption } from "../options/common.ts";
 import { whole } from "../options/values.ts";
-
-export interface EvalFlags extends BackendFlags {
-  readonly model: string;
-  /** A file; true: the one that is downloaded. */
-  readonly hellaswag?: string | true;
-  readonly lambada?: string | true;
-  readonly block?: number;
-  readonly stride?: number;
-  readonly limit?: number;
-  readonly headerless?: boolean | HeaderlessType;
-  readonly field: string;
-  readonly encoding?: string;
-  readonly json?: boolean;
-}
+import type { EvalFlags } from "./run.ts";
 
 export function addEval(program: Command): void {
   const command = program

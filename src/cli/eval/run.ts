@@ -4,14 +4,30 @@ import { evaluateLoss, type LossResult } from "../../eval/loss.ts";
 import { Scorer } from "../../eval/scorer.ts";
 import type { Share } from "../../eval/tasks.ts";
 import { evaluateHellaSwag, evaluateLambada, type HellaSwagResult, type LambadaResult } from "../../eval/tasks.ts";
+import type { HeaderlessType } from "../../format/headerless.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { grouped } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import type { BackendFlags } from "../options/backend.ts";
 import { advised } from "../options/data.ts";
 import { modelPath } from "../options/model.ts";
 import { print, say } from "../output.ts";
-import type { EvalFlags } from "./command.ts";
 import { hellaSwagExamples, lambadaTexts, openSequences } from "./data.ts";
+
+/** The options of `llm-ts eval`. */
+export interface EvalFlags extends BackendFlags {
+  readonly model: string;
+  /** A file; true: the one that is downloaded. */
+  readonly hellaswag?: string | true;
+  readonly lambada?: string | true;
+  readonly block?: number;
+  readonly stride?: number;
+  readonly limit?: number;
+  readonly headerless?: boolean | HeaderlessType;
+  readonly field: string;
+  readonly encoding?: string;
+  readonly json?: boolean;
+}
 
 /** What `llm-ts eval` does. */
 export async function runEval(data: readonly string[], flags: EvalFlags): Promise<void> {

@@ -1,26 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
+import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { real, whole } from "../options/values.ts";
-
-export interface GenerateFlags extends BackendFlags {
-  readonly model?: string;
-  readonly tokens: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly repetitionPenalty: number;
-  readonly seed: number;
-  readonly samples: number;
-  readonly stop: readonly string[];
-  readonly pastEnd?: boolean;
-  readonly llmcSampling?: boolean;
-  readonly interactive?: boolean;
-  readonly weights: "f32" | "bf16";
-  readonly logprobs?: number;
-  readonly json?: boolean;
-}
 
 const notes = `
 A text ends after --tokens, at a stop string, or where the model writes end-of-text.
@@ -28,6 +9,8 @@ A model sees as many tokens as it has positions (GPT-2: 1024). Of a longer promp
 positions are full while it writes, it forgets the older half and goes on.
 Where a model has no tokenizer, prompt and text are token ids.
 `;
+
+import type { GenerateFlags } from "./run.ts";
 
 export function addGenerate(program: Command): void {
   const command = program

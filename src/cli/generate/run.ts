@@ -4,9 +4,29 @@ import type { SampleOptions } from "../../api/options.ts";
 import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { Interrupt } from "../interrupt.ts";
+import type { BackendFlags } from "../options/backend.ts";
 import { modelPath, newestModelPath } from "../options/model.ts";
-import type { GenerateFlags } from "./command.ts";
 import { type Prompt, printJson, printText } from "./output.ts";
+
+/** The options of `llm-ts generate`. */
+export interface GenerateFlags extends BackendFlags {
+  readonly model?: string;
+  readonly tokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly repetitionPenalty: number;
+  readonly seed: number;
+  readonly samples: number;
+  readonly stop: readonly string[];
+  readonly pastEnd?: boolean;
+  readonly llmcSampling?: boolean;
+  readonly interactive?: boolean;
+  readonly weights: "f32" | "bf16";
+  readonly logprobs?: number;
+  readonly json?: boolean;
+}
 
 /** What `llm-ts generate` does. */
 export async function generate(argument: string | undefined, flags: GenerateFlags): Promise<void> {

@@ -1,17 +1,81 @@
-/** What `llm-ts info` tells of a folder: prepared data, a run, a model, or runs. */
 import { platform } from "#platform";
 import { openModelFile } from "../../api/model-file.ts";
-import { findTokenizer, readDataset } from "../../data/dataset.ts";
-import { InputError } from "../../errors.ts";
+import { surveyKernels } from "../../backend/registry.ts";
+import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
+import { describe } from "../../data/describe.ts";
+import { InputError, UsageError } from "../../errors.ts";
+import type { HeaderlessType } from "../../format/headerless.ts";
+import { readHuggingFaceConfig } from "../../format/huggingface-config.ts";
+import { withSource } from "../../format/source.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { folderOf, inFolder } from "../../platform/paths.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
 import { duration } from "../display/text.ts";
+import { Interrupt } from "../interrupt.ts";
 import { locateModel } from "../options/model.ts";
-import type { Facts } from "./command.ts";
+import { print, say } from "../output.ts";
+import { suggestion } from "../suggest.ts";
+import { kernelTable, systemFacts } from "./system.ts";
 
-/** InputError where it is none of them, or what it holds is damaged. */
-export async function folderFacts(path: string): Promise<Facts> {
+/** The options of `llm-ts info`. */
+export interface InfoFlags {
+  readonly system?: boolean;
+  readonly headerless?: boolean | HeaderlessType;
+  readonly json?: boolean;
+}
+
+/** Names and values that are printed of a file, a folder or the machine. */
+type Facts = Readonly<Record<string, unknown>>;
+
+export async function info(file: string | undefined, flags: InfoFlags): Promise<void> {
+  new Interrupt();
+  if (flags.system) {
+    if (file !== undefined) throw new UsageError("Give either a file or --system.");
+    return infoSystem(flags);
+  }
+  if (file === undefined) throw new UsageError("Give a file to look at, or --system.");
+  const facts = await factsOf(file, flags);
+  await show({ file, ...facts }, flags);
+  const next = nextCommand(file, facts);
+  if (next !== undefined) say(`\n${next}`);
+}
+
+async function show(facts: Facts, { json }: InfoFlags): Promise<void> {
+  if (json) return print(`${JSON.stringify(facts)}\n`);
+  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
+  const width = Math.max(...known.map(([name]) => name.length));
+  await print(known.map(([name, value]) => `${name.padEnd(width)}  ${inWords(value)}\n`).join(""));
+}
+
+function inWords(value: unknown): string {
+  if (typeof value === "number" && Number.isInteger(value)) return value.toLocaleString("en-US");
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, inner]) => `${name} ${inWords(inner)}`)
+    .join(", ");
+}
+
+async function infoSystem(flags: InfoFlags): Promise<void> {
+  const survey = await surveyKernels();
+  const facts = systemFacts(survey);
+  if (flags.json) return show({ ...facts, kernels: survey.candidates }, flags);
+  await show(facts, flags);
+  await print(`\n${kernelTable(survey)}`);
+}
+
+async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {
+  const isFolder = (await platform.pathKind(path)) === "folder";
+  const folder = isFolder ? path : folderOf(path);
+  if (isFolder || path.endsWith(datasetFile)) return folderFacts(folder);
+  const configPath = inFolder(folder, "config.json");
+  const isSafetensors = path.endsWith(".safetensors") && (await platform.pathKind(configPath)) === "file";
+  const config = isSafetensors ? await withSource(configPath, readHuggingFaceConfig) : undefined;
+  return withSource(path, (source) => describe(source, { headerless, config }));
+}
+
+/** Prepared data, a run, a model, runs, or texts; InputError for a folder of anything else, or a damaged one. */
+async function folderFacts(path: string): Promise<Facts> {
   const dataset = await readDataset(path);
   if (dataset) return { format: "prepared data", ...dataset };
   if (await holdsRun(path)) return runFacts(path);
@@ -57,4 +121,13 @@ async function modelFacts(path: string): Promise<Facts> {
     ...(assumed.length > 0 && { assumed: assumed.join(", ") }),
     tokenizer: tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none",
   };
+}
+
+/** What to do with it, as a command; undefined where nothing is obvious. */
+function nextCommand(path: string, { format, checkpoint, encoding }: Facts): string | undefined {
+  const reading = encoding === undefined ? [] : ["--encoding", String(encoding)];
+  if (/^(text|folder with texts|documents)/.test(String(format)))
+    return `make tokens of it to train on:\n  ${suggestion("prepare", path, ...reading)}`;
+  const hasModel = format === "model folder" || (format === "training run" && checkpoint !== "none");
+  return hasModel ? `write with this model:\n  ${suggestion("generate", "--model", path)}` : undefined;
 }

@@ -1,5 +1,12 @@
+import { Option } from "commander";
 import { InputError } from "../../errors.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+
+/** The option of the commands that only encode or decode. */
+export function tokenizerOption(): Option {
+  const description = "gpt2, byte, a tokenizer's file (.bin, .json), or a model, a run or data with one beside it";
+  return new Option("--tokenizer <name>", description).default("gpt2");
+}
 
 /**
  * The tokenizer that `--tokenizer` names: gpt2, byte, a tokenizer's file (llm.c's .bin, the hub's .json), or a model, a run or

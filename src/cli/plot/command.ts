@@ -5,13 +5,7 @@ import { real } from "../options/values.ts";
 /** What `--what` takes. */
 export const quantities = ["loss", "lr", "norm", "tokens"] as const;
 
-export interface PlotFlags {
-  readonly out: string;
-  readonly what: (typeof quantities)[number];
-  readonly log?: boolean;
-  readonly smooth?: number;
-  readonly valOnly?: boolean;
-}
+import type { PlotFlags } from "./run.ts";
 
 export function addPlot(program: Command): void {
   program
@@ -25,7 +19,7 @@ export function addPlot(program: Command): void {
     .option("-o, --out <file>", 'the picture; "-" for standard output', "plot.svg")
     .addOption(
       new Option("--what <quantity>", "loss, learning rate, norm of the gradients, or tokens a second")
-        .choices(quantities)
+        .choices(["loss", "lr", "norm", "tokens"])
         .default("loss"),
     )
     .option("--log", "logarithmic scale")

@@ -9,7 +9,15 @@ import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import type { PlotFlags } from "./command.ts";
+
+/** The options of `llm-ts plot`. */
+export interface PlotFlags {
+  readonly out: string;
+  readonly what: "loss" | "lr" | "norm" | "tokens";
+  readonly log?: boolean;
+  readonly smooth?: number;
+  readonly valOnly?: boolean;
+}
 
 /** What `--what` draws, and how the picture calls it and its axis. */
 const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; axis: string }> = {

@@ -1,13 +1,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { examples } from "../options/common.ts";
-
-export interface PullFlags {
-  readonly revision: string;
-  readonly out?: string;
-  readonly format: "bin" | "safetensors";
-  readonly json?: boolean;
-}
+import type { PullFlags } from "./run.ts";
 
 export function addPull(program: Command): void {
   program

@@ -18,8 +18,15 @@ import { tokenizerFor } from "../options/tokenizer.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { watchTensors } from "../watch-tensors.ts";
-import type { PullFlags } from "./command.ts";
 import { type PulledModel, pullModel } from "./hub.ts";
+
+/** The options of `llm-ts pull`. */
+export interface PullFlags {
+  readonly revision: string;
+  readonly out?: string;
+  readonly format: "bin" | "safetensors";
+  readonly json?: boolean;
+}
 
 /** What `llm-ts pull` does. */
 export async function pull(name: string, flags: PullFlags): Promise<void> {

@@ -1,9 +1,6 @@
 import type { Command } from "commander";
 import { examples } from "../options/common.ts";
-
-export interface RunsFlags {
-  readonly json?: boolean;
-}
+import type { RunsFlags } from "./run.ts";
 
 export function addRuns(program: Command): void {
   program

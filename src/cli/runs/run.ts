@@ -8,7 +8,11 @@ import { runsIn } from "../../runs/node-run-list.ts";
 import { duration, grouped, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import type { RunsFlags } from "./command.ts";
+
+/** The options of `llm-ts runs`. */
+export interface RunsFlags {
+  readonly json?: boolean;
+}
 
 /** What `llm-ts runs` does. */
 export async function listRuns(folder: string, { json }: RunsFlags): Promise<void> {

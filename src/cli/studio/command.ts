@@ -1,12 +1,18 @@
+import { once } from "node:events";
 import type { Command } from "commander";
+import { InputError, UsageError } from "../../errors.ts";
 import { examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
+import { print, reportError, say } from "../output.ts";
 
-export interface StudioFlags {
+interface StudioFlags {
   readonly port?: number;
   readonly host?: string;
   readonly open: boolean;
 }
+
+const defaultPort = 6425;
+const portsToTry = 20;
 
 export function addStudio(program: Command): void {
   program
@@ -36,8 +42,30 @@ With --host, other machines come by plain http, where browsers give a page neith
 threads nor storage: it shows runs, but to train in it use ssh, as above.
 `,
     )
-    .action(async (folder: string, flags: StudioFlags) => {
-      const { runStudio } = await import("./run.ts");
-      await runStudio(folder, flags);
-    });
+    .action(studio);
+}
+
+/** Serves until Ctrl-C, which is how it ends, not what cuts it off: the exit code is 0. */
+async function studio(folder: string, { port, host, open }: StudioFlags): Promise<void> {
+  const ended = Promise.race(["SIGINT", "SIGTERM"].map((signal) => once(process, signal)));
+  if (host === "") throw new UsageError("--host needs an address: 0.0.0.0, say, for all that this machine has.");
+  const { platform } = await import("#platform");
+  const { isNoFolder } = await import("../../platform/glob.ts");
+  const { startStudio } = await import("../../serve/server.ts");
+  const kind = await platform.pathKind(folder);
+  if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
+  const ports = port === undefined ? Array.from({ length: portsToTry }, (_, i) => defaultPort + i) : [port];
+  const studio = await startStudio({ folder, ports, host, onError: reportError });
+  await print(`${studio.url}\n`);
+  say(`The studio shows the runs in ${folder}${kind ? "" : ", which is not there yet"}. Ctrl-C ends it.`);
+  // Where others are let in, the address holds the token, which is not for everybody who can list processes.
+  if (open && !new URL(studio.url).search) await openBrowser(studio.url);
+  await ended;
+  await studio.close();
+}
+
+/** A machine without a browser is no failure: the address has been printed. */
+async function openBrowser(url: string): Promise<void> {
+  const { default: open } = await import("open");
+  await open(url).catch(() => say("No browser could be opened. Open the address above."));
 }

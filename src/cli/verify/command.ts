@@ -1,14 +1,8 @@
 import type { Command } from "commander";
-import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
+import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { reals } from "../options/values.ts";
-
-export interface VerifyFlags extends BackendFlags {
-  readonly model: string;
-  readonly state: string;
-  readonly losses?: readonly number[];
-  readonly json?: boolean;
-}
+import type { VerifyFlags } from "./run.ts";
 
 export function addVerify(program: Command): void {
   const command = program

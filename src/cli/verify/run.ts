@@ -4,8 +4,16 @@ import { type DebugState, readDebugState } from "../../format/state.ts";
 import { type Comparison, type VerifyEvent, verify } from "../../verify/verify.ts";
 import { paintFor } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
+import type { BackendFlags } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
-import type { VerifyFlags } from "./command.ts";
+
+/** The options of `llm-ts verify`. */
+export interface VerifyFlags extends BackendFlags {
+  readonly model: string;
+  readonly state: string;
+  readonly losses?: readonly number[];
+  readonly json?: boolean;
+}
 
 /** What `llm-ts verify` does. */
 export async function runVerify(flags: VerifyFlags): Promise<void> {

@@ -1,6 +1,16 @@
+import type { Readable } from "node:stream";
 import { DownloadError, InputError } from "../errors.ts";
-import type { HubResponse } from "./client.ts";
 import type { HubSettings } from "./settings.ts";
+
+/** An answer of the hub, or of where it leads to. */
+export interface HubResponse {
+  readonly status: number;
+  /** Of a header, by its name in small letters. */
+  header(name: string): string | undefined;
+  /** Where this answer came from, after redirects. */
+  readonly url: URL;
+  readonly body: Readable;
+}
 
 /** A failure that may pass: trying again can help. */
 export class TemporaryError extends DownloadError {
@@ -58,4 +68,25 @@ function retryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** The body of an answer, piece by piece; TemporaryError when it breaks off or falls silent. */
+export async function* chunksOf({ body, url }: HubResponse): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw connectionError(url, error);
+  } finally {
+    body.destroy();
+  }
+}
+
+/** What a broken, silent or impossible connection means. The address is not shown: it may be signed. */
+export function connectionError(url: URL, error: unknown): TemporaryError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const silent = /TIMEOUT|ETIMEDOUT/.test(code);
+  const unknown = /ENOTFOUND|EAI_AGAIN/.test(code);
+  const reason = error instanceof Error ? error.message || code : String(error);
+  const how = silent ? "does not answer" : unknown ? "cannot be found: is there a network?" : `broke off (${reason})`;
+  return new TemporaryError(`${url.host} ${how}.`.replace("?.", "?"), { cause: error });
 }

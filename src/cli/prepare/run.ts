@@ -1,0 +1,151 @@
+import { parse } from "node:path";
+import { SingleBar } from "cli-progress";
+import { platform } from "#platform";
+import type { Dataset } from "../../data/dataset.ts";
+import { findInputs } from "../../data/documents.ts";
+import { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../data/prepare.ts";
+import { requireEncoding } from "../../data/text.ts";
+import { InputError, UsageError } from "../../errors.ts";
+import { holdsRun } from "../../runs/read-run.ts";
+import { Interrupt } from "../interrupt.ts";
+import { advised } from "../options/data.ts";
+import { tokenizerNamed } from "../options/tokenizer.ts";
+import { print, say } from "../output.ts";
+import { suggestion } from "../suggest.ts";
+import { prepareFineweb, prepareHellaSwag, prepareOwnItems, prepareTinyStories } from "./items.ts";
+
+/** The options of `llm-ts prepare`. */
+export interface PrepareFlags {
+  readonly out?: string;
+  readonly tokenizer: string;
+  readonly valFraction?: number;
+  readonly field: string;
+  readonly encoding?: string;
+  readonly shardTokens: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+export async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
+  new Interrupt();
+  await refuseRuns(inputs);
+  if (flags.encoding !== undefined) requireEncoding(flags.encoding);
+  try {
+    await prepareInputs(inputs, flags);
+  } catch (error) {
+    throw await advised(error, process.argv.slice(2), true);
+  }
+}
+
+async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
+  if (await prepareDataset(inputs, flags)) return;
+  const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
+  const folder = flags.out ?? `data/${nameOf(inputs)}`;
+  const progress = progressBar();
+  const { valFraction, encoding } = flags;
+  const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerNamed(flags.tokenizer);
+  const options: PrepareOptions = { tokenizer, valFraction, encoding, onProgress: progress.update };
+  try {
+    const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
+    progress.stop();
+    await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+  } finally {
+    progress.stop();
+  }
+}
+
+/** InputError for folders that hold no text but a training run. */
+async function refuseRuns(inputs: readonly string[]): Promise<void> {
+  const kinds = await Promise.all(inputs.map((input) => platform.pathKind(input)));
+  const folders = inputs.filter((_, at) => kinds[at] === "folder");
+  if (folders.length === 0) return;
+  for (const input of folders)
+    if (await holdsRun(input))
+      throw new InputError(
+        `${input} is the folder of a training run, and no text. Name files or folders with the text to prepare; llm-ts ` +
+          "info tells what a file or folder is.",
+      );
+}
+
+/** Data sets of documents with fields, if that is what the inputs name. */
+async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): Promise<boolean> {
+  const folder = flags.out ?? `data/${nameOf(inputs)}`;
+  const name = inputs.length === 1 ? inputs[0] : "";
+  if (name === "tinyshakespeare") return false;
+  const isNamed = ["tinystories", "fineweb", "hellaswag"].includes(name);
+  const files = isNamed ? [] : await itemFiles(inputs);
+  if (!isNamed && files.length === 0) return false;
+  if (flags.tokenizer === "char")
+    throw new UsageError(
+      `${inputs.join(", ")}: documents with fields are encoded with tokens that are known before, not with char, whose ` +
+        "characters are known at the end. Give --tokenizer byte or gpt2, or the tokenizer of a model or of other data.",
+    );
+  const tokenizer = await tokenizerNamed(flags.tokenizer);
+  if (name === "hellaswag") {
+    const file = await prepareHellaSwag(folder, tokenizer);
+    await print(flags.json ? `${JSON.stringify({ folder, file })}\n` : `${file}\n`);
+    return true;
+  }
+  const named: Readonly<Record<string, typeof prepareFineweb>> = {
+    fineweb: prepareFineweb,
+    tinystories: prepareTinyStories,
+  };
+  const options = { ...flags, tokenizer };
+  const own = () => prepareOwnItems(inputs.join(", "), files, folder, options);
+  const dataset = await (named[name]?.(folder, options) ?? own());
+  await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+  return true;
+}
+
+/** The .jsonl and .parquet files that arguments name; UsageError when there are plain texts as well. */
+async function itemFiles(inputs: readonly string[]): Promise<readonly string[]> {
+  const { texts, items, leftOut } = await findInputs(inputs);
+  if (leftOut.length > 0) say(`left out, as they are no texts: ${listed(leftOut)}`);
+  if (items.length === 0 || texts.length === 0) return items;
+  throw new UsageError(
+    `${items[0]} holds documents with fields, and ${texts[0].name} is a plain text. Prepare them apart, into different ` +
+      `folders, as in ${suggestion("prepare", ...items.slice(0, 3), "-o", "data/documents")}`,
+  );
+}
+
+/** The first names of a list, and how many more there are. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
+
+/** book.txt, books/ and tinyshakespeare give their names; several texts, or those of standard input, have none. */
+function nameOf(inputs: readonly string[]): string {
+  const name = inputs.length === 1 ? parse(inputs[0]).name : "";
+  return /^[^.*?-]/.test(name) ? name : "text";
+}
+
+function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {
+  const count = (n: number) => n.toLocaleString("en-US");
+  const lines = [train, ...(val ? [val] : [])].map(({ file, tokens }) => `${folder}/${file}: ${count(tokens)} tokens`);
+  const file = tokenizer === "huggingface" ? "tokenizer.json" : "tokenizer.bin";
+  lines.push(`${folder}/${file}: ${tokenizer}, ${count(vocabSize)} tokens`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** A bar on standard error while text is read; nothing where standard error is no terminal. */
+function progressBar(): { update: (progress: PrepareProgress) => void; stop: () => void } {
+  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
+  const bar = new SingleBar({
+    format: "{bar} {percentage}%  {megabytes} MB  {tokens} tokens  {eta_formatted} left",
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let started = false;
+  return {
+    update({ bytesDone, bytesTotal, tokens }) {
+      const payload = { megabytes: (bytesDone / 1e6).toFixed(0), tokens: tokens.toLocaleString("en-US") };
+      if (!started) bar.start(bytesTotal ?? 0, bytesDone, payload);
+      started = true;
+      // Of standard input the end is unknown: the bar is always at it.
+      if (bytesTotal === undefined) bar.setTotal(bytesDone);
+      bar.update(bytesDone, payload);
+    },
+    stop: () => bar.stop(),
+  };
+}
