@@ -76,7 +76,7 @@ test("a prompt longer than the model's positions is used from its end, and that 
   expect(stderr).toContain("The prompt has 100 tokens and the model 64 positions: it sees the last 64.");
   expect(stdout).toMatch(/^(long ){20}/);
   expect(code).toBe(0);
-  expect((await generate("a", "-g", "64")).stderr).toContain("it forgets the older half");
+  expect((await generate("a", "-g", "64")).stderr).toContain("it drops the older half");
 });
 
 test("without a tokenizer, prompt and text are token ids", async () => {

@@ -4,16 +4,17 @@ import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { bytes } from "./display/text.ts";
 
-/** Bytes left on the disk that `folder` will be on; infinite where the file system does not tell. */
+/** Bytes left on the disk that `folder` will be on; infinite where the file system reports no size. */
 export async function freeBytes(folder: string): Promise<number> {
-  let place = folder;
-  while (dirname(place) !== place && (await platform.pathKind(place)) !== "folder") place = dirname(place);
-  // Some file systems do not tell, or have no size, as /proc.
-  const info = await statfs(place).catch(() => undefined);
+  let existing = folder;
+  while (dirname(existing) !== existing && (await platform.pathKind(existing)) !== "folder")
+    existing = dirname(existing);
+  // Some file systems, such as /proc, have no size.
+  const info = await statfs(existing).catch(() => undefined);
   return info && info.blocks > 0 ? info.bavail * info.bsize : Number.POSITIVE_INFINITY;
 }
 
-/** InputError when that is too little; `advice` says what else than making room helps. */
+/** InputError when the disk has less than `needed` bytes left; `advice`: the alternative to freeing space. */
 export async function requireRoom(folder: string, needed: number, advice: string): Promise<void> {
   const free = await freeBytes(folder);
   if (free < needed)

@@ -3,8 +3,8 @@ const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
 /**
- * Ctrl-C (SIGINT), SIGTERM, and the end of the terminal (SIGHUP). At first they end the process at once; after `finishFirst` the first one only asks to
- * finish, and the second ends the process.
+ * Ctrl-C (SIGINT), SIGTERM, and the end of the terminal (SIGHUP). They end the process at once or, after `finishFirst`,
+ * abort `signal` the first time and end the process the second time.
  */
 export class Interrupt {
   readonly #controller = new AbortController();
@@ -28,7 +28,7 @@ export class Interrupt {
     return this.#exitCode;
   }
 
-  /** From now on there is something to finish: `onFirst` tells that it is being done. */
+  /** From now on the first signal only aborts `signal`, and calls `onFirst` to report it. */
   finishFirst(onFirst: () => void): void {
     this.#onFirst = onFirst;
   }

@@ -13,7 +13,7 @@ async function run(args: readonly string[]): Promise<number> {
     // An interrupted run sets its own.
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    // commander has told the user already.
+    // commander has printed it already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return reportError(error);
   }
@@ -23,5 +23,5 @@ guardOutputs();
 const code = await run(process.argv.slice(2));
 // Exit even though something may still be open, such as standard input after an error; but not before all is written.
 await print("");
-// What failed of the last lines is told in this turn of the event loop.
+// Errors of the last writes arrive in this turn of the event loop.
 setImmediate(() => process.exit(code));

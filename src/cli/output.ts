@@ -1,7 +1,7 @@
 import { InputError, LlmError, messageOf, UsageError } from "../errors.ts";
 import { asStarted } from "./suggest.ts";
 
-/** Writes to standard output and waits until it is taken, so that a slow reader slows us instead of filling memory. */
+/** Writes to standard output and waits until it is taken, so that a slow reader throttles the writer instead of filling memory. */
 export function print(text: string | Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     process.stdout.write(text, (error) => {
@@ -11,13 +11,13 @@ export function print(text: string | Uint8Array): Promise<void> {
   });
 }
 
-/** Tells something on standard error: what is no result. */
+/** Prints a remark on standard error; results go to standard output. */
 export function say(text: string): void {
   process.stderr.write(`${asStarted(text)}\n`);
 }
 
 /**
- * Tells an error on standard error, in one message, and gives the exit code it stands for: 2 for wrong usage, else 1.
+ * Prints an error on standard error, and returns its exit code: 2 for wrong usage, else 1.
  * The stack is shown for errors of our own making, and for all with LLM_TS_DEBUG.
  */
 export function reportError(error: unknown): number {
@@ -31,9 +31,9 @@ export function reportError(error: unknown): number {
   return 1;
 }
 
-/** What is wrong with standard output; undefined as long as all was written. */
+/** Why standard output failed; undefined as long as all was written. */
 let problem: string | undefined;
-/** Of a command that goes on without standard output. */
+/** Listener of a command that continues without standard output. */
 let onLost: ((problem: string) => void) | undefined;
 
 /**
@@ -45,12 +45,12 @@ export function guardOutputs(): void {
   process.stdout.on("error", lose);
 }
 
-/** From now on the program goes on without standard output; `tell` gets, once, what is wrong with it. */
-export function outliveOutput(tell: (problem: string) => void): void {
-  onLost = tell;
+/** From now on the program continues without standard output; `onProblem` is called once, with the reason. */
+export function outliveOutput(onProblem: (problem: string) => void): void {
+  onLost = onProblem;
 }
 
-/** What is wrong with standard output, such as "standard output is closed"; undefined as long as all was written. */
+/** Why standard output failed, such as "standard output is closed"; undefined as long as all was written. */
 export function outputProblem(): string | undefined {
   return problem;
 }

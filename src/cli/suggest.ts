@@ -4,7 +4,7 @@
  */
 import { basename, delimiter, dirname, isAbsolute, relative, resolve } from "node:path";
 
-/** What of a process tells how it was started. */
+/** Facts of a process by which its start can be repeated. */
 export interface Start {
   /** As process has them. */
   readonly argv: readonly string[];
@@ -55,7 +55,7 @@ export function programName({ argv: [, script = ""], argv0, execArgv, env, cwd, 
   return words.map((word) => quoted(word, platform)).join(" ");
 }
 
-/** What npm and its like call a package's program with; undefined where none of them started this process. */
+/** The command by which npm, pnpm, yarn or bun runs a package's program; undefined where none of them started this process. */
 function runnerOf(env: Start["env"], script: string): string | undefined {
   const [agent = ""] = (env.npm_config_user_agent ?? "").split("/");
   if (agent === "bun") return "bunx llm-ts";

@@ -6,8 +6,8 @@ import { ProgressLine } from "./display/progress-line.ts";
 import { say } from "./output.ts";
 
 /**
- * Has `write` take a model's tensors, shows how far it is, and afterwards tells of numbers that are not finite: they are
- * written as they are. InputError when float16 would make a number infinite.
+ * Writes a model's tensors by `write` with a progress bar, and warns afterwards of numbers that are NaN or infinite, which
+ * are written unchanged. InputError when float16 would make a number infinite.
  */
 export async function watchTensors<T>(
   { config, readTensors }: TensorStream,
@@ -39,7 +39,7 @@ export async function watchTensors<T>(
   };
   try {
     const result = await write(watched);
-    if (strange > 0) say(`warning: numbers that are not finite: ${strange} (${first}). They are kept.`);
+    if (strange > 0) say(`warning: numbers that are NaN or infinite: ${strange} (${first}). They are kept.`);
     return result;
   } finally {
     progress.end();

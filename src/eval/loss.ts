@@ -13,7 +13,7 @@ export interface LossOptions {
   readonly stride?: number;
   /** The most tokens to score. */
   readonly limit?: number;
-  /** Tells how many bytes the tokens stand for. */
+  /** Gives the number of bytes of each token, for bits per byte. */
   readonly tokenizer?: Tokenizer;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -76,7 +76,7 @@ function checkWindows(T: number, stride: number, maxT: number): void {
     throw new UsageError(`The stride is ${stride}, expected 1 to T = ${T}: a longer one would leave tokens out.`);
 }
 
-/** How many tokens of each sequence are looked at, so that `limit` are scored in all. */
+/** Tokens of each sequence to read, so that `limit` are scored in all. */
 function limited(sequences: readonly TokenSequence[], limit: number): number[] {
   let left = limit;
   return sequences.map(({ count }) => {

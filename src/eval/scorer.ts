@@ -16,11 +16,11 @@ export interface Row {
   readonly from: number;
 }
 
-/** What a model thinks of the scored tokens of a row. */
+/** Scores of a row's tokens. */
 export interface RowScore {
   /** The negative logarithm of each one's probability, in nats. */
   readonly losses: ArrayLike<number>;
-  /** Whether each is the most probable token at its place; only where that was asked for. */
+  /** True when each is the most probable token at its position; with `greedy` only. */
   readonly greedy?: boolean;
 }
 
@@ -31,9 +31,9 @@ export interface ScoredModel {
 }
 
 export interface ScoreOptions {
-  /** Also tell whether the scored tokens are the most probable ones. Worth it where few are scored. */
+  /** Also compare with the most probable tokens, which takes reading the logits: for few scored tokens. */
   readonly greedy?: boolean;
-  /** Told after each batch how many of the rows' tokens have been computed, and how many there are. */
+  /** Receives, after each batch, the number of tokens computed and their total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -59,7 +59,7 @@ export class Scorer {
     this.#arena = new Arena(backend, parameters.config, tokens);
   }
 
-  /** How many rows of this many tokens make up a batch. */
+  /** Rows of this length that fit a batch. */
   rowsPerBatch(length: number): number {
     return Math.max(1, Math.floor(this.#arena.tokens / length));
   }
@@ -172,7 +172,7 @@ interface Positions {
   readonly length: number;
 }
 
-/** Where, in a batch of rows of T, the scored tokens of each row are predicted. */
+/** Positions, in a batch of rows of T, that predict the scored tokens of each row. */
 function scoredPositions(rows: readonly Row[], T: number): Positions[] {
   return rows.map(({ tokens, from }, b) => ({ start: b * T + from - 1, length: tokens.length - from }));
 }

@@ -14,7 +14,7 @@ import { errorCode, explained } from "../platform/node-errors.ts";
 import { makeFolder } from "../platform/node-folders.ts";
 import { removeLeftovers, temporaryFor } from "../platform/node-temporary.ts";
 
-/** What a repository of the hub holds. */
+/** Kinds of repositories on the hub. */
 export type RepositoryKind = "model" | "dataset";
 
 /** A file of a repository, as the hub describes it. */
@@ -45,12 +45,12 @@ export class RepositoryCache {
     return join(this.folder, "snapshots", commit);
   }
 
-  /** Whether a file is here whole: a blob gets its name when it has been verified. */
+  /** True when the whole file is cached: a blob gets its name once verified. */
   async has({ etag, size }: RemoteFile): Promise<boolean> {
     return (await sizeOf(this.blob(etag))) === size;
   }
 
-  /** The commit that a revision stood for when it was last asked for. */
+  /** The commit of a revision at its last lookup. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (/^[0-9a-f]{40}$/.test(revision)) return revision;
     const file = join(this.folder, "refs", revision);
@@ -76,22 +76,22 @@ export class RepositoryCache {
 
   /** Gives a blob its name in the snapshot. Where links are not permitted (Windows), a second name or a copy. */
   async addToSnapshot({ etag, commit, path, size }: RemoteFile): Promise<string> {
-    const place = join(this.snapshot(commit), path);
+    const name = join(this.snapshot(commit), path);
     const blob = this.blob(etag);
-    if ((await sizeOf(place)) === size) return place;
-    await appear(place, async (temporary) => {
+    if ((await sizeOf(name)) === size) return name;
+    await appear(name, async (temporary) => {
       try {
-        await symlink(relative(dirname(place), blob), temporary, "file");
+        await symlink(relative(dirname(name), blob), temporary, "file");
       } catch (error) {
         if (!["EPERM", "EACCES", "ENOTSUP", "ENOSYS"].includes(errorCode(error) ?? "")) throw error;
         await linkOrCopy(blob, temporary);
       }
     });
-    return place;
+    return name;
   }
 }
 
-/** A second name for a file: it takes no room and stays when the first goes. A copy on another file system. */
+/** A second name for a file: it takes no space, and survives the removal of the first. A copy on another file system. */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
   await link(from, to).catch(() => copyFile(from, to));
 }

@@ -8,27 +8,27 @@ import type { HubSettings } from "./settings.ts";
 export interface RequestOptions {
   readonly method?: "GET" | "HEAD";
   readonly headers?: Readonly<Record<string, string>>;
-  /** Which redirects are followed; the others are answers themselves. All, when it is not given. */
+  /** Selects the redirects to follow, by default all; the others are returned as answers. */
   readonly follow?: (response: HubResponse, target: URL) => boolean;
-  /** For messages: what is asked for. */
+  /** The requested thing, for messages. */
   readonly what: string;
 }
 
 const mostRedirects = 10;
-/** Without a network it is told soon, and not after minutes. */
+/** Short, so that a missing network is reported within seconds. */
 const longestConnectMs = 10_000;
 const firstAttempts = 2;
 /** No pause is longer than this, unless a server asks for more. */
 const longestPauseMs = 30_000;
-/** A server that asks for a longer pause than this is not waited for. */
+/** The longest pause granted to a server that asks for one. */
 const longestWaitMs = 300_000;
 
 export class HubClient {
   readonly settings: HubSettings;
   readonly #agent: EnvHttpProxyAgent;
-  /** Told before each new attempt. */
+  /** Called before each new attempt. */
   readonly #onRetry: (message: string) => void;
-  /** Whether anything has answered yet. */
+  /** True once anything has answered. */
   #reached = false;
 
   constructor(settings: HubSettings, onRetry: (message: string) => void = () => {}) {
@@ -63,7 +63,7 @@ export class HubClient {
         if (!follow(response, next)) return response;
         response.body.destroy();
         target = next;
-        // 416: the part that was asked for does not exist, which the one who asked can make something of.
+        // 416, the requested range does not exist, is for the caller to interpret.
       } else if (response.status < 400 || response.status === 416) return response;
       else throw await refusal(response, what, this.settings);
     }
@@ -96,7 +96,7 @@ export class HubClient {
 
   #givenUp(error: TemporaryError, why: string): DownloadError {
     const advice = this.#reached
-      ? "Start the same command again later: it goes on where this ended."
+      ? "Start the same command again later: it resumes where this one stopped."
       : "Check the network; HTTPS_PROXY names a proxy, and HF_ENDPOINT a mirror.";
     return new DownloadError(`${error.message} (${why}) ${advice}`, { cause: error });
   }
@@ -114,7 +114,7 @@ export class HubClient {
       const { statusCode, headers, body } = await request(url, { method, headers: all, dispatcher: this.#agent });
       this.#reached = true;
       const header = (name: string) => [headers[name]].flat()[0];
-      // Whoever reads the body is told its errors; of one that is thrown away nobody has to know.
+      // A reader of the body gets its errors; those of a discarded body do not matter.
       body.on("error", () => {});
       return { status: statusCode, header, url, body };
     } catch (error) {

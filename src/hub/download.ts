@@ -11,16 +11,16 @@ import type { HubClient } from "./client.ts";
 import { incomplete, PartialFile } from "./partial.ts";
 import { chunksOf, type HubResponse, TemporaryError } from "./response.ts";
 
-/** How far a file is: `bytes` of it are here, or, at the end, have been verified. */
+/** Progress of a file: bytes downloaded or, at the end, verified. */
 export type OnBytes = (bytes: number, phase: "downloading" | "verifying") => void;
 
-/** Another process is downloading the file, and is waited for. */
+/** Called while waiting for another process that downloads the file. */
 export type OnWait = (owner: LockOwner) => void;
 
-/** How often to look whether another process has finished the file. */
-const lookEveryMs = 300;
+/** Interval of polling for another process's file. */
+const pollEveryMs = 300;
 
-/** Brings a file into the cache, from where an earlier attempt ended, and gives its path in the snapshot. */
+/** Downloads a file into the cache, resuming an earlier attempt, and returns its path in the snapshot. */
 export async function downloadFile(
   client: HubClient,
   file: RemoteFile,
@@ -39,7 +39,7 @@ export async function downloadFile(
     if (!waiting) onWait(partial);
     waiting = true;
     onBytes((await sizeOf(incomplete(blob))) ?? 0, "downloading");
-    await wait(lookEveryMs);
+    await wait(pollEveryMs);
   }
   return cache.addToSnapshot(file);
 }
@@ -52,7 +52,7 @@ async function complete(
   onBytes: OnBytes,
 ): Promise<void> {
   try {
-    // Whoever had the lock may just have finished.
+    // The previous owner of the lock may just have finished.
     if (await cache.has(file)) return;
     for (let again = false; ; again = true) {
       await client.persist(
@@ -95,7 +95,7 @@ async function fetchRest(client: HubClient, file: RemoteFile, partial: PartialFi
   if (position < file.size) throw mismatch(response, file, `its bytes only up to ${position} of ${file.size}`);
 }
 
-/** Where in the file an answer begins: where we asked for, or at 0 when the server ignores ranges. */
+/** Offset of an answer in the file: as requested, or 0 when the server ignores ranges. */
 async function startOf(response: HubResponse, file: RemoteFile, partial: PartialFile): Promise<number> {
   const { status } = response;
   const refuse = (what: string) => {
@@ -123,7 +123,7 @@ function mismatch({ url }: HubResponse, { path }: RemoteFile, what: string): Tem
 }
 
 /**
- * What is wrong with a file's content; undefined when it is right. A name of 64 digits is the content's sha256, one of
+ * The damage of a file's content; undefined when it is intact. A name of 64 digits is the content's sha256, one of
  * 40 the sha1 that git gives it; a mirror may have others, and then only the size can be checked.
  */
 async function verify({ etag, size }: RemoteFile, path: string, onBytes: OnBytes): Promise<string | undefined> {

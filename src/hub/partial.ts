@@ -17,7 +17,7 @@ const watchMs = 1500;
 
 export class PartialFile {
   readonly path: string;
-  /** Bytes that are there, all of them from the start. */
+  /** Bytes downloaded so far, contiguous from the start. */
   size: number;
   readonly #blob: string;
   readonly #handle: FileHandle;
@@ -32,7 +32,7 @@ export class PartialFile {
     this.#lock = lock;
   }
 
-  /** Takes a file over from where it was left; while another process writes it: who that is. */
+  /** Takes over a partial download, or returns the owner while another process writes it. */
   static async claim(blob: string): Promise<PartialFile | LockOwner> {
     await makeFolder(dirname(blob));
     const lock = await tryLock(`${incomplete(blob)}.lock`);
@@ -58,7 +58,7 @@ export class PartialFile {
     this.size = Math.max(this.size, position + bytes.length);
   }
 
-  /** Forgets what is there. */
+  /** Discards the downloaded bytes. */
   async restart(): Promise<void> {
     await explained(this.#blob, () => this.#handle.truncate(0));
     this.size = 0;
@@ -74,7 +74,7 @@ export class PartialFile {
     });
   }
 
-  /** Leaves it to whoever goes on with it. To be called after `finish`, too. */
+  /** Closes the file, and frees it for the next attempt. To be called after `finish`, too. */
   async release(): Promise<void> {
     if (this.#open) {
       await this.#handle.close();
@@ -83,7 +83,7 @@ export class PartialFile {
     await this.#lock.release();
   }
 
-  /** Waits until a file that somebody else may be writing grows no more. */
+  /** Waits until a file that a foreign program may be writing stops growing. */
   async #watch(): Promise<void> {
     const { mtimeMs } = await this.#handle.stat();
     if (this.size === 0 || Date.now() - mtimeMs > watchMs) return;
@@ -95,7 +95,7 @@ export class PartialFile {
   }
 }
 
-/** What is there of a file that another process is downloading. */
+/** Path of a partial download. */
 export function incomplete(blob: string): string {
   return `${blob}.incomplete`;
 }

@@ -1,4 +1,4 @@
-/** Models and data sets on the hub: their names, their files, and what the hub tells of each file before it is downloaded. */
+/** Models and data sets on the hub: their names, their files, and the description of each file before its download. */
 import { DownloadError, UsageError } from "../errors.ts";
 import type { RemoteFile, RepositoryKind } from "./cache.ts";
 import type { HubClient } from "./client.ts";
@@ -83,7 +83,7 @@ function noHub(host: string): DownloadError {
   return new DownloadError(`${host} does not answer as a Hugging Face hub does. Check HF_ENDPOINT, and the network.`);
 }
 
-/** What the hub says about a file, without following it to where it is stored. */
+/** The hub's description of a file, without following the redirect to its storage. */
 export async function describeFile(
   client: HubClient,
   repository: string,
@@ -91,8 +91,8 @@ export async function describeFile(
   path: string,
   kind: RepositoryKind = "model",
 ): Promise<RemoteFile> {
-  const place = kind === "model" ? repository : `datasets/${repository}`;
-  const url = client.url(`${place}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`);
+  const base = kind === "model" ? repository : `datasets/${repository}`;
+  const url = client.url(`${base}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`);
   const response = await client.persist(async () => {
     const response = await client.request(url, {
       method: "HEAD",

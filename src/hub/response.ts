@@ -2,12 +2,12 @@ import type { Readable } from "node:stream";
 import { DownloadError, InputError } from "../errors.ts";
 import type { HubSettings } from "./settings.ts";
 
-/** An answer of the hub, or of where it leads to. */
+/** An answer of the hub, or of the storage that it redirects to. */
 export interface HubResponse {
   readonly status: number;
   /** Of a header, by its name in small letters. */
   header(name: string): string | undefined;
-  /** Where this answer came from, after redirects. */
+  /** Final URL, after redirects. */
   readonly url: URL;
   readonly body: Readable;
 }
@@ -15,7 +15,7 @@ export interface HubResponse {
 /** A failure that may pass: trying again can help. */
 export class TemporaryError extends DownloadError {
   override name = "TemporaryError";
-  /** How long the server asks to wait. */
+  /** The pause that the server asks for, in milliseconds. */
   readonly retryAfterMs?: number;
 
   constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
@@ -25,8 +25,8 @@ export class TemporaryError extends DownloadError {
 }
 
 /**
- * What an answer of status 400 and more means. The hub tells the reason in `x-error-code`; without a token it answers
- * 401 for what does not exist, so that nobody learns which private models there are.
+ * The error of an answer of status 400 and more. The hub gives the reason in `x-error-code`; without a token it answers
+ * 401 for what does not exist, so as not to reveal private models.
  */
 export async function refusal(response: HubResponse, what: string, settings: HubSettings): Promise<Error> {
   const { status, url } = response;
@@ -37,7 +37,7 @@ export async function refusal(response: HubResponse, what: string, settings: Hub
     return new TemporaryError(`${host} answers ${status}${status === 429 ? " (too many requests)" : ""} for ${what}.`, {
       retryAfterMs: retryAfter(response.header("retry-after")),
     });
-  // Where the hub leads to is signed for a while only: a new request gets a new signature.
+  // The storage's URLs are signed for a limited time: a new request gets a new signature.
   if (url.origin !== endpoint.origin) return new TemporaryError(`${host} answers ${status} for ${what}.`);
   const code = response.header("x-error-code");
   if (code === "GatedRepo")
@@ -81,7 +81,7 @@ export async function* chunksOf({ body, url }: HubResponse): AsyncGenerator<Uint
   }
 }
 
-/** What a broken, silent or impossible connection means. The address is not shown: it may be signed. */
+/** The error of a broken, silent or impossible connection. The address is not shown: it may be signed. */
 export function connectionError(url: URL, error: unknown): TemporaryError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const silent = /TIMEOUT|ETIMEDOUT/.test(code);

@@ -1,4 +1,4 @@
-/** Where Hugging Face's own programs look for their settings: the same variables mean the same here. */
+/** Settings from the environment: the variables of Hugging Face's own programs, with their meaning. */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -13,17 +13,17 @@ export interface HubSettings {
   readonly cache: string;
   /** Only what is in the cache is used. */
   readonly offline: boolean;
-  /** How long a connection may be silent, in milliseconds. */
+  /** Longest silence of a connection, in milliseconds. */
   readonly silenceMs: number;
   /** The pause before the first new attempt; it doubles from one to the next. */
   readonly retryMs: number;
-  /** How many times in a row something may fail without progress. */
+  /** Most failures in a row without progress. */
   readonly attempts: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** UsageError for a variable that makes no sense. */
+/** UsageError for a variable of no valid value. */
 export async function hubSettings(env: Environment): Promise<HubSettings> {
   const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
   return {

@@ -1,4 +1,4 @@
-/** The files of a model or data set that llm-ts has a use for: what there is to download, and where they are afterwards. */
+/** The files of a model or data set that llm-ts has a use for: the plan of a download, and the cached result. */
 import { InputError } from "../errors.ts";
 import { generationConfigFile } from "../format/generation-config.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
@@ -11,10 +11,10 @@ import { describeFile, listFiles } from "./repository.ts";
 export const weightsFile = "model.safetensors";
 export const weightsIndex = "model.safetensors.index.json";
 
-/** Small files, in the order in which they are fetched: the first tells whether the rest is worth it. */
+/** Small files, in the order of download: the first decides whether the rest is of use. */
 const described: readonly string[] = ["config.json", generationConfigFile, ...hubTokenizerFiles];
 
-/** What is to be downloaded of a repository. */
+/** Files of a repository to download. */
 export interface Plan {
   readonly kind: RepositoryKind;
   readonly repository: string;
@@ -30,7 +30,7 @@ export interface PlannedFile extends RemoteFile {
   readonly cached: boolean;
 }
 
-/** Asks the hub what a model consists of. InputError when it has no weights that llm-ts reads. */
+/** Asks the hub for the files of a model. InputError when it has no weights that llm-ts reads. */
 export async function planSnapshot(client: HubClient, repository: string, revision: string): Promise<Plan> {
   const { commit, files } = await listFiles(client, repository, revision);
   return plan(client, "model", { repository, revision, commit }, chosen(files, repository));
@@ -63,28 +63,28 @@ function firstMatching(files: readonly string[], wanted: readonly RegExp[]): str
 async function plan(
   client: HubClient,
   kind: RepositoryKind,
-  place: Pick<Plan, "repository" | "revision" | "commit">,
+  source: Pick<Plan, "repository" | "revision" | "commit">,
   paths: readonly string[],
 ): Promise<Plan> {
-  const { repository, commit } = place;
+  const { repository, commit } = source;
   const cache = new RepositoryCache(client.settings.cache, repository, kind);
   const files: PlannedFile[] = [];
   for (const path of paths) {
     const file = await describeFile(client, repository, commit, path, kind);
     files.push({ ...file, cached: await cache.has(file) });
   }
-  return { kind, ...place, folder: cache.snapshot(commit), files };
+  return { kind, ...source, folder: cache.snapshot(commit), files };
 }
 
 export interface SnapshotEvents {
   readonly onBytes?: (file: PlannedFile, ...progress: Parameters<OnBytes>) => void;
-  /** Another process is downloading this file, and is waited for. */
+  /** Called while waiting for another process that downloads this file. */
   readonly onWait?: (file: PlannedFile, owner: LockOwner) => void;
-  /** A file is there, under this path. What it throws ends the download. */
+  /** Called for each complete file; an exception ends the download. */
   readonly onFile?: (file: PlannedFile, path: string) => Promise<void>;
 }
 
-/** Downloads what a plan lists. Only then does the cache know the snapshot as what the revision stands for. */
+/** Downloads what a plan lists. The revision points to the snapshot once all files are complete. */
 export async function fetchSnapshot(client: HubClient, plan: Plan, events: SnapshotEvents = {}): Promise<void> {
   for (const file of plan.files) {
     const path = await downloadFile(

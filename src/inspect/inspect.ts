@@ -11,15 +11,15 @@ import { takeTurns } from "../turns.ts";
 import { type Predictions, predict } from "./predictions.ts";
 
 export interface InspectOptions {
-  /** How many of the most probable tokens to tell at each place; default 10. */
+  /** Number of most probable tokens to report at each position; default 10. */
   readonly top?: number;
-  /** Told the share that is done, 0 to 1. */
+  /** Receives the share done, 0 to 1. */
   readonly onProgress?: (share: number) => void;
   /** Ends it with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** What a model computed inside for the T tokens of a prompt. Plain data: it can be posted between threads. */
+/** Internals of a model for the T tokens of a prompt. Plain data: it can be posted between threads. */
 export interface Inspection {
   /** (T) the tokens that the model read. */
   readonly tokens: Int32Array;
@@ -32,7 +32,7 @@ export interface Inspection {
   readonly texts: ReadonlyMap<number, string>;
   readonly L: number;
   readonly NH: number;
-  /** (L,NH,T,T) how much of each earlier position and itself (column) a position (row) takes up: rows add up to 1. */
+  /** (L,NH,T,T) attention probabilities, row = query position, column = key position: rows sum to 1. */
   readonly attention: Float32Array;
   /**
    * L + 1 predictions of the next token: the last layernorm and the head, applied to the residual stream where it begins
@@ -43,15 +43,15 @@ export interface Inspection {
   readonly next: Predictions;
 }
 
-/** The most tokens to look inside at: attention grows with their square. For GPT-2 124M it takes 38 MB then. */
+/** The most tokens to inspect: attention grows with their square. For GPT-2 124M it takes 38 MB then. */
 export const mostInspected = 256;
 
 /**
- * Runs a prompt, text or tokens, through the model and tells what it computed: what each head attends to, and how the
+ * Runs a prompt, text or tokens, through the model and returns its internals: what each head attends to, and how the
  * candidates for the next token change from layer to layer. An empty prompt is the start token; of one that is too long
  * the newest min(maxT, mostInspected) tokens are taken. Weights must not change meanwhile.
  *
- * InputError for a text that the tokenizer cannot encode or a token outside the vocabulary, UsageError for a strange
+ * InputError for a text that the tokenizer cannot encode or a token outside the vocabulary, UsageError for an invalid
  * `top`, MemoryError when it does not fit beside the model, NotFiniteError when the model is damaged.
  */
 export async function inspect(
@@ -83,7 +83,7 @@ export async function inspect(
   });
 }
 
-/** The backends keep of attention what they like; queries and keys are there, and the reference tells it from them. */
+/** Backends keep different intermediates of attention; queries and keys are always there, and the reference recomputes it. */
 async function readAttention({ backend, config }: GPT2, ws: InspectWorkspace, signal?: AbortSignal) {
   const { L, NH, C } = config;
   const { T, layers } = ws;
@@ -146,7 +146,7 @@ export function tokenText(bytes: Uint8Array): string {
   return text;
 }
 
-/** How many bytes a UTF-8 character has that begins with this one. */
+/** Length in bytes of a UTF-8 character, from its first byte. */
 function characterLength(first: number): number {
   return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }

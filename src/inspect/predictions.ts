@@ -6,9 +6,9 @@ import type { Parameters } from "../model/parameters.ts";
 import type { InspectWorkspace } from "../model/workspace.ts";
 import { takeTurns } from "../turns.ts";
 
-/** What comes next, at each of T positions. */
+/** Predictions of the next token at each of T positions. */
 export interface Predictions {
-  /** How many of the most probable tokens are told. */
+  /** Number of most probable tokens reported. */
   readonly top: number;
   /** (T,top) the most probable ones, the best first; of equals the first. */
   readonly tokens: Int32Array;
@@ -20,10 +20,10 @@ export interface Predictions {
   readonly rank: Int32Array;
 }
 
-/** What of all predictions is told. */
+/** Selection of the predictions to report. */
 export interface Wanted {
   readonly top: number;
-  /** Ids that stand for no token: no candidates. */
+  /** Ids without a token, which are no candidates. */
   readonly excluded: ReadonlySet<number>;
 }
 

@@ -8,7 +8,7 @@ export interface Area {
   readonly height: number;
 }
 
-/** Good on white and on black, and told apart by most who see colours differently. */
+/** Readable on white and on black, and distinguishable for most colour-blind readers. */
 export const colours = ["#3b7dd8", "#e8710a", "#2a9d5c", "#a05ce0", "#d6453d", "#14a3b8", "#e0559b", "#9c6b4e"];
 
 /** Light, or dark where the reader's system is. */
@@ -64,7 +64,7 @@ export function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }
 
-/** Where the values of an axis stand on it. */
+/** Mapping of values to positions on an axis. */
 export interface Scale {
   /** The pixel of a value. */
   at(value: number): number;

@@ -1,7 +1,7 @@
 import { extent, quantile } from "d3-array";
 import { type Area, axes, colours, escaped, linear, logarithmic, picture, px, type Range, type Scale } from "./axes.ts";
 import type { Point } from "./points.ts";
-import { memoryFor, smooth, thin } from "./points.ts";
+import { decayFor, smooth, thin } from "./points.ts";
 
 /** One run in a picture of several. */
 export interface Curve {
@@ -13,10 +13,10 @@ export interface Curve {
 
 export interface CurvesOptions {
   readonly title: string;
-  /** What is drawn, with its unit. */
+  /** The quantity drawn, with its unit. */
   readonly quantity: string;
   readonly log?: boolean;
-  /** How much of the mean each update leaves, 0 to below 1; default: a fiftieth of the run counts. */
+  /** Decay of the exponential average, 0 to below 1; default: averages over a fiftieth of the run. */
   readonly smooth?: number;
 }
 
@@ -39,7 +39,7 @@ interface Drawn extends Curve {
 export function curvesSvg(curves: readonly Curve[], options: CurvesOptions): string {
   const drawn = curves.map((curve, at) => ({
     ...curve,
-    smoothed: smooth(curve.train, options.smooth ?? memoryFor(curve.train)),
+    smoothed: smooth(curve.train, options.smooth ?? decayFor(curve.train)),
     limit: limitOf(curve.train),
     colour: colours[at % colours.length],
   }));
@@ -84,7 +84,7 @@ function valueRange(curves: readonly Drawn[], { log }: CurvesOptions): Range {
   return rangeOf(log ? values.filter((value) => value > 0) : values);
 }
 
-/** What is higher is an outlier: far above nearly all, and above the first, which for a loss is the highest by nature. */
+/** Threshold of outliers: far above the 99th percentile, and above the first value, by nature a loss's highest. */
 function limitOf(points: readonly Point[]): number {
   const values = points.map(({ value }) => value);
   const [middle, high] = [quantile(values, 0.5), quantile(values, 0.99)];
@@ -126,7 +126,7 @@ function dots({ val, colour }: Drawn, x: Scale, y: Scale): string {
   return `<g class="halo" fill="${colour}" stroke-width="1.5">${circles.join("")}</g>`;
 }
 
-/** Which colour is which run, and what it came to. */
+/** Legend with the last values of each run. */
 function tableOf(curves: readonly Drawn[]): string {
   const hasVal = curves.some(({ val }) => val.length > 0);
   const head = hasVal

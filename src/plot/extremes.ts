@@ -1,14 +1,14 @@
-/** How many entries of a level make one of the next. */
+/** Entries of a level that make one of the next. */
 const fan = 8;
 
-/** Where the lowest and the highest of a block of values are; -1 where the block has none. */
+/** Indices of the minimum and the maximum of each block of values; -1 where the block has none. */
 interface Level {
   low: Int32Array;
   high: Int32Array;
 }
 
 /**
- * Finds the lowest and the highest of any part of many values without looking at all of them, so that a long curve can
+ * Finds the minimum and the maximum of any range of many values without reading all of them, so that a long curve can
  * be drawn in the time that its pixels take. NaN stands for values that are not there.
  */
 export class Extremes {
@@ -18,7 +18,7 @@ export class Extremes {
   #low = -1;
   #high = -1;
 
-  /** Takes the values as they are now; those before `changed` are as they were. */
+  /** Replaces the values; those before `changed` must be unchanged. */
   update(values: ArrayLike<number>, changed = 0): void {
     this.#values = values;
     let size = fan;

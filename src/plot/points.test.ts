@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { BoundedPoints, memoryFor, Smoothed, smooth, smoothInto, thin } from "./points.ts";
+import { BoundedPoints, decayFor, MovingAverage, smooth, smoothInto, thin } from "./points.ts";
 
 const points = (values: readonly number[]) => values.map((value, step) => ({ step, value }));
 
 test("a running mean is right from the first value on", () => {
-  const mean = new Smoothed(0.9);
+  const mean = new MovingAverage(0.9);
   expect(mean.value).toBeUndefined();
   for (const value of [5, 5, 5]) {
     mean.add(value);
@@ -42,9 +42,9 @@ test("values that come later are smoothed in without computing all anew", () => 
 });
 
 test("short runs are not smoothed, long ones over a fiftieth", () => {
-  expect(memoryFor(points([]))).toBe(0);
-  expect(memoryFor(points(new Array<number>(40).fill(1)))).toBe(0);
-  expect(memoryFor(points(new Array<number>(5000).fill(1)))).toBeCloseTo(0.99);
+  expect(decayFor(points([]))).toBe(0);
+  expect(decayFor(points(new Array<number>(40).fill(1)))).toBe(0);
+  expect(decayFor(points(new Array<number>(5000).fill(1)))).toBeCloseTo(0.99);
 });
 
 test("thinning keeps every peak, in order, and leaves few points", () => {

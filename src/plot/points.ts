@@ -4,14 +4,14 @@ export interface Point {
   readonly value: number;
 }
 
-/** A running mean that forgets: each value leaves a share `memory`, 0 to 1, of what was before. Right from the first. */
-export class Smoothed {
-  readonly #memory: number;
+/** Exponential moving average: each value scales the earlier ones by `decay`, 0 to 1. Unbiased from the first value on. */
+export class MovingAverage {
+  readonly #decay: number;
   #sum = 0;
   #weight = 0;
 
-  constructor(memory: number) {
-    this.#memory = memory;
+  constructor(decay: number) {
+    this.#decay = decay;
   }
 
   get value(): number | undefined {
@@ -19,42 +19,42 @@ export class Smoothed {
   }
 
   add(value: number): void {
-    this.#sum = this.#memory * this.#sum + (1 - this.#memory) * value;
-    this.#weight = this.#memory * this.#weight + (1 - this.#memory);
+    this.#sum = this.#decay * this.#sum + (1 - this.#decay) * value;
+    this.#weight = this.#decay * this.#weight + (1 - this.#decay);
   }
 }
 
 /**
- * The mean around each point: a neighbour n points away, on either side, counts `memory` to the power of n. Unlike a
- * running mean it is not late. Before the first point, whose neighbours tend to be lower, there are their mirror images,
- * as much above it. `memory` 0 leaves the points as they are.
+ * Two-sided exponential average: a neighbour n points away, on either side, has the weight decay^n. Unlike a one-sided
+ * average it does not lag. Before the first point, whose neighbours tend to be lower, stand their mirror images, as much
+ * above it. `decay` 0 leaves the points unchanged.
  */
-export function smooth(points: readonly Point[], memory: number): Point[] {
+export function smooth(points: readonly Point[], decay: number): Point[] {
   const smoothed = new Float64Array(points.length);
   smoothInto(
     smoothed,
     points.map(({ value }) => value),
-    memory,
+    decay,
   );
   return points.map(({ step }, i) => ({ step, value: smoothed[i] }));
 }
 
-/** A neighbour that counts less than this is left out where values are smoothed anew. */
+/** Weight below which a neighbour is left out when values are smoothed again. */
 const negligible = 1e-4;
 
 /**
- * `smooth` for plain numbers, NaN where there is none. Values before `changed` are as they were when `smoothed` was made:
- * then only what lies near enough to notice is computed. Returns the first index that was written.
+ * `smooth` for plain numbers, NaN where there is none. Values before `changed` must be those that `smoothed` was
+ * made of: only what lies near enough to matter is computed. Returns the first index that was written.
  */
 export function smoothInto(
   smoothed: Float64Array | Float32Array,
   values: ArrayLike<number>,
-  memory: number,
+  decay: number,
   changed = 0,
 ): number {
-  const reach = memory > 0 ? Math.ceil(Math.log(negligible) / Math.log(memory)) : 0;
+  const reach = decay > 0 ? Math.ceil(Math.log(negligible) / Math.log(decay)) : 0;
   const from = Math.max(0, changed - reach);
-  // What came before `from` is told by as many values before it.
+  // The state at `from` follows from as many values before it.
   const start = Math.max(0, from - reach);
   const end = values.length;
   const after = new Float64Array(end - start);
@@ -65,8 +65,8 @@ export function smoothInto(
     if (Number.isNaN(value)) continue;
     after[i - start] = sum;
     weightsAfter[i - start] = weight;
-    sum = memory * (sum + value);
-    weight = memory * (weight + 1);
+    sum = decay * (sum + value);
+    weight = decay * (weight + 1);
     first = i;
   }
   if (first >= 0) {
@@ -77,14 +77,14 @@ export function smoothInto(
     const value = values[i];
     if (i >= from) smoothed[i] = (sum + after[i - start] + value) / (weight + weightsAfter[i - start] + 1);
     if (Number.isNaN(value)) continue;
-    sum = memory * (sum + value);
-    weight = memory * (weight + 1);
+    sum = decay * (sum + value);
+    weight = decay * (weight + 1);
   }
   return from;
 }
 
-/** The `memory` that averages over a fiftieth of a run. */
-export function memoryFor({ length }: { readonly length: number }): number {
+/** The `decay` that averages over a fiftieth of a run. */
+export function decayFor({ length }: { readonly length: number }): number {
   return Math.max(0, 1 - 50 / length);
 }
 
@@ -108,11 +108,11 @@ export function thin(points: readonly Point[], buckets: number): Point[] {
   return kept;
 }
 
-/** Points of a run that may go on for days: when there are too many, each two neighbours become their mean. */
+/** Bounded number of points of a run of any length: when there are too many, each two neighbours become their mean. */
 export class BoundedPoints {
   readonly #most: number;
   #points: Point[] = [];
-  /** How many values make a point, and the sums of those of the point that is being made. */
+  /** Values per point, and the sums of those of the unfinished point. */
   #each = 1;
   #count = 0;
   #steps = 0;
@@ -135,7 +135,7 @@ export class BoundedPoints {
     this.#each *= 2;
   }
 
-  /** Forgets the points from `step` on: a run makes their updates again. */
+  /** Drops the points from `step` on, whose updates a resumed run makes again. */
   goBackTo(step: number): void {
     if (this.#count > 0 && this.#pending().step >= step) this.#count = this.#steps = this.#values = 0;
     this.#points = this.#points.filter((point) => point.step < step);

@@ -1,4 +1,4 @@
-/** The checkpoints of a run folder, as files: which there are, which are kept, which are put aside. */
+/** The checkpoints of a run folder, as files: listing, pruning, setting aside. */
 import { platform } from "#platform";
 import { inFolder } from "../platform/paths.ts";
 
@@ -43,7 +43,7 @@ function stepsOf(names: readonly string[], pattern: RegExp): number[] {
 }
 
 export interface Retention {
-  /** How many of the newest checkpoints are kept; 0: all. */
+  /** Number of newest checkpoints to keep; 0: all. */
   readonly keep: number;
   /** Checkpoints of steps that this divides are kept for ever; 0: none. */
   readonly keepEvery: number;
@@ -57,7 +57,7 @@ export interface Retention {
 export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Retention): Promise<void> {
   const complete = await completeSteps(folder);
   const kept = complete.filter((step, age) => keep === 0 || age < keep || (keepEvery > 0 && step % keepEvery === 0));
-  // A model without a state is somebody's model: it stays.
+  // A model without a state is not a checkpoint's: it stays.
   const withState = stepsOf(await platform.listFolder(folder), /^state_(\d+)_00000\.bin$/);
   for (const step of withState) if (!kept.includes(step)) await removeCheckpoint(folder, step);
 }
@@ -68,8 +68,8 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
 }
 
 /**
- * Makes room for a run that goes on from `step`: later checkpoints, which are damaged or of a future that will not be,
- * get the ending .damaged, and no longer count.
+ * Prepares a resume from `step`: later checkpoints, damaged or of updates that will be made again, get the ending
+ * .damaged, and no longer count.
  */
 export async function putAsideAfter(folder: string, step: number): Promise<void> {
   for (const later of (await completeSteps(folder)).filter((other) => other > step)) {
@@ -80,7 +80,7 @@ export async function putAsideAfter(folder: string, step: number): Promise<void>
   }
 }
 
-/** Removes the temporary files that a killed process left. Only who holds the folder's lock may do this. */
+/** Removes the temporary files that a killed process left. Requires the folder's lock. */
 export async function removeTemporaries(folder: string): Promise<void> {
   for (const name of await platform.listFolder(folder))
     if (

@@ -23,9 +23,9 @@ export interface Checkpoint {
   readonly step: number;
   /** The path of the model, for `GPT2.load`. */
   readonly model: string;
-  /** Whether the data goes on in llm.c's shuffled order. */
+  /** True when the data continues in llm.c's shuffled order. */
   readonly shuffled: boolean;
-  /** Undefined for one of llm.c's own: nothing says then what its files should be, nor what they belong to. */
+  /** Undefined for one of llm.c's own, which has neither hashes nor settings. */
   readonly info?: CheckpointInfo;
 }
 
@@ -62,7 +62,7 @@ async function writeFiles(
     await saveText(paths.done, "");
     return info;
   } catch (error) {
-    // What cannot be removed either matters less than why it is there.
+    // The first error matters more than one of the removal.
     if (!wasThere) await Promise.allSettled(Object.values(paths).map((path) => platform.removeFile(path)));
     throw error;
   }
@@ -132,7 +132,7 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
     if (info && !expected) throw new InputError(`${paths.info} does not speak of ${nameOf(path)}: it is damaged.`);
     if (expected) await checkFile(path, expected);
   }
-  // Without hashes there are still the sizes that the headers ask for.
+  // Without hashes, the sizes given by the headers are still checked.
   const { config, close } = await openModelFile(model);
   await close();
   const state = await withSource(paths.state, (source) => readOptimizerState(source, config));
@@ -153,7 +153,7 @@ async function checkFile(path: string, expected: FileHash): Promise<void> {
 
 const piece = 1 << 20;
 
-/** Makes a trainer, whose model was loaded from the checkpoint, what the checkpoint's was. */
+/** Restores the state of a trainer whose model was loaded from the checkpoint. */
 export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
   const { state: path } = checkpointPaths(checkpoint.folder, checkpoint.step);
   await withSource(path, async (source) => {
@@ -188,15 +188,15 @@ export interface CheckpointInfo {
   readonly step: number;
   /** Of the model and the state, by name. */
   readonly files: Readonly<Record<string, FileHash>>;
-  /** What the updates were computed with. Only fused multiply-add changes bits. */
+  /** Backend of the updates. Only fused multiply-add changes bits. */
   readonly backend: { readonly name: string; readonly threads: number; readonly fma: boolean };
   /** Without the loader's position. */
   readonly trainer: Omit<TrainerState, "loader">;
-  /** Where the data goes on. The state file has the rest of llm.c's two orders. */
+  /** Position in the data. The state file has the rest of llm.c's two orders. */
   readonly loader?: { readonly order: DataOrder } | LoaderPosition;
-  /** When it was written, ISO 8601. For people: nothing is decided by it. */
+  /** Time of writing, ISO 8601. Informational. */
   readonly written: string;
-  /** What config.json held. */
+  /** Content of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -213,7 +213,7 @@ export async function parseCheckpointInfo(path: string, text: string): Promise<C
   if (content.version !== version && isIntact)
     throw new InputError(
       `${path}: "version" is ${JSON.stringify(content.version)}, expected ${version}. Another version of llm-ts wrote ` +
-        "it: go on with that one, or take the model alone (llm-ts train --model FILE).",
+        "it: continue with that one, or take the model alone (llm-ts train --model FILE).",
     );
   if (!isIntact || !isInfo(content)) throw new InputError(`${path}: its sha256 is wrong: it is damaged.`);
   return content;
@@ -226,7 +226,7 @@ async function hashOf(content: object): Promise<string> {
   return hash.digest();
 }
 
-/** What carries the right hash was written here: a glance is enough. */
+/** A content with the right hash was written by this program: a shallow check suffices. */
 function isInfo(content: object): content is CheckpointInfo {
   return "step" in content && "files" in content && isObject(content.files) && "trainer" in content;
 }

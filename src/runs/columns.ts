@@ -58,7 +58,7 @@ export class GrowingColumns {
   #end: number;
   #broken: number;
 
-  /** Goes on from `columns`, whose arrays are its own from now on. Samples of theirs it does not know. */
+  /** Continues `columns`, and takes over their arrays. Their samples are not included. */
   constructor(columns = noColumns) {
     const { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
     this.#updates = new Rows(step, [loss, lr, norm, tokensPerSecond]);
@@ -67,7 +67,7 @@ export class GrowingColumns {
     this.#broken = broken;
   }
 
-  /** What was read so far. The arrays are views that hold until the next `append`. */
+  /** Columns read so far. The arrays are views that hold until the next `append`. */
   get columns(): RunColumns {
     const [loss, lr, norm, tokensPerSecond] = this.#updates.values;
     const [valLoss] = this.#validations.values;
@@ -75,7 +75,7 @@ export class GrowingColumns {
     return { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end: this.#end, broken: this.#broken };
   }
 
-  /** How many updates, and validations, the last `append` left as they were. */
+  /** Numbers of updates and validations that the last `append` left unchanged. */
   get kept(): { readonly updates: number; readonly validations: number } {
     return { updates: this.#updates.kept, validations: this.#validations.kept };
   }
@@ -87,7 +87,7 @@ export class GrowingColumns {
 
   /**
    * Adds a piece of the log, as far as it is new. False, and nothing is done, where lines between `columns.end` and the
-   * piece are missing: the log must be read anew.
+   * piece are missing: the log must be read again.
    */
   append({ from, to, lines }: LogPiece): boolean {
     if (from > this.#end) return false;
@@ -131,7 +131,7 @@ export async function readLog(folder: string): Promise<GrowingColumns> {
   return growing;
 }
 
-/** What a run folder holds besides its numbers. InputError when it holds no run, or config.json is damaged. */
+/** Configuration and samples of a run folder. InputError when it holds no run, or config.json is damaged. */
 export async function readDetails(folder: string) {
   const { samples, columns } = await readLog(folder);
   return { config: await readRunConfig(folder), samples, broken: columns.broken };
@@ -184,7 +184,7 @@ export class Rows {
   #length: number;
   #step: Int32Array;
   #values: readonly Float32Array[];
-  /** How many rows are as they were when this was last set. */
+  /** Number of rows unchanged since this was last set. */
   kept = 0;
 
   /** Goes on from arrays of one length, which are its own from now on. */

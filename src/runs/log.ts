@@ -21,7 +21,7 @@ export interface Metric {
   readonly stopped?: boolean;
 }
 
-/** Far beyond any line of a log: a file without line ends must not fill the memory. */
+/** Far beyond any line of a log, so that a file without line ends does not fill memory. */
 const longestLine = 1 << 26;
 
 /** Cuts a text that comes in pieces of bytes into its lines. */
@@ -52,12 +52,12 @@ export class LineCutter {
     throw new InputError(`${this.#name} has a line of over ${longestLine} characters: it is not the log of a run.`);
   }
 
-  /** How many bytes the whole lines have, line ends included. */
+  /** Size of the complete lines in bytes, line ends included. */
   get end(): number {
     return this.#end;
   }
 
-  /** What came behind the last line end. */
+  /** Text behind the last line end. */
   get rest(): string {
     return this.#rest;
   }
@@ -123,7 +123,7 @@ export function numberIn(fields: unknown, name: string): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** What of a run's log still holds when it goes on from a checkpoint. */
+/** Selects the log lines that remain valid when a run resumes from a checkpoint. */
 export type KeepLine = (line: string) => boolean;
 
 /** For metrics.jsonl: what came before the checkpoint. A line that a killed process left unfinished goes. */
@@ -149,7 +149,7 @@ export function keptLog(state: Checkpointed): KeepLine {
 
 export type Checkpointed = Pick<TrainerState, "step" | "validatedAt" | "sampledAt">;
 
-/** Whether an event happened before the checkpoint. Of its own step, a step's line is the update that comes next. */
+/** True for events before the checkpoint. At its own step, a "step" line is the update that comes next. */
 function isBefore({ step: at, validatedAt, sampledAt }: Checkpointed, event: string, step: number): boolean {
   if (step !== at) return step < at;
   if (event === "step") return false;

@@ -31,7 +31,7 @@ export async function namesOfRuns(folder: string, most = 5): Promise<string> {
 
 export type TimedRun = Omit<RunSummary, "lastStart"> & { readonly created: string };
 
-/** Where a run does not tell when it began, or not yet how long it took, the times of its files do. */
+/** Adds the start and the duration, from the times of its files, to a run that has not recorded them. */
 export async function withTimes({ lastStart, ...run }: RunSummary): Promise<TimedRun> {
   const folder = await stat(run.folder);
   const created = run.created ?? folder.mtime.toISOString();

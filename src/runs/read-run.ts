@@ -11,14 +11,14 @@ import { linesOf, type Metric, numberIn, parseLine } from "./log.ts";
 import { readRunConfig } from "./run-config.ts";
 import { lockName } from "./run-folder.ts";
 
-/** How a run stands; `stopped` by early stopping. Without its `done` event it was `cut off`: by a crash, say. */
+/** State of a run; `stopped`: by early stopping; `cut off`: without a `done` event, after a crash for example. */
 export type RunStatus = "running" | "done" | "stopped" | "interrupted" | "cut off" | "unreadable";
 
-/** What a run folder tells in a line of a table. What is not known is left out. */
+/** Summary of a run folder: a row of a table. Unknown fields are left out. */
 export interface RunSummary {
   readonly folder: string;
   readonly status: RunStatus;
-  /** Why the folder is unreadable. */
+  /** The reason why the folder is unreadable. */
   readonly reason?: string;
   readonly model?: string;
   readonly parameters?: number;
@@ -31,19 +31,19 @@ export interface RunSummary {
   readonly bestValLoss?: number;
   /** Updates that were skipped, known at the end. */
   readonly skipped?: number;
-  /** The updates of the newest checkpoint, from which the run can go on. */
+  /** The updates of the newest checkpoint, from which the run can resume. */
   readonly checkpoint?: number;
   /** Over the last updates. */
   readonly tokensPerSecond?: number;
   /** Milliseconds the run took, from its start to its end and without the pauses between its starts. */
   readonly ms?: number;
-  /** When it began, as ISO 8601 has it. */
+  /** Start, ISO 8601. */
   readonly created?: string;
   /** Its last start, and how many milliseconds it had taken before. */
   readonly lastStart?: { readonly at: string; readonly ms: number };
 }
 
-/** What can be drawn of a run's updates. */
+/** Quantities of an update that can be drawn. */
 export type Quantity = "loss" | "lr" | "norm" | "tokensPerSecond";
 
 /** One quantity of a run over its updates, and its validation losses. */
@@ -56,11 +56,11 @@ const configFile = "config.json";
 const metricsFile = "metrics.jsonl";
 const logFile = "main.log";
 
-/** How many of the last updates the speed is taken from. */
+/** Number of last updates that the speed is averaged over. */
 const recentSteps = 50;
 
 /**
- * Sums a run folder up. Never throws for what is in the folder: the summary says what is wrong. `tallyOf` is for who has
+ * Summarizes a run folder. Never throws for its content: the summary has the reason. `tallyOf` serves callers that have
  * read a part of the log already.
  */
 export async function readRun(folder: string, tallyOf = readTally): Promise<RunSummary> {
@@ -99,7 +99,7 @@ function append(points: Point[], step: number, value: number | undefined): void 
   if (value !== undefined && Number.isFinite(value)) points.push({ step, value });
 }
 
-/** Whether a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
+/** True when a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
 export async function holdsRun(folder: string): Promise<boolean> {
   for (const name of [metricsFile, logFile]) if ((await platform.pathKind(`${folder}/${name}`)) === "file") return true;
   if ((await platform.pathKind(`${folder}/${configFile}`)) !== "file") return false;
@@ -107,7 +107,7 @@ export async function holdsRun(folder: string): Promise<boolean> {
     const config = parseObject(folder, await readSmallText(`${folder}/${configFile}`));
     return "version" in config && "created" in config;
   } catch (error) {
-    // Damaged: who lists runs should say so.
+    // A damaged one counts as a run, so that lists show it.
     if (error instanceof InputError) return true;
     throw error;
   }
@@ -124,7 +124,7 @@ export async function logPath(folder: string): Promise<string | undefined> {
   throw new InputError(`${folder} holds no run: there is neither ${configFile} nor ${metricsFile} nor ${logFile}.`);
 }
 
-/** What config.json says. Folders of llm.c's have none. */
+/** The part of the summary in config.json, which llm.c's folders do not have. */
 async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   const settings = await readRunConfig(folder);
   if (!settings) return {};
@@ -145,7 +145,7 @@ async function readTally(path: string): Promise<RunTally> {
   return tally;
 }
 
-/** Sums a log up while its lines come. Only few of them are parsed: of the updates, which are most, those at the end. */
+/** Incremental summary of a log. Of the updates, which are most lines, only the last ones are parsed. */
 export class RunTally {
   readonly #path: string;
   #recent: string[] = [];
@@ -162,7 +162,7 @@ export class RunTally {
     for (const line of lines) {
       if (/^\{"event":"step"|trl:/.test(line)) {
         this.#recent.push(line);
-        // It goes on after what was its end.
+        // Resumed after its recorded end.
         this.#done = undefined;
         continue;
       }

@@ -24,18 +24,18 @@ import { type RunConfig, readRunConfig, runConfigVersion } from "./run-config.ts
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", "metrics.jsonl", "main.log"];
 
-/** Told that finding out whether the owner of a lock lives takes some milliseconds. */
+/** Called when checking whether the owner of a lock is alive takes some milliseconds. */
 type OnWatch = (owner: LockOwner, ms: number) => void;
 
 const mostNumbered = 99_999;
 
-/** How long a step's line may wait to be written: opening two files for each of a small model's steps slows them. */
+/** Longest delay of a step's line: opening two files for each of a small model's steps slows them. */
 const WRITE_EVERY_MS = 250;
-/** But where that takes long, as in a browser, lines wait so many times as long. */
+/** But where that takes long, as in a browser, pending lines wait so many times as long. */
 const WRITE_PAUSE = 100;
 
 /**
- * What a run leaves on disk: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
+ * Files of a run: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
  * prints it, the samples among them), main.log (llm.c's lines), tokenizer.bin, and for every checkpoint, by its updates,
  * llm.c's model_%08d.bin (.safetensors where that format cannot hold the model), state_%08d_00000.bin and DONE_%08d with
  * checkpoint_%08d.json. One process at a time has it: run.lock says which.
@@ -44,10 +44,10 @@ export class RunFolder {
   readonly path: string;
   readonly #lock: FileLock;
   #config: RunConfig | undefined;
-  /** When lines were written last, and how long that took. */
+  /** Time of the last write, and its duration. */
   #written = 0;
   #msOfWriting = 0;
-  /** Lines that wait to be written. */
+  /** Pending lines. */
   #metrics = "";
   #log = "";
   /** The checkpoint that the trainer stands at. */
@@ -60,7 +60,7 @@ export class RunFolder {
 
   /**
    * Makes `path` a run folder. A path that ends in a slash gets a new numbered folder inside, named after the model:
-   * runs/ becomes runs/baby-001. `settings` goes into config.json beside what the model itself tells. InputError when
+   * runs/ becomes runs/baby-001. `settings` goes into config.json beside the model's own facts. InputError when
    * the folder already holds a run, is a file, or cannot be written.
    */
   static async create(
@@ -81,7 +81,7 @@ export class RunFolder {
 
   /**
    * Opens the folder of a run to continue it. InputError when it is another process's, or of an unknown version.
-   * `onWatch` is told when the heartbeat of a process that cannot be seen from here has to be watched for some milliseconds.
+   * `onWatch` is called when the heartbeat of a process on another machine has to be watched for some milliseconds.
    */
   static async open(path: string, onWatch?: OnWatch): Promise<RunFolder> {
     const folder = await RunFolder.#take(path, onWatch);
@@ -95,12 +95,12 @@ export class RunFolder {
     }
   }
 
-  /** Whether a folder holds a run, llm.c's included. */
+  /** True when a folder holds a run, llm.c's included. */
   static async holdsRun(path: string): Promise<boolean> {
     return (await runFileIn(path)) !== undefined;
   }
 
-  /** Removes a run with all that it left. InputError when it still runs, or the folder holds no run. */
+  /** Removes a run with all that it left. InputError when it is still running, or the folder holds no run. */
   static async remove(path: string): Promise<void> {
     if (!(await RunFolder.holdsRun(path))) throw new InputError(`${path} holds no run. Name the folder of one.`);
     const lock = await platform.lockFile(inFolder(path, lockName));
@@ -123,7 +123,7 @@ export class RunFolder {
     return new RunFolder(path, await platform.lockFile(inFolder(path, lockName), onWatch));
   }
 
-  /** What config.json holds; undefined for a run of llm.c's that was not continued yet. */
+  /** Content of config.json; undefined for a run of llm.c's that was not continued yet. */
   get config(): RunConfig | undefined {
     return this.#config;
   }
@@ -138,7 +138,7 @@ export class RunFolder {
     return inFolder(this.path, name);
   }
 
-  /** Writes config.json and the tokenizer: of a new run, or of one that goes on with other settings. */
+  /** Writes config.json and the tokenizer: of a new run, or of a resumed one, whose settings may have changed. */
   async begin(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
     const { backend, config, tokenizer, endTokens } = model;
     const { name, threads, promises, description } = backend;
@@ -165,7 +165,7 @@ export class RunFolder {
   }
 
   /**
-   * Writes what waits; `toDisk`: so that it survives a power cut. What cannot be written, on a full disk, waits on: the
+   * Writes pending lines; `toDisk`: so that it survives a power cut. What cannot be written, on a full disk, waits on: the
    * next call tries again. LlmError when another process has taken the folder over.
    */
   async flush(toDisk = false): Promise<void> {
@@ -182,7 +182,7 @@ export class RunFolder {
   }
 
   /**
-   * Saves all that the trainer needs to go on, and gives the model's path: for `checkpoint` of `Trainer.run`. Then older
+   * Saves all that a resume needs, and returns the model's path: for `checkpoint` of `Trainer.run`. Then older
    * checkpoints are removed; by default the last two are kept. InputError when the disk is full or the like: the
    * checkpoints before stay.
    */
@@ -193,7 +193,7 @@ export class RunFolder {
     return checkpointModel(this.path, this.#newest.step);
   }
 
-  /** The newest checkpoint that is whole; `onDamaged` is told of those that are not. */
+  /** The newest checkpoint that is whole; `onDamaged` is called for those that are not. */
   async newestCheckpoint(onDamaged: (step: number, problem: string) => void): Promise<Checkpoint | undefined> {
     for (const step of await completeSteps(this.path)) {
       try {
@@ -208,7 +208,7 @@ export class RunFolder {
 
   /**
    * Takes the folder back to a checkpoint, or to before the first one: later checkpoints are put aside, and later lines of
-   * the logs removed. `state` is that of the trainer that goes on.
+   * the logs removed. `state` is that of the resumed trainer.
    */
   async goBackTo(checkpoint: Checkpoint | undefined, state?: Checkpointed): Promise<void> {
     await putAsideAfter(this.path, checkpoint?.step ?? -1);
@@ -218,7 +218,7 @@ export class RunFolder {
     this.#newest = checkpoint?.info;
   }
 
-  /** Writes what waits, and lets others have the folder. */
+  /** Writes pending lines, and releases the folder. */
   async close(): Promise<void> {
     try {
       await this.flush();

@@ -3,8 +3,8 @@ import { encodeColumns, readColumns, readDetails } from "../runs/columns.ts";
 import type { Watch } from "./watch.ts";
 
 /**
- * On every answer. The first two isolate the page, so that its workers may share memory; the policy lets it load nothing
- * from elsewhere, and nobody frame it.
+ * Headers of every answer. The first two isolate the page, so that its workers may share memory; the policy forbids to
+ * load anything from elsewhere, and to frame the page.
  */
 const securityHeaders = {
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -36,13 +36,13 @@ export function sendText(response: ServerResponse, status: number, text: string)
     .end(`${text}\n`);
 }
 
-/** Answers what a page asks about runs: `path` is what stands behind /api/. */
+/** Answers a request about runs; `path`: the part behind /api/. */
 export async function answerApi(path: string, watch: Watch, version: string, response: ServerResponse): Promise<void> {
   const { runs } = watch;
   response.setHeader("Cache-Control", "no-store");
   if (path === "info") return sendJson(response, { version, folder: runs.folder, platform: process.platform });
   if (path === "events") return answerEvents(watch, response);
-  await watch.look();
+  await watch.refresh();
   if (path === "runs") return sendJson(response, runs.summaries);
   const [, encoded = "", part] = /^runs\/([^/]+)(\/curves)?$/.exec(path) ?? [];
   const run = runs.find(decoded(encoded));

@@ -2,21 +2,21 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 
-/** Why a request is not answered. */
+/** The reason why a request is refused. */
 export interface Refusal {
   readonly status: number;
   readonly text: string;
 }
 
-/** Whether only programs on this machine reach an address. */
+/** True for addresses that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
 }
 
 /**
- * Who may ask. Another site's page can send requests to a server on this machine, and reads the answers once its own
- * name leads here (DNS rebinding): so the name by which we were asked must be ours, and what pages ask of the API must
- * come from our own. From other machines one needs the token.
+ * Access control. Another site's page can send requests to a server on this machine, and reads the answers once its own
+ * name resolves to it (DNS rebinding): so the Host header must name this server, and requests to the API must come from
+ * its own page. Other machines need the token.
  */
 export class Guard {
   readonly #host: string;
@@ -41,14 +41,14 @@ export class Guard {
     return undefined;
   }
 
-  /** Whether somebody who needs the token has it: in the cookie that its page got. */
+  /** True when no token is needed, or the request's cookie has it. */
   admits({ headers: { cookie = "" }, socket }: IncomingMessage): boolean {
     if (this.#token === undefined) return true;
     const values = cookie.split(/; */).map((pair) => pair.split("=", 2));
     return values.some(([name, value]) => name === cookieName(socket.localPort) && this.isToken(value));
   }
 
-  /** Compares in a time that does not tell how much of it is right. */
+  /** Constant-time comparison. */
   isToken(text: string | null | undefined): boolean {
     return this.#token !== undefined && typeof text === "string" && timingSafeEqual(sha256(text), sha256(this.#token));
   }
@@ -58,7 +58,7 @@ export class Guard {
     const host = name.toLowerCase().replace(/^\[|\]$/g, "");
     if (Number(given) !== port) return false;
     if (["127.0.0.1", "localhost", "::1", this.#host].includes(host)) return true;
-    // Whoever listens on all addresses is asked by any of them. A number is no name that could lead elsewhere.
+    // Listening on all addresses, any of them is right. A numeric address cannot be rebound.
     return isIP(host) !== 0 && ["0.0.0.0", "::"].includes(this.#host);
   }
 }

@@ -10,7 +10,7 @@ import { withTimes } from "../runs/node-run-list.ts";
 import { type RunSummary, RunTally, readRun } from "../runs/read-run.ts";
 import { lockName } from "../runs/run-folder.ts";
 
-/** What a run's log did: it grew by a piece, or it is another one now, or grew by much, and must be read anew. */
+/** A change of a run's log: new lines, or a reset, after which it must be read again (replaced, or grown by much). */
 export type LogEvent =
   | ({ readonly event: "lines"; readonly name: string } & LogPiece)
   | { readonly event: "reset"; readonly name: string };
@@ -20,10 +20,10 @@ const configFile = "config.json";
 const logFiles = ["metrics.jsonl", "main.log"];
 const ownFiles = [configFile, ...logFiles, lockName];
 
-/** More bytes than these are not told as lines: who wants them reads the log anew. */
+/** Longer pieces are sent as a reset: clients read the log again. */
 const largestPiece = 1 << 18;
 
-/** The log as far as it was read. */
+/** State of reading a log. */
 interface Followed {
   readonly path: string;
   readonly ino: number;
@@ -31,22 +31,22 @@ interface Followed {
   end: number;
 }
 
-/** A run folder that is looked at again and again: each look reads only what is new. */
+/** A run folder that is polled: each refresh reads only what is new. */
 export class LiveRun {
   readonly name: string;
   readonly path: string;
   /** The real path of the folder that is served. */
   readonly #root: string;
-  readonly #tell: (event: LogEvent) => void;
+  readonly #emit: (event: LogEvent) => void;
   #seen: string | undefined;
   #followed: Followed | undefined;
   #summary: RunSummary;
 
-  constructor(name: string, path: string, root: string, tell: (event: LogEvent) => void) {
+  constructor(name: string, path: string, root: string, emit: (event: LogEvent) => void) {
     this.name = name;
     this.path = path;
     this.#root = root;
-    this.#tell = tell;
+    this.#emit = emit;
     this.#summary = { folder: name, status: "unreadable" };
   }
 
@@ -54,8 +54,8 @@ export class LiveRun {
     return this.#summary;
   }
 
-  /** Looks at the folder; false when it holds no run, or is gone. Never throws for what is in it. */
-  async look(): Promise<boolean> {
+  /** Updates the summary; false when the folder holds no run, or is gone. Never throws for its content. */
+  async refresh(): Promise<boolean> {
     try {
       const entries = await entriesOf(this.path);
       const own = entries.filter(({ name }) => ownFiles.includes(name));
@@ -73,7 +73,7 @@ export class LiveRun {
     return true;
   }
 
-  /** Whether a file that would be read is something else than a file in the served folder. */
+  /** The reason why one of the files may not be read: it is no file, or leads out of the served folder. */
   async #problemOf(own: readonly Dirent[]): Promise<string | undefined> {
     for (const entry of own) {
       if (entry.isFile() || entry.isDirectory()) continue;
@@ -88,7 +88,7 @@ export class LiveRun {
     return undefined;
   }
 
-  /** What changes whenever the summary may: the names, the times and sizes of what is read, and who has the lock. */
+  /** A fingerprint of everything the summary depends on: names, times, sizes, and the owner of the lock. */
   async #stateOf(entries: readonly Dirent[]): Promise<string> {
     const parts = entries.map(({ name }) => name).sort();
     for (const name of [configFile, ...logFiles]) {
@@ -115,7 +115,7 @@ export class LiveRun {
     return { folder: this.name, status: "unreadable", reason };
   }
 
-  /** Reads what is new in the log, and tells it. */
+  /** Reads and emits the new part of the log. */
   async #follow(path: string): Promise<RunTally> {
     const { ino, size } = await explained(path, () => stat(path));
     const known = this.#followed;
@@ -133,13 +133,13 @@ export class LiveRun {
       followed.end = from + cutter.end;
       if (isPiece) lines.push(...whole);
     }
-    if (!isPiece) this.#tell({ event: "reset", name: this.name });
-    else if (followed.end > from) this.#tell({ event: "lines", name: this.name, from, to: followed.end, lines });
+    if (!isPiece) this.#emit({ event: "reset", name: this.name });
+    else if (followed.end > from) this.#emit({ event: "lines", name: this.name, from, to: followed.end, lines });
     return followed.tally;
   }
 
   #forget(): void {
-    if (this.#followed) this.#tell({ event: "reset", name: this.name });
+    if (this.#followed) this.#emit({ event: "reset", name: this.name });
     this.#followed = undefined;
   }
 }
@@ -164,7 +164,7 @@ export async function realPath(path: string): Promise<string | undefined> {
   }
 }
 
-/** Whether an error of `explained` says that there is nothing under the path. */
+/** True for an error of `explained` about a path that does not exist. */
 function isMissing(error: unknown): boolean {
   const code = error instanceof Error ? errorCode(error.cause) : undefined;
   return code === "ENOENT" || code === "ENOTDIR";

@@ -7,7 +7,7 @@ import { lookup } from "mrmime";
 import { InputError } from "../errors.ts";
 import { sendText } from "./answers.ts";
 
-/** Where the build puts the page: the same from src/ and from dist/. */
+/** Folder of the built page: the same from src/ and from dist/. */
 const builtPage = fileURLToPath(new URL("../../dist/web/", import.meta.url));
 
 interface PageFile {
@@ -18,8 +18,8 @@ interface PageFile {
 }
 
 /**
- * Answers with the page's files, which are read once (two megabytes): neither a build that runs beside the studio nor a
- * lack of file handles takes anything from a page that is open. InputError when the page has not been built.
+ * Answers with the page's files, which are read once (two megabytes): a concurrent build or a
+ * lack of file handles does not affect an open page. InputError when the page has not been built.
  */
 export function servePage(
   folder = builtPage,
@@ -47,7 +47,7 @@ function readPage(folder: string): Map<string, PageFile> {
 function readFile(folder: string, path: string): PageFile {
   const content = readFileSync(path);
   const type = lookup(path) ?? "application/octet-stream";
-  // What the build puts there has a hash of its content in its name.
+  // Files in assets/ have a hash of their content in their names.
   const isHashed = relative(folder, path).startsWith("assets");
   return {
     content,

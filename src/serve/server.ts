@@ -1,4 +1,4 @@
-/** The studio's server: the built page, and what it asks about the runs in a folder. Nothing can be changed by it. */
+/** The studio's server: the built page, and its API about the runs in a folder. Read-only. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -11,22 +11,22 @@ import { servePage } from "./page.ts";
 import { Watch } from "./watch.ts";
 
 export interface StudioOptions {
-  /** The folder with the runs; it may come later. */
+  /** The folder with the runs; it may appear later. */
   readonly folder: string;
   /** The ports to try, one after the other; 0 is any that is free. */
   readonly ports: readonly number[];
-  /** Where to listen. Other than on this machine alone, the page is shown only to who has the token in `url`. */
+  /** Address to listen on, default 127.0.0.1. On any other, the token in `url` is required. */
   readonly host?: string;
   /** The folder with the page, if it is another than the build's. */
   readonly page?: string;
-  /** Told what goes wrong while answering. */
+  /** Receives errors of answering. */
   readonly onError?: (error: unknown) => void;
 }
 
 export interface Studio {
-  /** What to open, the token included where one is needed. */
+  /** Address to open, including the token where one is needed. */
   readonly url: string;
-  /** How many pages listen to what the runs do. */
+  /** Number of pages that listen to events. */
   readonly listeners: number;
   /** Ends all connections at once. */
   close(): Promise<void>;
@@ -55,7 +55,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   };
 
   const server = createServer((request, response) => {
-    // An error of a stream that nobody listens to would end the process. A connection that broke needs no answer.
+    // An unhandled stream error would end the process. A connection that broke needs no answer.
     for (const stream of [request, response]) stream.on("error", () => response.destroy());
     answer(request, response).catch((error) => {
       onError(error);
@@ -64,7 +64,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     });
   });
   const port = await listenOnFirst(server, ports, host);
-  // Connections that cannot be accepted, for want of file handles: the others go on.
+  // Connections that cannot be accepted, for want of file handles: the others continue.
   server.on("error", onError);
   return {
     url: `http://${shownHost(host)}:${port}/${token ? `?token=${token}` : ""}`,
@@ -84,7 +84,7 @@ const needsToken =
   "address, with all behind ?token=.";
 
 /**
- * The token becomes a cookie, and goes from the address, where it might be seen or kept. A redirect by status would not
+ * The token becomes a cookie, and goes from the address, where it might be seen or stored. A redirect by status would not
  * do: where the address is a link on another site's page, browsers send no strict cookie along with what follows.
  */
 function letIn({ socket }: IncomingMessage, response: ServerResponse, token: string): void {
@@ -102,7 +102,7 @@ async function listenOnFirst(server: Server, ports: readonly number[], host: str
   throw new InputError(`${which} taken on ${host}. Choose another one with --port, or --port 0 for any that is free.`);
 }
 
-/** Whether the port is taken. InputError when one cannot listen there for another reason. */
+/** True when the port is taken. InputError for any other failure. */
 function listen(server: Server, port: number, host: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
@@ -123,7 +123,7 @@ function listen(server: Server, port: number, host: string): Promise<boolean> {
 const reasons: Record<string, string | undefined> = {
   EACCES: "this port is not for everybody. Choose one from 1024 on with --port",
   EADDRNOTAVAIL: "this machine has no such address. Choose one of its own with --host, or 0.0.0.0 for all",
-  ENOTFOUND: "nobody knows this name. Give an address with --host",
+  ENOTFOUND: "this name cannot be resolved. Give an address with --host",
 };
 
 function portOf(server: Server): number {

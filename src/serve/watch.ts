@@ -5,48 +5,48 @@ import { byAge } from "../runs/node-run-list.ts";
 import type { RunSummary } from "../runs/read-run.ts";
 import { entriesOf, LiveRun, type LogEvent, realPath } from "./live-run.ts";
 
-/** Milliseconds between two looks at the folder, while somebody listens. */
+/** Milliseconds between two refreshes, while clients listen. */
 const shortestPause = 500;
 
-/** So often longer than a look is the pause after it, at least: thousands of runs cost a tenth of one core. */
-const restPerLook = 9;
+/** Least pause, as a multiple of the refresh's duration: thousands of runs cost a tenth of one core. */
+const pausePerRefresh = 9;
 
-/** Looks between two signs of life, by which both sides learn that a connection is dead. */
-const signOfLife = 30;
+/** Refreshes between two heartbeats, by which both sides detect a dead connection. */
+const heartbeatEvery = 30;
 
-/** Bytes that may wait for a client: one that is slower than that is dropped, and comes again when it can. */
+/** Bytes that may wait for a client: a slower one is dropped, and reconnects. */
 const mostWaiting = 1 << 20;
 
 const mostClients = 200;
 
-/** Tells pages what happens in a folder of runs, by server-sent events. */
+/** Sends changes in a folder of runs to pages, as server-sent events. */
 export class Watch {
   readonly runs: RunList;
   readonly #clients = new Set<ServerResponse>();
-  #told = "";
+  #sent = "";
   #watching = false;
 
   constructor(folder: string) {
     this.runs = new RunList(folder, ({ event, ...data }: LogEvent) => this.#broadcast(message(event, data)));
   }
 
-  /** How many listen. */
+  /** Number of clients. */
   get listeners(): number {
     return this.#clients.size;
   }
 
-  /** Looks at the runs, and tells what has changed. */
-  async look(): Promise<void> {
-    await this.runs.look();
+  /** Refreshes the runs, and sends changes of the list. */
+  async refresh(): Promise<void> {
+    await this.runs.refresh();
     const state = this.#state();
-    if (state !== this.#told) this.#broadcast(message("runs", this.runs.summaries));
-    this.#told = state;
+    if (state !== this.#sent) this.#broadcast(message("runs", this.runs.summaries));
+    this.#sent = state;
   }
 
-  /** Makes a response one that listens. It is told the list of runs first. False when there are too many. */
+  /** Subscribes a response, and sends it the list of runs. False when there are too many. */
   async add(response: ServerResponse): Promise<boolean> {
-    // What is there already is no news: a page reads it.
-    await this.look();
+    // Existing lines are not sent as events: the page reads them.
+    await this.refresh();
     if (this.#clients.size >= mostClients) return false;
     if (response.destroyed) return true;
     response.write(`retry: 1000\n\n${message("runs", this.runs.summaries)}`);
@@ -59,23 +59,23 @@ export class Watch {
   async #watch(): Promise<void> {
     this.#watching = true;
     let took = 0;
-    for (let looks = 1; this.#clients.size > 0; looks++) {
+    for (let refreshes = 1; this.#clients.size > 0; refreshes++) {
       // It is the server that keeps the process alive.
-      await wait(Math.max(shortestPause, restPerLook * took), undefined, { ref: false });
+      await wait(Math.max(shortestPause, pausePerRefresh * took), undefined, { ref: false });
       const began = performance.now();
       try {
-        await this.look();
+        await this.refresh();
       } catch {
-        // The folder cannot be read any more. Who comes again is told why.
+        // The folder cannot be read any more; reconnecting clients get the reason.
         for (const client of this.#clients) this.#drop(client);
       }
       took = performance.now() - began;
-      if (looks % signOfLife === 0) this.#broadcast(":\n\n");
+      if (refreshes % heartbeatEvery === 0) this.#broadcast(":\n\n");
     }
     this.#watching = false;
   }
 
-  /** What of the list is told when it changes. How far a run is, its lines tell. */
+  /** The fields whose change sends the list. Progress of a run is in its lines. */
   #state(): string {
     return JSON.stringify(
       this.runs.summaries.map(({ folder, status, reason, model, steps, checkpoint, created }) => {
@@ -104,26 +104,26 @@ function message(event: string, data: unknown): string {
 
 /**
  * The runs of a folder: the folders right in it that hold one or, where it is a run's own, that one. Links to folders are
- * not followed. What a request names is looked for among them, and never becomes a path.
+ * not followed. Names in requests are looked up among them, and never become a path.
  */
 export class RunList {
   readonly folder: string;
-  readonly #tell: (event: LogEvent) => void;
+  readonly #emit: (event: LogEvent) => void;
   #runs = new Map<string, LiveRun>();
-  #looking: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
 
-  /** `folder` may be missing, or come later. `tell` gets what is new in the logs. */
-  constructor(folder: string, tell: (event: LogEvent) => void) {
+  /** `folder` may be missing, or appear later. `emit` receives changes of the logs. */
+  constructor(folder: string, emit: (event: LogEvent) => void) {
     this.folder = resolve(folder);
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
-  /** Looks at all of them. Who asks while it is being done waits for the same. */
-  look(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
+  /** Refreshes all of them. Concurrent calls share one refresh. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
     });
-    return this.#looking;
+    return this.#refreshing;
   }
 
   /** The newest first. */
@@ -135,13 +135,13 @@ export class RunList {
     return this.#runs.get(name);
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     const runs = new Map<string, LiveRun>();
     const root = await realPath(this.folder);
     for (const path of root === undefined ? [] : await runFolders(root)) {
       const name = basename(path);
-      const run = this.#runs.get(name) ?? new LiveRun(name, path, root ?? path, this.#tell);
-      if (await run.look()) runs.set(name, run);
+      const run = this.#runs.get(name) ?? new LiveRun(name, path, root ?? path, this.#emit);
+      if (await run.refresh()) runs.set(name, run);
     }
     this.#runs = runs;
   }

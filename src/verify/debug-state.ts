@@ -16,7 +16,7 @@ export interface DebugBatch {
 }
 
 /**
- * Computes what a debug state holds for one batch, and gives it to `write`. `onProgress` is told the share that is
+ * Computes what a debug state holds for one batch, and gives it to `write`. `onProgress` receives the share
  * done, 0 to 1.
  */
 export async function computeDebugState(
@@ -64,7 +64,7 @@ const counted: readonly OperationName[] = [
 ];
 
 /**
- * The same backend, which also tells how much of the work enqueued through it is done: a model's graph is enqueued in
+ * The same backend, which also reports the completed share of the work enqueued through it: a model's graph is enqueued in
  * a moment, and then computes for minutes on the reference backend.
  */
 export function withProgress(backend: Backend, onProgress: (done: number, total: number) => void): Backend {
@@ -84,7 +84,7 @@ export function withProgress(backend: Backend, onProgress: (done: number, total:
           done += amount;
           onProgress(done, total);
         };
-        // A failure is reported by whoever waits for the result.
+        // A failure is reported by the caller that awaits the result.
         target.sync().then(finished, () => {});
         return result;
       };

@@ -1,5 +1,5 @@
 /**
- * llm.c's test_gpt2: does this program, on this machine, compute what another one did? A debug state holds one batch
+ * llm.c's test_gpt2: comparison of this program, on this machine, with another one. A debug state holds one batch
  * with the logits, the loss and the gradients that a model gives for it; ten AdamW steps on the batch follow.
  */
 import { type Backend, type Tensor, view } from "../backend/backend.ts";
@@ -12,7 +12,7 @@ import { TensorScope } from "../model/tensor-scope.ts";
 import { type Allocator, allocTrainWorkspace, type TrainWorkspace } from "../model/workspace.ts";
 import { logitReader } from "./logits.ts";
 
-/** How far one thing is from what the state says. */
+/** Difference between a computed value and the state's. */
 export interface Comparison {
   /** The largest absolute difference. */
   readonly maxDiff: number;
@@ -23,7 +23,7 @@ export interface Comparison {
   readonly okay: boolean;
 }
 
-/** What `verify` reports, in order: logits, loss, every gradient, ten steps, and the verdict. */
+/** Reports of `verify`, in order: logits, loss, every gradient, ten steps, and the verdict. */
 export type VerifyEvent =
   | ({ readonly type: "logits" } & Comparison)
   | ({ readonly type: "loss"; readonly loss: number; readonly expected: number } & Comparison)
@@ -32,7 +32,7 @@ export type VerifyEvent =
       readonly type: "step";
       readonly step: number;
       readonly loss: number;
-      /** Where nothing says what the loss should be, it cannot be wrong. */
+      /** Undefined where no loss is known: the step is okay then. */
       readonly expected?: number;
       readonly okay: boolean;
       readonly ms: number;
@@ -164,7 +164,7 @@ async function compareGradients(
 }
 
 /**
- * How far two right implementations may lie apart in float32. A float32 sum of K products is off by about
+ * Tolerances between two right implementations in float32. A float32 sum of K products is off by about
  * sqrt(K) * 2^-24 of its terms' size: 1e-6 to 1e-5 after a whole forward pass (PyTorch in float32 against float64, on
  * the small fixtures: logits 8e-6, loss 2e-6, gradients 3e-6 of their tensor's largest value). These bounds leave a
  * factor of ten above that; a mistake in a layer gives differences of 1e-2 and more.
@@ -187,7 +187,7 @@ export const bounds = {
   scale: (largestLogit: number) => Math.max(1, largestLogit / 10),
 } as const;
 
-/** What PyTorch gives for GPT-2 124M on llm.c's debug batch (llm.c's test_gpt2.c). */
+/** Losses of PyTorch for GPT-2 124M on llm.c's debug batch (llm.c's test_gpt2.c). */
 const gpt2Losses = [5.270007, 4.059707, 3.375123, 2.800783, 2.315382, 1.849029, 1.394656, 0.999147, 0.62408, 0.376511];
 
 /** The published losses of the ten steps, when the model and its first loss are GPT-2 124M's. */

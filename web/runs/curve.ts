@@ -1,5 +1,5 @@
 import { Extremes } from "../../src/plot/extremes.ts";
-import { memoryFor, smoothInto } from "../../src/plot/points.ts";
+import { decayFor, smoothInto } from "../../src/plot/points.ts";
 import type { Trace } from "./traces.ts";
 
 /** How much a smoothing that goes with a run's length may be behind it before all is computed anew. */
@@ -35,7 +35,7 @@ export class Curve {
   /** `window`: over how many values to average; undefined: over a fiftieth of them. */
   smoothed(window: number | undefined): Trace {
     const { length } = this.#values;
-    const memory = window === undefined ? memoryFor(this.#values) : 1 - 1 / window;
+    const memory = window === undefined ? decayFor(this.#values) : 1 - 1 / window;
     if (window !== this.#wanted || this.#isFar(memory, window)) {
       this.#memory = memory;
       this.#smoothedEnd = 0;

@@ -280,7 +280,7 @@ describe("in the page's language", () => {
     const path = mkdtempSync(join(folder, "linked-"));
     symlinkSync(target, join(path, "metrics.jsonl"));
     const run = new LiveRun("linked", path, realpathSync(folder), () => {});
-    await run.look();
+    await run.refresh();
     expectRendered(run.summary.reason ?? "");
   });
 

@@ -1,7 +1,7 @@
 /** What a run has told so far, in bounded memory: curves for the chart, the newest figures, texts. */
 
 import type { Point } from "../../src/plot/points.ts";
-import { BoundedPoints, memoryFor, smooth } from "../../src/plot/points.ts";
+import { BoundedPoints, decayFor, smooth } from "../../src/plot/points.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/events.ts";
 
 /** A text that the model wrote, after so many updates. */
@@ -95,7 +95,7 @@ export class Progress {
 
   get curves(): Curves {
     const train = this.#train.points;
-    return merge(train, smooth(train, memoryFor(train)), this.#val.points);
+    return merge(train, smooth(train, decayFor(train)), this.#val.points);
   }
 
   /** The mean of the last updates that are kept. */

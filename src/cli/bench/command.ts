@@ -8,7 +8,7 @@ export function addBench(program: Command): void {
   addKernelOptions(program.command("bench"))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
-      "Measures what this machine can do at most, the matrix products, training steps and generation, in turns with " +
+      "Measures what this machine can do at most, matmuls, training steps and generation, in turns with " +
         "other programs where they are given. Needs up to 4 GB, and some minutes without other work on the machine.",
     )
     .addOption(new Option("--model <name>", "only this model (default: both)").choices(["d12", "baby"]))

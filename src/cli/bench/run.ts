@@ -21,7 +21,7 @@ export interface BenchFlags extends KernelFlags {
   readonly svg?: string;
 }
 
-/** What `llm-ts bench` does. */
+/** Measures and prints the tables; `--json` and `--svg` write files. */
 export async function runBench(flags: BenchFlags): Promise<void> {
   const interrupt = new Interrupt();
   const { threads, revectorize, kernel, model, quick = false, profile = false, json, svg } = flags;
@@ -37,7 +37,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     onProgress: progressOn(process.stderr),
     signal: interrupt.signal,
   };
-  // Found out before minutes have been spent.
+  // A path that cannot be written fails before minutes have been spent.
   for (const path of [json, svg]) if (path !== undefined) await (await platform.createSink(path)).abort();
   interrupt.finishFirst(() => process.stderr.write("\nstopping after this measurement\n"));
   try {

@@ -14,7 +14,7 @@ export function addConvert(program: Command): void {
     .argument("<in>", "a model file, a folder of safetensors, a run folder (its newest checkpoint), or a name as gpt2")
     .argument("<out>", "NAME.bin, NAME.safetensors, or a folder for all that transformers loads a model from")
     .addOption(
-      new Option("--to <format>", "the format, where OUT's name does not tell").choices(["bin", "safetensors"]),
+      new Option("--to <format>", "the format, where OUT's name leaves it open").choices(["bin", "safetensors"]),
     )
     .addOption(
       new Option("--dtype <type>", "what the numbers become (default: what they are; .bin holds f32 or bf16)").choices([
@@ -28,7 +28,7 @@ export function addConvert(program: Command): void {
       "attention heads of safetensors without config.json (default: one for 64 channels)",
       whole(1, 1024),
     )
-    .option("-f, --force", "replace files that are there")
+    .option("-f, --force", "replace existing files")
     .option("--json", "print what was written as JSON")
     .addHelpText(
       "after",

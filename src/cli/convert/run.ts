@@ -28,7 +28,7 @@ export interface ConvertFlags {
   readonly json?: boolean;
 }
 
-/** What `llm-ts convert` does. */
+/** Writes a model in another format or precision, and prints the files. */
 export async function convert(input: string, output: string, flags: ConvertFlags): Promise<void> {
   const interrupt = new Interrupt();
   const from = await locateModel(input);
@@ -59,7 +59,7 @@ export async function convert(input: string, output: string, flags: ConvertFlags
   }
 }
 
-/** UsageError where --heads contradicts what the model's files say; a remark where nothing says how many there are. */
+/** UsageError where --heads contradicts the model's files; a remark where the number of heads is assumed. */
 function requireHeads(from: string, { config, assumed }: ModelFile, heads: number | undefined): void {
   if (heads !== undefined && heads !== config.NH)
     throw new UsageError(

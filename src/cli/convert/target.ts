@@ -1,4 +1,4 @@
-/** What OUT of `llm-ts convert` means, what stands there already, and a folder that appears when all its files are whole. */
+/** The target of `llm-ts convert`: its meaning, what must not be overwritten, and folders written atomically. */
 import { rmSync } from "node:fs";
 import { readdir, readlink, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -45,7 +45,7 @@ async function refuseDanglingLink(path: string): Promise<void> {
     );
 }
 
-/** UsageError where something that the user has would be lost. */
+/** UsageError where an existing file or run would be lost. */
 export async function requireFree({ kind, path, model }: Target, from: string, force = false): Promise<void> {
   if ((await platform.pathKind(model)) !== undefined && (await realpath(model)) === (await realpath(from)))
     throw new UsageError(`${from} would be replaced by its own conversion. Write it somewhere else.`);
@@ -57,12 +57,12 @@ export async function requireFree({ kind, path, model }: Target, from: string, f
   const files = kind === "folder" ? [model, `${model}.index.json`, inFolder(path, "config.json")] : [model];
   for (const file of files)
     if ((await platform.pathKind(file)) !== undefined)
-      throw new UsageError(`${file} is there already. Write somewhere else, or replace it with --force.`);
+      throw new UsageError(`${file} exists already. Write somewhere else, or replace it with --force.`);
 }
 
 /**
- * `fill` writes into a hidden folder beside `path`, which then gets that name. Where a folder is there already, its other
- * files stay, and those written take the place of theirs. Gives the paths of all files.
+ * Writes a folder atomically: `fill` writes into a hidden folder beside `path`, which then gets that name. In an existing
+ * folder the written files replace those of the same name; the others stay. Returns the paths of all written files.
  */
 export async function wholeFolder(path: string, fill: (folder: string) => Promise<void>): Promise<string[]> {
   const target = resolve(path);

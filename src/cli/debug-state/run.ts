@@ -20,7 +20,7 @@ export interface DebugStateFlags {
   readonly headerless?: boolean | HeaderlessType;
 }
 
-/** What `llm-ts debug-state` does. */
+/** Computes a debug state by the reference backend, and writes it. */
 export async function debugState({ batch: B, block: T, ...flags }: DebugStateFlags): Promise<void> {
   const progress = new ProgressLine("computing logits and gradients");
   const interrupt = new Interrupt(() => progress.end());

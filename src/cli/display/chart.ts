@@ -4,7 +4,7 @@ import type { Point } from "../../plot/points.ts";
 import { cutToWidth, textWidth } from "../../plot/text.ts";
 import { grouped } from "./text.ts";
 
-/** Points of one kind, and how they look. */
+/** A curve or a set of marks, with its label and style. */
 export interface Series {
   readonly label: string;
   readonly points: readonly Point[];
@@ -16,7 +16,7 @@ export interface Chart {
   /** Drawn as lines, and as dots. */
   readonly curves: readonly Series[];
   readonly marks: readonly Series[];
-  /** Where the axis of steps ends: updates made, of the longest run. */
+  /** End of the step axis: the updates of the longest run. */
   readonly steps: number;
   /** Characters that a line may have, and lines for the curves. */
   readonly width: number;

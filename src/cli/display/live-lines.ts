@@ -4,7 +4,7 @@ const defaultSize = { columns: 80, rows: 24 };
 /** Milliseconds between two drawings. */
 const refresh = 120;
 
-/** What moves the cursor and clears, as ECMA-48 has it. */
+/** Control sequences of ECMA-48. */
 const ansi = {
   hideCursor: "\x1b[?25l",
   showCursor: "\x1b[?25h",
@@ -14,8 +14,8 @@ const ansi = {
 };
 
 /**
- * A few lines at the bottom of the terminal (standard error) that are drawn anew again and again, while what stays is
- * printed above them. They follow the terminal's size, and cost nothing while nothing changes.
+ * A few lines at the bottom of the terminal (standard error) that are redrawn periodically, while permanent text
+ * is printed above them. They follow the terminal's size, and cost nothing while nothing changes.
  */
 export class LiveLines {
   readonly #render: (columns: number, rows: number) => string[];
@@ -70,7 +70,7 @@ export class LiveLines {
     this.#drawn = lines;
   };
 
-  /** The shell wrote below the lines while the program was stopped (Ctrl-Z): they begin anew there. */
+  /** The shell wrote below the lines while the program was stopped (Ctrl-Z): they are redrawn there. */
   readonly #drawAgain = (): void => {
     this.#drawn = [];
     this.#out.write(ansi.hideCursor);

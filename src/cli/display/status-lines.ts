@@ -1,7 +1,7 @@
 import type { Paint } from "./text.ts";
 import { duration, grouped, short } from "./text.ts";
 
-/** What the live lines show of a run. Losses are in nats a token. */
+/** Figures of a run for the live lines. Losses are in nats a token. */
 export interface RunProgress {
   /** Updates made, and to make. */
   readonly step: number;
@@ -66,7 +66,7 @@ function part(rank: number, label: string | undefined, value: number | undefined
   return value === undefined ? [] : [{ label, text: show(value), rank }];
 }
 
-/** How far the run has come, and how long it will take. */
+/** Updates made, a bar, and the time left. */
 function barLine({ step, steps, left }: RunProgress, width: number, paint: Paint): string {
   const share = steps > 0 ? Math.min(1, step / steps) : 1;
   const total = grouped(steps);

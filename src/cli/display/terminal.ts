@@ -1,4 +1,4 @@
-import { BoundedPoints, Smoothed } from "../../plot/points.ts";
+import { BoundedPoints, MovingAverage } from "../../plot/points.ts";
 import { cutToWidth, textWidth } from "../../plot/text.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
 import { asStarted } from "../suggest.ts";
@@ -14,8 +14,8 @@ const chartHeight = 10;
 const chartPoints = 2048;
 /** Of a terminal with fewer rows than this, the live lines take but one. */
 const fewRows = 8;
-/** How much of the smoothed loss and speed each update leaves: about the last twenty count. */
-const memory = 0.95;
+/** Decay of the moving averages of loss and speed: about the last twenty updates count. */
+const decay = 0.95;
 
 /** For people: live lines with everything that changes, and above them what stays. */
 export class TerminalDisplay implements TrainDisplay {
@@ -23,8 +23,8 @@ export class TerminalDisplay implements TrainDisplay {
   readonly #live = new LiveLines((columns, rows) => this.#lines(columns, rows));
   readonly #train = new BoundedPoints(chartPoints);
   readonly #val = new BoundedPoints(chartPoints);
-  readonly #losses = new Smoothed(memory);
-  readonly #speed = new Smoothed(memory);
+  readonly #losses = new MovingAverage(decay);
+  readonly #speed = new MovingAverage(decay);
   #run: RunStart | undefined;
   #timeLeft: TimeLeft | undefined;
   #what: { text: string; share: number } | undefined;
@@ -112,7 +112,7 @@ export class TerminalDisplay implements TrainDisplay {
       const change = Math.abs(before - loss).toFixed(4);
       parts.push(before > loss ? green(`▼ ${change}`) : yellow(`▲ ${change}`));
     }
-    // Where the terminal is narrow, what matters least gives way.
+    // Where the terminal is narrow, the least important parts are left out.
     while (parts.length > 2 && textWidth(parts.join("   ")) > this.#live.columns) parts.pop();
     this.#live.print(parts.join("   "));
   }

@@ -29,13 +29,13 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
-/** What a terminal may be sent of a text that a model wrote: no control characters but line feeds and tabs. */
+/** A generated text without control characters, which a terminal would obey; line feeds and tabs stay. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }
 
-/** What a model wrote, fit to be shown; its token ids, as in llm.c, when nothing can decode them. */
+/** A generated text, printable; without a tokenizer its token ids, as in llm.c. */
 export function sampleText({ text, tokens }: SampleEvent): string {
   const [, ...written] = tokens;
   return text === "" ? written.join(" ") : printable(text);

@@ -1,13 +1,13 @@
-import { Smoothed } from "../../plot/points.ts";
+import { MovingAverage } from "../../plot/points.ts";
 import type { TrainEvent } from "../../train/events.ts";
 
-/** How much work a run has planned, and how often it does something else than updating; 0: never. */
+/** Planned updates of a run, and the intervals of its other work in updates; 0: never. */
 export interface Cadence {
   readonly steps: number;
   readonly valEvery: number;
   readonly sampleEvery: number;
   readonly checkpointEvery: number;
-  /** How many times as long the last validation takes as the others. */
+  /** Duration of the last validation relative to the others. */
   readonly finalValFactor: number;
 }
 
@@ -16,13 +16,13 @@ const longest = 4;
 /** Of so many, the usual time is known. */
 const enough = 3;
 
-/** Milliseconds that something takes, of late. */
+/** Recent duration of one kind of work, in milliseconds. */
 class Pace {
-  readonly #mean: Smoothed;
+  readonly #mean: MovingAverage;
   #count = 0;
 
-  constructor(memory: number) {
-    this.#mean = new Smoothed(memory);
+  constructor(decay: number) {
+    this.#mean = new MovingAverage(decay);
   }
 
   get ms(): number {
@@ -35,11 +35,11 @@ class Pace {
   }
 }
 
-/** How long a run will yet take: its updates, and the validations, samples and checkpoints between them. */
+/** Time left of a run: its updates, and the validations, samples and checkpoints between them. */
 export class TimeLeft {
   readonly #cadence: Cadence;
   readonly #paces = { step: new Pace(0.97), val: new Pace(0.7), sample: new Pace(0.7), checkpoint: new Pace(0.7) };
-  /** When the last of each kind was, in updates. */
+  /** Updates made at the last of each kind. */
   readonly #lastAt = { val: -1, sample: -1, checkpoint: -1 };
   #step = 0;
   #knows = false;
@@ -75,7 +75,7 @@ export class TimeLeft {
     return Math.max(0, ms - Math.min(since, step.ms));
   }
 
-  /** How many multiples of `every` there are from the step that was reached to `last`. */
+  /** Number of multiples of `every` from the current step to `last`. */
   #times(every: number, kind: "val" | "sample" | "checkpoint", last: number): number {
     if (every === 0) return 0;
     const from = Math.max(this.#step, this.#lastAt[kind] + 1, 1);

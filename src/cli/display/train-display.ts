@@ -2,7 +2,7 @@ import type { GPT2Config } from "../../model/config.ts";
 import type { TrainEvent } from "../../train/events.ts";
 import type { Cadence } from "./time-left.ts";
 
-/** What is known of a run before its first update. */
+/** Facts of a run before its first update. */
 export interface RunStart extends Cadence {
   readonly config: GPT2Config;
   readonly parameters: number;
@@ -14,7 +14,7 @@ export interface RunStart extends Cadence {
   readonly T: number;
   /** Batches of B x T tokens in an update. */
   readonly accumulate: number;
-  /** Where the model, the data and the computing come from, for people. */
+  /** Model, data and device, for people. */
   readonly model: string;
   readonly data: string;
   readonly device: string;

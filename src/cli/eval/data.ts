@@ -1,4 +1,4 @@
-/** What `llm-ts eval` scores a model on, read from the files that its arguments name. */
+/** Evaluation data: token files, texts and benchmarks named by the arguments of `llm-ts eval`. */
 import { platform } from "#platform";
 import { splitFiles } from "../../data/dataset-folder.ts";
 import { hellaSwagExample, hellaSwagFields } from "../../data/hellaswag.ts";
@@ -19,7 +19,7 @@ import { quoted } from "../suggest.ts";
 /** A sequence that may be a file which has to be closed. */
 export type OpenSequence = TokenSequence & { close(): Promise<void> };
 
-/** How files are read. */
+/** Options for reading files. */
 export interface Reading {
   readonly headerless?: boolean | HeaderlessType;
   /** The field of .jsonl and .parquet that holds the text. */
@@ -106,7 +106,7 @@ async function encoded(path: string, encoding: string | undefined, tokenizer: To
   return inMemory(text.name, pieces);
 }
 
-/** Tokens in memory, four bytes for each. */
+/** Tokens held in memory, four bytes each. */
 function inMemory(name: string, pieces: readonly Int32Array[]): OpenSequence {
   const tokens = new Int32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let count = 0;

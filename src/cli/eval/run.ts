@@ -29,7 +29,7 @@ export interface EvalFlags extends BackendFlags {
   readonly json?: boolean;
 }
 
-/** What `llm-ts eval` does. */
+/** Scores a model on each kind of data asked for, and prints the results. */
 export async function runEval(data: readonly string[], flags: EvalFlags): Promise<void> {
   if (data.length === 0 && !flags.hellaswag && !flags.lambada)
     throw new UsageError("Nothing to score the model on. Name token files or texts, or give --hellaswag or --lambada.");

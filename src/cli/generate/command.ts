@@ -6,7 +6,7 @@ import { real, whole } from "../options/values.ts";
 const notes = `
 A text ends after --tokens, at a stop string, or where the model writes end-of-text.
 A model sees as many tokens as it has positions (GPT-2: 1024). Of a longer prompt it sees the end; and when its
-positions are full while it writes, it forgets the older half and goes on.
+positions are full while it writes, it drops the older half and continues.
 Where a model has no tokenizer, prompt and text are token ids.
 `;
 
@@ -24,7 +24,12 @@ export function addGenerate(program: Command): void {
     )
     .option("-i, --interactive", "write, continue, retry and change settings by commands; /help lists them")
     .option("-g, --tokens <n>", "tokens to write", whole(0), 256)
-    .option("--temperature <f>", "0: always the most probable token; above 1: wilder", real(0), 1)
+    .option(
+      "--temperature <f>",
+      "0: always the most probable token; <1 sharpens, >1 flattens the distribution",
+      real(0),
+      1,
+    )
     .option("--top-k <n>", "choose among the k most probable tokens only; 0: all", whole(0), 0)
     .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
     .option("--min-p <f>", "leave out tokens below this share of the most probable one", real(0, 1), 0)
@@ -34,7 +39,7 @@ export function addGenerate(program: Command): void {
         .argParser(several)
         .default([], "none"),
     )
-    .option("--past-end", "go on after end-of-text")
+    .option("--past-end", "continue after end-of-text")
     .option("--seed <n>", "of the choice: the same seed writes the same text", whole(0), 1337)
     .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
     .option("--llmc-sampling", "choose as llm.c does, computing all positions again for each token: slow")
@@ -44,14 +49,14 @@ export function addGenerate(program: Command): void {
         .default("f32"),
     )
     .option("--json", "one JSON object a sample: its text and tokens, and how probable each token was")
-    .option("--logprobs <k>", "with --json: the k most probable tokens in each place too", whole(0, 1000));
+    .option("--logprobs <k>", "with --json: the k most probable tokens at each position too", whole(0, 1000));
   addBackendOptions(command)
     .addHelpText(
       "after",
       notes +
         examples(
           ["with the model of a run", 'llm-ts generate "ROMEO:" --model runs/baby-001'],
-          ["calmer", 'llm-ts generate "The sea" --model gpt2_124M.bin --temperature 0.8 --top-k 40'],
+          ["less random", 'llm-ts generate "The sea" --model gpt2_124M.bin --temperature 0.8 --top-k 40'],
           ["with GPT-2, which is downloaded once", 'llm-ts generate "The sea" --model gpt2'],
           ["continue a file", "llm-ts generate - --model gpt2_124M.bin < poem.txt"],
           ["one paragraph, four times", String.raw`llm-ts generate "The sea" --model gpt2 --stop $'\n\n' -n 4`],

@@ -9,7 +9,11 @@ import { print } from "../output.ts";
 import { stream } from "./output.ts";
 
 const settings = {
-  temperature: { key: "temperature", parse: real(0), help: "0: always the most probable token; above 1: wilder" },
+  temperature: {
+    key: "temperature",
+    parse: real(0),
+    help: "0: always the most probable token; <1 sharpens, >1 flattens the distribution",
+  },
   "top-k": { key: "topK", parse: whole(0), help: "choose among the k most probable; 0: all" },
   "top-p": { key: "topP", parse: real(0, 1), help: "choose among the most probable that together reach this" },
   "min-p": { key: "minP", parse: real(0, 1), help: "leave out what is below this share of the most probable" },
@@ -23,7 +27,7 @@ type SettingName = keyof typeof settings;
 const isSetting = (name: string): name is SettingName => Object.hasOwn(settings, name);
 
 const commands = {
-  continue: "go on with the text; so does an empty line",
+  continue: "continue the text; so does an empty line",
   retry: "write the last piece again, with the next seed",
   show: "the text so far, and the settings",
   clear: "begin a new text",
@@ -41,7 +45,7 @@ function help(columns: number): string {
       .join("\n");
   const changes = Object.entries(settings).map(([name, { help }]) => [`${name} VALUE`, help] as const);
   const lines = [
-    ...wrap("What you write is added to the text, and the model goes on from there.", columns),
+    ...wrap("What you write is added to the text, and the model continues it.", columns),
     ...[...Object.entries(commands), ...changes].map(line),
     ...wrap("A line that begins with / and is text: begin it with //. Ctrl-C stops the piece under way.", columns),
   ];
@@ -63,7 +67,7 @@ export class Session {
     this.#seed = Number(options.seed ?? 1337);
   }
 
-  /** Does what a line says. False when it says to quit; UsageError for what makes no sense. */
+  /** Executes a line. False for /quit; UsageError for an unknown command or value. */
   async take(line: string, signal: AbortSignal): Promise<boolean> {
     if (line === "") await this.#write("", signal);
     else if (line.startsWith("/") && !line.startsWith("//")) return this.#command(line.slice(1).trim(), signal);
@@ -108,7 +112,7 @@ export class Session {
     await print(`${this.#text}\n--- ${values.join(", ")}\n`);
   }
 
-  /** Adds a line of one's own, on a line of its own, then what the model goes on with. */
+  /** Adds a line of one's own, on a line of its own, then the model's continuation. */
   async #write(line: string, signal: AbortSignal): Promise<void> {
     const apart = line !== "" && this.#text !== "" && !this.#text.endsWith("\n") ? "\n" : "";
     const text = this.#text + apart + line;
@@ -121,7 +125,7 @@ export class Session {
 }
 
 /**
- * What `llm-ts generate --interactive` does: lines are read until there are no more. Ctrl-C stops the piece under way;
+ * `llm-ts generate --interactive`: reads lines until there are no more. Ctrl-C stops the piece under way;
  * where none is, or a second time, it ends the conversation.
  */
 export async function converse(model: GPT2, prompt: string, options: SampleOptions): Promise<void> {
@@ -175,7 +179,7 @@ export async function converse(model: GPT2, prompt: string, options: SampleOptio
   }
 }
 
-/** Does what a line says; what cannot be is told, and the conversation goes on. False when it is over. */
+/** Executes a line; reports its error, and keeps the conversation. False when it is over. */
 async function answered(session: Session, line: string, signal: AbortSignal): Promise<boolean> {
   try {
     return await session.take(line, signal);

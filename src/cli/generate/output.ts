@@ -11,7 +11,7 @@ export interface Prompt {
   readonly tokens: readonly number[];
 }
 
-/** What was written of one sample or of several. */
+/** Totals of the samples written. */
 interface Written {
   readonly tokens: number;
   /** Samples that the signal ended, or kept from beginning, are not among these. */
@@ -81,8 +81,8 @@ export async function printJson(model: GPT2, prompt: Prompt, options: SampleOpti
 }
 
 function logprobOf({ tokenizer }: GPT2, { token, logprob = Number.NaN, top = [] }: TokenEvent) {
-  const told = (one: TokenLogprob) => ({ id: one.token, text: tokenizer?.decode([one.token]), logprob: one.logprob });
-  return { ...told({ token, logprob }), ...(top.length > 0 && { top: top.map(told) }) };
+  const entry = (one: TokenLogprob) => ({ id: one.token, text: tokenizer?.decode([one.token]), logprob: one.logprob });
+  return { ...entry({ token, logprob }), ...(top.length > 0 && { top: top.map(entry) }) };
 }
 
 interface EndedSample {

@@ -28,7 +28,7 @@ export interface GenerateFlags extends BackendFlags {
   readonly json?: boolean;
 }
 
-/** What `llm-ts generate` does. */
+/** Continues a prompt, or starts a conversation, with a model. */
 export async function generate(argument: string | undefined, flags: GenerateFlags): Promise<void> {
   requireTogether(argument, flags);
   const interrupt = new Interrupt();
@@ -64,7 +64,7 @@ function optionsOf(flags: GenerateFlags): SampleOptions {
 }
 
 function requireTogether(argument: string | undefined, { interactive, json, logprobs, samples }: GenerateFlags): void {
-  if (logprobs !== undefined && !json) throw new UsageError("--logprobs is told in JSON only: add --json.");
+  if (logprobs !== undefined && !json) throw new UsageError("--logprobs is part of the JSON output only: add --json.");
   if (!interactive) return;
   if (json || samples > 1) throw new UsageError("--interactive writes one text at a time: leave --json and --samples.");
   if (argument === "-") throw new UsageError('--interactive reads commands from standard input: "-" cannot be, too.');
@@ -82,14 +82,14 @@ function promptOf(model: GPT2, text: string): Prompt {
   );
 }
 
-/** Says, where it is so, that the model will not see everything. */
+/** A note where prompt and new tokens exceed the model's positions. */
 function remarkOnLength({ config: { maxT } }: GPT2, length: number, { tokens, llmcSampling }: GenerateFlags): void {
   if (llmcSampling || length + tokens <= maxT) return;
   const what =
     length > maxT
       ? `The prompt has ${length} tokens and the model ${maxT} positions: it sees the last ${maxT}.`
       : `Prompt and new tokens are ${length + tokens}, and the model has ${maxT} positions: when they are full it ` +
-        "forgets the older half.";
+        "drops the older half.";
   process.stderr.write(`note: ${what}\n`);
 }
 

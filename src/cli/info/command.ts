@@ -5,9 +5,9 @@ import type { InfoFlags } from "./run.ts";
 export function addInfo(program: Command): void {
   program
     .command("info")
-    .summary("tell what a file is, or what this machine has")
+    .summary("describe a file, a folder or this machine")
     .description(
-      "Tells what a file holds, and whether it is whole: models, tokens, tokenizers, debug and optimizer states, " +
+      "Describes what a file holds, and checks that it is whole: models, tokens, tokenizers, debug and optimizer states, " +
         "HellaSwag, safetensors, texts, and folders: runs, models, prepared data.",
     )
     .argument("[file]", "a file, or a folder: of a run, a model, or prepared data")

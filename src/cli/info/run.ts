@@ -123,7 +123,7 @@ async function modelFacts(path: string): Promise<Facts> {
   };
 }
 
-/** What to do with it, as a command; undefined where nothing is obvious. */
+/** A command to try with it; undefined where nothing is obvious. */
 function nextCommand(path: string, { format, checkpoint, encoding }: Facts): string | undefined {
   const reading = encoding === undefined ? [] : ["--encoding", String(encoding)];
   if (/^(text|folder with texts|documents)/.test(String(format)))

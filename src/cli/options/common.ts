@@ -11,8 +11,8 @@ export function headerlessOption(): Option {
 }
 
 /**
- * The arguments with a bare `--headerless` at the end: before `train.bin`, it would take that for its value. What comes
- * behind `--` is left alone.
+ * The arguments with a bare `--headerless` at the end: before `train.bin`, it would take that for its value. Arguments
+ * behind `--` stay as they are.
  */
 export function bareHeaderlessLast(args: readonly string[]): string[] {
   const end = args.indexOf("--") < 0 ? args.length : args.indexOf("--");
@@ -22,7 +22,7 @@ export function bareHeaderlessLast(args: readonly string[]): string[] {
   return [...options.filter((arg, at) => !isBare(arg, at)), ...bare.slice(0, 1), ...args.slice(end)];
 }
 
-/** What `--help` shows below the options: a line of comment and a command, for each example. */
+/** Examples below the options of `--help`: for each a comment and a command. */
 export function examples(...pairs: readonly (readonly [comment: string, command: string])[]): string {
   return `\nExamples:\n${pairs.map(([comment, command]) => `  # ${comment}\n  $ ${command}`).join("\n")}\n`;
 }

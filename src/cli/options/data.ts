@@ -1,4 +1,4 @@
-/** Advice about the files that options and arguments name: commands that read what is there. */
+/** Advice about the files that options and arguments name: commands that read what they hold. */
 import { parse } from "node:path";
 import { platform } from "#platform";
 import { holdsItems } from "../../data/items.ts";

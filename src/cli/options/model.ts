@@ -41,7 +41,7 @@ export async function locateModel(path: string): Promise<string> {
   );
 }
 
-/** Says what was taken from GPT-2 for want of a config.json. A file that cannot be read is told by who reads it. */
+/** Prints the settings assumed from GPT-2 for want of a config.json. An unreadable file is reported by its reader. */
 async function remarkOnAssumed(path: string): Promise<void> {
   const file = await openModelFile(path).catch(() => undefined);
   await file?.close();
@@ -56,13 +56,13 @@ export function assumedText(path: string, { NH, C, epsilon }: GPT2Config): strin
 }
 
 /**
- * The file of a pretrained model: llm.c's, in this folder or one of `places`; else what the hub's cache has; else it is
+ * The file of a pretrained model: llm.c's, in this folder or one of `folders`; else what the hub's cache has; else it is
  * downloaded, after saying so.
  */
-export async function pretrainedPath(name: string, places: readonly string[] = []): Promise<string> {
+export async function pretrainedPath(name: string, folders: readonly string[] = []): Promise<string> {
   const file = pretrainedFile(name);
   if (file !== undefined)
-    for (const path of [file, ...places.map((place) => inFolder(place, file))])
+    for (const path of [file, ...folders.map((folder) => inFolder(folder, file))])
       if ((await platform.pathKind(path)) === "file") return path;
   const { pullModel } = await import("../pull/hub.ts");
   try {
@@ -78,7 +78,7 @@ export async function pretrainedPath(name: string, places: readonly string[] = [
   }
 }
 
-/** Where runs are unless another folder is named. */
+/** Default folder of runs. */
 const defaultRuns = "runs";
 
 /** The model of the newest run that has one, after saying which; UsageError where there is none. */

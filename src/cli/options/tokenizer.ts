@@ -80,7 +80,7 @@ async function ofModel(path: string): Promise<Tokenizer | undefined> {
 const expected =
   "Give gpt2, byte, a tokenizer.bin or tokenizer.json, or a model, a run or a folder of data that has one beside it.";
 
-/** The tokenizer of a model file; undefined, and a word about it, when none fits. */
+/** The tokenizer of a model file; undefined, after a remark, when none fits. */
 export async function tokenizerFor(
   modelPath: string,
   V: number,

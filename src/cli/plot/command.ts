@@ -25,7 +25,7 @@ export function addPlot(program: Command): void {
     .option("--log", "logarithmic scale")
     .option(
       "--smooth <f>",
-      "how much of the mean each update leaves; 0: not smoothed (default: a fiftieth of a run counts)",
+      "decay of the exponential average; 0: no smoothing (default: averages over a fiftieth of a run)",
       real(0, 0.999999),
     )
     .option("--val-only", "validation losses alone")

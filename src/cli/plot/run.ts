@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
 import { type Curve, curvesSvg, stepsOf } from "../../plot/curves.ts";
-import { memoryFor, smooth } from "../../plot/points.ts";
+import { decayFor, smooth } from "../../plot/points.ts";
 import { holdsRun, type Quantity, readCurves } from "../../runs/read-run.ts";
 import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
@@ -19,7 +19,7 @@ export interface PlotFlags {
   readonly valOnly?: boolean;
 }
 
-/** What `--what` draws, and how the picture calls it and its axis. */
+/** Quantities of `--what`, with the titles of picture and axis. */
 const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; axis: string }> = {
   loss: { quantity: "loss", title: "Loss", axis: "loss, nats a token" },
   lr: { quantity: "lr", title: "Learning rate", axis: "learning rate" },
@@ -29,7 +29,7 @@ const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; a
 
 const chartHeight = 14;
 
-/** What `llm-ts plot` does. */
+/** Draws runs into an SVG and, beside it, into the terminal. */
 export async function plotRuns(paths: readonly string[], flags: PlotFlags): Promise<void> {
   new Interrupt();
   const { out, what, log, valOnly } = flags;
@@ -46,12 +46,12 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
       );
     curves.push(curve);
   }
-  // The learning rate is what it is: a mean of it would only be late.
-  const memory = flags.smooth ?? (what === "lr" ? 0 : undefined);
-  const svg = curvesSvg(curves, { title: valOnly ? "Validation loss" : title, quantity: axis, log, smooth: memory });
+  // The learning rate has no noise to smooth: an average would only lag.
+  const decay = flags.smooth ?? (what === "lr" ? 0 : undefined);
+  const svg = curvesSvg(curves, { title: valOnly ? "Validation loss" : title, quantity: axis, log, smooth: decay });
   if (out === "-") return print(svg);
   await saveText(out, svg);
-  const drawing = terminalChart(curves, what, memory);
+  const drawing = terminalChart(curves, what, decay);
   if (drawing !== "") await print(`${drawing}\n`);
   process.stderr.write(`\nthe picture is in ${out}\n`);
 }
@@ -72,12 +72,12 @@ function namesOf(runs: readonly string[]): string[] {
   return new Set(names).size === names.length ? names : runs.map(printable);
 }
 
-function terminalChart(curves: readonly Curve[], what: PlotFlags["what"], memory: number | undefined): string {
+function terminalChart(curves: readonly Curve[], what: PlotFlags["what"], decay: number | undefined): string {
   const paint = paintFor(process.stdout);
   const style = (at: number) => stylesOf(paint)[at % stylesOf(paint).length];
   const lines: Series[] = curves.map(({ name, train, val }, at) => ({
     label: name,
-    points: train.length > 0 ? smooth(train, memory ?? memoryFor(train)) : val,
+    points: train.length > 0 ? smooth(train, decay ?? decayFor(train)) : val,
     style: style(at),
   }));
   const marks = curves.map(({ val, train }, at) => ({

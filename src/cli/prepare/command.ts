@@ -46,14 +46,14 @@ export function addPrepare(program: Command): void {
       `
 tinystories, fineweb (10 billion tokens, 28 GB to download) and hellaswag come from the Hugging Face hub and get the
 names that llm.c's scripts give them. From .jsonl, .parquet and these, an end-of-text token stands before each document.
-Their files do not depend on the number of threads; when the same command was cut, it goes on behind the shards that it
-had finished.
+Their files do not depend on the number of threads; an interrupted command, started again, resumes behind its
+last finished shard.
 ${examples(
   ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
   ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
   ["a book of your own", "llm-ts prepare book.txt --out data/book"],
   [
-    "another text for a model that is there, in its own tokens",
+    "another text for an existing model, in its own tokens",
     "llm-ts prepare more.txt --tokenizer runs/baby-001 -o more",
   ],
   ["whatever another program prints", "zcat books.gz | llm-ts prepare - --out data/books"],

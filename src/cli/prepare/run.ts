@@ -63,7 +63,7 @@ async function refuseRuns(inputs: readonly string[]): Promise<void> {
     if (await holdsRun(input))
       throw new InputError(
         `${input} is the folder of a training run, and no text. Name files or folders with the text to prepare; llm-ts ` +
-          "info tells what a file or folder is.",
+          "info describes a file or folder.",
       );
 }
 

@@ -2,13 +2,13 @@ import { Worker } from "node:worker_threads";
 import type { EncodedBatch, TextBatch } from "../../data/prepare-items.ts";
 import { BackendError } from "../../errors.ts";
 
-/** What a worker answers: one batch's documents, each behind an end-of-text token. */
+/** A worker's answer: the documents of a batch, each behind an end-of-text token. */
 export interface EncodedTexts {
   readonly tokens: Uint16Array;
   readonly lengths: readonly number[];
 }
 
-/** This file's own extension tells whether the sources run or what was built from them. */
+/** The extension of this file: .ts in the sources, .js in the build. */
 const entry = new URL(`./tokenizer-worker-entry${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 /** V8 would let each thread fill 16 MB and more with garbage before it collects. */
@@ -52,10 +52,10 @@ export async function* encodeInWorkers(
   try {
     for await (const { places, texts } of batches) {
       const encoded = workers[turn++ % threads].encode(texts).then((found) => ({ places, ...found }));
-      // Whoever waits for it is told; until its turn comes nobody does.
+      // A rejection is handled when its turn comes; until then it must not count as unhandled.
       encoded.catch(() => {});
       pending.push(encoded);
-      // Each thread has one batch at work and one to go on with.
+      // Each thread has one batch at work and one queued.
       if (pending.length >= 2 * threads) yield await first(pending);
     }
     while (pending.length > 0) yield await first(pending);

@@ -1,4 +1,4 @@
-/** What a thread of `llm-ts prepare` runs: texts in, tokens out. */
+/** Entry of an encoding thread of `llm-ts prepare`: texts in, tokens out. */
 import { parentPort } from "node:worker_threads";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
 import type { EncodedTexts } from "./tokenizer-pool.ts";

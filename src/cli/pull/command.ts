@@ -9,13 +9,13 @@ export function addPull(program: Command): void {
     .summary("download a GPT-2 from the Hugging Face hub")
     .description(
       "Downloads a GPT-2 from the Hugging Face hub and writes it as llm.c's files: float32, bfloat16 and tokenizer. " +
-        "A download that was cut goes on where it ended; every file is verified before it gets its name.",
+        "An interrupted download resumes where it stopped; every file is verified before it gets its name.",
     )
     .argument("<model>", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, or USER/REPO")
     .option("--revision <name>", "a branch, tag or commit", "main")
     .option("-o, --out <folder>", "where to write (default: here; of USER/REPO and safetensors: a folder of its name)")
     .addOption(
-      new Option("--format <kind>", "llm.c's .bin, or the safetensors as they are")
+      new Option("--format <kind>", "llm.c's .bin, or the original safetensors")
         .choices(["bin", "safetensors"])
         .default("bin"),
     )
@@ -29,7 +29,7 @@ HTTPS_PROXY and NO_PROXY for a proxy.
 ${examples(
   ["what llm.c starts from: gpt2_124M.bin, gpt2_124M_bf16.bin, gpt2_tokenizer.bin", "llm-ts pull gpt2"],
   ["somebody's own GPT-2, into a folder", "llm-ts pull USER/REPO --revision main -o my-gpt2"],
-  ["as it is, for transformers too", "llm-ts pull distilgpt2 --format safetensors"],
+  ["the original files, for transformers too", "llm-ts pull distilgpt2 --format safetensors"],
   ["from a mirror", "HF_ENDPOINT=https://hf-mirror.com llm-ts pull gpt2"],
 )}`,
     )

@@ -34,8 +34,8 @@ export interface PulledModel {
 }
 
 /**
- * Brings a model into the cache, after saying what will be downloaded. `fromCache`: one that is there is taken as it is,
- * without asking whether there is a newer one. DownloadError, InputError or UsageError where that is not possible.
+ * Downloads a model into the cache, after announcing what and how much. `fromCache`: a cached one is used without asking
+ * for a newer one. DownloadError, InputError or UsageError otherwise.
  */
 export async function pullModel(name: string, revision = "main", fromCache = false): Promise<PulledModel> {
   const repository = repositoryOf(name);
@@ -64,7 +64,7 @@ export async function pullModel(name: string, revision = "main", fromCache = fal
   }
 }
 
-/** Downloads what a plan lists, after saying what that is. */
+/** Downloads the files of a plan, after announcing them. */
 export async function download(
   client: HubClient,
   name: string,
@@ -127,7 +127,7 @@ export const hubDatasets = {
   tinystoriesVal: { repository: "roneneldan/TinyStories", files: [/^data\/validation-[^/]*\.parquet$/] },
 } satisfies Record<string, HubDataset>;
 
-/** The files of a data set in the cache; they are downloaded, after saying so, where they are not there yet. */
+/** The files of a data set in the cache; missing ones are downloaded, after an announcement. */
 export async function datasetFiles({ repository, files }: HubDataset): Promise<string[]> {
   const settings = await hubSettings(process.env);
   const cached = await cachedDataset(settings.cache, repository, files);

@@ -2,7 +2,7 @@ import type { PlannedFile, SnapshotEvents } from "../../hub/snapshot.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { bytes } from "../display/text.ts";
 
-/** How long speed is averaged over. */
+/** Time over which the speed is averaged. */
 const windowMs = 5000;
 
 /** Shows a download on standard error: all files as one, with speed and time left. */

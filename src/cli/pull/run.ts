@@ -28,7 +28,7 @@ export interface PullFlags {
   readonly json?: boolean;
 }
 
-/** What `llm-ts pull` does. */
+/** Downloads a model into the cache, and writes its files. */
 export async function pull(name: string, flags: PullFlags): Promise<void> {
   const interrupt = new Interrupt();
   const model = await pullModel(name, flags.revision);
@@ -48,7 +48,7 @@ export async function pull(name: string, flags: PullFlags): Promise<void> {
   say(nextCommands(written.files));
 }
 
-/** What to try next: commands that work as they stand. */
+/** Commands to try next, ready to be pasted. */
 function nextCommands(files: readonly string[]): string {
   const [model] = files.filter((file) => /(\.bin|\.safetensors|index\.json)$/.test(file) && !/tokenizer/.test(file));
   return (
@@ -61,7 +61,7 @@ function nextCommands(files: readonly string[]): string {
 
 export interface Written {
   readonly files: readonly string[];
-  /** Why there is no .bin. */
+  /** The reason why there is no .bin. */
   readonly problem?: string;
 }
 
@@ -113,7 +113,7 @@ export async function linkFiles(model: PulledModel, folder: string): Promise<str
 
 async function requireNoOther(model: PulledModel, folder: string, names: readonly string[]): Promise<void> {
   const file = await openModelFile(model.weights).catch((error: unknown) => {
-    // One that cannot be read is kept as it is.
+    // A model that cannot be read is linked all the same.
     if (error instanceof InputError) return undefined;
     throw error;
   });

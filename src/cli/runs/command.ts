@@ -8,7 +8,7 @@ export function addRuns(program: Command): void {
     .summary("list training runs")
     .description(
       "Lists the runs that llm-ts train left in a folder, newest first: how far they came, and how well they did. " +
-        "A run is running, done, interrupted (by Ctrl-C), or cut off: it ended without a word, by a crash, say.",
+        "A run is running, done, interrupted (by Ctrl-C), or cut off: it ended without a record, by a crash for example.",
     )
     .argument("[folder]", "the folder with the runs, or that of one run", "runs")
     .option("--json", "print JSON")

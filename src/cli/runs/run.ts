@@ -14,7 +14,7 @@ export interface RunsFlags {
   readonly json?: boolean;
 }
 
-/** What `llm-ts runs` does. */
+/** Prints the runs of a folder, the newest first. */
 export async function listRuns(folder: string, { json }: RunsFlags): Promise<void> {
   new Interrupt();
   const kind = await platform.pathKind(folder);

@@ -58,7 +58,7 @@ async function studio(folder: string, { port, host, open }: StudioFlags): Promis
   const studio = await startStudio({ folder, ports, host, onError: reportError });
   await print(`${studio.url}\n`);
   say(`The studio shows the runs in ${folder}${kind ? "" : ", which is not there yet"}. Ctrl-C ends it.`);
-  // Where others are let in, the address holds the token, which is not for everybody who can list processes.
+  // Where others are let in, the address holds the token, which a list of processes would show to other users.
   if (open && !new URL(studio.url).search) await openBrowser(studio.url);
   await ended;
   await studio.close();

@@ -15,7 +15,7 @@ export interface VerifyFlags extends BackendFlags {
   readonly json?: boolean;
 }
 
-/** What `llm-ts verify` does. */
+/** Checks a model against a debug state; exit code 1 where a difference is too large. */
 export async function runVerify(flags: VerifyFlags): Promise<void> {
   const interrupt = new Interrupt();
   const { backend, threads, revectorize, kernel } = flags;
