@@ -3,9 +3,11 @@ import { GPT2 } from "../../api/gpt2.ts";
 import type { SampleOptions } from "../../api/options.ts";
 import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
+import { runsIn } from "../../runs/node-run-list.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
-import { modelPath, newestModelPath } from "../options/model.ts";
+import { modelPath } from "../options/model.ts";
+import { say } from "../output.ts";
 import { type Prompt, printJson, printText } from "./output.ts";
 
 /** The options of `llm-ts generate`. */
@@ -98,4 +100,18 @@ async function standardInput(): Promise<string> {
   let text = "";
   for await (const piece of readText(await platform.openStream("-"))) text += piece;
   return text.replace(/\r?\n$/, "");
+}
+
+/** Default folder of runs. */
+const defaultRuns = "runs";
+
+/** The model of the newest run that has one, after saying which; UsageError where there is none. */
+async function newestModelPath(): Promise<string> {
+  const newest = (await runsIn(defaultRuns)).find(({ checkpoint }) => checkpoint !== undefined);
+  if (!newest)
+    throw new UsageError(
+      `Name a model with --model: there is no run with one in ${defaultRuns}/. Train one with llm-ts train --model baby -o runs/`,
+    );
+  say(`with the newest run, ${newest.folder} (--model names another)`);
+  return modelPath(newest.folder);
 }

@@ -1,9 +1,9 @@
 import { platform } from "#platform";
 import { openModelFile } from "../../api/model-file.ts";
-import { DownloadError, InputError, UsageError } from "../../errors.ts";
+import { DownloadError, InputError } from "../../errors.ts";
 import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
 import { inFolder } from "../../platform/paths.ts";
-import { namesOfRuns, runsIn } from "../../runs/node-run-list.ts";
+import { namesOfRuns } from "../../runs/node-run-list.ts";
 import { say } from "../output.ts";
 
 /**
@@ -76,18 +76,4 @@ export async function pretrainedPath(name: string, folders: readonly string[] = 
       { cause: error },
     );
   }
-}
-
-/** Default folder of runs. */
-const defaultRuns = "runs";
-
-/** The model of the newest run that has one, after saying which; UsageError where there is none. */
-export async function newestModelPath(): Promise<string> {
-  const newest = (await runsIn(defaultRuns)).find(({ checkpoint }) => checkpoint !== undefined);
-  if (!newest)
-    throw new UsageError(
-      `Name a model with --model: there is no run with one in ${defaultRuns}/. Train one with llm-ts train --model baby -o runs/`,
-    );
-  say(`with the newest run, ${newest.folder} (--model names another)`);
-  return modelPath(newest.folder);
 }
