@@ -9,7 +9,7 @@
 import type { Backend } from "./backend.ts";
 import { reference } from "./reference/entry.ts";
 import * as cases from "./suite/cases.ts";
-import { problemsOf, type Results, runCase } from "./suite/run.ts";
+import { problemsOf, type Results, runCases } from "./suite/run.ts";
 
 /**
  * N, C and OC of the products. The first has whole tiles of every size and the ends of rows and columns behind them;
@@ -54,25 +54,22 @@ export function problemOfOthers(backend: Backend): Promise<string | undefined> {
 
 /** Every operation once, without looking at what it computes. */
 export async function runOperations(backend: Backend): Promise<void> {
-  for (const one of [...products, ...others]) await runCase(backend, one);
+  await runCases(backend, [...products, ...others]);
 }
 
 async function problemOf(chosen: readonly cases.Case[], backend: Backend): Promise<string | undefined> {
-  const wrong = new Set<string>();
-  for (const one of chosen) {
-    const results = await runCase(backend, one);
-    for (const problem of problemsOf(one, results, await expectedOf(one), tolerance)) wrong.add(problem);
-  }
+  const [results, expected] = await Promise.all([runCases(backend, chosen), expectedOf(chosen)]);
+  const wrong = new Set(chosen.flatMap((one, i) => problemsOf(one, results[i], expected[i], tolerance)));
   return wrong.size === 0 ? undefined : `wrong result of ${[...wrong].join(", ")}`;
 }
 
-const expectations = new Map<cases.Case, Promise<Results>>();
+const expectations = new Map<readonly cases.Case[], Promise<Results[]>>();
 
-function expectedOf(one: cases.Case): Promise<Results> {
-  let expected = expectations.get(one);
+function expectedOf(chosen: readonly cases.Case[]): Promise<Results[]> {
+  let expected = expectations.get(chosen);
   if (!expected) {
-    expected = reference.create({}).then((backend) => runCase(backend, one));
-    expectations.set(one, expected);
+    expected = reference.create({}).then((backend) => runCases(backend, chosen));
+    expectations.set(chosen, expected);
   }
   return expected;
 }

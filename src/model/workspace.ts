@@ -55,7 +55,7 @@ export interface TrainWorkspace extends LossWorkspace {
   readonly recompute: boolean;
   /** (N,C) the gradient of the residual stream, from the last layer to the first. */
   readonly dresidual: Tensor;
-  /** (N,C), (N,hidden) and (N,3C) gradients inside one layer. */
+  /** (N,C), (N,hidden) and (N,3C) gradients inside one layer; GELU's, in dhidden, is computed in place. */
   readonly dchannels: Tensor;
   readonly dhidden: Tensor;
   readonly dqkv: Tensor;
@@ -192,13 +192,11 @@ export function allocStepWorkspace(
   count: number,
 ): StepWorkspace {
   const shared = allocTrainWorkspace(at, config, B, T);
-  const tokens = at.alloc([count, B, T], "i32");
-  const targets = at.alloc([count, B, T], "i32");
   const means = at.alloc([count]);
   const batches = Array.from({ length: count }, (_, i) => ({
     ...shared,
-    tokens: view(tokens, i * B * T, [B, T]),
-    head: { ...shared.head, targets: view(targets, i * B * T, [B, T]) },
+    tokens: at.alloc([B, T], "i32"),
+    head: { ...shared.head, targets: at.alloc([B, T], "i32") },
     stats: view(means, i, [1]),
   }));
   return { shared, batches, means };
@@ -262,11 +260,17 @@ export function allocInspectWorkspace(at: Allocator, config: GPT2Config, T: numb
 
 /** The same workspace for the first `T` positions of its one sequence. */
 export function firstPositions(ws: Workspace, T: number): Workspace {
-  if (T === ws.T) return ws;
-  /** The first T rows of (N), (N,width) or (1,T,width). */
+  return T === ws.T ? ws : reshaped(ws, 1, T);
+}
+
+/** The same memory as a workspace of B sequences of T tokens, no more than it was made for. */
+export function reshaped(ws: Workspace, B: number, T: number): Workspace {
+  /** The first B*T rows of (N), (N,width) or (B,T,width). */
   const cut = (tensor: Tensor): Tensor => {
     const { shape } = tensor;
-    return view(tensor, 0, shape.length === 1 ? [T] : [...shape.slice(0, -2), T, shape[shape.length - 1]]);
+    const width = shape[shape.length - 1];
+    if (shape.length === 1) return view(tensor, 0, [B * T]);
+    return view(tensor, 0, shape.length === 2 ? [B * T, width] : [B, T, width]);
   };
   const cutNormalized = ({ out, mean, rstd }: Normalized): Normalized => ({
     out: cut(out),
@@ -274,9 +278,9 @@ export function firstPositions(ws: Workspace, T: number): Workspace {
     rstd: cut(rstd),
   });
   return {
-    B: ws.B,
+    B,
     T,
-    tokens: view(ws.tokens, 0, [1, T]),
+    tokens: view(ws.tokens, 0, [B, T]),
     encoded: cut(ws.encoded),
     layers: ws.layers.map(({ ln1, qkv, atty, residual2, ln2, fch, fchgelu, residual3, cache }) => ({
       ln1: cutNormalized(ln1),
@@ -291,6 +295,16 @@ export function firstPositions(ws: Workspace, T: number): Workspace {
     })),
     projected: cut(ws.projected),
     lnf: cutNormalized(ws.lnf),
+  };
+}
+
+/** The same of a workspace with losses. Its scratch memory stays as large as it is. */
+export function reshapedLoss(ws: LossWorkspace, B: number, T: number): LossWorkspace {
+  const { losses, targets, ...head } = ws.head;
+  return {
+    ...reshaped(ws, B, T),
+    head: { ...head, losses: view(losses, 0, [B * T]), targets: view(targets, 0, [B, T]) },
+    stats: ws.stats,
   };
 }
 

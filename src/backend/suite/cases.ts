@@ -189,22 +189,13 @@ export const layernorm = (N: number, C: number, accumulate: boolean): Case =>
     },
   });
 
-export const matmulForward = (N: number, C: number, OC: number, bf16 = false): Case =>
+export const matmulForward = (N: number, C: number, OC: number, hasBias = true, bf16 = false): Case =>
   caseOf({
-    name: `matmulForward N=${N} C=${C} OC=${OC}${bf16 ? " bf16" : ""}`,
-    operands: {
-      out: junk(N, OC),
-      plain: junk(N, OC),
-      x: numbers(N, C),
-      w: { ...numbers(OC, C), bf16 },
-      b: numbers(OC),
-    },
-    outputs: { out: "matmulForward", plain: "matmulForward" },
+    name: `matmulForward N=${N} C=${C} OC=${OC}${hasBias ? "" : " no bias"}${bf16 ? " bf16" : ""}`,
+    operands: { out: junk(N, OC), x: numbers(N, C), w: { ...numbers(OC, C), bf16 }, b: numbers(OC) },
+    outputs: { out: "matmulForward" },
     tolerance: sums(C),
-    run(be, at) {
-      be.matmulForward(at.out, at.x, { weight: at.w, bias: at.b });
-      be.matmulForward(at.plain, at.x, { weight: at.w, bias: null });
-    },
+    run: (be, at) => be.matmulForward(at.out, at.x, { weight: at.w, bias: hasBias ? at.b : null }),
   });
 
 export const matmulBackwardInput = (N: number, C: number, OC: number): Case =>
@@ -216,22 +207,15 @@ export const matmulBackwardInput = (N: number, C: number, OC: number): Case =>
     run: (be, at) => be.matmulBackwardInput(at.dx, at.dout, { weight: at.w, bias: null }),
   });
 
-export const matmulBackwardWeight = (N: number, C: number, OC: number, accumulate: boolean): Case =>
+/** Without a bias, `db` stays as it is. */
+export const matmulBackwardWeight = (N: number, C: number, OC: number, accumulate: boolean, hasBias = true): Case =>
   caseOf({
-    name: `matmulBackwardWeight N=${N} C=${C} OC=${OC} accumulate=${accumulate}`,
-    operands: {
-      dw: numbers(OC, C),
-      db: numbers(OC),
-      plain: numbers(OC, C),
-      dout: numbers(N, OC),
-      x: numbers(N, C),
-    },
-    outputs: { dw: "matmulBackwardWeight", db: "matmulBackwardWeight", plain: "matmulBackwardWeight" },
+    name: `matmulBackwardWeight N=${N} C=${C} OC=${OC} accumulate=${accumulate}${hasBias ? "" : " no bias"}`,
+    operands: { dw: numbers(OC, C), db: numbers(OC), dout: numbers(N, OC), x: numbers(N, C) },
+    outputs: { dw: "matmulBackwardWeight", db: "matmulBackwardWeight" },
     tolerance: sums(N),
-    run(be, at) {
-      be.matmulBackwardWeight({ weight: at.dw, bias: at.db, accumulate }, at.dout, at.x);
-      be.matmulBackwardWeight({ weight: at.plain, bias: null, accumulate }, at.dout, at.x);
-    },
+    run: (be, at) =>
+      be.matmulBackwardWeight({ weight: at.dw, bias: hasBias ? at.db : null, accumulate }, at.dout, at.x),
   });
 
 /** `lean` is without what a backward needs. */
@@ -335,9 +319,9 @@ export const suite: readonly Case[] = [
     layernorm(64, 19, accumulate),
   ]),
   ...products.flatMap(([N, C, OC]) => [
-    ...both.map((bf16) => matmulForward(N, C, OC, bf16)),
+    ...both.flatMap((hasBias) => both.map((bf16) => matmulForward(N, C, OC, hasBias, bf16))),
     matmulBackwardInput(N, C, OC),
-    ...both.map((accumulate) => matmulBackwardWeight(N, C, OC, accumulate)),
+    ...both.flatMap((hasBias) => both.map((accumulate) => matmulBackwardWeight(N, C, OC, accumulate, hasBias))),
   ]),
   ...attentions.flatMap(([B, T, NH, hs]) => [
     attention(B, T, NH, hs),

@@ -37,21 +37,39 @@ interface Placed {
 }
 
 export async function runCase(be: Backend, one: Case, contents: Contents = usual): Promise<Results> {
-  const placed = Object.entries(one.operands).map(([name, operand]) => place(be, name, operand, contents));
+  const [results] = await runCases(be, [one], contents);
+  return results;
+}
+
+/** The same of several cases together: a device is waited for once. */
+export async function runCases(be: Backend, cases: readonly Case[], contents: Contents = usual): Promise<Results[]> {
+  const all = cases.map((one) => ({
+    one,
+    placed: Object.entries(one.operands).map(([name, operand]) => place(be, name, operand, contents)),
+  }));
+  const tensors = all.flatMap(({ placed }) => placed.map(({ whole }) => whole));
   try {
-    const writes = placed.map(({ whole, data }) => be.write(whole, data));
-    one.run(be, Object.fromEntries(placed.map(({ name, tensor }) => [name, tensor])));
+    const writes = all.flatMap(({ placed }) => placed.map(({ whole, data }) => be.write(whole, data)));
+    for (const { one, placed } of all)
+      one.run(be, Object.fromEntries(placed.map(({ name, tensor }) => [name, tensor])));
     // Asked for before anything is awaited, so that one failure is told once.
-    const floats = placed.filter(({ whole }) => whole.dtype === "f32");
-    const [found] = await Promise.all([Promise.all(floats.map(({ whole }) => be.read(whole))), ...writes]);
-    const part = (all: Float32Array, { offset, size }: Tensor) => all.subarray(offset, offset + size);
-    return {
-      values: Object.fromEntries(floats.map(({ name, tensor }, i) => [name, part(found[i], tensor)])),
-      strays: floats.flatMap((each, i) => straysOf(one, each, found[i])),
-    };
+    const reads = all.map(async ({ one, placed }) => {
+      const floats = placed.filter(({ whole }) => whole.dtype === "f32");
+      return resultsOf(one, floats, await Promise.all(floats.map(({ whole }) => be.read(whole))));
+    });
+    const [results] = await Promise.all([Promise.all(reads), ...writes]);
+    return results;
   } finally {
-    await Promise.all(placed.map(({ whole }) => be.free(whole)));
+    await Promise.all(tensors.map((tensor) => be.free(tensor)));
   }
+}
+
+function resultsOf(one: Case, floats: readonly Placed[], found: readonly Float32Array[]): Results {
+  const part = (all: Float32Array, { offset, size }: Tensor) => all.subarray(offset, offset + size);
+  return {
+    values: Object.fromEntries(floats.map(({ name, tensor }, i) => [name, part(found[i], tensor)])),
+    strays: floats.flatMap((each, i) => straysOf(one, each, found[i])),
+  };
 }
 
 function place(be: Backend, name: string, operand: Operand, contents: Contents): Placed {
@@ -69,11 +87,15 @@ function place(be: Backend, name: string, operand: Operand, contents: Contents):
 
 function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array): string[] {
   const [start, end] = [tensor.offset, tensor.offset + tensor.size];
-  const isOwn = (i: number) => i >= start && i < end;
   const isRead = !(name in one.outputs) && one.operands[name].holds !== "scratch";
+  let [besides, inside] = [false, false];
+  for (let i = 0; i < found.length; i++) {
+    if (i < start || i >= end) besides ||= found[i] !== guard;
+    else inside ||= isRead && found[i] !== data[i];
+  }
   return [
-    ...(found.some((value, i) => !isOwn(i) && value !== guard) ? [`${one.name} writes beside ${name}`] : []),
-    ...(isRead && found.some((value, i) => isOwn(i) && value !== data[i]) ? [`${one.name} writes to ${name}`] : []),
+    ...(besides ? [`${one.name} writes beside ${name}`] : []),
+    ...(inside ? [`${one.name} writes to ${name}`] : []),
   ];
 }
 
