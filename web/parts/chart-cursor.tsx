@@ -2,7 +2,7 @@ import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 import type uPlot from "uplot";
-import type { ChartCursorProps, ChartProps } from "./chart.tsx";
+import type { ChartCursorProps, ChartProps } from "./chart-props.ts";
 import type { Range } from "./range.ts";
 
 /** Of the width, how far an arrow key moves the cursor; with Shift ten times as far. */

@@ -1,6 +1,6 @@
 import type uPlot from "uplot";
 import { logTicks } from "../../src/plot/axes.ts";
-import type { ChartProps } from "./chart.tsx";
+import type { ChartProps } from "./chart-props.ts";
 
 /** Between ticks of x: updates, tokens and seconds come whole. */
 const wholeIncrements = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();

@@ -1,13 +1,13 @@
 /** What a chart of runs shows, from the runs' numbers. */
 import type { Quantity } from "../../src/runs/read-run.ts";
-import type { ChartLine } from "../parts/chart.tsx";
+import type { ChartLine } from "../parts/chart-props.ts";
 import { type Range, within } from "../parts/range.ts";
+import { loss, written, xOf } from "./format.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RunData, XKind } from "./run-data.ts";
 import { colourOf, logX, logY, selectedRuns, smoothing, xKind, zoom } from "./state.ts";
 import { text } from "./text.ts";
 import { type Axis, bordersOf, countBefore, cutsOf, drawn, extentOf, points, sharedX, withRoom } from "./traces.ts";
-import { labelOf } from "./words.ts";
 
 export interface Drawing {
   readonly label: string;
@@ -160,4 +160,35 @@ function nearest({ values, unit }: Axis, x: number): number | undefined {
   const index = Math.abs(values[before] * unit - x) <= Math.abs(values[after] * unit - x) ? before : after;
   const distance = length > 1 ? (values[length - 1] - values[length - 2]) * unit : 1;
   return x > values[length - 1] * unit + distance ? undefined : index;
+}
+
+/** The chart in words, for screen readers: "Loss, from update 0 to update 60. baby-001: from 4.2096 to 2.5995, validation 2.6862, best 2.6862." */
+export function labelOf(quantity: Quantity, [from, to]: Range): string {
+  const t = text();
+  const at = (x: number) => t.at[xKind.value](xOf(xKind.value, x));
+  const runs = shownRuns().map(({ run, data }) => {
+    const values = data.columns[quantity];
+    const [first, last] = [written(quantity, values[0]), written(quantity, values[values.length - 1])];
+    const { valLoss } = data.columns;
+    const val = quantity === "loss" && valLoss.length > 0;
+    const said = [
+      t.chartRun(run.name, first, last),
+      val && t.chartVal(loss(valLoss[valLoss.length - 1]), loss(data.bestVal)),
+    ];
+    return `${said.filter(Boolean).join(", ")}.`;
+  });
+  return [t.chartLabel(t.quantities[quantity], at(from), at(to)), ...runs].join(" ");
+}
+
+/** The values at the cursor in words: "update 12. baby-001: train 3.1, smoothed 3.2, validation 3.4." */
+export function wordsAt(quantity: Quantity, x: number): string {
+  const t = text();
+  const runs = shownRuns().map((shown) => {
+    const values = valuesAt(shown, quantity, x);
+    const said = (["raw", "smoothed", "val"] as const).flatMap((kind) =>
+      values[kind] === undefined ? [] : `${t.key[kind]} ${written(quantity, values[kind])}`,
+    );
+    return `${shown.run.name}: ${said.join(", ") || t.noValue}.`;
+  });
+  return [`${t.at[xKind.value](xOf(xKind.value, x))}.`, ...runs].join(" ");
 }

@@ -1,12 +1,11 @@
 import type { Quantity } from "../../src/runs/read-run.ts";
 import { Chart } from "../parts/chart.tsx";
 import { ChartTip } from "./chart-tip.tsx";
-import { draw, drawingInputs, zoomTo } from "./drawing.ts";
+import { draw, drawingInputs, wordsAt, zoomTo } from "./drawing.ts";
 import { written, xOf } from "./format.ts";
-import { useLater } from "./later.ts";
+import { useScheduled } from "./scheduler.ts";
 import { cursor, xKind } from "./state.ts";
 import { text } from "./text.ts";
-import { wordsAt } from "./words.ts";
 
 const heights: Record<Quantity, number> = { loss: 340, lr: 170, norm: 170, tokensPerSecond: 170 };
 
@@ -17,7 +16,7 @@ const wide = 900;
 export function RunChart({ quantity }: { quantity: Quantity }) {
   const share = quantity !== "loss" && innerWidth >= wide ? 3 : 1;
   const width = Math.min(innerWidth, 1400) / share;
-  const drawing = useLater(drawingInputs, () => draw(quantity, Math.ceil(width / 2))).value;
+  const drawing = useScheduled(drawingInputs, () => draw(quantity, Math.ceil(width / 2))).value;
   if (!drawing) return <div style={{ height: `${heights[quantity]}px` }} />;
   return (
     <Chart

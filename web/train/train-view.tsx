@@ -11,11 +11,6 @@ import { TakeCard } from "./take-card.tsx";
 import { ThisRun } from "./this-run.tsx";
 import { WriteCard } from "./write-card.tsx";
 import "./train.css";
-import "./prose.css";
-import "./run.css";
-import "./write.css";
-import "./setup.css";
-import "./stored.css";
 
 /** The studio's front page: what to train on the left, the run on the right, which comes first where there is no room. */
 export function TrainView() {

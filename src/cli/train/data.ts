@@ -3,21 +3,11 @@ import { isGpt2Vocabulary, requireFit } from "../../api/model-tokenizer.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
-import { sameTokens, type Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { sameTokens } from "../../tokenizer/tokenizer.ts";
 import { suggestion } from "../suggest.ts";
-import { defaultData } from "./default-data.ts";
+import { type DataChoice, defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
 import type { TrainFlags } from "./options.ts";
-
-/** Where a run's tokens come from. */
-export interface DataChoice {
-  /** For people. */
-  readonly name: string;
-  readonly train: string;
-  /** Without it there is no validation. */
-  readonly val?: string;
-  readonly tokenizer?: Tokenizer;
-}
 
 /** Finds the data of a run: what --train and --val name, else tiny Shakespeare in the model's vocabulary. */
 export async function chooseData(

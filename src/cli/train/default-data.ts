@@ -9,7 +9,17 @@ import { withSource } from "../../format/source.ts";
 import { cacheFolder } from "../../platform/node-cache.ts";
 import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import { inFolder } from "../../platform/paths.ts";
-import type { DataChoice } from "./data.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+
+/** Where a run's tokens come from. */
+export interface DataChoice {
+  /** For people. */
+  readonly name: string;
+  readonly train: string;
+  /** Without it there is no validation. */
+  readonly val?: string;
+  readonly tokenizer?: Tokenizer;
+}
 
 type Kind = "gpt2" | "char";
 

@@ -1,26 +1,26 @@
 import { effect, type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-/** How much of a frame the work may take, so that the page answers in between. */
-const BUDGET_MS = 8;
+/** Milliseconds of work in a frame, so that the page responds in between. */
+const frameBudget = 8;
 
-/** Work in steps, none of them long. */
+/** A task in short steps, each of which ends with a yield. */
 type Steps<T> = Generator<void, T>;
 
-/** What is to be done, by who wants it; what is under way, which gives what shows its result; what is to be shown. */
+/** Time-sliced scheduler: tasks waiting by key, the task running, and the function that shows the last one's result. */
 const waiting = new Map<object, () => Steps<() => void>>();
 let current: Steps<() => void> | undefined;
 let show: (() => void) | undefined;
 
 const isIdle = () => waiting.size === 0 && !current && !show;
 
-/** What is asked for twice before its turn is done once. */
-function later(key: object, task: () => Steps<() => void>): void {
+/** Schedules a task; one that waits under the same key is replaced. */
+function schedule(key: object, task: () => Steps<() => void>): void {
   if (isIdle()) requestAnimationFrame(frame);
   waiting.set(key, task);
 }
 
-/** Works on one thing, or shows one: drawing takes a frame of its own. */
+/** Runs a slice of work, or shows one result: drawing takes a frame of its own. */
 function frame(): void {
   try {
     const ready = show;
@@ -33,7 +33,7 @@ function frame(): void {
 }
 
 function work(): void {
-  const end = performance.now() + BUDGET_MS;
+  const end = performance.now() + frameBudget;
   const [first] = waiting;
   if (!current && first) {
     waiting.delete(first[0]);
@@ -52,14 +52,14 @@ function work(): void {
   }
 }
 
-/** What `compute` gives: made anew, a little in each frame, when `inputs`, which reads signals, changed. */
-export function useLater<T>(inputs: () => void, compute: () => Steps<T>): ReadonlySignal<T | undefined> {
+/** Result of `compute`, computed again in slices of frames whenever a signal that `inputs` reads changes. */
+export function useScheduled<T>(inputs: () => void, compute: () => Steps<T>): ReadonlySignal<T | undefined> {
   const result = useSignal<T | undefined>(undefined);
   useEffect(() => {
     const key = {};
     const stop = effect(() => {
       inputs();
-      later(key, function* () {
+      schedule(key, function* () {
         const value = yield* compute();
         return () => {
           result.value = value;
