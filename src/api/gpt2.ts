@@ -82,7 +82,7 @@ export class GPT2 {
       throw new UsageError(`The seed is ${seed}, expected a whole number from 0 to 4294967295.`);
     const full = typeof config === "string" ? configOf(config, tokenizer) : config;
     const problem = configProblem(full);
-    if (problem) throw new UsageError(`This model cannot be: ${problem}.`);
+    if (problem) throw new UsageError(`Invalid model configuration: ${problem}.`);
     return GPT2.#make(full, undefined, options, (backend, parameters) =>
       initialize(backend, parameters, seed, onProgress),
     );

@@ -67,7 +67,7 @@ export function usualConfig({
 export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>): GPT2Config {
   const config: GPT2Config = { ...usualConfig(sizes), ...sizes };
   const problem = configProblem(config);
-  if (problem) throw new UsageError(`This model cannot be: ${problem}.`);
+  if (problem) throw new UsageError(`Invalid model configuration: ${problem}.`);
   return config;
 }
 

@@ -191,7 +191,7 @@ test("a setting that cannot be is said at its field, and nothing starts until it
     await input.fill(wrong);
     expect(await field(label).locator(".error").textContent()).toBe(message);
     expect(await input.getAttribute("aria-invalid")).toBe("true");
-    expect(await mainButton(page, "Start training").or(mainButton(page, "Train anew")).isDisabled()).toBe(true);
+    expect(await mainButton(page, "Start training").or(mainButton(page, "Start over")).isDisabled()).toBe(true);
     expect(await page.locator(".controls .error").textContent()).toBe(`Not right yet: ${label}.`);
     await input.blur();
     expect(await field(label).locator(".error").isVisible()).toBe(true);
@@ -238,8 +238,8 @@ test("a run that is cut before it was ever saved starts over, and nothing of it 
   await choose(page, "Updates", 100_000);
   await choose(page, "Validate every", 0);
   await choose(page, "Write every", 0);
-  await ready(page, "Train anew");
-  await mainButton(page, "Train anew").click();
+  await ready(page, "Start over");
+  await mainButton(page, "Start over").click();
   await page
     .locator(".figures")
     .getByText(/^\d\.\d{3}$/)
@@ -268,7 +268,7 @@ test("a run that is cut before it was ever saved starts over, and nothing of it 
   await page.getByRole("button", { name: "Delete it" }).click();
   await expect.poll(() => page.getByText(name ?? "", { exact: true }).count(), soon).toBe(1);
   // There is nothing left to go on from.
-  expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Train anew"]);
+  expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Start over"]);
   expect(await phase(page)).toBe("Stopped");
 });
 
@@ -323,7 +323,7 @@ test("where nothing may be stored it trains all the same, in memory, and says so
   await mainButton(page, "Stop").click();
   await expect.poll(() => phase(page), soon).toBe("Stopped");
   // What it would go on from is not kept.
-  expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Train anew"]);
+  expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Start over"]);
   expect(await page.locator("main .notice").allTextContents()).toEqual([expect.stringContaining("no storage")]);
   expect(await page.getByText("Kept in this browser").count()).toBe(0);
   const download = page.waitForEvent("download");

@@ -6,7 +6,7 @@ export const text = texts({
     open: "Open a model",
     openFailed: "This model cannot be opened.",
     bug: "This is a mistake in llm.ts. Please report it with this message:",
-    dismiss: "Put away",
+    dismiss: "Dismiss",
     inEnglish: "",
   },
   zh: {
