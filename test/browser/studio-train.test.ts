@@ -225,7 +225,7 @@ test("pause, resume, a reload in the middle, and on to the end", async () => {
   const offer = page.locator(".offer");
   await offer.getByText(/stopped at update \d+ of 600\. It resumes from update \d+/).waitFor();
   expect(await barriers(page)).toEqual([]);
-  await offer.getByRole("button", { name: "Continue" }).click();
+  await offer.getByRole("button", { name: "Resume" }).click();
   await expect.poll(() => phase(page), trained).toBe("Done");
   const after = await losses(page);
   expect(after).toHaveLength(600);
@@ -258,7 +258,7 @@ test("a run that is cut before it was ever saved starts over, and nothing of it 
   await page.reload();
   const offer = page.locator(".offer");
   await offer.getByText(/was not saved yet, so it starts over/).waitFor();
-  await offer.getByRole("button", { name: "Continue" }).click();
+  await offer.getByRole("button", { name: "Resume" }).click();
   await expect.poll(() => page.locator(".progress").textContent(), soon).toMatch(/^[1-9]\d* of 100,000/);
   expect(await page.locator(".progress").textContent()).not.toContain("-");
   await expect.poll(() => page.locator(".progress").textContent(), soon).toMatch(/saved at \d/);

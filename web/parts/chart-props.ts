@@ -6,7 +6,7 @@ import type { Range } from "./range.ts";
 export interface ChartLine {
   /** The CSS variable of its colour, such as --series-1. */
   readonly colour: string;
-  /** One for each x; null where there is none. Others are another array: it is drawn anew when the array is another. */
+  /** One for each x; null where there is none. The chart compares arrays by identity: new values need a new array. */
   readonly values: ArrayLike<number | null>;
   readonly width?: number;
   readonly opacity?: number;

@@ -82,7 +82,7 @@ function mainAction(phase: RunState["phase"], goesOn: boolean): Action {
     case "failed":
       return { label: t.start, icon: "play", act: start };
     case "stopped":
-      if (goesOn) return { label: t.goOn, icon: "play", act: continueStopped };
+      if (goesOn) return { label: t.resume, icon: "play", act: continueStopped };
       return { label: t.startAgain, icon: "play", act: start };
     case "done":
       return { label: t.startAgain, icon: "play", act: start };

@@ -18,7 +18,7 @@ export function ResumeOffer() {
       </p>
       <div class="buttons">
         <button type="button" class="primary" onClick={() => continueRun(folder)}>
-          {t.goOn}
+          {t.resume}
         </button>
         <DeleteRun name={folder} />
       </div>

@@ -57,8 +57,8 @@ function Row({ run }: { run: StoredRun }) {
       {!isBusy.value && (
         <div class="buttons">
           {run.canContinue && (
-            <button type="button" aria-label={t.goOnLabel(folder)} onClick={() => continueRun(folder)}>
-              {t.goOn}
+            <button type="button" aria-label={t.resumeLabel(folder)} onClick={() => continueRun(folder)}>
+              {t.resume}
             </button>
           )}
           {run.checkpoint !== undefined && (
