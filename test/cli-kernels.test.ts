@@ -17,8 +17,9 @@ beforeAll(() => writeTokens(join(folder, "train.bin"), 3000, 101));
 
 test("info --system shows every kernel, and which one is taken", async () => {
   const { stdout, code } = await run(["info", "--system", "--json"], { cwd: folder, env });
-  const { kernel, kernels } = JSON.parse(stdout);
+  const { kernel, kernels, backends } = JSON.parse(stdout);
   expect(code).toBe(0);
+  expect(backends).toContainEqual({ name: "wasm", available: true });
   expect(kernels.map((one: { kernel: string }) => one.kernel)).toEqual(variantNames);
   expect(variantNames).toContain(kernel);
   expect(existsSync(join(folder, "cache", "kernels.json"))).toBe(true);
@@ -49,6 +50,26 @@ test("a kernel that cannot be had here ends the command with the reason", async 
   const { stderr, code } = await run(args, { cwd: folder, env: { ...env, NODE_OPTIONS: `--require ${hook}` } });
   expect(stderr).toMatch(/^error: The kernel plain-6x8-256 cannot be used here: .*need V8 13 or later.*info --system/m);
   expect(code).toBe(1);
+});
+
+test("an engine without WebAssembly: the reason, what is left, and a list of both", async () => {
+  const hook = join(folder, "no-wasm.cjs");
+  writeFileSync(hook, "delete globalThis.WebAssembly;");
+  const there = { cwd: folder, env: { ...env, NODE_OPTIONS: `--require ${hook}` } };
+  const { stderr, code } = await run([...train, "-x", "1"], there);
+  expect(stderr).toMatch(/^error: The backend wasm is not available here: .*no WebAssembly.*Available: reference\.$/m);
+  expect(code).toBe(1);
+  const reference = await run([...train, "-x", "1", "-b", "1", "-t", "8", "--backend", "reference"], there);
+  expect(reference.code).toBe(0);
+  const text = await run(["info", "--system"], there);
+  expect(text.stdout).toMatch(/^backends\n {2}wasm +not available: .*no WebAssembly.*\n {2}reference +available$/m);
+  expect(text.code).toBe(0);
+  const { backends, kernels } = JSON.parse((await run(["info", "--system", "--json"], there)).stdout);
+  expect(backends).toMatchObject([
+    { name: "wasm", available: false, reason: expect.stringContaining("no WebAssembly") },
+    { name: "reference", available: true },
+  ]);
+  expect(kernels).toEqual([]);
 });
 
 test("a kernel that another option refuses is wrong usage", async () => {

@@ -1,11 +1,12 @@
 // Every backend against the reference, over the cases of the suite: wasm in both builds (relaxed and plain SIMD), with 1, 2
 // and 3 threads and with none, with every tile size, and a reference whose tensors begin where a GPU's may.
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { strictReference } from "../../test/strict-backend.ts";
+import { BackendError } from "../errors.ts";
 import type { Backend, GeluForm, Tensor } from "./backend.ts";
 import type { BackendOptions } from "./entry.ts";
 import { ReferenceBackend } from "./reference/reference.ts";
-import { backends, createBackend } from "./registry.ts";
+import { availableBackends, backends, createBackend } from "./registry.ts";
 import { suite } from "./suite/cases.ts";
 import { problemsOf, runCase } from "./suite/run.ts";
 import { operationNames } from "./work.ts";
@@ -42,6 +43,18 @@ describe.each(started)("$name", ({ instances }) => {
     expect(wanted && problemsOf(one, first, wanted)).toEqual([]);
     if (instances[0].promises.sameBits) for (const other of others) expect(other).toEqual(first);
   });
+});
+
+test("a backend that is not available is refused with its reason", async () => {
+  vi.stubGlobal("WebAssembly", { ...WebAssembly, validate: () => false });
+  try {
+    const refused = createBackend("wasm");
+    await expect(refused).rejects.toThrow(BackendError);
+    await expect(refused).rejects.toThrow(/wasm is not available here: .* SIMD\. Available: reference/);
+    expect(await availableBackends()).toContainEqual({ name: "reference", available: true });
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 test("scratch memory for the head stays bounded and grows with the rows", () => {

@@ -20,9 +20,9 @@ export interface BackendEntry {
   readonly name: string;
   /** The names that `BackendOptions.kernel` may have besides "auto". */
   readonly kernels: readonly string[];
-  /** Whether there can be one here, or why not: a phrase for people. */
+  /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */
   available(): Promise<true | string>;
-  /** UsageError for options that cannot be, BackendError or MemoryError if it cannot be had here. */
+  /** Called where `available`. UsageError for invalid options, BackendError or MemoryError when starting fails. */
   create(options: BackendOptions): Promise<Backend>;
   /** Measures and checks all kernels, and keeps what was fastest for later starts. */
   survey?(): Promise<Survey>;

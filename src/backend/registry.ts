@@ -1,5 +1,5 @@
 /** All backends there are. What implements one is imported when it is asked for. */
-import { UsageError } from "../errors.ts";
+import { BackendError, UsageError } from "../errors.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendEntry, BackendOptions, Survey } from "./entry.ts";
 import { reference } from "./reference/entry.ts";
@@ -17,16 +17,35 @@ export const backendNames = entries.map(({ name }) => name);
 export const defaultBackend: BackendName = entries[0].name;
 export const kernelNames: readonly KernelName[] = entries.flatMap(({ kernels }) => kernels);
 
-/** The backend called `name`. UsageError for a name or an option that cannot be, BackendError if it cannot be had here. */
+/** Whether a backend can be used on this machine and, if not, the reason. */
+export interface Availability {
+  readonly name: BackendName;
+  readonly available: boolean;
+  readonly reason?: string;
+}
+
+export function availableBackends(): Promise<Availability[]> {
+  return Promise.all(
+    backends.map(async ({ name, available }) => {
+      const found = await available();
+      return found === true ? { name, available: true } : { name, available: false, reason: found };
+    }),
+  );
+}
+
+/** The backend called `name`. UsageError for an unknown name or option, BackendError where it is not available. */
 export async function createBackend(name: string = defaultBackend, options: BackendOptions = {}): Promise<Backend> {
   const entry = backends.find((entry) => entry.name === name);
   if (!entry) throw new UsageError(`There is no backend "${name}". Choose one of: ${backendNames.join(", ")}.`);
-  return entry.create(options);
+  const available = await entry.available();
+  if (available === true) return entry.create(options);
+  const others = (await availableBackends()).filter(({ available }) => available).map(({ name }) => name);
+  throw new BackendError(`The backend ${name} is not available here: ${available}. Available: ${others.join(", ")}.`);
 }
 
-/** What the default backend's kernels are worth here: measures them all, and keeps what was fastest for later starts. */
-export function surveyKernels(): Promise<Survey> {
-  return entries[0].survey();
+/** Measures and checks the default backend's kernels, keeping the fastest for later starts; undefined where it is not available. */
+export async function surveyKernels(): Promise<Survey | undefined> {
+  return (await entries[0].available()) === true ? entries[0].survey() : undefined;
 }
 
 /** `name` as a kernel's, or "auto"; UsageError where no backend has it. */

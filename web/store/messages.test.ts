@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { messageOf } from "../../src/errors.ts";
 import { explain } from "../../src/platform/browser-errors.ts";
 import { LiveRun } from "../../src/serve/live-run.ts";
@@ -168,6 +168,13 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["writing without a model", () => inFresh((fresh) => fresh.write("a", {}, () => {}))],
   ["training without a text", () => inFresh((fresh) => fresh.start(tiny))],
   ["a kernel that is none", () => inFresh((fresh) => fresh.device(), { kernel: "fast" })],
+  [
+    "an engine without WebAssembly",
+    () => {
+      vi.stubGlobal("WebAssembly", undefined);
+      return inFresh((fresh) => fresh.device()).finally(() => vi.unstubAllGlobals());
+    },
+  ],
   ["no threads", () => inFresh((fresh) => fresh.device(), { threads: 0 })],
   ["tokens of characters alone", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("char")))],
   ["tokens of a hub's alone", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("huggingface")))],

@@ -368,6 +368,11 @@ const renderings: readonly Rendering[] = [
     zh: (name) => `内核 ${name} 在这里无法使用。请去掉地址中的 kernel 参数。`,
     en: (name) => `The kernel ${name} cannot be used here. Take it out of this page's address.`,
   },
+  {
+    of: /^The backend (\S+) is not available here: (.+?)\. Available: /,
+    zh: (name) => `计算后端 ${name} 在这里无法使用。请换用较新的浏览器；如果禁用了 WebAssembly，请重新启用。`,
+    en: (name, why) => `The ${name} backend is not available here: ${why}. Use a newer browser, or allow WebAssembly.`,
+  },
   { of: /^There is no kernel "(.+?)"/, zh: (name) => `没有名为 ${name} 的内核。请去掉地址中的 kernel 参数。` },
   {
     of: /^No kernel computes right on this machine/,

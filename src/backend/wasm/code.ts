@@ -51,6 +51,13 @@ function withNote(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<Arra
   return longer;
 }
 
+/** Why no kernel can run on this engine, as a phrase; undefined where kernels can. */
+export function problemOfEngine(): string | undefined {
+  // Undefined under node --jitless, and in Safari's lockdown mode.
+  if (typeof WebAssembly === "undefined") return "this JavaScript engine has no WebAssembly, or was started without it";
+  return WebAssembly.validate(SIMD) ? undefined : "this JavaScript engine does not know WebAssembly SIMD";
+}
+
 /** Asked of the platform, since engines may have it behind a flag. */
 async function knowsRelaxed(): Promise<boolean> {
   return platform.compile(RELAXED_MADD, false).then(
@@ -58,6 +65,14 @@ async function knowsRelaxed(): Promise<boolean> {
     () => false,
   );
 }
+
+/** A module whose one function uses i8x16.splat and i8x16.popcnt. */
+const SIMD = Uint8Array.of(
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 5, 1, 0x60, 0, 1, 0x7b], // type: () -> v128
+  ...[3, 2, 1, 0], // function 0 is of type 0
+  ...[10, 10, 1, 8, 0, 0x41, 0, 0xfd, 0x0f, 0xfd, 0x62, 0x0b],
+);
 
 /** A module whose one function is f32x4.relaxed_madd. */
 const RELAXED_MADD = Uint8Array.of(

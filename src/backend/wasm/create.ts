@@ -1,5 +1,4 @@
-import { platform } from "#platform";
-import { BackendError, messageOf, UsageError } from "../../errors.ts";
+import { BackendError, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
 import { problemOfOthers, problemOfProducts } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
@@ -29,16 +28,6 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<B
     `No kernel computes right on this machine (${problems.join("; ")}). The reference backend does, slowly ` +
       "(llm-ts train --backend reference). Please report this, with what llm-ts info --system prints.",
   );
-}
-
-/** Why there are not even plain kernels here; undefined where there are. */
-export async function problemOfPlain(): Promise<string | undefined> {
-  try {
-    await compileCode({ build: "plain", wide: false }, platform.sharedMemory);
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 const ASK = "llm-ts info --system shows those that can; --kernel auto takes the fastest of them.";

@@ -6,8 +6,8 @@ export const wasm = {
   name: "wasm",
   kernels: variantNames,
   async available() {
-    const { problemOfPlain } = await import("./create.ts");
-    return (await problemOfPlain()) ?? true;
+    const { problemOfEngine } = await import("./code.ts");
+    return problemOfEngine() ?? true;
   },
   async create(options) {
     const { createWasmBackend } = await import("./create.ts");

@@ -11,7 +11,7 @@ export function addInfo(program: Command): void {
         "HellaSwag, safetensors, texts, and folders: runs, models, prepared data.",
     )
     .argument("[file]", "a file, or a folder: of a run, a model, or prepared data")
-    .option("--system", "this processor and memory, and which kernels are fastest here")
+    .option("--system", "this processor and memory, its backends, and which kernels are fastest here")
     .addOption(headerlessOption())
     .option("--json", "print JSON")
     .addHelpText(

@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { openModelFile } from "../../api/model-file.ts";
-import { surveyKernels } from "../../backend/registry.ts";
+import { availableBackends, surveyKernels } from "../../backend/registry.ts";
 import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
 import { describe } from "../../data/describe.ts";
 import { InputError, UsageError } from "../../errors.ts";
@@ -16,7 +16,7 @@ import { Interrupt } from "../interrupt.ts";
 import { locateModel } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
-import { kernelTable, systemFacts } from "./system.ts";
+import { backendTable, kernelTable, systemFacts } from "./system.ts";
 
 /** The options of `llm-ts info`. */
 export interface InfoFlags {
@@ -57,11 +57,13 @@ function inWords(value: unknown): string {
 }
 
 async function infoSystem(flags: InfoFlags): Promise<void> {
+  const backends = await availableBackends();
   const survey = await surveyKernels();
   const facts = systemFacts(survey);
-  if (flags.json) return show({ ...facts, kernels: survey.candidates }, flags);
+  if (flags.json) return show({ ...facts, backends, kernels: survey?.candidates ?? [] }, flags);
   await show(facts, flags);
-  await print(`\n${kernelTable(survey)}`);
+  await print(`\n${backendTable(backends)}`);
+  if (survey) await print(`\n${kernelTable(survey)}`);
 }
 
 async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {

@@ -1,20 +1,21 @@
 import { cpus, freemem, totalmem } from "node:os";
 import type { Survey } from "../../backend/entry.ts";
+import type { Availability } from "../../backend/registry.ts";
 
 /** What `llm-ts info --system` tells of the machine. */
-export function systemFacts(survey: Survey): Readonly<Record<string, unknown>> {
+export function systemFacts(survey: Survey | undefined): Readonly<Record<string, unknown>> {
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
-    threads: survey.threads,
+    threads: survey?.threads,
     memory: gigabytes(totalmem()),
     "free memory": gigabytes(freemem()),
     system: `${process.platform} ${process.arch}`,
     node: process.version,
     v8: process.versions.v8,
-    "memory limit": gigabytes(survey.memoryLimit),
-    kernel: survey.chosen ?? "none: only the reference backend computes right here",
-    reason: reasonOf(survey),
+    "memory limit": survey && gigabytes(survey.memoryLimit),
+    kernel: survey?.chosen ?? "none: only the reference backend computes right here",
+    reason: survey && reasonOf(survey),
   };
 }
 
@@ -22,6 +23,14 @@ function reasonOf({ chosen, kept }: Survey): string {
   if (chosen === undefined) return "every kernel is out, as said below";
   const before = kept === undefined ? "none was kept before" : `${kept} was used until now`;
   return `best code that computes right here, and its fastest tile, measured now and kept for later starts; ${before}`;
+}
+
+/** Each backend, and why it is not available. */
+export function backendTable(backends: readonly Availability[]): string {
+  const rows = backends.map(
+    ({ name, reason }) => `  ${name.padEnd(11)}${reason === undefined ? "available" : `not available: ${reason}`}`,
+  );
+  return `backends\n${rows.join("\n")}\n`;
 }
 
 /** Each kernel, its speed, and whether it was chosen or why it is out. */
