@@ -58,19 +58,12 @@ export {
 export type { TokenLogprob } from "./generate/logprobs.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export type { EndEvent, FinishReason, GenerateEvent, TokenEvent } from "./generate/samples.ts";
-export { alone, type Group, type Rank } from "./group/group.ts";
 export { type Inspection, type InspectOptions, inspect, mostInspected } from "./inspect/inspect.ts";
 export type { Predictions } from "./inspect/predictions.ts";
 export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";
 export { type MemoryPlan, memoryNeeded } from "./model/memory.ts";
-export {
-  type Parameters,
-  parameterCount,
-  type TensorName,
-  type TensorSet,
-  tensorNames,
-  tensorShapes,
-} from "./model/parameters.ts";
+export { parameterCount, type TensorName, tensorNames, tensorShapes } from "./model/parameters.ts";
+export type { Parameters, TensorSet } from "./model/tensor-set.ts";
 export { type Checkpoint, restoreCheckpoint } from "./runs/checkpoint.ts";
 export { RunFolder } from "./runs/run-folder.ts";
 export { byteTokenizer } from "./tokenizer/byte.ts";

@@ -25,7 +25,6 @@ const rooms = [
   "format",
   "hub",
   "tokenizer",
-  "group",
   "data",
   "generate",
   "api",

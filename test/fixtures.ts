@@ -2,12 +2,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { GPT2 } from "../src/api/gpt2.ts";
-import { type Backend, view } from "../src/backend/backend.ts";
+import type { Backend } from "../src/backend/backend.ts";
 import { readDebugState } from "../src/format/state.ts";
 import { type GPT2Config, makeConfig } from "../src/model/config.ts";
 import { backward, forward, gradientNorm, logits } from "../src/model/gpt2.ts";
-import { allocTensorSet, type TensorName, type TensorSet, tensorNames } from "../src/model/parameters.ts";
+import { parametersOf, type TensorName } from "../src/model/parameters.ts";
 import { TensorScope } from "../src/model/tensor-scope.ts";
+import { TensorSet } from "../src/model/tensor-set.ts";
 import { allocTrainWorkspace } from "../src/model/workspace.ts";
 import { openSource } from "../src/platform/node-files.ts";
 import { Mt19937 } from "../src/random/mt19937.ts";
@@ -54,21 +55,11 @@ export async function loadFixture(name: "gpt2_tiny" | "gpt2_odd"): Promise<Fixtu
   const source = await openSource(fixturePath(`${name}_debug_state.bin`));
   try {
     const state = await readDebugState(source, config);
-    const parts = new Map<TensorName | "logits", Float32Array[]>();
-    const keep = (part: TensorName | "logits", data: Float32Array) =>
-      parts.set(part, [...(parts.get(part) ?? []), data]);
-    await state.readLogits(async (_, data) => void keep("logits", data));
-    await state.readGradients(async (tensor, _, data) => void keep(tensor, data));
-    const whole = (part: TensorName | "logits") => concatenate(parts.get(part) ?? []);
-    const gradients = Object.fromEntries(tensorNames.map((tensor) => [tensor, whole(tensor)]));
-    return {
-      ...json,
-      ...state,
-      modelPath: fixturePath(`${name}.bin`),
-      config,
-      logits: whole("logits"),
-      gradients,
-    };
+    const logits = new Float32Array(state.B * state.T * config.V);
+    await state.readLogits(async (start, data) => logits.set(data, start));
+    const gradients = emptyTensors(config);
+    await state.readGradients(async (tensor, start, data) => gradients[tensor].set(data, start));
+    return { ...json, ...state, modelPath: fixturePath(`${name}.bin`), config, logits, gradients };
   } finally {
     await source.close();
   }
@@ -90,7 +81,7 @@ export type TokenBatch = Pick<Fixture, "B" | "T" | "x" | "y">;
 export async function computeBatch({ backend, config, parameters }: GPT2, { B, T, x, y }: TokenBatch) {
   const { V, Vp } = config;
   const memory = new TensorScope(backend);
-  const grads = allocTensorSet(memory, config);
+  const grads = new TensorSet(memory, config);
   const ws = allocTrainWorkspace(memory, config, B, T);
   const out = memory.alloc([B * T, Vp]);
   await backend.write(ws.tokens, x);
@@ -117,20 +108,24 @@ export function sameBatch({ B, T, x, y }: TokenBatch): BatchSource {
 export async function randomModel(backend: Backend, config: GPT2Config): Promise<GPT2> {
   const model = await GPT2.create(config, { backend });
   const rng = new Mt19937(1);
-  for (const name of tensorNames) {
-    const tensor = model.parameters.weights[name];
-    const size = name === "wte" ? config.V * config.C : tensor.size;
-    const mean = /^ln.*w$/.test(name) ? 1 : 0;
-    const values = concatenate([...normals(rng, size, 0.2)]).map((value) => value + mean);
-    await backend.write(view(tensor, 0, [size]), values);
+  for (const { name, size, padding, init } of parametersOf(config)) {
+    const mean = init === "one" ? 1 : 0;
+    const values = concatenate([...normals(rng, size - padding, 0.2)]).map((value) => value + mean);
+    await model.parameters.weights.write(backend, name, 0, values);
   }
   return model;
+}
+
+/** A zero for every parameter of a model, as its files hold them. */
+export function emptyTensors(config: GPT2Config): Record<TensorName, Float32Array> {
+  const entries = parametersOf(config).map(({ name, size }) => [name, new Float32Array(size)]);
+  return Object.fromEntries(entries);
 }
 
 /** Every element of a set, tensor by tensor. */
 export async function readSet(backend: Backend, set: TensorSet): Promise<Record<TensorName, Float32Array>> {
   const entries: [TensorName, Float32Array][] = [];
-  for (const name of tensorNames) entries.push([name, await backend.read(view(set[name], 0, set[name].shape))]);
+  for (const { name, size } of set.parameters) entries.push([name, await set.read(backend, name, 0, size)]);
   return Object.fromEntries(entries) as Record<TensorName, Float32Array>;
 }
 

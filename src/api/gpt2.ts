@@ -1,4 +1,4 @@
-import { type Backend, view } from "../backend/backend.ts";
+import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
@@ -7,8 +7,8 @@ import type { GenerateEvent } from "../generate/samples.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
 import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
-import { allocBf16Weights, allocTensorSet, type Parameters } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
+import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
@@ -65,7 +65,7 @@ export class GPT2 {
       const path = typeof input === "string" ? input : undefined;
       const { endTokens = file.endTokens } = options;
       return await GPT2.#make(file.config, path, { ...options, endTokens }, (backend, { weights }) =>
-        file.readTensors((name, start, data) => backend.write(view(weights[name], start, [data.length]), data)),
+        file.readTensors((name, start, data) => weights.write(backend, name, start, data)),
       );
     } finally {
       await file.close();
@@ -100,8 +100,7 @@ export class GPT2 {
     const memory = new TensorScope(backend);
     try {
       requireMemory(backend, config, { weights }, backend.memoryUsed);
-      const alloc = weights === "bf16" ? allocBf16Weights : allocTensorSet;
-      const parameters: Parameters = { config, weights: alloc(memory, config) };
+      const parameters: Parameters = { config, weights: new TensorSet(memory, config, weights) };
       const model = new GPT2(backend, ownsBackend, memory, parameters, { tokenizer: reads, endTokens });
       await fillWeights(backend, parameters);
       await backend.sync();
@@ -153,8 +152,9 @@ export class GPT2 {
    * not be awaited: its next update waits until the file is written.
    */
   async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
-    const { backend, config, parameters, tokenizer, endTokens } = this;
-    const readChunk: ReadChunk = (name, start, length) => backend.read(view(parameters.weights[name], start, [length]));
+    const { backend, config, tokenizer, endTokens } = this;
+    const { weights } = this.parameters;
+    const readChunk: ReadChunk = (name, start, length) => weights.read(backend, name, start, length);
     await this.holdWeights(() => saveModelFile(path, streamOf(config, readChunk), { dtype, tokenizer, endTokens }));
   }
 

@@ -3,7 +3,7 @@ import { collect, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { BackendError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
-import { tensorNames } from "../model/parameters.ts";
+import { parametersOf } from "../model/parameters.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Backend, Tensor } from "./backend.ts";
 import { fromBfloat16, toBfloat16 } from "./bfloat16.ts";
@@ -70,11 +70,12 @@ test("a model in bfloat16 writes what its rounded weights write, and is for that
   const config = makeConfig({ maxT: 32, V: 37, L: 2, NH: 2, C: 20 });
   const full = await randomModel(reference, config);
   const half = await GPT2.create(config, { backend: wasm, weights: "bf16" });
-  for (const name of tensorNames) {
-    const values = await reference.read(full.parameters.weights[name]);
-    await wasm.write(half.parameters.weights[name], values);
-    if (half.parameters.weights[name].dtype === "bf16")
-      await reference.write(full.parameters.weights[name], rounded(values));
+  for (const { name, size } of parametersOf(config)) {
+    const { weights } = full.parameters;
+    const values = await weights.read(reference, name, 0, size);
+    await half.parameters.weights.write(wasm, name, 0, values);
+    if (half.parameters.weights.tensors(name)[0].dtype === "bf16")
+      await weights.write(reference, name, 0, rounded(values));
   }
   for (const length of [1, 5, 20]) {
     const prompt = Array.from({ length }, (_, i) => (5 * i) % 37);

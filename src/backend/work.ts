@@ -124,6 +124,7 @@ export function callsOf(run: (backend: Backend) => void): Call[] {
       const size = sizeOf(shape);
       return { buffer: { bytes: 4 * size }, dtype, offset: 0, shape, size };
     },
+    limits: { total: Number.MAX_SAFE_INTEGER, buffer: Number.MAX_SAFE_INTEGER, alignment: 4 },
     attentionSavedSize: () => 1,
     headScratchSize: () => 1,
   };

@@ -3,9 +3,9 @@ import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import { type Call, costOf, type OperationName, recordOperations } from "../backend/work.ts";
 import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
-import { allocTensorSet } from "../model/parameters.ts";
 import { usualAdamw } from "../model/step-calls.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
+import { TensorSet } from "../model/tensor-set.ts";
 import { allocTrainWorkspace } from "../model/workspace.ts";
 import { median } from "./contest.ts";
 import type { Profile, ProfileRow } from "./report.ts";
@@ -20,9 +20,9 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
   const be = recordOperations(backend, (call) => calls.push(call));
   const memory = new TensorScope(backend);
   const training = {
-    grads: allocTensorSet(memory, config),
-    m: allocTensorSet(memory, config),
-    v: allocTensorSet(memory, config),
+    grads: new TensorSet(memory, config),
+    m: new TensorSet(memory, config),
+    v: new TensorSet(memory, config),
   };
   const workspace = allocTrainWorkspace(memory, config, B, T);
   const tokens = syntheticTokens(B * T + 1, config.V);

@@ -4,7 +4,7 @@ import { type Call, callsOf, costOf, type OperationName, type Work } from "../ba
 import type { Batch } from "../data/batch.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
 import { decodeStep } from "../model/gpt2.ts";
-import { allocBf16Weights, allocTensorSet } from "../model/parameters.ts";
+import { TensorSet } from "../model/tensor-set.ts";
 import { allocDecodeWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "../train/options.ts";
 import type { Trainer } from "../train/trainer.ts";
@@ -107,10 +107,9 @@ export function generationContender(model: GPT2): Contender {
 
 /** All operations of writing one token behind `past` others. */
 export function callsOfToken(config: GPT2Config, weights: "f32" | "bf16"): Call[] {
-  const alloc = weights === "bf16" ? allocBf16Weights : allocTensorSet;
   return callsOf((be) => {
     const workspace = allocDecodeWorkspace(be, config);
-    decodeStep(be, { config, weights: alloc(be, config) }, workspace, WRITTEN / 2);
+    decodeStep(be, { config, weights: new TensorSet(be, config, weights) }, workspace, WRITTEN / 2);
   });
 }
 

@@ -249,7 +249,7 @@ test("what is too long for the model is cut at its front", () => {
 
 test("a model that gives no number says which weight is damaged", async () => {
   const broken = await randomModel(await createBackend("reference"), config);
-  await broken.backend.write(broken.parameters.weights.lnfw, Float32Array.of(Number.NaN));
+  await broken.backend.write(broken.parameters.weights.lnf.weight, Float32Array.of(Number.NaN));
   const scorer = new Scorer(broken);
   await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(NotFiniteError);
   await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(/lnfw/);

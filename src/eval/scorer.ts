@@ -7,7 +7,7 @@ import { Arena } from "../model/arena.ts";
 import { forward, logits } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
 
 /** A sequence of tokens, of which those from `from` (1 or more) on are scored, each given all before it. */

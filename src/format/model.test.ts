@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { emptyTensors } from "../../test/fixtures.ts";
 import { MemorySink } from "../../test/memory-sink.ts";
-import { sizeOf } from "../backend/backend.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { type GPT2Config, makeConfig } from "../model/config.ts";
-import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import { type TensorName, tensorNames } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { readModelHeader, readModelTensors, writeModel } from "./model.ts";
 import { type ReadChunk, streamOf } from "./tensors.ts";
@@ -15,14 +15,13 @@ type Tensors = Record<TensorName, Float32Array>;
 async function readAll(bytes: Uint8Array) {
   const source = await openSource(bytes);
   const header = await readModelHeader(source);
-  const shapes = tensorShapes(header.config);
-  const tensors = Object.fromEntries(tensorNames.map((name) => [name, new Float32Array(sizeOf(shapes[name]))]));
+  const tensors = emptyTensors(header.config);
   let elements = 0;
   await readModelTensors(source, header, async (name, start, data) => {
     tensors[name].set(data, start);
     elements += data.length;
   });
-  return { header, tensors: tensors as Tensors, elements };
+  return { header, tensors, elements };
 }
 
 const chunksFrom =

@@ -2,9 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MemorySink } from "../../test/memory-sink.ts";
-import { sizeOf } from "../backend/backend.ts";
 import { type GPT2Config, makeConfig } from "../model/config.ts";
-import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import { parametersOf, type TensorName } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { readModelHeader, readModelTensors, writeModel } from "./model.ts";
 import { bytesPer, type FileDType, fromFloat32, toFloat32 } from "./numbers.ts";
@@ -20,12 +19,10 @@ function randomTensors(config: GPT2Config, dtype: FileDType, seed: number): Tens
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 8;
   };
-  const shapes = tensorShapes(config);
-  const entries = tensorNames.map((name) => {
-    const size = sizeOf(shapes[name]);
+  const entries = parametersOf(config).map(({ name, size, padding }) => {
     const random = Uint8Array.from({ length: size * bytesPer[dtype] }, next);
     const values = toFloat32(random, dtype);
-    if (name === "wte") values.fill(0, config.V * config.C);
+    values.fill(0, size - padding);
     return [name, values] as const;
   });
   return Object.fromEntries(entries) as Record<TensorName, Float32Array>;

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { emptyTensors } from "../../test/fixtures.ts";
 import { MemorySink } from "../../test/memory-sink.ts";
-import { sizeOf } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import { type GPT2Config, makeConfig } from "../model/config.ts";
-import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import { type TensorName, tensorNames } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "./huggingface-config.ts";
 import { readModelHeader, readModelTensors } from "./model.ts";
@@ -12,11 +12,6 @@ import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safet
 import { streamOf } from "./tensors.ts";
 
 type Tensors = Record<TensorName, Float32Array>;
-
-function emptyTensors(config: GPT2Config): Tensors {
-  const shapes = tensorShapes(config);
-  return Object.fromEntries(tensorNames.map((name) => [name, new Float32Array(sizeOf(shapes[name]))])) as Tensors;
-}
 
 async function fixture(name: string) {
   const bytes = new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url)));

@@ -5,7 +5,7 @@
 import { sizeOf } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
-import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import { hubName, parametersOf, type TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { activationFunctions, geluForms } from "./huggingface-config.ts";
 import { bytesPer, type FileDType, fromFloat32, toFloat32 } from "./numbers.ts";
@@ -29,56 +29,33 @@ export interface SafetensorsModel {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** What a tensor is called in each layer, or alone. Matrices are (in, out) there, but for the embeddings. */
-const names: Record<TensorName, { readonly name: string; readonly transposed?: true }> = {
-  wte: { name: "wte.weight" },
-  wpe: { name: "wpe.weight" },
-  ln1w: { name: "ln_1.weight" },
-  ln1b: { name: "ln_1.bias" },
-  qkvw: { name: "attn.c_attn.weight", transposed: true },
-  qkvb: { name: "attn.c_attn.bias" },
-  attprojw: { name: "attn.c_proj.weight", transposed: true },
-  attprojb: { name: "attn.c_proj.bias" },
-  ln2w: { name: "ln_2.weight" },
-  ln2b: { name: "ln_2.bias" },
-  fcw: { name: "mlp.c_fc.weight", transposed: true },
-  fcb: { name: "mlp.c_fc.bias" },
-  fcprojw: { name: "mlp.c_proj.weight", transposed: true },
-  fcprojb: { name: "mlp.c_proj.bias" },
-  lnfw: { name: "ln_f.weight" },
-  lnfb: { name: "ln_f.bias" },
-};
-
 /** One tensor of one layer: what it is called, and where its elements lie in ours. */
 interface Part {
   readonly tensor: TensorName;
   readonly stored: string;
   /** First element in our tensor. */
   readonly start: number;
-  /** (out, in) of a matrix that is stored (in, out). */
-  readonly transposed?: readonly [out: number, inp: number];
   readonly storedShape: readonly number[];
+  /** Whether it is stored (in, out), and ours is (out, in). */
+  readonly transposed?: boolean;
+  /** Elements of ours that follow and are not stored: zeros. */
+  readonly padding: number;
 }
 
 /** All parts in our order: tensor by tensor, layer by layer. */
 function partsOf(config: GPT2Config): Part[] {
-  const shapes = tensorShapes({ ...config, Vp: config.V });
-  return tensorNames.flatMap((tensor) => {
-    const { name, transposed } = names[tensor];
-    if (!isPerLayer(tensor)) return [{ tensor, stored: name, start: 0, storedShape: shapes[tensor] }];
-    const [L, ...shape] = shapes[tensor];
-    const [out, inp] = shape;
-    return Array.from({ length: L }, (_, l) => ({
+  return parametersOf(config).flatMap(({ name: tensor, shape, count, transposed, padding }) => {
+    const [rows, ...columns] = shape;
+    const storedRows = rows - padding / sizeOf(columns);
+    return Array.from({ length: count }, (_, l) => ({
       tensor,
-      stored: `h.${l}.${name}`,
+      stored: hubName(tensor, l),
       start: l * sizeOf(shape),
-      ...(transposed ? { transposed: [out, inp] as const, storedShape: [inp, out] } : { storedShape: shape }),
+      storedShape: transposed ? [...columns, storedRows] : [storedRows, ...columns],
+      transposed,
+      padding,
     }));
   });
-}
-
-function isPerLayer(tensor: TensorName): boolean {
-  return !["wte", "wpe", "lnfw", "lnfb"].includes(tensor);
 }
 
 /** Masks that old files carry along: no parameters. */
@@ -125,11 +102,11 @@ function inferConfig(
   metadata: Readonly<Record<string, string>>,
   heads?: number,
 ): GPT2Config {
-  const [V = 0, C = 0] = tensors.get("wte.weight")?.shape ?? [];
-  const [maxT = 0] = tensors.get("wpe.weight")?.shape ?? [];
-  const [hidden = 0] = tensors.get("h.0.mlp.c_fc.bias")?.shape ?? [];
+  const [V = 0, C = 0] = tensors.get(hubName("wte"))?.shape ?? [];
+  const [maxT = 0] = tensors.get(hubName("wpe"))?.shape ?? [];
+  const [hidden = 0] = tensors.get(hubName("fcb"))?.shape ?? [];
   let L = 0;
-  while (tensors.has(`h.${L}.ln_1.weight`)) L++;
+  while (tensors.has(hubName("ln1w", L))) L++;
   const { n_head = heads, layer_norm_epsilon, activation_function } = metadata;
   if (n_head === undefined && L > 0 && C % channelsOfHead !== 0)
     throw new InputError(
@@ -180,7 +157,7 @@ function checkTensors(source: ByteSource, config: GPT2Config, tensors: ReadonlyM
 
 /** GPT-2's head is wte. A file may hold it a second time; another head would silently be lost. */
 async function checkHead(source: ByteSource, tensors: ReadonlyMap<string, StoredTensor>): Promise<void> {
-  const [head, wte] = [tensors.get("lm_head.weight"), tensors.get("wte.weight")];
+  const [head, wte] = [tensors.get("lm_head.weight"), tensors.get(hubName("wte"))];
   if (!head || !wte || head.offset === wte.offset) return;
   let same = head.dtype === wte.dtype && String(head.shape) === String(wte.shape);
   for (const [start, length] of chunksOf(same ? head.bytes : 0)) {
@@ -196,11 +173,11 @@ async function checkHead(source: ByteSource, tensors: ReadonlyMap<string, Stored
 /** Hands over every element of every tensor once, in our order and layout: see `readModelTensors`. */
 export async function readSafetensors(source: ByteSource, model: SafetensorsModel, onChunk: OnChunk): Promise<void> {
   const { config, tensors } = model;
-  for (const { tensor, stored, start, transposed } of partsOf(config)) {
+  for (const { tensor, stored, start, storedShape, transposed, padding } of partsOf(config)) {
     const place = tensors.get(stored);
     if (!place) throw new Error(`${stored} was checked`);
     if (transposed) {
-      const [out, inp] = transposed;
+      const [inp, out] = storedShape;
       const matrix = transpose(await readElements(source, place, 0, out * inp), inp, out);
       for (const [from, length] of chunksOf(matrix.length))
         await onChunk(tensor, start + from, matrix.subarray(from, from + length));
@@ -208,7 +185,8 @@ export async function readSafetensors(source: ByteSource, model: SafetensorsMode
       for (const [from, length] of chunksOf(sizeOf(place.shape)))
         await onChunk(tensor, start + from, await readElements(source, place, from, length));
     }
-    if (tensor === "wte") await pad(config, onChunk);
+    const end = start + sizeOf(storedShape);
+    for (const [from, length] of chunksOf(padding)) await onChunk(tensor, end + from, new Float32Array(length));
   }
 }
 
@@ -220,11 +198,6 @@ async function readElements(
 ): Promise<Float32Array> {
   const kind = weightDTypes[dtype];
   return toFloat32(await source.read(offset + start * bytesPer[kind], length * bytesPer[kind]), kind);
-}
-
-/** The rows of wte beyond the vocabulary. */
-async function pad({ V, Vp, C }: GPT2Config, onChunk: OnChunk): Promise<void> {
-  for (const [from, length] of chunksOf((Vp - V) * C)) await onChunk("wte", V * C + from, new Float32Array(length));
 }
 
 /** (rows, columns) to (columns, rows), in blocks that stay in the cache. Bits are copied: NaN keeps its payload. */
@@ -273,7 +246,7 @@ export async function writeSafetensors(sink: Appender, model: TensorStream, dtyp
       from += piece.length;
       done += piece.length;
       if (done < size) return;
-      if (transposed) await write(transpose(matrix, ...transposed));
+      if (transposed) await write(transpose(matrix, storedShape[1], storedShape[0]));
       next++;
       done = 0;
     }

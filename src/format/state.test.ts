@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { emptyTensors } from "../../test/fixtures.ts";
 import { MemorySink } from "../../test/memory-sink.ts";
-import { sizeOf } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import { type GPT2Config, makeConfig } from "../model/config.ts";
-import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import { tensorNames } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { readModelHeader } from "./model.ts";
 import { readDebugState, writeDebugState } from "./state.ts";
@@ -19,10 +19,9 @@ async function readAll(bytes: Uint8Array, config: GPT2Config) {
   const state = await readDebugState(await openSource(bytes), config);
   const logits = new Float32Array(state.B * state.T * config.V);
   await state.readLogits(async (start, data) => logits.set(data, start));
-  const shapes = tensorShapes(config);
-  const gradients = Object.fromEntries(tensorNames.map((name) => [name, new Float32Array(sizeOf(shapes[name]))]));
+  const gradients = emptyTensors(config);
   await state.readGradients(async (name, start, data) => gradients[name].set(data, start));
-  return { ...state, logits, gradients: gradients as Record<TensorName, Float32Array> };
+  return { ...state, logits, gradients };
 }
 
 function withField(bytes: Uint8Array, index: number, value: number) {

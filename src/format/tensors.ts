@@ -1,10 +1,9 @@
 /**
- * A model's tensors as llm.c's files hold them: one after the other in `tensorNames` order, each over all layers. They
+ * A model's tensors as llm.c's files hold them: one after the other in `parametersOf` order, each over all layers. They
  * are read and written in chunks, so that a checkpoint of any size needs only a few megabytes on its way.
  */
-import { sizeOf } from "../backend/backend.ts";
 import type { GPT2Config } from "../model/config.ts";
-import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.ts";
+import { type ParameterTensor, parametersOf, type TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { bytesPer, fromFloat32, toFloat32 } from "./numbers.ts";
 
@@ -31,8 +30,12 @@ export interface TensorLayout {
 
 /** Bytes that a model's tensors take in a file. */
 export function tensorBytes(config: GPT2Config, { dtype, padded }: TensorLayout): number {
-  const shapes = Object.values(tensorShapes(padded ? config : { ...config, Vp: config.V }));
-  return shapes.reduce((sum, shape) => sum + sizeOf(shape), 0) * bytesPer[dtype];
+  return parametersOf(config).reduce((sum, tensor) => sum + sizeIn(tensor, padded), 0) * bytesPer[dtype];
+}
+
+/** Elements of a tensor that a file holds. */
+function sizeIn({ size, padding }: ParameterTensor, padded: boolean): number {
+  return padded ? size : size - padding;
 }
 
 /** Reads all tensors from byte `offset` of a file whose length was checked. Rows that the file lacks come as zeros. */
@@ -43,11 +46,10 @@ export async function readTensors(
   { dtype, padded }: TensorLayout,
   onChunk: OnChunk,
 ): Promise<void> {
-  const shapes = tensorShapes(config);
   let position = offset;
-  for (const name of tensorNames) {
-    const size = sizeOf(shapes[name]);
-    const inFile = name === "wte" && !padded ? config.V * config.C : size;
+  for (const tensor of parametersOf(config)) {
+    const { name, size } = tensor;
+    const inFile = sizeIn(tensor, padded);
     for (const [start, length] of chunksOf(inFile)) {
       const bytes = await source.read(position, length * bytesPer[dtype]);
       await onChunk(name, start, toFloat32(bytes, dtype));
@@ -60,13 +62,11 @@ export async function readTensors(
 
 /** The tensors that `readChunk` gives, one chunk after the other. */
 export function streamOf(config: GPT2Config, readChunk: ReadChunk): TensorStream {
-  const shapes = tensorShapes(config);
   return {
     config,
     async readTensors(onChunk) {
-      for (const name of tensorNames)
-        for (const [start, length] of chunksOf(sizeOf(shapes[name])))
-          await onChunk(name, start, await readChunk(name, start, length));
+      for (const { name, size } of parametersOf(config))
+        for (const [start, length] of chunksOf(size)) await onChunk(name, start, await readChunk(name, start, length));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { decodePrompt, decodeStep, forward } from "../model/gpt2.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import { type DecodeWorkspace, firstPositions } from "../model/workspace.ts";
 
 /** Source of the logits of one or more sequences, token after token. */

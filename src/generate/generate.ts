@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import type { DecodeWorkspace } from "../model/workspace.ts";
 import { Decoder } from "./decoder.ts";
 import type { Sampler } from "./sampler.ts";

@@ -1,6 +1,6 @@
 import type { Backend } from "../backend/backend.ts";
 import { forward, logits } from "../model/gpt2.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import { type RecomputeWorkspace, row } from "../model/workspace.ts";
 import type { LogitsSource } from "./decoder.ts";
 

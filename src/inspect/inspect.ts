@@ -4,7 +4,6 @@ import { attentionForward } from "../backend/reference/attention.ts";
 import { hostTensor } from "../backend/reference/host-tensor.ts";
 import { forward } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
-import { finalLayernorm } from "../model/parameters.ts";
 import { withTensors } from "../model/tensor-scope.ts";
 import { type Allocator, allocInspectWorkspace, type InspectWorkspace } from "../model/workspace.ts";
 import { takeTurns } from "../turns.ts";
@@ -112,7 +111,7 @@ async function readLens(
   const wanted = { top, excluded: new Set(unusedIds) };
   const lens: Predictions[] = [];
   for (const stream of streams) {
-    backend.layernormForward(ws.lnf, stream, finalLayernorm(parameters.weights), config.epsilon);
+    backend.layernormForward(ws.lnf, stream, parameters.weights.lnf, config.epsilon);
     lens.push(await predict(backend, parameters, ws, tokens, wanted, signal));
     onProgress?.(lens.length / streams.length);
   }

@@ -2,7 +2,7 @@ import { type Backend, view } from "../backend/backend.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp, topLogprobs } from "../generate/logprobs.ts";
 import { logits } from "../model/gpt2.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import type { InspectWorkspace } from "../model/workspace.ts";
 import { takeTurns } from "../turns.ts";
 

@@ -7,16 +7,7 @@
  * in backend/reference, one short file each.
  */
 import { type AdamWOptions, type Backend, type Tensor, view } from "../backend/backend.ts";
-import {
-  decayedTensors,
-  finalLayernorm,
-  layerGradients,
-  layerParameters,
-  type Parameters,
-  type TensorSet,
-  type TrainingTensors,
-  tensorNames,
-} from "./parameters.ts";
+import type { Parameters, TensorSet, TrainingTensors } from "./tensor-set.ts";
 import {
   type DecodeWorkspace,
   firstPositions,
@@ -38,7 +29,7 @@ export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): vo
   be.embeddingForward(residual, ws.tokens, p.weights.wte, p.weights.wpe, past);
   for (let l = 0; l < L; l++) {
     const a = ws.layers[l];
-    const w = layerParameters(p.weights, l);
+    const w = p.weights.layers[l];
 
     be.layernormForward(a.ln1, residual, w.ln1, epsilon);
     be.matmulForward(a.qkv, a.ln1.out, w.qkv);
@@ -53,7 +44,7 @@ export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): vo
     be.residualForward(a.residual3, a.residual2, ws.projected);
     residual = a.residual3;
   }
-  be.layernormForward(ws.lnf, residual, finalLayernorm(p.weights), epsilon);
+  be.layernormForward(ws.lnf, residual, p.weights.lnf, epsilon);
 }
 
 /** After `forward`: ws.head.losses (N) of its targets, and their mean in ws.stats. */
@@ -84,18 +75,18 @@ export function backward(
 ): void {
   const { L, NH, epsilon, gelu } = p.config;
   const { dresidual, dchannels, dhidden, dqkv } = ws;
-  const { wte } = p.weights;
+  const { wte, lnf } = p.weights;
   const residualBefore = (l: number) => (l === 0 ? ws.encoded : ws.layers[l - 1].residual3);
 
   be.headBackward(ws.head, dchannels, { weight: grads.wte, accumulate }, ws.lnf.out, wte, weight / (ws.B * ws.T));
   be.mean(view(ws.stats, 0, [1]), ws.head.losses);
   be.fill(dresidual, 0);
-  const dlnf = { ...finalLayernorm(grads), accumulate };
-  be.layernormBackward(dresidual, dlnf, dchannels, residualBefore(L), finalLayernorm(p.weights), ws.lnf);
+  const dlnf = { ...grads.lnf, accumulate };
+  be.layernormBackward(dresidual, dlnf, dchannels, residualBefore(L), lnf, ws.lnf);
   for (let l = L - 1; l >= 0; l--) {
     const a = ws.layers[l];
-    const w = layerParameters(p.weights, l);
-    const dw = layerGradients(grads, l, accumulate);
+    const w = p.weights.layers[l];
+    const dw = grads.layers[l];
     const residual = residualBefore(l);
 
     if (ws.recompute) {
@@ -106,19 +97,19 @@ export function backward(
 
     // The MLP. Its output was added to the residual stream, so its gradient is the stream's.
     be.matmulBackwardInput(dhidden, dresidual, w.fcproj);
-    be.matmulBackwardWeight(dw.fcproj, dresidual, a.fchgelu);
+    be.matmulBackwardWeight({ ...dw.fcproj, accumulate }, dresidual, a.fchgelu);
     be.geluBackward(dhidden, a.fch, dhidden, gelu);
     be.matmulBackwardInput(dchannels, dhidden, w.fc);
-    be.matmulBackwardWeight(dw.fc, dhidden, a.ln2.out);
-    be.layernormBackward(dresidual, dw.ln2, dchannels, a.residual2, w.ln2, a.ln2);
+    be.matmulBackwardWeight({ ...dw.fc, accumulate }, dhidden, a.ln2.out);
+    be.layernormBackward(dresidual, { ...dw.ln2, accumulate }, dchannels, a.residual2, w.ln2, a.ln2);
 
     // Attention.
     be.matmulBackwardInput(dchannels, dresidual, w.attproj);
-    be.matmulBackwardWeight(dw.attproj, dresidual, a.atty);
+    be.matmulBackwardWeight({ ...dw.attproj, accumulate }, dresidual, a.atty);
     be.attentionBackward(dqkv, dchannels, a.qkv, a.attsaved, NH);
     be.matmulBackwardInput(dchannels, dqkv, w.qkv);
-    be.matmulBackwardWeight(dw.qkv, dqkv, a.ln1.out);
-    be.layernormBackward(dresidual, dw.ln1, dchannels, residual, w.ln1, a.ln1);
+    be.matmulBackwardWeight({ ...dw.qkv, accumulate }, dqkv, a.ln1.out);
+    be.layernormBackward(dresidual, { ...dw.ln1, accumulate }, dchannels, residual, w.ln1, a.ln1);
   }
   // The head has set wte's gradient; positions' gradients are only ever added to.
   if (!accumulate) be.fill(grads.wpe, 0);
@@ -127,20 +118,23 @@ export function backward(
 
 /**
  * Forward and backward of a step's batches, one after the other: their mean loss into ws.shared.stats, and its gradient
- * into `grads`, times `share`. As one large batch of all of them, but for rounding.
+ * into `grads`. As one large batch of all of them, but for rounding.
  */
-export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet, ws: StepWorkspace, share = 1): void {
+export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet, ws: StepWorkspace): void {
   const { shared, batches, means } = ws;
   for (const [i, batch] of batches.entries()) {
     forward(be, p, batch);
-    backward(be, p, grads, batch, { accumulate: i > 0, weight: share / batches.length });
+    backward(be, p, grads, batch, { accumulate: i > 0, weight: 1 / batches.length });
   }
   be.mean(view(shared.stats, 0, [1]), means);
 }
 
 /** The squared norm of all gradients together, into ws.stats. */
 export function gradientNorm(be: Backend, grads: TensorSet, ws: LossWorkspace): void {
-  be.sumSquares(view(ws.stats, 1, [1]), Object.values(grads));
+  be.sumSquares(
+    view(ws.stats, 1, [1]),
+    grads.entries.map(({ tensor }) => tensor),
+  );
 }
 
 export interface UpdateOptions extends AdamWOptions {
@@ -150,9 +144,10 @@ export interface UpdateOptions extends AdamWOptions {
 
 /** One AdamW step on all parameters. */
 export function update(be: Backend, p: Parameters, training: TrainingTensors, options: UpdateOptions): void {
-  for (const name of tensorNames) {
-    const weightDecay = options.decayAll || decayedTensors.has(name) ? options.weightDecay : 0;
-    be.adamw(p.weights[name], training.grads[name], training.m[name], training.v[name], { ...options, weightDecay });
+  const { grads, m, v } = training;
+  for (const [i, { parameter, tensor }] of p.weights.entries.entries()) {
+    const weightDecay = options.decayAll || parameter.decay ? options.weightDecay : 0;
+    be.adamw(tensor, grads.entries[i].tensor, m.entries[i].tensor, v.entries[i].tensor, { ...options, weightDecay });
   }
 }
 

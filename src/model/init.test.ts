@@ -6,7 +6,7 @@ import { Mt19937 } from "../random/mt19937.ts";
 import { normals } from "../random/normal.ts";
 import { makeConfig } from "./config.ts";
 import { initialize } from "./init.ts";
-import { allocTensorSet } from "./parameters.ts";
+import { TensorSet } from "./tensor-set.ts";
 
 const torch = JSON.parse(readFileSync(fixturePath("gpt2_d12_torch.json"), "utf8"));
 
@@ -18,7 +18,7 @@ test("d12 begins with PyTorch's numbers: the first of seed 42 are wte's", () => 
 describe("a small model", async () => {
   const config = makeConfig({ maxT: 9, V: 37, L: 3, NH: 2, C: 10 });
   const backend = new ReferenceBackend();
-  const parameters = { config, weights: allocTensorSet(backend, config) };
+  const parameters = { config, weights: new TensorSet(backend, config) };
   const progress: number[] = [];
   await initialize(backend, parameters, 7, (share) => progress.push(share));
   const weights = await readSet(backend, parameters.weights);

@@ -3,8 +3,8 @@ import { CountingBackend } from "../../test/counting-backend.ts";
 import { MemoryError } from "../errors.ts";
 import { makeConfig } from "./config.ts";
 import { heldByOthers, memoryNeeded, requireMemory } from "./memory.ts";
-import { allocTensorSet } from "./parameters.ts";
 import { TensorScope, withTensors } from "./tensor-scope.ts";
+import { TensorSet } from "./tensor-set.ts";
 import {
   type Allocator,
   allocDecodeWorkspace,
@@ -17,7 +17,7 @@ const config = makeConfig({ maxT: 32, V: 100, L: 2, NH: 2, C: 16 });
 
 test("what is announced is what is allocated, and workspaces give all of it back", async () => {
   const backend = new CountingBackend();
-  for (let i = 0; i < 4; i++) allocTensorSet(backend, config);
+  for (let i = 0; i < 4; i++) new TensorSet(backend, config);
   const parameters = backend.bytes;
   expect(memoryNeeded(backend, config, { optimizer: true })).toBe(parameters);
   const workspaces = new TensorScope(backend);
@@ -57,7 +57,7 @@ test("what others hold counts, and is named", () => {
   const backend = new CountingBackend();
   const plan = { optimizer: true, train: { B: 4, T: 32 } };
   backend.memoryLimit = memoryNeeded(backend, config, plan);
-  allocTensorSet(backend, config); // the model's own
+  new TensorSet(backend, config); // the model's own
   expect(heldByOthers(backend, config, {})).toBe(0);
   requireMemory(backend, config, plan, heldByOthers(backend, config, {}));
   backend.alloc([1]);

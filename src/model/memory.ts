@@ -1,7 +1,8 @@
-import { type Backend, type DType, elementBytes, sizeOf, type Tensor } from "../backend/backend.ts";
+import { type Backend, elementBytes, sizeOf } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
-import { allocBf16Weights, type Parameters, parameterCount } from "./parameters.ts";
+import { parameterCount } from "./parameters.ts";
+import { type Parameters, TensorSet } from "./tensor-set.ts";
 import {
   type Allocator,
   allocDecodeWorkspace,
@@ -30,24 +31,41 @@ export interface MemoryPlan {
   readonly inspect?: { readonly T: number };
 }
 
-/** Bytes that a plan needs, before anything of it is allocated. */
-export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
-  let bytes = plan.weights === "bf16" ? 0 : parameterCount(config) * 4 * (plan.optimizer ? 4 : 1);
+/** What a plan allocates, in bytes. */
+interface MemoryNeeded {
+  readonly total: number;
+  /** The largest buffer. */
+  readonly largest: number;
+}
+
+/** Goes through all that a plan allocates, and allocates nothing. */
+function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): MemoryNeeded {
+  let total = 0;
+  let largest = 0;
   const counter: Allocator = {
-    alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
+    limits: backend.limits,
+    alloc(shape, dtype = "f32") {
       const size = sizeOf(shape);
-      bytes += size * elementBytes[dtype];
-      return { buffer: { bytes: size * elementBytes[dtype] }, dtype, offset: 0, shape, size };
+      const bytes = size * elementBytes[dtype];
+      total += bytes;
+      largest = Math.max(largest, bytes);
+      return { buffer: { bytes }, dtype, offset: 0, shape, size };
     },
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  if (plan.weights === "bf16") allocBf16Weights(counter, config);
-  if (plan.train) allocStepWorkspace(counter, config, plan.train.B, plan.train.T, plan.train.accumulate ?? 1);
-  if (plan.evaluate) allocLossWorkspace(counter, config, plan.evaluate.B, plan.evaluate.T);
-  if (plan.decode) allocDecodeWorkspace(counter, config, plan.decode.S, plan.decode.B);
-  if (plan.inspect) allocInspectWorkspace(counter, config, plan.inspect.T);
-  return bytes;
+  const { weights, optimizer, train, evaluate, decode, inspect } = plan;
+  for (let sets = optimizer ? 4 : 1; sets > 0; sets--) new TensorSet(counter, config, weights);
+  if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1);
+  if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T);
+  if (decode) allocDecodeWorkspace(counter, config, decode.S, decode.B);
+  if (inspect) allocInspectWorkspace(counter, config, inspect.T);
+  return { total, largest };
+}
+
+/** Bytes that a plan needs, before anything of it is allocated. */
+export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
+  return measure(backend, config, plan).total;
 }
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
@@ -65,7 +83,7 @@ function smaller({ inspect, train, evaluate }: MemoryPlan): string {
 
 /** What of a plan a model's own weights are. */
 export function weightsPlan({ weights }: Parameters): Pick<MemoryPlan, "weights"> {
-  return { weights: weights.wte.dtype === "bf16" ? "bf16" : "f32" };
+  return { weights: weights.dtype };
 }
 
 /** Bytes on the backend besides those of `own`, which is what of a plan is there already. */
@@ -74,20 +92,26 @@ export function heldByOthers(backend: Backend, config: GPT2Config, own: MemoryPl
 }
 
 /**
- * MemoryError when the plan cannot fit the backend beside the bytes that `others` hold there: with the sum, and what would
- * make it fit.
+ * MemoryError when the plan cannot fit the backend beside the bytes that `others` hold there, or has a tensor that is too
+ * large for one of its buffers: with the sizes, and what would make it fit.
  */
 export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan, others = 0): void {
-  const needed = memoryNeeded(backend, config, plan);
-  if (needed + others <= backend.limits.total) return;
-  const fixed = memoryNeeded(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
-  const advice =
-    fixed + others < backend.limits.total
-      ? smaller(plan)
-      : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed)}` +
-        `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
+  const { name, limits } = backend;
+  const fits = ({ total, largest }: MemoryNeeded) => total + others <= limits.total && largest <= limits.buffer;
+  const needed = measure(backend, config, plan);
+  if (fits(needed)) return;
+  const fixed = measure(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
+  const advice = fits(fixed)
+    ? smaller(plan)
+    : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed.total)}` +
+      `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
+  if (needed.total + others <= limits.total)
+    throw new MemoryError(
+      `This run needs ${gigabytes(needed.largest)} in one piece, and a buffer of the ${name} backend can hold ` +
+        `${gigabytes(limits.buffer)}. ${advice}`,
+    );
   throw new MemoryError(
-    `This run needs ${gigabytes(needed)}, and the ${backend.name} backend can hold ${gigabytes(backend.limits.total)}` +
+    `This run needs ${gigabytes(needed.total)}, and the ${name} backend can hold ${gigabytes(limits.total)}` +
       `${others > 0 ? `, of which other models and runs have ${gigabytes(others)}: dispose of them first` : ""}. ${advice}`,
   );
 }

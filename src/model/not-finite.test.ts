@@ -61,8 +61,8 @@ describe.each(backendNames)("%s", (name) => {
   }
 
   test("a weight stops the run, and is named", async () => {
-    await backend.write(view(model.parameters.weights.attprojw, 1500, [1]), Float32Array.of(Number.NaN));
-    await backend.write(view(model.parameters.weights.lnfw, 2, [1]), Float32Array.of(Number.POSITIVE_INFINITY));
+    await model.parameters.weights.write(backend, "attprojw", 1500, Float32Array.of(Number.NaN));
+    await model.parameters.weights.write(backend, "lnfw", 2, Float32Array.of(Number.POSITIVE_INFINITY));
     const tensor = { kind: "weight", name: "attprojw", index: 1500, value: Number.NaN };
     const error = await failure({});
     expect(error.tensor).toEqual(tensor);
@@ -110,8 +110,8 @@ describe.each(backendNames)("%s", (name) => {
   });
 
   test("gradients that are numbers, but too large to be squared and added up", async () => {
-    const { lnfw } = model.parameters.weights;
-    await backend.write(lnfw, new Float32Array(lnfw.size).fill(1e25));
+    const { weight } = model.parameters.weights.lnf;
+    await backend.write(weight, new Float32Array(weight.size).fill(1e25));
     const error = await failure({});
     expect(error.message).toContain("though every number behind it is finite: they are too large");
     expect(error.tensor).toBeUndefined();

@@ -1,6 +1,6 @@
-import { type Backend, view } from "../backend/backend.ts";
+import type { Backend } from "../backend/backend.ts";
 import { NotFiniteError, type NotFiniteTensor } from "../errors.ts";
-import { type TensorSet, tensorNames } from "./parameters.ts";
+import type { TensorSet } from "./tensor-set.ts";
 
 /** Elements looked through at a time, so that large tensors are not copied whole. */
 const pieceSize = 1 << 20;
@@ -11,14 +11,12 @@ async function firstIn(
   set: TensorSet,
   kind: NotFiniteTensor["kind"],
 ): Promise<NotFiniteTensor | undefined> {
-  for (const name of tensorNames) {
-    const tensor = set[name];
-    for (let start = 0; start < tensor.size; start += pieceSize) {
-      const piece = await be.read(view(tensor, start, [Math.min(pieceSize, tensor.size - start)]));
+  for (const { name, size } of set.parameters)
+    for (let start = 0; start < size; start += pieceSize) {
+      const piece = await set.read(be, name, start, Math.min(pieceSize, size - start));
       const index = piece.findIndex((value) => !Number.isFinite(value));
       if (index >= 0) return { kind, name, index: start + index, value: piece[index] };
     }
-  }
   return undefined;
 }
 

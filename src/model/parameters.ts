@@ -1,134 +1,96 @@
-import { type Affine, type Backend, type Gradient, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import { sizeOf } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 
-/** GPT-2's parameter tensors, in llm.c's order. Per-layer tensors hold all layers, one after the other. */
-export const tensorNames = [
-  "wte",
-  "wpe",
-  "ln1w",
-  "ln1b",
-  "qkvw",
-  "qkvb",
-  "attprojw",
-  "attprojb",
-  "ln2w",
-  "ln2b",
-  "fcw",
-  "fcb",
-  "fcprojw",
-  "fcprojb",
-  "lnfw",
-  "lnfb",
-] as const;
+/** What there is to know of one parameter tensor. */
+interface Row {
+  /** The shape: of each layer's, where there is one a layer. A matrix is (out, in). */
+  readonly shape: (config: GPT2Config) => readonly number[];
+  readonly perLayer?: boolean;
+  /** Initial values: normal of deviation 0.02, for projections into the residual stream 0.02/sqrt(2L), ones or zeros. */
+  readonly init: "normal" | "residual" | "one" | "zero";
+  /** Weight decay pulls on embeddings and matrices only (as GPT-2 was trained). */
+  readonly decay?: boolean;
+  /** May be kept in bfloat16 when it is only read: the matrices, which are nearly all of a model. */
+  readonly bf16?: boolean;
+  /** Hugging Face's name; behind "h.{layer}." where there is one a layer. */
+  readonly hub: string;
+  /** A matrix that is (in, out) there. */
+  readonly transposed?: boolean;
+  /** Whether a model of this configuration has it; default: each has. */
+  readonly when?: (config: GPT2Config) => boolean;
+}
 
-export type TensorName = (typeof tensorNames)[number];
+const scale = { perLayer: true, init: "one" } as const;
+const bias = { perLayer: true, init: "zero" } as const;
+const matrix = { perLayer: true, init: "normal", decay: true, bf16: true, transposed: true } as const;
+
+/** GPT-2's parameter tensors in llm.c's order, which is that of its files. All else about them derives from this table. */
+const rows = {
+  wte: { hub: "wte.weight", shape: ({ Vp, C }) => [Vp, C], init: "normal", decay: true, bf16: true },
+  wpe: { hub: "wpe.weight", shape: ({ maxT, C }) => [maxT, C], init: "normal", decay: true },
+  ln1w: { ...scale, hub: "ln_1.weight", shape: ({ C }) => [C] },
+  ln1b: { ...bias, hub: "ln_1.bias", shape: ({ C }) => [C] },
+  qkvw: { ...matrix, hub: "attn.c_attn.weight", shape: ({ C }) => [3 * C, C] },
+  qkvb: { ...bias, hub: "attn.c_attn.bias", shape: ({ C }) => [3 * C] },
+  attprojw: { ...matrix, hub: "attn.c_proj.weight", shape: ({ C }) => [C, C], init: "residual" },
+  attprojb: { ...bias, hub: "attn.c_proj.bias", shape: ({ C }) => [C] },
+  ln2w: { ...scale, hub: "ln_2.weight", shape: ({ C }) => [C] },
+  ln2b: { ...bias, hub: "ln_2.bias", shape: ({ C }) => [C] },
+  fcw: { ...matrix, hub: "mlp.c_fc.weight", shape: ({ hidden, C }) => [hidden, C] },
+  fcb: { ...bias, hub: "mlp.c_fc.bias", shape: ({ hidden }) => [hidden] },
+  fcprojw: { ...matrix, hub: "mlp.c_proj.weight", shape: ({ hidden, C }) => [C, hidden], init: "residual" },
+  fcprojb: { ...bias, hub: "mlp.c_proj.bias", shape: ({ C }) => [C] },
+  lnfw: { hub: "ln_f.weight", shape: ({ C }) => [C], init: "one" },
+  lnfb: { hub: "ln_f.bias", shape: ({ C }) => [C], init: "zero" },
+} as const satisfies Record<string, Row>;
+
+export type TensorName = keyof typeof rows;
+
+const table: Readonly<Record<TensorName, Row>> = rows;
+
+export const tensorNames = Object.keys(table) as readonly TensorName[];
+
+/** A parameter tensor of one configuration. */
+export interface ParameterTensor extends Omit<Row, "shape" | "when"> {
+  readonly name: TensorName;
+  /** The shape: of each layer's, where there is one a layer. */
+  readonly shape: readonly number[];
+  /** How many of them there are: L, or 1. In files they follow each other. */
+  readonly count: number;
+  /** Elements of all of them. */
+  readonly size: number;
+  /** Elements at the end that are zero for ever: wte's rows from V on. */
+  readonly padding: number;
+}
+
+/** The parameter tensors of a model, in order. */
+export function parametersOf(config: GPT2Config): ParameterTensor[] {
+  const sizes = { ...config, Vp: config.V };
+  return tensorNames.flatMap((name) => {
+    const { when, shape: shapeOf, ...row } = table[name];
+    if (when && !when(config)) return [];
+    const shape = shapeOf(config);
+    const count = row.perLayer ? config.L : 1;
+    const size = count * sizeOf(shape);
+    return [{ ...row, name, shape, count, size, padding: size - count * sizeOf(shapeOf(sizes)) }];
+  });
+}
 
 /** The shape of every parameter tensor, in order. Weights are (out, in); L stands first where there is one a layer. */
-export function tensorShapes({ maxT, Vp, L, C, hidden }: GPT2Config): Record<TensorName, readonly number[]> {
-  return {
-    wte: [Vp, C],
-    wpe: [maxT, C],
-    ln1w: [L, C],
-    ln1b: [L, C],
-    qkvw: [L, 3 * C, C],
-    qkvb: [L, 3 * C],
-    attprojw: [L, C, C],
-    attprojb: [L, C],
-    ln2w: [L, C],
-    ln2b: [L, C],
-    fcw: [L, hidden, C],
-    fcb: [L, hidden],
-    fcprojw: [L, C, hidden],
-    fcprojb: [L, C],
-    lnfw: [C],
-    lnfb: [C],
-  };
+export function tensorShapes(config: GPT2Config): Readonly<Partial<Record<TensorName, readonly number[]>>> {
+  const entries = parametersOf(config).map(
+    ({ name, shape, perLayer, count }) => [name, perLayer ? [count, ...shape] : shape] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Hugging Face's name of a tensor; of layer `l`'s, where there is one a layer. */
+export function hubName(name: TensorName, l = 0): string {
+  const { hub, perLayer } = table[name];
+  return perLayer ? `h.${l}.${hub}` : hub;
 }
 
 /** All numbers in the model, padding rows of wte included. */
 export function parameterCount(config: GPT2Config): number {
-  return Object.values(tensorShapes(config)).reduce((sum, shape) => sum + sizeOf(shape), 0);
-}
-
-/** Weight decay pulls on embeddings and matrices only, not on biases and layernorm weights (as GPT-2 was trained). */
-export const decayedTensors: ReadonlySet<TensorName> = new Set(["wte", "wpe", "qkvw", "attprojw", "fcw", "fcprojw"]);
-
-/** One value for each parameter tensor: the parameters themselves, their gradients, or a moment of AdamW. */
-export type TensorSet = Readonly<Record<TensorName, Tensor>>;
-
-/** A zeroed set in one buffer, in llm.c's order. */
-export function allocTensorSet(backend: Pick<Backend, "alloc">, config: GPT2Config): TensorSet {
-  const whole = backend.alloc([parameterCount(config)]);
-  const shapes = tensorShapes(config);
-  let start = 0;
-  const entries = tensorNames.map((name) => {
-    const tensor = view(whole, start, shapes[name]);
-    start += tensor.size;
-    return [name, tensor] as const;
-  });
-  return Object.fromEntries(entries) as Record<TensorName, Tensor>;
-}
-
-/** The matrices, which are nearly all of a model: what may be kept in bfloat16. */
-const matrices: ReadonlySet<TensorName> = new Set(["wte", "qkvw", "attprojw", "fcw", "fcprojw"]);
-
-/** Zeroed weights for reading only, the matrices in bfloat16, the rest in float32. */
-export function allocBf16Weights(backend: Pick<Backend, "alloc">, config: GPT2Config): TensorSet {
-  const shapes = tensorShapes(config);
-  const tensorOf = (name: TensorName) => backend.alloc(shapes[name], matrices.has(name) ? "bf16" : "f32");
-  const entries = tensorNames.map((name) => [name, tensorOf(name)] as const);
-  return Object.fromEntries(entries) as Record<TensorName, Tensor>;
-}
-
-/** Layer `l`'s slice of a per-layer tensor: shape (L, …) becomes (…). */
-export function layerOf(tensor: Tensor, l: number): Tensor {
-  const [, ...shape] = tensor.shape;
-  return view(tensor, l * sizeOf(shape), shape);
-}
-
-/** The operations of a layer that have parameters. */
-export type LayerParameters = Readonly<Record<"ln1" | "qkv" | "attproj" | "ln2" | "fc" | "fcproj", Affine>>;
-
-/** The parameters of layer `l`, or a moment of them. */
-export function layerParameters(set: TensorSet, l: number): LayerParameters {
-  return {
-    ln1: { weight: layerOf(set.ln1w, l), bias: layerOf(set.ln1b, l) },
-    qkv: { weight: layerOf(set.qkvw, l), bias: layerOf(set.qkvb, l) },
-    attproj: { weight: layerOf(set.attprojw, l), bias: layerOf(set.attprojb, l) },
-    ln2: { weight: layerOf(set.ln2w, l), bias: layerOf(set.ln2b, l) },
-    fc: { weight: layerOf(set.fcw, l), bias: layerOf(set.fcb, l) },
-    fcproj: { weight: layerOf(set.fcprojw, l), bias: layerOf(set.fcprojb, l) },
-  };
-}
-
-/** The gradients of layer `l`'s parameters, to be overwritten or added to. */
-export function layerGradients(grads: TensorSet, l: number, accumulate: boolean) {
-  const { ln1, qkv, attproj, ln2, fc, fcproj } = layerParameters(grads, l);
-  const gradient = (affine: Affine): Gradient<Affine> => ({ ...affine, accumulate });
-  return {
-    ln1: gradient(ln1),
-    qkv: gradient(qkv),
-    attproj: gradient(attproj),
-    ln2: gradient(ln2),
-    fc: gradient(fc),
-    fcproj: gradient(fcproj),
-  };
-}
-
-/** The last layernorm's parameters. */
-export function finalLayernorm({ lnfw, lnfb }: TensorSet): Affine {
-  return { weight: lnfw, bias: lnfb };
-}
-
-/** What is needed to run a model: its shape and its weights. */
-export interface Parameters {
-  readonly config: GPT2Config;
-  readonly weights: TensorSet;
-}
-
-/** What training adds to the weights: their gradients, and AdamW's running means of gradient and squared gradient. */
-export interface TrainingTensors {
-  readonly grads: TensorSet;
-  readonly m: TensorSet;
-  readonly v: TensorSet;
+  return parametersOf(config).reduce((sum, { size }) => sum + size, 0);
 }

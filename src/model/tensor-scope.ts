@@ -1,4 +1,4 @@
-import type { Backend, DType, Tensor } from "../backend/backend.ts";
+import type { Backend, BackendLimits, DType, Tensor } from "../backend/backend.ts";
 import type { Allocator } from "./workspace.ts";
 
 /**
@@ -17,6 +17,10 @@ export class TensorScope implements Allocator {
 
   constructor(backend: Backend) {
     this.#backend = backend;
+  }
+
+  get limits(): BackendLimits {
+    return this.#backend.limits;
   }
 
   alloc(shape: readonly number[], dtype?: DType): Tensor {

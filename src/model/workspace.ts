@@ -1,8 +1,16 @@
-import { type Backend, type HeadLoss, type KVCache, type Normalized, type Tensor, view } from "../backend/backend.ts";
+import {
+  type Backend,
+  elementBytes,
+  type HeadLoss,
+  type KVCache,
+  type Normalized,
+  type Tensor,
+  view,
+} from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 
 /** What allocating a workspace needs of a backend; `memory.ts` has a second one, which only counts. */
-export type Allocator = Pick<Backend, "alloc" | "attentionSavedSize" | "headScratchSize">;
+export type Allocator = Pick<Backend, "alloc" | "limits" | "attentionSavedSize" | "headScratchSize">;
 
 /** One layer's activations, all of N = B*T rows: what its backward needs again. */
 export interface LayerActivations {
@@ -209,6 +217,13 @@ export function allocLossWorkspace(at: Allocator, config: GPT2Config, B: number,
   return { ...allocBase(at, config, B, T), ...allocLoss(at, config, B, T), layers };
 }
 
+/** At least S positions, so many that the cache of each sequence begins where the backend wants its operands. */
+function cachePositions({ limits }: Allocator, S: number, C: number): number {
+  let positions = S;
+  while ((positions * C * elementBytes.f32) % limits.alignment !== 0) positions++;
+  return positions;
+}
+
 /** At most T tokens at a time, S positions in all: a longer prompt is taken in pieces. */
 export function allocDecodeWorkspace(
   at: Allocator,
@@ -218,10 +233,12 @@ export function allocDecodeWorkspace(
   T: number = Math.min(S, 256),
 ): DecodeWorkspace {
   const { L, C, Vp } = config;
-  const caches = Array.from({ length: L }, () => ({ keys: at.alloc([B, S, C]), values: at.alloc([B, S, C]) }));
+  const positions = cachePositions(at, S, C);
+  const shape = [B, positions, C];
+  const caches = Array.from({ length: L }, () => ({ keys: at.alloc(shape), values: at.alloc(shape) }));
   const cacheOf = (cache: KVCache, b: number): KVCache => ({
-    keys: view(cache.keys, b * S * C, [1, S, C]),
-    values: view(cache.values, b * S * C, [1, S, C]),
+    keys: view(cache.keys, b * positions * C, [1, positions, C]),
+    values: view(cache.values, b * positions * C, [1, positions, C]),
   });
   const stepLayer = allocLayer(at, config, B, 1);
   const promptLayer = allocLayer(at, config, 1, T);

@@ -1,7 +1,6 @@
 /** Writing and reading the checkpoints of a run: llm.c's model, state and DONE files, and checkpoint_%08d.json. */
 import { platform } from "#platform";
 import { openModelFile } from "../api/model-file.ts";
-import { view } from "../backend/backend.ts";
 import type { DataOrder, LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
@@ -11,7 +10,7 @@ import { writeSafetensors } from "../format/safetensors.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
 import { readSmallText, withSource } from "../format/source.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
-import type { TensorSet } from "../model/parameters.ts";
+import type { TensorSet } from "../model/tensor-set.ts";
 import type { Appender } from "../platform/platform.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { Trainer } from "../train/trainer.ts";
@@ -112,11 +111,11 @@ async function writeState(out: Appender, trainer: Trainer, { step, loader }: Tra
 
 /** Reads pieces of tensors out of a backend's memory. */
 function readerOf({ model: { backend } }: Trainer, tensors: TensorSet): ReadChunk {
-  return (name, start, length) => backend.read(view(tensors[name], start, [length]));
+  return (name, start, length) => tensors.read(backend, name, start, length);
 }
 
 function writerOf({ model: { backend } }: Trainer, tensors: TensorSet): OnChunk {
-  return (name, start, data) => backend.write(view(tensors[name], start, [data.length]), data);
+  return (name, start, data) => tensors.write(backend, name, start, data);
 }
 
 const nameOf = (path: string) => path.replace(/^.*[/\\]/s, "");

@@ -12,7 +12,8 @@ import { createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { type TensorSet, tensorNames } from "../model/parameters.ts";
+import { tensorNames } from "../model/parameters.ts";
+import type { TensorSet } from "../model/tensor-set.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { RunOptions, TrainerOptions } from "../train/options.ts";
 import type { TrainerState } from "../train/state.ts";
@@ -58,7 +59,7 @@ async function begin(order: DataOrder, saved?: Saved) {
   const sets: Record<keyof Saved["sets"], TensorSet> = { weights: model.parameters.weights, ...trainer.moments() };
   if (saved) {
     for (const name of ["weights", "m", "v"] as const)
-      for (const tensor of tensorNames) await backend.write(sets[name][tensor], saved.sets[name][tensor]);
+      for (const tensor of tensorNames) await sets[name].write(backend, tensor, 0, saved.sets[name][tensor]);
     trainer.restore(JSON.parse(saved.state));
   }
   return {

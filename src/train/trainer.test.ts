@@ -3,7 +3,6 @@ import { CountingBackend } from "../../test/counting-backend.ts";
 import { CountingBatches } from "../../test/counting-batches.ts";
 import { bits, collect, readSet } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { view } from "../backend/backend.ts";
 import { InputError, MemoryError, NotFiniteError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { memoryNeeded } from "../model/memory.ts";
@@ -161,7 +160,7 @@ describe("the end of a run", () => {
   test("memory for activations is given back, also when the loop is left early", async () => {
     const before = backend.bytes;
     const trainer = new Trainer(model);
-    const optimizer = 3 * model.parameters.weights.wte.buffer.bytes;
+    const optimizer = 3 * memoryNeeded(backend, model.config, {});
     await collect(trainer.run(new CountingBatches(B, T), { steps: 2, valLoader: new CountingBatches(B, T) }));
     expect(backend.bytes).toBe(before + optimizer);
     for await (const event of trainer.run(new CountingBatches(B, T), { steps: 9 })) if (event.type === "step") break;
@@ -304,7 +303,7 @@ describe("what cannot be trained", () => {
   test("a poisoned weight stops the run before the update", async () => {
     const trainer = new Trainer(model, { learningRate: 1e-2 });
     await collect(trainer.run(new CountingBatches(B, T), { steps: 2 }));
-    await backend.write(view(model.parameters.weights.fcw, 3, [1]), Float32Array.of(Number.NaN));
+    await model.parameters.weights.write(backend, "fcw", 3, Float32Array.of(Number.NaN));
     const before = await weightBits();
     await expect(collect(trainer.run(new CountingBatches(B, T), { steps: 5 }))).rejects.toThrow(
       "In step 2 the loss is NaN, and the first tensor that is not finite is the weight fcw: it holds NaN at element 3. " +
@@ -319,7 +318,7 @@ describe("what cannot be trained", () => {
   });
 
   test("a gradient too large for a float stops it too", async () => {
-    await backend.write(model.parameters.weights.lnfw, new Float32Array(8).fill(1e25));
+    await backend.write(model.parameters.weights.lnf.weight, new Float32Array(8).fill(1e25));
     await expect(collect(new Trainer(model).run(new CountingBatches(B, T), { steps: 1 }))).rejects.toThrow(
       NotFiniteError,
     );

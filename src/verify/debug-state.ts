@@ -2,8 +2,8 @@ import { type Backend, view } from "../backend/backend.ts";
 import { costOf, type OperationName } from "../backend/work.ts";
 import type { DebugStateContent } from "../format/state.ts";
 import { backward, forward } from "../model/gpt2.ts";
-import { allocTensorSet, type Parameters } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
+import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { allocTrainWorkspace } from "../model/workspace.ts";
 import { logitReader } from "./logits.ts";
 
@@ -32,7 +32,7 @@ export async function computeDebugState(
   const be = withProgress(backend, (done, total) => onProgress(done / (total + logitsWork)));
   const memory = new TensorScope(backend);
   try {
-    const grads = allocTensorSet(memory, p.config);
+    const grads = new TensorSet(memory, p.config);
     const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, x);
     await be.write(ws.head.targets, y);
@@ -47,7 +47,7 @@ export async function computeDebugState(
       y,
       loss,
       readLogits: (row) => logits.read(row),
-      readGradient: (name, start, length) => backend.read(view(grads[name], start, [length])),
+      readGradient: (name, start, length) => grads.read(backend, name, start, length),
     });
     onProgress(1);
   } finally {

@@ -1,6 +1,6 @@
 import { type Backend, view } from "../backend/backend.ts";
 import { logits } from "../model/gpt2.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import type { Allocator, Workspace } from "../model/workspace.ts";
 
 /** Rows computed at once: enough to keep a backend busy, few enough that GPT-2's fit 13 MB. */

@@ -2,13 +2,14 @@
  * llm.c's test_gpt2: comparison of this program, on this machine, with another one. A debug state holds one batch
  * with the logits, the loss and the gradients that a model gives for it; ten AdamW steps on the batch follow.
  */
-import { type Backend, type Tensor, view } from "../backend/backend.ts";
+import { type Backend, view } from "../backend/backend.ts";
 import type { DebugState } from "../format/state.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { backward, forward, update } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
-import { allocTensorSet, type Parameters, type TensorName, tensorNames } from "../model/parameters.ts";
+import type { TensorName } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
+import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { type Allocator, allocTrainWorkspace, type TrainWorkspace } from "../model/workspace.ts";
 import { logitReader } from "./logits.ts";
 
@@ -66,7 +67,7 @@ export async function* verify(
   requireMemory(be, p.config, { optimizer: true, train: { B, T } }, heldByOthers(be, p.config, weightsPlan(p)));
   const memory = new TensorScope(be);
   try {
-    const [grads, m, v] = [1, 2, 3].map(() => allocTensorSet(memory, p.config));
+    const [grads, m, v] = [1, 2, 3].map(() => new TensorSet(memory, p.config));
     const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, state.x);
     await be.write(ws.head.targets, state.y);
@@ -152,12 +153,12 @@ async function compareLogits(
 
 async function compareGradients(
   be: Backend,
-  grads: Readonly<Record<TensorName, Tensor>>,
+  grads: TensorSet,
   state: DebugState,
 ): Promise<Map<TensorName, Difference>> {
-  const differences = new Map<TensorName, Difference>(tensorNames.map((name) => [name, none]));
+  const differences = new Map<TensorName, Difference>(grads.parameters.map(({ name }) => [name, none]));
   await state.readGradients(async (name, start, expected) => {
-    const actual = await be.read(view(grads[name], start, [expected.length]));
+    const actual = await grads.read(be, name, start, expected.length);
     differences.set(name, compare(differences.get(name) ?? none, actual, expected));
   });
   return differences;

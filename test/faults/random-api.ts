@@ -9,12 +9,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import fc from "fast-check";
 import { GPT2 } from "../../src/api/gpt2.ts";
 import type { SampleOptions } from "../../src/api/options.ts";
-import { type Backend, view } from "../../src/backend/backend.ts";
+import type { Backend } from "../../src/backend/backend.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference.ts";
 import { createWasmBackend } from "../../src/backend/wasm/create.ts";
 import { LlmError } from "../../src/errors.ts";
 import { makeConfig } from "../../src/model/config.ts";
-import { tensorNames } from "../../src/model/parameters.ts";
 import { byteTokenizer } from "../../src/tokenizer/byte.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { CountingBatches } from "../counting-batches.ts";
@@ -241,10 +240,8 @@ async function handOver(expected: Expected, real: Real): Promise<void> {
   const [from, other] = [trainer.moments(), new Trainer(model, options)];
   const to = other.moments();
   for (const moment of ["m", "v"] as const)
-    for (const name of tensorNames) {
-      const { size } = to[moment][name];
-      await backend.write(to[moment][name], await backend.read(view(from[moment][name], 0, [size])));
-    }
+    for (const { name, size } of to[moment].parameters)
+      await to[moment].write(backend, name, 0, await from[moment].read(backend, name, 0, size));
   other.restore(JSON.parse(JSON.stringify({ ...trainer.state(), loader: undefined })));
   await trainer.dispose();
   real.trainer = other;

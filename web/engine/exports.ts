@@ -1,5 +1,4 @@
 /** Files of the model that is there, for downloads: the bytes that `GPT2.save` writes. They need no room in the storage. */
-import { view } from "../../src/backend/backend.ts";
 import { tokenizerFiles } from "../../src/data/tokenizer-files.ts";
 import { InputError } from "../../src/errors.ts";
 import { huggingFaceConfig } from "../../src/format/huggingface-config.ts";
@@ -15,9 +14,7 @@ import type { ExportFormat } from "./protocol.ts";
 /** One file, but for a tokenizer of the hub's, which is all of its own files. InputError where there is no tokenizer. */
 export async function exportFiles({ model, name }: LoadedModel, format: ExportFormat): Promise<File[]> {
   const { backend, config, parameters, tokenizer, endTokens } = model;
-  const tensors = streamOf(config, (tensor, start, length) =>
-    backend.read(view(parameters.weights[tensor], start, [length])),
-  );
+  const tensors = streamOf(config, (tensor, start, length) => parameters.weights.read(backend, tensor, start, length));
   const base = name.replace(/\.(bin|safetensors)$/, "");
   switch (format) {
     case "bin":

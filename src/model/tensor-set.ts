@@ -1,0 +1,133 @@
+import { type Affine, type Backend, elementBytes, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import type { GPT2Config } from "./config.ts";
+import { type ParameterTensor, parametersOf, type TensorName } from "./parameters.ts";
+
+/** The operations of a layer that have parameters. */
+export type LayerParameters = Readonly<Record<"ln1" | "qkv" | "attproj" | "ln2" | "fc" | "fcproj", Affine>>;
+
+/** A tensor of all layers in a backend's memory: consecutive layers share a buffer, as many as the backend's limit takes. */
+interface Stack {
+  /** Whole buffers. Between layers may be zeros, so that each begins where the backend wants it. */
+  readonly blocks: readonly Tensor[];
+  /** The tensor of each layer; of a tensor that is not per layer, the one. */
+  readonly layers: readonly Tensor[];
+  /** The longest pieces without such zeros, all of one size but the last: blocks or layers. */
+  readonly pieces: readonly Tensor[];
+}
+
+function allocStack(
+  at: Pick<Backend, "alloc" | "limits">,
+  { shape, count, bf16 }: ParameterTensor,
+  dtype: "f32" | "bf16",
+): Stack {
+  const type = bf16 ? dtype : "f32";
+  const { buffer, alignment } = at.limits;
+  const size = sizeOf(shape);
+  const bytes = Math.ceil((size * elementBytes[type]) / alignment) * alignment;
+  const stride = bytes / elementBytes[type];
+  const inBlock = Math.max(1, Math.floor(buffer / bytes));
+  const blocks: Tensor[] = [];
+  const layers: Tensor[] = [];
+  for (let first = 0; first < count; first += inBlock) {
+    const inThis = Math.min(inBlock, count - first);
+    const block = at.alloc([(inThis - 1) * stride + size], type);
+    blocks.push(block);
+    for (let i = 0; i < inThis; i++) layers.push(view(block, i * stride, shape));
+  }
+  return { blocks, layers, pieces: stride === size ? blocks : layers };
+}
+
+/**
+ * One value for each parameter of a model: the parameters themselves, their gradients, or a moment of AdamW. Zero at first.
+ * Sets of one configuration and type, on one backend, are cut alike.
+ */
+export class TensorSet {
+  readonly dtype: "f32" | "bf16";
+  /** What it has a value for. */
+  readonly parameters: readonly ParameterTensor[];
+  readonly wte: Tensor;
+  readonly wpe: Tensor;
+  readonly layers: readonly LayerParameters[];
+  /** The last layernorm's. */
+  readonly lnf: Affine;
+  /** All there is, in llm.c's order, in as few tensors as the backend's buffers allow: for operations on every element. */
+  readonly entries: readonly { readonly parameter: ParameterTensor; readonly tensor: Tensor }[];
+  readonly #stacks: ReadonlyMap<TensorName, Stack>;
+
+  /** Allocates a set; whoever gave the allocator frees it. bf16: the matrices in bfloat16, to be read only. */
+  constructor(at: Pick<Backend, "alloc" | "limits">, config: GPT2Config, dtype: "f32" | "bf16" = "f32") {
+    this.dtype = dtype;
+    this.parameters = parametersOf(config);
+    this.#stacks = new Map(this.parameters.map((parameter) => [parameter.name, allocStack(at, parameter, dtype)]));
+    this.entries = this.parameters.flatMap((parameter) =>
+      this.#stack(parameter.name).blocks.map((tensor) => ({ parameter, tensor })),
+    );
+    const of = (name: TensorName, l = 0) => this.tensors(name)[l];
+    this.wte = of("wte");
+    this.wpe = of("wpe");
+    this.layers = Array.from({ length: config.L }, (_, l) => ({
+      ln1: { weight: of("ln1w", l), bias: of("ln1b", l) },
+      qkv: { weight: of("qkvw", l), bias: of("qkvb", l) },
+      attproj: { weight: of("attprojw", l), bias: of("attprojb", l) },
+      ln2: { weight: of("ln2w", l), bias: of("ln2b", l) },
+      fc: { weight: of("fcw", l), bias: of("fcb", l) },
+      fcproj: { weight: of("fcprojw", l), bias: of("fcprojb", l) },
+    }));
+    this.lnf = { weight: of("lnfw"), bias: of("lnfb") };
+  }
+
+  /** The tensor of each layer; of a tensor that is not per layer, the one. */
+  tensors(name: TensorName): readonly Tensor[] {
+    return this.#stack(name).layers;
+  }
+
+  /** `length` elements of a tensor from `start` on, as llm.c's files count them: through all layers. */
+  async read(be: Backend, name: TensorName, start: number, length: number): Promise<Float32Array> {
+    const data = new Float32Array(length);
+    for (const [from, piece] of this.#cut(name, start, length)) {
+      const part = await be.read(piece);
+      if (part.length === length) return part;
+      data.set(part, from);
+    }
+    return data;
+  }
+
+  /** Writes elements of a tensor from `start` on, counted as `read` does. */
+  async write(be: Backend, name: TensorName, start: number, data: Float32Array): Promise<void> {
+    for (const [from, piece] of this.#cut(name, start, data.length))
+      await be.write(piece, data.subarray(from, from + piece.size));
+  }
+
+  /** The pieces of memory that hold `length` elements from `start` on, each with how many come before it. */
+  *#cut(name: TensorName, start: number, length: number): Generator<[from: number, piece: Tensor]> {
+    const { pieces } = this.#stack(name);
+    const { size } = pieces[0];
+    for (let from = 0; from < length; ) {
+      const at = start + from;
+      const inside = at % size;
+      const piece = pieces[Math.floor(at / size)];
+      const count = Math.min(length - from, piece.size - inside);
+      yield [from, view(piece, inside, [count])];
+      from += count;
+    }
+  }
+
+  #stack(name: TensorName): Stack {
+    const stack = this.#stacks.get(name);
+    if (!stack) throw new RangeError(`this model has no tensor ${name}`);
+    return stack;
+  }
+}
+
+/** What is needed to run a model: its shape and its weights. */
+export interface Parameters {
+  readonly config: GPT2Config;
+  readonly weights: TensorSet;
+}
+
+/** What training adds to the weights: their gradients, and AdamW's running means of gradient and squared gradient. */
+export interface TrainingTensors {
+  readonly grads: TensorSet;
+  readonly m: TensorSet;
+  readonly v: TensorSet;
+}

@@ -1,0 +1,56 @@
+// The whole graph on a backend that demands what a GPU does: operands at 256 bytes, what is written alone in its buffer, and
+// buffers so small that the layers of a tensor lie in several. Its operations are the reference's, and so is every bit.
+import { expect, test } from "vitest";
+import { GPT2 } from "../src/api/gpt2.ts";
+import type { Backend } from "../src/backend/backend.ts";
+import { ReferenceBackend } from "../src/backend/reference/reference.ts";
+import { MemoryError } from "../src/errors.ts";
+import { Scorer } from "../src/eval/scorer.ts";
+import { makeConfig } from "../src/model/config.ts";
+import { requireMemory } from "../src/model/memory.ts";
+import { Trainer } from "../src/train/trainer.ts";
+import { CountingBatches } from "./counting-batches.ts";
+import { bits, collect, randomModel, readSet } from "./fixtures.ts";
+import { strictReference } from "./strict-backend.ts";
+
+const config = makeConfig({ maxT: 10, V: 50, L: 5, NH: 2, C: 12 });
+
+/** The largest tensor of it all: the logits of two sequences of 9 tokens. */
+const buffer = 2 * 9 * 128 * 4;
+
+async function everything(backend: Backend) {
+  const model = await randomModel(backend, config);
+  const trainer = new Trainer(model, { learningRate: 1e-2, weightDecay: 0.1, gradClip: 1, accumulate: 2 });
+  const options = { steps: 3, valLoader: new CountingBatches(1, 7), valBatches: 2, sampleEvery: 0 };
+  const events = await collect(trainer.run(new CountingBatches(2, 9), options));
+  const { m, v } = trainer.moments();
+  const sets = await Promise.all([model.parameters.weights, m, v].map((set) => readSet(backend, set)));
+  const prompt = [1, 2, 3, 4];
+  const scorer = new Scorer(model, config.maxT);
+  return {
+    losses: events.map((event) => ("loss" in event ? event.loss : undefined)),
+    norms: events.map((event) => ("norm" in event ? event.norm : undefined)),
+    sets: sets.map(bits),
+    // More tokens than positions, so that all sequences are read anew once.
+    samples: await collect(model.generateSamples(prompt, { samples: 3, maxTokens: 12 })),
+    llmc: await collect(model.generateTokens(prompt, { maxTokens: 4, llmc: true })),
+    scores: await scorer.score([{ tokens: [1, 2, 3, 4, 5], from: 2 }]),
+  };
+}
+
+test("training, generating and scoring keep to the contract, in many buffers as in one", async () => {
+  const strict = strictReference(buffer);
+  const { weights } = (await GPT2.create(config, { backend: strict })).parameters;
+  const blocks = weights.entries.filter(({ parameter }) => parameter.name === "fcw").map(({ tensor }) => tensor);
+  expect(blocks.map(({ size }) => size)).toEqual([4 * 48 * 12, 48 * 12]);
+  expect(await everything(strict)).toEqual(await everything(new ReferenceBackend()));
+});
+
+test("a model whose largest tensor no buffer can hold is refused before anything is allocated", () => {
+  const plan = { optimizer: true, train: { B: 2, T: 9 } };
+  requireMemory(strictReference(buffer), config, plan);
+  const refused = (bytes: number) => () => requireMemory(strictReference(bytes), config, plan);
+  expect(refused(buffer - 4)).toThrow(MemoryError);
+  expect(refused(buffer - 4)).toThrow(/in one piece, and a buffer of the reference backend can hold .* smaller batch/);
+  expect(refused(128 * 12 * 4 - 4)).toThrow(/parameters alone take .* choose a smaller model/);
+});
