@@ -58,6 +58,7 @@ export {
 export type { TokenLogprob } from "./generate/logprobs.ts";
 export type { SamplingOptions } from "./generate/sampler.ts";
 export type { EndEvent, FinishReason, GenerateEvent, TokenEvent } from "./generate/samples.ts";
+export { alone, type Group, type Rank } from "./group/group.ts";
 export { type Inspection, type InspectOptions, inspect, mostInspected } from "./inspect/inspect.ts";
 export type { Predictions } from "./inspect/predictions.ts";
 export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";

@@ -25,6 +25,7 @@ const rooms = [
   "format",
   "hub",
   "tokenizer",
+  "group",
   "data",
   "generate",
   "api",

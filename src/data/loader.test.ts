@@ -219,3 +219,24 @@ test("unusable data is refused with the reason", async () => {
   mkdirSync(`${folder}/empty`);
   await expect(failure(`${folder}/empty`)).rejects.toThrow(/holds no train\.bin/);
 });
+
+describe.each(["file", "shuffle", "random"] as const)("a group reads the %s order", (order) => {
+  test("each rank its rows of the batches that one process reads, all from one position", async () => {
+    await writeShards();
+    const open = (B: number, group?: TokenLoaderOptions["group"]) =>
+      TokenLoader.open(`${folder}/s_*.bin`, { B, T: 4, order, group });
+    const whole = await open(4);
+    const ranks = await Promise.all([0, 1].map((rank) => open(2, { rank, size: 2 })));
+    for (let i = 0; i < 12; i++) {
+      const batch = await whole.next();
+      const parts = await Promise.all(ranks.map((loader) => loader.next()));
+      for (const name of ["inputs", "targets"] as const)
+        expect([...parts[0][name], ...parts[1][name]]).toEqual([...batch[name]]);
+      for (const loader of ranks) expect(loader.position()).toEqual(whole.position());
+    }
+    expect(ranks.map((loader) => loader.batchesPerEpoch)).toEqual([whole.batchesPerEpoch, whole.batchesPerEpoch]);
+    const other = await open(1, { rank: 3, size: 4 });
+    other.seek(whole.position());
+    expect([...(await other.next()).inputs]).toEqual([...(await whole.next()).inputs.subarray(12)]);
+  });
+});

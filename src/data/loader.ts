@@ -2,10 +2,19 @@ import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import type { HeaderlessType } from "../format/headerless.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
+import { alone, type Rank } from "../group/group.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { Batch } from "./batch.ts";
 import { splitFiles } from "./dataset-folder.ts";
-import { type BatchOrder, type DataOrder, type LoaderPosition, makeOrder, samplesIn, type Window } from "./order.ts";
+import {
+  type BatchOrder,
+  type DataOrder,
+  type LoaderPosition,
+  makeOrder,
+  rowsOfRank,
+  samplesIn,
+  type Window,
+} from "./order.ts";
 
 export interface TokenLoaderOptions {
   /** Rows of a batch. */
@@ -25,6 +34,11 @@ export interface TokenLoaderOptions {
   readonly headerless?: boolean | HeaderlessType;
   /** The split to read from a folder that `prepare` wrote; default `train`. */
   readonly split?: "train" | "val";
+  /**
+   * The member of a group that reads: batches are of size * B rows, of which it gets the B of its rank. Positions are the
+   * group's, equal in all members. Default: all rows.
+   */
+  readonly group?: Rank;
 }
 
 /** Files that together are no larger than this are read into memory once. */
@@ -42,18 +56,21 @@ export class TokenLoader {
   readonly #files: readonly TokenFile[];
   readonly #order: BatchOrder;
   readonly #V: number | undefined;
+  readonly #group: Rank;
 
   private constructor(files: readonly TokenFile[], options: TokenLoaderOptions) {
-    const { B, T, order = "file", seed = 42, V } = options;
+    const { B, T, order = "file", seed = 42, V, group = alone } = options;
     const counts = files.map((file) => file.count);
+    const sizes = { B: B * group.size, T };
     this.#files = files;
-    this.#order = makeOrder(order, counts, { B, T }, seed);
+    this.#order = makeOrder(order, counts, sizes, seed);
     this.#V = V;
+    this.#group = group;
     this.B = B;
     this.T = T;
     this.files = files.map((file) => file.name);
     this.numTokens = counts.reduce((sum, count) => sum + count, 0);
-    this.batchesPerEpoch = counts.reduce((sum, count) => sum + samplesIn(count, { B, T }), 0);
+    this.batchesPerEpoch = counts.reduce((sum, count) => sum + samplesIn(count, sizes), 0);
   }
 
   /**
@@ -80,7 +97,7 @@ export class TokenLoader {
 
   /** The next batch. The order never ends: after the last batch of an epoch comes the first of the next. */
   async next(): Promise<Batch> {
-    const windows = this.#order.next();
+    const windows = rowsOfRank(this.#order.next(), this, this.#group);
     const inputs = new Int32Array(this.B * this.T);
     const targets = new Int32Array(this.B * this.T);
     const pieces = await Promise.all(windows.map((window) => this.#read(window)));
@@ -166,11 +183,12 @@ async function splitOf(folder: string, split: "train" | "val"): Promise<string[]
 /** InputError when a file of `count` tokens is too short for a batch. */
 export function checkLength(
   { name, count }: Pick<TokenFile, "name" | "count">,
-  { B, T, order = "file" }: Pick<TokenLoaderOptions, "B" | "T" | "order">,
+  { B, T, order = "file", group = alone }: Pick<TokenLoaderOptions, "B" | "T" | "order" | "group">,
 ): void {
-  const needed = order === "random" ? T + 1 : B * T + 1;
+  const rows = B * group.size;
+  const needed = order === "random" ? T + 1 : rows * T + 1;
   if (count >= needed) return;
-  const why = order === "random" ? `T = ${T}` : `B = ${B} rows of T = ${T}`;
+  const why = order === "random" ? `T = ${T}` : `B = ${rows} rows of T = ${T}`;
   throw new InputError(
     `${name} has ${count} tokens, expected at least ${needed} for one batch of ${why}. ` +
       "Use a longer text, or a smaller batch or block (-b, -t).",

@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import type { Rank } from "../group/group.ts";
 import { Mt19937, type Mt19937State } from "../random/mt19937.ts";
 
 /** In which order a loader goes through its data. */
@@ -55,6 +56,13 @@ export interface BatchSizes {
 /** The batches of B*T + 1 tokens in a file: each starts B*T tokens after the one before it. */
 export function samplesIn(count: number, { B, T }: BatchSizes): number {
   return Math.floor((count - 1) / (B * T));
+}
+
+/** Of a batch of size * B rows, the B rows of one rank. */
+export function rowsOfRank(windows: readonly Window[], { B, T }: BatchSizes, { rank }: Rank): readonly Window[] {
+  if (windows.length > 1) return windows.slice(rank * B, (rank + 1) * B);
+  const [{ file, start }] = windows;
+  return [{ file, start: start + rank * B * T, length: B * T + 1 }];
 }
 
 export function makeOrder(order: DataOrder, counts: readonly number[], sizes: BatchSizes, seed: number): BatchOrder {

@@ -118,23 +118,20 @@ export function backward(
 
 /**
  * Forward and backward of a step's batches, one after the other: their mean loss into ws.shared.stats, and its gradient
- * into `grads`. As one large batch of all of them, but for rounding.
+ * into `grads`, times `share`. As one large batch of all of them, but for rounding.
  */
-export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet, ws: StepWorkspace): void {
+export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet, ws: StepWorkspace, share = 1): void {
   const { shared, batches, means } = ws;
   for (const [i, batch] of batches.entries()) {
     forward(be, p, batch);
-    backward(be, p, grads, batch, { accumulate: i > 0, weight: 1 / batches.length });
+    backward(be, p, grads, batch, { accumulate: i > 0, weight: share / batches.length });
   }
   be.mean(view(shared.stats, 0, [1]), means);
 }
 
 /** The squared norm of all gradients together, into ws.stats. */
 export function gradientNorm(be: Backend, grads: TensorSet, ws: LossWorkspace): void {
-  be.sumSquares(
-    view(ws.stats, 1, [1]),
-    grads.entries.map(({ tensor }) => tensor),
-  );
+  be.sumSquares(view(ws.stats, 1, [1]), grads.blocks);
 }
 
 export interface UpdateOptions extends AdamWOptions {

@@ -76,6 +76,11 @@ export class TensorSet {
     this.lnf = { weight: of("lnfw"), bias: of("lnfb") };
   }
 
+  /** The tensors of all entries. */
+  get blocks(): readonly Tensor[] {
+    return this.entries.map(({ tensor }) => tensor);
+  }
+
   /** The tensor of each layer; of a tensor that is not per layer, the one. */
   tensors(name: TensorName): readonly Tensor[] {
     return this.#stack(name).layers;

@@ -1,6 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { writeBatch } from "../data/batch.ts";
 import { NotFiniteError } from "../errors.ts";
+import type { Group } from "../group/group.ts";
 import { forward, loss } from "../model/gpt2.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/tensor-set.ts";
@@ -8,7 +9,8 @@ import type { LossWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "./options.ts";
 
 /**
- * Mean loss over the first `batches` batches of `loader`, in nats a token; undefined when `signal` ended it early.
+ * Mean loss over the first `batches` batches of `loader`, of which each member of the group takes its rows, in nats a token;
+ * undefined when the `signal` of any member ended it early.
  * NotFiniteError when the model gives no number.
  */
 export async function evaluate(
@@ -17,12 +19,17 @@ export async function evaluate(
   ws: LossWorkspace,
   loader: BatchSource,
   batches: number,
+  group: Group,
   signal?: AbortSignal,
 ): Promise<number | undefined> {
   await loader.reset();
   let sum = 0;
+  let interrupted = false;
   for (let i = 0; i < batches; i++) {
-    if (signal?.aborted) return undefined;
+    if (signal?.aborted) {
+      interrupted = true;
+      break;
+    }
     await writeBatch(be, ws, await loader.next(), p.config.V);
     forward(be, p, ws);
     loss(be, p, ws);
@@ -37,5 +44,7 @@ export async function evaluate(
     }
     sum += batchLoss;
   }
-  return sum / batches;
+  if (await group.any(interrupted)) return undefined;
+  const [mean] = await group.mean([sum / batches]);
+  return mean;
 }

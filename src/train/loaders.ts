@@ -1,4 +1,5 @@
 import { TokenLoader } from "../data/loader.ts";
+import { alone, type Rank } from "../group/group.ts";
 import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
 
 export interface Loaders {
@@ -12,8 +13,9 @@ export async function openLoaders(
   { batch: B, block: T, order, valEvery }: TrainSettings,
   { dataSeed: seed }: Seeds,
   V: number,
+  group: Rank = alone,
 ): Promise<Loaders> {
-  const options = { B, T, V, headerless };
+  const options = { B, T, V, headerless, group };
   const loader = await TokenLoader.open(train, { ...options, order, seed });
   if (val === undefined || valEvery === 0) return { train: loader };
   // Always in file order: every validation sees the same tokens.

@@ -1,6 +1,7 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { UsageError } from "../errors.ts";
 import { Sampler } from "../generate/sampler.ts";
+import type { Rank } from "../group/group.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import {
   type Allocator,
@@ -64,12 +65,16 @@ export interface RunPlan {
   readonly signal?: AbortSignal;
 }
 
-/** UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: what of it is in memory already. */
+/**
+ * UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: what of it is in memory already. Samples and
+ * checkpoints are rank 0's.
+ */
 export function planRun(
   { model, step, options: { accumulate, ...schedule } }: Planned,
   own: MemoryPlan,
   loader: BatchSource,
   options: RunOptions,
+  { rank }: Rank,
 ): RunPlan {
   const {
     steps,
@@ -97,8 +102,8 @@ export function planRun(
         ? { loader: valLoader, every: valEvery, batches: valBatches, finalBatches: finalValBatches }
         : undefined,
     earlyStop: earlyStop > 0 ? { after: earlyStop, delta } : undefined,
-    sample: planSample(model, options),
-    checkpoint: checkpoint && { every: checkpointEvery, save: checkpoint },
+    sample: rank === 0 ? planSample(model, options) : undefined,
+    checkpoint: rank === 0 && checkpoint ? { every: checkpointEvery, save: checkpoint } : undefined,
     signal,
   };
   const needed = {

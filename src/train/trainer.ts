@@ -1,7 +1,7 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { writeBatch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
-import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
+import { alone, type Group } from "../group/group.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
@@ -9,12 +9,12 @@ import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkTrainerOptions } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
-import { judge, type Verdict } from "./judge.ts";
 import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
 import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan } from "./plan.ts";
 import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
 import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
+import { trainingStep } from "./step.ts";
 
 const defaults: Required<TrainerOptions> = {
   learningRate: 1e-4,
@@ -45,6 +45,7 @@ const defaults: Required<TrainerOptions> = {
 export class Trainer {
   readonly model: GPT2;
   readonly options: Required<TrainerOptions>;
+  readonly #group: Group;
   #state = initialState();
   /** Between `restore` and the run that goes on from there. */
   #restored = false;
@@ -55,9 +56,13 @@ export class Trainer {
   #tensors: TrainingTensors | undefined;
   readonly #memory: TensorScope;
 
-  /** UsageError when an option is out of its range. Nothing is allocated before `run` or `moments`. */
-  constructor(model: GPT2, options: TrainerOptions = {}) {
+  /**
+   * `group`: the processes that train this model together; each has a trainer of its own and loaders of its rank. UsageError
+   * when an option is out of its range. Nothing is allocated before `run` or `moments`.
+   */
+  constructor(model: GPT2, options: TrainerOptions = {}, group: Group = alone) {
     this.model = model;
+    this.#group = group;
     this.#memory = new TensorScope(model.backend);
     this.options = { ...defaults, ...options };
     checkTrainerOptions(this.options);
@@ -113,7 +118,7 @@ export class Trainer {
    */
   async *run(loader: BatchSource, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
     if (this.#running) throw new UsageError("This trainer is already running. Wait for that run to end.");
-    const plan = planRun(this, this.#own, loader, options);
+    const plan = planRun(this, this.#own, loader, options, this.#group);
     this.#running = true;
     this.#began = performance.now();
     try {
@@ -174,7 +179,9 @@ export class Trainer {
   ): AsyncGenerator<TrainEvent, void, undefined> {
     const { loader, accumulate, last, overfit, validation, earlyStop, sample, checkpoint, signal } = plan;
     const { backend, parameters: p } = this.model;
+    const group = this.#group;
     const state = this.#state;
+    const context = { model: this.model, tensors, options: this.options, state, group };
     if (!restored) {
       state.first = state.step;
       state.loss = undefined;
@@ -196,7 +203,7 @@ export class Trainer {
 
       if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && state.validatedAt !== step) {
         const batches = step === last ? validation.finalBatches : validation.batches;
-        const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, signal);
+        const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, group, signal);
         if (mean === undefined) owes = true;
         else {
           unsaved = true;
@@ -212,12 +219,13 @@ export class Trainer {
           yield written;
         }
       }
+      const mustStop = await group.any(owes || (signal?.aborted ?? false));
       if (owes || step === last) break;
       if (earlyStop && state.validationsSinceBest >= earlyStop.after) {
         stopped = "early";
         break;
       }
-      if (signal?.aborted) break;
+      if (mustStop) break;
       if (checkpoint && unsaved && isTime(checkpoint.every)) {
         unsaved = false;
         yield* saved(checkpoint, step);
@@ -239,13 +247,12 @@ export class Trainer {
         state.batches += accumulate;
         state.loader = current.end;
       };
-      const update = await this.#update(memory, tensors, lr, fetchNext, advance);
-      const { loss, norm, verdict } = update;
-      fetched = update.fetched;
+      const [result, next] = await trainingStep(context, memory.step, lr, fetchNext, advance);
+      fetched = next;
       unsaved = true;
       const ms = performance.now() - began;
-      const tokensPerSecond = (accumulate * loader.B * loader.T * 1000) / ms;
-      yield { type: "step", step, loss, lr, norm, ms, tokensPerSecond, ...verdict };
+      const tokensPerSecond = (group.size * accumulate * loader.B * loader.T * 1000) / ms;
+      yield { type: "step", step, lr, ms, tokensPerSecond, ...result };
     }
     const { step, loss, valLoss, best, skipped } = state;
     if (checkpoint && unsaved) yield* saved(checkpoint, step);
@@ -262,36 +269,6 @@ export class Trainer {
       interrupted: owes || (step < last && !stopped),
       stopped,
     };
-  }
-
-  /**
-   * One update on the batches in `memory`, unless it is to be skipped, while `fetchNext` gets those after them. Weights,
-   * moments and state (`advance`) change in one go, so that whoever saves at any moment finds them of one step.
-   */
-  async #update(
-    { step: ws }: RunMemory,
-    tensors: TrainingTensors,
-    learningRate: number,
-    fetchNext: () => Promise<StepBatches | undefined>,
-    advance: (loss: number) => void,
-  ): Promise<{ loss: number; norm: number; verdict: Verdict; fetched: StepBatches | undefined }> {
-    const { backend, parameters: p } = this.model;
-    const { gradClip } = this.options;
-    accumulateGradients(backend, p, tensors.grads, ws);
-    gradientNorm(backend, tensors.grads, ws.shared);
-    // The one read of a step: all that decides on its update.
-    const [[loss, squaredNorm], fetched] = await Promise.all([backend.read(ws.shared.stats), fetchNext()]);
-    const norm = Math.sqrt(squaredNorm);
-    await this.model.weightsReleased();
-    const verdict = await judge(backend, p.weights, tensors.grads, { loss, norm }, this.#state, this.options);
-    if (!verdict.skipped) {
-      // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
-      const gradScale = gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1;
-      update(backend, p, tensors, { ...this.options, learningRate, gradScale, step: this.#state.step + 1 });
-    }
-    advance(loss);
-    await backend.sync();
-    return { loss, norm, verdict, fetched };
   }
 }
 

@@ -1,9 +1,15 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
+import type { RunStatus, RunSummary } from "../../src/runs/read-run.ts";
 import { Card } from "../parts/card.tsx";
+import { grouped, short } from "../parts/numbers.ts";
 import { hashOf } from "../route.ts";
-import { RunTable } from "./run-table.tsx";
-import { newestFirst, type Sorting } from "./sorting.ts";
-import { folder, lists } from "./state.ts";
+import { Message } from "../store/message.tsx";
+import { loss, none, when } from "./format.ts";
+import { keyOf, type RunKey } from "./selection.ts";
+import { arranged, columns, newestFirst, type Sorting, sortedBy } from "./sorting.ts";
+import type { SourceName } from "./source.ts";
+import { colourOf, folder, lists, selection, toggle } from "./state.ts";
+import { Swatch } from "./swatch.tsx";
 import { text } from "./text.ts";
 
 /** The runs of the server's folder and those in this browser, each under its heading. */
@@ -59,5 +65,149 @@ function Empty({ isServed }: { isServed: boolean }) {
         <a href={hashOf("train")}>{t.emptyTrain}</a>
       </div>
     </Card>
+  );
+}
+
+/** The runs of one place. */
+function RunTable({
+  source,
+  title,
+  runs,
+  words,
+  sorting,
+}: {
+  source: SourceName;
+  title: string;
+  runs: readonly RunSummary[];
+  /** What a run must hold to be shown. */
+  words: string;
+  sorting: Signal<Sorting>;
+}) {
+  const t = text();
+  const { by, descending } = sorting.value;
+  const shown = arranged(runs, words, sorting.value);
+  return (
+    <section aria-label={t.listLabel(title)} class="run-list">
+      <h3>{title}</h3>
+      {shown.length === 0 ? (
+        <p class="hint">{t.noneMatch}</p>
+      ) : (
+        <div class="run-scroll">
+          <table class="run-table">
+            <thead>
+              <tr>
+                {columns.map((column) => (
+                  <th
+                    key={column}
+                    scope="col"
+                    class={column}
+                    aria-sort={column === by ? (descending ? "descending" : "ascending") : undefined}
+                  >
+                    <button
+                      type="button"
+                      class="quiet sort"
+                      onClick={() => {
+                        sorting.value = sortedBy(sorting.value, column);
+                      }}
+                    >
+                      {t.columns[column]}
+                    </button>
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((run) => (
+                <RunRow key={run.folder} run={run} id={keyOf(source, run.folder)} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function RunRow({ run, id }: { run: RunSummary; id: RunKey }) {
+  const t = text();
+  const { folder, status, model, parameters, reason, created, tokensPerSecond } = run;
+  const isSelected = selection.value.includes(id);
+  const about = [model, parameters !== undefined && t.parameters(short(parameters))].filter(Boolean).join(" · ");
+  const head = (
+    <>
+      <th scope="row" class="folder">
+        <div class="run-title">
+          <input
+            type="checkbox"
+            aria-label={t.show(folder)}
+            checked={isSelected}
+            disabled={status === "unreadable"}
+            onChange={() => toggle(id)}
+          />
+          <Swatch colour={isSelected ? colourOf(id) : undefined} />
+          <div>
+            {status === "unreadable" ? <b>{folder}</b> : <NameLink name={folder} id={id} />}
+            {about !== "" && <small>{about}</small>}
+          </div>
+        </div>
+      </th>
+      <td class="status">
+        <Status status={status} />
+      </td>
+    </>
+  );
+  if (status === "unreadable")
+    return (
+      <tr class="unreadable">
+        {head}
+        <td colSpan={6} class="reason">
+          <Message>{reason ?? ""}</Message>
+        </td>
+      </tr>
+    );
+  return (
+    <tr class={isSelected ? "selected" : ""}>
+      {head}
+      <td class="step">
+        <Progress run={run} />
+      </td>
+      <td class="loss">{loss(run.loss)}</td>
+      <td class="valLoss">{loss(run.valLoss)}</td>
+      <td class="bestValLoss">{loss(run.bestValLoss)}</td>
+      <td class="tokensPerSecond">{tokensPerSecond === undefined ? none : short(tokensPerSecond)}</td>
+      <td class="created">
+        <time dateTime={created} title={created}>
+          {when(created)}
+        </time>
+      </td>
+    </tr>
+  );
+}
+
+function NameLink({ name, id }: { name: string; id: RunKey }) {
+  return (
+    <a href={hashOf("runs", id)} title={text().only(name)}>
+      {name}
+    </a>
+  );
+}
+
+function Status({ status }: { status: RunStatus }) {
+  return (
+    <span class={`run-status ${status.replace(" ", "-")}`}>
+      <i aria-hidden="true" />
+      {text().status[status]}
+    </span>
+  );
+}
+
+function Progress({ run: { folder, step = 0, steps } }: { run: RunSummary }) {
+  const t = text();
+  if (steps === undefined || steps <= 0) return <>{grouped(step)}</>;
+  return (
+    <>
+      {t.of(grouped(step), grouped(steps))}
+      <progress aria-label={t.progress(folder)} value={Math.min(step, steps)} max={steps} />
+    </>
   );
 }

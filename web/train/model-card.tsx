@@ -1,13 +1,16 @@
 import { useId } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { bytes, duration, grouped } from "../parts/numbers.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
+import { ownFields } from "../store/fields.ts";
+import { Message } from "../store/message.tsx";
 import { OpenModel } from "../store/open-model.tsx";
 import { type PresetName, presetNames } from "../store/presets.ts";
-import { preset } from "../store/setup.ts";
+import { change, estimate, isCurrent, preset, problem } from "../store/setup.ts";
 import { model } from "../store/state.ts";
 import { text as tabText } from "../store/text.ts";
-import { EstimateFacts } from "./estimate-facts.tsx";
-import { OwnSizes } from "./own-sizes.tsx";
+import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
 
 /** Which model, and what it takes. */
@@ -48,4 +51,97 @@ function aboutOf(name: PresetName): string {
   const { about } = text().model;
   if (name !== "opened") return about[name];
   return model.value ? about.opened(model.value.name) : about.notOpened;
+}
+
+/** Layers, heads, channels and block of a model of one's own. */
+function OwnSizes() {
+  return (
+    <div class="fields">
+      {ownFields.map((name) => (
+        <SettingField key={name} name={name} />
+      ))}
+    </div>
+  );
+}
+
+/** What the choice takes, before anything is allocated. */
+function EstimateFacts() {
+  const t = text().estimate;
+  const found = estimate.value;
+  if (!found) return <Problem />;
+  const { parameters, memory, memoryLimit, fits, msPerStep, msTotal, storage, storageFits } = found;
+  const time = (ms: number) => (fits ? duration(ms) : t.unknown);
+  return (
+    <section class="estimate" aria-label={t.label} aria-busy={!isCurrent.value}>
+      <dl class="facts">
+        <div>
+          <dt>{t.parameters}</dt>
+          <dd>{grouped(parameters)}</dd>
+        </div>
+        <div>
+          <dt>{t.step}</dt>
+          <dd>{time(msPerStep)}</dd>
+        </div>
+        <div>
+          <dt>{t.total}</dt>
+          <dd>{time(msTotal)}</dd>
+        </div>
+        <div class="wide">
+          <dt>{t.memory}</dt>
+          <dd>{t.ofMemory(memory.total, memoryLimit)}</dd>
+        </div>
+      </dl>
+      <MemoryBar />
+      <Problem />
+      {!storageFits && <Notice kind="warn">{t.noStorage(storage)}</Notice>}
+    </section>
+  );
+}
+
+const parts = ["weights", "optimizer", "activations", "sampling"] as const;
+
+/** The parts of the memory that is needed, of all that there is. */
+function MemoryBar() {
+  const found = estimate.value;
+  if (!found) return null;
+  const t = text().estimate;
+  const { memory, memoryLimit, fits } = found;
+  const whole = Math.max(memoryLimit, memory.total);
+  return (
+    <>
+      <div class={fits ? "memory-bar" : "memory-bar over"} aria-hidden="true">
+        {parts.map((part) => (
+          <span key={part} class={part} style={{ width: `${(memory[part] / whole) * 100}%` }} />
+        ))}
+      </div>
+      <ul class="memory-parts">
+        {parts.map((part) => (
+          <li key={part} class={part}>
+            {t.parts[part]} {bytes(memory[part])}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Problem() {
+  const t = text().estimate;
+  if (problem.value === undefined) return null;
+  const batch = estimate.value?.fittingBatch ?? 0;
+  return (
+    <Notice kind="bad">
+      <p>
+        <Message>{problem.value}</Message>
+      </p>
+      {batch > 0 && (
+        <p>
+          {t.fittingBatch(batch)}{" "}
+          <button type="button" onClick={() => change({ batch })}>
+            {t.useBatch}
+          </button>
+        </p>
+      )}
+    </Notice>
+  );
 }

@@ -1,12 +1,15 @@
-import { duration, short } from "../parts/numbers.ts";
-import { estimate, problem } from "../store/setup.ts";
-import { hasRun, runInfo } from "../store/state.ts";
-import { Controls } from "./controls.tsx";
-import { DeviceLine } from "./device-line.tsx";
-import { Foretaste } from "./foretaste.tsx";
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+import type { RunState } from "../engine/protocol.ts";
+import { Icon, type IconName } from "../parts/icon.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { duration, fixed, fixedOr, grouped, percent, short } from "../parts/numbers.ts";
+import { continueStopped, pause, resume, start, stop } from "../store/actions.ts";
+import { fieldNames } from "../store/fields.ts";
+import { canStart, estimate, isValid, problem, problems } from "../store/setup.ts";
+import { activity, data, device, hasRun, isBusy, live, run, runInfo, stored } from "../store/state.ts";
 import { text } from "./live-text.ts";
-import { RunFigures } from "./run-figures.tsx";
-import { RunProgress } from "./run-progress.tsx";
+import { text as setupText } from "./setup-text.ts";
 
 /** The run: what it is about before it begins, how it goes from then on. The buttons stay where they are. */
 export function RunCard() {
@@ -59,5 +62,201 @@ function How() {
         </li>
       ))}
     </ol>
+  );
+}
+
+/** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
+function Controls() {
+  const t = text();
+  const main = useRef<HTMLButtonElement>(null);
+  const { phase } = run.value;
+  const inStorage = stored.value?.find(({ folder }) => folder === runInfo.value?.name);
+  // One that has ended may have been deleted since.
+  const isKept = runInfo.value?.isKept === true && (isBusy.value || inStorage !== undefined);
+  const isUnsaved = isKept && "isSaved" in run.value && !run.value.isSaved;
+  const goesOn = phase === "stopped" && isKept && (!isUnsaved || inStorage?.canContinue === true);
+  const states = { ...t.states, ...(!isKept && t.unkeptStates), ...(isUnsaved && t.unsavedStates) };
+  const { label, icon, act } = mainAction(phase, goesOn);
+  const begins = act === start;
+  const waits = begins && data.value === undefined && activity.value?.what === "preparing";
+  const canStop = phase === "training" || phase === "paused";
+  return (
+    <div class="controls">
+      <button
+        ref={main}
+        type="button"
+        class="primary"
+        disabled={begins && !canStart.value}
+        aria-disabled={act === undefined}
+        onClick={act && (() => void act())}
+      >
+        <Icon name={icon} /> {waits ? t.preparing : label}
+      </button>
+      {canStop && (
+        <button
+          type="button"
+          onClick={() => {
+            // This one is about to vanish.
+            main.current?.focus();
+            void stop();
+          }}
+        >
+          <Icon name="stop" /> {t.stop}
+        </button>
+      )}
+      {goesOn && (
+        <button type="button" disabled={!canStart.value} onClick={() => void start()}>
+          {t.startAgain}
+        </button>
+      )}
+      <p class={`phase ${phase}`} role="status">
+        {states[phase]}
+      </p>
+      {begins && !isValid.value && <p class="error">{wrongFields()}</p>}
+    </div>
+  );
+}
+
+/** The fields that keep a run from starting, which may be folded away. */
+function wrongFields(): string {
+  const { labels, invalid } = setupText().fields;
+  const wrong = fieldNames.filter((name) => problems.value[name]);
+  return invalid(wrong.map((name) => labels[name]).join(setupText().fields.comma));
+}
+
+interface Action {
+  readonly label: string;
+  readonly icon: IconName;
+  /** Absent while the engine is at it. */
+  readonly act?: () => Promise<void>;
+}
+
+/** What the main button does in each phase. */
+function mainAction(phase: RunState["phase"], goesOn: boolean): Action {
+  const t = text();
+  switch (phase) {
+    case "idle":
+    case "failed":
+      return { label: t.start, icon: "play", act: start };
+    case "stopped":
+      if (goesOn) return { label: t.resume, icon: "play", act: continueStopped };
+      return { label: t.startAgain, icon: "play", act: start };
+    case "done":
+      return { label: t.startAgain, icon: "play", act: start };
+    case "creating":
+      return { label: t.start, icon: "play" };
+    case "training":
+      return { label: t.pause, icon: "pause", act: pause };
+    case "pausing":
+    case "stopping":
+      return { label: t.pause, icon: "pause" };
+    case "paused":
+      return { label: t.resume, icon: "play", act: resume };
+  }
+}
+
+/** What computes, and why it is one thread where more could. */
+function DeviceLine() {
+  const t = text().device;
+  const found = device.value;
+  if (!found) return <p class="device">{t.starting} …</p>;
+  const { threads, relaxed, kernel, sharedMemory } = found;
+  const tile = kernel.replace(/^[a-z]+-/, "").replace("x", "×");
+  return (
+    <>
+      <p class="device">{[t.threads(threads), relaxed ? t.relaxed : t.plain, tile].join(" · ")}</p>
+      {!sharedMemory && <Notice>{crossOriginIsolated ? t.noSharedMemory : t.notIsolated}</Notice>}
+    </>
+  );
+}
+
+/** How far the run is, and how long it will yet take. */
+function RunProgress() {
+  const t = text();
+  const { progress, msLeft } = live.value;
+  const info = runInfo.value;
+  const steps = info?.steps ?? 0;
+  const step = Math.max(progress.step, info?.from ?? 0);
+  const left = msLeft === undefined ? t.leftUnknown : t.left(duration(msLeft));
+  const doing = activity.value && t.activity[activity.value.what];
+  return (
+    <div class="progress">
+      <progress max={Math.max(1, steps)} value={step} aria-label={t.ofSteps(step, steps)} />
+      <p class="hint">
+        <span>
+          {steps > 0 && `${t.ofSteps(step, steps)} (${percent(step / steps)})`}
+          {info?.isKept && progress.savedStep !== undefined && ` · ${t.saved(grouped(progress.savedStep))}`}
+        </span>
+        <span>{doing ?? (run.value.phase === "training" ? left : "")}</span>
+      </p>
+    </div>
+  );
+}
+
+/** Newest losses and speed, large. */
+function RunFigures() {
+  const t = text().figures;
+  const { last, valLoss, bestValLoss, bestStep } = live.value.progress;
+  const best = (
+    <>
+      {fixedOr(bestValLoss, 3)}
+      {bestStep !== undefined && <small> @ {grouped(bestStep)}</small>}
+    </>
+  );
+  const figures: readonly (readonly [string, ComponentChildren])[] = [
+    [t.loss, fixedOr(last?.loss, 3)],
+    [t.val, fixedOr(valLoss, 3)],
+    [t.best, best],
+    [t.speed, number(last?.tokensPerSecond, grouped)],
+    [t.ms, number(last?.ms, (ms) => fixed(ms, ms < 100 ? 1 : 0))],
+  ];
+  return (
+    <dl class="figures">
+      {figures.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function number(value: number | undefined, show: (value: number) => string): string {
+  return value === undefined || !Number.isFinite(value) ? "–" : show(value);
+}
+
+/** From `llm-ts train --model baby`: what it wrote, and its loss, after so many updates. */
+const written = [
+  {
+    step: 50,
+    loss: 2.887,
+    text: "EDQshabeWheLeaNF tEnK\nWa$dAr.J:w Qd  IOToses tdhe bo,yhon\nEjeyFoyu 3n v$e old ithe",
+  },
+  { step: 500, loss: 2.33, text: "Do; fotht, wend tou thingencue tent?\nI Anot is is thih\nMan; depewtal!--" },
+  {
+    step: 2000,
+    loss: 1.711,
+    text: "PRIXENES:\nSoment, I have is cofenteGpory have ungens.\n\nAUSTALETUNBE:\nI as tolk",
+  },
+] as const;
+
+/** What can be expected, before there is anything to see. */
+function Foretaste() {
+  const t = text();
+  return (
+    <figure class="foretaste">
+      <figcaption>{t.hero.foretaste}</figcaption>
+      <ol>
+        {written.map(({ step, loss, text }) => (
+          <li key={step}>
+            <p class="hint">{t.samples.newest(step, t.samples.loss(loss))}</p>
+            <blockquote class="prose" lang="en">
+              {text}
+            </blockquote>
+          </li>
+        ))}
+      </ol>
+    </figure>
   );
 }

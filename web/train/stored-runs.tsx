@@ -1,11 +1,13 @@
+import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { StoredRun } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { grouped } from "../parts/numbers.ts";
-import { continueRun, openRun } from "../store/actions.ts";
+import { continueRun, deleteRun, openRun } from "../store/actions.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { Message } from "../store/message.tsx";
-import { device, isBusy, runInfo, stored } from "../store/state.ts";
-import { DeleteRun } from "./delete-run.tsx";
+import { device, isBusy, model, runInfo, stored } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** The runs that this browser keeps, where it keeps any. */
@@ -70,5 +72,75 @@ function Row({ run }: { run: StoredRun }) {
         </div>
       )}
     </li>
+  );
+}
+
+/** A run that a reload has cut is the first thing to be offered. */
+export function ResumeOffer() {
+  const [newest] = stored.value ?? [];
+  if (!newest?.canContinue || isBusy.value || model.value) return null;
+  const t = text().stored;
+  const { folder, step = 0, steps = 0, checkpoint } = newest;
+  const offer = t.offer(folder, grouped(step), grouped(steps));
+  return (
+    <section class="card offer" aria-label={offer}>
+      <p>
+        {offer} {checkpoint === undefined ? t.resumesAnew : t.resumesFrom(grouped(checkpoint))}
+      </p>
+      <div class="buttons">
+        <button type="button" class="primary" onClick={() => continueRun(folder)}>
+          {t.resume}
+        </button>
+        <DeleteRun name={folder} />
+      </div>
+    </section>
+  );
+}
+
+/** Deletes a run, when that was confirmed. */
+function DeleteRun({ name }: { name: string }) {
+  const isAsking = useSignal(false);
+  const keep = useRef<HTMLButtonElement>(null);
+  const ask = useRef<HTMLButtonElement>(null);
+  const wasAsking = useRef(false);
+  const t = text().stored;
+
+  // The keyboard stays where the question is.
+  useLayoutEffect(() => {
+    if (isAsking.value) keep.current?.focus();
+    else if (wasAsking.current) ask.current?.focus();
+    wasAsking.current = isAsking.value;
+  }, [isAsking.value]);
+
+  if (!isAsking.value)
+    return (
+      <button
+        ref={ask}
+        type="button"
+        class="quiet"
+        aria-label={t.removeLabel(name)}
+        onClick={() => {
+          isAsking.value = true;
+        }}
+      >
+        <Icon name="trash" /> {t.remove}
+      </button>
+    );
+  return (
+    <fieldset class="confirm">
+      <legend>{t.confirm(name)}</legend>
+      <button type="button" class="danger" onClick={() => deleteRun(name)}>
+        {t.really}
+      </button>
+      <button
+        ref={keep}
+        type="button"
+        onClick={() => {
+          isAsking.value = false;
+        }}
+      >
+        {t.keep}
+      </button>
+    </fieldset>
   );
 }

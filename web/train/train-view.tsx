@@ -1,14 +1,23 @@
 import { useEffect } from "preact/hooks";
+import { Card } from "../parts/card.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { grouped } from "../parts/numbers.ts";
 import { begin } from "../store/begin.ts";
-import { hasRun, isBusy, model } from "../store/state.ts";
+import { FailureNotice } from "../store/failure-notice.tsx";
+import { Message } from "../store/message.tsx";
+import { data, device, hasRun, isBusy, model, remarks, run, runInfo, unsaved } from "../store/state.ts";
+import { text as tabText } from "../store/text.ts";
+import { text } from "./live-text.ts";
 import { LossChart } from "./loss-chart.tsx";
-import { Remarks } from "./remarks.tsx";
+import { ModelCard } from "./model-card.tsx";
 import { RunCard } from "./run-card.tsx";
 import { SamplesCard } from "./samples-card.tsx";
-import { SetupColumn } from "./setup-column.tsx";
-import { StoredRuns } from "./stored-runs.tsx";
+import { text as setupText } from "./setup-text.ts";
+import { ResumeOffer, StoredRuns } from "./stored-runs.tsx";
 import { TakeCard } from "./take-card.tsx";
-import { ThisRun } from "./this-run.tsx";
+import { nameOf, TextCard } from "./text-card.tsx";
+import { TokenizerCard } from "./tokenizer-card.tsx";
+import { TrainingCard } from "./training-card.tsx";
 import { WriteCard } from "./write-card.tsx";
 import "./train.css";
 
@@ -32,5 +41,79 @@ export function TrainView() {
         <StoredRuns />
       </div>
     </div>
+  );
+}
+
+/** Above everything else: what a person should know. */
+function Remarks() {
+  const t = text();
+  const ended = run.value.phase === "failed" ? run.value : undefined;
+  const isInMemory = device.value?.storage.kind === "memory";
+  return (
+    <>
+      <ResumeOffer />
+      <FailureNotice place="device" title={t.device.failed} />
+      {isInMemory && <Notice kind="warn">{device.value?.storage.isSmall ? t.smallStorage : t.noStorage}</Notice>}
+      {ended && (
+        <Notice kind="bad">
+          <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <Message>{ended.message}</Message>{" "}
+          {ended.run && !isInMemory && t.goesOn}
+        </Notice>
+      )}
+      <FailureNotice place="run" title={t.startFailed} />
+      {/* Their cards are gone with the model. */}
+      {!model.value && <FailureNotice place="write" title={t.write.failed} />}
+      {!model.value && <FailureNotice place="export" title={t.take.failed} />}
+      {unsaved.value !== undefined && (
+        <Notice kind="warn">
+          {t.unsaved} <Message>{unsaved.value}</Message>
+        </Notice>
+      )}
+      {remarks.value.map((remark) => (
+        <Notice key={remark} kind="warn">
+          <Message>{remark}</Message>
+        </Notice>
+      ))}
+    </>
+  );
+}
+
+/** What to train, in four steps. */
+function SetupColumn() {
+  return (
+    <section class="setup" aria-label={setupText().column}>
+      <TextCard />
+      <TokenizerCard />
+      <ModelCard />
+      <TrainingCard />
+    </section>
+  );
+}
+
+/** In place of the set-up, which cannot be changed now: what it was. */
+function ThisRun() {
+  const t = text().thisRun;
+  const info = runInfo.value;
+  if (!info) return null;
+  const { L, NH, C } = info.model.config;
+  const rows: readonly (readonly [string, string])[] = [
+    [t.text, data.value ? nameOf(data.value) : info.data],
+    [t.tokens, t.tokensOf[info.model.tokenizer ?? "unknown"]],
+    [t.model, t.modelOf(L, NH, C)],
+    [t.parameters, grouped(info.model.parameters)],
+    [t.updates, t.updatesOf(info.steps, info.batch, info.block)],
+  ];
+  return (
+    <Card title={t.title}>
+      <dl class="rows">
+        {rows.map(([name, value]) => (
+          <div key={name} class="row">
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="hint">{t.about}</p>
+    </Card>
   );
 }

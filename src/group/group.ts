@@ -1,0 +1,35 @@
+/**
+ * A group: the processes that train one model together, data-parallel. Each holds all weights and takes its own rows of
+ * every batch. They meet in five places: a loader takes the rows of its rank (data/loader.ts); a step sums its gradients
+ * (train/step.ts) and averages its loss; a validation averages its loss (train/evaluate.ts); the loop agrees on whether to
+ * stop (train/trainer.ts); and rank 0 alone writes samples and checkpoints (train/plan.ts).
+ *
+ * Every member calls the same methods in the same order. Results are the same bits in all of them, so that whatever they
+ * decide by a result, they decide alike.
+ */
+import type { Backend, Tensor } from "../backend/backend.ts";
+
+/** A member's place in its group. */
+export interface Rank {
+  /** 0 … size - 1. */
+  readonly rank: number;
+  readonly size: number;
+}
+
+export interface Group extends Rank {
+  /** Replaces each tensor, of the same shape in every member, by its sum over all members. */
+  sumTensors(be: Backend, tensors: readonly Tensor[]): Promise<void>;
+  /** The mean over all members, value by value. */
+  mean(values: readonly number[]): Promise<readonly number[]>;
+  /** True if it is true in any member. */
+  any(value: boolean): Promise<boolean>;
+}
+
+/** The group of one process. */
+export const alone: Group = {
+  rank: 0,
+  size: 1,
+  sumTensors: async () => {},
+  mean: async (values) => values,
+  any: async (value) => value,
+};

@@ -1,0 +1,102 @@
+import type { GPT2 } from "../api/gpt2.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { Group } from "../group/group.ts";
+import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
+import { describeNotFinite, firstNotFinite, notFiniteError } from "../model/not-finite.ts";
+import type { TensorSet, TrainingTensors } from "../model/tensor-set.ts";
+import type { StepWorkspace } from "../model/workspace.ts";
+import type { StepEvent } from "./events.ts";
+import type { TrainerOptions } from "./options.ts";
+import { zScore } from "./outliers.ts";
+import type { TrainerState } from "./state.ts";
+
+/** What a step works on. */
+export interface StepContext {
+  readonly model: GPT2;
+  readonly tensors: TrainingTensors;
+  readonly options: Required<TrainerOptions>;
+  readonly state: TrainerState;
+  readonly group: Group;
+}
+
+/** What a step found before its update: whether it was made, and why not. */
+export type Verdict = Pick<StepEvent, "skipped" | "lossZ" | "normZ" | "notFinite">;
+
+export interface StepResult extends Verdict {
+  /** Mean loss over the step's batches, before the update. */
+  readonly loss: number;
+  /** Norm of all gradients together, before clipping. */
+  readonly norm: number;
+}
+
+/**
+ * One training step on the batches in `ws`: accumulate, reduce over the group, norm, decide, update. When to validate,
+ * sample and save is the trainer's concern.
+ *
+ * `whileComputing` runs beside the device; `advance` counts the step in the trainer's state in the same turn in which the
+ * update is enqueued, so that whoever saves at any moment finds weights, moments and state of one step.
+ * NotFiniteError, with nothing changed, when the run must stop.
+ */
+export async function trainingStep<R>(
+  { model, tensors, options, state, group }: StepContext,
+  ws: StepWorkspace,
+  learningRate: number,
+  whileComputing: () => Promise<R>,
+  advance: (loss: number) => void,
+): Promise<readonly [StepResult, R]> {
+  const { backend, parameters } = model;
+  const { gradClip } = options;
+  const { grads } = tensors;
+  accumulateGradients(backend, parameters, grads, ws, 1 / group.size);
+  await group.sumTensors(backend, grads.blocks);
+  gradientNorm(backend, grads, ws.shared);
+  // The one read of a step: all that decides on its update.
+  const [[ownLoss, squaredNorm], other] = await Promise.all([backend.read(ws.shared.stats), whileComputing()]);
+  const [loss] = await group.mean([ownLoss]);
+  const norm = Math.sqrt(squaredNorm);
+  await model.weightsReleased();
+  const verdict = await judge(backend, parameters.weights, grads, { loss, norm }, state, options);
+  if (!verdict.skipped) {
+    // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
+    const gradScale = gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1;
+    update(backend, parameters, tensors, { ...options, learningRate, gradScale, step: state.step + 1 });
+  }
+  advance(loss);
+  await backend.sync();
+  return [{ loss, norm, ...verdict }, other];
+}
+
+/** Steps in a row that may be skipped since something is not finite. */
+const mostInARow = 10;
+
+/**
+ * Decides by a step's loss and norm whether its update is to be made, and keeps the count. NotFiniteError when the run
+ * is to stop.
+ */
+async function judge(
+  be: Backend,
+  weights: TensorSet,
+  grads: TensorSet,
+  { loss, norm }: { readonly loss: number; readonly norm: number },
+  state: TrainerState,
+  { skipLossZ, skipNormZ, onNotFinite }: Required<TrainerOptions>,
+): Promise<Verdict> {
+  if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+    const tensor = await firstNotFinite(be, weights, grads);
+    const inARow = state.notFiniteInARow + 1;
+    if (onNotFinite === "stop" || tensor?.kind === "weight" || inARow >= mostInARow)
+      throw notFiniteError(state.step, describeNotFinite(loss, norm, tensor), tensor, inARow);
+    state.notFiniteInARow = inARow;
+    state.skipped.nan++;
+    return { skipped: "nan", notFinite: tensor };
+  }
+  state.notFiniteInARow = 0;
+  const scores = { lossZ: zScore(state.losses, loss), normZ: zScore(state.norms, norm) };
+  const skipped = isAbove(scores.lossZ, skipLossZ) ? "loss" : isAbove(scores.normZ, skipNormZ) ? "norm" : undefined;
+  if (skipped) state.skipped[skipped]++;
+  return { skipped, ...scores };
+}
+
+function isAbove(score: number | undefined, limit: number): boolean {
+  return limit > 0 && score !== undefined && score > limit;
+}

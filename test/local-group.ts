@@ -1,0 +1,35 @@
+import type { Backend, Tensor } from "../src/backend/backend.ts";
+import type { Group } from "../src/group/group.ts";
+
+/** Members of a group within this process, which wait for each other as processes do. Sums are taken in rank order. */
+export function localGroup(size: number): Group[] {
+  let waiting: { readonly rank: number; readonly value: unknown; readonly done: (all: unknown[]) => void }[] = [];
+  /** What every member brought to this meeting, in rank order, once all have come. */
+  const meet = <T>(rank: number, value: T): Promise<T[]> =>
+    new Promise((done) => {
+      waiting.push({ rank, value, done: done as (all: unknown[]) => void });
+      if (waiting.length < size) return;
+      const all = waiting.sort((a, b) => a.rank - b.rank);
+      waiting = [];
+      for (const member of all) member.done(all.map((one) => one.value));
+    });
+  const sum = (all: readonly Float32Array[]) => {
+    const total = Float32Array.from(all[0]);
+    for (const values of all.slice(1)) for (const [i, value] of values.entries()) total[i] += value;
+    return total;
+  };
+  return Array.from({ length: size }, (_, rank) => ({
+    rank,
+    size,
+    async sumTensors(be: Backend, tensors: readonly Tensor[]) {
+      for (const tensor of tensors) await be.write(tensor, sum(await meet(rank, await be.read(tensor))));
+    },
+    async mean(values: readonly number[]) {
+      const all = await meet(rank, values);
+      return values.map((_, i) => all.reduce((total, member) => total + member[i], 0) / size);
+    },
+    async any(value: boolean) {
+      return (await meet(rank, value)).includes(true);
+    },
+  }));
+}
