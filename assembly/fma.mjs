@@ -4,7 +4,7 @@
 
 /** The AssemblyScript source of both kernels. */
 export function fmaSource() {
-  return `// Made by fma.mjs.\nimport { madd } from "./math";\n${kernel("benchFmaWide", 24)}${kernel("benchFmaNarrow", 12)}`;
+  return `// Made by fma.mjs.\nimport { madd } from "./math";\n${kernel("benchFma256", 24)}${kernel("benchFma128", 12)}`;
 }
 
 /**

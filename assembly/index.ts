@@ -10,7 +10,7 @@ export { geluBackward, geluErfBackward, geluErfForward, geluForward } from "./ge
 export { layernormBackward, layernormForward } from "./layernorm";
 export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
 export { benchCopy, benchRead, benchTriad } from "./bench";
-export { benchFmaNarrow, benchFmaWide } from "./fma";
+export { benchFma128, benchFma256 } from "./fma";
 export { isFused } from "./probe";
 export { fill, residualForward } from "./residual";
 export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward, weightedSum32 } from "./attention";

@@ -195,8 +195,8 @@ export interface BackendPromises {
   readonly fma: boolean;
 }
 
-/** Loops that measure a device: multiply-adds in wide or narrow registers, and three ways through memory. */
-export type ProbeName = "benchFmaWide" | "benchFmaNarrow" | "benchCopy" | "benchTriad" | "benchRead";
+/** Loops that measure a device: multiply-adds in 256-bit or 128-bit registers, and three patterns of memory access. */
+export type ProbeName = "benchFma256" | "benchFma128" | "benchCopy" | "benchTriad" | "benchRead";
 
 export interface Backend extends Operations {
   /** As the registry has it: "wasm", "reference". */

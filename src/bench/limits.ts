@@ -14,7 +14,7 @@ const ZONE = 256;
 const FACTOR = 128;
 
 /** Operations of a round: registers of 4 floats, a product and a sum in each. */
-const perRound = { benchFmaWide: 24 * 4 * 2, benchFmaNarrow: 12 * 4 * 2 };
+const perRound = { benchFma256: 24 * 4 * 2, benchFma128: 12 * 4 * 2 };
 /** Bytes a float of an array. */
 const perFloat = { benchCopy: 8, benchTriad: 12, benchRead: 4 };
 
@@ -56,8 +56,8 @@ export async function limitsTrial(device: MeasuredBackend, leastMs: number, arra
   const [a, b, c] = arrays;
   return {
     contests: [
-      probe("benchFmaWide", [zones], ROUNDS),
-      probe("benchFmaNarrow", [zones], ROUNDS),
+      probe("benchFma256", [zones], ROUNDS),
+      probe("benchFma128", [zones], ROUNDS),
       probe("benchCopy", [a, b], arraySize),
       probe("benchTriad", [a, b, c], arraySize),
       probe("benchRead", [zones, a], arraySize),
@@ -68,7 +68,7 @@ export async function limitsTrial(device: MeasuredBackend, leastMs: number, arra
       const gigabytes = (name: keyof typeof perFloat, ms: number) => (perFloat[name] * arraySize) / ms / 1e6;
       return {
         threads,
-        gflops: Math.max(gflops("benchFmaWide", wide), gflops("benchFmaNarrow", narrow)),
+        gflops: Math.max(gflops("benchFma256", wide), gflops("benchFma128", narrow)),
         copy: gigabytes("benchCopy", copy),
         triad: gigabytes("benchTriad", triad),
         read: gigabytes("benchRead", read),

@@ -83,7 +83,7 @@ export const platform: Platform = {
   startKernelWorker,
   defaultThreads: () => navigator.hardwareConcurrency,
   // A page has no say in how its WebAssembly is compiled.
-  problemOfWide: () => "a page in a browser cannot ask for them",
+  problemOfSimd256: () => "a page in a browser cannot ask for them",
   compile: (bytes) => WebAssembly.compile(bytes),
   engine: () => navigator.userAgent,
   recall,

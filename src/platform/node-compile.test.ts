@@ -45,13 +45,13 @@ function keptNotes(): string[] {
 }
 
 test("V8's flags are after compiling what they were before, also where somebody has set them", async () => {
-  const { compile, problemOfWide } = await fresh();
+  const { compile, problemOfSimd256 } = await fresh();
   for (const given of ["--liftoff", "--no-liftoff"]) {
     setFlagsFromString(given);
     // It changes with every flag that has a part in compiling.
     const before = cachedDataVersionTag();
-    for (const wide of problemOfWide() === undefined ? [true, false] : [false]) {
-      expect(await compile(bytes, wide)).toBeInstanceOf(WebAssembly.Module);
+    for (const simd256 of problemOfSimd256() === undefined ? [true, false] : [false]) {
+      expect(await compile(bytes, simd256)).toBeInstanceOf(WebAssembly.Module);
       expect(cachedDataVersionTag()).toBe(before);
     }
     await expect(compile(bytes.slice(0, 100), false)).rejects.toThrow(WebAssembly.CompileError);
@@ -91,7 +91,7 @@ test("flags that work are tried once for each build of the kernels; those that V
   expect(spawn).toHaveBeenCalledTimes(2);
 });
 
-test("an engine that its flags would end compiles without them, wide code not at all", async () => {
+test("an engine that its flags would end compiles without them, 256-bit code not at all", async () => {
   vi.doMock(import("./node-flag-trial.ts"), async (original) => {
     const module = await original();
     return { ...module, tryFlags: (code, flags) => module.tryFlags(code, [...flags, FATAL]) };

@@ -1,5 +1,5 @@
 import { recall, remember } from "./node-cache.ts";
-import { compile, problemOfWide } from "./node-compile.ts";
+import { compile, problemOfSimd256 } from "./node-compile.ts";
 import { engine } from "./node-engine.ts";
 import {
   appendText,
@@ -40,7 +40,7 @@ export const platform: Platform = {
   loadKernels,
   startKernelWorker,
   defaultThreads,
-  problemOfWide,
+  problemOfSimd256,
   compile,
   engine,
   recall,

@@ -141,12 +141,12 @@ export interface Platform {
   /** OMP_NUM_THREADS, else the number of cores. */
   defaultThreads(): number;
   /** Why 128-bit operations cannot be fused to 256-bit ones here; undefined where they can. */
-  problemOfWide(): string | undefined;
+  problemOfSimd256(): string | undefined;
   /**
-   * Compiles a module; `wide` with 128-bit operations fused to 256-bit ones, or the reason why the engine cannot.
+   * Compiles a module; `simd256` with 128-bit operations fused to 256-bit ones, or the reason why the engine cannot.
    * Optimised from the start where the engine has a setting for it (Node), else bit by bit while it runs.
    */
-  compile(bytes: Uint8Array<ArrayBuffer>, wide: boolean): Promise<CompiledModule | string>;
+  compile(bytes: Uint8Array<ArrayBuffer>, simd256: boolean): Promise<CompiledModule | string>;
   /** Engine that compiles and runs the kernels: its version, and the processor. */
   engine(): string;
   /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */

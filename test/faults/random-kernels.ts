@@ -373,7 +373,7 @@ function compare(
 const casesPerTrial = 14;
 
 /** Vectors of 128 bits, and of 256 where this engine has them. */
-const widths = platform.problemOfWide() === undefined ? [false, true] : [false];
+const simd256Choices = platform.problemOfSimd256() === undefined ? [false, true] : [false];
 
 export const randomKernels: RandomTrial = {
   kind: "kernels",
@@ -386,7 +386,7 @@ export const randomKernels: RandomTrial = {
     const start = () => {
       const shared = !choices.oneIn(3);
       const threads = shared ? choices.between(1, 4) : 1;
-      const kernel = nameOf({ build, tile: choices.one(tiles), wide: choices.one(widths) });
+      const kernel = nameOf({ build, tile: choices.one(tiles), simd256: choices.one(simd256Choices) });
       return createWasmBackend({ kernel, shared, threads });
     };
     const backends = [await start(), await start()];

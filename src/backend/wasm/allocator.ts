@@ -1,6 +1,6 @@
-/** Hands out pieces of one address range: first fit, freed neighbours joined. It only counts; it touches no memory. */
+/** First-fit allocator over one address range, with coalescing of freed neighbours. Bookkeeping only: touches no memory. */
 
-/** Every piece begins at a multiple of this many bytes: a cache line. */
+/** Bytes that every piece is aligned to: a cache line. */
 export const ALIGNMENT = 64;
 
 export function aligned(bytes: number): number {
@@ -13,7 +13,7 @@ interface Piece {
 }
 
 export class FreeList {
-  /** Free pieces in the order of their addresses, none touching another, the last reaching to the range's end. */
+  /** Free pieces by address, never adjacent; the last reaches to the end of the range. */
   private readonly pieces: Piece[];
   private readonly sizes = new Map<number, number>();
 
@@ -22,7 +22,7 @@ export class FreeList {
     this.pieces = [{ address: start, bytes: end - start }];
   }
 
-  /** The address of `bytes` free bytes, or null if no free piece is that long. */
+  /** Address of `bytes` free bytes; null if no free piece is that long. */
   take(bytes: number): number | null {
     const size = Math.max(aligned(bytes), ALIGNMENT);
     const i = this.pieces.findIndex((piece) => piece.bytes >= size);
@@ -36,7 +36,7 @@ export class FreeList {
     return address;
   }
 
-  /** Takes back what `take` gave. */
+  /** Returns a piece from `take`. */
   release(address: number): void {
     const bytes = this.sizes.get(address);
     if (bytes === undefined) throw new Error(`release of ${address}, which was not taken`);
@@ -48,14 +48,14 @@ export class FreeList {
     this.joinWithNext(i - 1);
   }
 
-  /** Bytes taken at the moment. */
+  /** Bytes allocated now. */
   get used(): number {
     let sum = 0;
     for (const bytes of this.sizes.values()) sum += bytes;
     return sum;
   }
 
-  /** The longest piece that could be taken. */
+  /** Bytes of the longest free piece. */
   get longest(): number {
     return this.pieces.reduce((most, piece) => Math.max(most, piece.bytes), 0);
   }

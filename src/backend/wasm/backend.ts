@@ -3,10 +3,10 @@ import { type DeviceParts, WasmDevice } from "./device.ts";
 import { SET_TILE } from "./kernels.ts";
 import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
 
-/** The head works on as many rows at a time as give this many logits (64 MiB). */
+/** Logits of one block of rows in the head: 64 MiB. */
 const HEAD_LOGITS = 2 ** 24;
 
-/** Translates operations into commands: tensors into addresses, options into the numbers that the kernels take. */
+/** Operations as commands: tensors become addresses, options become the numbers that kernels take. */
 export class WasmBackend extends WasmDevice implements Backend {
   readonly name = "wasm";
   private variant: Variant;
@@ -17,7 +17,7 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.useTile(variant.tile);
   }
 
-  /** The kernels that compute, as `--kernel` names them. */
+  /** The kernel variant, as `--kernel` names it. */
   get kernel(): VariantName {
     return nameOf(this.variant);
   }
@@ -30,7 +30,7 @@ export class WasmBackend extends WasmDevice implements Backend {
     return `wasm, ${this.kernel}, ${this.device}`;
   }
 
-  /** Computes products with another tile from now on: another speed, the same bits. */
+  /** Selects the GEMM tile of the commands that follow: another speed, the same bits. */
   useTile(tile: Tile): void {
     this.variant = { ...this.variant, tile };
     this.command(SET_TILE, tiles.indexOf(tile));
@@ -63,14 +63,14 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.multiply(this.at(out), this.at(inp), weight, this.at(bias), matrixOf(inp)[0]);
   };
 
-  /** A matmul of N rows with weights (OC,C) of either type. Few rows read bfloat16 as it is, many are worth widening it. */
+  /** Matmul of N rows with a weight (OC,C) of either type. Few rows read bfloat16 in place; many amortize widening it. */
   private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number): void {
     const [OC, C] = weight.shape;
     const address = this.addressOf(weight);
     if (weight.dtype !== "bf16") this.run("matmulForward", out, inp, address, bias, N, C, OC);
     else if (N <= this.fewRows) this.run("matmulForwardBf16", out, inp, address, bias, N, C, OC);
     else {
-      const widened = this.ensureRoom("widened", 4 * C * OC);
+      const widened = this.ensureScratch("widened", 4 * C * OC);
       this.run("widenBf16", widened, address, C * OC);
       this.run("matmulForward", out, inp, widened, bias, N, C, OC);
     }
@@ -88,7 +88,7 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("matmulBackwardWeight", ...addresses, N, C, OC, Number(dw.accumulate));
   };
 
-  /** Each row's largest score and one over its sum of exponentials: (B, NH, T, 2). */
+  /** (B, NH, T, 2): the largest score of each row, and one over its sum of exponentials. */
   attentionSavedSize({ B, T, NH }: AttentionShape): number {
     return 2 * B * NH * T;
   }
@@ -96,14 +96,14 @@ export class WasmBackend extends WasmDevice implements Backend {
   readonly attentionForward: Operations["attentionForward"] = (out, saved, qkv, NH, cache, past = 0) => {
     const [B, T, width] = qkv.shape;
     const S = cache?.keys.shape[1] ?? 0;
-    this.ensureScratch(Math.max(T, S));
+    this.ensureWorkerScratch(Math.max(T, S));
     const addresses = [out, saved, qkv, cache?.keys ?? null, cache?.values ?? null].map((t) => this.at(t));
     this.run("attentionForward", ...addresses, B, T, width / 3, NH, past, S);
   };
 
   readonly attentionBackward: Operations["attentionBackward"] = (dqkv, dout, qkv, saved, NH) => {
     const [B, T, width] = qkv.shape;
-    this.ensureScratch(T);
+    this.ensureWorkerScratch(T);
     const addresses = [dqkv, dout, qkv, saved].map((t) => this.at(t));
     this.run("attentionBackward", ...addresses, B, T, width / 3, NH);
   };
@@ -139,7 +139,7 @@ export class WasmBackend extends WasmDevice implements Backend {
     const { losses, targets, scratch, V } = head;
     const [N, C] = matrixOf(inp);
     const [Vp] = wte.shape;
-    const logits = this.at(scratch); // softmaxLoss leaves their gradient in their place
+    const logits = this.at(scratch); // softmaxLoss overwrites them with their gradient
     const weight = this.at(wte);
     for (const { first, rows } of headBlocks(N, scratch.size, Vp)) {
       const x = this.at(inp, first * C);
@@ -153,14 +153,14 @@ export class WasmBackend extends WasmDevice implements Backend {
 
   readonly mean: Operations["mean"] = (out, inp) => {
     const chunks = this.chunksOf(inp);
-    const partials = this.ensureRoom("partials", 8 * chunks);
+    const partials = this.ensureScratch("partials", 8 * chunks);
     this.run("sumChunks", partials, this.at(inp), inp.size);
     this.run("combine", this.at(out), partials, chunks, inp.size);
   };
 
   readonly sumSquares: Operations["sumSquares"] = (out, tensors) => {
     const chunks = tensors.reduce((sum, tensor) => sum + this.chunksOf(tensor), 0);
-    const partials = this.ensureRoom("partials", 8 * chunks);
+    const partials = this.ensureScratch("partials", 8 * chunks);
     let at = partials;
     for (const tensor of tensors) {
       this.run("sumSquares", at, this.at(tensor), tensor.size);
@@ -180,7 +180,7 @@ export class WasmBackend extends WasmDevice implements Backend {
   };
 }
 
-/** Cuts N rows into blocks of nearly equal size whose logits fit the scratch memory. */
+/** N rows in blocks of nearly equal size whose logits fit the scratch memory. */
 function headBlocks(N: number, scratchSize: number, Vp: number): { first: number; rows: number }[] {
   const blocks = Math.ceil(N / Math.floor(scratchSize / Vp));
   const rows = Math.ceil(N / blocks);

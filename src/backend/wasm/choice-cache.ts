@@ -1,18 +1,18 @@
-/** The fastest tile of each code, kept from one start to the next. */
+/** Cache of the fastest tile of each module, kept between starts. */
 import { platform } from "#platform";
 import { KeptNotes } from "../../platform/kept-notes.ts";
 import type { CompiledCode } from "./code.ts";
 import { type Code, type Tile, tiles } from "./variants.ts";
 
-// Looked up at each call, since tests put other functions in their place.
+// Looked up at each call, so that tests can mock the platform.
 const notes = new KeptNotes("kernels", {
   recall: (name) => platform.recall(name),
   remember: (name, text) => platform.remember(name, text),
 });
 
-/** Identifies what the speed of a code's tiles depends on. */
-export function choiceKey({ build, wide }: Code, { hash }: CompiledCode): string {
-  return `${build} ${hash}, ${wide ? 256 : 128}-bit, ${platform.engine()}`;
+/** Cache key: everything that the speed of a module's tiles depends on. */
+export function choiceKey({ build, simd256 }: Code, { hash }: CompiledCode): string {
+  return `${build} ${hash}, ${simd256 ? 256 : 128}-bit, ${platform.engine()}`;
 }
 
 export async function recallTile(key: string): Promise<Tile | undefined> {

@@ -61,7 +61,7 @@ function isRelaxed(bytes: Bytes): boolean {
   return Buffer.from(bytes).includes(Buffer.from(RELAXED_MADD));
 }
 
-function isWide(bytes: Bytes): boolean {
+function isSimd256(bytes: Bytes): boolean {
   return Buffer.from(bytes).subarray(-7).toString() === "256-bit";
 }
 
@@ -76,8 +76,8 @@ function sabotaged(bytes: Bytes): Bytes {
 /** Lets the engine compile some modules to code that computes wrong. */
 function breakCode(platform: Platform, isBroken: (bytes: Bytes) => boolean): void {
   const { compile } = platform;
-  vi.spyOn(platform, "compile").mockImplementation((bytes, wide) =>
-    compile(isBroken(bytes) ? sabotaged(bytes) : bytes, wide),
+  vi.spyOn(platform, "compile").mockImplementation((bytes, simd256) =>
+    compile(isBroken(bytes) ? sabotaged(bytes) : bytes, simd256),
   );
 }
 
@@ -87,7 +87,7 @@ const narrowOnly = Number.parseInt(process.versions.v8, 10) < 13 || process.arch
 describe("a wrong result puts a kernel out", () => {
   test.skipIf(narrowOnly)("of 256-bit code: the same without it is taken", async () => {
     const { take, platform } = await fresh();
-    breakCode(platform, isWide);
+    breakCode(platform, isSimd256);
     expect(await take({ revectorize: true })).toMatch(/^relaxed-\dx\d+$/);
   });
 
@@ -103,7 +103,7 @@ describe("a wrong result puts a kernel out", () => {
     async (name) => {
       for (const tile of tiles) {
         const { take, WasmBackend, platform, choiceKey, compileCode } = await fresh();
-        const code: Code = { build: "relaxed", wide: false };
+        const code: Code = { build: "relaxed", simd256: false };
         const compiled = await compileCode(code, false);
         if (typeof compiled === "string") throw new Error(compiled);
         await platform.remember("kernels", JSON.stringify({ [choiceKey(code, compiled)]: `${tile} ${today()}` }));
@@ -148,9 +148,9 @@ describe("what is missing is done without", () => {
   test("relaxed SIMD", async () => {
     const { take, platform } = await fresh();
     const { compile } = platform;
-    vi.spyOn(platform, "compile").mockImplementation(async (bytes, wide) => {
+    vi.spyOn(platform, "compile").mockImplementation(async (bytes, simd256) => {
       if (isRelaxed(bytes)) throw new WebAssembly.CompileError("invalid opcode 0xfd85");
-      return compile(bytes, wide);
+      return compile(bytes, simd256);
     });
     expect(await take()).toMatch(/^plain-\dx\d+$/);
     await expect(take({ kernel: "relaxed-6x8" })).rejects.toThrow(
@@ -160,7 +160,7 @@ describe("what is missing is done without", () => {
 
   test("revectorisation", async () => {
     const { take, platform } = await fresh();
-    vi.spyOn(platform, "problemOfWide").mockReturnValue("need another processor");
+    vi.spyOn(platform, "problemOfSimd256").mockReturnValue("need another processor");
     expect(await take({ revectorize: true })).toMatch(/^relaxed-\dx\d+$/);
     await expect(take({ kernel: "relaxed-6x16-256" })).rejects.toThrow(/256-bit vectors: need another processor/);
   });

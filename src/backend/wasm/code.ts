@@ -1,4 +1,4 @@
-/** Kernels compiled once in this process, and the engine's abilities that it takes. */
+/** Compiled kernels, cached per process, and the engine features that they need. */
 import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
 import { hashOf } from "../../platform/kept-notes.ts";
@@ -7,26 +7,26 @@ import type { Code } from "./variants.ts";
 
 export interface CompiledCode {
   readonly module: WebAssembly.Module;
-  /** Identifies what was compiled: changes with every other build of the kernels. */
+  /** Hash of the bytes: identifies the build of the kernels. */
   readonly hash: string;
 }
 
 const compiled = new Map<string, Promise<CompiledCode | string>>();
 
-/** The module of `code`, or why it cannot be had here. BackendError if the kernel's file is missing or damaged. */
-export async function compileCode({ build, wide }: Code, shared: boolean): Promise<CompiledCode | string> {
-  const problem = wide ? platform.problemOfWide() : undefined;
+/** The module of `code`, or the reason why this engine cannot run it. BackendError if its file is missing or damaged. */
+export async function compileCode({ build, simd256 }: Code, shared: boolean): Promise<CompiledCode | string> {
+  const problem = simd256 ? platform.problemOfSimd256() : undefined;
   if (problem !== undefined) return `256-bit vectors: ${problem}`;
   const file = `${build}${shared ? "-shared" : ""}` as const;
-  const key = `${file} ${wide}`;
-  const known = compiled.get(key) ?? compile(file, wide);
+  const key = `${file} ${simd256}`;
+  const known = compiled.get(key) ?? compile(file, simd256);
   compiled.set(key, known);
   try {
     return await known;
   } catch (error) {
-    compiled.delete(key); // another time it may be there
+    compiled.delete(key); // so that the next call tries again
     if (!(error instanceof WebAssembly.CompileError)) throw error;
-    if (build === "relaxed" && !(await knowsRelaxed())) return "relaxed SIMD: not known to this engine";
+    if (build === "relaxed" && !(await supportsRelaxed())) return "relaxed SIMD: not known to this engine";
     throw new BackendError(
       `${file}.wasm, the kernels that compute, cannot be compiled: ${error.message}. The file is damaged, or this ` +
         "engine does not know WebAssembly SIMD. Install llm-ts again (in a clone: npm run build).",
@@ -34,14 +34,14 @@ export async function compileCode({ build, wide }: Code, shared: boolean): Promi
   }
 }
 
-async function compile(file: KernelBuild, wide: boolean): Promise<CompiledCode | string> {
+async function compile(file: KernelBuild, simd256: boolean): Promise<CompiledCode | string> {
   const bytes = await platform.loadKernels(file);
-  // V8 shares the compiled code of equal modules. Code for other vectors has to be of another module.
-  const module = await platform.compile(wide ? withNote(bytes, "256-bit") : bytes, wide);
+  // V8 shares the compiled code of modules with equal bytes: other code needs other bytes.
+  const module = await platform.compile(simd256 ? withNote(bytes, "256-bit") : bytes, simd256);
   return typeof module === "string" ? `256-bit vectors: ${module}` : { module, hash: hashOf(bytes) };
 }
 
-/** The same module with an empty custom section of this name at its end. */
+/** The module with an empty custom section of this name at its end. */
 function withNote(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
   const letters = new TextEncoder().encode(name);
   const section = [0, letters.length + 1, letters.length, ...letters];
@@ -58,8 +58,8 @@ export function problemOfEngine(): string | undefined {
   return WebAssembly.validate(SIMD) ? undefined : "this JavaScript engine does not know WebAssembly SIMD";
 }
 
-/** Asked of the platform, since engines may have it behind a flag. */
-async function knowsRelaxed(): Promise<boolean> {
+/** Through the platform, since engines may have it behind a flag. */
+async function supportsRelaxed(): Promise<boolean> {
   return platform.compile(RELAXED_MADD, false).then(
     () => true,
     () => false,

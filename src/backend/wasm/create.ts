@@ -5,23 +5,23 @@ import type { BackendOptions } from "../entry.ts";
 import type { WasmBackend } from "./backend.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
-import { type Place, placeOf, startBackend } from "./start.ts";
+import { startBackend, type ThreadConfig, threadConfig } from "./start.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
 import { type Code, codes, type Tile, tiles, variantOf } from "./variants.ts";
 
-/** A backend on WebAssembly kernels, with worker threads. BackendError if it cannot be had here. */
+/** A backend on WebAssembly kernels with worker threads. BackendError when no kernel computes correctly here. */
 export async function createWasmBackend(options: BackendOptions = {}): Promise<Backend> {
   const { revectorize, kernel = "auto" } = options;
-  const place = placeOf(options.shared, options.threads);
+  const config = threadConfig(options.shared, options.threads);
   const forced = kernel === "auto" ? undefined : variantOf(kernel);
-  if (forced?.wide && revectorize === false)
+  if (forced?.simd256 && revectorize === false)
     throw new UsageError(`${kernel} needs 256-bit vectors, which --no-revectorize (revectorize: false) refuses.`);
 
   const problems: string[] = [];
-  for (const code of forced ? [forced] : codes.filter(({ wide }) => !wide || revectorize)) {
-    const found = await attempt(code, place, forced?.tile);
+  for (const code of forced ? [forced] : codes.filter(({ simd256 }) => !simd256 || revectorize)) {
+    const found = await attempt(code, config, forced?.tile);
     if (typeof found !== "string") return found;
-    problems.push(forced ? found : `${code.build}, ${code.wide ? 256 : 128}-bit: ${found}`);
+    problems.push(forced ? found : `${code.build}, ${code.simd256 ? 256 : 128}-bit: ${found}`);
   }
   if (forced) throw new BackendError(`The kernel ${kernel} cannot be used here: ${problems[0]}. ${ASK}`);
   throw new BackendError(
@@ -32,19 +32,19 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<B
 
 const ASK = "llm-ts info --system shows those that can; --kernel auto takes the fastest of them.";
 
-/** A backend on this code that computes right, or why there is none. */
-async function attempt(code: Code, place: Place, tile?: Tile): Promise<WasmBackend | string> {
-  const compiled = await compileCode(code, place.shared);
+/** A checked backend on this code, or the problem with it. */
+async function attempt(code: Code, config: ThreadConfig, tile?: Tile): Promise<WasmBackend | string> {
+  const compiled = await compileCode(code, config.shared);
   if (typeof compiled === "string") return compiled;
-  const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, place);
-  const problem = await settle(backend, choiceKey(code, compiled), tile).catch(asProblem);
+  const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, config);
+  const problem = await selectTile(backend, choiceKey(code, compiled), tile).catch(asProblem);
   if (problem === undefined) return backend;
   await backend.dispose();
   return problem;
 }
 
-/** Lets the backend use the fastest tile that computes right, or says what is wrong with all. */
-async function settle(backend: WasmBackend, key: string, forced?: Tile): Promise<string | undefined> {
+/** Selects the fastest tile that passes the checks; returns the problems if none does. */
+async function selectTile(backend: WasmBackend, key: string, forced?: Tile): Promise<string | undefined> {
   const known = forced ?? (await recallTile(key));
   const order = forced ? [forced] : known ? new Set([known, ...tiles]) : bySpeed(await timeTiles(backend));
   const problem = await problemOfOthers(backend);
@@ -62,7 +62,7 @@ async function settle(backend: WasmBackend, key: string, forced?: Tile): Promise
   return problems.join(", ");
 }
 
-/** A kernel that fails is as bad as one that computes wrong. */
+/** A failure of a kernel counts as a wrong result. */
 function asProblem(error: unknown): string {
   if (error instanceof BackendError) return error.message;
   throw error;

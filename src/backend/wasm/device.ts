@@ -31,36 +31,37 @@ class WasmBuffer implements DeviceBuffer {
 export interface DeviceParts {
   readonly memory: KernelMemory;
   readonly executor: Executor;
-  /** An instance in the calling thread, for questions only. */
+  /** An instance on the calling thread, for queries only (chunkSize, fewRows, …). */
   readonly kernels: KernelExports;
 }
 
-/** `partials`: the sums of chunks, f64, of `mean` and `sumSquares`; `widened`: a bfloat16 matrix as float32. */
-type RoomName = "partials" | "widened";
+/** `partials`: f64 sums of chunks, of `mean` and `sumSquares`; `widened`: a bfloat16 matrix as float32. */
+type ScratchName = "partials" | "widened";
 
 const floats = new Float32Array(1);
 const bits = new Int32Array(floats.buffer);
 
-/** The device under the operations: tensors in one memory, and commands to whoever runs them. */
+/** The device below the operations: tensors in one WebAssembly memory, commands to an executor. */
 export class WasmDevice {
   readonly threads: number;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises;
-  /** Null once disposed of, so that the memory is free even if someone still holds this backend. */
+  /** Null after dispose, so that the memory is collected even while a reference to this backend is held. */
   private parts: DeviceParts | null;
   private disposal: Promise<void> | null = null;
-  /** Bytes that were taken before any tensor. */
+  /** Bytes allocated before any tensor. */
   private readonly ownMemory: number;
-  /** Where the workers' scratch memory begins, and for how long a row of attention it is enough. */
-  private scratch: { readonly address: number; readonly T: number } | null = null;
-  private firstOpcode = 0; // ALONE while `alone` runs
-  private readonly rooms = new Map<RoomName, { readonly address: number; readonly bytes: number }>();
+  /** Per-worker scratch memory: its address, and the longest row of attention (T) that it holds. */
+  private workerScratch: { readonly address: number; readonly T: number } | null = null;
+  private opcodeOffset = 0; // ALONE while `alone` runs
+  /** Scratch buffers shared by all workers: the output of one command that the next one reads. */
+  private readonly scratchBuffers = new Map<ScratchName, { readonly address: number; readonly bytes: number }>();
 
   constructor(parts: DeviceParts) {
     this.parts = parts;
     this.threads = parts.executor.threads;
     this.promises = { sameBits: true, fma: parts.kernels.isFused(1 + 2 ** -12) === 1 };
-    this.ensureScratch(0);
+    this.ensureWorkerScratch(0);
     this.ownMemory = parts.memory.used;
     const total = MEMORY_LIMIT - this.ownMemory;
     this.limits = { total, buffer: total, alignment: elementBytes.f32 };
@@ -103,7 +104,7 @@ export class WasmDevice {
     });
   }
 
-  /** The copy is made in one go: read a very large tensor in pieces, if the event loop must not wait for it. */
+  /** Copies in one go: read a very large tensor in pieces if the event loop must not block. */
   async read(tensor: Tensor): Promise<Float32Array> {
     const { memory, executor } = this.live;
     const address = this.addressOf(tensor);
@@ -129,31 +130,31 @@ export class WasmDevice {
     this.run("fill", this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
   }
 
-  /** What `llm-ts bench` measures a machine with (assembly/bench.ts, fma.mjs). */
+  /** Micro-kernels of `llm-ts bench` (assembly/bench.ts, fma.mjs). */
   probe(kernel: ProbeName, tensors: readonly Tensor[], n: number): void {
     this.run(kernel, ...tensors.map((tensor) => this.at(tensor)), n);
   }
 
   private get live(): DeviceParts {
     if (this.parts) return this.parts;
-    throw new BackendError("This backend was disposed of. Create a new one to go on.");
+    throw new BackendError("This backend was disposed of. Create a new one.");
   }
 
   protected run(kernel: KernelName, ...args: number[]): void {
-    this.command(this.firstOpcode + opcodeOf(kernel), ...args);
+    this.command(this.opcodeOffset + opcodeOf(kernel), ...args);
   }
 
   protected command(opcode: number, ...args: number[]): void {
     this.live.executor.enqueue(opcode, ...args);
   }
 
-  /** What `body` enqueues is computed by one thread. */
+  /** Runs what `body` enqueues on one thread. */
   alone(body: () => void): void {
-    this.firstOpcode = ALONE;
+    this.opcodeOffset = ALONE;
     try {
       body();
     } finally {
-      this.firstOpcode = 0;
+      this.opcodeOffset = 0;
     }
   }
 
@@ -165,14 +166,14 @@ export class WasmDevice {
     return buffer;
   }
 
-  /** The byte address of a tensor's element `index`; 0 for no tensor. */
+  /** Byte address of element `index` of a float32 or int32 tensor; 0 for null. */
   protected at(tensor: Tensor | null, index = 0): number {
     if (tensor?.dtype === "bf16")
       throw new BackendError("bfloat16 weights can only be read, to generate. Load the model in float32 for all else.");
     return tensor ? this.addressOf(tensor) + 4 * index : 0;
   }
 
-  /** The byte address of a tensor of any type. */
+  /** Byte address of a tensor of any type. */
   protected addressOf(tensor: Tensor): number {
     return this.bufferOf(tensor).address + elementBytes[tensor.dtype] * tensor.offset;
   }
@@ -181,33 +182,33 @@ export class WasmDevice {
     return Math.ceil(tensor.size / this.live.kernels.chunkSize());
   }
 
-  /** Gives every worker the scratch memory that attention over rows of up to T keys needs. */
-  protected ensureScratch(T: number): void {
-    if (this.scratch && this.scratch.T >= T) return;
+  /** Grows the per-worker scratch memory to attention over rows of up to T keys. */
+  protected ensureWorkerScratch(T: number): void {
+    if (this.workerScratch && this.workerScratch.T >= T) return;
     const { memory, executor, kernels } = this.live;
     const stride = aligned(kernels.scratchBytes(T));
     const { address } = memory.take(stride * this.threads);
     executor.enqueue(SET_SCRATCH, address, stride);
-    this.replace(this.scratch);
-    this.scratch = { address, T };
+    this.replace(this.workerScratch);
+    this.workerScratch = { address, T };
   }
 
-  /** The address of memory for what a command makes and the next one uses. */
-  protected ensureRoom(name: RoomName, bytes: number): number {
-    const room = this.rooms.get(name);
-    if (room && room.bytes >= bytes) return room.address;
+  /** Address of the scratch buffer `name`, grown to `bytes`. */
+  protected ensureScratch(name: ScratchName, bytes: number): number {
+    const buffer = this.scratchBuffers.get(name);
+    if (buffer && buffer.bytes >= bytes) return buffer.address;
     const { address } = this.live.memory.take(bytes);
-    this.replace(room);
-    this.rooms.set(name, { address, bytes });
+    this.replace(buffer);
+    this.scratchBuffers.set(name, { address, bytes });
     return address;
   }
 
-  /** Up to this many rows a product is made of dot products. */
+  /** Largest number of rows that a matmul computes as dot products. */
   protected get fewRows(): number {
     return this.live.kernels.fewRows();
   }
 
-  /** Releases what is replaced, once the commands that use it are done. A failure until then is told elsewhere. */
+  /** Releases `old` once the commands that use it are done. The next await reports a failure before that. */
   private replace(old: { readonly address: number } | null | undefined): void {
     const { memory, executor } = this.live;
     if (old) executor.after(() => memory.release(old.address)).catch(() => {});

@@ -1,25 +1,25 @@
-/** Who runs a backend's commands: workers (pool.ts), or the calling thread where memory cannot be shared. */
+/** Executors of commands: workers (pool.ts), or the calling thread where memory cannot be shared. */
 import { BackendError, messageOf } from "../../errors.ts";
 import { type KernelExports, kernelNames, runCommand } from "./kernels.ts";
 
 export interface Executor {
   readonly threads: number;
-  /** Runs a command after all before it. What fails is told by the next `after`. */
+  /** Runs a command after all before it. The next `after` rejects with its failure. */
   enqueue(opcode: number, ...args: number[]): void;
-  /** Runs `step` in the calling thread after all commands before it and before any after it. */
+  /** Runs `step` on the calling thread, after all commands before it and before any after it. */
   after<T>(step: () => T): Promise<T>;
   dispose(): Promise<void>;
 }
 
-/** What kernels are given, the model has checked; so whatever fails in one is this program's fault. */
+/** Error of a trapped kernel. The model checks what kernels are given, so a trap is a bug. */
 export function kernelFailure(message: string): BackendError {
   return new BackendError(
-    `A kernel failed: ${message}. What this backend holds is lost; create a new one to go on. This is a fault in ` +
+    `A kernel failed: ${message}. What this backend holds is lost; create a new one. This is a fault in ` +
       "llm.ts: please report it with the command that led here.",
   );
 }
 
-/** Runs every command at once, as one thread. */
+/** Runs each command immediately, on the calling thread. */
 export class DirectExecutor implements Executor {
   readonly threads = 1;
   private readonly kernels: KernelExports;

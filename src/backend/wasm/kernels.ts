@@ -1,18 +1,18 @@
 /**
- * What a module built from assembly/ exports, as far as TypeScript calls it by name, and the commands a worker runs.
+ * Exports of the modules built from assembly/ that TypeScript calls by name, and the commands that workers run.
  *
- * Every kernel is called as (thread, threads, …): byte addresses first, then sizes, then floats. All workers call it
- * at once, each on its own instance of the module over one memory, and each computes its own slice of the output.
+ * The arguments of a kernel: thread, threads, byte addresses, sizes, floats. All workers call a kernel at the same time,
+ * each on its own instance of the module over the shared memory, and each computes its own slice of the output.
  */
 
-/** The kernels that run as commands. A command's opcode is its kernel's place in this list. */
+/** Kernels that run as commands. The opcode of a command is the index of its kernel here. */
 export const kernelNames = [
   "adamw",
   "attentionBackward",
   "attentionForward",
   "benchCopy",
-  "benchFmaNarrow",
-  "benchFmaWide",
+  "benchFma128",
+  "benchFma256",
   "benchRead",
   "benchTriad",
   "combine",
@@ -42,42 +42,42 @@ export type KernelName = (typeof kernelNames)[number];
 export type Kernel = (...args: number[]) => void;
 
 export interface KernelExports extends Record<KernelName, Kernel> {
-  /** Elements whose sum `sumChunks` and `sumSquares` keep in one f64. */
+  /** Elements per partial sum (f64) of `sumChunks` and `sumSquares`. */
   chunkSize(): number;
-  /** The most rows that are multiplied by dot products; matmulForwardBf16 takes no more. */
+  /** Largest number of rows that a matmul computes as dot products; the limit of matmulForwardBf16. */
   fewRows(): number;
-  /** Bytes of scratch memory that one instance needs to attend over rows of up to T keys. */
+  /** Bytes of scratch memory per instance for attention over up to T keys. */
   scratchBytes(T: number): number;
   setScratch(address: number): void;
   setTile(tile: number): void;
-  /** 1 if a product and its sum are rounded once. x must be 1 + 2^-12. */
+  /** 1 if multiply-add is fused, that is rounded once. x must be 1 + 2^-12. */
   isFused(x: number): number;
 }
 
-/** Commands that are no kernels: what a worker does to itself or for the caller. */
+/** Control commands: opcodes that follow the kernels'. */
 export const FENCE = kernelNames.length;
-/** (address, stride): instance `thread` takes its scratch memory at address + thread * stride. */
+/** (address, stride): places the scratch memory of instance `thread` at address + thread * stride. */
 export const SET_SCRATCH = FENCE + 1;
-/** (tile) */
+/** (tile): selects the GEMM tile by its index in `tiles`. */
 export const SET_TILE = FENCE + 2;
-/** Added to a kernel's opcode: the first worker computes all of it, while the others wait. */
+/** Added to a kernel's opcode: the first worker computes the whole output, the others skip. */
 export const ALONE = 256;
 
 export function opcodeOf(name: KernelName): number {
   return kernelNames.indexOf(name);
 }
 
-/** Instantiates without waiting: only where that is allowed (workers, Node). */
+/** Synchronous instantiation: for workers and Node only. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   return exportsOf(new WebAssembly.Instance(module, { env: { memory } }));
 }
 
 export function exportsOf(instance: WebAssembly.Instance): KernelExports {
-  // The build has checked the signatures; here only their presence can be.
+  // The build checks the signatures; nothing here can.
   return instance.exports as unknown as KernelExports;
 }
 
-/** Runs one command's slice. Kernels take as many of the arguments as they need; adamw takes the most, 13. */
+/** Runs this thread's slice of one command. Kernels ignore surplus arguments; adamw has the most, 13. */
 export function runCommand(
   kernels: KernelExports,
   opcode: number,

@@ -1,15 +1,15 @@
-/** The one WebAssembly memory that a backend's tensors live in: at most 4 GiB, grown when more is asked for. */
+/** The WebAssembly memory of a backend: all its tensors, at most 4 GiB, grown on demand. */
 import { MemoryError, messageOf } from "../../errors.ts";
 import { FreeList } from "./allocator.ts";
 
 const PAGE = 65536;
 const MAX_PAGES = 65536;
-/** Nothing lies at address 0, which the kernels take for "none". */
+/** Address 0 stays free: the null pointer of the kernels. */
 const START = 1024;
 /** The last page stays unused, so that the address behind a tensor never wraps to 0. */
 const END = (MAX_PAGES - 1) * PAGE;
 
-/** Bytes that can be handed out in all. */
+/** Bytes that can be allocated in all. */
 export const MEMORY_LIMIT = END - START;
 
 const MIB = 1024 * 1024;
@@ -17,7 +17,7 @@ const MIB = 1024 * 1024;
 export class KernelMemory {
   readonly memory: WebAssembly.Memory;
   private readonly free = new FreeList(START, END);
-  /** From here on nothing was ever handed out, so the memory is still zero. */
+  /** Start of the memory that was never allocated and is still zero. */
   private untouched = START;
   private floats: Float32Array;
 
@@ -33,7 +33,7 @@ export class KernelMemory {
     this.floats = new Float32Array(this.memory.buffer);
   }
 
-  /** The address of a new piece of memory, and whether it is known to be all zero. */
+  /** Address of newly allocated memory, and whether it is known to be all zero. */
   take(bytes: number): { address: number; zero: boolean } {
     const address = this.free.take(bytes);
     if (address === null) throw this.refusal(bytes, `at most ${mib(this.free.longest)} MiB are free in one piece`);
@@ -54,12 +54,12 @@ export class KernelMemory {
     this.free.release(address);
   }
 
-  /** Bytes handed out at the moment. */
+  /** Bytes allocated now. */
   get used(): number {
     return this.free.used;
   }
 
-  /** `size` floats at `address`: valid until memory grows, so for use at once. */
+  /** `size` floats at `address`: valid until memory grows, hence for immediate use. */
   f32(address: number, size: number): Float32Array {
     if (this.floats.buffer !== this.memory.buffer) this.floats = new Float32Array(this.memory.buffer);
     return this.floats.subarray(address / 4, address / 4 + size);

@@ -1,8 +1,9 @@
 /**
- * The caller's side of the workers: puts commands into the ring and awaits fences. It never blocks and never computes.
+ * Executor on worker threads, calling thread's side: writes commands into the ring and awaits fences. It never blocks
+ * and never computes.
  *
- * What does not fit into the ring waits in a list, and so does everything behind a step that the caller wants to take
- * itself (`after`). Each time a fence is passed, as much of the list as possible moves on.
+ * Commands that do not fit into the ring are queued, and so is everything behind a step of the calling thread (`after`).
+ * Each fence passed drains as much of the queue as possible.
  */
 import { BackendError } from "../../errors.ts";
 import type { KernelWorker } from "../../platform/platform.ts";
@@ -27,7 +28,7 @@ interface Command {
   readonly args: readonly number[];
 }
 
-/** Something the caller does itself once all before it is done. */
+/** Work of the calling thread, for when all before it is done. */
 interface Step {
   readonly run: () => void;
   readonly reject: (error: BackendError) => void;
@@ -36,29 +37,29 @@ interface Step {
 export class WorkerPool implements Executor {
   readonly threads: number;
   private readonly workers: readonly KernelWorker[];
-  /** Each worker's answer to its start. */
+  /** Settles when each worker is ready or has failed to start. */
   private readonly ready: readonly Promise<void>[];
   private readonly shared = new SharedArrayBuffer(SHARED_BYTES);
   private readonly views: Shared = sharedViews(this.shared);
   private readonly waitAsync = typeof Atomics.waitAsync === "function";
 
-  /** Commands put into the ring so far, modulo 2^32, and how many of them are known to be done. */
+  /** Commands written into the ring so far, modulo 2^32, and how many of them are known to be done. */
   private published = 0;
   private done = 0;
-  private waiting: (Command | Step)[] = [];
-  /** The number of the last fence set, how many commands it stands behind, and whether it is still awaited. */
+  private queue: (Command | Step)[] = [];
+  /** Number of the last fence set, the value of `published` behind it, and whether it is still awaited. */
   private fence = 0;
   private fenced = 0;
-  private fenceUnderWay = false;
+  private fencePending = false;
   private error: BackendError | null = null;
   private stopped: Promise<unknown> | null = null;
 
-  /** Takes over workers that were just created; they boot while the caller prepares what `start` needs. */
+  /** Takes ownership of new workers, which boot while the caller prepares what `start` needs. */
   constructor(workers: readonly KernelWorker[]) {
     this.threads = workers.length;
     this.workers = workers;
     this.ready = workers.map((_, thread) => this.listen(thread));
-    for (const answer of this.ready) answer.catch(() => {}); // `start` will tell, if anyone still asks
+    for (const started of this.ready) started.catch(() => {}); // `start` reports it
   }
 
   /** Resolves when all workers are ready to run commands; BackendError if one cannot start. */
@@ -74,8 +75,8 @@ export class WorkerPool implements Executor {
 
   enqueue(opcode: number, ...args: number[]): void {
     if (this.error) return;
-    if (this.waiting.length === 0 && this.hasRoom()) this.publish(opcode, args);
-    else this.wait({ opcode, args });
+    if (this.queue.length === 0 && this.hasFreeSlot()) this.publish(opcode, args);
+    else this.defer({ opcode, args });
   }
 
   after<T>(step: () => T): Promise<T> {
@@ -88,7 +89,7 @@ export class WorkerPool implements Executor {
           reject(error);
         }
       };
-      this.wait({ run, reject });
+      this.defer({ run, reject });
     });
   }
 
@@ -118,7 +119,7 @@ export class WorkerPool implements Executor {
     });
   }
 
-  private hasRoom(): boolean {
+  private hasFreeSlot(): boolean {
     return ((this.published - Atomics.load(this.views.control, FINISHED)) | 0) < CAPACITY - 1;
   }
 
@@ -135,15 +136,15 @@ export class WorkerPool implements Executor {
     announce(control, PUBLISHED, this.published);
   }
 
-  private wait(item: Command | Step): void {
-    this.waiting.push(item);
-    if (!this.fenceUnderWay) this.moveOn();
+  private defer(item: Command | Step): void {
+    this.queue.push(item);
+    if (!this.fencePending) this.drain();
   }
 
-  /** Takes from the list what can go now, and sees to it that the rest is looked at again. */
-  private moveOn(): void {
+  /** Runs or publishes what it can of the queue, and sets a fence for the remainder. */
+  private drain(): void {
     let taken = 0;
-    for (const item of this.waiting) {
+    for (const item of this.queue) {
       if ("run" in item) {
         if (!this.isIdle()) break;
         const message = failureMessage(this.views.control);
@@ -153,17 +154,17 @@ export class WorkerPool implements Executor {
         }
         item.run();
       } else {
-        if (!this.hasRoom()) break;
+        if (!this.hasFreeSlot()) break;
         this.publish(item.opcode, item.args);
       }
       taken++;
     }
-    this.waiting.splice(0, taken);
-    if (this.waiting.length > 0) this.setFence();
+    this.queue.splice(0, taken);
+    if (this.queue.length > 0) this.setFence();
   }
 
   private setFence(): void {
-    this.fenceUnderWay = true;
+    this.fencePending = true;
     this.keepAlive(true);
     this.fence = (this.fence + 1) | 0;
     this.publish(FENCE, [this.fence, this.waitAsync ? 0 : 1]);
@@ -171,7 +172,7 @@ export class WorkerPool implements Executor {
     if (this.waitAsync) void this.awaitFence();
   }
 
-  /** Being woken does not say that the fence was passed: it may have been the notification of the one before. */
+  /** Checks after each wake-up, which may be the notification of the fence before. */
   private async awaitFence(): Promise<void> {
     const { control } = this.views;
     while (!this.error) {
@@ -183,25 +184,25 @@ export class WorkerPool implements Executor {
   }
 
   private fencePassed(): void {
-    this.fenceUnderWay = false;
+    this.fencePending = false;
     if (this.error) return;
     this.done = this.fenced;
-    this.moveOn();
-    if (!this.fenceUnderWay) this.keepAlive(false);
+    this.drain();
+    if (!this.fencePending) this.keepAlive(false);
   }
 
-  /** One worker that keeps the process alive is enough. */
+  /** One worker is enough to keep the process alive. */
   private keepAlive(on: boolean): void {
     this.workers[0].keepAlive(on);
   }
 
-  /** After a failure nothing more is computed: what waits is told, and so is everyone who asks later. */
+  /** Stops the workers; rejects what is queued, and everything later, with the first error. */
   private fail(error: BackendError): void {
     if (this.error) return;
     this.error = error;
-    for (const item of this.waiting) if ("reject" in item) item.reject(error);
-    this.waiting = [];
-    Atomics.notify(this.views.control, FENCED); // no promise may wait for ever
+    for (const item of this.queue) if ("reject" in item) item.reject(error);
+    this.queue = [];
+    Atomics.notify(this.views.control, FENCED); // so that no promise stays pending
     this.stopped = Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 }

@@ -1,4 +1,4 @@
-/** A running backend on one variant of the kernels, not yet checked: create.ts and survey.ts do that. */
+/** Starts a backend on one kernel variant, unchecked: create.ts and survey.ts check it. */
 import { platform } from "#platform";
 import { UsageError } from "../../errors.ts";
 import { WasmBackend } from "./backend.ts";
@@ -9,16 +9,16 @@ import { KernelMemory } from "./memory.ts";
 import { WorkerPool } from "./pool.ts";
 import type { Variant } from "./variants.ts";
 
-export interface Place {
-  /** Memory shared with worker threads. Without it, commands run in the calling thread. */
+export interface ThreadConfig {
+  /** Memory shared with worker threads. Without it, commands run on the calling thread. */
   readonly shared: boolean;
   readonly threads: number;
 }
 
 const MAX_THREADS = 256;
 
-/** Where kernels will run. UsageError for a number of threads that cannot be. */
-export function placeOf(shared = platform.sharedMemory, threads?: number): Place {
+/** Resolves the defaults. UsageError for an invalid number of threads. */
+export function threadConfig(shared = platform.sharedMemory, threads?: number): ThreadConfig {
   if (threads === undefined) return { shared, threads: shared ? Math.min(platform.defaultThreads(), MAX_THREADS) : 1 };
   if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)
     return { shared, threads: shared ? threads : 1 };
@@ -28,9 +28,9 @@ export function placeOf(shared = platform.sharedMemory, threads?: number): Place
 export async function startBackend(
   variant: Variant,
   { module }: CompiledCode,
-  { shared, threads }: Place,
+  { shared, threads }: ThreadConfig,
 ): Promise<WasmBackend> {
-  // Workers take longest to start, so they come first.
+  // Workers take longest to start, hence first.
   const pool = shared ? new WorkerPool(Array.from({ length: threads }, platform.startKernelWorker)) : null;
   try {
     const memory = new KernelMemory(shared);

@@ -1,34 +1,34 @@
-/** What every variant of the kernels makes of this machine: for people who want to know why it is as fast as it is. */
+/** Survey of all kernel variants on this machine, for `llm-ts info --system`: speed, correctness and the choice. */
 import { BackendError } from "../../errors.ts";
 import { problemOfOthers, problemOfProducts } from "../check.ts";
 import type { Candidate, Survey } from "../entry.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
 import { MEMORY_LIMIT } from "./memory.ts";
-import { type Place, placeOf, startBackend } from "./start.ts";
+import { startBackend, type ThreadConfig, threadConfig } from "./start.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
 import { type Code, codes, nameOf, tiles } from "./variants.ts";
 
-/** Measures and checks every variant, and keeps what was fastest for later starts. */
+/** Measures and checks every variant, and caches the fastest for later starts. */
 export async function surveyKernels(threads?: number): Promise<Survey> {
-  const place = placeOf(undefined, threads);
+  const config = threadConfig(undefined, threads);
   const candidates: Candidate[] = [];
   let [chosen, kept]: (string | undefined)[] = [];
   for (const code of codes) {
-    const found = await survey(code, place);
+    const found = await survey(code, config);
     candidates.push(...found.candidates);
     if (chosen === undefined) ({ chosen, kept } = found);
   }
-  return { threads: place.threads, memoryLimit: MEMORY_LIMIT, candidates, chosen, kept };
+  return { threads: config.threads, memoryLimit: MEMORY_LIMIT, candidates, chosen, kept };
 }
 
-async function survey(code: Code, place: Place): Promise<Omit<Survey, "threads" | "memoryLimit">> {
+async function survey(code: Code, config: ThreadConfig): Promise<Omit<Survey, "threads" | "memoryLimit">> {
   const allOut = (problem: string) => ({
     candidates: tiles.map((tile) => ({ kernel: nameOf({ ...code, tile }), problem })),
   });
-  const compiled = await compileCode(code, place.shared);
+  const compiled = await compileCode(code, config.shared);
   if (typeof compiled === "string") return allOut(compiled);
-  const backend = await startBackend({ ...code, tile: tiles[0] }, compiled, place);
+  const backend = await startBackend({ ...code, tile: tiles[0] }, compiled, config);
   try {
     const key = choiceKey(code, compiled);
     const known = await recallTile(key);

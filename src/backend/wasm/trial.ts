@@ -1,21 +1,21 @@
-/** How fast each tile of the matrix product is here. All give the same bits; only a measurement tells which is fastest. */
+/** Timing of the GEMM tiles. All give the same bits; which is fastest, only a measurement shows. */
 import type { WasmBackend } from "./backend.ts";
 import { type Tile, tiles } from "./variants.ts";
 
-// The products that are timed: sides that are multiples of every tile's, and all of it stays in the caches.
+// Shape of the timed matmuls: a multiple of every tile, small enough to stay in the caches.
 const N = 240;
 const C = 192;
 const OC = 192;
 
 /**
- * How long to look for the fastest, all tiles together. In a browser, a tile is slow until the engine has optimised it, at
- * some moment in the background; so the trial ends when no tile has become faster for a while.
+ * Duration of the trial, all tiles together. A browser's engine optimises code in the background at some moment, and a
+ * tile is slow until then; so the trial ends when no tile has become faster for QUIET_MS.
  */
-const LEAST_MS = 40;
+const MIN_MS = 40;
 const QUIET_MS = 20;
-const MOST_MS = 250;
+const MAX_MS = 250;
 
-/** GFLOP/s of each tile in one thread, at its best moment: several disturb each other where cores are busy. */
+/** Best GFLOP/s of each tile on one thread: several threads disturb each other where cores are busy. */
 export async function timeTiles(backend: WasmBackend): Promise<Record<Tile, number>> {
   const [x, y, weight] = [backend.alloc([N, C]), backend.alloc([N, OC]), backend.alloc([OC, C])];
   const w = { weight, bias: null };
@@ -23,7 +23,7 @@ export async function timeTiles(backend: WasmBackend): Promise<Record<Tile, numb
   const start = performance.now();
   let improved = start;
   let now = start;
-  while (now - start < LEAST_MS || (now - improved < QUIET_MS && now - start < MOST_MS)) {
+  while (now - start < MIN_MS || (now - improved < QUIET_MS && now - start < MAX_MS)) {
     for (const tile of tiles) {
       backend.useTile(tile);
       const before = performance.now();
@@ -43,7 +43,7 @@ export async function timeTiles(backend: WasmBackend): Promise<Record<Tile, numb
   return { "6x16": gflops(best["6x16"]), "6x8": gflops(best["6x8"]), "4x8": gflops(best["4x8"]) };
 }
 
-/** The fastest first. */
+/** Tiles, fastest first. */
 export function bySpeed(speeds: Readonly<Record<Tile, number>>): Tile[] {
   return [...tiles].sort((a, b) => speeds[b] - speeds[a]);
 }

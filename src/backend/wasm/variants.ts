@@ -1,19 +1,19 @@
 /**
- * The kernels come in variants that compute the same: two builds of assembly/, each compiled with or without 256-bit
- * vectors, and three sizes of the matrix product's tiles. Which one is fastest depends on the engine and the processor.
+ * Kernel variants: two builds of assembly/, each compiled with or without 256-bit vectors, and three sizes of GEMM tiles.
+ * The fastest one depends on engine and processor.
  */
 import { UsageError } from "../../errors.ts";
 
-/** The tiles by their number in assembly/gemm.ts. */
+/** GEMM tiles, indexed as in assembly/gemm.ts. */
 export const tiles = ["6x16", "6x8", "4x8"] as const;
 export type Tile = (typeof tiles)[number];
 
-/** One compiled module, which has all tiles. */
+/** A compiled module; it contains all tiles. */
 export interface Code {
-  /** Relaxed SIMD has a fused multiply-add; plain SIMD is known everywhere. */
+  /** Relaxed SIMD has a fused multiply-add; plain SIMD is supported everywhere. */
   readonly build: "relaxed" | "plain";
   /** Compiled with V8's revectorisation, which fuses 128-bit operations to 256-bit ones. */
-  readonly wide: boolean;
+  readonly simd256: boolean;
 }
 
 export interface Variant extends Code {
@@ -24,25 +24,25 @@ export interface Variant extends Code {
 export type VariantName = `${Code["build"]}-${Tile}${"" | "-256"}`;
 
 /**
- * Better ones first: the first is the fastest and the last the slowest (docs/LOG.md). Of the two between them plain SIMD of
- * 256 bits was the faster one, but a fused multiply-add gives the bits that a model has on most machines.
+ * By preference: the first is the fastest, the last the slowest (docs/LOG.md). Of the two between them, plain 256-bit SIMD
+ * was faster, but a fused multiply-add gives the same bits as most machines.
  */
 export const codes: readonly Code[] = [
-  { build: "relaxed", wide: true },
-  { build: "relaxed", wide: false },
-  { build: "plain", wide: true },
-  { build: "plain", wide: false },
+  { build: "relaxed", simd256: true },
+  { build: "relaxed", simd256: false },
+  { build: "plain", simd256: true },
+  { build: "plain", simd256: false },
 ];
 
 export const variants: readonly Variant[] = codes.flatMap((code) => tiles.map((tile) => ({ ...code, tile })));
 
-export function nameOf({ build, tile, wide }: Variant): VariantName {
-  return `${build}-${tile}${wide ? "-256" : ""}`;
+export function nameOf({ build, tile, simd256 }: Variant): VariantName {
+  return `${build}-${tile}${simd256 ? "-256" : ""}`;
 }
 
 export const variantNames: readonly VariantName[] = variants.map(nameOf);
 
-/** UsageError for a name that no variant has. */
+/** UsageError for an unknown name. */
 export function variantOf(name: string): Variant {
   const variant = variants.find((variant) => nameOf(variant) === name);
   if (variant) return variant;

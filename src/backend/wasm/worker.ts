@@ -1,7 +1,7 @@
 /**
- * One worker of the wasm backend: runs its slice of every command in the ring, in step with the others, for ever.
+ * Worker loop of the wasm backend: runs this thread's slice of every command in the ring, in step with the others.
  *
- * Nothing here knows what kind of worker it is in: platform/ has the entry files.
+ * Independent of the kind of worker: platform/ has the entry files.
  */
 import { messageOf } from "../../errors.ts";
 import { FENCE, instantiate, type KernelExports, kernelNames, runCommand } from "./kernels.ts";
@@ -18,7 +18,7 @@ import {
   Waiter,
 } from "./protocol.ts";
 
-/** The one message a worker gets. */
+/** The only message to a worker. */
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -29,7 +29,7 @@ export interface WorkerStart {
 
 export type WorkerReport =
   | { readonly type: "ready" }
-  /** A fence was passed; sent only to a caller that cannot wait for FENCED itself. */
+  /** A fence was passed; only for a caller without Atomics.waitAsync. */
   | { readonly type: "fence" }
   | { readonly type: "failed"; readonly message: string };
 
@@ -69,7 +69,7 @@ export function runWorker(start: WorkerStart, report: (message: WorkerReport) =>
   }
 }
 
-/** All commands before the fence are done, since every worker waited for the others after each. */
+/** All commands before the fence are done, because of the barrier after each. */
 function passFence(control: Int32Array, fence: number, byMessage: boolean, report: (m: WorkerReport) => void): void {
   Atomics.store(control, FENCED, fence);
   if (byMessage) report({ type: "fence" });
