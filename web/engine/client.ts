@@ -1,25 +1,13 @@
-/**
- * The page's side of the engine: the same methods, with AbortSignals in place of `cancel…`, any number of listeners, and
- * errors as they were thrown. The worker starts with the first call.
- */
+/** The page's side of the engine. The worker starts with the first call. */
 import { proxy, type Remote, wrap } from "comlink";
-import type { RunSummary } from "../../src/runs/read-run.ts";
 import type {
   DataInput,
   DataSummary,
-  DeviceInfo,
   Engine,
   EngineOptions,
   EngineUpdate,
-  Estimate,
-  ExportFormat,
   LookResult,
-  ModelSummary,
-  RunDetail,
-  RunInfo,
   StorageInfo,
-  StoredRun,
-  TrainChoice,
   WriteOptions,
   WriteResult,
 } from "./protocol.ts";
@@ -27,27 +15,85 @@ import { revive } from "./revive.ts";
 
 type Listener = (update: EngineUpdate) => void;
 
-export class EngineClient {
+/** Calls whose form differs for the page. */
+interface PageCalls {
+  /** Calls `listener` with every change from now on; resolves to the present state. */
+  subscribe(listener: Listener): Promise<EngineUpdate>;
+  unsubscribe(listener: Listener): void;
+  /** Asks the browser to make the storage persistent; resolves to the storage's state after that. */
+  keepStorage(): Promise<StorageInfo>;
+  /** Rejects with an AbortError when aborted. */
+  prepare(input: DataInput, signal?: AbortSignal): Promise<DataSummary>;
+  /** Aborting ends the text early: the result's reason is "interrupted". */
+  write(
+    prompt: string,
+    options: WriteOptions,
+    onPiece: (text: string) => void,
+    signal?: AbortSignal,
+  ): Promise<WriteResult>;
+  /** Rejects with an AbortError when aborted. */
+  look(prompt: string, onProgress?: (share: number) => void, signal?: AbortSignal): Promise<LookResult>;
+}
+
+/** Calls that the page replaces or makes by itself. */
+type Replaced = keyof PageCalls | "configure" | "storage" | `cancel${string}`;
+
+/**
+ * The engine's methods as the page calls them: AbortSignals in place of `cancel…`, any number of listeners, errors of the
+ * classes that were thrown.
+ */
+type EngineClient = PageCalls & Omit<Engine, Replaced>;
+
+type Method = keyof Engine;
+type Args<M extends Method> = Parameters<Engine[M]>;
+type Result<M extends Method> = Awaited<ReturnType<Engine[M]>>;
+
+/** `options`: read when the worker starts. */
+function connect(options: () => EngineOptions): EngineClient {
+  const link = new WorkerLink(options);
+  const calls: PageCalls = {
+    subscribe: (listener) => link.subscribe(listener),
+    unsubscribe: (listener) => link.unsubscribe(listener),
+    keepStorage: async () => {
+      await navigator.storage?.persist?.();
+      return link.call("storage");
+    },
+    prepare: (input, signal) => link.cancellable("prepare", [input], "cancelPrepare", signal),
+    write: (prompt, options, onPiece, signal) =>
+      link.cancellable("write", [prompt, options, proxy(onPiece)], "cancelWrite", signal),
+    look: (prompt, onProgress = () => {}, signal) =>
+      link.cancellable("look", [prompt, proxy(onProgress)], "cancelLook", signal),
+  };
+  return new Proxy(calls, {
+    get: (_, name) => {
+      if (Object.hasOwn(calls, name)) return calls[name as keyof PageCalls];
+      // Anything with a method `then` counts as a promise.
+      if (name === "then") return undefined;
+      return (...args: Args<Method>) => link.call(name as Method, ...args);
+    },
+  }) as EngineClient;
+}
+
+/** The worker, and what it last said of itself. */
+class WorkerLink {
   readonly #options: () => EngineOptions;
   readonly #listeners = new Set<Listener>();
   #remote: Remote<Engine> | undefined;
-  /** Rejects when the worker is lost: nothing that it was asked will be answered then. */
+  /** Rejects when the worker fails: calls under way get no answer then. */
   #lost: Promise<never> = new Promise(() => {});
-  /** What all updates so far come to. */
+  /** All updates so far, merged: the state for further listeners. */
   #latest: Promise<EngineUpdate> | undefined;
 
   constructor(options: () => EngineOptions) {
     this.#options = options;
   }
 
-  device(): Promise<DeviceInfo> {
-    return this.#ask((engine) => engine.device());
-  }
-
-  /** Tells `listener` every change from now on; gives the state as it is. */
   async subscribe(listener: Listener): Promise<EngineUpdate> {
     this.#listeners.add(listener);
-    this.#latest ??= this.#ask((engine) => engine.subscribe(proxy((update: EngineUpdate) => this.#tell(update))));
+    this.#latest ??= this.call(
+      "subscribe",
+      proxy((update: EngineUpdate) => this.#emit(update)),
+    );
     return this.#latest;
   }
 
@@ -55,124 +101,27 @@ export class EngineClient {
     this.#listeners.delete(listener);
   }
 
-  /** Asks the browser to keep what is stored; tells how it stands then. */
-  async keepStorage(): Promise<StorageInfo> {
-    await navigator.storage?.persist?.();
-    return this.#ask((engine) => engine.storage());
-  }
-
-  /** Aborting rejects with an AbortError. */
-  prepare(input: DataInput, signal?: AbortSignal): Promise<DataSummary> {
-    return this.#cancellable(
-      (engine) => engine.prepare(input),
-      (engine) => engine.cancelPrepare(),
-      signal,
-    );
-  }
-
-  estimate(choice: TrainChoice): Promise<Estimate> {
-    return this.#ask((engine) => engine.estimate(choice));
-  }
-
-  start(choice: TrainChoice): Promise<RunInfo> {
-    return this.#ask((engine) => engine.start(choice));
-  }
-
-  pause(): Promise<void> {
-    return this.#ask((engine) => engine.pause());
-  }
-
-  resume(): Promise<void> {
-    return this.#ask((engine) => engine.resume());
-  }
-
-  stop(): Promise<void> {
-    return this.#ask((engine) => engine.stop());
-  }
-
-  /** Saves after the step under way. The page need not ask for it when it is hidden. */
-  saveSoon(): Promise<void> {
-    return this.#ask((engine) => engine.saveSoon());
-  }
-
-  /** Aborting ends the text: its result says so. */
-  write(
-    prompt: string,
-    options: WriteOptions,
-    onPiece: (text: string) => void,
-    signal?: AbortSignal,
-  ): Promise<WriteResult> {
-    return this.#cancellable(
-      (engine) => engine.write(prompt, options, proxy(onPiece)),
-      (engine) => engine.cancelWrite(),
-      signal,
-    );
-  }
-
-  /** Aborting rejects with an AbortError. */
-  look(prompt: string, onProgress: (share: number) => void = () => {}, signal?: AbortSignal): Promise<LookResult> {
-    return this.#cancellable(
-      (engine) => engine.look(prompt, proxy(onProgress)),
-      (engine) => engine.cancelLook(),
-      signal,
-    );
-  }
-
-  open(files: readonly File[]): Promise<ModelSummary> {
-    return this.#ask((engine) => engine.open(files));
-  }
-
-  export(format: ExportFormat): Promise<File[]> {
-    return this.#ask((engine) => engine.export(format));
-  }
-
-  stored(): Promise<StoredRun[]> {
-    return this.#ask((engine) => engine.stored());
-  }
-
-  continueRun(name: string): Promise<RunInfo> {
-    return this.#ask((engine) => engine.continueRun(name));
-  }
-
-  openRun(name: string): Promise<ModelSummary> {
-    return this.#ask((engine) => engine.openRun(name));
-  }
-
-  deleteRun(name: string): Promise<void> {
-    return this.#ask((engine) => engine.deleteRun(name));
-  }
-
-  summaries(): Promise<RunSummary[]> {
-    return this.#ask((engine) => engine.summaries());
-  }
-
-  detail(name: string): Promise<RunDetail> {
-    return this.#ask((engine) => engine.detail(name));
-  }
-
-  columns(name: string): Promise<ArrayBuffer> {
-    return this.#ask((engine) => engine.columns(name));
-  }
-
-  async #ask<T>(question: (engine: Remote<Engine>) => Promise<T>): Promise<T> {
+  async call<M extends Method>(method: M, ...args: Args<M>): Promise<Result<M>> {
     this.#remote ??= this.#start();
+    const remote = this.#remote[method] as unknown as (...args: Args<M>) => Promise<Result<M>>;
     try {
-      return await Promise.race([question(this.#remote), this.#lost]);
+      return await Promise.race([remote(...args), this.#lost]);
     } catch (error) {
       throw revive(error);
     }
   }
 
-  async #cancellable<T>(
-    question: (engine: Remote<Engine>) => Promise<T>,
-    cancel: (engine: Remote<Engine>) => Promise<void>,
+  async cancellable<M extends Method>(
+    method: M,
+    args: Args<M>,
+    cancel: Method & `cancel${string}`,
     signal: AbortSignal | undefined,
-  ): Promise<T> {
+  ): Promise<Result<M>> {
     signal?.throwIfAborted();
-    const onAbort = () => void this.#ask(cancel);
+    const onAbort = () => void this.call(cancel);
     signal?.addEventListener("abort", onAbort);
     try {
-      return await this.#ask(question);
+      return await this.call(method, ...args);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -184,20 +133,20 @@ export class EngineClient {
       worker.addEventListener("error", (event) => {
         const message = `The worker that computes was lost: ${event.message || "its script could not be loaded"}`;
         reject(new Error(message));
-        this.#tell({ events: [], remarks: [], activity: null, state: { phase: "failed", message, isBug: true } });
+        this.#emit({ events: [], remarks: [], activity: null, state: { phase: "failed", message, isBug: true } });
       });
     });
     this.#lost.catch(() => {});
     const engine = wrap<Engine>(worker);
     void engine.configure(this.#options());
-    // It may never come back. A page that is closed or loaded anew has no time left: its worker ends at once.
+    // A hidden page may be discarded, and one that is closed or reloaded has no time left to save.
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) void engine.saveSoon();
     });
     return engine;
   }
 
-  #tell(update: EngineUpdate): void {
+  #emit(update: EngineUpdate): void {
     this.#latest = this.#latest?.then((latest) => ({ ...latest, ...update, events: [], remarks: [] }));
     for (const listener of this.#listeners) listener(update);
   }
@@ -211,4 +160,4 @@ function optionsOfAddress(): EngineOptions {
 }
 
 /** The one engine of this page. */
-export const engine = new EngineClient(optionsOfAddress);
+export const engine = connect(optionsOfAddress);
