@@ -97,8 +97,8 @@ test("a run that is paused, written with, cut by a reload and continued is Node'
 
   await tab.reload();
   const offered = await tab.call<StoredRun[]>("engine.stored()");
-  expect(offered).toMatchObject([{ folder: name, status: "cut off", canContinue: true, steps: 240 }]);
-  const { from } = await tab.call<RunInfo>(`engine.continueRun("${name}")`);
+  expect(offered).toMatchObject([{ folder: name, status: "cut off", canResume: true, steps: 240 }]);
+  const { from } = await tab.call<RunInfo>(`engine.resumeRun("${name}")`);
   expect(from).toBe(offered[0]?.checkpoint);
   await tab.untilPhase("done");
   const after = (await tab.told()).events;
@@ -119,12 +119,12 @@ test("a second tab is refused a run, and has it once the first is closed", async
   const { name } = await first.call<RunInfo>(endless);
   await first.untilStep(3);
   const second = await open();
-  expect(await second.call("engine.stored()")).toMatchObject([{ status: "running", canContinue: false }]);
-  await expect(second.call(`engine.continueRun("${name}")`)).rejects.toThrow(/InputError: .*a tab of this browser/);
+  expect(await second.call("engine.stored()")).toMatchObject([{ status: "running", canResume: false }]);
+  await expect(second.call(`engine.resumeRun("${name}")`)).rejects.toThrow(/InputError: .*a tab of this browser/);
   await first.call("engine.saveSoon()");
   await first.until('told.events.some(({ type }) => type === "checkpoint")');
   await first.page.close();
-  const { from } = await second.call<RunInfo>(`engine.continueRun("${name}")`);
+  const { from } = await second.call<RunInfo>(`engine.resumeRun("${name}")`);
   expect(from).toBeGreaterThanOrEqual(3);
   await second.call("engine.stop()");
   await second.untilPhase("stopped");
@@ -151,7 +151,7 @@ test("a full storage does not stop a run: it says so, and saves when there is ro
   await tab.until("told.latest.unsaved === null");
   await tab.call("engine.stop()");
   const [stored] = await tab.call<StoredRun[]>("engine.stored()");
-  expect(stored).toMatchObject({ status: "interrupted", canContinue: true, checkpoint: stored?.step });
+  expect(stored).toMatchObject({ status: "interrupted", canResume: true, checkpoint: stored?.step });
   await tab.call(`engine.deleteRun("${stored?.folder}")`);
 });
 
@@ -201,10 +201,10 @@ test("a kernel worker that ends takes the run with it, but not its checkpoint", 
   await expect.poll(async () => (await stored())?.status).toBe("cut off");
   const cut = await stored();
   expect(cut?.checkpoint).toBeGreaterThan(3);
-  expect(cut?.canContinue).toBe(true);
+  expect(cut?.canResume).toBe(true);
   await expect(tab.call('engine.export("bin")')).rejects.toThrow(/no model/);
   // Another backend takes its place.
-  const { from } = await tab.call<RunInfo>(`engine.continueRun("${name}")`);
+  const { from } = await tab.call<RunInfo>(`engine.resumeRun("${name}")`);
   expect(from).toBe(cut?.checkpoint);
   await tab.call("engine.stop()");
   await tab.call(`engine.deleteRun("${name}")`);

@@ -1,4 +1,4 @@
-/** Files that were dropped to learn from: what they are, and whether they can be taken. */
+/** Dropped files of training data: their kinds, and checks before they are read. */
 import { encodingInWords, likelyEncoding, whatItIs } from "../../src/data/not-text.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { identify } from "../../src/format/identify.ts";
@@ -6,7 +6,7 @@ import { withSource } from "../../src/format/source.ts";
 import { isHubFile } from "./dropped-tokenizer.ts";
 import type { StorageInfo, TextTokenizer } from "./protocol.ts";
 
-/** Told apart, in the order in which they were dropped. */
+/** Classified files, in the order in which they were dropped. */
 export type DroppedFiles =
   | { readonly kind: "texts"; readonly texts: readonly File[] }
   | {
@@ -14,7 +14,7 @@ export type DroppedFiles =
       readonly train: File;
       readonly val?: File;
       readonly tokenizer?: File;
-      /** Its dataset.json, and files of a tokenizer on the hub. */
+      /** dataset.json, and files of a tokenizer of the hub's. */
       readonly beside: readonly File[];
     };
 
@@ -26,8 +26,8 @@ const otherFormats: Readonly<Record<string, string>> = {
   hellaswag: "the HellaSwag questions",
 };
 
-/** UsageError or InputError for files that cannot be learned from together. */
-export async function tellApart(files: readonly File[]): Promise<DroppedFiles> {
+/** Finds out what the files are; UsageError or InputError for files that cannot be trained on together. */
+export async function classify(files: readonly File[]): Promise<DroppedFiles> {
   if (files.length === 0) throw new UsageError("No file was given. Choose a text, or a token file of llm.c's.");
   const formats = await Promise.all(files.map((file) => withSource(file, identify)));
   const of = (...wanted: readonly string[]) => files.filter((_, i) => wanted.includes(formats[i] ?? "text"));
@@ -54,30 +54,30 @@ export async function tellApart(files: readonly File[]): Promise<DroppedFiles> {
 }
 
 /**
- * The largest text, in bytes. A tab that trains as fast as 100,000 tokens a second does not see more of it in three
- * hours; who needs more prepares it with the command, and drops the token file.
+ * Bytes of the largest text. At 100,000 tokens a second a tab sees no more of it in three hours; larger texts can be
+ * prepared with the command, and dropped as token files.
  */
-export const mostTextBytes = 1e9;
+export const maxTextBytes = 1e9;
 
-/** Bytes that a text's token files take for each of its own: two a token, and the validation part twice for a moment. */
+/** Bytes of token files for each byte of text: two per token, and the validation part exists twice for a moment. */
 const growth: Readonly<Record<TextTokenizer, number>> = { char: 2.2, byte: 2.2, gpt2: 1.1, model: 2.2 };
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;
 
-/** InputError when texts are too large, for this tab or for its storage, or no texts: before they are read. */
+/** InputError for texts that are too large for a tab or its storage, and for files that are no texts. */
 export async function requireTexts(texts: readonly File[], kind: TextTokenizer, storage: StorageInfo): Promise<void> {
   const bytes = texts.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > mostTextBytes)
+  if (bytes > maxTextBytes)
     throw new InputError(
-      `The text has ${megabytes(bytes)}, and ${megabytes(mostTextBytes)} is the most that is prepared in a tab. Prepare it with ` +
+      `The text has ${megabytes(bytes)}, and ${megabytes(maxTextBytes)} is the most that is prepared in a tab. Prepare it with ` +
         "the command (llm-ts prepare), and choose the token file that it writes.",
     );
-  requireRoom(growth[kind] * bytes, storage);
+  requireSpace(growth[kind] * bytes, storage);
   for (const text of texts) await requireText(text);
 }
 
-/** InputError when the storage has no room for so many bytes more, as far as it tells. */
-export function requireRoom(bytes: number, { used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo): void {
+/** InputError if the storage is known to have less than `bytes` free. */
+export function requireSpace(bytes: number, { used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo): void {
   if (used + bytes <= quota) return;
   throw new InputError(
     `This needs ${megabytes(bytes)} in the browser's storage, which has ${megabytes(Math.max(0, quota - used))} left. Remove ` +
@@ -85,12 +85,12 @@ export function requireRoom(bytes: number, { used = 0, quota = Number.POSITIVE_I
   );
 }
 
-/** How much of a text is looked at. */
-const lookedAt = 1 << 16;
+/** Bytes at a text's start that are checked. */
+const checkedBytes = 1 << 16;
 
 /** InputError for a file that is no text: texts have no zero bytes, and few control characters. */
 async function requireText(file: File): Promise<void> {
-  const start = await withSource(file, (source) => source.read(0, Math.min(source.size, lookedAt)));
+  const start = await withSource(file, (source) => source.read(0, Math.min(source.size, checkedBytes)));
   const zero = start.indexOf(0);
   const controls = start.filter((byte) => byte < 32 && (byte < 7 || byte > 13) && byte !== 27).length;
   if (zero < 0 && controls <= start.length / 50) return;

@@ -6,16 +6,16 @@ import { isSharedData, type Prepared, type Preparing, prepareData } from "./data
 import type { DataInput } from "./protocol.ts";
 import { dataInUse } from "./runs.ts";
 
-/** The prepared data that is there, and what lies in the storage of earlier ones. */
+/** The current prepared data, and earlier data in the storage. */
 export class DataStore {
   readonly #root: string;
   readonly #runsRoot: string;
   #current: Prepared | undefined;
-  /** So that no other tab removes it. */
+  /** Keeps other tabs from removing the data. */
   #lock: FileLock | undefined;
   #preparing: AbortController | undefined;
 
-  /** `root`: the folder of all data; `runsRoot`: that of all runs, whose data is kept. */
+  /** `root`: folder of all data; `runsRoot`: folder of all runs, whose data is kept. */
   constructor(root: string, runsRoot: string) {
     this.#root = root;
     this.#runsRoot = runsRoot;
@@ -25,13 +25,13 @@ export class DataStore {
     return this.#current;
   }
 
-  /** The data that is there; UsageError when there is none. */
+  /** The current data; UsageError when there is none. */
   require(): Prepared {
     if (this.#current) return this.#current;
     throw new UsageError("There is nothing to learn from yet. Choose a text first.");
   }
 
-  /** Prepares other data. What was there stays until this is ready, and then goes unless a run needs it. */
+  /** Prepares data, and makes it current when it is ready. Earlier data is removed then, unless a run needs it. */
   async prepare(
     input: DataInput,
     { storage, model, onProgress }: Pick<Preparing, "storage" | "model" | "onProgress">,
@@ -53,7 +53,7 @@ export class DataStore {
     this.#preparing?.abort();
   }
 
-  /** Makes data that is ready the one that is there. */
+  /** Makes prepared data current. */
   async adopt(prepared: Prepared): Promise<void> {
     if (prepared.folder !== this.#current?.folder) {
       await this.#lock?.release();
@@ -62,7 +62,7 @@ export class DataStore {
     this.#current = prepared;
   }
 
-  /** Removes data that nobody has and no run was trained on. */
+  /** Removes data that no tab has open and no run was trained on. */
   async sweep(): Promise<void> {
     const needed = await dataInUse(this.#runsRoot);
     for (const path of await platform.listFiles("*/dataset.json", this.#root)) {
@@ -75,7 +75,7 @@ export class DataStore {
 
 const lockOf = (folder: string) => inFolder(folder, "data.lock");
 
-/** A run's data may be in use by another tab as well: then that one has the lock. */
+/** Undefined if another tab holds the lock, which may use the data of the same run. */
 async function lock(folder: string): Promise<FileLock | undefined> {
   try {
     return await platform.lockFile(lockOf(folder));

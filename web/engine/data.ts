@@ -1,4 +1,4 @@
-/** What a tab learns from: texts and token files, prepared in folders of its storage. */
+/** Training data of a tab: texts and token files, prepared in folders of its storage. */
 import { platform } from "#platform";
 import { findTokenizer, readDataset } from "../../src/data/dataset.ts";
 import { type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../src/data/prepare.ts";
@@ -7,7 +7,7 @@ import { withSource } from "../../src/format/source.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
 import { inFolder } from "../../src/platform/paths.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { requireRoom, requireTexts, tellApart } from "./data-files.ts";
+import { classify, requireSpace, requireTexts } from "./data-files.ts";
 import type { DataInput, DataSummary, StorageInfo, TokenizerName } from "./protocol.ts";
 import { copyTokens } from "./token-files.ts";
 
@@ -15,12 +15,12 @@ import { copyTokens } from "./token-files.ts";
 export interface Prepared {
   readonly folder: string;
   readonly summary: DataSummary;
-  /** Undefined for token files that nobody knows how to read. */
+  /** Undefined for token files without a known tokenizer. */
   readonly tokenizer: Tokenizer | undefined;
 }
 
 export interface Preparing {
-  /** Where folders of data are. */
+  /** Folder of all data. */
   readonly root: string;
   readonly storage: StorageInfo;
   /** The loaded model's tokenizer. */
@@ -29,11 +29,11 @@ export interface Preparing {
   readonly signal: AbortSignal;
 }
 
-/** What dataset.json names as the source of a text that was pasted. */
+/** `source` in dataset.json for a pasted text. */
 const pasted = "pasted text";
 const shakespeare = "tiny Shakespeare";
 
-/** Prepares data in a folder of its own. Where that fails, or `signal` ends it, nothing of it stays. */
+/** Prepares data in a folder of its own, which is removed if that fails or `signal` aborts it. */
 export async function prepareData(input: DataInput, preparing: Preparing): Promise<Prepared> {
   if (input.kind === "shakespeare" && input.tokenizer !== "model")
     return prepareShakespeare(input.tokenizer, preparing);
@@ -42,17 +42,17 @@ export async function prepareData(input: DataInput, preparing: Preparing): Promi
   if (input.kind === "shakespeare")
     return inNewFolder(preparing.root, (folder) => prepareTinyshakespeare(folder, options));
   const files = input.kind === "files" ? input.files : [new File([input.text], pasted)];
-  const dropped = input.kind === "files" ? await tellApart(files) : ({ kind: "texts", texts: files } as const);
+  const dropped = input.kind === "files" ? await classify(files) : ({ kind: "texts", texts: files } as const);
   if (dropped.kind === "texts") {
     await requireTexts(dropped.texts, input.tokenizer, preparing.storage);
     return inNewFolder(preparing.root, (folder) => prepareText(dropped.texts, folder, options));
   }
-  requireRoom(dropped.train.size + (dropped.val?.size ?? 0), preparing.storage);
+  requireSpace(dropped.train.size + (dropped.val?.size ?? 0), preparing.storage);
   const prepared = await inNewFolder(preparing.root, (folder) => copyTokens(dropped, folder, preparing));
   return { ...prepared, summary: { ...prepared.summary, hasOwnTokens: true } };
 }
 
-/** The loaded model's tokenizer, for a text that it is to be trained on; UsageError when there is none. */
+/** The loaded model's tokenizer; UsageError when there is none. */
 function requireTokenizer({ model }: Preparing): Tokenizer {
   if (model && model.kind !== "unknown") return model;
   throw new UsageError(
@@ -62,7 +62,7 @@ function requireTokenizer({ model }: Preparing): Tokenizer {
 
 const sharedPrefix = "tinyshakespeare-";
 
-/** Whether a folder is of the bundled text: it stays, for all tabs. */
+/** Whether the folder holds the bundled text, which all tabs share and none removes. */
 export function isSharedData(folder: string): boolean {
   return folder.includes(`/${sharedPrefix}`);
 }
@@ -70,14 +70,14 @@ export function isSharedData(folder: string): boolean {
 async function prepareShakespeare(tokenizer: TokenizerName, preparing: Preparing): Promise<Prepared> {
   const folder = inFolder(preparing.root, `${sharedPrefix}${tokenizer}`);
   if (!(await readDataset(folder).catch(() => undefined))) {
-    requireRoom(3e6, preparing.storage);
+    requireSpace(3e6, preparing.storage);
     await prepareTinyshakespeare(folder, { tokenizer, onProgress: progressOf(preparing) });
   }
   return openPrepared(folder);
 }
 
 async function inNewFolder(root: string, fill: (folder: string) => Promise<unknown>): Promise<Prepared> {
-  // randomUUID is not to be had from an address that is neither https:// nor localhost.
+  // crypto.randomUUID exists on https:// and localhost only.
   const [random] = crypto.getRandomValues(new Uint32Array(1));
   const folder = inFolder(root, random.toString(16).padStart(8, "0"));
   try {
@@ -90,7 +90,7 @@ async function inNewFolder(root: string, fill: (folder: string) => Promise<unkno
   }
 }
 
-/** Tells how far it is. Preparing has no other place to be ended from. */
+/** Reports progress, and throws when the signal is aborted: preparing can be cancelled nowhere else. */
 function progressOf({ onProgress, signal }: Preparing): (progress: PrepareProgress) => void {
   return ({ bytesDone, bytesTotal = bytesDone }) => {
     signal.throwIfAborted();
@@ -98,7 +98,7 @@ function progressOf({ onProgress, signal }: Preparing): (progress: PrepareProgre
   };
 }
 
-/** Data that was prepared before. InputError when it is not there, or damaged. */
+/** Opens data that was prepared earlier. InputError when it is missing or damaged. */
 export async function openPrepared(folder: string): Promise<Prepared> {
   const dataset = await readDataset(folder);
   if (!dataset) throw new InputError(`The data in ${folder} is no longer there. Prepare it again.`);
@@ -125,13 +125,15 @@ function tokenizerName(kind: string): DataSummary["tokenizer"] {
   return kind === "char" || kind === "byte" || kind === "gpt2" || kind === "huggingface" ? kind : "unknown";
 }
 
-/** Characters of a preview, and the tokens that are read for it: each is a character, or more, or some bytes of one. */
-const previewed = 600;
+/** Most characters of a preview, and most tokens read for it. */
+const previewLength = 600;
 
 function previewOf(path: string, tokenizer: Tokenizer): Promise<string> {
   return withSource(path, async (source) => {
     const file = await openTokenFile(source);
-    const tokens = await file.read(0, Math.min(previewed, file.count));
-    return tokenizer.decode(tokens.filter((token) => token >= 0 && token < tokenizer.vocabSize)).slice(0, previewed);
+    const tokens = await file.read(0, Math.min(previewLength, file.count));
+    return tokenizer
+      .decode(tokens.filter((token) => token >= 0 && token < tokenizer.vocabSize))
+      .slice(0, previewLength);
   });
 }

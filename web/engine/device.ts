@@ -1,11 +1,11 @@
 import { platform } from "#platform";
 import type { Backend } from "../../src/backend/backend.ts";
 import { createBackend, defaultBackend } from "../../src/backend/registry.ts";
-import { mostTextBytes } from "./data-files.ts";
+import { maxTextBytes } from "./data-files.ts";
 import type { DeviceInfo, EngineOptions } from "./protocol.ts";
 import { measureSpeed, type Speed } from "./speed.ts";
 
-/** What computes: one backend for all that the tab does, started when it is first needed. */
+/** The tab's one backend, started when it is first needed. */
 export class Device {
   #options: EngineOptions = {};
   #backend: Promise<Backend> | undefined;
@@ -15,7 +15,7 @@ export class Device {
     this.#options = options;
   }
 
-  /** BackendError or UsageError when there is none to be had: the next call tries again. */
+  /** BackendError or UsageError when it cannot start; the next call tries again. */
   async backend(): Promise<Backend> {
     this.#backend ??= createBackend(defaultBackend, this.#options);
     try {
@@ -26,13 +26,13 @@ export class Device {
     }
   }
 
-  /** How fast it is, measured once. */
+  /** The backend's speed, measured once. */
   async speed(): Promise<Speed> {
     this.#speed ??= this.backend().then(measureSpeed);
     return this.#speed;
   }
 
-  /** Gives up a backend that failed; the next call of `backend` starts another one. */
+  /** Disposes of the backend; the next call of `backend` starts another one. */
   async drop(): Promise<void> {
     const lost = this.#backend;
     this.#backend = undefined;
@@ -50,7 +50,7 @@ export class Device {
       relaxed: promises.fma,
       sharedMemory: platform.sharedMemory,
       memoryLimit: limits.total,
-      mostTextBytes,
+      maxTextBytes,
     };
   }
 }

@@ -1,4 +1,4 @@
-/** The tokenizer among files that were dropped or chosen: llm.c's, with the dataset.json beside it, or the hub's. */
+/** The tokenizer among dropped or chosen files: llm.c's with its dataset.json, or the hub's. */
 import { chooseTokenizer, type FoundTokenizer, parseDataset } from "../../src/data/dataset.ts";
 import { hubTokenizerFiles } from "../../src/format/huggingface-config.ts";
 import { readSmallText, withSource } from "../../src/format/source.ts";
@@ -6,14 +6,14 @@ import { huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { sameTokens, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
-/** Whether a file is one of those that a tokenizer on the hub consists of. */
+/** Whether a file is part of a tokenizer of the hub's. */
 export function isHubFile({ name }: File): boolean {
   return hubTokenizerFiles.some((file) => file === name);
 }
 
 /**
- * Undefined where there is none. `llmc` is llm.c's file; of two that differ it is the one for `V` tokens. InputError for
- * one that is damaged, or when both fit.
+ * Undefined when there is none. `llmc`: llm.c's file. If both kinds are there and differ, the one with `V` tokens is taken.
+ * InputError for a damaged one, or when both fit.
  */
 export async function droppedTokenizer(
   files: readonly File[],
@@ -27,7 +27,7 @@ export async function droppedTokenizer(
   const kind = dataset && parseDataset(dataset.name, await readSmallText(dataset)).tokenizer;
   const own = llmc && (await withSource(llmc, (source) => loadTokenizer(source, kind)));
   if (!own || !hub || !llmc) return hub ?? own;
-  // llm.c's file holds tokens alone; how text is cut, only the hub's files tell.
+  // llm.c's file holds the tokens only; the hub's files also say how text is split.
   if (sameTokens(own.tokens(), hub.tokens())) return hub;
   const found: FoundTokenizer[] = [
     { names: [llmc.name], tokenizer: own },

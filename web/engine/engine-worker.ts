@@ -1,9 +1,9 @@
-/** Where the engine's worker begins. */
+/** Entry file of the engine's worker. */
 import { expose, transfer } from "comlink";
 import { StudioEngine } from "./engine.ts";
 import type { LookResult } from "./protocol.ts";
 
-/** The engine, with large arrays handed over instead of copied. */
+/** The engine, with large arrays transferred instead of copied. */
 class WorkerEngine extends StudioEngine {
   override async look(prompt: string, onProgress: (share: number) => void): Promise<LookResult> {
     const result = await super.look(prompt, onProgress);

@@ -31,17 +31,17 @@ afterEach(async () => {
   for (const engine of engines.splice(0)) await engine.dispose();
 });
 
-/** An engine with the files beneath `name`, and all that it told. */
+/** An engine with its files under `name`, and a record of its updates. */
 async function openEngine(name: string) {
   const engine = new StudioEngine(inFolder(name));
   engines.push(engine);
   await engine.configure({ threads: 1 });
-  const told = new Told();
-  told.take(await engine.subscribe((update) => told.take(update)));
-  return { engine, told };
+  const log = new UpdateLog();
+  log.add(await engine.subscribe((update) => log.add(update)));
+  return { engine, log };
 }
 
-/** Pauses a run after `step` updates or a few more: each pause lets at least one event pass. */
+/** Pauses a run after `step` updates or a few more: at least one event passes between two pauses. */
 async function pauseAt(engine: StudioEngine, step: number) {
   for (;;) {
     await engine.pause();
@@ -51,27 +51,28 @@ async function pauseAt(engine: StudioEngine, step: number) {
   }
 }
 
-class Told {
+/** All updates that an engine has sent. */
+class UpdateLog {
   readonly events: TrainEvent[] = [];
   readonly remarks: string[] = [];
   latest: Partial<EngineUpdate> = {};
   #waiting: (() => void)[] = [];
 
-  take(update: EngineUpdate): void {
+  add(update: EngineUpdate): void {
     this.events.push(...update.events);
     this.remarks.push(...update.remarks);
     this.latest = { ...this.latest, ...update };
-    for (const look of this.#waiting.splice(0)) look();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  async until(isSo: (told: Told) => boolean): Promise<void> {
-    while (!isSo(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  async until(condition: (log: UpdateLog) => boolean): Promise<void> {
+    while (!condition(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   phase = (wanted: string) => this.until(({ latest }) => latest.state?.phase === wanted);
   step = (wanted: number) => this.until(({ events }) => events.some((e) => e.type === "step" && e.step >= wanted));
 
-  /** What must be the same in every run with the same choice. */
+  /** Losses and samples, which every run with the same settings must repeat. */
   get losses() {
     return lossesOf(this.events);
   }
@@ -91,7 +92,7 @@ const tiny: TrainChoice = {
   ...{ batch: 4, block: 16, steps: 12, lr: 1e-2, schedule: "cosine", warmup: 2, order: "random" },
   ...{ valEvery: 5, valBatches: 2, finalValBatches: 2, sampleEvery: 5, sampleTokens: 12 },
 };
-/** As long as it is let: to be ended by the test. */
+/** A run that the test ends. */
 const endless: TrainChoice = { ...tiny, steps: 1_000_000, valEvery: 0, sampleEvery: 0 };
 
 const text = Array.from({ length: 400 }, (_, i) => `line ${i} of a text, with ${i * i} words\n`).join("");
@@ -99,15 +100,15 @@ const pasted = { kind: "text", text, tokenizer: "char" } as const;
 
 let whole: string[];
 beforeAll(async () => {
-  const { engine, told } = await openEngine("whole");
+  const { engine, log } = await openEngine("whole");
   await engine.prepare(pasted);
   await engine.start(tiny);
-  await told.phase("done");
-  whole = told.losses;
+  await log.phase("done");
+  whole = log.losses;
 });
 
 describe("a run", () => {
-  test("is the command's, to the last bit, in a folder that the command reads", async () => {
+  test("equals the command's bit for bit, in a folder that the command reads", async () => {
     const [data] = readdirSync(inFolder("whole", "data"));
     const flags = [
       "-e",
@@ -157,29 +158,29 @@ describe("a run", () => {
     expect(JSON.parse(runs)).toMatchObject([{ status: "done", step: 12, steps: 12 }]);
   });
 
-  test("pauses, saves, and goes on as if nothing had been", async () => {
-    const { engine, told } = await openEngine("paused");
+  test("pauses, saves, and resumes bit for bit", async () => {
+    const { engine, log } = await openEngine("paused");
     await engine.prepare(pasted);
     await engine.start(tiny);
     for (const step of [2, 6]) {
       const stored = await pauseAt(engine, step);
-      expect(stored).toMatchObject({ status: "running", checkpoint: stored?.step, canContinue: false });
+      expect(stored).toMatchObject({ status: "running", checkpoint: stored?.step, canResume: false });
       expect(stored?.step).toBeLessThan(12);
-      await told.phase("paused");
+      await log.phase("paused");
       await engine.resume();
     }
-    await told.phase("done");
-    expect(told.losses).toEqual(whole);
+    await log.phase("done");
+    expect(log.losses).toEqual(whole);
   });
 
-  test("is read as far as it was told, though its log is written more seldom", async () => {
-    const { engine, told } = await openEngine("read");
+  test("is read up to its last update, though its log is flushed less often", async () => {
+    const { engine, log } = await openEngine("read");
     await engine.prepare(pasted);
     const { name } = await engine.start(endless);
     for (let i = 0; i < 3; i++) {
-      const before = told.events.length;
-      await told.until(({ events }) => events.length > before);
-      const last = told.events.findLast(({ type }) => type === "step")?.step ?? 0;
+      const before = log.events.length;
+      await log.until(({ events }) => events.length > before);
+      const last = log.events.findLast(({ type }) => type === "step")?.step ?? 0;
       const columns = decodeColumns(await engine.columns(name));
       expect(columns.step.at(-1)).toBeGreaterThanOrEqual(last);
       expect([...columns.step]).toEqual([...columns.step.keys()]);
@@ -188,30 +189,30 @@ describe("a run", () => {
     }
   });
 
-  test("stops, is offered, and goes on from where it stopped", async () => {
-    const { engine, told } = await openEngine("stopped");
+  test("stops, can be resumed, and resumes where it stopped", async () => {
+    const { engine, log } = await openEngine("stopped");
     await engine.prepare(pasted);
     const { name } = await engine.start(tiny);
     await pauseAt(engine, 3);
     await engine.stop();
-    await told.phase("stopped");
-    expect(told.latest.state).toMatchObject({ phase: "stopped", isSaved: true });
-    expect(await engine.stored()).toMatchObject([{ folder: name, status: "interrupted", canContinue: true }]);
+    await log.phase("stopped");
+    expect(log.latest.state).toMatchObject({ phase: "stopped", isSaved: true });
+    expect(await engine.stored()).toMatchObject([{ folder: name, status: "interrupted", canResume: true }]);
 
-    const again = await engine.continueRun(name);
-    await told.phase("done");
+    const again = await engine.resumeRun(name);
+    await log.phase("done");
     expect(again.from).toBeGreaterThanOrEqual(3);
-    expect(told.losses).toEqual(whole);
-    expect(await engine.stored()).toMatchObject([{ status: "done", canContinue: false, steps: 12 }]);
-    await expect(engine.continueRun(name)).rejects.toThrow(/complete/);
+    expect(log.losses).toEqual(whole);
+    expect(await engine.stored()).toMatchObject([{ status: "done", canResume: false, steps: 12 }]);
+    await expect(engine.resumeRun(name)).rejects.toThrow(/complete/);
   });
 
-  test("that was cut off goes on from its last checkpoint", async () => {
+  test("that was cut off resumes from its last checkpoint", async () => {
     const { engine } = await openEngine("cut");
     await engine.prepare(pasted);
     const { name } = await engine.start(tiny);
     await pauseAt(engine, 4);
-    // The folder as a tab that was killed leaves it, with lines behind the checkpoint.
+    // The folder as a killed tab leaves it, with lines after the checkpoint.
     cpSync(inFolder("cut"), inFolder("killed"), { recursive: true });
     appendFileSync(
       inFolder("killed", "runs", name, "metrics.jsonl"),
@@ -219,38 +220,38 @@ describe("a run", () => {
     );
     rmSync(inFolder("killed", "runs", name, "run.lock"));
     const other = await openEngine("killed");
-    expect(await other.engine.stored()).toMatchObject([{ status: "cut off", canContinue: true }]);
-    await other.engine.continueRun(name);
-    await other.told.phase("done");
+    expect(await other.engine.stored()).toMatchObject([{ status: "cut off", canResume: true }]);
+    await other.engine.resumeRun(name);
+    await other.log.phase("done");
     const detail = await other.engine.detail(name);
     const columns = decodeColumns(await other.engine.columns(name));
     expect([...columns.step]).toEqual([...Array(12).keys()]);
-    expect(whole).toEqual(expect.arrayContaining(other.told.losses));
+    expect(whole).toEqual(expect.arrayContaining(other.log.losses));
     expect(detail.samples.map(({ step, text }) => `sample ${step} ${text}`)).toEqual(
       whole.filter((line) => line.startsWith("sample")),
     );
   });
 
-  test("is one tab's at a time", async () => {
-    const { engine, told } = await openEngine("twice");
+  test("is locked against other tabs", async () => {
+    const { engine, log } = await openEngine("twice");
     await engine.prepare(pasted);
     const { name } = await engine.start(endless);
-    await told.step(1);
+    await log.step(1);
     const other = await openEngine("twice");
-    await expect(other.engine.continueRun(name)).rejects.toThrow(InputError);
+    await expect(other.engine.resumeRun(name)).rejects.toThrow(InputError);
     await expect(other.engine.deleteRun(name)).rejects.toThrow(InputError);
     await expect(engine.start(tiny)).rejects.toThrow(/under way/);
   });
 
-  test("goes on without storage, and says so", async () => {
-    const { engine, told } = await openEngine("full");
+  test("trains without storage, with a warning", async () => {
+    const { engine, log } = await openEngine("full");
     await engine.prepare(pasted);
     writeFileSync(inFolder("full", "runs"), "in the way");
     await engine.start(tiny);
-    await told.phase("done");
-    expect(told.losses).toEqual(whole);
-    expect(told.remarks.join()).toMatch(/cannot be kept/);
-    expect(told.latest.unsaved).toMatch(/runs is a file/);
+    await log.phase("done");
+    expect(log.losses).toEqual(whole);
+    expect(log.remarks.join()).toMatch(/cannot be kept/);
+    expect(log.latest.unsaved).toMatch(/runs is a file/);
   });
 
   test.each<Partial<TrainChoice>>([
@@ -261,32 +262,32 @@ describe("a run", () => {
     { lr: -1 },
     { warmup: 1.5 },
     { seed: 2 ** 53 },
-  ])("of settings that cannot be is refused before anything is made of it: %j", async (settings) => {
-    const { engine } = await openEngine("impossible");
+  ])("with invalid settings is refused before anything is created: %j", async (settings) => {
+    const { engine } = await openEngine("invalid");
     await engine.prepare(pasted);
     await expect(engine.start({ ...tiny, ...settings })).rejects.toThrow(UsageError);
     await expect(engine.estimate({ ...tiny, ...settings })).rejects.toThrow(/expected a/);
     expect(await engine.stored()).toEqual([]);
   });
 
-  test("whose folder is removed meanwhile is stopped, and not said to be saved", async () => {
-    const { engine, told } = await openEngine("removed");
+  test("whose folder was removed can be stopped, and does not count as saved", async () => {
+    const { engine, log } = await openEngine("removed");
     await engine.prepare(pasted);
     const { name } = await engine.start(endless);
-    await told.step(1);
+    await log.step(1);
     rmSync(inFolder("removed", "runs", name), { recursive: true });
     await engine.stop();
-    await told.phase("stopped");
-    expect(told.latest.state).toMatchObject({ phase: "stopped", isSaved: false });
-    expect(told.latest.unsaved).toMatch(/does not exist/);
+    await log.phase("stopped");
+    expect(log.latest.state).toMatchObject({ phase: "stopped", isSaved: false });
+    expect(log.latest.unsaved).toMatch(/does not exist/);
   });
 
-  test("that fails says why, and leaves the model", async () => {
-    const { engine, told } = await openEngine("fails");
+  test("that fails reports why, and keeps the model loaded", async () => {
+    const { engine, log } = await openEngine("fails");
     await engine.prepare(pasted);
     await engine.start({ ...endless, lr: 1e30, gradClip: 0, schedule: "constant", warmup: 0 });
-    await told.phase("failed");
-    expect(told.latest.state).toMatchObject({
+    await log.phase("failed");
+    expect(log.latest.state).toMatchObject({
       isBug: false,
       message: expect.stringMatching(/no(t finite| number)|NaN|inf/i),
     });
@@ -295,8 +296,8 @@ describe("a run", () => {
 });
 
 describe("the model", () => {
-  test("writes while it trains, can be stopped, and can be looked into", async () => {
-    const { engine, told } = await openEngine("writes");
+  test("writes while it trains, can be interrupted, and can be looked into", async () => {
+    const { engine, log } = await openEngine("writes");
     await engine.prepare(pasted);
     await engine.start(endless);
     let pieces = "";
@@ -311,10 +312,10 @@ describe("the model", () => {
     const { inspection, model } = await engine.look("line", () => {});
     expect(inspection.tokens).toHaveLength(4);
     expect(model.step).toBeGreaterThan(0);
-    const before = told.events.length;
-    await told.until(({ events }) => events.length > before);
+    const before = log.events.length;
+    await log.until(({ events }) => events.length > before);
     await expect(engine.write("line ☃", {}, () => {})).rejects.toThrow(/U\+2603/);
-    expect(told.latest.state?.phase).toBe("training");
+    expect(log.latest.state?.phase).toBe("training");
   });
 
   test("is exported as GPT2.save writes it, and opened again", async () => {
@@ -338,23 +339,23 @@ describe("the model", () => {
     expect(opened).toMatchObject({ name: `${name}.safetensors`, tokenizer: "char" });
     expect((await write()).text).toBe(before.text);
 
-    // Another text is prepared in its own characters, of which it has not all.
+    // Another text is prepared in the model's characters, of which it uses only some.
     const part = [...new Set(text)].slice(0, 5).join("").repeat(40);
     const own = { kind: "text", text: part, tokenizer: "model" } as const;
     const vocabSize = new Set(text).size;
     expect(await engine.prepare(own)).toMatchObject({ tokenizer: "char", vocabSize, preview: part.slice(0, 180) });
     await expect(engine.prepare({ ...own, text: "\u4e00".repeat(99) })).rejects.toThrow(/not among the/);
 
-    // It can be trained on, and its start is kept before the first step.
+    // It can be trained on, and its initial weights are saved before the first step.
     await engine.prepare(pasted);
-    const { told } = { told: new Told() };
-    told.take(await engine.subscribe((update) => told.take(update)));
+    const log = new UpdateLog();
+    log.add(await engine.subscribe((update) => log.add(update)));
     await engine.start({ ...tiny, model: { kind: "opened" }, steps: 2 });
-    await told.phase("done");
-    expect(told.events.find(({ type }) => type === "checkpoint")).toMatchObject({ step: 0 });
+    await log.phase("done");
+    expect(log.events.find(({ type }) => type === "checkpoint")).toMatchObject({ step: 0 });
   });
 
-  test("takes all files of a hub's tokenizer along, which encode as before", async () => {
+  test("is exported with all files of a hub's tokenizer, which encode as before", async () => {
     const { engine } = await openEngine("hub");
     const { base } = JSON.parse(readFileSync(new URL("../../test/fixtures/tokenizers.json", import.meta.url), "utf8"));
     const { vocab, merges } = base.model;
@@ -381,12 +382,12 @@ describe("the model", () => {
     expect(await tokens()).not.toEqual(before);
   });
 
-  test("stays until a text under way has ended, which ends when another model comes", async () => {
-    const { engine, told } = await openEngine("leaves");
+  test("is replaced only after a text under way has ended, which the replacement interrupts", async () => {
+    const { engine, log } = await openEngine("leaves");
     const file = new File([new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin")))], "gpt2_tiny.bin");
     await engine.prepare(pasted);
     await engine.start({ ...tiny, steps: 2 });
-    await told.phase("done");
+    await log.phase("done");
     const writing = engine.write("line", { maxTokens: 1_000_000 }, () => {});
     const opened = await engine.open([file]);
     expect((await writing).reason).toBe("interrupted");
@@ -394,7 +395,7 @@ describe("the model", () => {
     expect(await engine.export("bin").then(([f]) => f.size)).toBe(file.size);
   });
 
-  test("stays when a file is no model", async () => {
+  test("stays loaded when a file is no model", async () => {
     const { engine } = await openEngine("stays");
     const file = (name: string, bytes: Uint8Array<ArrayBuffer> | string) => new File([bytes], name);
     const tinyModel = new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin")));
@@ -410,8 +411,8 @@ describe("the model", () => {
 });
 
 describe("data", () => {
-  test("of a text: what it comes to", async () => {
-    const { engine, told } = await openEngine("data");
+  test("of a text: its summary", async () => {
+    const { engine, log } = await openEngine("data");
     const summary = await engine.prepare(pasted);
     const tokens = summary.trainTokens + summary.valTokens;
     expect(summary).toMatchObject({ name: "", kind: "text", tokenizer: "char", bytes: text.length });
@@ -419,9 +420,9 @@ describe("data", () => {
     expect(text.startsWith(summary.preview)).toBe(true);
     const bytes = await engine.prepare({ kind: "files", files: [new File([text], "a.txt")], tokenizer: "byte" });
     expect(bytes).toMatchObject({ name: "a.txt", kind: "files", vocabSize: 256 });
-    // What nobody needs any more is gone.
+    // Data that is no longer used has been removed.
     expect(readdirSync(inFolder("data", "data"))).toHaveLength(1);
-    await told.until(({ latest }) => latest.data?.name === "a.txt" && latest.activity === null);
+    await log.until(({ latest }) => latest.data?.name === "a.txt" && latest.activity === null);
   });
 
   test("token files are taken as they are, with their tokenizer", async () => {
@@ -445,8 +446,8 @@ describe("data", () => {
     expect(foreign).toMatchObject({ tokenizer: "huggingface", vocabSize: foreignSize, name: "train.bin" });
   });
 
-  test("what cannot be learned from is refused, and what was there stays", async () => {
-    const { engine, told } = await openEngine("refused");
+  test("invalid files are refused, and the earlier data stays", async () => {
+    const { engine, log } = await openEngine("refused");
     await engine.prepare(pasted);
     const prepare = (content: Uint8Array<ArrayBuffer> | string, name: string, tokenizer: "char" | "byte" = "char") =>
       engine.prepare({ kind: "files", files: [new File([content], name)], tokenizer });
@@ -462,12 +463,12 @@ describe("data", () => {
     await expect(engine.prepare({ kind: "files", files: [huge], tokenizer: "char" })).rejects.toThrow(
       /2,000 MB.*1,000 MB/,
     );
-    await told.until(({ latest }) => latest.activity === null);
-    expect(told.latest.data?.kind).toBe("text");
+    await log.until(({ latest }) => latest.activity === null);
+    expect(log.latest.data?.kind).toBe("text");
     expect(readdirSync(inFolder("refused", "data"))).toHaveLength(1);
   });
 
-  test("preparing can be called off", async () => {
+  test("preparing can be cancelled", async () => {
     const { engine } = await openEngine("off");
     const file = new File(Array(20).fill(text.repeat(10)), "long.txt");
     const preparing = engine.prepare({ kind: "files", files: [file], tokenizer: "gpt2" });
@@ -478,11 +479,11 @@ describe("data", () => {
     expect(readdirSync(inFolder("off", "data"))).toEqual([]);
   });
 
-  test("goes with the last run that needs it", async () => {
-    const { engine, told } = await openEngine("swept");
+  test("is removed with the last run that needs it", async () => {
+    const { engine, log } = await openEngine("swept");
     await engine.prepare(pasted);
     const { name } = await engine.start({ ...tiny, steps: 1, warmup: 0 });
-    await told.phase("done");
+    await log.phase("done");
     await engine.prepare({ ...pasted, tokenizer: "byte" });
     expect(readdirSync(inFolder("swept", "data"))).toHaveLength(2);
     await engine.deleteRun(name);
@@ -493,7 +494,7 @@ describe("data", () => {
 });
 
 describe("an estimate", () => {
-  test("tells what a choice comes to, and what stands against it", async () => {
+  test("gives size, memory and time, and the problem if there is one", async () => {
     const { engine } = await openEngine("estimate");
     await expect(engine.estimate(tiny)).rejects.toThrow(UsageError);
     await engine.prepare(pasted);

@@ -18,7 +18,7 @@ import { TabStorage } from "./tab-storage.ts";
 import { Workbench } from "./workbench.ts";
 import { writeText } from "./writing.ts";
 
-/** Everything that the studio's tab computes and keeps: what the worker offers, and Node's tests. */
+/** The engine of the studio's tab, used by the worker and by tests in Node: computes, and keeps files. */
 export class StudioEngine implements protocol.Engine {
   readonly #storage: TabStorage;
   readonly #runs: string;
@@ -29,7 +29,7 @@ export class StudioEngine implements protocol.Engine {
   #writing = new AbortController();
   #looking = new AbortController();
 
-  /** `root`: the folder of all files, `opfs:/` in a tab. */
+  /** `root`: folder of all files, `opfs:/` in a tab. */
   constructor(root: string) {
     this.#storage = new TabStorage(root);
     this.#runs = inFolder(root, "runs");
@@ -74,7 +74,7 @@ export class StudioEngine implements protocol.Engine {
   }
 
   async start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
-    // Files in memory would take room from the model, and outlive nothing.
+    // Files in memory would compete with the model for memory, and be lost with the tab.
     const isKept = (await this.storage()).kind !== "memory";
     return this.#bench.begin(isKept ? `${this.#runs}/` : undefined, async (beginning) => {
       const data = this.#data.require();
@@ -82,7 +82,7 @@ export class StudioEngine implements protocol.Engine {
     });
   }
 
-  continueRun(name: string): Promise<protocol.RunInfo> {
+  resumeRun(name: string): Promise<protocol.RunInfo> {
     return this.#bench.begin(`${this.#runs}/`, async (beginning) => {
       const { data, ...parts } = await takeUpRun(folderOfRun(this.#runs, name), beginning);
       await this.#data.adopt(data);
@@ -163,7 +163,7 @@ export class StudioEngine implements protocol.Engine {
   }
 
   async stored(): Promise<protocol.StoredRun[]> {
-    return storedRuns(await this.#writtenRuns());
+    return storedRuns(await this.#flushedRuns());
   }
 
   async deleteRun(name: string): Promise<void> {
@@ -172,24 +172,24 @@ export class StudioEngine implements protocol.Engine {
   }
 
   async summaries(): Promise<RunSummary[]> {
-    return summaries(await this.#writtenRuns());
+    return summaries(await this.#flushedRuns());
   }
 
   async detail(name: string): Promise<protocol.RunDetail> {
-    return detail(await this.#writtenRuns(), name);
+    return detail(await this.#flushedRuns(), name);
   }
 
   async columns(name: string): Promise<ArrayBuffer> {
-    return encodeColumns(await readColumns(folderOfRun(await this.#writtenRuns(), name)));
+    return encodeColumns(await readColumns(folderOfRun(await this.#flushedRuns(), name)));
   }
 
-  /** The folder of all runs, to be read: the log of the one under way holds all that happened so far. */
-  async #writtenRuns(): Promise<string> {
-    await this.#bench.session?.writeDown();
+  /** The folder of all runs, once the current run's log is flushed. */
+  async #flushedRuns(): Promise<string> {
+    await this.#bench.session?.flush();
     return this.#runs;
   }
 
-  /** Stops what computes: a test's last call. A tab just ends. */
+  /** Stops the run and the backend; for tests, since a tab just ends. */
   async dispose(): Promise<void> {
     await this.stop();
     await this.#device.drop();

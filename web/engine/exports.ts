@@ -1,4 +1,4 @@
-/** Files of the model that is there, for downloads: the bytes that `GPT2.save` writes. They need no room in the storage. */
+/** Files of the loaded model for downloads, with the bytes that `GPT2.save` writes, made without using the storage. */
 import { tokenizerFiles } from "../../src/data/tokenizer-files.ts";
 import { InputError } from "../../src/errors.ts";
 import { huggingFaceConfig } from "../../src/format/huggingface-config.ts";
@@ -11,7 +11,7 @@ import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { ExportFormat } from "./protocol.ts";
 
-/** One file, but for a tokenizer of the hub's, which is all of its own files. InputError where there is no tokenizer. */
+/** One file, or all files of a tokenizer of the hub's. InputError for a tokenizer that the model does not have. */
 export async function exportFiles({ model, name }: LoadedModel, format: ExportFormat): Promise<File[]> {
   const { backend, config, parameters, tokenizer, endTokens } = model;
   const tensors = streamOf(config, (tensor, start, length) => parameters.weights.read(backend, tensor, start, length));
@@ -39,13 +39,13 @@ async function exportTokenizer(tokenizer: Tokenizer, { maxT }: GPT2Config): Prom
   });
 }
 
-/** What is written, as a file. Blobs, since the browser keeps them outside of this worker's memory. */
+/** Collects the bytes written as a File. In Blobs, which the browser keeps outside this worker's memory. */
 async function collect(name: string, write: (out: Appender) => Promise<void>): Promise<File> {
   const parts: Blob[] = [];
   await write({
     name,
     write: async (bytes) => {
-      // A copy: the writer may fill its array anew.
+      // A copy: the writer may reuse its array.
       parts.push(new Blob([new Uint8Array(bytes)]));
     },
   });

@@ -1,10 +1,10 @@
 import { MemoryError, UsageError } from "../../src/errors.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 
-/** Holds the one model that is there. */
+/** Holds the loaded model, of which there is one at most. */
 export class ModelSlot {
   #loaded: LoadedModel | undefined;
-  /** What is being done with it, and what asks that to end. */
+  /** Tasks that use the model, and what aborts them. */
   readonly #uses = new Set<Promise<unknown>>();
   #leaving = new AbortController();
 
@@ -13,8 +13,8 @@ export class ModelSlot {
   }
 
   /**
-   * Puts another model in its place. It is loaded beside the one that is there, which stays where that fails; only where
-   * both do not fit into memory it has to go first.
+   * Replaces the model. The new one is loaded first, so that the old one stays if that fails; only when memory is too small
+   * for both is the old one freed before.
    */
   async replace(load: () => Promise<LoadedModel>): Promise<LoadedModel> {
     const next = await load().catch(async (error: unknown) => {
@@ -28,8 +28,8 @@ export class ModelSlot {
   }
 
   /**
-   * Does something with the model, which stays until that has ended; `signal` asks it to end soon, since the model has to
-   * go. UsageError when there is none.
+   * Runs a task on the model, which is not freed before the task ends; `signal` aborts it when the model is to be replaced.
+   * UsageError when there is none.
    */
   async use<T>(task: (loaded: LoadedModel, signal: AbortSignal) => Promise<T>): Promise<T> {
     const loaded = this.#loaded;
@@ -43,7 +43,7 @@ export class ModelSlot {
     }
   }
 
-  /** Forgets a model whose backend is gone. */
+  /** Drops a model whose backend has failed. */
   forget(): void {
     this.#loaded = undefined;
   }

@@ -1,4 +1,4 @@
-/** Models out of files that were dropped or chosen. */
+/** Loads a model from dropped or chosen files. */
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { openModelFile } from "../../src/api/model-file.ts";
 import type { Backend } from "../../src/backend/backend.ts";
@@ -9,7 +9,7 @@ import { withSource } from "../../src/format/source.ts";
 import { droppedTokenizer } from "./dropped-tokenizer.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 
-/** Reads the model among the files; InputError for what is none, or is damaged. */
+/** Loads the model among the files; InputError when there is none or it is damaged. */
 export async function openModel(files: readonly File[], backend: Backend): Promise<LoadedModel> {
   const formats = await Promise.all(files.map((file) => withSource(file, identify)));
   const [model, ...more] = files.filter((_, i) => ["model", "safetensors"].includes(formats[i] ?? ""));

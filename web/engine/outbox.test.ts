@@ -12,7 +12,7 @@ const step = (step: number): StepEvent => ({
   ...{ loss: 1, lr: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 },
 });
 
-test("a hundred steps a second are four updates, in which every step is", () => {
+test("a hundred steps a second arrive in few updates, none of them lost", () => {
   const outbox = new Outbox();
   const updates: EngineUpdate[] = [];
   outbox.subscribe((update) => updates.push(update));
@@ -25,20 +25,20 @@ test("a hundred steps a second are four updates, in which every step is", () => 
   expect(updates.flatMap(({ events }) => events.map(({ step }) => step))).toEqual([...Array(100).keys()]);
 });
 
-test("who comes later is told all that holds; after that, changes alone", () => {
+test("a new listener gets the whole state, and then changes only", () => {
   const outbox = new Outbox();
   outbox.change({ state: { phase: "creating" }, unsaved: "full" });
   expect(outbox.subscribe(() => {})).toMatchObject({ state: { phase: "creating" }, unsaved: "full" });
   const updates: EngineUpdate[] = [];
   expect(outbox.subscribe((update) => updates.push(update))).toMatchObject({ unsaved: "full" });
   outbox.change({ unsaved: null });
-  outbox.remark("there is room again");
+  outbox.remark("saved again");
   vi.advanceTimersByTime(100);
-  expect(updates).toEqual([{ unsaved: null, events: [], remarks: ["there is room again"] }]);
+  expect(updates).toEqual([{ unsaved: null, events: [], remarks: ["saved again"] }]);
   expect(outbox.status).toEqual({ state: { phase: "creating" }, unsaved: null });
 });
 
-test("an activity ends however it ends", async () => {
+test("a failed task ends its activity", async () => {
   const outbox = new Outbox();
   const failing = outbox.during("opening", async (onProgress) => {
     onProgress(0.5);
@@ -49,7 +49,7 @@ test("an activity ends however it ends", async () => {
   expect(outbox.status.activity).toBeNull();
 });
 
-test("what changed does not wait for the steps", () => {
+test("other changes do not wait for the steps' interval", () => {
   const outbox = new Outbox();
   const updates: EngineUpdate[] = [];
   outbox.subscribe((update) => updates.push(update));

@@ -2,31 +2,32 @@ import type { TrainEvent } from "../../src/train/events.ts";
 import type { Activity, EngineUpdate } from "./protocol.ts";
 
 /**
- * Milliseconds between two updates that tell of steps, and of anything else. The run has all cores: each drawing of the
- * page takes one from it, and the others wait meanwhile (docs/LOG.md).
+ * Least milliseconds between two updates: with steps, and with other changes alone. Training uses all cores; a page that
+ * draws takes one of them, for which all other threads wait (docs/LOG.md).
  */
 const STEPS_EVERY_MS = 1000;
 const CHANGES_EVERY_MS = 100;
 
 type Status = Omit<EngineUpdate, "events" | "remarks">;
 
-/** Collects what the page should know, and tells it together. */
+/** Batches events, remarks and changes of state into updates for the page. */
 export class Outbox {
   #listener: ((update: EngineUpdate) => void) | undefined;
-  /** All that was told and has not changed since, and what is to be told. */
+  /** State as last sent, and changes not sent yet. */
   #status: Status = {};
   #changes: Status = {};
   #events: TrainEvent[] = [];
   #remarks: string[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #told = Number.NEGATIVE_INFINITY;
+  /** Time of the last update, and of the scheduled one, in milliseconds. */
+  #sent = Number.NEGATIVE_INFINITY;
   #due = Number.POSITIVE_INFINITY;
 
   get status(): Status {
     return { ...this.#status, ...this.#changes };
   }
 
-  /** From now on `listener` is told; gives all that is known. */
+  /** Sends updates to `listener` from now on, in place of any earlier one; returns the present state. */
   subscribe(listener: (update: EngineUpdate) => void): EngineUpdate {
     this.#listener = listener;
     return this.#take(this.status);
@@ -37,7 +38,7 @@ export class Outbox {
     this.#schedule(CHANGES_EVERY_MS);
   }
 
-  /** Does something that takes a while, and tells how far it is. */
+  /** Runs a task, with its progress as the activity. */
   async during<T>(what: Activity["what"], task: (onProgress: (share: number) => void) => Promise<T>): Promise<T> {
     this.change({ activity: { what } });
     try {
@@ -58,7 +59,7 @@ export class Outbox {
   }
 
   #schedule(everyMs: number): void {
-    const due = this.#told + everyMs;
+    const due = this.#sent + everyMs;
     if (due >= this.#due || !this.#listener) return;
     clearTimeout(this.#timer);
     this.#due = due;
@@ -66,11 +67,11 @@ export class Outbox {
     this.#timer = setTimeout(() => this.#listener?.(this.#take(this.#changes)), wait);
   }
 
-  /** The update that tells `status` and all that waits. */
+  /** An update of `status` with all pending events and remarks, which are cleared. */
   #take(status: Status): EngineUpdate {
     clearTimeout(this.#timer);
     this.#due = Number.POSITIVE_INFINITY;
-    this.#told = performance.now();
+    this.#sent = performance.now();
     const update = { ...status, events: this.#events, remarks: this.#remarks };
     this.#status = this.status;
     this.#changes = {};

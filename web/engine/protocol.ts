@@ -1,6 +1,6 @@
 /**
- * What the page and its engine (a dedicated worker, in which everything computes) say to each other: types alone. Texts
- * for people are the page's business, but for messages of errors, which are those of src/errors.ts, and remarks.
+ * Types of the calls and messages between the page and its engine, a dedicated worker in which everything computes. The
+ * page has all texts for people, except messages of errors (those of src/errors.ts) and remarks.
  */
 import type { DataOrder } from "../../src/data/order.ts";
 import type { Inspection } from "../../src/inspect/inspect.ts";
@@ -9,43 +9,43 @@ import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import type { ScheduleName } from "../../src/train/schedule.ts";
 
-/** How the engine is to compute; from the page's address (`?threads=2&kernel=relaxed-6x8`), for measuring. */
+/** Thread configuration and kernel, from the page's address (`?threads=2&kernel=relaxed-6x8`): for measurements. */
 export interface EngineOptions {
-  /** Default: one a core. */
+  /** Default: one per core. */
   readonly threads?: number;
   /** Default "auto": the fastest. */
   readonly kernel?: string;
 }
 
-/** What computes here, and what keeps files. */
+/** The backend, and the storage of files. */
 export interface DeviceInfo {
   /** For people: "wasm, relaxed-6x8, 2 threads". */
   readonly description: string;
   readonly threads: number;
-  /** Cores that the browser tells of. */
+  /** Cores that the browser reports. */
   readonly cores: number;
-  /** Which kernels: `relaxed-6x8` and the like. */
+  /** Name of the kernel, `relaxed-6x8` for instance. */
   readonly kernel: string;
-  /** Relaxed SIMD: a fused multiply-add. Without it the kernels are plain ones, known everywhere. */
+  /** Relaxed SIMD, with a fused multiply-add; false: plain SIMD, which every engine supports. */
   readonly relaxed: boolean;
-  /** Whether threads can share memory: in an isolated page, where the browser knows it. Without it there is one thread. */
+  /** Whether threads can share memory, which takes a cross-origin isolated page; without it there is one thread. */
   readonly sharedMemory: boolean;
-  /** Bytes that models, gradients and activations may take together. */
+  /** Bytes available for models, gradients and activations together. */
   readonly memoryLimit: number;
   /** Bytes of the largest text that can be prepared here, whatever the storage. */
-  readonly mostTextBytes: number;
+  readonly maxTextBytes: number;
   readonly storage: StorageInfo;
 }
 
 export interface StorageInfo {
   /**
-   * `kept`: until the person deletes it; `best-effort`: until the browser needs the room; `memory`: the browser gives no
-   * storage (some private windows), so texts live as long as the tab, and runs are not kept.
+   * `kept`: until the user deletes it; `best-effort`: the browser may evict it; `memory`: the browser provides no storage
+   * (some private windows), so that texts live as long as the tab and runs are not saved.
    */
   readonly kind: "kept" | "best-effort" | "memory";
-  /** In memory since the browser gives some storage, but too little for any text. */
+  /** `memory` because the browser's storage is too small for any text. */
   readonly isSmall?: boolean;
-  /** Bytes in use, and that may be used in all; undefined where the browser does not tell. */
+  /** Bytes used, and the limit; undefined where the browser does not report them. */
   readonly used?: number;
   readonly quota?: number;
 }
@@ -54,52 +54,52 @@ export interface StorageInfo {
 
 export type TokenizerName = "char" | "byte" | "gpt2";
 
-/** How a text is cut: as one of these, or as the loaded model does. */
+/** The tokenizer of a text: one of these, or the loaded model's. */
 export type TextTokenizer = TokenizerName | "model";
 
-/** What to learn from. */
+/** Training data as the user gives it. */
 export type DataInput =
   /** The bundled tiny Shakespeare. */
   | { readonly kind: "shakespeare"; readonly tokenizer: TextTokenizer }
   /** A text that was pasted. */
   | { readonly kind: "text"; readonly text: string; readonly tokenizer: TextTokenizer }
   /**
-   * Files that were dropped: texts of any size, or llm.c's token files (`*train*.bin`, `*val*.bin`, and where they lie
-   * beside them tokenizer.bin and dataset.json). They are told apart by their first bytes; `tokenizer` is for texts.
+   * Dropped files: texts of any size, or llm.c's token files (`*train*.bin`, `*val*.bin`, optionally with tokenizer.bin
+   * and dataset.json). Their first bytes say which; `tokenizer` applies to texts.
    */
   | { readonly kind: "files"; readonly files: readonly File[]; readonly tokenizer: TextTokenizer };
 
-/** Data that is ready to train on. */
+/** Prepared data, ready for training. */
 export interface DataSummary {
   /** For people: "tiny Shakespeare", a file's name; empty for a pasted text. */
   readonly name: string;
   readonly kind: DataInput["kind"];
-  /** `huggingface`: a model's own. `unknown`: token files of which nobody knows the tokenizer: models can be trained, but write token ids alone. */
+  /** `huggingface`: a model's own. `unknown`: token files without a tokenizer; their models write token ids only. */
   readonly tokenizer: TokenizerName | "huggingface" | "unknown";
-  /** It was dropped as tokens, which no choice of a tokenizer changes. */
+  /** The data came as tokens: the choice of a tokenizer does not apply. */
   readonly hasOwnTokens?: boolean;
-  /** Of the text; of token files: of the files. */
+  /** Size of the text, or of the token files. */
   readonly bytes: number;
-  /** Different tokens: V. */
+  /** V. */
   readonly vocabSize: number;
   readonly trainTokens: number;
-  /** 0: there is no validation. */
+  /** 0: no validation. */
   readonly valTokens: number;
-  /** How the training text begins; empty where tokens cannot be read. */
+  /** Beginning of the training text; empty where the tokens cannot be decoded. */
   readonly preview: string;
 }
 
-// --- What to train --------------------------------------------------------------------------------------------------
+// --- Configuration of a run --------------------------------------------------------------------------------------------------
 
 export type ModelChoice =
   /** `baby`, `d6` … `d48`: see `presetConfig`. */
   | { readonly kind: "preset"; readonly name: string }
   /** Layers, heads, and channels, which are a multiple of the heads. The longest sequence is the block. */
   | { readonly kind: "custom"; readonly L: number; readonly NH: number; readonly C: number }
-  /** The model that is there: opened from files or of an earlier run. Its weights are the start. */
+  /** The loaded model, from files or an earlier run: training starts from its weights. */
   | { readonly kind: "opened" };
 
-/** A run: the model, and what differs from the command's defaults for it (`llm-ts train`; for `baby` nanoGPT's). */
+/** A run: the model, and settings that differ from the command's defaults for it (`llm-ts train`; for `baby` nanoGPT's). */
 export interface TrainChoice {
   readonly model: ModelChoice;
   /** B and T. */
@@ -125,44 +125,44 @@ export interface TrainChoice {
   readonly seed?: number;
 }
 
-/** What a choice comes to, before anything is allocated. */
+/** Size, memory, time and storage of a run, computed before anything is allocated. */
 export interface Estimate {
   readonly parameters: number;
   readonly config: GPT2Config;
-  /** Every setting, with the defaults filled in. */
+  /** All settings, defaults included. */
   readonly settings: Required<Omit<TrainChoice, "model" | "seed">>;
-  /** Bytes by what they are for; `total` is their sum. */
+  /** Bytes by purpose; `total` is their sum. */
   readonly memory: {
     readonly weights: number;
     /** Gradients and AdamW's two moments. */
     readonly optimizer: number;
     readonly activations: number;
-    /** Keys and values of samples. */
+    /** The key-value cache of samples. */
     readonly sampling: number;
     readonly total: number;
   };
   readonly memoryLimit: number;
   readonly fits: boolean;
-  /** Where it does not fit: the largest batch of this block that does; 0: none does. */
+  /** Only if it does not fit: the largest batch of this block that does; 0: none. */
   readonly fittingBatch?: number;
-  /** Within about 30%, for as long as the machine does nothing else. */
+  /** Within about 30% on an otherwise idle machine. */
   readonly msPerStep: number;
   /** Milliseconds of the whole run, validations included. */
   readonly msTotal: number;
-  /** Bytes that a run's checkpoints take at most (two are kept while one is written); whether there is that room. */
+  /** Largest size of a run's checkpoints in bytes (two are kept while one is written), and whether the storage has it. */
   readonly storage: number;
   readonly storageFits: boolean;
-  /** Why it cannot be trained as it is, in the words of the error that `start` would throw; undefined when it can. */
+  /** Message of the error that `start` would throw; undefined: the run can start. */
   readonly problem?: string;
 }
 
 // --- A run ----------------------------------------------------------------------------------------------------------
 
-/** The run that is under way, or that was the last. */
+/** The current run, or the last one. */
 export interface RunInfo {
   /** The run folder's name, "baby-001"; without a folder the model's. */
   readonly name: string;
-  /** Whether there is a folder, so that the run can go on after it was stopped. */
+  /** Whether the run has a folder, from which it can be resumed. */
   readonly isKept: boolean;
   readonly model: ModelSummary;
   readonly data: string;
@@ -170,71 +170,71 @@ export interface RunInfo {
   readonly block: number;
   /** Updates planned. */
   readonly steps: number;
-  /** Updates that were made before, when it goes on from a checkpoint: the events go on from there. */
+  /** Updates before this session, for a run resumed from a checkpoint: events start from there. */
   readonly from: number;
 }
 
 export type RunState =
   | { readonly phase: "idle" }
-  /** The model is being made or read. */
+  /** The model is being created or read. */
   | { readonly phase: "creating" }
   /** `pausing` and `stopping`: until the step under way is done and saved. */
   | { readonly phase: "training" | "pausing" | "paused" | "stopping"; readonly run: RunInfo }
   /**
-   * `stopped`: by the person, and can go on if it is kept; `done`: all updates were made. The model is there. `isSaved`:
-   * its last update and its whole log are in storage.
+   * `stopped`: by the user, and can be resumed if it is kept; `done`: all updates were made. The model stays loaded.
+   * `isSaved`: the last update and the whole log are in storage.
    */
   | { readonly phase: "stopped" | "done"; readonly run: RunInfo; readonly isSaved: boolean }
-  /** `run`: as far as it got; what was saved can go on (see `stored`). `isBug`: the message is none for people. */
+  /** `run`: the failed run, which can be resumed from its last checkpoint (see `stored`). `isBug`: an unexpected error. */
   | { readonly phase: "failed"; readonly run?: RunInfo; readonly message: string; readonly isBug: boolean };
 
-/** Something that takes a while. `share`: 0 to 1, where it is known. */
+/** A task in progress. `share`: the part that is done, 0 to 1, where it is known. */
 export interface Activity {
   readonly what: "preparing" | "creating" | "opening" | "saving" | "exporting" | "measuring";
   readonly share?: number;
 }
 
-/** What the engine tells at most ten times a second, of steps once. What is absent did not change. */
+/** Changes since the last update: at most ten updates a second, one a second for steps. Absent fields did not change. */
 export interface EngineUpdate {
-  /** Everything that the run reported since the last update, in order: every step, validations, samples, checkpoints. */
+  /** All events of the run since the last update, in order: steps, validations, samples, checkpoints. */
   readonly events: readonly TrainEvent[];
   readonly state?: RunState;
-  /** null: it is over. */
+  /** null: none. */
   readonly activity?: Activity | null;
-  /** null: there is none any more. */
+  /** null: none. */
   readonly data?: DataSummary | null;
   readonly model?: ModelSummary | null;
-  /** What a person should know and nothing stops for: the storage is full, say. In English, as errors are. */
+  /** Warnings, such as a full storage. In English, as errors are. */
   readonly remarks: readonly string[];
-  /** Whether the newest state of the run is not in storage, and why; null: it is again. */
+  /** Why the newest state of the run is not in storage; null: it is saved. */
   readonly unsaved?: string | null;
 }
 
-// --- The model that is there ----------------------------------------------------------------------------------------
+// --- The loaded model -----------------------------------------------------------------------------------------------
 
 export interface ModelSummary {
   /** "baby", "gpt2_124M.bin", "baby-001". */
   readonly name: string;
   readonly config: GPT2Config;
   readonly parameters: number;
-  /** How it reads and writes text; undefined: it does not, since no tokenizer of V tokens was found. */
+  /** Undefined: no tokenizer of V tokens was found, so the model neither reads nor writes text. */
   readonly tokenizer?: "char" | "byte" | "gpt2" | "huggingface" | "unknown";
-  /** Of a character tokenizer: all that it can encode. */
+  /** All characters of a character tokenizer. */
   readonly characters?: string;
-  /** Updates that this tab made. */
+  /** Updates made in this tab. */
   readonly step?: number;
 }
 
 export interface WriteOptions {
   /** Default 200. */
   readonly maxTokens?: number;
-  /** 0: always the most probable. Default 1. */
+  /** 0: greedy. Default 1. */
   readonly temperature?: number;
-  /** 0: all. */
+  /** 0: off. */
   readonly topK?: number;
-  /** 1: all. */
+  /** 1: off. */
   readonly topP?: number;
-  /** Default 1337; the same seed writes the same text with the same weights. */
+  /** Default 1337. The same seed and weights write the same text. */
   readonly seed?: number;
 }
 
@@ -243,16 +243,16 @@ export interface WriteResult {
   readonly text: string;
   readonly tokens: number;
   readonly ms: number;
-  /** Updates that the model had at its end: it may have been trained meanwhile. */
+  /** Updates of the model when the text ended: it may be training. */
   readonly step?: number;
   readonly reason: "length" | "end-of-text" | "interrupted";
 }
 
-/** What was seen inside the model. */
+/** The result of looking inside the model. */
 export interface LookResult {
-  /** Its arrays are transferred, not copied. */
+  /** The attention's array is transferred, not copied. */
   readonly inspection: Inspection;
-  /** The model that was looked into, with the updates that it had then. */
+  /** The model at that time. */
   readonly model: ModelSummary;
   readonly ms: number;
 }
@@ -261,18 +261,18 @@ export type ExportFormat = "bin" | "safetensors" | "config" | "tokenizer";
 
 // --- Runs in the tab's storage --------------------------------------------------------------------------------------
 
-/** A run that is kept here. */
+/** A run in the tab's storage. */
 export interface StoredRun extends RunSummary {
-  /** Whether it can go on: it is not complete, nobody has it, and its data is there. */
-  readonly canContinue: boolean;
+  /** Whether it can be resumed: incomplete, not locked, and its data exists. */
+  readonly canResume: boolean;
   /** Bytes of all its files. */
   readonly bytes: number;
 }
 
-/** What the Runs view shows of one run: as the server's /api/runs/NAME. */
+/** Details of one run for the Runs view, as the server's /api/runs/NAME. */
 export interface RunDetail {
   readonly summary: RunSummary;
-  /** The content of config.json; llm.c's runs have none. */
+  /** Content of config.json; llm.c's runs have none. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
   readonly samples: readonly { readonly step: number; readonly text: string }[];
   /** Lines that could not be read. */
@@ -282,64 +282,64 @@ export interface RunDetail {
 // --- The engine -----------------------------------------------------------------------------------------------------
 
 /**
- * What the worker offers. Everything rejects with errors for people (LlmError) unless there is a bug. `client.ts` has
- * the same for the page, with AbortSignals in place of the `cancel` methods and errors as they were thrown.
+ * The worker's methods. They reject with LlmErrors; anything else is a bug. `client.ts` derives the page's side from it,
+ * with AbortSignals in place of the `cancel` methods.
  */
 export interface Engine {
-  /** How to compute, before anything does. */
+  /** Call before any other method. */
   configure(options: EngineOptions): Promise<void>;
-  /** Starts what computes, where it has not started yet. */
+  /** Starts the backend if it is not running. */
   device(): Promise<DeviceInfo>;
-  /** The state as it is, and from then on every change. One listener at a time: another one takes its place. */
+  /** Resolves to the present state; `listener` gets every change from then on. One listener at a time: a new one replaces it. */
   subscribe(listener: (update: EngineUpdate) => void): Promise<EngineUpdate>;
-  /** `client.ts` has `keepStorage` instead: only a page can ask the browser to keep what is stored. */
+  /** `client.ts` has `keepStorage` instead: only a page can ask the browser for persistent storage. */
   storage(): Promise<StorageInfo>;
 
-  /** Turns a text into token files in the storage. What was prepared before stays until this one is ready. */
+  /** Turns a text into token files in the storage. Replaces earlier data only when it is ready. */
   prepare(input: DataInput): Promise<DataSummary>;
   cancelPrepare(): Promise<void>;
 
   estimate(choice: TrainChoice): Promise<Estimate>;
-  /** Begins a run on the prepared data; resolves when it is under way. */
+  /** Starts a run on the prepared data; resolves when it is training. */
   start(choice: TrainChoice): Promise<RunInfo>;
-  /** Ends with the step under way, and saves. Resolves when that is done. */
+  /** Pauses after the current step, and saves. Resolves when that is done. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Ends the run after the step under way, and saves. Resolves when that is done. */
+  /** Ends the run after the current step, and saves. Resolves when that is done. */
   stop(): Promise<void>;
-  /** The page is about to be hidden or closed: saves after the step under way. */
+  /** Saves after the current step: for a page about to be hidden or closed. */
   saveSoon(): Promise<void>;
 
-  /** Continues a text with the model as it is, also while it trains. `onPiece` gets whole characters. */
+  /** Continues a text with the loaded model, also while it trains. `onPiece` gets whole characters. */
   write(prompt: string, options: WriteOptions, onPiece: (text: string) => void): Promise<WriteResult>;
   cancelWrite(): Promise<void>;
 
   /**
-   * Looks inside the model as it is (`inspect` of src/inspect, with the ten best candidates): between two updates, where it
-   * trains. `onProgress` gets the share that is done, 0 to 1. Cancelling rejects with an AbortError.
+   * Looks inside the loaded model (`inspect` of src/inspect, with the ten best candidates); during training, between two
+   * updates. `onProgress` gets the part that is done, 0 to 1. Cancelling rejects with an AbortError.
    */
   look(prompt: string, onProgress: (share: number) => void): Promise<LookResult>;
   cancelLook(): Promise<void>;
 
-  /** Reads a model: .bin or .safetensors, with config.json, tokenizer.bin or dataset.json where they are needed. */
+  /** Loads a model: .bin or .safetensors, with config.json, tokenizer.bin or dataset.json where needed. */
   open(files: readonly File[]): Promise<ModelSummary>;
   /**
-   * The model as it is: one file, but for a tokenizer of the hub's, which may have several. `config` is what transformers
-   * wants beside a .safetensors.
+   * The loaded model as files: one, except a tokenizer of the hub's, which may have several. `config` is the config.json
+   * that transformers needs beside a .safetensors.
    */
   export(format: ExportFormat): Promise<File[]>;
 
   /** The runs in this tab's storage, the newest first. */
   stored(): Promise<StoredRun[]>;
-  /** Goes on from the newest checkpoint of a run, bit for bit. */
-  continueRun(name: string): Promise<RunInfo>;
-  /** Takes the model of a stored run, to write with it, look inside, export it, or train on. */
+  /** Resumes a run from its newest checkpoint, bit for bit. */
+  resumeRun(name: string): Promise<RunInfo>;
+  /** Loads the model of a stored run: to write, look inside, export, or train it on. */
   openRun(name: string): Promise<ModelSummary>;
   deleteRun(name: string): Promise<void>;
 
   /** For the Runs view. `folder` is the folder's name. */
   summaries(): Promise<RunSummary[]>;
   detail(name: string): Promise<RunDetail>;
-  /** The run's curves as `encodeColumns` of src/runs/columns.ts has them; transferred, not copied. */
+  /** The run's curves, encoded by `encodeColumns` of src/runs/columns.ts; transferred, not copied. */
   columns(name: string): Promise<ArrayBuffer>;
 }

@@ -1,4 +1,4 @@
-/** Lets one task at a time have the backend, in the order in which they came. */
+/** Runs tasks on the backend one at a time, first come, first served. */
 export class Queue {
   #last: Promise<unknown> = Promise.resolve();
 
@@ -10,8 +10,8 @@ export class Queue {
 }
 
 /**
- * Lets messages to this worker arrive. Where kernels run in the worker itself, a step after the other would never let
- * any in; a timer would, but no sooner than after 4 ms.
+ * Yields to the worker's event loop, so that messages are received. Needed where kernels run in the worker itself; a timer
+ * would yield as well, but for at least 4 ms.
  */
 export function letMessagesIn(): Promise<void> {
   const { port1, port2 } = new MessageChannel();

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { InputError, LlmError, MemoryError } from "../../src/errors.ts";
 import { revive } from "./revive.ts";
 
-/** What comlink makes of an error on its way. */
+/** An error as comlink passes it on. */
 const posted = (error: Error) =>
   Object.assign(new Error(error.message), { name: error.name, message: error.message, stack: error.stack });
 
-test("errors for people are that again, with their message and stack", () => {
+test("LlmErrors get their class back, with message and stack", () => {
   const error = new MemoryError("This run needs 5.10 GB.");
   const revived = revive(posted(error));
   expect(revived).toBeInstanceOf(MemoryError);
@@ -14,9 +14,9 @@ test("errors for people are that again, with their message and stack", () => {
   expect(revive(posted(new InputError("too short")))).toBeInstanceOf(LlmError);
 });
 
-test("bugs and what was called off stay what they are", () => {
+test("bugs and aborts are returned as they are", () => {
   const bug = posted(new TypeError("x is undefined"));
-  const abort = posted(new DOMException("called off", "AbortError"));
+  const abort = posted(new DOMException("aborted", "AbortError"));
   for (const error of [bug, abort]) {
     expect(revive(error)).toBe(error);
     expect(revive(error)).not.toBeInstanceOf(LlmError);

@@ -1,11 +1,11 @@
 import { BackendError, InputError, LlmError, MemoryError, NotFiniteError, UsageError } from "../../src/errors.ts";
 
-/** By the names that their errors carry: those of the classes may be shortened in a bundle. */
+/** By the `name` of their errors: a bundler may shorten the classes' own names. */
 const classes = { LlmError, InputError, UsageError, MemoryError, BackendError, NotFiniteError };
 
 /**
- * What a worker threw, as it was there: between threads an error is its name, message and stack. Errors for people are
- * LlmErrors again; all else stays what it is.
+ * Restores the class of an error that a worker threw: only its name, message and stack cross threads. LlmErrors get their
+ * class back; anything else is returned as it is.
  */
 export function revive(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof LlmError) return error;

@@ -13,13 +13,13 @@ import type { RunDetail, StoredRun } from "./protocol.ts";
 
 const nameOf = (path: string) => path.replace(/^.*\//s, "");
 
-/** The folder of a run. InputError for a name that is none. */
+/** The folder of a run. InputError for an invalid name. */
 export function folderOfRun(root: string, name: string): string {
   if (/^[^/\\]+$/.test(name) && !/^\.+$/.test(name)) return inFolder(root, name);
   throw new InputError(`"${name}" is not the name of a run.`);
 }
 
-/** All runs beneath `root`, the newest first. `folder` is the folder's name. */
+/** All runs under `root`, newest first. `folder` is the folder's name. */
 export async function summaries(root: string): Promise<RunSummary[]> {
   const configs = await platform.listFiles("*/config.json", root);
   const found = await Promise.all(configs.map((path) => readRun(folderOf(path))));
@@ -35,13 +35,13 @@ export async function detail(root: string, name: string): Promise<RunDetail> {
   return { summary, ...(await readDetails(folder)) };
 }
 
-/** All runs, with what it takes to go on with them. */
+/** All runs, with whether they can be resumed, and their size. */
 export async function storedRuns(root: string): Promise<StoredRun[]> {
   return Promise.all(
     (await summaries(root)).map(async (summary) => {
       const folder = folderOfRun(root, summary.folder);
       const isCut = summary.status === "cut off" || summary.status === "interrupted";
-      return { ...summary, canContinue: isCut && (await hasData(folder)), bytes: await bytesOf(folder) };
+      return { ...summary, canResume: isCut && (await hasData(folder)), bytes: await bytesOf(folder) };
     }),
   );
 }
@@ -51,7 +51,7 @@ async function hasData(folder: string): Promise<boolean> {
   return data !== undefined && (await platform.pathKind(inFolder(data, "dataset.json"))) === "file";
 }
 
-/** The folder of the data that a run was trained on, as far as its config.json tells. */
+/** The folder of the data that a run was trained on; undefined if its config.json does not say. */
 async function dataOf(folder: string): Promise<string | undefined> {
   const config = await readRunConfig(folder).catch(() => undefined);
   const given = config?.given;
@@ -60,12 +60,12 @@ async function dataOf(folder: string): Promise<string | undefined> {
 
 async function bytesOf(folder: string): Promise<number> {
   const names = await platform.listFolder(folder);
-  // A file may go while it is looked at: checkpoints are removed by those that follow.
+  // Files may vanish in the meantime: newer checkpoints replace older ones.
   const sizes = await Promise.all(names.map((name) => sizeOf(inFolder(folder, name)).catch(() => 0)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** The newest model of a run, and after how many updates it was saved. InputError when none was. */
+/** The newest saved model of a run, and its number of updates. InputError when none was saved. */
 export async function newestModel(root: string, name: string): Promise<{ path: string; step: number }> {
   const folder = folderOfRun(root, name);
   const [step] = await completeSteps(folder);
@@ -73,7 +73,7 @@ export async function newestModel(root: string, name: string): Promise<{ path: s
   return { path: await checkpointModel(folder, step), step };
 }
 
-/** The folders of all data that a run beneath `root` was trained on: it needs them to go on. */
+/** The folders of all data that runs under `root` need to be resumed. */
 export async function dataInUse(root: string): Promise<Set<string | undefined>> {
   const configs = await platform.listFiles("*/config.json", root);
   return new Set(await Promise.all(configs.map((path) => dataOf(folderOf(path)))));

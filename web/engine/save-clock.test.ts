@@ -16,19 +16,19 @@ test("the first checkpoint is due after a second of steps, then one every ten", 
   expect(stepsUntilDue(clock, 50)).toBe(200);
 });
 
-test("one that takes long is due less often: for a twentieth of the time", () => {
+test("slow checkpoints are due less often: at most a twentieth of the time", () => {
   const clock = new SaveClock(0);
   clock.saved(4000);
   // 4 s of saving beside 76 s of steps.
   expect(stepsUntilDue(clock, 1000)).toBe(76);
 });
 
-test("of a large model the first one may take a fifth of the time", () => {
+test("the first one of a large model may take a fifth of the time", () => {
   // 363 MB take 11 seconds at 33 MB a second: beside 44 s of steps.
   expect(stepsUntilDue(new SaveClock(363e6), 1000)).toBe(44);
 });
 
-test("when the page is hidden it is due at once, and once", () => {
+test("after makeDue one checkpoint is due at once", () => {
   const clock = new SaveClock(0);
   clock.makeDue();
   expect(clock.isDue).toBe(true);

@@ -1,25 +1,25 @@
 /**
- * How much of training's time a crash, a reload or a closed tab costs at most: a checkpoint is due so often, and the first
- * one sooner. A page that goes away has no time to write one (docs/reliability.md).
+ * Milliseconds of training between checkpoints, and before the first one: the most that a crash, a reload or a closed tab
+ * costs. A page that is closed has no time to write one (docs/reliability.md).
  */
 const SAVE_EVERY_MS = 10_000;
 const FIRST_MS = 1_000;
-/** But saving takes no more than this share of the time: checkpoints of large models take long, and are made less often. */
+/** Largest share of the time spent on saving: large checkpoints are written less often. */
 const SAVE_SHARE = 0.05;
-/** Before the first one, everything would be lost. */
+/** The same for the first one, before which a crash loses everything. */
 const FIRST_SHARE = 0.2;
 
-/** Bytes of a checkpoint a millisecond, before one was written: what two cores reached. */
+/** Bytes written per millisecond, assumed until a checkpoint was measured: what two cores reached. */
 const BYTES_PER_MS = 33_000;
 
-/** Says when the next checkpoint is due, by the time of the steps since the last one. */
+/** Decides when the next checkpoint is due, from the duration of the steps since the last one. */
 export class SaveClock {
   #ms = 0;
   #msOfSaving: number;
   #isDue = false;
   #isFirst = true;
 
-  /** `bytes`: of a checkpoint. */
+  /** `bytes`: size of a checkpoint. */
   constructor(bytes: number) {
     this.#msOfSaving = bytes / BYTES_PER_MS;
   }
@@ -28,7 +28,7 @@ export class SaveClock {
     this.#ms += ms;
   }
 
-  /** Whatever the time: at the next step. */
+  /** Makes a checkpoint due at the next step. */
   makeDue(): void {
     this.#isDue = true;
   }
@@ -38,7 +38,7 @@ export class SaveClock {
     return this.#isDue || this.#ms >= Math.max(every, this.#msOfSaving * (1 / share - 1));
   }
 
-  /** A checkpoint was written, or could not be; it took so long. */
+  /** Call after each attempt to write a checkpoint, with its duration. */
   saved(ms: number): void {
     this.#ms = 0;
     this.#msOfSaving = ms;

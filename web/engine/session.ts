@@ -12,37 +12,37 @@ import type { RunInfo, RunState } from "./protocol.ts";
 import { letMessagesIn, type Queue } from "./queue.ts";
 import { SaveClock } from "./save-clock.ts";
 
-/** A run, ready to begin or to go on. */
+/** A run, ready to start or resume. */
 export interface SessionParts {
   readonly trainer: Trainer;
-  /** Undefined where the storage takes nothing. */
+  /** Undefined: the run is not saved. */
   readonly folder: RunFolder | undefined;
-  /** Why it does not. */
+  /** Why not, if the storage failed. */
   readonly unkept?: string;
   readonly loaders: Loaders;
   readonly settings: TrainSettings;
   readonly updates: Updates;
   readonly seeds: Seeds;
   readonly info: RunInfo;
-  /** The weights it starts from are in no other place: they are saved first. */
+  /** Save before the first step: the initial weights exist nowhere else. */
   readonly saveFirst: boolean;
 }
 
-/** What a session shares with the rest of the engine. */
-export interface Surroundings {
+/** Parts of the engine that a session uses. */
+export interface SessionContext {
   readonly queue: Queue;
   readonly outbox: Outbox;
-  /** Told why the run failed, before anybody else is. */
+  /** Called when the run fails, before the page learns of it. */
   readonly onFailure: (error: unknown) => Promise<void>;
 }
 
-/** A run under way: pulled event by event, between which others may use the model. */
+/** The current run: advanced event by event, so that other tasks can use the model in between. */
 export class Session {
   readonly info: RunInfo;
-  /** Resolves when the run has ended, however it did, and has given back what it held. */
+  /** Resolves when the run has ended, for whatever reason, and its resources are freed. */
   readonly ended: Promise<void>;
   readonly #parts: SessionParts;
-  readonly #around: Surroundings;
+  readonly #context: SessionContext;
   readonly #keeper: Keeper | undefined;
   readonly #clock: SaveClock;
   readonly #stop = new AbortController();
@@ -52,26 +52,26 @@ export class Session {
   #resumed = Promise.withResolvers<void>();
   #step: number;
   #savedStep: number;
-  /** Settles when all events so far are written down: that goes on while the next step is computed. */
+  /** Settles when all events so far are in the log, which is written while the next step is computed. */
   #recorded: Promise<void> = Promise.resolve();
-  #isGivingBack = false;
+  #isReleasing = false;
   #unsaved: string | undefined;
 
-  constructor(parts: SessionParts, around: Surroundings) {
+  constructor(parts: SessionParts, context: SessionContext) {
     const { trainer, folder, settings, info } = parts;
     this.info = info;
     this.#parts = parts;
-    this.#around = around;
+    this.#context = context;
     this.#clock = new SaveClock(checkpointBytes(trainer.model.config));
     this.#step = trainer.step;
     this.#savedStep = parts.saveFirst ? -1 : trainer.step;
     this.#keeper = folder && new Keeper(folder, trainer, settings, (text) => this.#remark(text));
     this.#state = { phase: "training", run: info };
-    around.outbox.change({ state: this.#state });
+    context.outbox.change({ state: this.#state });
     this.ended = this.#run();
   }
 
-  /** Updates made. */
+  /** Updates made so far. */
   get step(): number {
     return this.#step;
   }
@@ -80,41 +80,41 @@ export class Session {
     return ["stopped", "done", "failed"].includes(this.#state.phase);
   }
 
-  /** Resolves when the step under way is done and saved, or the run has ended. */
+  /** Resolves when the current step is done and saved, or the run has ended. */
   async pause(): Promise<void> {
     if (this.#state.phase === "training") {
       this.#wantsPause = true;
-      this.#tell({ phase: "pausing", run: this.info });
+      this.#setState({ phase: "pausing", run: this.info });
     }
     await Promise.race([this.#paused.promise, this.ended]);
   }
 
   resume(): void {
     if (!this.#wantsPause || this.#stop.signal.aborted) return;
-    this.#tell({ phase: "training", run: this.info });
-    this.#goOn();
+    this.#setState({ phase: "training", run: this.info });
+    this.#unpause();
   }
 
-  /** Ends the run after the step under way. Resolves when it has ended. */
+  /** Ends the run after the current step. Resolves when it has ended. */
   async stop(): Promise<void> {
-    if (!this.hasEnded) this.#tell({ phase: "stopping", run: this.info });
+    if (!this.hasEnded) this.#setState({ phase: "stopping", run: this.info });
     this.#stop.abort();
-    this.#goOn();
+    this.#unpause();
     await this.ended;
   }
 
-  /** Saves after the step under way, unless the newest state is in storage. */
+  /** Saves after the current step, unless that is saved already. */
   saveSoon(): void {
     this.#clock.makeDue();
   }
 
-  /** Resolves when the log holds all that happened so far, or as much as the storage takes. */
-  async writeDown(): Promise<void> {
-    if (this.#isGivingBack) await this.ended;
+  /** Resolves when the log holds all events so far, or as many as the storage takes. */
+  async flush(): Promise<void> {
+    if (this.#isReleasing) await this.ended;
     else await this.#record((keeper) => keeper.flush());
   }
 
-  #goOn(): void {
+  #unpause(): void {
     this.#wantsPause = false;
     this.#resumed.resolve();
     this.#resumed = Promise.withResolvers();
@@ -126,15 +126,15 @@ export class Session {
     let phase: "stopped" | "done" | undefined;
     let failure: unknown;
     try {
-      phase = await this.#pull();
+      phase = await this.#train();
     } catch (error) {
       failure = error;
-      await this.#around.onFailure(error);
+      await this.#context.onFailure(error);
     }
-    const problem = await this.#giveBack();
-    if (problem !== undefined) this.#around.outbox.remark(problem);
-    if (phase) this.#tell({ phase, run, isSaved: problem === undefined && this.#isSaved });
-    else this.#tell({ phase: "failed", run, message: messageOf(failure), isBug: !(failure instanceof LlmError) });
+    const problem = await this.#release();
+    if (problem !== undefined) this.#context.outbox.remark(problem);
+    if (phase) this.#setState({ phase, run, isSaved: problem === undefined && this.#isSaved });
+    else this.#setState({ phase: "failed", run, message: messageOf(failure), isBug: !(failure instanceof LlmError) });
   }
 
   /** Whether the last update and the whole log are in storage. */
@@ -142,7 +142,7 @@ export class Session {
     return this.#keeper !== undefined && this.#keeper.problem === undefined && this.#savedStep === this.#step;
   }
 
-  async #pull(): Promise<"stopped" | "done"> {
+  async #train(): Promise<"stopped" | "done"> {
     const { trainer, settings, updates, seeds, loaders } = this.#parts;
     const keeper = this.#keeper;
     if (this.#parts.saveFirst) await this.#save();
@@ -154,8 +154,8 @@ export class Session {
     let last: TrainEvent | undefined;
     try {
       for (;;) {
-        if (this.#wantsPause) await this.#rest();
-        const { value, done } = await this.#around.queue.run(() => events.next());
+        if (this.#wantsPause) await this.#waitWhilePaused();
+        const { value, done } = await this.#context.queue.run(() => events.next());
         if (done) break;
         last = value;
         this.#step = trainer.step;
@@ -171,13 +171,13 @@ export class Session {
     return isCut ? "stopped" : "done";
   }
 
-  /** Saves, and waits until it is to go on. */
-  async #rest(): Promise<void> {
+  /** Saves, and waits to be resumed or stopped. */
+  async #waitWhilePaused(): Promise<void> {
     await this.#save();
-    // Resumed or stopped meanwhile.
+    // Resumed or stopped in the meantime.
     if (!this.#wantsPause) return;
     const { promise } = this.#resumed;
-    this.#tell({ phase: "paused", run: this.info });
+    this.#setState({ phase: "paused", run: this.info });
     this.#paused.resolve();
     await promise;
   }
@@ -186,23 +186,23 @@ export class Session {
     const keeper = this.#keeper;
     if (!keeper || this.step === this.#savedStep) return;
     const start = performance.now();
-    const path = await this.#around.queue.run(() => this.#checkpoint(keeper));
+    const path = await this.#context.queue.run(() => this.#checkpoint(keeper));
     this.#clock.saved(performance.now() - start);
     if (path !== undefined) this.#report({ type: "checkpoint", step: this.step, path });
-    this.#tellUnsaved();
+    this.#reportUnsaved();
   }
 
-  /** Writes a checkpoint behind all that was recorded; gives its model's path, where that could be done. */
+  /** Writes a checkpoint once all events are logged; resolves to its model's path, undefined if the storage failed. */
   async #checkpoint(keeper: Keeper): Promise<string | undefined> {
     await this.#recorded;
-    return this.#around.outbox.during("saving", () => keeper.save());
+    return this.#context.outbox.during("saving", () => keeper.save());
   }
 
   #report(event: TrainEvent): void {
-    const { outbox } = this.#around;
+    const { outbox } = this.#context;
     if (event.type === "checkpoint") this.#savedStep = event.step;
     outbox.event(event);
-    // What goes wrong is found where it is awaited.
+    // Failures surface where #recorded is awaited.
     this.#record((keeper) => keeper.record(event)).catch(() => {});
     const note = noteOf(event);
     if (note !== undefined) outbox.remark(note);
@@ -210,31 +210,31 @@ export class Session {
 
   #record(write: (keeper: Keeper) => Promise<void>): Promise<void> {
     const keeper = this.#keeper;
-    if (keeper) this.#recorded = this.#recorded.then(() => write(keeper)).then(() => this.#tellUnsaved());
+    if (keeper) this.#recorded = this.#recorded.then(() => write(keeper)).then(() => this.#reportUnsaved());
     return this.#recorded;
   }
 
-  #tell(state: RunState): void {
+  #setState(state: RunState): void {
     this.#state = state;
-    this.#around.outbox.change({ state });
+    this.#context.outbox.change({ state });
   }
 
-  #tellUnsaved(): void {
+  #reportUnsaved(): void {
     const problem = this.#keeper?.problem;
     if (problem === this.#unsaved) return;
     this.#unsaved = problem;
-    this.#around.outbox.change({ unsaved: problem ?? null });
+    this.#context.outbox.change({ unsaved: problem ?? null });
   }
 
-  /** Says once why nothing is saved, and not again until something was. */
+  /** Reports why saving fails once, and again only after a save succeeded. */
   #remark(text: string): void {
-    if (this.#unsaved === undefined) this.#around.outbox.remark(text);
+    if (this.#unsaved === undefined) this.#context.outbox.remark(text);
   }
 
-  /** Why something could not be given back in order. */
-  async #giveBack(): Promise<string | undefined> {
+  /** Frees all resources; resolves to the message of the first failure. */
+  async #release(): Promise<string | undefined> {
     const { trainer, folder, loaders } = this.#parts;
-    this.#isGivingBack = true;
+    this.#isReleasing = true;
     await Promise.allSettled([this.#recorded]);
     const results = await Promise.allSettled([
       trainer.dispose(),
@@ -243,7 +243,7 @@ export class Session {
       loaders.val?.close(),
     ]);
     const problems = results.filter((result) => result.status === "rejected").map(({ reason }) => reason);
-    // A backend that failed has nothing left to give back.
+    // A failed backend has nothing left to free.
     const problem = problems.find((reason) => !(reason instanceof BackendError));
     return problem && messageOf(problem);
   }

@@ -4,13 +4,13 @@ import { forgetStorage, isStored } from "../../src/platform/browser-storage.ts";
 import { inFolder } from "../../src/platform/paths.ts";
 import type { StorageInfo } from "./protocol.ts";
 
-/** Bytes for files in memory: each write copies the file, and a tab does not learn more in an hour. */
-const memoryRoom = 256e6;
+/** Quota in bytes of files in memory: each write copies the file, and a tab trains on no more in an hour. */
+const memoryQuota = 256e6;
 
-/** With less than this, not even the bundled text can be prepared. */
-const leastRoom = 4e6;
+/** Bytes needed to prepare the bundled text. */
+const leastSpace = 4e6;
 
-/** Where the tab's files are: in the browser's storage or, where it gives none or too little, in this worker's memory. */
+/** Location of the tab's files: the browser's storage or, if it is missing or too small, this worker's memory. */
 export class TabStorage {
   readonly #root: string;
   #place: Promise<Place> | undefined;
@@ -19,7 +19,7 @@ export class TabStorage {
     this.#root = root;
   }
 
-  /** How it stands. Must be asked before the first file. */
+  /** Sets the storage up, if it is not, and reports its state. Call it before the first access to a file. */
   async info(): Promise<StorageInfo> {
     this.#place ??= this.#find();
     const place = await this.#place;
@@ -32,7 +32,7 @@ export class TabStorage {
     const place = await this.#browsersPlace();
     if (place === "browser") return place;
     const { storageFactory } = await import("opfs-mock");
-    Object.defineProperty(navigator, "storage", { configurable: true, value: storageFactory({ quota: memoryRoom }) });
+    Object.defineProperty(navigator, "storage", { configurable: true, value: storageFactory({ quota: memoryQuota }) });
     forgetStorage();
     await platform.makeFolder(this.#root);
     return place;
@@ -42,20 +42,20 @@ export class TabStorage {
     try {
       await platform.makeFolder(this.#root);
     } catch (error) {
-      // Private windows of some browsers, and where the person forbids it.
+      // Private windows of some browsers, or forbidden by the user.
       if (!(error instanceof InputError) || !isStored(this.#root)) throw error;
       return "none";
     }
-    // Where runs take the room, it can be made by deleting some.
+    // If runs fill the storage, the user can delete some.
     const runs = await platform.listFiles(inFolder(this.#root, "runs/*/config.json"));
-    return !isStored(this.#root) || runs.length > 0 || (await this.#hasRoom()) ? "browser" : "small";
+    return !isStored(this.#root) || runs.length > 0 || (await this.#hasSpace()) ? "browser" : "small";
   }
 
-  /** Tried: Chromium tells everybody of the same ten gigabytes. */
-  async #hasRoom(): Promise<boolean> {
+  /** Tries to write: Chromium's estimate is ten gigabytes for everybody. */
+  async #hasSpace(): Promise<boolean> {
     try {
-      const probe = await platform.createSink(inFolder(this.#root, "room.tmp"));
-      await probe.write(new Uint8Array(leastRoom)).finally(() => probe.abort());
+      const probe = await platform.createSink(inFolder(this.#root, "space.tmp"));
+      await probe.write(new Uint8Array(leastSpace)).finally(() => probe.abort());
       return true;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -64,10 +64,10 @@ export class TabStorage {
   }
 }
 
-/** What the browser gives: its storage, too little of it, or none. */
+/** The browser's storage is used; it is too small; or there is none. */
 type Place = "browser" | "small" | "none";
 
-// Safari's knows no estimate before version 17.
+// Safari has no estimate before version 17.
 const storage = (): Partial<StorageManager> => globalThis.navigator?.storage ?? {};
 
 async function estimate(): Promise<StorageEstimate> {

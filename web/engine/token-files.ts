@@ -1,4 +1,4 @@
-/** llm.c's token files, taken over as they are into a folder that is like one that was prepared here. */
+/** Copies llm.c's token files into a folder of the same form as prepared data. */
 
 import { type Dataset, datasetFile, parseDataset } from "../../src/data/dataset.ts";
 import { dataTokenizer, planTokenizer } from "../../src/data/tokenizer-files.ts";
@@ -19,7 +19,7 @@ interface Copying {
   readonly signal: AbortSignal;
 }
 
-/** Copies the files, with a dataset.json that says what they are. InputError when one is damaged. */
+/** Copies the files, and writes a dataset.json. InputError for a damaged file. */
 export async function copyTokens(
   dropped: DroppedTokens,
   folder: string,
@@ -51,7 +51,7 @@ export async function copyTokens(
   await saveText(inFolder(folder, datasetFile), `${JSON.stringify(content, null, 2)}\n`);
 }
 
-/** What lies beside the tokens; llm.c's token files stand alone, and are GPT-2's unless something says otherwise. */
+/** The tokenizer beside the tokens; llm.c's token files come without one, and are GPT-2's unless dataset.json differs. */
 async function tokenizerOf({ tokenizer, beside }: DroppedTokens): Promise<Tokenizer> {
   const found = await droppedTokenizer(beside, tokenizer);
   if (found) return found;

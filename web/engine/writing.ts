@@ -2,14 +2,13 @@ import type { GPT2 } from "../../src/api/gpt2.ts";
 import type { WriteOptions, WriteResult } from "./protocol.ts";
 import { letMessagesIn, type Queue } from "./queue.ts";
 
-/** How long text is collected before it is told. */
+/** Least milliseconds between two pieces of text. */
 const PIECE_MS = 50;
 
 const reasons = { length: "length", stop: "length", "end-of-text": "end-of-text", interrupted: "interrupted" } as const;
 
 /**
- * Continues a text while others, a run above all, want the model too: in turns, each of which takes as long as the others
- * had it before.
+ * Continues a text in turns with other users of the backend, such as a run: each turn is as long as the wait before it.
  */
 export async function writeText(
   model: GPT2,
@@ -24,7 +23,7 @@ export async function writeText(
   const events = model.generateSamples(prompt, { ...options, maxTokens, signal });
   const pieces = new Pieces(onPiece);
   let tokens = 0;
-  /** Writes for so long; why the text has ended, if it has. */
+  /** Generates for `ms`; resolves to the reason if the text has ended. */
   const turn = async (ms: number): Promise<WriteResult["reason"] | undefined> => {
     for (const end = performance.now() + ms; performance.now() < end; ) {
       const { value, done } = await events.next();
@@ -47,21 +46,21 @@ export async function writeText(
   }
 }
 
-/** Text that comes in small pieces, told in larger ones. */
+/** Merges small pieces of text into larger ones. */
 class Pieces {
-  readonly #tell: (text: string) => void;
+  readonly #onPiece: (text: string) => void;
   #whole = "";
   #piece = "";
-  #told = performance.now();
+  #sent = performance.now();
 
-  constructor(tell: (text: string) => void) {
-    this.#tell = tell;
+  constructor(onPiece: (text: string) => void) {
+    this.#onPiece = onPiece;
   }
 
   add(text: string): void {
     this.#whole += text;
     this.#piece += text;
-    if (performance.now() - this.#told >= PIECE_MS) this.#flush();
+    if (performance.now() - this.#sent >= PIECE_MS) this.#flush();
   }
 
   finish(): string {
@@ -70,8 +69,8 @@ class Pieces {
   }
 
   #flush(): void {
-    if (this.#piece !== "") this.#tell(this.#piece);
+    if (this.#piece !== "") this.#onPiece(this.#piece);
     this.#piece = "";
-    this.#told = performance.now();
+    this.#sent = performance.now();
   }
 }

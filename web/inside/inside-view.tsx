@@ -1,5 +1,5 @@
 import { useEffect } from "preact/hooks";
-import { begin } from "../store/begin.ts";
+import { initialize } from "../store/initialize.ts";
 import { model } from "../store/state.ts";
 import { AttentionCard } from "./attention-card.tsx";
 import "./inside.css";
@@ -16,7 +16,7 @@ import { TokensCard } from "./tokens-card.tsx";
 export function InsideView() {
   const there = model.value;
 
-  useEffect(begin, []);
+  useEffect(initialize, []);
 
   // Whoever comes here wants to see something.
   useEffect(() => {

@@ -4,13 +4,13 @@ import { engine } from "../engine/client.ts";
 import type { ModelSummary } from "../engine/protocol.ts";
 import { attempt } from "../store/failures.ts";
 import { firstPrompt } from "../store/first-prompt.ts";
-import { knownBeginning, live, model, runInfo } from "../store/state.ts";
+import { live, model, readableBeginning, runInfo } from "../store/state.ts";
 import { result, show } from "./state.ts";
 
 /** What was typed; undefined before anything was. */
 export const typed = signal<string | undefined>();
 
-export const prompt = computed(() => typed.value ?? firstPrompt(knownBeginning.value));
+export const prompt = computed(() => typed.value ?? firstPrompt(readableBeginning.value));
 
 /** How much of a look is done, 0 to 1; undefined when there is none under way. */
 export const share = signal<number | undefined>();

@@ -1,16 +1,16 @@
-/** What buttons do: each tells the engine, and shows what fails. */
+/** Actions of the page's buttons: each calls the engine, and shows what fails. */
 import { computed, signal } from "@preact/signals";
 import { download as offerDownload } from "../../src/platform/browser-download.ts";
 import { engine } from "../engine/client.ts";
 import type { DataInput, ExportFormat, ModelSummary, TextTokenizer } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
-import { pastOf } from "./past.ts";
 import { choice, preset } from "./setup.ts";
-import { beginRun, data, device, model, refreshStored, run, runInfo } from "./state.ts";
+import { data, device, model, refreshStored, resetProgress, run, runInfo } from "./state.ts";
+import { storedProgress } from "./stored-progress.ts";
 
 // --- Text -----------------------------------------------------------------------------------------------------------
 
-/** What a text was made of, so that its tokens can be changed; undefined for data of an earlier visit. */
+/** The input of the current data, to prepare it with another tokenizer; undefined for data of an earlier visit. */
 export const input = signal<DataInput | undefined>();
 
 let preparing = new AbortController();
@@ -27,10 +27,10 @@ export function cancelPrepare(): void {
   preparing.abort();
 }
 
-/** The tokenizer that is being tried. */
-const choosing = signal<TextTokenizer | undefined>();
+/** The tokenizer that a text is being prepared with anew. */
+const pendingTokenizer = signal<TextTokenizer | undefined>();
 
-/** Whether the model that is there has a tokenizer that encodes text. */
+/** Whether the loaded model has a tokenizer that encodes text. */
 export const modelEncodes = computed(() => model.value !== undefined && encodes(model.value));
 
 function encodes({ tokenizer }: ModelSummary): boolean {
@@ -38,27 +38,27 @@ function encodes({ tokenizer }: ModelSummary): boolean {
 }
 
 /**
- * The tokenizer for texts: as it was chosen last, whatever the tokens of files that came since. The model's can be chosen
- * only while there is one.
+ * The tokenizer for texts: the user's last selection, which token files do not change. "model" applies only while the
+ * loaded model encodes text.
  */
 export const tokenizer = computed<TextTokenizer>(() => {
-  const chosen = choosing.value ?? input.value?.tokenizer ?? "char";
+  const chosen = pendingTokenizer.value ?? input.value?.tokenizer ?? "char";
   return chosen === "model" && !modelEncodes.value ? "char" : chosen;
 });
 
 export async function retokenize(next: TextTokenizer): Promise<void> {
   if (!input.value) return;
-  choosing.value = next;
+  pendingTokenizer.value = next;
   await prepare({ ...input.value, tokenizer: next });
-  choosing.value = undefined;
+  pendingTokenizer.value = undefined;
 }
 
-// --- The model that is there ------------------------------------------------------------------------------------------
+// --- The loaded model -----------------------------------------------------------------------------------------------
 
-/** Another model is taking its place: it must not be used until then. */
+/** The model is being replaced, and must not be used meanwhile. */
 export const isReplacing = signal(false);
 
-async function replacing<T>(action: () => Promise<T>): Promise<T> {
+async function whileReplacing<T>(action: () => Promise<T>): Promise<T> {
   isReplacing.value = true;
   try {
     return await action();
@@ -71,13 +71,13 @@ async function replacing<T>(action: () => Promise<T>): Promise<T> {
 
 export async function start(): Promise<void> {
   await attempt("run", () =>
-    replacing(async () => {
-      beginRun();
+    whileReplacing(async () => {
+      resetProgress();
       await engine.start(choice.value);
     }),
   );
-  // Now, not before: the browser may ask the person, who should know what for.
-  await attempt("stored", keep);
+  // Only now: the browser may ask the user for permission, who should see what it is for.
+  await attempt("stored", persistStorage);
 }
 
 export async function pause(): Promise<void> {
@@ -93,39 +93,39 @@ export async function stop(): Promise<void> {
   await attempt("stored", refreshStored);
 }
 
-/** Goes on with a run that is in storage. */
-export async function continueRun(name: string): Promise<void> {
+/** Resumes a run in storage. */
+export async function resumeRun(name: string): Promise<void> {
   await attempt("run", () =>
-    replacing(async () => {
-      beginRun(await pastOf(name));
-      await engine.continueRun(name);
+    whileReplacing(async () => {
+      resetProgress(await storedProgress(name));
+      await engine.resumeRun(name);
     }),
   );
   await attempt("stored", refreshStored);
 }
 
-export async function continueStopped(): Promise<void> {
-  if (run.value.phase === "stopped" && runInfo.value) await continueRun(runInfo.value.name);
+export async function resumeStopped(): Promise<void> {
+  if (run.value.phase === "stopped" && runInfo.value) await resumeRun(runInfo.value.name);
 }
 
-async function keep(): Promise<void> {
+async function persistStorage(): Promise<void> {
   const storage = await engine.keepStorage();
   if (device.value) device.value = { ...device.value, storage };
   await refreshStored();
 }
 
-// --- Models and runs that are kept ------------------------------------------------------------------------------------
+// --- Stored models and runs -----------------------------------------------------------------------------------------
 
 export async function openFiles(files: readonly File[]): Promise<void> {
-  await opened(await attempt("open", () => replacing(() => engine.open(files))));
+  await afterOpening(await attempt("open", () => whileReplacing(() => engine.open(files))));
 }
 
 export async function openRun(name: string): Promise<void> {
-  await opened(await attempt("stored", () => replacing(() => engine.openRun(name))));
+  await afterOpening(await attempt("stored", () => whileReplacing(() => engine.openRun(name))));
 }
 
-/** A text in the tokens of the model before is cut anew, in those of this one; undefined: it could not be opened. */
-async function opened(summary: ModelSummary | undefined): Promise<void> {
+/** Prepares a text in the earlier model's tokens anew, in those of the opened one. `summary` undefined: opening failed. */
+async function afterOpening(summary: ModelSummary | undefined): Promise<void> {
   if (!summary) return;
   preset.value = "opened";
   if (input.value?.tokenizer !== "model") return;
@@ -135,9 +135,9 @@ async function opened(summary: ModelSummary | undefined): Promise<void> {
 export async function deleteRun(name: string): Promise<void> {
   await attempt("stored", async () => {
     await engine.deleteRun(name);
-    await keep();
+    await persistStorage();
   });
-  // There may be room for it now.
+  // The storage may have been too full for it before.
   if (!data.value) await prepare({ kind: "shakespeare", tokenizer: "char" });
 }
 

@@ -4,7 +4,7 @@ import { dismiss, failures, type Place } from "./failures.ts";
 import { Message } from "./message.tsx";
 import { text } from "./text.ts";
 
-/** What failed at a place: what that means, and the message, which says what to do. */
+/** The failure at a place: its effect as the title, and the message, which says what to do. */
 export function FailureNotice({ place, title }: { place: Place; title: string }) {
   const failure = failures.value[place];
   if (!failure) return null;
@@ -14,7 +14,7 @@ export function FailureNotice({ place, title }: { place: Place; title: string })
       <p>
         <strong>{title}</strong> {failure.isBug && t.bug} <Message>{failure.message}</Message>
       </p>
-      <button type="button" class="quiet put-away" aria-label={t.dismiss} onClick={() => dismiss(place)}>
+      <button type="button" class="quiet dismiss" aria-label={t.dismiss} onClick={() => dismiss(place)}>
         <Icon name="close" />
       </button>
     </Notice>

@@ -1,13 +1,13 @@
-/** What went wrong, each where it is shown, until it is tried again or put away. */
+/** Failures by the place where they are shown, until the action is tried again or the failure dismissed. */
 import { signal } from "@preact/signals";
 import { LlmError, messageOf } from "../../src/errors.ts";
 
-/** Where it is shown: beside what was tried. */
+/** Place of a message: beside the control of the action. */
 export type Place = "device" | "data" | "run" | "open" | "write" | "look" | "export" | "stored";
 
 export interface Failure {
   readonly message: string;
-  /** The message is none for people: they should report it. */
+  /** An unexpected error, which users should report. */
   readonly isBug: boolean;
 }
 
@@ -18,12 +18,12 @@ export function dismiss(place: Place): void {
   failures.value = others;
 }
 
-/** Shows what is wrong with what a person gave, found before it was tried. */
+/** Shows a failure of the user's input that was found before the action. */
 export function fail(place: Place, message: string): void {
   failures.value = { ...failures.value, [place]: { message, isBug: false } };
 }
 
-/** Does something that can fail. A failure is shown, and gives undefined; being called off is none. */
+/** Runs an action. If it fails, shows the failure and resolves to undefined; an AbortError is no failure. */
 export async function attempt<T>(place: Place, action: () => Promise<T>): Promise<T | undefined> {
   dismiss(place);
   try {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { beginningFor, firstLine, firstPrompt } from "./first-prompt.ts";
+import { firstLine, firstPrompt, readableBeginningOf } from "./first-prompt.ts";
 
 test("the beginning of the text, up to the end of a word", () => {
   expect(firstPrompt("First Citizen:\nBefore we proceed any further, hear me speak.")).toBe(
@@ -21,8 +21,8 @@ test("its first line", () => {
   expect(firstLine("")).toBe("");
 });
 
-test("none where the model does not know its characters, however many it knows", () => {
-  expect(beginningFor("0123456789", "abcdefghij")).toBe("");
-  expect(beginningFor("学而时习之😀", "之习学时而😀")).toBe("学而时习之😀");
-  expect(beginningFor("any", undefined)).toBe("any");
+test("a beginning is empty if the model cannot encode all its characters", () => {
+  expect(readableBeginningOf("0123456789", "abcdefghij")).toBe("");
+  expect(readableBeginningOf("学而时习之😀", "之习学时而😀")).toBe("学而时习之😀");
+  expect(readableBeginningOf("any", undefined)).toBe("any");
 });

@@ -1,4 +1,4 @@
-/** What the engine says to somebody at the page, made by doing what somebody would do, is said in the page's language. */
+/** Messages of the engine, provoked as users would, are rendered in the page's language. */
 import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,7 +55,7 @@ function tokenFile(ids: readonly number[]): File {
 const json = (name: string, content: unknown) => file(name, JSON.stringify(content));
 const datasetOf = (tokenizer: string) => json("dataset.json", { tokenizer, train: { file: "train.bin", tokens: 4 } });
 
-/** A file that was changed after somebody chose it, as browsers refuse it. */
+/** A file that was changed after it was chosen: browsers refuse to read it. */
 function changed(name: string): File {
   const refused = () => new DOMException("The requested file could not be read", "NotReadableError");
   return Object.assign(file(name, text), {
@@ -66,7 +66,7 @@ function changed(name: string): File {
   });
 }
 
-/** The model as .safetensors that tell nothing of themselves, with another type of wte where one is given. */
+/** The model as .safetensors without metadata; `dtype` replaces the type of wte. */
 async function plainSafetensors(dtype?: string): Promise<File> {
   const bytes = new Uint8Array(await (await engine.export("safetensors"))[0].arrayBuffer());
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -81,24 +81,24 @@ async function configWith(fields: object): Promise<File> {
   return json("config.json", { ...JSON.parse(await (await engine.export("config"))[0].text()), ...fields });
 }
 
-/** What an engine of its own says, which nothing was done with yet. */
+/** Runs `act` on a fresh engine of its own. */
 async function inFresh(act: (fresh: StudioEngine) => Promise<unknown>, options: EngineOptions = {}): Promise<unknown> {
   const fresh = new StudioEngine(join(folder, "fresh"));
   await fresh.configure({ threads: 1, ...options });
   return act(fresh).finally(() => fresh.dispose());
 }
 
-/** Continues the run after something was done to its folder, which is then as it was. */
-async function continueAfter(harm: (config: { [field: string]: never }) => unknown): Promise<unknown> {
+/** Resumes the run with a changed config.json, which is restored afterwards. */
+async function resumeWith(change: (config: { [field: string]: never }) => unknown): Promise<unknown> {
   const path = join(folder, "runs", run.name, "config.json");
   const before = readFileSync(path, "utf8");
-  writeFileSync(path, JSON.stringify(harm(JSON.parse(before))));
-  return engine.continueRun(run.name).finally(() => writeFileSync(path, before));
+  writeFileSync(path, JSON.stringify(change(JSON.parse(before))));
+  return engine.resumeRun(run.name).finally(() => writeFileSync(path, before));
 }
 
-/** That a message is in Chinese on the Chinese page, and that neither page speaks of the command's options. */
+/** Expects a Chinese message on the Chinese page, and none of the command's options on either page. */
 function expectRendered(original: string): void {
-  // In a tab all is in the browser's storage.
+  // In a tab all files are in the browser's storage.
   const message = original.replaceAll(folder, "opfs:");
   const zh = messageIn("zh", message);
   expect(zh, message).toBeDefined();
@@ -131,12 +131,12 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["a model as a text", async () => engine.prepare(files(...(await engine.export("bin"))))],
   ["a tokenizer as a text", async () => engine.prepare(files(...(await engine.export("tokenizer"))))],
   ["a text too short for a batch", () => engine.start({ ...tiny, batch: 500 })],
-  ["a model too large", () => engine.start({ ...tiny, model: { kind: "custom", L: 48, NH: 16, C: 8192 } })],
-  ["a warm-up too long", () => engine.start({ ...tiny, schedule: "cosine", warmup: 9 })],
+  ["a model that is too large", () => engine.start({ ...tiny, model: { kind: "custom", L: 48, NH: 16, C: 8192 } })],
+  ["a warm-up longer than the run", () => engine.start({ ...tiny, schedule: "cosine", warmup: 9 })],
   ["no model among files", () => engine.open([file("a.txt", "text")])],
   ["nothing to open", () => engine.open([])],
   ["two models", async () => engine.open([...(await engine.export("bin")), ...(await engine.export("safetensors"))])],
-  ["a model that is cut", async () => engine.open([file("cut.bin", (await engine.export("bin"))[0].slice(0, 2000))])],
+  ["a truncated model", async () => engine.open([file("cut.bin", (await engine.export("bin"))[0].slice(0, 2000))])],
   [
     "a damaged safetensors",
     async () => {
@@ -144,16 +144,16 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
       return engine.open([file("cut.safetensors", bytes.slice(0, bytes.byteLength - 8))]);
     },
   ],
-  ["a character that the model does not know", () => engine.write("漢", {}, () => {})],
+  ["a character that the model cannot encode", () => engine.write("漢", {}, () => {})],
   [
-    "a text with characters that the model does not know",
+    "a text with characters that the model cannot encode",
     () => engine.prepare({ kind: "text", text: "漢字".repeat(500), tokenizer: "model" }),
   ],
   ["a character in a look inside", () => engine.look("漢", () => {})],
-  ["a run that is complete", () => engine.continueRun(run.name)],
-  ["a run that is not there", () => engine.continueRun("none-001")],
-  ["the curves of a run that is not there", () => engine.columns("none-001")],
-  ["a run to delete that is not there", () => engine.deleteRun("none-001")],
+  ["a run that is complete", () => engine.resumeRun(run.name)],
+  ["a missing run", () => engine.resumeRun("none-001")],
+  ["the curves of a missing run", () => engine.columns("none-001")],
+  ["a missing run to delete", () => engine.deleteRun("none-001")],
   ["a text of one character", () => engine.prepare({ ...pasted, text: "a" } as DataInput)],
   [
     "a text of too many characters",
@@ -162,12 +162,12 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
       return engine.prepare({ ...pasted, text: String.fromCodePoint(...codes) } as DataInput);
     },
   ],
-  ["a text that was changed since", () => engine.prepare(files(changed("a.txt")))],
-  ["a model that was changed since", () => engine.open([changed("a.bin")])],
-  ["the tokens of no model", () => inFresh((fresh) => fresh.prepare({ ...pasted, tokenizer: "model" }))],
+  ["a text that was changed after it was chosen", () => engine.prepare(files(changed("a.txt")))],
+  ["a model that was changed after it was chosen", () => engine.open([changed("a.bin")])],
+  ["the model's tokenizer without a model", () => inFresh((fresh) => fresh.prepare({ ...pasted, tokenizer: "model" }))],
   ["writing without a model", () => inFresh((fresh) => fresh.write("a", {}, () => {}))],
   ["training without a text", () => inFresh((fresh) => fresh.start(tiny))],
-  ["a kernel that is none", () => inFresh((fresh) => fresh.device(), { kernel: "fast" })],
+  ["an unknown kernel", () => inFresh((fresh) => fresh.device(), { kernel: "fast" })],
   [
     "an engine without WebAssembly",
     () => {
@@ -176,17 +176,23 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
     },
   ],
   ["no threads", () => inFresh((fresh) => fresh.device(), { threads: 0 })],
-  ["tokens of characters alone", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("char")))],
-  ["tokens of a hub's alone", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("huggingface")))],
-  ["tokens of nobody's", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("mine")))],
-  ["a dataset.json of a list", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), json("dataset.json", [])))],
   [
-    "tokens of another tokenizer than they say",
+    "tokens of characters without their tokenizer",
+    () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("char"))),
+  ],
+  [
+    "tokens of the hub's without their tokenizer",
+    () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("huggingface"))),
+  ],
+  ["tokens of an unknown tokenizer", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), datasetOf("mine")))],
+  ["a dataset.json that is a list", () => engine.prepare(files(tokenFile([1, 2, 3, 4]), json("dataset.json", [])))],
+  [
+    "a dataset.json that names another tokenizer",
     async () =>
       engine.open([...(await engine.export("bin")), ...(await engine.export("tokenizer")), datasetOf("byte")]),
   ],
   [
-    "a tokenizer of other models",
+    "an unsupported tokenizer",
     async () =>
       engine.open([...(await engine.export("bin")), json("tokenizer.json", { model: { type: "WordPiece" } })]),
   ],
@@ -201,30 +207,33 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
         }),
       ]),
   ],
-  ["safetensors that tell no heads", async () => engine.open([await plainSafetensors()])],
-  ["safetensors of whole numbers", async () => engine.open([await plainSafetensors("I32"), await configWith({})])],
+  ["safetensors without the number of heads", async () => engine.open([await plainSafetensors()])],
+  ["safetensors of integers", async () => engine.open([await plainSafetensors("I32"), await configWith({})])],
   [
     "another architecture",
     async () => engine.open([await plainSafetensors(), json("config.json", { architectures: ["LlamaForCausalLM"] })]),
   ],
-  ["a config.json of a list", async () => engine.open([await plainSafetensors(), json("config.json", [])])],
+  ["a config.json that is a list", async () => engine.open([await plainSafetensors(), json("config.json", [])])],
   ["heads that do not divide", async () => engine.open([await plainSafetensors(), await configWith({ n_head: 3 })])],
   [
     "another activation",
     async () => engine.open([await plainSafetensors(), await configWith({ activation_function: "relu" })]),
   ],
-  ["a run of another version", () => continueAfter((config) => ({ ...config, version: 2 }))],
-  ["a run of no time", () => continueAfter((config) => ({ ...config, created: 3 }))],
-  ["a run of no model", () => continueAfter(({ model: _, ...config }) => config)],
+  ["config.json of another version", () => resumeWith((config) => ({ ...config, version: 2 }))],
+  ["config.json with an invalid time", () => resumeWith((config) => ({ ...config, created: 3 }))],
+  ["config.json without a model", () => resumeWith(({ model: _, ...config }) => config)],
   [
-    "a run of other settings",
-    () => continueAfter((config) => ({ ...config, run: { ...(config.run as object), lr: 3 } })),
+    "config.json with an edited setting",
+    () => resumeWith((config) => ({ ...config, run: { ...(config.run as object), lr: 3 } })),
   ],
-  ["a run of no batch", () => continueAfter((config) => ({ ...config, run: { ...(config.run as object), batch: 0 } }))],
-  ["a run of nothing", () => continueAfter(() => [])],
+  [
+    "config.json with an invalid batch",
+    () => resumeWith((config) => ({ ...config, run: { ...(config.run as object), batch: 0 } })),
+  ],
+  ["config.json that is a list", () => resumeWith(() => [])],
   [
     "a run whose data is gone",
-    () => continueAfter((config) => ({ ...config, given: { ...(config.given as object), train: folder } })),
+    () => resumeWith((config) => ({ ...config, given: { ...(config.given as object), train: folder } })),
   ],
   ["the model of a run without one", () => engine.openRun("none-001")],
 ];
@@ -243,7 +252,7 @@ describe("in the page's language", () => {
     await engine.prepare(pasted);
   });
 
-  test("a loss that is not finite", async () => {
+  test("a loss that is NaN or infinite", async () => {
     latest.state = undefined;
     await engine.start({ ...tiny, steps: 1000, lr: 1e30, gradClip: 0, schedule: "constant", warmup: 0 });
     await ended();
@@ -267,7 +276,7 @@ describe("in the page's language", () => {
   });
 
   test.each(["QuotaExceededError", "SecurityError", "NoModificationAllowedError", "NotReadableError", "NotFoundError"])(
-    "a storage that says %s, and what is said about a run then",
+    "a storage that fails with %s, and the warnings of a run then",
     (name) => {
       const message = messageOf(explain("opfs:/runs/baby-001/metrics.jsonl", new DOMException("", name)));
       expectRendered(message);
@@ -279,9 +288,9 @@ describe("in the page's language", () => {
   );
 
   test.each([
-    ["a file that is not there", "nowhere"],
+    ["a missing file", "nowhere"],
     ["a folder", "."],
-    ["what is outside", tmpdir()],
+    ["a folder outside", tmpdir()],
     ["itself", "metrics.jsonl"],
   ])("a run on a disk whose log is a link to %s", async (_, target) => {
     const path = mkdtempSync(join(folder, "linked-"));
@@ -291,7 +300,7 @@ describe("in the page's language", () => {
     expectRendered(run.summary.reason ?? "");
   });
 
-  test("what is in nobody's words is left as it is", () => {
+  test("an unknown message has no translation", () => {
     expect(messageIn("zh", "something else")).toBeUndefined();
     expect(messageIn("en", "something else")).toBeUndefined();
   });

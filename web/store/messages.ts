@@ -1,20 +1,20 @@
 /**
- * Messages of errors in the page's words: in Chinese for those that somebody at the page can meet, and in English where the
- * engine's own names what only the command has. The engine tells one sentence in English wherever it runs; what is not in
- * this table is shown as it is. messages.test.ts makes the engine say them, so that a new wording is found there.
+ * The engine's messages in the page's words: in Chinese for all that a user of the page can meet, and in English where the
+ * engine's own sentence names options that only the command has. A message that is not in this table is shown as it is.
+ * messages.test.ts makes the engine produce them, so that it fails when their wording changes.
  */
 import type { Language } from "../language.ts";
 
 interface Rendering {
   readonly of: RegExp;
-  /** From what the groups of `of` match. */
+  /** Arguments: the groups of `of`. */
   readonly zh: (...groups: string[]) => string;
   readonly en?: (...groups: string[]) => string;
 }
 
-/** The first that matches counts. A message may hold another one: that is rendered as well. */
+/** The first match counts. A message inside another one is rendered as well. */
 const renderings: readonly Rendering[] = [
-  // --- What holds another message ---
+  // --- Messages that hold another one ---
   {
     of: /^step (\d+) could not be saved: (.+) The run goes on; .*$/s,
     zh: (step, why) => `第 ${step} 次更新未能保存：${inChinese(why)}训练仍在继续，之前的检查点完好。`,
@@ -60,7 +60,7 @@ const renderings: readonly Rendering[] = [
   {
     of: /^(?:The folder )?(.+?) does not exist\. (?:Check the path|Give the folder)/s,
     zh: (path) => `${nameOf(path)} 已不存在：可能在别处被删除了。`,
-    en: (path) => `${nameOf(path)} is no longer there: it may have been deleted elsewhere.`,
+    en: (path) => `${nameOf(path)} no longer exists: it may have been deleted elsewhere.`,
   },
   {
     of: /^This needs (\S+ MB) in the browser's storage, which has (\S+ MB) left\./,
@@ -162,7 +162,7 @@ const renderings: readonly Rendering[] = [
   { of: /^Another text is being prepared\./, zh: () => "正在准备另一段文本。请等待，或取消它。" },
   { of: /^There is nothing to learn from yet\./, zh: () => "还没有可学习的内容。请先选择文本。" },
   { of: /^The data in (.+) is no longer there\./s, zh: () => "这些数据已不存在。请重新准备。" },
-  // --- What to train ---
+  // --- Models and settings ---
   {
     of: /^This run needs (\S+ GB), and the \S+ backend can hold (\S+ GB)/,
     zh: (needed, limit) => `这次训练需要 ${needed} 内存，而上限是 ${limit}。请减小批大小、上下文长度或模型。`,
@@ -177,7 +177,7 @@ const renderings: readonly Rendering[] = [
   {
     of: /^Cannot reserve 4 GiB/,
     zh: () => "浏览器没有给本页足够的内存地址空间。请关闭其他标签页，再重新载入本页。",
-    en: () => "The browser gives this page too little memory. Close other tabs, and load the page again.",
+    en: () => "The browser gives this page too little memory. Close other tabs, and reload the page.",
   },
   {
     of: /^A block of (\d+) tokens .*is longer than the model's (\d+) positions/,
@@ -215,19 +215,18 @@ const renderings: readonly Rendering[] = [
     of: /^The validation loss is \S+.*The model's weights are damaged/s,
     zh: () => "验证损失是 NaN 或无穷大：权重已损坏。请从完好的检查点继续，降低学习率，或裁剪梯度（通常为 1）。",
   },
-  // Of runs on a disk the command's words are better, but in Chinese there are none.
+  // For runs on a disk the command's own English sentence is better.
   {
     of: /^opfs:\/runs\/(.+)\/config\.json: "version" is .+ Another version of llm-ts wrote this run/s,
     zh: (name) => otherVersion(name),
-    en: (name) =>
-      `Another version of llm.ts wrote ${name}: continue it with that one, or open its model to train it on.`,
+    en: (name) => `Another version of llm.ts wrote ${name}: resume it with that one, or open its model to train it on.`,
   },
   { of: /^(.+)\/config\.json: "version" is .+ Another version of llm-ts wrote this run/s, zh: otherVersion },
   {
     of: /^opfs:\/runs\/(.+)\/config\.json(?:: "| is damaged| was edited| is no valid JSON| holds no JSON)/s,
     zh: (name) => `${name} 的 config.json 已损坏或被改动，因此无法继续。请打开它的模型来训练，或删除它。`,
     en: (name) =>
-      `The settings of ${name} (its config.json) are damaged or were changed, so it cannot be continued. Open its model to train it on, or delete the run.`,
+      `The settings of ${name} (its config.json) are damaged or were changed, so it cannot be resumed. Open its model to train it on, or delete the run.`,
   },
   {
     of: /^the checkpoint of step (\d+) cannot be used: /,
@@ -258,7 +257,7 @@ const renderings: readonly Rendering[] = [
     of: /fused multiply-add/,
     zh: () => "本机与之前的机器在乘加运算上不同，继续训练时最后几位数字会与原来略有差异。",
   },
-  // --- Models and texts of theirs ---
+  // --- Models and their texts ---
   {
     of: /^(.+) and (.+) are both models\./s,
     zh: (one, other) => `${one} 和 ${other} 都是模型。请选择一个；分成多个文件的模型可用命令 llm-ts convert 合并。`,
@@ -286,11 +285,11 @@ const renderings: readonly Rendering[] = [
     zh: () => "模型的输出是 NaN 或无穷大：权重已损坏。请打开另一个检查点，或用较低的学习率重新训练。",
   },
   { of: /tokens of an unknown tokenizer/, zh: () => "不知道这些词元如何切分文本：可以显示，但不能读入文本。" },
-  // --- Files that are not what they should be ---
+  // --- Damaged or unsupported files ---
   {
     of: /^(.+) does not tell how many attention heads its (\d+) channels/s,
     zh: (name) => `${name} 没有说明注意力头的数量。请连同它的 config.json 一起选择。`,
-    en: (name) => `${name} does not tell how many attention heads it has. Choose it together with its config.json.`,
+    en: (name) => `${name} does not say how many attention heads it has. Choose it together with its config.json.`,
   },
   {
     of: /^(.+): this is a (.+); llm-ts reads GPT2LMHeadModel\./s,
@@ -335,8 +334,7 @@ const renderings: readonly Rendering[] = [
   {
     of: /^Worker thread \d+ of \d+ failed/,
     zh: () => "一个计算线程出错，模型已丢失；保存过的文件完好。请从最近的检查点继续。",
-    en: () =>
-      "A thread that computes failed, and the model is lost; what was saved is whole. Resume from the last save.",
+    en: () => "A worker thread failed, and the model is lost; saved files are intact. Resume from the last checkpoint.",
   },
   {
     of: /^The worker that computes was lost/,
@@ -346,18 +344,18 @@ const renderings: readonly Rendering[] = [
     of: /^A kernel failed: /,
     zh: () => "计算内核出错，模型已丢失；保存过的文件完好。这是 llm.ts 的错误，请报告，并从最近的检查点继续。",
     en: () =>
-      "A kernel failed, and the model is lost; what was saved is whole. This is a fault in llm.ts: please report it, and resume from the last save.",
+      "A kernel failed, and the model is lost; saved files are intact. This is a bug in llm.ts: please report it, and resume from the last checkpoint.",
   },
   {
     of: /^The kernels of llm-ts cannot be loaded: /,
     zh: () => "无法载入计算内核：连接中断，或页面已更新。请重新载入本页。",
-    en: () => "The kernels that compute cannot be loaded: no connection, or a new version of the page. Load it again.",
+    en: () => "The WebAssembly kernels cannot be loaded: no connection, or a new version of the page. Reload the page.",
   },
   {
     of: /^\S+\.wasm, the kernels that compute, cannot be compiled/,
     zh: () => "无法编译计算内核：浏览器可能过旧，不支持 WebAssembly SIMD。请换用较新的浏览器。",
     en: () =>
-      "The kernels that compute cannot be compiled: this browser may be too old for WebAssembly SIMD. Use a newer one.",
+      "The WebAssembly kernels cannot be compiled: this browser may be too old for WebAssembly SIMD. Use a newer one.",
   },
   {
     of: /^threads must be a whole number from 1 to (\d+), not (.+)\.$/,
@@ -395,7 +393,7 @@ const fileKinds: Readonly<Record<string, string>> = {
 
 const tokenizerNames: Readonly<Record<string, string>> = { char: "字符", byte: "字节", gpt2: "GPT-2" };
 
-/** A path as somebody knows it who sees no folders: what stands after the storage's root. */
+/** A path relative to the storage's root, as users of the page know it. */
 function nameOf(path: string): string {
   return path.replace(/^opfs:\/(runs\/|data\/)?/, "");
 }
@@ -408,7 +406,7 @@ function inChinese(message: string): string {
   return messageIn("zh", message) ?? message;
 }
 
-/** A message in a language of the page; undefined where the table has none for it. */
+/** A message in a language of the page; undefined if the table has none. */
 export function messageIn(language: Language, message: string): string | undefined {
   for (const { of, zh, en } of renderings) {
     const found = of.exec(message);

@@ -1,28 +1,28 @@
-/** How fast a run gets on, with all that it does between its updates: from marks of the last while. */
+/** Remaining time of a run, from the recent rate of updates, with all that happens between them. */
 export class Pace {
   readonly #marks: { readonly time: number; readonly step: number }[] = [];
   readonly #span: number;
 
-  /** `span`: milliseconds that are looked back. */
+  /** `span`: milliseconds over which the rate is measured. */
   constructor(span = 20_000) {
     this.#span = span;
   }
 
-  /** So many updates were made by this time, in milliseconds. */
+  /** Records that `step` updates were made at `time`, in milliseconds. */
   mark(time: number, step: number): void {
-    // A run that goes back to its checkpoint begins anew to be measured.
-    if (step < (this.#marks.at(-1)?.step ?? 0)) this.forget();
+    // A run that went back to its checkpoint is measured anew.
+    if (step < (this.#marks.at(-1)?.step ?? 0)) this.reset();
     this.#marks.push({ time, step });
     while (this.#marks.length > 2 && time - this.#marks[1].time >= this.#span) this.#marks.shift();
   }
 
-  /** After a pause: the time that it took does not count. */
-  forget(): void {
+  /** Starts to measure anew, after a pause for instance. */
+  reset(): void {
     this.#marks.length = 0;
   }
 
-  /** Milliseconds that the updates up to `steps` will take; undefined as long as nobody knows. */
-  left(steps: number): number | undefined {
+  /** Milliseconds until `steps` updates are made; undefined before two marks with different steps. */
+  msLeft(steps: number): number | undefined {
     const [first] = this.#marks;
     const last = this.#marks.at(-1);
     if (!first || !last || last.step === first.step) return undefined;

@@ -6,7 +6,7 @@ function update(step: number, loss: number): StepEvent {
   return { type: "step", step, loss, lr: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 };
 }
 
-test("updates, validations and texts are kept as they come", () => {
+test("updates, validations and samples are collected", () => {
   const progress = new Progress();
   progress.add({ type: "val", step: 0, loss: 4.2 });
   progress.add(update(0, 4.1));
@@ -24,7 +24,7 @@ test("updates, validations and texts are kept as they come", () => {
   expect(val).toEqual([4.2, null, 3.8, 3.85]);
 });
 
-test("losses that are not finite leave the curves as they are", () => {
+test("NaN and infinite losses are left out of the curves", () => {
   const progress = new Progress();
   progress.add(update(0, Number.NaN));
   progress.add({ type: "val", step: 1, loss: Number.POSITIVE_INFINITY });
@@ -33,7 +33,7 @@ test("losses that are not finite leave the curves as they are", () => {
   expect(progress.curves.x).toHaveLength(0);
 });
 
-test("a run that goes on for days stays bounded", () => {
+test("the memory of a long run is bounded", () => {
   const progress = new Progress();
   for (let step = 0; step < 100_000; step++) progress.add(update(step, 2));
   for (let step = 0; step < 3000; step++) progress.addSample(step, "text");
@@ -42,7 +42,7 @@ test("a run that goes on for days stays bounded", () => {
   expect(progress.samples[0].step).toBe(2999);
 });
 
-test("a run that goes back to its checkpoint makes what came after it again", () => {
+test("rewinding to a checkpoint drops everything after it", () => {
   const progress = new Progress();
   for (let step = 0; step < 10; step++) progress.add(update(step, 5 - step / 10));
   for (const [step, loss] of [
@@ -53,7 +53,7 @@ test("a run that goes back to its checkpoint makes what came after it again", ()
     progress.addVal(step, loss);
   progress.addSample(4, "kept");
   progress.addSample(8, "gone");
-  progress.goBackTo(4);
+  progress.rewindTo(4);
   expect([progress.step, progress.last, progress.valLoss]).toEqual([4, undefined, 3]);
   expect([progress.bestValLoss, progress.bestStep]).toEqual([3, 4]);
   expect(progress.samples.map(({ text }) => text)).toEqual(["kept"]);
@@ -65,14 +65,14 @@ test("a run that goes back to its checkpoint makes what came after it again", ()
   expect(val).toEqual([4, null, null, null, 3.5]);
 });
 
-test("a text that is written again replaces the first", () => {
+test("a repeated sample replaces the first", () => {
   const progress = new Progress();
   progress.addSample(10, "before");
   progress.addSample(10, "after");
   expect(progress.samples).toEqual([{ step: 10, text: "after", loss: undefined }]);
 });
 
-test("lines share their steps", () => {
+test("merged lines share their x", () => {
   const { x, train, smoothed, val } = merge(
     [
       { step: 0, value: 1 },

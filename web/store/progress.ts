@@ -1,10 +1,10 @@
-/** What a run has told so far, in bounded memory: curves for the chart, the newest figures, texts. */
+/** Progress of a run in bounded memory: curves for the chart, newest figures, samples. */
 
 import type { Point } from "../../src/plot/points.ts";
 import { BoundedPoints, decayFor, smooth } from "../../src/plot/points.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/events.ts";
 
-/** A text that the model wrote, after so many updates. */
+/** A text that the model wrote after `step` updates. */
 export interface Sample {
   readonly step: number;
   readonly text: string;
@@ -12,7 +12,7 @@ export interface Sample {
   readonly loss?: number;
 }
 
-/** What is drawn. Each has one entry for each of `x`. */
+/** The chart's curves, with an entry for each of `x`; null: no value at that update. */
 export interface Curves {
   readonly x: Float64Array;
   readonly train: readonly (number | null)[];
@@ -20,21 +20,21 @@ export interface Curves {
   readonly val: readonly (number | null)[];
 }
 
-/** More points than a chart has pixels are of no use. */
-const mostPoints = 1600;
-const mostVals = 600;
-const mostSamples = 200;
+/** About as many points as a chart has pixels. */
+const maxPoints = 1600;
+const maxVals = 600;
+const maxSamples = 200;
 
 export class Progress {
-  readonly #train = new BoundedPoints(mostPoints);
-  readonly #val = new BoundedPoints(mostVals);
-  /** The newest first. */
+  readonly #train = new BoundedPoints(maxPoints);
+  readonly #val = new BoundedPoints(maxVals);
+  /** Newest first. */
   #samples: Sample[] = [];
   /** The last update. */
   last: StepEvent | undefined;
-  /** Updates that were made. */
+  /** Updates made so far. */
   step = 0;
-  /** Those of the newest checkpoint: so far the run is safe from a reload. */
+  /** Updates in the newest checkpoint. */
   savedStep: number | undefined;
   valLoss: number | undefined;
   bestValLoss: number | undefined;
@@ -57,7 +57,7 @@ export class Progress {
   addVal(step: number, loss: number): void {
     if (!Number.isFinite(loss)) return;
     this.valLoss = loss;
-    // The validation of the checkpoint's own step may be made again.
+    // A resumed run may repeat the validation of its checkpoint's step.
     this.#val.goBackTo(step);
     this.#val.add({ step, value: loss });
     if (this.bestValLoss !== undefined && loss >= this.bestValLoss) return;
@@ -66,13 +66,13 @@ export class Progress {
   }
 
   addSample(step: number, text: string): void {
-    // Twice where a run went on from before it.
+    // A resumed run may repeat a sample.
     const others = this.#samples.filter((sample) => sample.step !== step);
-    this.#samples = [{ step, text, loss: this.#lossNow() }, ...others].slice(0, mostSamples);
+    this.#samples = [{ step, text, loss: this.#lossNow() }, ...others].slice(0, maxSamples);
   }
 
-  /** Forgets what came after the checkpoint of `step` updates, from which the run goes on. */
-  goBackTo(step: number): void {
+  /** Drops everything after the checkpoint of `step` updates, from which the run is resumed. */
+  rewindTo(step: number): void {
     if (this.step <= step) return;
     this.step = step;
     this.last = undefined;
@@ -88,7 +88,7 @@ export class Progress {
     [this.bestValLoss, this.bestStep] = [best?.value, best?.step];
   }
 
-  /** The newest first. */
+  /** Newest first. */
   get samples(): readonly Sample[] {
     return this.#samples;
   }
@@ -98,7 +98,7 @@ export class Progress {
     return merge(train, smooth(train, decayFor(train)), this.#val.points);
   }
 
-  /** The mean of the last updates that are kept. */
+  /** Mean loss of the last 20 points. */
   #lossNow(): number | undefined {
     const recent = this.#train.points.slice(-20);
     if (recent.length === 0) return undefined;
@@ -106,7 +106,7 @@ export class Progress {
   }
 }
 
-/** Points of three lines over the steps of all of them. `smoothed` has the steps of `train`. */
+/** Three lines over a common x, the union of their steps. `smoothed` has the steps of `train`. */
 export function merge(train: readonly Point[], smoothed: readonly Point[], val: readonly Point[]): Curves {
   const steps = [...new Set([...train, ...val].map(({ step }) => step))].sort((a, b) => a - b);
   const values = (points: readonly Point[]) => {

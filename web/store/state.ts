@@ -1,4 +1,4 @@
-/** The tab's store: what the engine told last, as signals. Nothing here computes or draws. */
+/** The tab's store: the engine's state as signals. Nothing here computes or draws. */
 import { batch, computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   StoredRun,
 } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
-import { beginningFor } from "./first-prompt.ts";
+import { readableBeginningOf } from "./first-prompt.ts";
 import { Pace } from "./pace.ts";
 import { Progress } from "./progress.ts";
 
@@ -25,26 +25,27 @@ export const model = signal<ModelSummary | undefined>();
 export const unsaved = signal<string | undefined>();
 
 /**
- * How the text begins that the model learned from, or could read: that of other characters it could not. Empty where none is
- * known.
+ * Beginning of the current text; empty if there is none, or the loaded model cannot encode it.
  */
-export const knownBeginning = computed(() => beginningFor(data.value?.preview ?? "", model.value?.characters));
+export const readableBeginning = computed(() =>
+  readableBeginningOf(data.value?.preview ?? "", model.value?.characters),
+);
 
 export const remarks = signal<readonly string[]>([]);
-/** Runs in this browser, the newest first; undefined before they were read. */
+/** Runs in this browser, newest first; undefined before they are read. */
 export const stored = signal<readonly StoredRun[] | undefined>();
 
-/** A run is there whose settings cannot be changed any more. */
+/** A run is under way; its settings cannot be changed. */
 export const isBusy = computed(() =>
   ["creating", "training", "pausing", "paused", "stopping"].includes(run.value.phase),
 );
 
 export const runInfo = computed<RunInfo | undefined>(() => ("run" in run.value ? run.value.run : undefined));
 
-/** A run is under way, or was: there is something to show. */
+/** There is a run to show, under way or ended. */
 export const hasRun = computed(() => runInfo.value !== undefined || run.value.phase === "creating");
 
-/** What is seen of a run: made anew when something is drawn. */
+/** Snapshot of a run for a frame of the page. */
 export interface Live {
   readonly progress: Progress;
   readonly msLeft: number | undefined;
@@ -55,18 +56,18 @@ let pace = new Pace();
 
 export const live = signal<Live>(snapshot());
 
-/** Forgets the run before: another one begins. */
-export function beginRun(past = new Progress()): void {
-  progress = past;
+/** Replaces the last run's progress by that of the one that is about to start. */
+export function resetProgress(next = new Progress()): void {
+  progress = next;
   pace = new Pace();
   remarks.value = [];
   live.value = snapshot();
 }
 
-/** Begins to listen to the engine, which starts with it. */
+/** Subscribes to the engine, which starts it. */
 export async function listen(): Promise<void> {
   await attempt("device", async () => {
-    take(await engine.subscribe(take));
+    apply(await engine.subscribe(apply));
     device.value = await engine.device();
   });
   await attempt("stored", refreshStored);
@@ -76,7 +77,7 @@ export async function refreshStored(): Promise<void> {
   stored.value = await engine.stored();
 }
 
-function take(update: EngineUpdate): void {
+function apply(update: EngineUpdate): void {
   const before = runInfo.value;
   batch(() => {
     if (update.state) run.value = update.state;
@@ -86,20 +87,20 @@ function take(update: EngineUpdate): void {
     if (update.unsaved !== undefined) unsaved.value = update.unsaved ?? undefined;
     if (update.remarks.length > 0) remarks.value = [...new Set([...remarks.value, ...update.remarks])];
   });
-  // Its newest checkpoint may have been damaged: then it goes on from an earlier one than was thought.
+  // The run is resumed from an earlier checkpoint than expected if the newest one is damaged.
   if (runInfo.value && (runInfo.value.name !== before?.name || runInfo.value.from !== before.from))
-    progress.goBackTo(runInfo.value.from);
+    progress.rewindTo(runInfo.value.from);
   for (const event of update.events) progress.add(event);
   if (run.value.phase === "training") pace.mark(performance.now(), progress.step);
-  else pace.forget();
-  if (update.events.length > 0 || update.state) drawSoon();
+  else pace.reset();
+  if (update.events.length > 0 || update.state) scheduleDraw();
   if (update.state && "run" in update.state && !isBusy.value) void attempt("stored", refreshStored);
 }
 
 let isDue = false;
 
-/** With the next frame: not at all while nobody can see it. */
-function drawSoon(): void {
+/** Updates `live` with the next frame: not while the page is hidden. */
+function scheduleDraw(): void {
   if (isDue) return;
   isDue = true;
   requestAnimationFrame(() => {
@@ -109,6 +110,6 @@ function drawSoon(): void {
 }
 
 function snapshot(): Live {
-  const msLeft = run.value.phase === "training" ? pace.left(runInfo.value?.steps ?? 0) : undefined;
+  const msLeft = run.value.phase === "training" ? pace.msLeft(runInfo.value?.steps ?? 0) : undefined;
   return { progress, msLeft };
 }

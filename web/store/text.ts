@@ -1,6 +1,6 @@
 import { texts } from "../language.ts";
 
-/** What is said of the tab's model in more than one view. */
+/** Texts shared by several views. */
 export const text = texts({
   en: {
     open: "Open a model",

@@ -1,15 +1,15 @@
-/** What a person lets the model write. */
+/** Texts written by the loaded model on the user's prompts. */
 import { computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type { WriteOptions, WriteResult } from "../engine/protocol.ts";
 import { attempt } from "./failures.ts";
 import { firstLine } from "./first-prompt.ts";
-import { knownBeginning } from "./state.ts";
+import { readableBeginning } from "./state.ts";
 
-/** What was typed; undefined before anything was. */
+/** The user's input; undefined before the first. */
 const typed = signal<string | undefined>();
 
-export const prompt = computed(() => typed.value ?? firstLine(knownBeginning.value));
+export const prompt = computed(() => typed.value ?? firstLine(readableBeginning.value));
 
 export function setPrompt(text: string): void {
   typed.value = text;
@@ -21,7 +21,7 @@ export const options = signal<Required<WriteOptions>>({
   topP: 1,
   seed: 1337,
 });
-/** The prompt that was given, and what the model wrote after it so far; undefined before the first. */
+/** The last prompt, and the text after it so far; undefined before the first. */
 export const written = signal<{ readonly prompt: string; readonly text: string } | undefined>();
 export const result = signal<WriteResult | undefined>();
 
@@ -35,12 +35,12 @@ export function setOptions(some: WriteOptions): void {
 export async function write(): Promise<void> {
   const mine = new AbortController();
   controller.value = mine;
-  const asked = prompt.value;
+  const given = prompt.value;
   let text = "";
   let isDue = false;
   const show = () => {
     isDue = false;
-    written.value = { prompt: asked, text };
+    written.value = { prompt: given, text };
   };
   show();
   result.value = undefined;
@@ -50,7 +50,7 @@ export async function write(): Promise<void> {
     isDue = true;
     requestAnimationFrame(show);
   };
-  result.value = await attempt("write", () => engine.write(asked, options.value, onPiece, mine.signal));
+  result.value = await attempt("write", () => engine.write(given, options.value, onPiece, mine.signal));
   show();
   controller.value = undefined;
 }

@@ -4,7 +4,7 @@ import type { RunState } from "../engine/protocol.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { duration, fixed, fixedOr, grouped, percent, short } from "../parts/numbers.ts";
-import { continueStopped, pause, resume, start, stop } from "../store/actions.ts";
+import { pause, resume, resumeStopped, start, stop } from "../store/actions.ts";
 import { fieldNames } from "../store/fields.ts";
 import { canStart, estimate, isValid, problem, problems } from "../store/setup.ts";
 import { activity, data, device, hasRun, isBusy, live, run, runInfo, stored } from "../store/state.ts";
@@ -74,7 +74,7 @@ function Controls() {
   // One that has ended may have been deleted since.
   const isKept = runInfo.value?.isKept === true && (isBusy.value || inStorage !== undefined);
   const isUnsaved = isKept && "isSaved" in run.value && !run.value.isSaved;
-  const goesOn = phase === "stopped" && isKept && (!isUnsaved || inStorage?.canContinue === true);
+  const goesOn = phase === "stopped" && isKept && (!isUnsaved || inStorage?.canResume === true);
   const states = { ...t.states, ...(!isKept && t.unkeptStates), ...(isUnsaved && t.unsavedStates) };
   const { label, icon, act } = mainAction(phase, goesOn);
   const begins = act === start;
@@ -139,7 +139,7 @@ function mainAction(phase: RunState["phase"], goesOn: boolean): Action {
     case "failed":
       return { label: t.start, icon: "play", act: start };
     case "stopped":
-      if (goesOn) return { label: t.resume, icon: "play", act: continueStopped };
+      if (goesOn) return { label: t.resume, icon: "play", act: resumeStopped };
       return { label: t.startAgain, icon: "play", act: start };
     case "done":
       return { label: t.startAgain, icon: "play", act: start };

@@ -4,7 +4,7 @@ import type { StoredRun } from "../engine/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { grouped } from "../parts/numbers.ts";
-import { continueRun, deleteRun, openRun } from "../store/actions.ts";
+import { deleteRun, openRun, resumeRun } from "../store/actions.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { Message } from "../store/message.tsx";
 import { device, isBusy, model, runInfo, stored } from "../store/state.ts";
@@ -58,8 +58,8 @@ function Row({ run }: { run: StoredRun }) {
       )}
       {!isBusy.value && (
         <div class="buttons">
-          {run.canContinue && (
-            <button type="button" aria-label={t.resumeLabel(folder)} onClick={() => continueRun(folder)}>
+          {run.canResume && (
+            <button type="button" aria-label={t.resumeLabel(folder)} onClick={() => resumeRun(folder)}>
               {t.resume}
             </button>
           )}
@@ -78,7 +78,7 @@ function Row({ run }: { run: StoredRun }) {
 /** A run that a reload has cut is the first thing to be offered. */
 export function ResumeOffer() {
   const [newest] = stored.value ?? [];
-  if (!newest?.canContinue || isBusy.value || model.value) return null;
+  if (!newest?.canResume || isBusy.value || model.value) return null;
   const t = text().stored;
   const { folder, step = 0, steps = 0, checkpoint } = newest;
   const offer = t.offer(folder, grouped(step), grouped(steps));
@@ -88,7 +88,7 @@ export function ResumeOffer() {
         {offer} {checkpoint === undefined ? t.resumesAnew : t.resumesFrom(grouped(checkpoint))}
       </p>
       <div class="buttons">
-        <button type="button" class="primary" onClick={() => continueRun(folder)}>
+        <button type="button" class="primary" onClick={() => resumeRun(folder)}>
           {t.resume}
         </button>
         <DeleteRun name={folder} />

@@ -4,7 +4,7 @@ import { Icon } from "../parts/icon.tsx";
 import { download } from "../store/actions.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { firstLine } from "../store/first-prompt.ts";
-import { knownBeginning, model } from "../store/state.ts";
+import { model, readableBeginning } from "../store/state.ts";
 import { text } from "./live-text.ts";
 
 /** The model's files, to download, and the command that uses them. */
@@ -45,7 +45,7 @@ export function TakeCard() {
 
 /** The command that lets the model write on from how its text begins; without a prompt, a new text. */
 function commandFor(file: string): string {
-  const words = [firstLine(knownBeginning.value), "--model", file].filter((word) => word !== "");
+  const words = [firstLine(readableBeginning.value), "--model", file].filter((word) => word !== "");
   return `npx llm-ts generate ${words.map(quoted).join(" ")}`;
 }
 

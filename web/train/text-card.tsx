@@ -8,8 +8,8 @@ import { bytes, grouped, percent } from "../parts/numbers.ts";
 import { cancelPrepare, prepare, tokenizer } from "../store/actions.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { fail } from "../store/failures.ts";
-import { roomFor, tooLarge } from "../store/room.ts";
 import { activity, data, device } from "../store/state.ts";
+import { storableTextBytes, tooLarge } from "../store/storage-space.ts";
 import { text } from "./setup-text.ts";
 
 type Kind = "shakespeare" | "text" | "files";
@@ -105,7 +105,7 @@ function Files({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
     <div class="drop-zone">
       <p>{t.drop}</p>
       <FileButton label={t.chooseFiles} onFiles={onFiles} />
-      <p class="hint">{t.filesHint(device.value?.mostTextBytes, roomFor(device.value?.storage))}</p>
+      <p class="hint">{t.filesHint(device.value?.maxTextBytes, storableTextBytes(device.value?.storage))}</p>
     </div>
   );
 }

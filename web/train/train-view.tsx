@@ -2,8 +2,8 @@ import { useEffect } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { grouped } from "../parts/numbers.ts";
-import { begin } from "../store/begin.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
+import { initialize } from "../store/initialize.ts";
 import { Message } from "../store/message.tsx";
 import { data, device, hasRun, isBusy, model, remarks, run, runInfo, unsaved } from "../store/state.ts";
 import { text as tabText } from "../store/text.ts";
@@ -23,7 +23,7 @@ import "./train.css";
 
 /** The studio's front page: what to train on the left, the run on the right, which comes first where there is no room. */
 export function TrainView() {
-  useEffect(begin, []);
+  useEffect(initialize, []);
   return (
     <div class="train">
       <div class="train-live">

@@ -1,20 +1,20 @@
 import { expect, test } from "vitest";
-import { roomFor, tooLarge } from "./room.ts";
+import { storableTextBytes, tooLarge } from "./storage-space.ts";
 
 const storage = { kind: "best-effort", used: 20, quota: 120 } as const;
 
 test("a text needs twice its size", () => {
-  expect(roomFor(storage)).toBe(50);
-  expect(roomFor({ ...storage, used: 130 })).toBe(0);
+  expect(storableTextBytes(storage)).toBe(50);
+  expect(storableTextBytes({ ...storage, used: 130 })).toBe(0);
 });
 
-test("where the browser does not tell, nothing is refused", () => {
-  expect(roomFor({ kind: "kept" })).toBeUndefined();
+test("without a known quota nothing is refused", () => {
+  expect(storableTextBytes({ kind: "kept" })).toBeUndefined();
   expect(tooLarge([{ name: "a", size: 1e15 }], { kind: "kept" })).toBeUndefined();
   expect(tooLarge([{ name: "a", size: 1e15 }], undefined)).toBeUndefined();
 });
 
-test("files count together, and the largest is named", () => {
+test("sizes are added up, and the largest file is named", () => {
   const a = { name: "a.txt", size: 20 };
   const b = { name: "b.txt", size: 31 };
   expect(tooLarge([a], storage)).toBeUndefined();

@@ -1,15 +1,15 @@
-/** What is drawn of a run before it goes on: its curves and texts, as storage has them. */
+/** Curves and samples of a stored run, to be drawn before it is resumed. */
 import { decodeColumns } from "../../src/runs/columns.ts";
 import { engine } from "../engine/client.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import { Progress } from "./progress.ts";
 
-export async function pastOf(name: string): Promise<Progress> {
+export async function storedProgress(name: string): Promise<Progress> {
   const [columns, detail] = await Promise.all([engine.columns(name), engine.detail(name)]);
   return progressUntil(detail.summary.checkpoint, decodeColumns(columns), detail.samples);
 }
 
-/** What a run did up to its checkpoint; without one it begins anew, and there is nothing. */
+/** The run's progress up to its checkpoint; empty without one, since the run starts over then. */
 export function progressUntil(
   checkpoint: number | undefined,
   { step, loss, lr, norm, tokensPerSecond, valStep, valLoss }: ReturnType<typeof decodeColumns>,

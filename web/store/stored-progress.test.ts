@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeColumns, encodeColumns, GrowingColumns } from "../../src/runs/columns.ts";
-import { progressUntil } from "./past.ts";
+import { progressUntil } from "./stored-progress.ts";
 
 function columnsOf(steps: number) {
   const columns = new GrowingColumns();
@@ -9,13 +9,13 @@ function columnsOf(steps: number) {
   return decodeColumns(encodeColumns(columns.columns));
 }
 
-test("without a checkpoint a run begins anew: nothing of it is shown", () => {
+test("nothing is shown of a run without a checkpoint, which starts over", () => {
   const progress = progressUntil(undefined, columnsOf(9), [{ step: 5, text: "gone" }]);
   expect([progress.step, progress.valLoss, progress.samples]).toEqual([0, undefined, []]);
   expect(progress.curves.x).toHaveLength(0);
 });
 
-test("with one it is shown up to there", () => {
+test("a run is shown up to its checkpoint", () => {
   const progress = progressUntil(6, columnsOf(9), [{ step: 5, text: "kept" }]);
   expect([progress.step, progress.savedStep, progress.valLoss]).toEqual([6, 6, undefined]);
   expect(progress.samples).toHaveLength(1);
