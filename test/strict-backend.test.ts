@@ -11,7 +11,6 @@ import { requireMemory } from "../src/model/memory.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { CountingBatches } from "./counting-batches.ts";
 import { bits, collect, randomModel, readSet } from "./fixtures.ts";
-import { strictReference } from "./strict-backend.ts";
 
 const config = makeConfig({ maxT: 10, V: 50, L: 5, NH: 2, C: 12 });
 
@@ -39,7 +38,7 @@ async function everything(backend: Backend) {
 }
 
 test("training, generating and scoring keep to the contract, in many buffers as in one", async () => {
-  const strict = strictReference(buffer);
+  const strict = new ReferenceBackend({ alignment: 256, buffer });
   const { weights } = (await GPT2.create(config, { backend: strict })).parameters;
   const blocks = weights.entries.filter(({ parameter }) => parameter.name === "fcw").map(({ tensor }) => tensor);
   expect(blocks.map(({ size }) => size)).toEqual([4 * 48 * 12, 48 * 12]);
@@ -48,8 +47,9 @@ test("training, generating and scoring keep to the contract, in many buffers as 
 
 test("a model whose largest tensor no buffer can hold is refused before anything is allocated", () => {
   const plan = { optimizer: true, train: { B: 2, T: 9 } };
-  requireMemory(strictReference(buffer), config, plan);
-  const refused = (bytes: number) => () => requireMemory(strictReference(bytes), config, plan);
+  requireMemory(new ReferenceBackend({ alignment: 256, buffer }), config, plan);
+  const refused = (bytes: number) => () =>
+    requireMemory(new ReferenceBackend({ alignment: 256, buffer: bytes }), config, plan);
   expect(refused(buffer - 4)).toThrow(MemoryError);
   expect(refused(buffer - 4)).toThrow(/in one piece, and a buffer of the reference backend can hold .* smaller batch/);
   expect(refused(128 * 12 * 4 - 4)).toThrow(/parameters alone take .* choose a smaller model/);

@@ -1,9 +1,8 @@
 // Every backend against the reference, over the cases of the suite: wasm in both builds (relaxed and plain SIMD), with 1, 2
 // and 3 threads and with none, with every tile size, and a reference whose tensors begin where a GPU's may.
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { strictReference } from "../../test/strict-backend.ts";
-import { BackendError } from "../errors.ts";
-import type { Backend, GeluForm, Tensor } from "./backend.ts";
+import { BackendError, MemoryError } from "../errors.ts";
+import { type Backend, type GeluForm, type Tensor, view } from "./backend.ts";
 import type { BackendOptions } from "./entry.ts";
 import { ReferenceBackend } from "./reference/reference.ts";
 import { availableBackends, backends, createBackend } from "./registry.ts";
@@ -25,7 +24,7 @@ const reference = new ReferenceBackend();
 const expected = new Map(await Promise.all(suite.map(async (one) => [one, await runCase(reference, one)] as const)));
 
 const started: { name: string; instances: Backend[] }[] = [
-  { name: "strict reference", instances: [strictReference()] },
+  { name: "strict reference", instances: [new ReferenceBackend({ alignment: 256 })] },
 ];
 for (const { name, available } of backends) {
   if ((await available()) !== true) continue;
@@ -104,5 +103,31 @@ describe("the suite finds", () => {
       },
     });
     expect(to).toContain("matmulBackwardInput N=9 C=13 OC=21 writes to dout");
+  });
+});
+
+describe("operands against the contract", () => {
+  const strict = new ReferenceBackend({ alignment: 256, buffer: 2 ** 12, total: 2 ** 13 });
+  const memory = strict.alloc([256]);
+  const other = strict.alloc([64]);
+
+  test("that begin elsewhere than at the alignment are refused, where they may not", () => {
+    expect(() => strict.fill(view(memory, 5, [3]), 0)).toThrow(/fill: operand 0 begins at byte 20 .* multiple of 256/);
+    expect(() => strict.mean(view(memory, 5, [1]), other)).not.toThrow();
+  });
+
+  test("that are written beside others in a buffer are refused, but for what is in place", () => {
+    const [low, high] = [view(memory, 0, [64]), view(memory, 64, [64])];
+    expect(() => strict.residualForward(low, other, high)).toThrow(/operand 0 is written .* with operand 2\. Allocate/);
+    expect(() => strict.residualForward(low, other, low)).not.toThrow();
+    expect(() => strict.sumSquares(low, [other, high])).toThrow(/sumSquares: .*with operand 1\.1/);
+  });
+
+  test("that are larger than a buffer, or than the device, are refused", () => {
+    expect(() => strict.alloc([1025])).toThrow(MemoryError);
+    strict.alloc([1000]);
+    expect(() => strict.alloc([1000])).toThrow(
+      /does not fit this backend: 4096 bytes a buffer, 8192 in all, 5280 in use/,
+    );
   });
 });

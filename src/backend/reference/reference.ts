@@ -1,4 +1,4 @@
-import { BackendError } from "../../errors.ts";
+import { BackendError, MemoryError } from "../../errors.ts";
 import { takeTurns } from "../../turns.ts";
 import {
   type AttentionShape,
@@ -13,6 +13,8 @@ import {
   type Tensor,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
+import { checkOperands, isTensor } from "../operands.ts";
+import type { OperationName } from "../work.ts";
 import { adamw } from "./adamw.ts";
 import { attentionBackward, attentionForward, attentionSavedSize } from "./attention.ts";
 import { embeddingBackward, embeddingForward } from "./embedding.ts";
@@ -84,10 +86,6 @@ function onHost(operand: unknown): unknown {
   return Object.fromEntries(Object.entries(operand).map(([name, member]) => [name, onHost(member)]));
 }
 
-function isTensor(operand: object): operand is Tensor {
-  return "buffer" in operand && "dtype" in operand;
-}
-
 /**
  * Plain loops over plain arrays, sums in double precision, one thread: slow; the oracle that every other backend is
  * tested against. With the layers beside this file and model/gpt2.ts it is the readable GPT-2.
@@ -98,18 +96,26 @@ export class ReferenceBackend implements Backend {
   readonly device = "1 thread";
   readonly description = "reference: plain TypeScript, double-precision sums, 1 thread";
   readonly threads = 1;
-  readonly limits: BackendLimits = {
-    total: Number.MAX_SAFE_INTEGER,
-    buffer: Number.MAX_SAFE_INTEGER,
-    alignment: elementBytes.f32,
-  };
+  readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: true, fma: false };
   memoryUsed = 0;
   private queue: (() => void)[] = [];
   private running: Promise<void> = Promise.resolve();
 
+  /** `limits` as tight as another device's show on any machine whether a model keeps to them. */
+  constructor(limits: Partial<BackendLimits> = {}) {
+    const unlimited = Number.MAX_SAFE_INTEGER;
+    this.limits = { total: unlimited, buffer: unlimited, alignment: elementBytes.f32, ...limits };
+  }
+
   alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
     const size = sizeOf(shape);
+    const { total, buffer: largest } = this.limits;
+    if (size * elementBytes[dtype] > largest || this.memoryUsed + size * 4 > total)
+      throw new MemoryError(
+        `A tensor of ${shape.join(" x ")} ${dtype} does not fit this backend: ${largest} bytes a buffer, ${total} in all, ` +
+          `${this.memoryUsed} in use.`,
+      );
     const buffer = new HostBuffer(size * 4);
     this.memoryUsed += buffer.bytes;
     return { buffer, dtype, offset: 0, shape, size };
@@ -176,10 +182,11 @@ export class ReferenceBackend implements Backend {
   readonly sumSquares = this.enqueued("sumSquares");
   readonly adamw = this.enqueued("adamw");
 
-  /** An operation of the contract: runs the one on host tensors when its turn comes. */
-  private enqueued<Name extends keyof Operations>(name: Name): Operations[Name] {
+  /** An operation of the contract: checks the operands, and runs the one on host tensors when its turn comes. */
+  private enqueued<Name extends OperationName>(name: Name): Operations[Name] {
     const operation = operations[name] as (...operands: unknown[]) => void;
     return (...operands: unknown[]) => {
+      checkOperands({ operation: name, args: operands }, this.limits);
       this.queue.push(() => operation(...operands.map(onHost)));
     };
   }

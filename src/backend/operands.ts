@@ -1,0 +1,65 @@
+/** What the contract (backend.ts) asks of an operation's operands, as data: where they begin, and what may share a buffer. */
+import { BackendError } from "../errors.ts";
+import { type BackendLimits, elementBytes, type Tensor } from "./backend.ts";
+import type { Call, OperationName } from "./work.ts";
+
+/** Operands by their path in the arguments: `0`, `0.out`, `1.0`. */
+type Paths = Readonly<Partial<Record<OperationName, readonly string[]>>>;
+
+/** Operands that may begin at any element. */
+const anywhere: Paths = {
+  matmulForward: ["0", "1"],
+  headLoss: ["0.losses", "0.targets", "1"],
+  mean: ["0"],
+  sumSquares: ["0"],
+};
+
+/** Operands that an operation writes, where that is not the first alone. */
+const written: Paths = {
+  embeddingBackward: ["0", "1"],
+  layernormForward: ["0.out", "0.mean", "0.rstd"],
+  layernormBackward: ["0", "1.weight", "1.bias"],
+  matmulBackwardWeight: ["0.weight", "0.bias"],
+  attentionForward: ["0", "1", "4.keys", "4.values"],
+  headLoss: ["0.losses", "0.scratch"],
+  headBackward: ["0.losses", "0.scratch", "1", "2.weight"],
+  adamw: ["0", "2", "3"],
+};
+
+/** Operations whose result may overwrite an operand of the same shape. */
+const inPlace: readonly OperationName[] = ["geluForward", "geluBackward", "residualForward"];
+
+export function isTensor(operand: object): operand is Tensor {
+  return "buffer" in operand && "dtype" in operand;
+}
+
+function tensorsOf(operand: unknown, path: string): [path: string, tensor: Tensor][] {
+  if (typeof operand !== "object" || operand === null) return [];
+  if (isTensor(operand)) return [[path, operand]];
+  return Object.entries(operand).flatMap(([name, member]) => tensorsOf(member, path === "" ? name : `${path}.${name}`));
+}
+
+/** BackendError where a call's operands are not as the contract asks for: misaligned, or written beside others in a buffer. */
+export function checkOperands({ operation, args }: Call, { alignment }: BackendLimits): void {
+  const tensors = tensorsOf(args, "");
+  for (const [path, { offset, dtype }] of tensors) {
+    const start = offset * elementBytes[dtype];
+    if (start % alignment !== 0 && !anywhere[operation]?.includes(path))
+      throw new BackendError(
+        `${operation}: operand ${path} begins at byte ${start} of its buffer, and this backend needs a multiple of ` +
+          `${alignment} (limits.alignment). Allocate it apart, or view it from such a byte on.`,
+      );
+  }
+  for (const [path, tensor] of tensors.filter(([path]) => (written[operation] ?? ["0"]).includes(path))) {
+    const shared = tensors.find(
+      ([other, { buffer, offset, size }]) =>
+        other !== path &&
+        buffer === tensor.buffer &&
+        !(inPlace.includes(operation) && offset === tensor.offset && size === tensor.size),
+    );
+    if (shared)
+      throw new BackendError(
+        `${operation}: operand ${path} is written and lies in one buffer with operand ${shared[0]}. Allocate it apart.`,
+      );
+  }
+}
