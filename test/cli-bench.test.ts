@@ -101,13 +101,7 @@ test.skipIf(process.platform === "win32")("sets peers beside us, and says which 
 });
 
 test("prints tables, and progress beside them", () => {
-  for (const head of [
-    "limits",
-    "products, GFLOP/s, 1 thread",
-    "products, GFLOP/s, 2 threads",
-    "models",
-    "operations of",
-  ])
+  for (const head of ["limits", "matmuls, GFLOP/s, 1 thread", "matmuls, GFLOP/s, 2 threads", "models", "operations of"])
     expect(done.stdout).toContain(`\n${head}`);
   expect(done.stdout).not.toMatch(/NaN|undefined|Infinity/);
   expect(done.stderr).toMatch(/^ 50% {2}/m);

@@ -1,10 +1,10 @@
 /**
- * Whether a backend computes right on this machine. What engines and drivers make of kernels depends on their version,
- * their flags and the processor, and is not ours to trust; so every backend does a few small cases of the suite, which are
- * compared with the reference backend's results, before anyone relies on it.
+ * Start-up check of a backend. The code that engines and drivers generate for kernels depends on their version, their flags
+ * and the processor, so every new backend computes a few small cases of the suite, and is refused if they differ from the
+ * reference backend's.
  *
- * In Node the code checked here is the code that runs later, optimised already. A browser, and a Node whose flags cannot be
- * used, optimises it only after some calls; what it then makes of it is its own, since nothing experimental is asked for.
+ * In Node the checked code is the code that runs later, optimised already. A browser, and a Node whose flags cannot be used,
+ * optimises it after some calls, by its ordinary compiler: nothing experimental is enabled there.
  */
 import type { Backend } from "./backend.ts";
 import { createReferenceBackend } from "./reference/reference.ts";
@@ -12,7 +12,7 @@ import * as cases from "./suite/cases.ts";
 import { problemsOf, type Results, runCases } from "./suite/run.ts";
 
 /**
- * N, C and OC of the products. The first has whole tiles of every size and the ends of rows and columns behind them;
+ * N, C and OC of the matmuls. The first has whole tiles of every size and the ends of rows and columns behind them;
  * the second is deeper than one block of k; the third has the few rows of decoding, which no tile computes.
  */
 const shapes = [
@@ -21,7 +21,7 @@ const shapes = [
   [2, 37, 11],
 ] as const;
 
-const products = shapes.flatMap(([N, C, OC]) => [
+const matmuls = shapes.flatMap(([N, C, OC]) => [
   cases.matmulForward(N, C, OC),
   cases.matmulBackwardInput(N, C, OC),
   cases.matmulBackwardWeight(N, C, OC, true),
@@ -42,9 +42,9 @@ const others = [
 /** Rounding stays far below this in sums as small as these. Wrong code does not. */
 const tolerance = 1e-4;
 
-/** What is wrong with the matrix products of the tile in use, if anything is. */
-export function problemOfProducts(backend: Backend): Promise<string | undefined> {
-  return problemOf(products, backend);
+/** What is wrong with the matmuls of the tile in use, if anything is. */
+export function problemOfMatmuls(backend: Backend): Promise<string | undefined> {
+  return problemOf(matmuls, backend);
 }
 
 /** What is wrong with the other operations, if anything is. */
@@ -52,9 +52,9 @@ export function problemOfOthers(backend: Backend): Promise<string | undefined> {
   return problemOf(others, backend);
 }
 
-/** Every operation once, without looking at what it computes. */
+/** Runs every operation once, ignoring the results. */
 export async function runOperations(backend: Backend): Promise<void> {
-  await runCases(backend, [...products, ...others]);
+  await runCases(backend, [...matmuls, ...others]);
 }
 
 async function problemOf(chosen: readonly cases.Case[], backend: Backend): Promise<string | undefined> {

@@ -1,10 +1,10 @@
 /**
- * What a backend's operations take: floating-point operations, and bytes that go to or from memory if every operand is
- * read once and every result written once. Learned by running the model against a backend that only takes notes.
+ * Cost of the operations: floating-point operations, and bytes moved if every operand is read once and every result
+ * written once. Counted by running the model on a backend that only records operations.
  */
 import { type Backend, type DType, elementBytes, matrixOf, type Operations, sizeOf, type Tensor } from "./backend.ts";
 
-/** An operation, as it was called. */
+/** A recorded call of an operation. */
 export interface Call {
   readonly operation: OperationName;
   readonly args: readonly unknown[];
@@ -16,7 +16,7 @@ export interface Work {
 }
 
 interface Cost extends Work {
-  /** What the operation is called in a table: calls with the same label are added up. */
+  /** Row of a table: calls with the same label are summed. */
   readonly label: string;
 }
 
@@ -24,27 +24,27 @@ export type OperationName = keyof Operations & string;
 
 type Costs = { readonly [Name in OperationName]: (...args: Parameters<Operations[Name]>) => Cost };
 
-const product = (label: string, M: number, N: number, K: number, weightBytes = 4): Cost => ({
+const matmul = (label: string, M: number, N: number, K: number, weightBytes = 4): Cost => ({
   label: `${label} ${M}x${N}x${K}`,
   flops: 2 * M * N * K,
   bytes: 4 * (M * K + M * N) + weightBytes * K * N,
 });
 
-/** `perFloat` bytes and operations for each of n floats. */
+/** n floats, each with so many bytes and floating-point operations. */
 const stream = (label: string, n: number, bytes: number, flops: number): Cost => ({
   label,
   flops: flops * n,
   bytes: bytes * n,
 });
 
-/** Products of queries and keys, or of probabilities and values: only those at or below the diagonal. */
-const attention = (label: string, { shape: [B, T, width] }: Tensor, products: number, tensors: number): Cost => ({
+/** Matmuls of queries and keys, or of probabilities and values, at or below the diagonal. */
+const attention = (label: string, { shape: [B, T, width] }: Tensor, matmuls: number, tensors: number): Cost => ({
   label: `${label} ${B}x${T}`,
-  flops: (products * B * T * (T + 1) * width) / 3,
+  flops: (matmuls * B * T * (T + 1) * width) / 3,
   bytes: (4 * tensors * B * T * width) / 3,
 });
 
-/** By operation. Of elementwise ones the arithmetic is a rough count: memory decides what they take. */
+/** Cost by operation. Arithmetic of elementwise operations is a rough count: memory dominates them. */
 const costs: Costs = {
   fill: (out) => stream("fill", out.size, 4, 0),
   embeddingForward: (out) => stream("embedding forward", out.size, 12, 1),
@@ -53,15 +53,15 @@ const costs: Costs = {
   layernormBackward: (dinp) => stream("layernorm backward", dinp.size, 16, 14),
   matmulForward: (_out, inp, { weight }) => {
     const [N, C] = matrixOf(inp);
-    return product("product forward", N, weight.shape[0], C, elementBytes[weight.dtype]);
+    return matmul("matmul forward", N, weight.shape[0], C, elementBytes[weight.dtype]);
   },
   matmulBackwardInput: (_dinp, dout, { weight }) => {
     const [N, OC] = matrixOf(dout);
-    return product("product, input's gradient", N, weight.shape[1], OC);
+    return matmul("matmul backward, input", N, weight.shape[1], OC);
   },
   matmulBackwardWeight: (_dw, dout, inp) => {
     const [N, C] = matrixOf(inp);
-    return product("product, weight's gradient", matrixOf(dout)[1], C, N);
+    return matmul("matmul backward, weight", matrixOf(dout)[1], C, N);
   },
   attentionForward: (_out, _saved, qkv) => attention("attention forward", qkv, 2, 4),
   attentionBackward: (dqkv) => attention("attention backward", dqkv, 4, 7),
@@ -71,7 +71,7 @@ const costs: Costs = {
   headLoss: (_head, inp, wte) => {
     const [N, C] = matrixOf(inp);
     const [Vp] = wte.shape;
-    return { ...product("", N, Vp, C), label: `head with loss ${N}x${Vp}x${C}` };
+    return { ...matmul("", N, Vp, C), label: `head with loss ${N}x${Vp}x${C}` };
   },
   headBackward: (_head, dinp, _dwte, _inp, wte) => {
     const [N, C] = matrixOf(dinp);
@@ -79,7 +79,7 @@ const costs: Costs = {
     return {
       label: `head, loss and gradients ${N}x${Vp}x${C}`,
       flops: 6 * N * Vp * C,
-      // Logits need not leave the cache; the weight and its gradient must.
+      // Logits can stay in the cache; the weight and its gradient cannot.
       bytes: 4 * (2 * Vp * C + 2 * N * C),
     };
   },
@@ -101,22 +101,22 @@ export function costOf({ operation, args }: Call): Cost {
   return cost(...(args as never[]));
 }
 
-/** A backend that hands operations on to `backend`, and tells `note` of each. */
-export function recordOperations(backend: Backend, note: (call: Call) => void): Backend {
+/** A backend that forwards to `backend` and passes each call of an operation to `record` first. */
+export function recordOperations(backend: Backend, record: (call: Call) => void): Backend {
   return new Proxy(backend, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
       const operation = operationNames.find((known) => known === name);
       return (...args: unknown[]) => {
-        if (operation) note({ operation, args });
+        if (operation) record({ operation, args });
         return value.apply(target, args);
       };
     },
   });
 }
 
-/** All operations that `run` enqueues, on a backend with tensors that hold nothing and operations that do nothing. */
+/** All operations that `run` enqueues, recorded on a backend without memory or arithmetic. */
 export function callsOf(run: (backend: Backend) => void): Call[] {
   const calls: Call[] = [];
   const answers: Readonly<Record<string, unknown>> = {

@@ -1,15 +1,15 @@
-/** The whole benchmark: limits and products with their peers, then training steps and generation, then the profile. */
+/** The whole benchmark: limits and matmuls, then training steps and generation, then the profile, each beside its peers. */
 import { GPT2 } from "../api/gpt2.ts";
 import { createBackend, defaultBackend, type KernelName } from "../backend/registry.ts";
 import { BackendError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
 import { Trainer } from "../train/trainer.ts";
-import { type Contest, hold, type Result } from "./contest.ts";
+import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
 import { floorMs, isMeasured, type LimitsTrial, limitsTrial, type MeasuredBackend } from "./limits.ts";
 import { describeMachine } from "./machine.ts";
-import type { Competitor } from "./peers/peer.ts";
-import { type PeerChoice, summon } from "./peers/peers.ts";
-import { dimensions, OwnProducts, type Product, productsOf, workOf } from "./products.ts";
+import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "./matmuls.ts";
+import type { PeerProgram } from "./peers/peer.ts";
+import { type PeerChoice, startPeers } from "./peers/peers.ts";
 import { profileStep } from "./profile.ts";
 import {
   type BenchReport,
@@ -24,11 +24,11 @@ import {
   batchesOf,
   callsOfToken,
   configOf,
-  generationContender,
+  generationRunner,
   type ModelName,
   neededWork,
-  stepsInARound,
-  trainingContender,
+  stepsPerRound,
+  trainingRunner,
 } from "./steps.ts";
 
 export interface BenchOptions {
@@ -38,7 +38,7 @@ export interface BenchOptions {
   readonly models: readonly ModelName[];
   /** Fewer shapes, shorter measurements. */
   readonly quick: boolean;
-  /** Rounds, of which the median counts. */
+  /** Rounds; the median is reported. */
   readonly repeats: number;
   readonly profile: boolean;
   readonly against: readonly PeerChoice[];
@@ -46,8 +46,8 @@ export interface BenchOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How long something short is measured at a time. */
-const LEAST_MS = { quick: 20, long: 50 };
+/** Minimal duration of one measurement of something short. */
+const MIN_MS = { quick: 20, long: 50 };
 const LIMITS_MS = 20;
 /** Repeats of a profiled step. */
 const PROFILE_REPEATS = 5;
@@ -57,12 +57,12 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const device = await startDevice(options);
   const { threads } = device;
   let d12: GPT2 | undefined;
-  const products = productsOf(models, quick);
-  const terms = { threads, products, steps: stepsInARound(768, 256), d12: () => d12 };
-  const competitors = await summon(options.against, terms);
+  const matmuls = matmulsOf(models, quick);
+  const context = { threads, matmuls, steps: stepsPerRound(768, 256), d12: () => d12 };
+  const peerPrograms = await startPeers(options.against, context);
   try {
-    const { limits, rows } = await measureProducts(options, device, products, competitors);
-    for (const competitor of competitors) competitor.endProducts?.();
+    const { limits, rows } = await measureMatmuls(options, device, matmuls, peerPrograms);
+    for (const program of peerPrograms) program.endMatmuls?.();
     const made: GPT2[] = [];
     for (const name of models) {
       options.onProgress(`creating ${name}`, 0);
@@ -71,7 +71,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       made.push(model);
     }
     const top = limits[limits.length - 1];
-    const modelRows = await measureModels(options, made, top, competitors);
+    const modelRows = await measureModels(options, made, top, peerPrograms);
     const profiles: Profile[] = [];
     for (const [at, name] of models.entries()) {
       if (!options.profile) break;
@@ -90,12 +90,12 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       repeats,
       machine: describeMachine(),
       limits,
-      peers: competitors.map(({ peer }) => peer),
+      peers: peerPrograms.map(({ peer }) => peer),
       rows: [...rows, ...modelRows],
       profiles,
     };
   } finally {
-    for (const competitor of competitors) await competitor.dispose();
+    for (const program of peerPrograms) await program.dispose();
     await device.dispose();
   }
 }
@@ -103,44 +103,46 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
 async function startDevice({ threads, revectorize, kernel }: BenchOptions): Promise<MeasuredBackend> {
   const backend = await createBackend(defaultBackend, { threads, revectorize, kernel });
   if (isMeasured(backend)) return backend;
-  throw new BackendError(`The ${backend.name} backend cannot measure its device, which the benchmark compares with.`);
+  throw new BackendError(`The ${backend.name} backend has no probes of its device, which the benchmark compares with.`);
 }
 
-/** The machine's limits and the products, at one thread and at all, in turns with those who also do products. */
-async function measureProducts(
+/** The machine's limits and the matmuls, on one thread and on all, interleaved with the peers' matmuls. */
+async function measureMatmuls(
   options: BenchOptions,
   device: MeasuredBackend,
-  products: readonly Product[],
-  competitors: readonly Competitor[],
+  matmuls: readonly Matmul[],
+  peerPrograms: readonly PeerProgram[],
 ): Promise<{ limits: Limits[]; rows: Row[] }> {
   const { repeats, quick, onProgress, signal } = options;
   const single = device.threads === 1 ? undefined : await startDevice({ ...options, threads: 1 });
   const devices = single ? [single, device] : [device];
-  const leastMs = quick ? LEAST_MS.quick : LEAST_MS.long;
+  const minMs = quick ? MIN_MS.quick : MIN_MS.long;
   try {
     const trials: LimitsTrial[] = [];
     for (const each of devices) trials.push(await limitsTrial(each, LIMITS_MS));
-    const limitContests = trials.flatMap(({ contests }) => contests);
-    const own: OwnProducts[] = [];
-    for (const each of devices) own.push(await OwnProducts.create(each, products));
-    const productContests = devices.flatMap(({ threads }, at) =>
-      products.map((product): Contest => {
-        const rivals = competitors.flatMap(({ product: enter }) => (enter ? [enter(product, threads, leastMs)] : []));
-        return { name: nameOf(product), contenders: [own[at].contender(product, leastMs), ...rivals] };
+    const limitComparisons = trials.flatMap(({ comparisons }) => comparisons);
+    const own: OwnMatmuls[] = [];
+    for (const each of devices) own.push(await OwnMatmuls.create(each, matmuls));
+    const matmulComparisons = devices.flatMap(({ threads }, at) =>
+      matmuls.map((matmul): Comparison => {
+        const peerRunners = peerPrograms.flatMap(({ matmul: runner }) =>
+          runner ? [runner(matmul, threads, minMs)] : [],
+        );
+        return { name: nameOf(matmul), runners: [own[at].runner(matmul, minMs), ...peerRunners] };
       }),
     );
-    const results = await hold([...limitContests, ...productContests], repeats, onProgress, signal);
+    const results = await runInterleaved([...limitComparisons, ...matmulComparisons], repeats, onProgress, signal);
     const limits = trials.map((trial) => {
-      const count = trial.contests.length;
+      const count = trial.comparisons.length;
       return trial.limits(results.splice(0, count));
     });
     const rows = devices.flatMap(({ threads }, at) =>
-      products.map((product): Row => {
-        const work = workOf(product);
+      matmuls.map((matmul): Row => {
+        const work = workOf(matmul);
         const result = figuresOf(results.shift());
         return {
           kind: "product",
-          name: nameOf(product),
+          name: nameOf(matmul),
           threads,
           ...work,
           floorMs: floorMs(limits[at], work),
@@ -156,38 +158,38 @@ async function measureProducts(
   }
 }
 
-function nameOf(product: Product): string {
-  return `${product.name} ${product.form} ${dimensions(product).join("x")}`;
+function nameOf(matmul: Matmul): string {
+  return `${matmul.name} ${matmul.form} ${dimensions(matmul).join("x")}`;
 }
 
-/** Training steps and generation of all models, in turns with those who also train. */
+/** Training steps and generation of all models, interleaved with the peers' training steps. */
 async function measureModels(
   { repeats, quick, models, onProgress, signal }: BenchOptions,
   made: readonly GPT2[],
   limits: Limits,
-  competitors: readonly Competitor[],
+  peerPrograms: readonly PeerProgram[],
 ): Promise<Row[]> {
-  const contests: Contest[] = [];
+  const comparisons: Comparison[] = [];
   const facts: Omit<Row, "ours" | "peers">[] = [];
   const trainers = made.map((model) => new Trainer(model));
   for (const [at, model] of made.entries()) {
     const { config } = model;
     for (const { B, T } of batchesOf(models[at], quick)) {
       const name = `${models[at]} training step, B=${B} T=${T}`;
-      const rivals = competitors.flatMap(({ step }) => step?.(config, B, T) ?? []);
-      contests.push({ name, contenders: [trainingContender(trainers[at], B, T), ...rivals] });
+      const peerRunners = peerPrograms.flatMap(({ step }) => step?.(config, B, T) ?? []);
+      comparisons.push({ name, runners: [trainingRunner(trainers[at], B, T), ...peerRunners] });
       const work = neededWork(callsOfStep(config, B, T), limits);
       facts.push({ kind: "step", name, threads: limits.threads, tokens: B * T, ...work });
     }
     for (const weights of ["f32", "bf16"] as const) {
       const name = `${models[at]} one token written${weights === "bf16" ? ", weights in bfloat16" : ""}`;
       const writer = weights === "f32" ? model : await GPT2.create(config, { backend: model.backend, weights });
-      contests.push({ name, contenders: [generationContender(writer)] });
+      comparisons.push({ name, runners: [generationRunner(writer)] });
       const work = neededWork(callsOfToken(config, weights), limits);
       facts.push({ kind: "generation", name, threads: limits.threads, tokens: 1, ...work });
     }
   }
-  const results = await hold(contests, repeats, onProgress, signal);
+  const results = await runInterleaved(comparisons, repeats, onProgress, signal);
   for (const trainer of trainers) await trainer.dispose();
   return facts.map((fact, at) => ({ ...fact, ...figuresOf(results[at]) }));
 }

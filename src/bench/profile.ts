@@ -1,4 +1,4 @@
-/** What each operation of a training step takes: every call of a real step is made again, alone, and timed. */
+/** Profile of a training step: every call of a real step is replayed alone and timed. */
 import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import { type Call, costOf, type OperationName, recordOperations } from "../backend/work.ts";
@@ -7,11 +7,11 @@ import { usualAdamw } from "../model/step-calls.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { TensorSet } from "../model/tensor-set.ts";
 import { allocTrainWorkspace } from "../model/workspace.ts";
-import { median } from "./contest.ts";
+import { median } from "./comparison.ts";
 import type { Profile, ProfileRow } from "./report.ts";
 import { syntheticTokens } from "./steps.ts";
 
-/** How often the wait for nothing is measured. */
+/** Samples of the round trip. */
 const ROUND_TRIPS = 200;
 
 export async function profileStep(name: string, model: GPT2, B: number, T: number, repeats: number): Promise<Profile> {
@@ -36,7 +36,7 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
 
   const roundTripMs = await roundTrip(backend, () => backend.fill(workspace.stats, 0));
   const times = calls.map((): number[] => []);
-  // In the step's own order, so that each finds its operands as they would be, in cache or not.
+  // In the order of the step, so that operands are in cache, or not, as in the step.
   for (let i = 0; i < repeats; i++)
     for (const [at, { operation, args }] of calls.entries())
       times[at].push(await timeOf(backend, () => replay(backend, operation, args)));
@@ -66,7 +66,7 @@ function replay(backend: Backend, operation: OperationName, args: readonly unkno
   run.apply(backend, args as never[]);
 }
 
-/** Calls with the same label together, what takes longest first. */
+/** Calls summed by label, longest first. */
 function rowsOf(calls: readonly Call[], ms: readonly number[]): ProfileRow[] {
   const total = ms.reduce((sum, one) => sum + one, 0);
   const rows = new Map<string, ProfileRow>();

@@ -1,4 +1,4 @@
-/** What a benchmark found, as `llm-ts bench --json` writes it. Times are milliseconds, rates are left to the reader. */
+/** Benchmark report, as `llm-ts bench --json` writes it. Times are in milliseconds; rates follow from flops and bytes. */
 import { messageOf } from "../errors.ts";
 
 export interface Machine {
@@ -8,60 +8,60 @@ export interface Machine {
   readonly system: string;
 }
 
-/** What the machine can do at most with so many threads, as far as WebAssembly reaches. */
+/** Limits of the machine at a number of threads, as far as WebAssembly reaches. */
 export interface Limits {
   readonly threads: number;
   /** Single-precision multiply-adds, two operations each, touching no memory. */
   readonly gflops: number;
-  /** GB/s through memory that no cache holds: bytes read and written by the program. */
+  /** GB/s of memory beyond the caches: bytes read and written by the program. */
   readonly copy: number;
   readonly triad: number;
   readonly read: number;
 }
 
-/** The median of some measurements, and the measurements. */
+/** Median and samples of a measurement. */
 export interface Figure {
   readonly ms: number;
   readonly samples: readonly number[];
 }
 
 export interface Problem {
-  /** Why there is no figure. */
+  /** Reason why there is no figure. */
   readonly problem: string;
 }
 
 export type RowKind = "product" | "step" | "generation";
 
-/** One thing that was measured: a matrix product, a training step, or a token written. */
+/** One measured workload: a matmul ("product"), a training step, or the generation of a token. */
 export interface Row {
   readonly kind: RowKind;
   readonly name: string;
   readonly threads: number;
-  /** Floating-point operations that it takes, and bytes that must go to or from memory. */
+  /** Floating-point operations, and bytes that must go to or from memory. */
   readonly flops: number;
   readonly bytes: number;
-  /** What it would take at the machine's limits. */
+  /** Duration at the machine's limits. */
   readonly floorMs: number;
-  /** Tokens that it works through: of a training step, B * T. */
+  /** Tokens processed: B * T of a training step. */
   readonly tokens?: number;
   readonly ours: Figure;
-  /** By the peer's name. A peer that does not do this kind of thing is not here. */
+  /** By the peer's name; without peers that do not run this workload. */
   readonly peers: Readonly<Record<string, Figure | Problem>>;
 }
 
 export interface Peer {
   readonly name: string;
-  /** Version, kernels, threads; or what is missing, and how it is had. */
+  /** Version, kernels, threads; or what is missing, and how to install it. */
   readonly description: string;
   readonly missing: boolean;
 }
 
-/** One operation of a training step, all its calls in the step together. */
+/** One operation of a training step, summed over its calls. */
 export interface ProfileRow {
   readonly operation: string;
   readonly calls: number;
   readonly ms: number;
-  /** Of the step's operations together. */
+  /** Fraction of the sum of all operations. */
   readonly share: number;
   readonly flops: number;
   readonly bytes: number;
@@ -70,9 +70,9 @@ export interface ProfileRow {
 export interface Profile {
   readonly name: string;
   readonly threads: number;
-  /** One command and the wait for it, subtracted from every call. */
+  /** Round trip of one command, subtracted from every call. */
   readonly roundTripMs: number;
-  /** The sum of all operations. */
+  /** Sum of all operations. */
   readonly ms: number;
   readonly rows: readonly ProfileRow[];
 }
@@ -93,9 +93,9 @@ export interface BenchReport {
   readonly profiles: readonly Profile[];
 }
 
-/** Anything that went wrong with a peer, in one line. */
+/** An error of a peer, in one line. */
 export function problemOf(error: unknown): Problem {
-  return { problem: messageOf(error).split("\n")[0] || "it failed without a word" };
+  return { problem: messageOf(error).split("\n")[0] || "it failed without a message" };
 }
 
 export function isFigure(figure: Figure | Problem | undefined): figure is Figure {

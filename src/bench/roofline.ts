@@ -1,6 +1,6 @@
 /**
- * The roofline plot of Williams, Waterman and Patterson (2009): how fast each operation runs against how many operations
- * it makes of each byte. The roof is what the machine allows: the slope its memory, the flat part its arithmetic.
+ * Roofline plot (Williams, Waterman and Patterson, 2009): GFLOP/s of each operation over its arithmetic intensity, the
+ * floating-point operations per byte. The roof is the machine's limit: the slope its memory, the flat part its arithmetic.
  */
 import { axes, colours, escaped, logarithmic, picture, px } from "../plot/axes.ts";
 import { bandwidth } from "./limits.ts";
@@ -8,17 +8,17 @@ import type { BenchReport, Limits } from "./report.ts";
 
 export interface Point {
   readonly name: string;
-  /** Operations a byte. */
+  /** Floating-point operations per byte. */
   readonly intensity: number;
   readonly gflops: number;
 }
 
 const width = 960;
 const area = { left: 92, top: 80, width: 480, height: 400 };
-/** Where the list of names begins. */
+/** x of the legend. */
 const legendLeft = area.left + area.width + 36;
 
-/** Least and greatest on both axes; what lies beyond is drawn on the edge. */
+/** Bounds of both axes; points beyond are drawn on the edge. */
 const intensities = [0.05, 500] as const;
 const speeds = [0.1, 1000] as const;
 const xScale = logarithmic(intensities, [area.left, area.left + area.width], 3);
@@ -26,7 +26,7 @@ const yScale = logarithmic(speeds, [area.top + area.height, area.top], 3);
 const x = (intensity: number) => xScale.at(Math.min(intensity, intensities[1]));
 const y = (gflops: number) => yScale.at(Math.min(gflops, speeds[1]));
 
-/** From the profile if there is one, else from the products. */
+/** Points of the profile if there is one, else of the matmuls. */
 export function pointsOf({ profiles, rows, threads }: BenchReport): Point[] {
   const [profile] = profiles;
   const measured = profile
@@ -42,11 +42,11 @@ export function pointsOf({ profiles, rows, threads }: BenchReport): Point[] {
 export function rooflineSvg(report: BenchReport): string {
   const limits = report.limits[report.limits.length - 1];
   const points = pointsOf(report);
-  const title = report.profiles[0] ? `operations of a training step, ${report.profiles[0].name}` : "matrix products";
+  const title = report.profiles[0] ? `operations of a training step, ${report.profiles[0].name}` : "matmuls";
   const threads = `${limits.threads} thread${limits.threads === 1 ? "" : "s"}`;
   const height = Math.max(area.top + area.height + 64, area.top + 20 * points.length + 40);
   const subtitle = `${report.machine.processor}, ${threads}, Node ${report.node.slice(1)}`;
-  const content = [axes(area, xScale, yScale, "operations a byte", "GFLOP/s"), roof(limits), ...points.map(pointSvg)];
+  const content = [axes(area, xScale, yScale, "operations per byte", "GFLOP/s"), roof(limits), ...points.map(pointSvg)];
   return picture(width, height, title, subtitle, content.join("\n"));
 }
 
@@ -62,7 +62,7 @@ function roof(limits: Limits): string {
 
 const [pointColour, , , , roofColour] = colours;
 
-/** A numbered dot, and its number's name in the list beside the plot. */
+/** A numbered dot, and its line in the legend. */
 function pointSvg({ name, intensity, gflops }: Point, at: number): string {
   const [cx, cy] = [x(intensity), y(gflops)];
   const line = area.top + 14 + 20 * at;

@@ -1,4 +1,4 @@
-/** Training steps and tokens written, by the program's own Trainer and GPT2, and what they would take at the limits. */
+/** Training steps and generated tokens, by Trainer and GPT2 themselves, and their durations at the limits. */
 import type { GPT2 } from "../api/gpt2.ts";
 import { type Call, callsOf, costOf, type OperationName, type Work } from "../backend/work.ts";
 import type { Batch } from "../data/batch.ts";
@@ -8,7 +8,7 @@ import { TensorSet } from "../model/tensor-set.ts";
 import { allocDecodeWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "../train/options.ts";
 import type { Trainer } from "../train/trainer.ts";
-import { type Contender, median } from "./contest.ts";
+import { median, type Runner } from "./comparison.ts";
 import { floorMs } from "./limits.ts";
 import type { Limits } from "./report.ts";
 
@@ -16,7 +16,7 @@ export const modelNames = ["d12", "baby"] as const;
 
 export type ModelName = (typeof modelNames)[number];
 
-/** Characters of tiny Shakespeare, which the small model is trained on. */
+/** Vocabulary of tiny Shakespeare in characters, the small model's data. */
 const CHARACTERS = 65;
 
 export function configOf(name: ModelName): GPT2Config {
@@ -25,7 +25,7 @@ export function configOf(name: ModelName): GPT2Config {
   );
 }
 
-/** Batch and block of the steps that are measured. */
+/** Batch and sequence length of the measured steps. */
 export function batchesOf(name: ModelName, quick: boolean): { readonly B: number; readonly T: number }[] {
   if (name === "baby") return [{ B: 12, T: 64 }];
   return quick
@@ -36,18 +36,18 @@ export function batchesOf(name: ModelName, quick: boolean): { readonly B: number
       ];
 }
 
-/** The small model's steps are short: many of them make a round. */
-export function stepsInARound(C: number, tokens: number): number {
+/** Steps per round: many where a step is short. */
+export function stepsPerRound(C: number, tokens: number): number {
   if (C <= 256) return 20;
   return tokens <= 256 ? 2 : 1;
 }
 
-/** Tokens spread over the vocabulary, the same for everyone. */
+/** Tokens spread over the vocabulary, the same for every runner. */
 export function syntheticTokens(count: number, V: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % V);
 }
 
-/** The same batch for ever: what is in it does not change what a step takes. */
+/** The same batch again and again: its contents do not change the duration of a step. */
 class SyntheticBatches implements BatchSource {
   readonly B: number;
   readonly T: number;
@@ -67,7 +67,7 @@ class SyntheticBatches implements BatchSource {
   reset(): void {}
 }
 
-export function trainingContender(trainer: Trainer, B: number, T: number): Contender {
+export function trainingRunner(trainer: Trainer, B: number, T: number): Runner {
   const { V, C } = trainer.model.config;
   const loader = new SyntheticBatches(B, T, V);
   const run = async (steps: number) => {
@@ -81,41 +81,41 @@ export function trainingContender(trainer: Trainer, B: number, T: number): Conte
     warmUp: async () => {
       await run(2);
     },
-    // The first step of a run has fresh memory for activations to touch.
-    measure: async () => median((await run(1 + stepsInARound(C, B * T))).slice(1)),
+    // Without the first step, whose activations are in memory that is not mapped yet.
+    measure: async () => median((await run(1 + stepsPerRound(C, B * T))).slice(1)),
   };
 }
 
-/** Tokens that are written for one measurement, the first apart. */
-const WRITTEN = 48;
+/** Tokens generated per measurement, after the first. */
+const TOKENS = 48;
 
-export function generationContender(model: GPT2): Contender {
-  const msOfAToken = async () => {
+export function generationRunner(model: GPT2): Runner {
+  const msPerToken = async () => {
     let first: number | undefined;
-    for await (const _token of model.generateTokens([0], { maxTokens: WRITTEN + 1, temperature: 0, pastEnd: true }))
+    for await (const _token of model.generateTokens([0], { maxTokens: TOKENS + 1, temperature: 0, pastEnd: true }))
       first ??= performance.now();
-    return (performance.now() - (first ?? 0)) / WRITTEN;
+    return (performance.now() - (first ?? 0)) / TOKENS;
   };
   return {
     name: "llm.ts",
     warmUp: async () => {
-      await msOfAToken();
+      await msPerToken();
     },
-    measure: msOfAToken,
+    measure: msPerToken,
   };
 }
 
-/** All operations of writing one token behind `past` others. */
+/** All operations of generating one token, at the mean position of a measurement. */
 export function callsOfToken(config: GPT2Config, weights: "f32" | "bf16"): Call[] {
   return callsOf((be) => {
     const workspace = allocDecodeWorkspace(be, config);
-    decodeStep(be, { config, weights: new TensorSet(be, config, weights) }, workspace, WRITTEN / 2);
+    decodeStep(be, { config, weights: new TensorSet(be, config, weights) }, workspace, TOKENS / 2);
   });
 }
 
 /**
- * What cannot be left out: the products, and the update, which reads and writes every parameter. What lies between
- * could, in the best of all programs, be done in passing.
+ * Operations that every implementation needs: matmuls, attention, and the update, which reads and writes every parameter.
+ * An ideal program would fuse all others into them.
  */
 const needed: ReadonlySet<OperationName> = new Set([
   "matmulForward",
@@ -127,7 +127,7 @@ const needed: ReadonlySet<OperationName> = new Set([
   "adamw",
 ]);
 
-/** The work of the calls that are needed, and what it takes at the limits: one after the other. */
+/** Work of the necessary calls, and its duration at the limits, one call after the other. */
 export function neededWork(calls: readonly Call[], limits: Limits): Work & { readonly floorMs: number } {
   const costs = calls.filter(({ operation }) => needed.has(operation)).map(costOf);
   const sum = (value: (cost: Work) => number) => costs.reduce((total, cost) => total + value(cost), 0);

@@ -1,4 +1,4 @@
-/** A report as tables, for people. */
+/** A report as text tables. */
 import { table } from "../plot/text.ts";
 import { bandwidth } from "./limits.ts";
 import { type BenchReport, type Figure, isFigure, type Problem, type Profile, type Row } from "./report.ts";
@@ -7,7 +7,7 @@ export function tablesOf(report: BenchReport): string {
   const { machine, limits, peers, rows, profiles } = report;
   const namesIn = (some: readonly Row[]) =>
     peers.map(({ name }) => name).filter((name) => some.some((row) => row.peers[name] !== undefined));
-  const products = rows.filter(({ kind }) => kind === "product");
+  const matmuls = rows.filter(({ kind }) => kind === "product");
   const models = rows.filter(({ kind }) => kind !== "product");
   const parts = [
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,
@@ -21,7 +21,7 @@ export function tablesOf(report: BenchReport): string {
         ...[limit.gflops, limit.copy, limit.triad, limit.read].map((value) => value.toFixed(1)),
       ]),
     ),
-    ...productTables(products, namesIn(products)),
+    ...matmulTables(matmuls, namesIn(matmuls)),
     modelTable(models, namesIn(models)),
     ...profiles.map((profile) => profileTable(profile, report)),
     ...problems(rows),
@@ -33,12 +33,12 @@ function threadsOf(threads: number): string {
   return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 
-/** Rates in GFLOP/s, since that is what products are compared by. */
-function productTables(products: readonly Row[], peers: readonly string[]): string[] {
-  return [...new Set(products.map(({ threads }) => threads))].map((threads) =>
+/** GFLOP/s of the matmuls, a table per number of threads. */
+function matmulTables(matmuls: readonly Row[], peers: readonly string[]): string[] {
+  return [...new Set(matmuls.map(({ threads }) => threads))].map((threads) =>
     table(
-      [`products, GFLOP/s, ${threadsOf(threads)}`, "llm.ts", "of floor", ...peers.flatMap((peer) => [peer, "ratio"])],
-      products
+      [`matmuls, GFLOP/s, ${threadsOf(threads)}`, "llm.ts", "of floor", ...peers.flatMap((peer) => [peer, "ratio"])],
+      matmuls
         .filter((row) => row.threads === threads)
         .map((row) => [
           row.name,
@@ -64,7 +64,7 @@ function modelTable(rows: readonly Row[], peers: readonly string[]): string {
   );
 }
 
-/** A peer's figure, and how many times as fast we are. */
+/** A peer's figure, and the speed of llm.ts relative to it. */
 function beside(row: Row, figure: Figure | Problem | undefined, show: (ms: number) => string): string[] {
   if (figure === undefined) return ["", ""];
   return isFigure(figure) ? [show(figure.ms), `${(figure.ms / row.ours.ms).toFixed(2)}x`] : ["failed", ""];
@@ -74,7 +74,7 @@ function profileTable({ name, roundTripMs, ms, rows, threads }: Profile, { limit
   const limit = limits.find((one) => one.threads === threads);
   const shareOfFloor = (row: { flops: number; bytes: number; ms: number }) =>
     limit ? percent(Math.max(row.flops / limit.gflops, row.bytes / bandwidth(limit)) / 1e6 / row.ms) : "";
-  // What takes no longer than a call's round trip has no rate.
+  // No rate for a duration within the round trip.
   const ratesOf = (row: { flops: number; bytes: number; ms: number }) =>
     row.ms > 0
       ? [(row.flops / row.ms / 1e6).toFixed(1), (row.bytes / row.ms / 1e6).toFixed(1), shareOfFloor(row)]

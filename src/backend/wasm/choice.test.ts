@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Platform } from "../../platform/platform.ts";
 import type { Backend } from "../backend.ts";
-import { problemOfOthers, problemOfProducts } from "../check.ts";
+import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
 import { createReferenceBackend } from "../reference/reference.ts";
 import { type Code, type Tile, tiles, variantNames } from "./variants.ts";
@@ -274,8 +274,8 @@ test.each([
   ...["adamw", "matmulForward", "matmulBackwardInput", "matmulBackwardWeight"],
 ])("the check notices when %s does nothing", async (name) => {
   const backend = createReferenceBackend();
-  expect([await problemOfProducts(backend), await problemOfOthers(backend)]).toEqual([undefined, undefined]);
+  expect([await problemOfMatmuls(backend), await problemOfOthers(backend)]).toEqual([undefined, undefined]);
   const lazy = Object.assign(backend, { [name]: () => {} });
-  const problem = name.startsWith("matmul") ? await problemOfProducts(lazy) : await problemOfOthers(lazy);
+  const problem = name.startsWith("matmul") ? await problemOfMatmuls(lazy) : await problemOfOthers(lazy);
   expect(problem).toMatch(new RegExp(`^wrong result of .*\\b${name}\\b`));
 });

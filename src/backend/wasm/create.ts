@@ -1,6 +1,6 @@
 import { BackendError, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
-import { problemOfOthers, problemOfProducts } from "../check.ts";
+import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
 import type { WasmBackend } from "./backend.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
@@ -52,7 +52,7 @@ async function selectTile(backend: WasmBackend, key: string, forced?: Tile): Pro
   const problems: string[] = [];
   for (const tile of order) {
     backend.useTile(tile);
-    const problem = await problemOfProducts(backend);
+    const problem = await problemOfMatmuls(backend);
     if (problem === undefined) {
       if (tile !== known) await keepTile(key, tile);
       return undefined;

@@ -1,6 +1,6 @@
 /** Survey of all kernel variants on this machine, for `llm-ts info --system`: speed, correctness and the choice. */
 import { BackendError } from "../../errors.ts";
-import { problemOfOthers, problemOfProducts } from "../check.ts";
+import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { Candidate, Survey } from "../entry.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
@@ -40,7 +40,7 @@ async function survey(code: Code, config: ThreadConfig): Promise<Omit<Survey, "t
       candidates.push({
         kernel: backend.kernel,
         gflops: speeds[tile],
-        problem: problem ?? (await problemOfProducts(backend)),
+        problem: problem ?? (await problemOfMatmuls(backend)),
       });
     }
     const best = bySpeed(speeds).find((tile) => candidates[tiles.indexOf(tile)].problem === undefined);

@@ -1,7 +1,7 @@
 /**
- * llm.c's `train_gpt2`, as the user built it, on our checkpoint and tokens. The program knows its files by fixed names
- * and its batch is fixed too (B=4, T=64), so it runs in a temporary folder with the files under those names. It is
- * started for every round, and stopped when it has told the times of enough steps.
+ * llm.c's `train_gpt2`, built by the user, on a checkpoint and tokens of llm.ts. File names and batch (B=4, T=64) are fixed
+ * in the program, so it runs in a temporary folder with files of those names. It is started each round, and killed once it
+ * has printed the times of enough steps.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { constants, rmSync } from "node:fs";
@@ -15,27 +15,27 @@ import { save } from "../../format/save.ts";
 import { TokenWriter } from "../../format/tokens.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { makeFolder } from "../../platform/node-folders.ts";
-import { median } from "../contest.ts";
+import { median } from "../comparison.ts";
 import { syntheticTokens } from "../steps.ts";
-import { type Competitor, missing, type Terms } from "./peer.ts";
+import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
 
 const B = 4;
 const T = 64;
 const folderOfTokens = "dev/data/tinyshakespeare";
-/** Enough for its five batches of validation, and for as many steps as it makes. */
+/** Enough for five validation batches and for all steps. */
 const TOKENS = 64 * B * T + 1;
 
 export async function llmc(
   name: string,
   path: string | undefined,
-  { threads, steps, d12 }: Terms,
-): Promise<Competitor> {
+  { threads, steps, d12 }: PeerContext,
+): Promise<PeerProgram> {
   if (path === undefined) return missing(name, "give the program that you built: --against llmc:PATH/train_gpt2");
   const program = resolve(path);
   try {
     await access(program, constants.X_OK);
   } catch {
-    return missing(name, `${path} is no program that can be run: build it in llm.c with "make train_gpt2"`);
+    return missing(name, `${path} is not executable: build it in llm.c with "make train_gpt2"`);
   }
   let folder: string | undefined;
   const removeFolder = () => {
@@ -65,7 +65,7 @@ export async function llmc(
   };
 }
 
-/** The program does without a tokenizer: it only prints token numbers then. */
+/** The files of the program, without a tokenizer: it prints token ids then. */
 async function layOut(folder: string, model: GPT2): Promise<void> {
   await model.save(join(folder, "gpt2_124M.bin"));
   await makeFolder(join(folder, folderOfTokens));
@@ -79,7 +79,7 @@ async function layOut(folder: string, model: GPT2): Promise<void> {
 
 /** Milliseconds of `count` steps after the first one. */
 async function stepTimes(program: string, folder: string, threads: number, count: number): Promise<number[]> {
-  // Into a pipe a C program writes only now and then; stdbuf, where there is one, makes it write every line.
+  // C programs buffer output to a pipe; stdbuf, where installed, flushes every line.
   const child =
     (await launch("stdbuf", ["-oL", program], folder, threads)) ?? (await launch(program, [], folder, threads));
   if (!child) throw new Error(`${program} cannot be started`);
@@ -98,10 +98,10 @@ async function stepTimes(program: string, folder: string, threads: number, count
   } finally {
     child.kill("SIGKILL");
   }
-  throw new Error(`it ended after ${times.length} steps, saying: ${last}`);
+  throw new Error(`it ended after ${times.length} steps; last output: ${last}`);
 }
 
-/** A program that runs; undefined when it cannot be started. */
+/** The running program; undefined if it cannot be started. */
 function launch(
   program: string,
   args: readonly string[],

@@ -1,19 +1,19 @@
 /**
- * The system's OpenBLAS, called through koffi: an optional package, since only this comparison needs it.
+ * The system's OpenBLAS through koffi, an optional package that only this comparison needs.
  *
- * OPENBLAS_CORETYPE and the like, which force another processor's kernels, are taken out of the environment first:
- * OpenBLAS then chooses what it finds best here, and the description says which. `openblas-avx2` keeps it to kernels of
- * 256-bit vectors, the widest that WebAssembly reaches: so much is skill, the rest the width of vectors.
+ * OPENBLAS_CORETYPE and similar variables, which force another processor's kernels, are removed from the environment first,
+ * so that OpenBLAS chooses its own; the description names them. `openblas-avx2` limits it to 256-bit vectors, the widest
+ * that WebAssembly reaches, and so separates the quality of the kernels from the width of the vectors.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { type Contender, repeated } from "../contest.ts";
-import { dimensions, numbers, type Operands, operandSizes, type Product } from "../products.ts";
-import { type Competitor, missing, type Terms } from "./peer.ts";
+import { type Runner, repeated } from "../comparison.ts";
+import { dimensions, type Matmul, numbers, type Operands, operandSizes } from "../matmuls.ts";
+import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
 
-/** What we use of koffi. */
+/** The used part of koffi. */
 interface Koffi {
   load(path: string): { func(signature: string): (...args: unknown[]) => unknown };
 }
@@ -32,18 +32,18 @@ const ROW_MAJOR = 101;
 const PLAIN = 111;
 const TRANSPOSED = 112;
 
-/** Its threads look out for more work for some tens of milliseconds, and would disturb who comes next. */
-const REST_MS = 100;
+/** Its threads spin for some tens of milliseconds after a call, and would disturb the next runner. */
+const IDLE_MS = 100;
 
-/** A process has one OpenBLAS, and that has chosen its kernels when it was loaded. */
+/** A process can load one OpenBLAS only, which selects its kernels when it is loaded. */
 let loaded = false;
 
 export async function openblas(
   name: string,
   path: string | undefined,
   coreType: string | undefined,
-  { products }: Terms,
-): Promise<Competitor> {
+  { matmuls }: PeerContext,
+): Promise<PeerProgram> {
   const koffi = await loadKoffi();
   if (!koffi) return missing(name, "needs the package koffi: npm install koffi");
   if (loaded) return missing(name, "only one OpenBLAS can be loaded: measure the other one in another run");
@@ -64,14 +64,14 @@ export async function openblas(
   const sgemm = library.func(
     "void cblas_sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int)",
   );
-  let operands: Operands<Float32Array> | undefined = allocate(products);
+  let operands: Operands<Float32Array> | undefined = allocate(matmuls);
   return {
     peer: { name, description: `${config()}, with its ${core()} kernels`, missing: false },
-    product(product: Product, threads: number, leastMs: number): Contender {
-      const [M, N, K] = dimensions(product);
-      const { form, C, OC } = product;
-      const contender = repeated(name, leastMs, (times) => {
-        if (!operands) throw new Error("its operands were given back");
+    matmul(matmul: Matmul, threads: number, minMs: number): Runner {
+      const [M, N, K] = dimensions(matmul);
+      const { form, C, OC } = matmul;
+      const runner = repeated(name, minMs, (times) => {
+        if (!operands) throw new Error("its operands were freed");
         const { x, y, w, out } = operands;
         const [a, lda] = form === "NT" ? [x, C] : [y, OC];
         const b = form === "TN" ? x : w;
@@ -79,29 +79,29 @@ export async function openblas(
         const transB = form === "NT" ? TRANSPOSED : PLAIN;
         for (let i = 0; i < times; i++) sgemm(ROW_MAJOR, transA, transB, M, N, K, 1, a, lda, b, C, 0, out, N);
       });
-      const rested = async <T>(work: () => Promise<T> | undefined) => {
+      const thenIdle = async <T>(work: () => Promise<T> | undefined) => {
         setThreads(threads);
         const result = await work();
-        await sleep(threads > 1 ? REST_MS : 0);
+        await sleep(threads > 1 ? IDLE_MS : 0);
         return result;
       };
       return {
-        ...contender,
+        ...runner,
         isPeer: true,
         warmUp: async () => {
-          await rested(() => contender.warmUp?.());
+          await thenIdle(() => runner.warmUp?.());
         },
-        measure: async () => (await rested(() => contender.measure())) ?? Number.NaN,
+        measure: async () => (await thenIdle(() => runner.measure())) ?? Number.NaN,
       };
     },
-    endProducts() {
+    endMatmuls() {
       operands = undefined;
     },
     async dispose() {},
   };
 }
 
-/** Beside this package, or in the folder where the command runs. */
+/** From this package, or from the working directory. */
 async function loadKoffi(): Promise<Koffi | undefined> {
   const here: string = "koffi";
   try {
@@ -121,13 +121,13 @@ function firstOf(koffi: Koffi, paths: readonly string[]) {
     try {
       return koffi.load(path);
     } catch {
-      // The next one may be there.
+      // Try the next one.
     }
   }
   return undefined;
 }
 
-function allocate(products: readonly Product[]): Operands<Float32Array> {
+function allocate(matmuls: readonly Matmul[]): Operands<Float32Array> {
   const make = (size: number) => {
     const array = new Float32Array(size);
     for (let at = 0; at < size; ) {
@@ -137,6 +137,6 @@ function allocate(products: readonly Product[]): Operands<Float32Array> {
     }
     return array;
   };
-  const { x, y, w, out } = operandSizes(products);
+  const { x, y, w, out } = operandSizes(matmuls);
   return { x: make(x), y: make(y), w: make(w), out: make(out) };
 }

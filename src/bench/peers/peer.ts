@@ -1,34 +1,34 @@
-/** Programs that llm.ts is compared with, if they are there. */
+/** Programs that llm.ts is compared with, where they are installed. */
 import type { GPT2 } from "../../api/gpt2.ts";
 import type { GPT2Config } from "../../model/config.ts";
-import type { Contender } from "../contest.ts";
-import type { Product } from "../products.ts";
+import type { Runner } from "../comparison.ts";
+import type { Matmul } from "../matmuls.ts";
 import type { Peer } from "../report.ts";
 
-export interface Competitor {
-  /** What it is; `missing` when it cannot be had, and then `description` says why and what to do. */
+export interface PeerProgram {
+  /** `missing` where it is not installed; `description` then has the reason and what to do. */
   readonly peer: Peer;
-  /** Someone to do a product with so many threads. */
-  product?(product: Product, threads: number, leastMs: number): Contender;
-  /** Someone to do a training step of such a model; undefined when it does not do this shape. */
-  step?(config: GPT2Config, B: number, T: number): Contender | undefined;
-  /** Gives memory for products back. */
-  endProducts?(): void;
+  /** Runner of a matmul on `threads` threads, each measurement at least `minMs`. */
+  matmul?(matmul: Matmul, threads: number, minMs: number): Runner;
+  /** Runner of a training step; undefined for an unsupported shape. */
+  step?(config: GPT2Config, B: number, T: number): Runner | undefined;
+  /** Frees the memory of the matmuls. */
+  endMatmuls?(): void;
   dispose(): Promise<void>;
 }
 
-/** What a competitor may need to know, or to be lent. */
-export interface Terms {
+/** What peer programs are started with. */
+export interface PeerContext {
   readonly threads: number;
-  /** The products that will be asked for. */
-  readonly products: readonly Product[];
-  /** The d12 model once it exists, to be written for a program that reads a checkpoint. */
+  /** All matmuls of the benchmark. */
+  readonly matmuls: readonly Matmul[];
+  /** The d12 model once it exists, for a program that reads a checkpoint. */
   readonly d12: () => GPT2 | undefined;
-  /** How many steps a program that is started anew for each round makes, after one that does not count. */
+  /** Measured steps per round of a program that is restarted each round, after one that is not measured. */
   readonly steps: number;
 }
 
-/** A competitor that is not there. */
-export function missing(name: string, description: string): Competitor {
+/** A program that is not installed. */
+export function missing(name: string, description: string): PeerProgram {
   return { peer: { name, description, missing: true }, async dispose() {} };
 }

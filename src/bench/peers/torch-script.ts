@@ -1,6 +1,6 @@
 /**
- * A GPT-2 for PyTorch, to be run by `python3 -c`. It first tells its version and threads, then, for each line of JSON
- * that it is sent ({L, NH, C, V, maxT, B, T, steps}), the milliseconds of so many training steps.
+ * GPT-2 in PyTorch, for `python3 -c`. Prints its version and threads, then, for each line of JSON on standard input
+ * ({L, NH, C, V, Vp, maxT, B, T, steps}), the milliseconds of that many training steps.
  */
 export const torchScript = `
 import json, sys, time

@@ -1,13 +1,13 @@
-/** PyTorch in the user's Python, training a model of the same shape. One process, which waits while others are measured. */
+/** PyTorch in the user's Python, training a model of the same shape: one process, idle while others are measured. */
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { messageOf } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
-import { median } from "../contest.ts";
-import { stepsInARound } from "../steps.ts";
-import { type Competitor, missing, type Terms } from "./peer.ts";
+import { median } from "../comparison.ts";
+import { stepsPerRound } from "../steps.ts";
+import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
 import { torchScript } from "./torch-script.ts";
 
 interface Answer {
@@ -19,8 +19,8 @@ interface Answer {
 }
 
 /**
- * glibc gives large pieces of memory back to the system at once, and PyTorch then has every activation and gradient
- * cleared anew by the system. Told to keep memory, it is about three times as fast.
+ * glibc returns large blocks of memory to the system at once, which then zeroes every activation and gradient of PyTorch
+ * anew. Keeping the memory makes PyTorch about three times as fast.
  */
 export const keepMemory = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 32),
@@ -32,8 +32,8 @@ export async function torch(
   name: string,
   python: string | undefined,
   environment: Readonly<Record<string, string>>,
-  { threads }: Terms,
-): Promise<Competitor> {
+  { threads }: PeerContext,
+): Promise<PeerProgram> {
   const program = python ?? "python3";
   const child = new Python(program, threads, environment);
   let hello: Answer;
@@ -60,11 +60,11 @@ export async function torch(
         if (!times) throw new Error(error ?? "it gave no times");
         return times;
       };
-      const steps = stepsInARound(C, B * T);
+      const steps = stepsPerRound(C, B * T);
       return {
         name,
         isPeer: true,
-        // The first steps ask the system for memory.
+        // The first steps allocate.
         warmUp: async () => {
           await run(3);
         },
@@ -81,14 +81,14 @@ class Python {
   #complaint = "";
 
   constructor(program: string, threads: number, environment: Readonly<Record<string, string>>) {
-    // Another processor's kernels must not be forced on it, unless we do.
+    // No other processor's kernels, unless `environment` asks for them.
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith("OPENBLAS_"));
     const env = { ...Object.fromEntries(inherited), OMP_NUM_THREADS: String(threads), ...environment };
     this.#child = spawn(program, ["-c", torchScript, String(threads)], { env, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.on("error", (error) => {
       this.#complaint = error.message;
     });
-    // It may end before it has read what it is sent.
+    // The process may end before it has read its input.
     this.#child.stdin.on("error", () => {});
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#complaint = text.trim().split("\n").at(-1) ?? "";
@@ -96,7 +96,7 @@ class Python {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** The next line that it says. */
+  /** Next line of output. */
   async answer(): Promise<Answer> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(this.#complaint || "it ended");

@@ -1,11 +1,10 @@
-/** The three matrix products of a linear layer, at the sizes that GPT-2 and the small model have. */
+/** The three matmuls of a linear layer, in the sizes of GPT-2 (d12) and of the small model (baby). */
 import { type Backend, type Tensor, view } from "../backend/backend.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
-import { type Contender, repeated } from "./contest.ts";
+import { type Runner, repeated } from "./comparison.ts";
 
 /**
- * Forward: y (N,OC) = x (N,C) w (OC,C)ᵀ, both operands read along their rows (NT). The input's gradient is y w (NN), the
- * weight's yᵀ x (TN).
+ * NT, forward: y (N,OC) = x (N,C) w (OC,C)ᵀ. NN, the gradient of the input: y w. TN, the gradient of the weight: yᵀ x.
  */
 export const forms = ["NT", "NN", "TN"] as const;
 
@@ -18,7 +17,7 @@ export interface Layer {
   readonly OC: number;
 }
 
-export interface Product extends Layer {
+export interface Matmul extends Layer {
   readonly form: Form;
 }
 
@@ -37,7 +36,7 @@ const baby: readonly Layer[] = [
   { name: "baby MLP down", N: 768, C: 512, OC: 128 },
 ];
 
-export function productsOf(models: readonly string[], quick: boolean): Product[] {
+export function matmulsOf(models: readonly string[], quick: boolean): Matmul[] {
   const layers = [
     ...(models.includes("d12") ? d12 : []),
     ...(models.includes("d12") && !quick ? d12Long : []),
@@ -46,14 +45,14 @@ export function productsOf(models: readonly string[], quick: boolean): Product[]
   return layers.flatMap((layer) => forms.map((form) => ({ ...layer, form })));
 }
 
-/** A product as M x N x K: rows and columns of the result, and the length of the sums. */
-export function dimensions({ form, N, C, OC }: Product): readonly [M: number, N: number, K: number] {
+/** Rows and columns of the result, and the length of its sums. */
+export function dimensions({ form, N, C, OC }: Matmul): readonly [M: number, N: number, K: number] {
   if (form === "NT") return [N, OC, C];
   return form === "NN" ? [N, C, OC] : [OC, C, N];
 }
 
-export function workOf(product: Product) {
-  const [M, N, K] = dimensions(product);
+export function workOf(matmul: Matmul) {
+  const [M, N, K] = dimensions(matmul);
   return { flops: 2 * M * N * K, bytes: 4 * (M * K + K * N + M * N) };
 }
 
@@ -61,9 +60,9 @@ export const operandNames = ["x", "y", "w", "out"] as const;
 
 export type Operands<Value> = Record<(typeof operandNames)[number], Value>;
 
-/** How large an array each operand needs for the largest of some products. */
-export function operandSizes(products: readonly Product[]): Operands<number> {
-  const most = (size: (layer: Layer) => number) => products.reduce((max, layer) => Math.max(max, size(layer)), 1);
+/** Elements of each operand of the largest matmuls. */
+export function operandSizes(matmuls: readonly Matmul[]): Operands<number> {
+  const most = (size: (layer: Layer) => number) => matmuls.reduce((max, layer) => Math.max(max, size(layer)), 1);
   return {
     x: most(({ N, C }) => N * C),
     y: most(({ N, OC }) => N * OC),
@@ -75,7 +74,7 @@ export function operandSizes(products: readonly Product[]): Operands<number> {
 const PIECE = 2 ** 16;
 const piece = new Float32Array(PIECE);
 
-/** Numbers between -1 and 1, the same for everyone. */
+/** Uniform numbers in [-1, 1), the same for every runner; at most PIECE of them. */
 export function numbers(size: number): Float32Array {
   if (piece[0] === 0) {
     const random = new Xorshift64(1n);
@@ -84,8 +83,8 @@ export function numbers(size: number): Float32Array {
   return piece.subarray(0, Math.min(size, PIECE));
 }
 
-/** Our own products, on operands that all products of one backend share. */
-export class OwnProducts {
+/** Matmuls of llm.ts, on operands shared by all matmuls of one backend. */
+export class OwnMatmuls {
   readonly #backend: Backend;
   readonly #operands: Operands<Tensor>;
 
@@ -94,8 +93,8 @@ export class OwnProducts {
     this.#operands = operands;
   }
 
-  static async create(backend: Backend, products: readonly Product[]): Promise<OwnProducts> {
-    const sizes = operandSizes(products);
+  static async create(backend: Backend, matmuls: readonly Matmul[]): Promise<OwnMatmuls> {
+    const sizes = operandSizes(matmuls);
     const make = async (size: number) => {
       const tensor = backend.alloc([size]);
       for (let at = 0; at < size; at += PIECE) {
@@ -105,10 +104,10 @@ export class OwnProducts {
       return tensor;
     };
     const [x, y, w, out] = [await make(sizes.x), await make(sizes.y), await make(sizes.w), await make(sizes.out)];
-    return new OwnProducts(backend, { x, y, w, out });
+    return new OwnMatmuls(backend, { x, y, w, out });
   }
 
-  contender({ form, N, C, OC }: Product, leastMs: number): Contender {
+  runner({ form, N, C, OC }: Matmul, minMs: number): Runner {
     const cut = (tensor: Tensor, ...shape: number[]) => view(tensor, 0, shape);
     const operands = this.#operands;
     const [x, y] = [cut(operands.x, N, C), cut(operands.y, N, OC)];
@@ -119,7 +118,7 @@ export class OwnProducts {
       NN: () => this.#backend.matmulBackwardInput(cut(operands.out, N, C), y, w),
       TN: () => this.#backend.matmulBackwardWeight(dw, y, x),
     }[form];
-    return repeated("llm.ts", leastMs, async (times) => {
+    return repeated("llm.ts", minMs, async (times) => {
       for (let i = 0; i < times; i++) run();
       await this.#backend.sync();
     });
