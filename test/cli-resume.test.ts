@@ -139,20 +139,20 @@ describe("a config.json that was edited", () => {
   beforeAll(() => train(...tiny, "-x", "4", "-n", "2", "-o", "edited"));
 
   test.each<[field: string, name: string, value: unknown, complaint: string]>([
-    ["run", "keep", -1, '"run.keep" is -1, expected a whole number, 0 or more'],
-    ["run", "steps", -5, '"run.steps" is -5, expected a whole number, 0 or more'],
-    ["run", "accumulate", 0, '"run.accumulate" is 0, expected a whole number, 1 or more'],
+    ["run", "keep", -1, '"run.keep" is -1, expected a whole number of checkpoints, 0 or more'],
+    ["run", "steps", -5, '"run.steps" is -5, expected a whole number of updates, 0 or more'],
+    ["run", "accumulate", 0, '"run.accumulate" is 0, expected a whole number of batches, 1 or more'],
     ["run", "seed", 1.5, '"run.seed" is 1.5, expected a whole number from 0 to 4294967295'],
     ["run", "order", "any", '"run.order" is "any", expected one of file, shuffle, random'],
     ["run", "overfit", 1, '"run.overfit" is 1, expected true or false'],
     ["run", "weightDecay", undefined, '"run.weightDecay" is missing, expected a number, 0 or more'],
-    ["given", "batch", "3", '"given.batch" is "3", expected a whole number from 1 to 65536'],
+    ["given", "batch", "3", '"given.batch" is "3", expected a whole number of sequences from 1 to 65536'],
     ["given", "bacth", 3, '"given.bacth" is no setting'],
     ["given", "backend", "gpu", '"given.backend" is "gpu", expected one of wasm, reference'],
     ["run", "batch", 3, '"run.batch" is 3, and the checkpoint has 2. Put back what the checkpoint has'],
     ["run", "order", "shuffle", '"run.order" is "shuffle", and the checkpoint has "file"'],
     ["run", "steps", 50, '"run.steps" is 50, and the checkpoint has 4'],
-    ["run", "lr", 1, '"run.lr" is 1, and the checkpoint has 0.0001'],
+    ["run", "learningRate", 1, '"run.learningRate" (formerly "lr") is 1, and the checkpoint has 0.0001'],
     ["run", "dataSeed", 7, '"run.dataSeed" is 7, and the checkpoint has 42'],
     ["given", "headerless", true, '"given.headerless" is true, and the checkpoint has nothing'],
     ["model", "C", 64, '"model.C" is 64, and the checkpoint has 32'],
@@ -179,7 +179,7 @@ describe("a config.json that was edited", () => {
     await written(child.stdout, '"step":6');
     child.kill("SIGKILL");
     await ended;
-    expect(config("edited").continued.at(-1).set).toEqual({ steps: 9_000_000, lr: 1e-3 });
+    expect(config("edited").continued.at(-1).set).toEqual({ steps: 9_000_000, learningRate: 1e-3 });
     const { code, stderr } = await train("-o", "edited", "-y", "-x", "8", "--force");
     expect(stderr).toContain("continuing edited after 6 updates");
     expect(code).toBe(0);

@@ -15,6 +15,7 @@ import type { Appender } from "../platform/platform.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { type CheckpointPaths, checkpointModel, checkpointPaths } from "./checkpoint-list.ts";
+import { withCurrentNames } from "./run-config.ts";
 
 /** A checkpoint that was found whole. */
 export interface Checkpoint {
@@ -215,7 +216,7 @@ export async function parseCheckpointInfo(path: string, text: string): Promise<C
         "it: continue with that one, or take the model alone (llm-ts train --model FILE).",
     );
   if (!isIntact || !isInfo(content)) throw new InputError(`${path}: its sha256 is wrong: it is damaged.`);
-  return content;
+  return { ...content, config: withCurrentNames(content.config) };
 }
 
 /** The order of an object's fields survives JSON, and so the same content gives the same text. */

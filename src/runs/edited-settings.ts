@@ -1,18 +1,15 @@
 /** Settings in a run's config.json that somebody edited, found by what its checkpoint was made with. */
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
-import { runRules, sourceRules } from "../train/setting-rules.ts";
+import { optionNamed, settingNames, sourceNames, trainOptions } from "../train/settings.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { placeOf } from "./run-config.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** What no result depends on may be edited. */
-const free = ["checkpointEvery", "keep", "keepEvery"];
-/** A path is another one where a folder was moved. The data is known by its content. */
-const paths = ["model", "train", "val"];
-
+/** What is compared: settings that a result depends on, and of the model what is no path, which a move may change. */
 const compared: Readonly<Record<string, readonly string[]>> = {
-  run: ["accumulate", ...Object.keys(runRules).filter((name) => !free.includes(name))],
-  given: Object.keys(sourceRules).filter((name) => !paths.includes(name)),
+  run: settingNames.filter((name) => optionNamed(name)?.change !== "always"),
+  given: sourceNames.filter((name) => trainOptions[name].kind !== "text"),
   model: ["L", "NH", "C", "V", "maxT"],
 };
 
@@ -27,7 +24,7 @@ export function requireUnedited({ path, config }: RunFolder, { step, info }: Che
     const [now, then] = [objectIn(config[field]), objectIn(objectIn(before)[field])];
     return names
       .filter((name) => now[name] !== then[name])
-      .map((name) => `"${field}.${name}" is ${shown(now[name])}, and the checkpoint has ${shown(then[name])}`);
+      .map((name) => `${placeOf(field, name)} is ${shown(now[name])}, and the checkpoint has ${shown(then[name])}`);
   });
   if (found.length === 0) return;
   throw new InputError(

@@ -4,9 +4,9 @@ import { differences, type Fingerprint, fingerprints } from "../data/fingerprint
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { Loaders } from "../train/loaders.ts";
-import { expectation, fits, type Rule, runRules, settingRules, whole } from "../train/setting-rules.ts";
-import type { RunChoices, Seeds, TrainSettings } from "../train/settings.ts";
-import type { Updates } from "../train/updates.ts";
+import { expectation, fits, type Rule } from "../train/setting-rules.ts";
+import { type RunChoices, settingNames, type TrainSettings, trainOptions } from "../train/settings.ts";
+import { placeOf } from "./run-config.ts";
 
 /** The token files of a run, by which they are known again. */
 export interface DataRecord {
@@ -28,7 +28,7 @@ export interface RunRecord {
   readonly given: GivenOptions;
   readonly data: DataRecord;
   /** Every setting, as it was given or by default. */
-  readonly run: TrainSettings & Updates & Seeds;
+  readonly run: TrainSettings;
 }
 
 export async function recordData(name: string, { train, val }: Loaders): Promise<DataRecord> {
@@ -47,7 +47,7 @@ export function readRecord(folder: string, { cwd, given, data, run }: Readonly<R
   const problems = [
     ...(typeof cwd === "string" ? [] : [`"cwd" is ${shown(cwd)}, expected a text`]),
     ...problemsIn("given", given, givenRules),
-    ...problemsIn("run", run, recordedRules, recordedNames),
+    ...problemsIn("run", run, runRules, settingNames),
     ...(isData(data) ? [] : ['"data" does not say which files the run was trained on']),
   ];
   throw new InputError(
@@ -56,18 +56,22 @@ export function readRecord(folder: string, { cwd, given, data, run }: Readonly<R
   );
 }
 
+const { accumulate, ...choosable } = trainOptions;
 const givenRules: Readonly<Record<string, Rule>> = {
-  ...settingRules,
+  ...choosable,
   backend: { kind: "choice", values: backendNames },
   kernel: { kind: "choice", values: kernelNames },
 };
 
-const recordedRules: Readonly<Record<string, Rule>> = { ...runRules, accumulate: whole(1), steps: whole(0) };
-const recordedNames = Object.keys(recordedRules);
+/** Epochs are updates in a record. */
+const runRules: Readonly<Record<string, Rule>> = {
+  ...Object.fromEntries(settingNames.map((name) => [name, trainOptions[name]])),
+  steps: { ...trainOptions.steps, min: 0 },
+};
 
 const isGiven = (value: unknown): value is RunRecord["given"] => problemsIn("given", value, givenRules).length === 0;
 const isRun = (value: unknown): value is RunRecord["run"] =>
-  problemsIn("run", value, recordedRules, recordedNames).length === 0;
+  problemsIn("run", value, runRules, settingNames).length === 0;
 
 /** What is wrong with the settings in a field of config.json, of which those in `required` must be there. */
 function problemsIn(
@@ -79,8 +83,8 @@ function problemsIn(
   if (!isObject(settings)) return [`"${field}" is ${shown(settings)}, expected settings by name`];
   return [...new Set([...required, ...Object.keys(settings)])].flatMap((name) => {
     const [rule, value] = [rules[name], settings[name]];
-    if (!rule) return [`"${field}.${name}" is no setting`];
-    return fits(rule, value) ? [] : [`"${field}.${name}" is ${shown(value)}, expected ${expectation(rule)}`];
+    if (!rule) return [`${placeOf(field, name)} is no setting`];
+    return fits(rule, value) ? [] : [`${placeOf(field, name)} is ${shown(value)}, expected ${expectation(rule)}`];
   });
 }
 

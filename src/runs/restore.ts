@@ -3,7 +3,6 @@ import { platform } from "#platform";
 import type { Loaders } from "../train/loaders.ts";
 import type { TrainSettings } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
-import type { Updates } from "../train/updates.ts";
 import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
 import { changedSettings } from "./edited-settings.ts";
 import { linesOf, parseLine } from "./log.ts";
@@ -11,8 +10,7 @@ import type { RunFolder } from "./run-folder.ts";
 
 /** What a run must have made to have nothing left to do. */
 export interface Planned {
-  readonly settings: Pick<TrainSettings, "earlyStop">;
-  readonly updates: Pick<Updates, "steps">;
+  readonly settings: Pick<TrainSettings, "earlyStop" | "steps">;
   readonly loaders: Loaders;
 }
 
@@ -21,13 +19,13 @@ export interface Planned {
  * run is done. Of llm.c's runs, which say nothing of all that, the updates count.
  */
 export async function isComplete(
-  { settings, updates, loaders }: Planned,
+  { settings, loaders }: Planned,
   folder: RunFolder,
   checkpoint: Checkpoint | undefined,
 ): Promise<boolean> {
   if (!checkpoint) return false;
   const { step, info } = checkpoint;
-  if (step < updates.steps && !isStopped(settings, checkpoint)) return false;
+  if (step < settings.steps && !isStopped(settings, checkpoint)) return false;
   if (!info) return true;
   return (!loaders.val || info.trainer.validatedAt === step) && (await saysDone(folder.file("metrics.jsonl")));
 }
@@ -42,7 +40,7 @@ async function saysDone(path: string): Promise<boolean> {
 }
 
 /** Whether the checkpoint is where early stopping ended the run. */
-export function isStopped({ earlyStop }: Planned["settings"], { info }: Checkpoint): boolean {
+export function isStopped({ earlyStop }: Pick<TrainSettings, "earlyStop">, { info }: Checkpoint): boolean {
   return earlyStop > 0 && info !== undefined && info.trainer.validationsSinceBest >= earlyStop;
 }
 

@@ -1,8 +1,10 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
-import { parseObject } from "../format/json.ts";
+import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
+import type { TrainOption } from "../train/setting-rules.ts";
+import { optionNamed, trainOptions } from "../train/settings.ts";
 
 /** What config.json holds: its version, and whatever else is needed to repeat the run. */
 export interface RunConfig {
@@ -14,11 +16,44 @@ export interface RunConfig {
 /** Raised when a reader of the version before could not continue the run. */
 export const runConfigVersion = 1;
 
-/** The config.json of a run folder; undefined when there is none. InputError when it is damaged, or of another version. */
+const formerNames = new Map(
+  Object.entries<TrainOption>(trainOptions).flatMap(([name, { formerly }]) => (formerly ? [[formerly, name]] : [])),
+);
+
+/** The content of a config.json with the settings of version 0.1 under their names of today. */
+export function withCurrentNames(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { run, given, continued } = config;
+  return {
+    ...config,
+    ...(isObject(run) && { run: renamed(run) }),
+    ...(isObject(given) && { given: renamed(given) }),
+    ...(Array.isArray(continued) && {
+      continued: continued.map((start) =>
+        isObject(start) && isObject(start.set) ? { ...start, set: renamed(start.set) } : start,
+      ),
+    }),
+  };
+}
+
+/** A setting's place in config.json, for messages: "run.learningRate" (formerly "lr"). */
+export function placeOf(field: string, name: string): string {
+  const { formerly } = optionNamed(name) ?? {};
+  return `"${field}.${name}"${formerly ? ` (formerly "${formerly}")` : ""}`;
+}
+
+/** A name of today that is there as well stands: then the former one is no setting. */
+function renamed(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const today = (name: string) => formerNames.get(name) ?? name;
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [today(name) in settings ? name : today(name), value]),
+  );
+}
+
+/** The config.json of a run folder, with today's names of settings; undefined when there is none. InputError when it is damaged, or of another version. */
 export async function readRunConfig(folder: string): Promise<RunConfig | undefined> {
   const path = inFolder(folder, "config.json");
   if ((await platform.pathKind(path)) === undefined) return undefined;
-  const content = parseObject(path, await readSmallText(path));
+  const content = withCurrentNames(parseObject(path, await readSmallText(path)));
   const { version, created } = content;
   if (version === runConfigVersion && isTime(created)) return { ...content, version, created };
   if (version === runConfigVersion)

@@ -1,35 +1,21 @@
 import { UsageError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
-import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
-import type { ScheduleOptions } from "./schedule.ts";
-import { expectation, fits, type Rule, ruleOf, settingRules, whole } from "./setting-rules.ts";
-import type { RunChoices } from "./settings.ts";
+import {
+  type BatchSource,
+  type CompleteRunOptions,
+  runOptionNames,
+  type TrainerOptions,
+  trainerOptionNames,
+} from "./options.ts";
+import { expectation, fits, type Rule, whole } from "./setting-rules.ts";
+import { optionNamed, type RunChoices, type TrainSettings, trainOptions } from "./settings.ts";
 
-/** The options of a run that count something. */
-const counts = [
-  "steps",
-  "valEvery",
-  "valBatches",
-  "sampleEvery",
-  "sampleTokens",
-  "checkpointEvery",
-  "earlyStop",
-] as const;
-
-const trainerRules: Readonly<Record<keyof TrainerOptions, Rule>> = {
-  learningRate: settingRules.lr,
-  beta1: settingRules.beta1,
-  beta2: settingRules.beta2,
-  eps: settingRules.eps,
-  weightDecay: settingRules.weightDecay,
-  gradClip: settingRules.gradClip,
-  accumulate: whole(1),
-  skipLossZ: settingRules.skipLossZ,
-  skipNormZ: settingRules.skipNormZ,
-  onNotFinite: settingRules.onNan,
-  schedule: settingRules.schedule,
-  warmupSteps: settingRules.warmup,
-  finalFraction: settingRules.finalLrFraction,
+/** In the API a run may make no update, validate on nothing and write nothing. */
+const runRules = {
+  ...trainOptions,
+  steps: { ...trainOptions.steps, min: 0 },
+  valBatches: { ...trainOptions.valBatches, min: 0 },
+  sampleTokens: { ...trainOptions.sampleTokens, min: 0 },
 };
 
 function check(name: string, value: unknown, rule: Rule): void {
@@ -39,24 +25,22 @@ function check(name: string, value: unknown, rule: Rule): void {
 /** UsageError when what was chosen of a run is out of its range: before anything is made of it. */
 export function checkSettings(choices: RunChoices): void {
   for (const [name, value] of Object.entries(choices)) {
-    const rule = ruleOf(name);
-    if (rule && value !== undefined) check(name, value, rule);
+    const option = optionNamed(name);
+    if (option && value !== undefined) check(name, value, option);
   }
 }
 
 /** UsageError when an option of a trainer is out of its range. */
 export function checkTrainerOptions(options: Required<TrainerOptions>): void {
-  const values: Readonly<Record<string, unknown>> = { ...options };
-  for (const [name, rule] of Object.entries(trainerRules)) check(name, values[name], rule);
+  for (const name of trainerOptionNames) check(name, options[name], trainOptions[name]);
 }
 
 /** UsageError when a run's options are out of their ranges, or its batches too long for the model. */
-export function checkRun(config: GPT2Config, loader: BatchSource, options: RunOptions): void {
-  const { valLoader, earlyStop = 0, earlyStopDelta = 0 } = options;
-  for (const name of counts) check(name, options[name] ?? 0, whole(0));
-  check("finalValBatches", options.finalValBatches ?? 1, whole(1));
-  check("earlyStopDelta", earlyStopDelta, settingRules.earlyStopDelta);
-  if (earlyStop > 0 && (!valLoader || options.valEvery === 0 || options.valBatches === 0))
+export function checkRun(config: GPT2Config, loader: BatchSource, options: CompleteRunOptions): void {
+  const { valLoader, earlyStop, valEvery, valBatches } = options;
+  // Samplers check their seed themselves: the API's may be any whole number.
+  for (const name of runOptionNames) if (name !== "sampleSeed") check(name, options[name], runRules[name]);
+  if (earlyStop > 0 && (!valLoader || valEvery === 0 || valBatches === 0))
     throw new UsageError("Stopping early goes by the validation loss: it needs validation data, and valEvery above 0.");
   for (const { B, T } of valLoader ? [loader, valLoader] : [loader]) {
     check("B", B, whole(1));
@@ -70,7 +54,10 @@ export function checkRun(config: GPT2Config, loader: BatchSource, options: RunOp
 }
 
 /** UsageError when the learning rate would never reach its peak in a run of `steps` updates. */
-export function checkWarmup({ schedule = "constant", warmupSteps = 0 }: ScheduleOptions, steps: number): void {
+export function checkWarmup(
+  { schedule, warmupSteps }: Pick<TrainSettings, "schedule" | "warmupSteps">,
+  steps: number,
+): void {
   if (schedule === "constant" || warmupSteps <= steps || steps === 0) return;
   throw new UsageError(
     `The warm-up is ${warmupSteps} updates long, and the run only ${steps}: the learning rate would never reach its ` +
@@ -78,10 +65,10 @@ export function checkWarmup({ schedule = "constant", warmupSteps = 0 }: Schedule
   );
 }
 
-/** How many batches of B*T tokens make up `totalBatch` tokens. UsageError when that is no whole number. */
+/** How many batches of B*T tokens make up `totalBatch` tokens; 0: one. UsageError when that is no whole number. */
 export function batchesIn(totalBatch: number, B: number, T: number): number {
   const tokens = B * T;
-  if (totalBatch > 0 && totalBatch % tokens === 0) return totalBatch / tokens;
+  if (totalBatch % tokens === 0) return totalBatch / tokens || 1;
   const below = Math.floor(totalBatch / tokens) * tokens;
   const fitting = below > 0 ? `${below} or ${below + tokens}` : `${tokens}`;
   throw new UsageError(

@@ -1,6 +1,6 @@
 import { TokenLoader } from "../data/loader.ts";
 import { alone, type Rank } from "../group/group.ts";
-import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
+import type { RunChoices, TrainSettings } from "./settings.ts";
 
 export interface Loaders {
   readonly train: TokenLoader;
@@ -10,8 +10,7 @@ export interface Loaders {
 /** Opens a run's token files; every problem with them is found here, but for tokens outside the vocabulary `V`. */
 export async function openLoaders(
   { train, val, headerless }: Pick<RunChoices, "val" | "headerless"> & { readonly train: string },
-  { batch: B, block: T, order, valEvery }: TrainSettings,
-  { dataSeed: seed }: Seeds,
+  { batch: B, block: T, order, dataSeed: seed, valEvery }: TrainSettings,
   V: number,
   group: Rank = alone,
 ): Promise<Loaders> {

@@ -13,7 +13,8 @@ import {
   type StepWorkspace,
 } from "../model/workspace.ts";
 import { checkRun, checkWarmup } from "./checks.ts";
-import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
+import { type BatchSource, type RunOptions, runOptionNames, type TrainerOptions } from "./options.ts";
+import { complete, type TrainSettings } from "./settings.ts";
 
 export interface ValidationPlan {
   readonly loader: BatchSource;
@@ -76,20 +77,11 @@ export function planRun(
   options: RunOptions,
   { rank }: Rank,
 ): RunPlan {
-  const {
-    steps,
-    overfit = false,
-    valLoader,
-    valEvery = 10,
-    valBatches = 10,
-    finalValBatches = valBatches,
-    earlyStop = 0,
-    earlyStopDelta: delta = 0,
-    checkpoint,
-    checkpointEvery = 0,
-    signal,
-  } = options;
-  checkRun(model.config, loader, options);
+  const settings = complete(runOptionNames, options, { finalValBatches: options.valBatches || undefined });
+  const { steps, overfit, valEvery, valBatches, finalValBatches, earlyStop, earlyStopDelta, checkpointEvery } =
+    settings;
+  const { valLoader, checkpoint, signal } = options;
+  checkRun(model.config, loader, { ...options, ...settings });
   const last = step + steps;
   checkWarmup(schedule, last);
   const plan: RunPlan = {
@@ -101,8 +93,8 @@ export function planRun(
       valLoader && valEvery > 0 && valBatches > 0
         ? { loader: valLoader, every: valEvery, batches: valBatches, finalBatches: finalValBatches }
         : undefined,
-    earlyStop: earlyStop > 0 ? { after: earlyStop, delta } : undefined,
-    sample: rank === 0 ? planSample(model, options) : undefined,
+    earlyStop: earlyStop > 0 ? { after: earlyStop, delta: earlyStopDelta } : undefined,
+    sample: rank === 0 ? planSample(model, settings, options.samplePrompt) : undefined,
     checkpoint: rank === 0 && checkpoint ? { every: checkpointEvery, save: checkpoint } : undefined,
     signal,
   };
@@ -116,8 +108,11 @@ export function planRun(
   return plan;
 }
 
-function planSample(model: GPT2, options: RunOptions): SamplePlan | undefined {
-  const { sampleEvery = 20, sampleTokens = 64, sampleSeed, samplePrompt } = options;
+function planSample(
+  model: GPT2,
+  { sampleEvery, sampleTokens, sampleSeed }: Pick<TrainSettings, "sampleEvery" | "sampleTokens" | "sampleSeed">,
+  samplePrompt: string | undefined,
+): SamplePlan | undefined {
   if (sampleEvery === 0 || sampleTokens === 0) return undefined;
   const firstState = new Sampler({ seed: sampleSeed }).state;
   if (samplePrompt === undefined || samplePrompt === "")

@@ -1,17 +1,12 @@
-/**
- * The range of every training setting, in one table: for the options of `train`, the options of `Trainer`, config.json
- * and the fields of the page.
- */
-import type { DataOrder } from "../data/order.ts";
-import { headerlessTypes } from "../format/headerless.ts";
-import { scheduleNames } from "./schedule.ts";
-import type { RunChoices, Seeds, TrainSettings } from "./settings.ts";
+/** The kinds of options: the values that they take, and what else is known of one. `settings.ts` is the table of them. */
 
 /** A whole number from `min` to `max`. */
 export interface WholeRule {
   readonly kind: "whole";
   readonly min: number;
   readonly max: number;
+  /** What it counts: "updates". */
+  readonly unit?: string;
 }
 
 /** A finite number from `min` to `max`. */
@@ -19,6 +14,7 @@ export interface RealRule {
   readonly kind: "real";
   readonly min: number;
   readonly max?: number;
+  readonly unit?: string;
 }
 
 /** One of a few words. */
@@ -32,76 +28,56 @@ export interface ChoiceRule {
 export type NumberRule = WholeRule | RealRule;
 export type Rule = NumberRule | ChoiceRule | { readonly kind: "switch" } | { readonly kind: "text" };
 
-export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): WholeRule {
-  return { kind: "whole", min, max };
+/** The type of the values that keep to a rule. */
+export type ValueOf<R extends Rule> = R extends NumberRule
+  ? number
+  : R extends { readonly kind: "switch" }
+    ? boolean
+    : R extends ChoiceRule
+      ? R["values"][number] | (R extends { readonly bare: true } ? boolean : never)
+      : string;
+
+export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER) {
+  return { kind: "whole", min, max } as const;
 }
 
-export function real(min: number, max?: number): RealRule {
-  return { kind: "real", min, max };
+export function real(min: number, max?: number) {
+  return { kind: "real", min, max } as const;
 }
 
-const orders = ["file", "shuffle", "random"] as const satisfies readonly DataOrder[];
-const text = { kind: "text" } as const;
-const toggle = { kind: "switch" } as const;
-const seed = whole(0, 0xffffffff);
-/** Closer to 1, single precision has 1. */
-const decay = real(0, 0.999999);
+export function choice<const V extends readonly string[]>(values: V) {
+  return { kind: "choice", values } as const;
+}
 
-/** Where a run's model and data come from. */
-export const sourceRules = {
-  model: text,
-  layers: whole(1, 1024),
-  heads: whole(1, 1024),
-  channels: whole(1, 1 << 16),
-  context: whole(1, 1 << 20),
-  vocab: whole(1, 1 << 20),
-  train: text,
-  val: text,
-  headerless: { kind: "choice", values: headerlessTypes, bare: true },
-} as const satisfies Partial<Record<keyof RunChoices, Rule>>;
+/** What is known of an option besides the values that it takes. */
+interface Facts {
+  /** That of llm.c's CPU program when it came out in April 2024. Weeks later it validated on 5 batches; since June it shuffles. */
+  readonly default?: number | string | boolean;
+  /** That of the model `baby`: nanoGPT's for characters on a CPU. */
+  readonly baby?: number | string;
+  /** `baby` is for its 2000 updates: a shorter run has proportionally less. */
+  readonly scales?: true;
+  readonly unit?: string;
+  /** The meaning of 0. */
+  readonly zero?: string;
+  /** In the help in place of the defaults. */
+  readonly shown?: string;
+  /**
+   * Whether a run may resume with another value. `never`: weights or the position in the data depend on it; `always`: no
+   * result does; otherwise with --force.
+   */
+  readonly change?: "never" | "always";
+  /** Its name in config.json of version 0.1. */
+  readonly formerly?: string;
+  /** Its flag in llm.c's GPU trainer, where that differs. */
+  readonly llmc?: string;
+}
 
-/** What a run does with them. */
-export const runRules = {
-  order: { kind: "choice", values: orders },
-  seed,
-  dataSeed: seed,
-  sampleSeed: seed,
-  batch: whole(1, 1 << 16),
-  block: whole(1, 1 << 20),
-  /** 0: the tokens of one batch. */
-  totalBatch: whole(0),
-  /** -1: one epoch. */
-  steps: whole(-1),
-  overfit: toggle,
-  lr: real(0),
-  schedule: { kind: "choice", values: scheduleNames },
-  warmup: whole(0),
-  finalLrFraction: real(0, 1),
-  weightDecay: real(0),
-  beta1: decay,
-  beta2: decay,
-  /** Smaller, it is 0 in single precision, and a row without gradients 0 / 0. */
-  eps: real(1e-44),
-  gradClip: real(0),
-  skipLossZ: real(0),
-  skipNormZ: real(0),
-  onNan: { kind: "choice", values: ["stop", "skip"] },
-  valEvery: whole(0),
-  valBatches: whole(1),
-  finalValBatches: whole(1),
-  earlyStop: whole(0),
-  earlyStopDelta: real(0),
-  sampleEvery: whole(0),
-  sampleTokens: whole(1),
-  checkpointEvery: whole(0),
-  keep: whole(0),
-  keepEvery: whole(0),
-} as const satisfies Readonly<Record<keyof (TrainSettings & Seeds), Rule>>;
+/** An option. Without flags it exists in the API alone. */
+export type TrainOption = Rule & Facts & { readonly flags?: string; readonly help?: string };
 
-export const settingRules = { ...sourceRules, ...runRules } satisfies Readonly<Record<keyof RunChoices, Rule>>;
-
-export function ruleOf(name: string): Rule | undefined {
-  return Object.entries<Rule>(settingRules).find(([setting]) => setting === name)?.[1];
+export function option<const R extends Rule, const F extends Facts>(flags: string, help: string, rule: R, facts: F) {
+  return { ...rule, ...facts, flags, help };
 }
 
 /** Whether a value of whatever type keeps to a rule. */
@@ -114,14 +90,12 @@ export function fits(rule: Rule, value: unknown): boolean {
   return value <= (rule.max ?? value) && (rule.kind === "real" || Number.isSafeInteger(value));
 }
 
-/** What a rule asks for, behind "expected": "a whole number, 1 or more". */
+/** What a rule asks for, behind "expected": "a whole number of updates, 0 or more". */
 export function expectation(rule: Rule): string {
   if (rule.kind === "switch") return "true or false";
   if (rule.kind === "text") return "a text";
   if (rule.kind === "choice") return `one of ${rule.values.join(", ")}`;
-  return `${rule.kind === "whole" ? "a whole number" : "a number"}${range(rule)}`;
-}
-
-function range({ min, max = Number.MAX_SAFE_INTEGER }: NumberRule): string {
-  return max === Number.MAX_SAFE_INTEGER ? `, ${min} or more` : ` from ${min} to ${max}`;
+  const { kind, unit, min, max = Number.MAX_SAFE_INTEGER } = rule;
+  const number = `${kind === "whole" ? "a whole number" : "a number"}${unit === undefined ? "" : ` of ${unit}`}`;
+  return max === Number.MAX_SAFE_INTEGER ? `${number}, ${min} or more` : `${number} from ${min} to ${max}`;
 }

@@ -1,144 +1,277 @@
-/** What a run is told, with the defaults that the command and the page have in common. */
-import type { DataOrder } from "../data/order.ts";
-import { UsageError } from "../errors.ts";
-import type { HeaderlessType } from "../format/headerless.ts";
-import type { ScheduleName } from "./schedule.ts";
-
-/** What a run does, every option filled in. */
-export interface TrainSettings {
-  readonly batch: number;
-  readonly block: number;
-  /** Tokens of an update; 0: those of one batch. */
-  readonly totalBatch: number;
-  /** Updates; -1: one epoch. */
-  readonly steps: number;
-  readonly overfit: boolean;
-  readonly lr: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  readonly gradClip: number;
-  readonly skipLossZ: number;
-  readonly skipNormZ: number;
-  readonly onNan: "stop" | "skip";
-  readonly schedule: ScheduleName;
-  readonly warmup: number;
-  readonly finalLrFraction: number;
-  readonly valEvery: number;
-  readonly valBatches: number;
-  readonly finalValBatches: number;
-  readonly earlyStop: number;
-  readonly earlyStopDelta: number;
-  readonly sampleEvery: number;
-  readonly sampleTokens: number;
-  readonly checkpointEvery: number;
-  /** The newest checkpoints that are kept, 0: all; and of which updates for ever, 0: none. */
-  readonly keep: number;
-  readonly keepEvery: number;
-  readonly order: DataOrder;
-}
-
-/** What was chosen of a run; what is absent gets its default. */
-export interface RunChoices extends Partial<TrainSettings>, Partial<Seeds> {
-  /** A preset, `custom`, the name of a pretrained model, or the path of a model file. */
-  readonly model?: string;
-  /** Of `custom`, or of `baby` made larger. */
-  readonly layers?: number;
-  readonly heads?: number;
-  readonly channels?: number;
-  readonly context?: number;
-  readonly vocab?: number;
-  /** Token files, or a folder that `prepare` wrote. */
-  readonly train?: string;
-  readonly val?: string;
-  /** Token files without a header: the type of their tokens; true: int32. */
-  readonly headerless?: boolean | HeaderlessType;
-}
-
 /**
- * What llm.c's CPU program did when it came out in April 2024. Weeks later it validated on 5 batches, and since June 2024 it
- * shuffles.
+ * Every option of a training run, in one table: command line, help, checks, types, defaults, the page's fields and what
+ * config.json records derive from it.
  */
-const llmcDefaults: TrainSettings = {
-  batch: 4,
-  block: 64,
-  totalBatch: 0,
-  steps: 41,
-  overfit: false,
-  lr: 1e-4,
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0,
-  gradClip: 0,
-  skipLossZ: 0,
-  skipNormZ: 0,
-  onNan: "stop",
-  schedule: "constant",
-  warmup: 0,
-  finalLrFraction: 0,
-  valEvery: 10,
-  valBatches: 10,
-  finalValBatches: 10,
-  earlyStop: 0,
-  earlyStopDelta: 0,
-  sampleEvery: 20,
-  sampleTokens: 64,
-  checkpointEvery: 0,
-  keep: 2,
-  keepEvery: 0,
-  order: "file",
+import type { DataOrder } from "../data/order.ts";
+import { headerlessTypes } from "../format/headerless.ts";
+import { choice, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
+
+const text = { kind: "text" } as const;
+const toggle = { kind: "switch" } as const;
+const orders = ["file", "shuffle", "random"] as const satisfies readonly DataOrder[];
+const seed = whole(0, 0xffffffff);
+/** Closer to 1, single precision has 1. */
+const decay = real(0, 0.999999);
+const [updates, tokens, batches] = [{ unit: "updates" }, { unit: "tokens" }, { unit: "batches" }] as const;
+const fixed = { change: "never" } as const;
+const free = { change: "always" } as const;
+
+/** The options by sections of the help. Their comments are the API's documentation. */
+export const sections = {
+  Model: {
+    /** A preset, `custom`, the name of a pretrained model, or the path of a model file. */
+    model: option("-e, --model <name|file>", "what to train, see below", text, { default: "gpt2", ...fixed }),
+    /** Of `custom`, or of `baby` made larger. */
+    layers: option("--layers <n>", "of custom, or of baby made larger: layers", whole(1, 1024), fixed),
+    heads: option("--heads <n>", "attention heads in a layer", whole(1, 1024), fixed),
+    channels: option("--channels <n>", "width, a multiple of the heads", whole(1, 1 << 16), fixed),
+    context: option("--context <n>", "longest sequence (default: as --block)", whole(1, 1 << 20), {
+      ...tokens,
+      ...fixed,
+    }),
+    vocab: option("--vocab <n>", "vocabulary (default: that of the data)", whole(1, 1 << 20), { ...tokens, ...fixed }),
+  },
+  Data: {
+    /** Token files, or a folder that `prepare` wrote. */
+    train: option(
+      "-i, --train <glob>",
+      "token files to train on, or a folder that prepare wrote (default: tiny Shakespeare)",
+      text,
+      {},
+    ),
+    val: option(
+      "-j, --val <glob>",
+      "token files to validate on (default: those of the folder, or tiny Shakespeare)",
+      text,
+      {},
+    ),
+    /** The type of tokens in files without a header; true: int32. */
+    headerless: option(
+      "--headerless [type]",
+      "token files without a header: int32 (llm.c's of April 2024, default) or uint16 (nanoGPT's)",
+      { ...choice(headerlessTypes), bare: true },
+      fixed,
+    ),
+    order: option("--order <name>", "in which order", choice(orders), { default: "file", baby: "random", ...fixed }),
+    seed: option("--seed <n>", "of everything random", seed, {
+      default: 42,
+      shown: "default: 42; 1337 for the texts, as in llm.c",
+      ...fixed,
+    }),
+    dataSeed: option("--data-seed <n>", "of the order alone", seed, { default: 42, shown: "", ...fixed }),
+    /** Seed of the samples' random numbers, which continue from sample to sample and run to run. With 1337 they are llm.c's. */
+    sampleSeed: option("--sample-seed <n>", "of the texts alone", seed, { default: 1337, shown: "", ...fixed }),
+  },
+  Updates: {
+    batch: option("-b, --batch <n>", "sequences in a batch", whole(1, 1 << 16), {
+      ...{ default: 4, baby: 12, unit: "sequences" },
+      ...fixed,
+    }),
+    block: option("-t, --block <n>", "tokens in a sequence", whole(1, 1 << 20), { default: 64, ...tokens, ...fixed }),
+    /** Tokens of an update; 0: those of one batch. */
+    totalBatch: option("-d, --total-batch <n>", "tokens of an update, a multiple of B*T", whole(0), {
+      default: 0,
+      shown: "default: B*T",
+      ...tokens,
+    }),
+    /** Batches whose mean gradient makes one update: as one large batch, but for rounding. */
+    accumulate: { ...whole(1), ...batches, default: 1 },
+    /** -1: one epoch. */
+    steps: option("-x, --steps <n>", "updates; -1: one pass over the data", whole(-1), {
+      default: 41,
+      baby: 2000,
+      ...updates,
+    }),
+    /** Make every update on the first batch, or on the first `accumulate` batches: can the model learn it by heart? */
+    overfit: option(
+      "-a, --overfit [0|1]",
+      "make every update on the first batch: can the model learn it by heart?",
+      toggle,
+      { default: false, ...fixed },
+    ),
+    /** Peak learning rate. */
+    learningRate: option("-l, --lr <f>", "learning rate", real(0), { default: 1e-4, baby: 1e-3, formerly: "lr" }),
+    /**
+     * `constant` is the peak throughout: as in llm.c, it has no warm-up. After the warm-up, `cosine` falls along half a wave
+     * and `linear` along a line, until the last update; `wsd` (warm-up, stable, decay) stays on the peak and falls in the
+     * run's last fifth, with one minus a square root (https://arxiv.org/abs/2405.18392).
+     */
+    schedule: option("-k, --schedule <name>", "of the learning rate", choice(["constant", "cosine", "linear", "wsd"]), {
+      default: "constant",
+      baby: "cosine",
+    }),
+    /** Updates over which the rate first rises in equal steps to its peak. */
+    warmupSteps: option("-u, --warmup <n>", "updates over which it rises, unless constant", whole(0), {
+      default: 0,
+      baby: 100,
+      scales: true,
+      formerly: "warmup",
+      ...updates,
+    }),
+    /** What the rate falls to, as a fraction of the peak. */
+    finalFraction: option("-q, --final-lr-fraction <f>", "of the peak, at the schedule's end", real(0, 1), {
+      default: 0,
+      baby: 0.1,
+      formerly: "finalLrFraction",
+    }),
+    /** Decoupled weight decay on embeddings and matrices. */
+    weightDecay: option("-c, --weight-decay <f>", "on embeddings and matrices", real(0), { default: 0, baby: 0.1 }),
+    /** AdamW's decay of the first moment. */
+    beta1: option("--beta1 <f>", "AdamW's decay of the first moment", decay, { default: 0.9 }),
+    /** AdamW's decay of the second moment. */
+    beta2: option("--beta2 <f>", "and of the second", decay, { default: 0.999, baby: 0.99 }),
+    /** AdamW's epsilon. Below 1e-44 it is 0 in single precision, and the update of a row without gradients 0 / 0. */
+    eps: option("--eps <f>", "AdamW's epsilon", real(1e-44), { default: 1e-8 }),
+    /** Largest norm of all gradients together; larger ones are scaled down to it. 0 never clips. */
+    gradClip: option("--grad-clip <f>", "largest norm of the gradients", real(0), {
+      default: 0,
+      baby: 1,
+      zero: "none",
+    }),
+    /**
+     * Make no update when the loss lies more than so many standard deviations above the mean of the last 128 losses, or
+     * the gradients' norm above that of the last 128 norms, as llm.c's -sl and -sg. 0 makes every update.
+     */
+    skipLossZ: option(
+      "--skip-loss-z <f>",
+      "no update when the loss is so many deviations above the last 128",
+      real(0),
+      { default: 0, unit: "standard deviations", zero: "always", shown: "", llmc: "-sl" },
+    ),
+    skipNormZ: option("--skip-norm-z <f>", "the same for the norm of the gradients", real(0), {
+      ...{ default: 0, unit: "standard deviations", shown: "default for both: 0", llmc: "-sg" },
+    }),
+    /**
+     * When a loss or gradient is NaN or infinite: `stop` throws NotFiniteError; `skip` makes no update, unless it is a weight
+     * that is not finite, or it was so in 10 steps in a row.
+     */
+    onNotFinite: option(
+      "--on-nan <what>",
+      "stop at a loss or gradient that is NaN or infinite, or skip it",
+      choice(["stop", "skip"]),
+      { default: "stop", formerly: "onNan" },
+    ),
+  },
+  "Validation and samples": {
+    /** Validate every so many updates, before the first and after the last; 0: never. */
+    valEvery: option("-v, --val-every <n>", "validate every n updates", whole(0), {
+      default: 10,
+      baby: 250,
+      scales: true,
+      zero: "never",
+      ...updates,
+    }),
+    /** Batches of one validation. */
+    valBatches: option("-m, --val-batches <n>", "batches of a validation", whole(1), {
+      default: 10,
+      baby: 20,
+      ...batches,
+    }),
+    /** Batches of the last validation, whose result is kept; default: as `valBatches`. */
+    finalValBatches: option("--final-val-batches <n>", "batches of the last validation", whole(1), {
+      default: 10,
+      baby: 200,
+      shown: "default: as -m; baby: 200",
+      ...batches,
+    }),
+    /** Stop when so many validations in a row were no better than the best before them; 0: never. */
+    earlyStop: option("--early-stop <n>", "stop when n validations in a row were no better", whole(0), {
+      default: 0,
+      zero: "never",
+      unit: "validations",
+    }),
+    /** By how much a validation loss must fall below the best to be better. */
+    earlyStopDelta: option("--early-stop-delta <f>", "by how much a validation must be better", real(0), {
+      default: 0,
+      unit: "nats",
+    }),
+    /** Write a sample every so many updates, but not before the first; 0: never. */
+    sampleEvery: option("-s, --sample-every <n>", "write a text every n updates", whole(0), {
+      default: 20,
+      baby: 250,
+      scales: true,
+      zero: "never",
+      ...updates,
+    }),
+    /** Tokens of a sample. As in llm.c, the end-of-text token that starts it counts; a `samplePrompt` does not. */
+    sampleTokens: option("-g, --sample-tokens <n>", "tokens of such a text", whole(1), {
+      default: 64,
+      baby: 128,
+      ...tokens,
+    }),
+  },
+  "Run folder": {
+    /** Call `checkpoint` also every so many updates; 0: only at the end. */
+    checkpointEvery: option("-n, --checkpoint-every <n>", "also save every n updates", whole(0), {
+      default: 0,
+      zero: "only at the end",
+      ...updates,
+      ...free,
+    }),
+    keep: option("--keep <n>", "how many of the newest checkpoints are kept", whole(0), {
+      default: 2,
+      zero: "all",
+      unit: "checkpoints",
+      llmc: "-nk",
+      ...free,
+    }),
+    keepEvery: option("--keep-every <n>", "besides, keep for ever those of every n updates", whole(0), {
+      default: 0,
+      zero: "none",
+      llmc: "-nm",
+      ...updates,
+      ...free,
+    }),
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, TrainOption>>>>;
+
+type Sections = typeof sections;
+
+/** All options by name. With this type, those that derive from it keep the documentation of each option. */
+export const trainOptions: Sections["Model"] &
+  Sections["Data"] &
+  Sections["Updates"] &
+  Sections["Validation and samples"] &
+  Sections["Run folder"] = {
+  ...sections.Model,
+  ...sections.Data,
+  ...sections.Updates,
+  ...sections["Validation and samples"],
+  ...sections["Run folder"],
 };
 
-/** What nanoGPT does with characters on a CPU. A shorter run warms up, validates and writes proportionally. */
-function babyDefaults(steps = 2000): Partial<TrainSettings> {
-  const share = (n: number) => (steps < 1 ? n : Math.max(1, Math.min(n, Math.round((n * steps) / 2000))));
-  return {
-    batch: 12,
-    steps,
-    lr: 1e-3,
-    beta2: 0.99,
-    weightDecay: 0.1,
-    gradClip: 1,
-    schedule: "cosine",
-    warmup: share(100),
-    finalLrFraction: 0.1,
-    valEvery: share(250),
-    valBatches: 20,
-    finalValBatches: 200,
-    sampleEvery: share(250),
-    sampleTokens: 128,
-    order: "random",
-  };
+export type OptionName = keyof typeof trainOptions;
+
+type Values = { readonly [K in keyof typeof trainOptions]: ValueOf<(typeof trainOptions)[K]> };
+
+/** Options that say where a run's model and data come from. All others have a default. */
+export const sourceNames = [
+  ...(["model", "layers", "heads", "channels", "context", "vocab"] as const),
+  ...(["train", "val", "headerless"] as const),
+];
+
+/** What is chosen of a run; what is absent gets its default. */
+export type RunChoices = Partial<Omit<Values, "accumulate">>;
+
+/** What a run does: every option but for the sources, filled in. */
+export type TrainSettings = Omit<Values, (typeof sourceNames)[number]>;
+
+const isSource = (name: string) => sourceNames.some((source) => source === name);
+
+export const settingNames = (Object.keys(trainOptions) as OptionName[]).filter(
+  (name): name is keyof TrainSettings => !isSource(name),
+);
+
+/** The option of a name; undefined where there is none. */
+export function optionNamed(name: string): TrainOption | undefined {
+  return Object.entries<TrainOption>(trainOptions).find(([known]) => known === name)?.[1];
 }
 
-export interface Seeds {
-  readonly seed: number;
-  readonly dataSeed: number;
-  readonly sampleSeed: number;
-}
-
-/** llm.c's seeds, unless others were given: --seed sets all three. */
-export function seedsOf({ seed, dataSeed, sampleSeed }: Partial<Seeds>): Seeds {
-  return { seed: seed ?? 42, dataSeed: dataSeed ?? seed ?? 42, sampleSeed: sampleSeed ?? seed ?? 1337 };
-}
-
-/** Fills in what was not given: llm.c's defaults, for `baby` nanoGPT's. UsageError for a block longer than `maxT`. */
-export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
-  const { model, steps, block, valBatches } = choices;
-  if (block !== undefined && block > maxT)
-    throw new UsageError(
-      `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
-    );
-  const given = Object.fromEntries(
-    Object.entries(choices).filter(([name, value]) => name in llmcDefaults && value !== undefined),
-  );
-  const settings: TrainSettings = {
-    ...llmcDefaults,
-    ...(model === "baby" && babyDefaults(steps)),
-    ...(valBatches !== undefined && { finalValBatches: valBatches }),
-    ...given,
-  };
-  return { ...settings, block: block ?? Math.min(settings.block, maxT) };
+/** The value of each option in `names`: from the first of `layers` that has it, else its default. */
+export function complete<K extends keyof TrainSettings>(
+  names: readonly K[],
+  ...layers: readonly Partial<TrainSettings>[]
+): Pick<TrainSettings, K> {
+  const value = (name: K) => layers.find((layer) => layer[name] !== undefined)?.[name] ?? trainOptions[name].default;
+  return Object.fromEntries(names.map((name) => [name, value(name)])) as Pick<TrainSettings, K>;
 }

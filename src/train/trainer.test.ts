@@ -346,7 +346,7 @@ describe("what cannot be trained", () => {
       valLoader: new CountingBatches(B, T),
       finalValBatches: 0,
     });
-    await expect(collect(run)).rejects.toThrow("finalValBatches is 0, expected a whole number, 1 or more");
+    await expect(collect(run)).rejects.toThrow("finalValBatches is 0, expected a whole number of batches, 1 or more");
   });
 
   test("a state that cannot be", () => {

@@ -9,28 +9,13 @@ import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkTrainerOptions } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
-import type { BatchSource, RunOptions, TrainerOptions } from "./options.ts";
+import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
 import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan } from "./plan.ts";
 import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
+import { complete } from "./settings.ts";
 import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
 import { trainingStep } from "./step.ts";
-
-const defaults: Required<TrainerOptions> = {
-  learningRate: 1e-4,
-  beta1: 0.9,
-  beta2: 0.999,
-  eps: 1e-8,
-  weightDecay: 0,
-  gradClip: 0,
-  accumulate: 1,
-  skipLossZ: 0,
-  skipNormZ: 0,
-  onNotFinite: "stop",
-  schedule: "constant",
-  warmupSteps: 0,
-  finalFraction: 0,
-};
 
 /**
  * Trains a model with AdamW, as llm.c's training loop does.
@@ -64,7 +49,7 @@ export class Trainer {
     this.model = model;
     this.#group = group;
     this.#memory = new TensorScope(model.backend);
-    this.options = { ...defaults, ...options };
+    this.options = complete(trainerOptionNames, options);
     checkTrainerOptions(this.options);
     if (model.parameters.weights.dtype === "bf16")
       throw new UsageError("This model's weights are bfloat16, for generating only. Load it in float32 to train it.");

@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), "llm-ts-engine-"));
 const options = { threads: 2, kernel: "relaxed-6x8" };
 const choice: TrainChoice = {
   model: { kind: "custom", L: 2, NH: 2, C: 64 },
-  ...{ batch: 8, block: 64, steps: 240, lr: 1e-3, schedule: "cosine", warmup: 10, order: "random" },
+  ...{ batch: 8, block: 64, steps: 240, learningRate: 1e-3, schedule: "cosine", warmupSteps: 10, order: "random" },
   ...{ valEvery: 80, valBatches: 2, sampleEvery: 80, sampleTokens: 40 },
 };
 const shakespeare = '{ kind: "shakespeare", tokenizer: "char" }';

@@ -76,7 +76,7 @@ test("a run that is done: its row, its curves in words, its samples, its setting
   expect(label).toContain(`validation ${vals.at(-1)?.loss.toFixed(4)}`);
   await page.getByRole("slider", { name: "Written after" }).fill("0");
   expect(await page.locator(".runs pre").textContent()).toBe(written("sample")[0]?.text);
-  expect(await page.getByRole("row", { name: /run\.lr/ }).textContent()).toContain("0.002");
+  expect(await page.getByRole("row", { name: /run\.learningRate/ }).textContent()).toContain("0.002");
   expect(problems).toEqual([]);
 });
 
@@ -91,7 +91,7 @@ test("a run that is being written comes up by itself, and its curve grows; two a
   const before = await lastUpdate(page);
   await expect.poll(() => lastUpdate(page), { timeout: 30_000 }).toBeGreaterThan(before);
   await expect.poll(() => page.locator(".runs figcaption").allTextContents(), { timeout: 30_000 }).toHaveLength(2);
-  const setting = page.getByRole("row", { name: /run\.lr/ }).first();
+  const setting = page.getByRole("row", { name: /run\.learningRate/ }).first();
   expect(await setting.getByRole("cell").allTextContents()).toEqual(["0.002", "0.001"]);
 
   // Fewer curves in the chart that is there, and more again.

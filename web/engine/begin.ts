@@ -11,8 +11,8 @@ import { history, isComplete, takeUp } from "../../src/runs/restore.ts";
 import { RunFolder } from "../../src/runs/run-folder.ts";
 import { freshConfig } from "../../src/train/fresh-config.ts";
 import { openLoaders } from "../../src/train/loaders.ts";
+import { planUpdates } from "../../src/train/resolve.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { planUpdates, trainerOptions } from "../../src/train/updates.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
 import { openPrepared, type Prepared } from "./data.ts";
 import { planOf } from "./estimate.ts";
@@ -32,28 +32,28 @@ export interface Beginning {
 
 /** Makes the model, unless it is there, and a folder for the run. What cannot be is found before. */
 export async function beginRun(choice: RunChoice, data: Prepared, engine: Beginning): Promise<SessionParts> {
-  const { given, config, settings, seeds } = choice;
+  const { given, config } = choice;
   requireMemory(engine.backend, config, planOf(choice));
   checkChoice(choice, data);
-  const loaders = await openLoaders(given, settings, seeds, config.V);
-  const updates = planUpdates(given, settings, loaders);
+  const loaders = await openLoaders(given, choice.settings, config.V);
+  const settings = planUpdates(given, choice.settings, loaders);
   if (choice.remark !== undefined) engine.remark(choice.remark);
   const loaded = choice.start ?? (await makeModel(given.model, choice, data, engine));
-  const trainer = new Trainer(loaded.model, trainerOptions(settings, updates));
+  const trainer = new Trainer(loaded.model, settings);
   const record: RunRecord = {
     cwd: engine.runs ?? "",
     given,
     data: await recordData(data.summary.name, loaders),
-    run: { ...settings, ...updates, ...seeds },
+    run: settings,
   };
   const { folder, unkept } = await folderFor(loaded, record, engine);
   const info = infoOf(folder?.path, loaded, data, record, 0);
-  return { trainer, folder, unkept, loaders, settings, updates, seeds, info, saveFirst: choice.start !== undefined };
+  return { trainer, folder, unkept, loaders, settings, info, saveFirst: choice.start !== undefined };
 }
 
 function makeModel(
   name: string,
-  { config, seeds: { seed } }: Pick<RunChoice, "config" | "seeds">,
+  { config, settings: { seed } }: Pick<RunChoice, "config" | "settings">,
   { tokenizer }: Prepared,
   { backend, slot, onProgress }: Beginning,
 ): Promise<LoadedModel> {
@@ -111,25 +111,25 @@ async function takeUpIn(folder: RunFolder, engine: Beginning): Promise<SessionPa
   const { given, run } = record;
   const { name, V } = modelIn(folder.path, config.model);
   const data = await openPrepared(given.train ?? "");
-  const loaders = await openLoaders({ ...given, train: data.folder }, run, run, V);
+  const loaders = await openLoaders({ ...given, train: data.folder }, run, V);
   requireSameData(record, await recordData(data.summary.name, loaders));
   const checkpoint = await folder.newestCheckpoint((step, problem) =>
     remark(`the checkpoint of step ${step} cannot be used: ${problem}`),
   );
   if (checkpoint) requireUnedited(folder, checkpoint);
-  if (await isComplete({ settings: run, updates: run, loaders }, folder, checkpoint))
+  if (await isComplete({ settings: run, loaders }, folder, checkpoint))
     throw new InputError("This run is complete: all its updates were made. Open its model to train it on.");
   const loaded = await (checkpoint
     ? slot.replace(async () => ({
         name,
         model: await GPT2.load(checkpoint.model, { backend, tokenizer: data.tokenizer }),
       }))
-    : makeModel(name, { config: freshConfig(given, V), seeds: run }, data, engine));
-  const trainer = new Trainer(loaded.model, trainerOptions(run, run));
+    : makeModel(name, { config: freshConfig(given, V), settings: run }, data, engine));
+  const trainer = new Trainer(loaded.model, run);
   await takeUp(folder, checkpoint, trainer, remark);
   await folder.begin(loaded.model, name, { ...record, continued: history(folder, trainer, run, []) });
   const info = infoOf(folder.path, loaded, data, record, trainer.step);
-  return { trainer, folder, loaders, settings: run, updates: run, seeds: run, info, saveFirst: false, data };
+  return { trainer, folder, loaders, settings: run, info, saveFirst: false, data };
 }
 
 function modelIn(path: string, model: unknown): { readonly name: string; readonly V: number } {

@@ -6,7 +6,8 @@ import type { GPT2Config } from "../../src/model/config.ts";
 import { sameTokens } from "../../src/tokenizer/tokenizer.ts";
 import { checkSettings, checkWarmup } from "../../src/train/checks.ts";
 import { freshConfig } from "../../src/train/fresh-config.ts";
-import { type RunChoices, type Seeds, seedsOf, settingsOf, type TrainSettings } from "../../src/train/settings.ts";
+import { settingsOf } from "../../src/train/resolve.ts";
+import type { RunChoices, TrainSettings } from "../../src/train/settings.ts";
 import type { Prepared } from "./data.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { TrainChoice } from "./protocol.ts";
@@ -17,7 +18,6 @@ export interface RunChoice {
   readonly given: RunChoices & { readonly model: string; readonly train: string };
   readonly config: GPT2Config;
   readonly settings: TrainSettings;
-  readonly seeds: Seeds;
   /** The model whose weights are the start; undefined: a fresh one. */
   readonly start?: LoadedModel;
   /** What a person should know. */
@@ -32,16 +32,15 @@ export function readChoice(choice: TrainChoice, data: Prepared, loaded: LoadedMo
   const start = model.kind === "opened" ? requireLoaded(loaded, data) : undefined;
   const config = start?.model.config ?? freshConfig(given, data.summary.vocabSize);
   const complete = settingsOf(given, config.maxT);
-  const seeds = seedsOf(given);
-  if (!valFits(data, complete)) return { given, config, settings: complete, seeds, start, remark: remarkOf(data) };
-  return { given: { ...given, val: data.folder }, config, settings: complete, seeds, start };
+  if (!valFits(data, complete)) return { given, config, settings: complete, start, remark: remarkOf(data) };
+  return { given: { ...given, val: data.folder }, config, settings: complete, start };
 }
 
 /** InputError or UsageError where the data is too short for the settings, or these do not fit together. */
 export function checkChoice({ settings }: RunChoice, { summary }: Prepared): void {
-  const { batch: B, block: T, order, schedule, warmup, steps } = settings;
+  const { batch: B, block: T, order, steps } = settings;
   checkLength({ name: summary.name || "The text", count: summary.trainTokens }, { B, T, order });
-  checkWarmup({ schedule, warmupSteps: warmup }, steps);
+  checkWarmup(settings, steps);
 }
 
 function modelChoices(model: TrainChoice["model"], loaded: LoadedModel | undefined) {

@@ -89,7 +89,7 @@ const lossesOf = (events: readonly TrainEvent[]) =>
 
 const tiny: TrainChoice = {
   model: { kind: "custom", L: 1, NH: 2, C: 16 },
-  ...{ batch: 4, block: 16, steps: 12, lr: 1e-2, schedule: "cosine", warmup: 2, order: "random" },
+  ...{ batch: 4, block: 16, steps: 12, learningRate: 1e-2, schedule: "cosine", warmupSteps: 2, order: "random" },
   ...{ valEvery: 5, valBatches: 2, finalValBatches: 2, sampleEvery: 5, sampleTokens: 12 },
 };
 /** A run that the test ends. */
@@ -259,8 +259,8 @@ describe("a run", () => {
     { steps: 1.5 },
     { batch: 0 },
     { block: 0 },
-    { lr: -1 },
-    { warmup: 1.5 },
+    { learningRate: -1 },
+    { warmupSteps: 1.5 },
     { seed: 2 ** 53 },
   ])("with invalid settings is refused before anything is created: %j", async (settings) => {
     const { engine } = await openEngine("invalid");
@@ -285,7 +285,7 @@ describe("a run", () => {
   test("that fails reports why, and keeps the model loaded", async () => {
     const { engine, log } = await openEngine("fails");
     await engine.prepare(pasted);
-    await engine.start({ ...endless, lr: 1e30, gradClip: 0, schedule: "constant", warmup: 0 });
+    await engine.start({ ...endless, learningRate: 1e30, gradClip: 0, schedule: "constant", warmupSteps: 0 });
     await log.phase("failed");
     expect(log.latest.state).toMatchObject({
       isBug: false,
@@ -482,7 +482,7 @@ describe("data", () => {
   test("is removed with the last run that needs it", async () => {
     const { engine, log } = await openEngine("swept");
     await engine.prepare(pasted);
-    const { name } = await engine.start({ ...tiny, steps: 1, warmup: 0 });
+    const { name } = await engine.start({ ...tiny, steps: 1, warmupSteps: 0 });
     await log.phase("done");
     await engine.prepare({ ...pasted, tokenizer: "byte" });
     expect(readdirSync(inFolder("swept", "data"))).toHaveLength(2);

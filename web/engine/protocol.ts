@@ -2,12 +2,11 @@
  * Types of the calls and messages between the page and its engine, a dedicated worker in which everything computes. The
  * page has all texts for people, except messages of errors (those of src/errors.ts) and remarks.
  */
-import type { DataOrder } from "../../src/data/order.ts";
 import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
-import type { ScheduleName } from "../../src/train/schedule.ts";
+import type { TrainSettings } from "../../src/train/settings.ts";
 
 /** Thread configuration and kernel, from the page's address (`?threads=2&kernel=relaxed-6x8`): for measurements. */
 export interface EngineOptions {
@@ -100,29 +99,8 @@ export type ModelChoice =
   | { readonly kind: "opened" };
 
 /** A run: the model, and settings that differ from the command's defaults for it (`llm-ts train`; for `baby` nanoGPT's). */
-export interface TrainChoice {
+export interface TrainChoice extends Partial<Omit<TrainSettings, "accumulate">> {
   readonly model: ModelChoice;
-  /** B and T. */
-  readonly batch?: number;
-  readonly block?: number;
-  /** Updates. */
-  readonly steps?: number;
-  /** Peak learning rate. */
-  readonly lr?: number;
-  readonly schedule?: ScheduleName;
-  readonly warmup?: number;
-  readonly finalLrFraction?: number;
-  readonly weightDecay?: number;
-  readonly gradClip?: number;
-  readonly beta2?: number;
-  readonly valEvery?: number;
-  readonly valBatches?: number;
-  readonly finalValBatches?: number;
-  readonly sampleEvery?: number;
-  readonly sampleTokens?: number;
-  readonly order?: DataOrder;
-  /** Of weights, order and samples; default 42, 42 and 1337 as in llm.c. */
-  readonly seed?: number;
 }
 
 /** Size, memory, time and storage of a run, computed before anything is allocated. */
@@ -130,7 +108,7 @@ export interface Estimate {
   readonly parameters: number;
   readonly config: GPT2Config;
   /** All settings, defaults included. */
-  readonly settings: Required<Omit<TrainChoice, "model" | "seed">>;
+  readonly settings: TrainSettings;
   /** Bytes by purpose; `total` is their sum. */
   readonly memory: {
     readonly weights: number;

@@ -3,9 +3,9 @@ import { Keeper } from "../../src/runs/keeper.ts";
 import type { RunFolder } from "../../src/runs/run-folder.ts";
 import { noteOf, type TrainEvent } from "../../src/train/events.ts";
 import type { Loaders } from "../../src/train/loaders.ts";
-import type { Seeds, TrainSettings } from "../../src/train/settings.ts";
+import { runOptions } from "../../src/train/resolve.ts";
+import type { TrainSettings } from "../../src/train/settings.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
-import { runOptions, type Updates } from "../../src/train/updates.ts";
 import { checkpointBytes } from "./estimate.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunInfo, RunState } from "./protocol.ts";
@@ -21,8 +21,6 @@ export interface SessionParts {
   readonly unkept?: string;
   readonly loaders: Loaders;
   readonly settings: TrainSettings;
-  readonly updates: Updates;
-  readonly seeds: Seeds;
   readonly info: RunInfo;
   /** Save before the first step: the initial weights exist nowhere else. */
   readonly saveFirst: boolean;
@@ -143,11 +141,11 @@ export class Session {
   }
 
   async #train(): Promise<"stopped" | "done"> {
-    const { trainer, settings, updates, seeds, loaders } = this.#parts;
+    const { trainer, settings, loaders } = this.#parts;
     const keeper = this.#keeper;
     if (this.#parts.saveFirst) await this.#save();
     const events = trainer.run(loaders.train, {
-      ...runOptions(settings, updates, seeds, loaders, trainer.step),
+      ...runOptions(settings, loaders, trainer.step),
       checkpoint: keeper && (() => this.#checkpoint(keeper)),
       signal: this.#stop.signal,
     });

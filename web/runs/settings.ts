@@ -2,13 +2,13 @@
 import { isObject } from "../../src/format/json.ts";
 
 export interface SettingRow {
-  /** "run.lr" */
+  /** "run.learningRate" */
   readonly name: string;
   /** One for each run; undefined where a run has no such setting. */
   readonly values: readonly (string | undefined)[];
 }
 
-/** The content of config.json as names and values: `{ run: { lr: 0.001 } }` is `run.lr`: `0.001`. */
+/** The content of config.json as names and values: `{ run: { beta1: 0.9 } }` is `run.beta1`: `0.9`. */
 export function flattened(config: unknown, prefix = ""): Map<string, string> {
   const result = new Map<string, string>();
   const entries = isObject(config) ? Object.entries(config) : [];

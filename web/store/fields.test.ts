@@ -1,17 +1,18 @@
 import { expect, test } from "vitest";
-import { fits, settingRules } from "../../src/train/setting-rules.ts";
+import { fits } from "../../src/train/setting-rules.ts";
+import { trainOptions } from "../../src/train/settings.ts";
 import { type FieldName, type FieldValues, fieldNames, fieldProblems, formFields } from "./fields.ts";
 
 const values: FieldValues = {
-  ...{ layers: 4, heads: 4, channels: 128, block: 64, steps: 2000, batch: 12, lr: 1e-3, warmup: 100 },
+  ...{ layers: 4, heads: 4, channels: 128, block: 64, steps: 2000, batch: 12, learningRate: 1e-3, warmupSteps: 100 },
   ...{ weightDecay: 0.1, gradClip: 1, seed: 42, valEvery: 50, sampleEvery: 50, sampleTokens: 200 },
 };
 const wrongs = (some: Partial<FieldValues>) => Object.keys(fieldProblems({ ...values, ...some }, fieldNames, true));
 
 test("what the form takes the engine takes", () => {
   for (const name of fieldNames) {
-    const { min, max = Number.MAX_VALUE } = formFields[name].rule;
-    for (const value of [min, max]) expect(fits(settingRules[name], value), `${name} ${value}`).toBe(true);
+    const { min, max = Number.MAX_VALUE } = formFields[name];
+    for (const value of [min, max]) expect(fits(trainOptions[name], value), `${name} ${value}`).toBe(true);
   }
   expect(wrongs({})).toEqual([]);
 });
@@ -23,10 +24,10 @@ test.each<[FieldName, number]>([
   ["steps", Number.NaN],
   ["valEvery", -1],
   ["batch", 0],
-  ["lr", -1],
-  ["lr", Number.POSITIVE_INFINITY],
-  ["warmup", 1.5],
-  ["warmup", 2001],
+  ["learningRate", -1],
+  ["learningRate", Number.POSITIVE_INFINITY],
+  ["warmupSteps", 1.5],
+  ["warmupSteps", 2001],
   ["seed", 2 ** 53],
   ["block", 0],
   ["heads", 0],
@@ -41,5 +42,5 @@ test.each<[FieldName, number]>([
 test("fields that are not shown stand in nobody's way, nor does a warm-up that there is not", () => {
   const shown = fieldNames.filter((name) => name !== "channels");
   expect(fieldProblems({ ...values, channels: 130 }, shown, true)).toEqual({});
-  expect(fieldProblems({ ...values, warmup: 3000 }, shown, false)).toEqual({});
+  expect(fieldProblems({ ...values, warmupSteps: 3000 }, shown, false)).toEqual({});
 });

@@ -1,34 +1,31 @@
-/**
- * The numbers that the form asks for, in one table: each with its range, which lies within the engine's, and its unit. Their
- * labels are in train/setup-text.ts.
- */
-import { fits, type NumberRule, real, settingRules, whole } from "../../src/train/setting-rules.ts";
+/** The numbers that the form asks for, each with its range, which lies within the engine's. Their labels are in train/setup-text.ts. */
+import { fits, type NumberRule } from "../../src/train/setting-rules.ts";
+import { trainOptions } from "../../src/train/settings.ts";
 
-export interface FormField {
-  readonly rule: NumberRule;
+export type FormField = NumberRule & {
   readonly unit?: "updates" | "tokens" | "sequences";
-  /** What 0 means. */
+  /** The meaning of 0. */
   readonly zero?: "never" | "none";
-}
+};
 
 /** More updates than anybody's tab makes. */
 const most = 1e9;
 
 export const formFields = {
-  layers: { rule: settingRules.layers },
-  heads: { rule: settingRules.heads },
-  channels: { rule: settingRules.channels },
-  block: { rule: settingRules.block, unit: "tokens" },
-  steps: { rule: whole(1, most) },
-  batch: { rule: settingRules.batch, unit: "sequences" },
-  lr: { rule: real(0, 1000) },
-  warmup: { rule: whole(0, most), unit: "updates" },
-  weightDecay: { rule: real(0, 1000) },
-  gradClip: { rule: real(0, 1e6), zero: "none" },
-  seed: { rule: settingRules.seed },
-  valEvery: { rule: whole(0, most), unit: "updates", zero: "never" },
-  sampleEvery: { rule: whole(0, most), unit: "updates", zero: "never" },
-  sampleTokens: { rule: whole(1, 100_000) },
+  layers: trainOptions.layers,
+  heads: trainOptions.heads,
+  channels: trainOptions.channels,
+  block: trainOptions.block,
+  steps: { ...trainOptions.steps, min: 1, max: most, unit: undefined },
+  batch: trainOptions.batch,
+  learningRate: { ...trainOptions.learningRate, max: 1000 },
+  warmupSteps: { ...trainOptions.warmupSteps, max: most },
+  weightDecay: { ...trainOptions.weightDecay, max: 1000 },
+  gradClip: { ...trainOptions.gradClip, max: 1e6 },
+  seed: trainOptions.seed,
+  valEvery: { ...trainOptions.valEvery, max: most },
+  sampleEvery: { ...trainOptions.sampleEvery, max: most },
+  sampleTokens: { ...trainOptions.sampleTokens, max: 100_000, unit: undefined },
 } as const satisfies Readonly<Record<string, FormField>>;
 
 export type FieldName = keyof typeof formFields;
@@ -38,7 +35,7 @@ export const fieldNames = Object.keys(formFields) as FieldName[];
 /** Fields of a model of one's own, which are not shown for others. */
 export const ownFields: readonly FieldName[] = ["layers", "heads", "channels", "block"];
 
-export type FieldValues = Readonly<Record<FieldName, number | undefined>>;
+export type FieldValues = Readonly<Partial<Record<FieldName, number>>>;
 
 /** What is wrong with a field, alone or with others. */
 export type FieldProblem =
@@ -50,11 +47,11 @@ export type FieldProblems = Partial<Record<FieldName, FieldProblem>>;
 
 /** What is wrong with those of the fields that are shown. A value that is not known yet is none. */
 export function fieldProblems(values: FieldValues, shown: readonly FieldName[], hasWarmup: boolean): FieldProblems {
-  const isOkay = (name: FieldName) => values[name] === undefined || fits(formFields[name].rule, values[name]);
+  const isOkay = (name: FieldName) => values[name] === undefined || fits(formFields[name], values[name]);
   const problems: FieldProblems = {};
-  for (const name of shown) if (!isOkay(name)) problems[name] = { kind: "range", rule: formFields[name].rule };
-  const { steps = 0, warmup = 0, channels = 0, heads = 1 } = values;
-  if (hasWarmup && !problems.steps && warmup > steps) problems.warmup ??= { kind: "warmup", steps };
+  for (const name of shown) if (!isOkay(name)) problems[name] = { kind: "range", rule: formFields[name] };
+  const { steps = 0, warmupSteps = 0, channels = 0, heads = 1 } = values;
+  if (hasWarmup && !problems.steps && warmupSteps > steps) problems.warmupSteps ??= { kind: "warmup", steps };
   const areSizes = shown.includes("channels") && !problems.channels && !problems.heads;
   if (areSizes && channels % heads !== 0) problems.channels = { kind: "heads", channels, heads };
   return problems;

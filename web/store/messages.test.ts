@@ -132,7 +132,7 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["a tokenizer as a text", async () => engine.prepare(files(...(await engine.export("tokenizer"))))],
   ["a text too short for a batch", () => engine.start({ ...tiny, batch: 500 })],
   ["a model that is too large", () => engine.start({ ...tiny, model: { kind: "custom", L: 48, NH: 16, C: 8192 } })],
-  ["a warm-up longer than the run", () => engine.start({ ...tiny, schedule: "cosine", warmup: 9 })],
+  ["a warm-up longer than the run", () => engine.start({ ...tiny, schedule: "cosine", warmupSteps: 9 })],
   ["no model among files", () => engine.open([file("a.txt", "text")])],
   ["nothing to open", () => engine.open([])],
   ["two models", async () => engine.open([...(await engine.export("bin")), ...(await engine.export("safetensors"))])],
@@ -224,7 +224,7 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["config.json without a model", () => resumeWith(({ model: _, ...config }) => config)],
   [
     "config.json with an edited setting",
-    () => resumeWith((config) => ({ ...config, run: { ...(config.run as object), lr: 3 } })),
+    () => resumeWith((config) => ({ ...config, run: { ...(config.run as object), learningRate: 3 } })),
   ],
   [
     "config.json with an invalid batch",
@@ -254,7 +254,7 @@ describe("in the page's language", () => {
 
   test("a loss that is NaN or infinite", async () => {
     latest.state = undefined;
-    await engine.start({ ...tiny, steps: 1000, lr: 1e30, gradClip: 0, schedule: "constant", warmup: 0 });
+    await engine.start({ ...tiny, steps: 1000, learningRate: 1e30, gradClip: 0, schedule: "constant", warmupSteps: 0 });
     await ended();
     const state = stateNow();
     expect(state?.phase).toBe("failed");

@@ -13,17 +13,17 @@ test("a preset is the command's, or one with sizes", () => {
 
 test.each(presetNames)("%s shows about forty texts in a long run, fewer in a short one, but one at least", (preset) => {
   const texts = [1, 7, 200, 2000, 100_000].map((steps) => {
-    const { sampleEvery = 0, valEvery = 0, warmup = 0, steps: planned } = presetSettings(preset, steps);
+    const { sampleEvery = 0, valEvery = 0, warmupSteps = 0, steps: planned } = presetSettings(preset, steps);
     expect(planned).toBe(steps);
     expect(valEvery).toBe(sampleEvery);
-    expect(warmup).toBeLessThanOrEqual(Math.ceil(steps / 20));
+    expect(warmupSteps).toBeLessThanOrEqual(Math.ceil(steps / 20));
     return Math.floor(steps / sampleEvery);
   });
   expect(texts).toEqual([1, 1, 8, 40, 40]);
 });
 
 test("a short run still reaches its peak rate", () => {
-  const { steps = 0, lr = 0, ...schedule } = presetSettings("tiny", 3);
-  const rates = [0, 1, 2].map((step) => learningRateAt(step, steps, lr, { ...schedule, warmupSteps: schedule.warmup }));
-  expect(Math.max(...rates)).toBe(lr);
+  const { steps = 0, learningRate = 0, ...schedule } = presetSettings("tiny", 3);
+  const rates = [0, 1, 2].map((step) => learningRateAt(step, steps, learningRate, schedule));
+  expect(Math.max(...rates)).toBe(learningRate);
 });

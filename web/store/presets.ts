@@ -43,16 +43,16 @@ export function presetSettings(preset: PresetName, steps?: number): Settings {
 }
 
 /** nanoGPT's settings for small models, which the command has for `baby`. */
-function fromScratch(steps: number, lr: number): Settings {
+function fromScratch(steps: number, learningRate: number): Settings {
   return {
     ...watched(steps),
-    lr,
+    learningRate,
     beta2: 0.99,
     weightDecay: 0.1,
     gradClip: 1,
     schedule: "cosine",
-    warmup: Math.ceil(Math.min(100, steps / 20)),
-    finalLrFraction: 0.1,
+    warmupSteps: Math.ceil(Math.min(100, steps / 20)),
+    finalFraction: 0.1,
     order: "random",
   };
 }

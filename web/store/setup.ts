@@ -2,6 +2,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { LlmError } from "../../src/errors.ts";
 import { fits } from "../../src/train/setting-rules.ts";
+import { trainOptions } from "../../src/train/settings.ts";
 import { engine } from "../engine/client.ts";
 import type { Estimate, TrainChoice } from "../engine/protocol.ts";
 import {
@@ -25,7 +26,7 @@ export const changed = signal<Settings>({});
 const chosen = computed<Settings>(() => {
   const { block, ...others } = changed.value;
   const isOwn = preset.value === "own" && block !== undefined;
-  const steps = fits(formFields.steps.rule, others.steps) ? others.steps : undefined;
+  const steps = fits(formFields.steps, others.steps) ? others.steps : undefined;
   return { ...presetSettings(preset.value, steps), ...others, ...(isOwn && { block }) };
 });
 
@@ -48,12 +49,8 @@ export const settings = computed<Settings>(() => ({ ...estimate.value?.settings,
 /** The numbers in the form's fields. */
 export const values = computed<FieldValues>(() => {
   const { L: layers, NH: heads, C: channels } = own.value;
-  const { steps, batch, block, lr, warmup, weightDecay, gradClip, seed, valEvery, sampleEvery, sampleTokens } =
-    settings.value;
-  return {
-    ...{ layers, heads, channels, block, steps, batch, lr, warmup, weightDecay, gradClip },
-    ...{ seed: seed ?? 42, valEvery, sampleEvery, sampleTokens },
-  };
+  const { seed = trainOptions.seed.default, ...others } = settings.value;
+  return { ...others, seed, layers, heads, channels };
 });
 
 /** What is wrong with them, field by field. */

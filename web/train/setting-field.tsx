@@ -8,7 +8,8 @@ import { multiplesAround } from "./sizes.ts";
 /** A number of the form, with its unit and what is wrong with it. */
 export function SettingField({ name }: { name: FieldName }) {
   const t = text().fields;
-  const { rule, unit, zero }: FormField = formFields[name];
+  const field: FormField = formFields[name];
+  const { unit, zero } = field;
   const problem = problems.value[name];
   const hint = [unit && t.units[unit], zero && t.zero[zero]].filter(Boolean).join(t.comma);
   return (
@@ -17,7 +18,7 @@ export function SettingField({ name }: { name: FieldName }) {
       hint={hint || undefined}
       error={problem && errorOf(problem)}
       value={values.value[name] ?? 0}
-      rule={rule}
+      rule={field}
       onChange={(value) => setField(name, value)}
     />
   );

@@ -27,9 +27,9 @@ export function TrainingCard() {
       <div class="fields">
         <SettingField name="steps" />
         <SettingField name="batch" />
-        <SettingField name="lr" />
+        <SettingField name="learningRate" />
         <Schedule />
-        <SettingField name="warmup" />
+        <SettingField name="warmupSteps" />
         <SettingField name="weightDecay" />
         <SettingField name="gradClip" />
         <SettingField name="seed" />

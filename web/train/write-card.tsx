@@ -1,4 +1,5 @@
-import { fits, settingRules } from "../../src/train/setting-rules.ts";
+import { fits } from "../../src/train/setting-rules.ts";
+import { trainOptions } from "../../src/train/settings.ts";
 import { Card } from "../parts/card.tsx";
 import { expected } from "../parts/expected.ts";
 import { Field } from "../parts/field.tsx";
@@ -61,7 +62,7 @@ export function WriteCard() {
         <button
           type="button"
           class={isWriting.value ? "" : "primary"}
-          disabled={!there || isReplacing.value || !fits(settingRules.sampleSeed, options.value.seed)}
+          disabled={!there || isReplacing.value || !fits(trainOptions.sampleSeed, options.value.seed)}
           onClick={() => (isWriting.value ? stopWriting() : void write())}
         >
           <Icon name={isWriting.value ? "stop" : "play"} /> {isWriting.value ? t.stop : t.write}
@@ -110,9 +111,9 @@ function Choosing() {
         />
         <NumberField
           label={t.seed}
-          error={fits(settingRules.sampleSeed, seed) ? undefined : expected()(settingRules.sampleSeed)}
+          error={fits(trainOptions.sampleSeed, seed) ? undefined : expected()(trainOptions.sampleSeed)}
           value={seed}
-          rule={settingRules.sampleSeed}
+          rule={trainOptions.sampleSeed}
           onChange={(next) => setOptions({ seed: next })}
         />
       </div>

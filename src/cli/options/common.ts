@@ -1,13 +1,14 @@
 /** Options and help texts that several commands share. */
 import { Option } from "commander";
 import { headerlessTypes } from "../../format/headerless.ts";
+import { trainOptions } from "../../train/settings.ts";
 
 const flag = "--headerless";
 
 /** The option for token files without a header. Its value may be left out, also before an argument. */
 export function headerlessOption(): Option {
-  const description = "token files without a header: int32 (llm.c's of April 2024, default) or uint16 (nanoGPT's)";
-  return new Option(`${flag} [type]`, description).choices(headerlessTypes);
+  const { flags, help } = trainOptions.headerless;
+  return new Option(flags, help).choices(headerlessTypes);
 }
 
 /**

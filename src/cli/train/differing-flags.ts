@@ -1,20 +1,14 @@
 /** A run that goes on, and flags that say something else than it was told. */
 import { UsageError } from "../../errors.ts";
 import type { RunRecord } from "../../runs/record.ts";
-import type { TrainFlags } from "./options.ts";
+import { optionNamed } from "../../train/settings.ts";
+import { longFlag, type TrainFlags } from "./options.ts";
 
-/** What the weights or the position in the data depend on: it cannot be changed between two updates. */
-const fixed = [
-  ...["model", "layers", "heads", "channels", "context", "vocab"],
-  ...["headerless", "batch", "block", "order", "overfit", "seed", "dataSeed", "sampleSeed"],
-];
-
-/** What no result depends on. */
-const alwaysFree = ["checkpointEvery", "keep", "keepEvery"];
+const isFixed = (name: string) => optionNamed(name)?.change === "never";
 
 /** Whether a flag must agree with the run's. */
 export function isSetting(name: string, { run }: Pick<RunRecord, "run">): boolean {
-  return (name in run || fixed.includes(name)) && !alwaysFree.includes(name);
+  return isFixed(name) || (name in run && optionNamed(name)?.change !== "always");
 }
 
 interface Difference {
@@ -33,18 +27,23 @@ export function differingFlags(flags: TrainFlags, { given, run }: RunRecord): Di
     .map(([name, now]) => ({ name, before: before[name], now }));
 }
 
-const option = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-export const describe = ({ name, before, now }: Difference) => `${option(name)}: ${before ?? "none"}, now ${now}`;
+/** As it is typed: "--lr". */
+function flagOf(name: string): string {
+  const option = optionNamed(name);
+  return option ? longFlag(option) : name;
+}
+
+export const describe = ({ name, before, now }: Difference) => `${flagOf(name)}: ${before ?? "none"}, now ${now}`;
 
 /** UsageError for differences that are not wanted, or not possible. */
 export function refuse(path: string, found: readonly Difference[], force: boolean): void {
-  const never = found.filter(({ name }) => fixed.includes(name));
+  const never = found.filter(({ name }) => isFixed(name));
   const refused = force ? never : found;
   if (refused.length === 0) return;
   const advice =
     never.length === 0
       ? "Leave it out to go on as before, or add --force."
-      : `${never.map(({ name }) => option(name)).join(", ")} cannot change within a run, not even with --force: ` +
+      : `${never.map(({ name }) => flagOf(name)).join(", ")} cannot change within a run, not even with --force: ` +
         "leave it out, or start another run.";
   throw new UsageError(`The run in ${path} was told otherwise. ${found.map(describe).join("; ")}. ${advice}`);
 }

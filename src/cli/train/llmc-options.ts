@@ -1,13 +1,8 @@
 /** The options of llm.c's GPU trainer (train_gpt2.cu) that `llm-ts train` does not have, or under another name. */
 import type { Command } from "commander";
-
-/** Here under another name. */
-const renamed: Readonly<Record<string, string>> = {
-  "-nk": "--keep",
-  "-nm": "--keep-every",
-  "-sl": "--skip-loss-z",
-  "-sg": "--skip-norm-z",
-};
+import type { TrainOption } from "../../train/setting-rules.ts";
+import { trainOptions } from "../../train/settings.ts";
+import { longFlag } from "./options.ts";
 
 /** About GPUs and many machines. */
 const absent: Readonly<Record<string, string>> = {
@@ -37,7 +32,8 @@ function adviceOn(train: Command, arg: string, value = ""): string | undefined {
       `-h ${value} is about HellaSwag in llm.c, and help here. Leave it out; llm-ts eval --hellaswag scores the model ` +
       "when it is trained."
     );
-  const here = renamed[arg];
+  const renamed = Object.values<TrainOption>(trainOptions).find(({ llmc }) => llmc === arg);
+  const here = renamed && longFlag(renamed);
   if (here) return `${arg} is llm.c's name of an option that is ${here} here. Write ${here} ${value}`.trimEnd();
   const subject = absent[arg];
   if (subject) return `${arg} is an option of llm.c's GPU trainer that does not exist here (${subject}). Leave it out.`;

@@ -9,6 +9,7 @@ import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config
 import { folderOf } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { freshConfig } from "../../train/fresh-config.ts";
+import { trainOptions } from "../../train/settings.ts";
 import { modelPath, pretrainedPath } from "../options/model.ts";
 import type { TrainFlags } from "./options.ts";
 
@@ -34,7 +35,7 @@ const sizeFlags = ["layers", "heads", "channels", "context", "vocab"] as const;
 
 /** Finds out what `--model` names: a preset, sizes of one's own, a pretrained model, or a file. */
 export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
-  const { model = "gpt2" } = flags;
+  const { model = trainOptions.model.default } = flags;
   if (model === "custom" || presetNames.includes(model)) return freshModel(model, flags);
   const given = sizeFlags.find((name) => flags[name] !== undefined);
   if (given !== undefined)

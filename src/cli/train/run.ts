@@ -11,9 +11,9 @@ import { history, isComplete, takeUp } from "../../runs/restore.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { type Loaders, openLoaders } from "../../train/loaders.ts";
-import { seedsOf, settingsOf, type TrainSettings } from "../../train/settings.ts";
+import { planUpdates, runOptions, settingsOf } from "../../train/resolve.ts";
+import type { TrainSettings } from "../../train/settings.ts";
 import { Trainer } from "../../train/trainer.ts";
-import { planUpdates, runOptions, trainerOptions, type Updates } from "../../train/updates.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import type { RunStart, TrainDisplay } from "../display/train-display.ts";
@@ -36,7 +36,6 @@ interface Run {
   readonly config: GPT2Config;
   readonly data: DataChoice;
   readonly loaders: Loaders;
-  readonly updates: Updates;
   /** Where the run has a folder: its files, by their content. */
   readonly dataRecord?: DataRecord;
   /** The run that goes on. */
@@ -73,37 +72,37 @@ async function prepareRun(typed: TrainFlags, display: TrainDisplay, continued: C
   if (flags.out !== undefined && !continued) await RunFolder.check(flags.out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
-  const settings = settingsOf(flags, config.maxT);
-  const loaders = await openLoaders({ ...data, headerless: flags.headerless }, settings, seedsOf(flags), config.V);
-  const updates = planUpdates(flags, settings, loaders);
-  if (flags.warmup && settings.schedule === "constant")
+  const chosen = settingsOf(flags, config.maxT);
+  const loaders = await openLoaders({ ...data, headerless: flags.headerless }, chosen, config.V);
+  const settings = planUpdates(flags, chosen, loaders);
+  if (flags.warmupSteps && settings.schedule === "constant")
     display.remark(
       "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
     );
   if (flags.out !== undefined)
-    await requireCheckpointRoom(flags.out, config, settings, updates.steps, display.remark.bind(display));
+    await requireCheckpointRoom(flags.out, config, settings, settings.steps, display.remark.bind(display));
   const dataRecord = flags.out === undefined ? undefined : await recordData(data.name, loaders);
   if (continued && dataRecord)
     requireSameData(continued, dataRecord, flags.force ?? false, display.remark.bind(display));
-  return { flags, settings, choice, config, data, loaders, updates, dataRecord, continued };
+  return { flags, settings, choice, config, data, loaders, dataRecord, continued };
 }
 
 const gpt2Vocabulary = 50257;
 
 async function trainWith(run: Run, backend: Backend, display: TrainDisplay, interrupt: Interrupt): Promise<void> {
-  const { flags, config, settings, updates } = run;
-  const { batch: B, block: T, sampleTokens, sampleEvery } = settings;
+  const { config, settings } = run;
+  const { batch: B, block: T, accumulate, sampleTokens, sampleEvery, seed } = settings;
   try {
     requireMemory(backend, config, {
       optimizer: true,
-      train: { B, T, accumulate: updates.accumulate },
+      train: { B, T, accumulate },
       decode: sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
     });
     const model = await run.choice.make(backend, config, run.data.tokenizer, {
-      seed: seedsOf(flags).seed,
+      seed,
       onProgress: (share) => display.progress("making initial weights", share),
     });
-    const trainer = new Trainer(model, trainerOptions(settings, updates));
+    const trainer = new Trainer(model, settings);
     const folder = await folderFor(run, trainer, display);
     try {
       await trainOn(trainer, run, folder, display, interrupt);
@@ -134,7 +133,7 @@ async function trainOn(
   display: TrainDisplay,
   interrupt: Interrupt,
 ): Promise<void> {
-  const { flags, settings, loaders, updates } = run;
+  const { flags, settings, loaders } = run;
   const { model } = trainer;
   const keeper = folder && new Keeper(folder, trainer, settings, display.remark.bind(display));
   if (folder)
@@ -145,7 +144,7 @@ async function trainOn(
   if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const events = trainer.run(loaders.train, {
-    ...runOptions(settings, updates, seedsOf(flags), loaders, trainer.step),
+    ...runOptions(settings, loaders, trainer.step),
     checkpoint: keeper && (() => keeper.save()),
     signal: interrupt.signal,
   });
@@ -178,8 +177,7 @@ function finishing(folder: RunFolder | undefined): string {
 }
 
 /** What config.json keeps of a run, to repeat and to continue it. */
-function record({ settings, updates, flags, dataRecord, continued }: Run, trainer: Trainer): Record<string, unknown> {
-  const run = { ...settings, ...updates, ...seedsOf(flags) };
+function record({ settings: run, flags, dataRecord, continued }: Run, trainer: Trainer): Record<string, unknown> {
   return {
     cwd: process.cwd(),
     given: continued?.given ?? typedOf(flags),
@@ -189,13 +187,9 @@ function record({ settings, updates, flags, dataRecord, continued }: Run, traine
   };
 }
 
-function startOf(
-  { choice, settings, data, loaders, updates: { accumulate, steps } }: Run,
-  model: GPT2,
-  folder?: string,
-): RunStart {
+function startOf({ choice, settings, data, loaders }: Run, model: GPT2, folder?: string): RunStart {
   const { config, backend } = model;
-  const { batch: B, block: T } = settings;
+  const { batch: B, block: T, accumulate, steps } = settings;
   const parameters = parameterCount(config);
   const batchesIn = (tokens = 0) => Math.floor(tokens / (B * T));
   const val = loaders.val ? `, ${short(loaders.val.numTokens)} to validate` : "";

@@ -1,0 +1,56 @@
+/** From what was chosen of a run to its settings: the same for command and page. */
+import { UsageError } from "../errors.ts";
+import { batchesIn, checkWarmup } from "./checks.ts";
+import type { Loaders } from "./loaders.ts";
+import type { RunOptions } from "./options.ts";
+import type { TrainOption } from "./setting-rules.ts";
+import { complete, type RunChoices, settingNames, type TrainSettings, trainOptions } from "./settings.ts";
+
+/**
+ * The settings of a run whose model has `maxT` positions, as far as they do not depend on the data: `steps` may be -1.
+ * UsageError for a block that is longer, and for a total batch that batches do not make up.
+ */
+export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
+  const { model, steps, block, seed, valBatches } = choices;
+  if (block !== undefined && block > maxT)
+    throw new UsageError(
+      `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
+    );
+  const derived = { dataSeed: seed, sampleSeed: seed, finalValBatches: valBatches };
+  const found = complete(settingNames, choices, derived, model === "baby" ? babyDefaults(steps) : {});
+  const settings = { ...found, block: Math.min(found.block, maxT) };
+  return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block) };
+}
+
+/** A shorter run warms up, validates and writes proportionally. */
+function babyDefaults(steps: number = trainOptions.steps.baby): Partial<TrainSettings> {
+  const share = steps < 1 ? 1 : Math.min(1, steps / trainOptions.steps.baby);
+  const value = ({ baby, scales }: TrainOption) =>
+    scales && typeof baby === "number" ? Math.max(1, Math.round(baby * share)) : baby;
+  return Object.fromEntries(Object.entries(trainOptions).map(([name, option]) => [name, value(option)]));
+}
+
+/** Settings with the updates that the data has. UsageError when options that count batches and updates do not fit together. */
+export function planUpdates(
+  { warmupSteps }: RunChoices,
+  settings: TrainSettings,
+  { train, val }: Loaders,
+): TrainSettings {
+  const { batch: B, block: T, accumulate, schedule, earlyStop } = settings;
+  const inEpoch = Math.floor(train.batchesPerEpoch / accumulate);
+  if (settings.steps < 0 && inEpoch === 0)
+    throw new UsageError(
+      `One pass over the data is ${train.batchesPerEpoch} batches of ${B} * ${T} tokens, and an update takes ` +
+        `${accumulate}. Choose a smaller --total-batch, or a number of updates (-x).`,
+    );
+  const steps = settings.steps < 0 ? inEpoch : settings.steps;
+  if (warmupSteps !== undefined) checkWarmup({ schedule, warmupSteps }, steps);
+  if (earlyStop > 0 && !val)
+    throw new UsageError("--early-stop goes by the validation loss: it needs --val data, and --val-every above 0.");
+  return { ...settings, steps, warmupSteps: Math.min(settings.warmupSteps, steps) };
+}
+
+/** Options for `Trainer.run` that continue where a trainer that made `step` updates stands. */
+export function runOptions(settings: TrainSettings, { val: valLoader }: Loaders, step: number): RunOptions {
+  return { ...settings, steps: Math.max(0, settings.steps - step), valLoader };
+}
