@@ -1,25 +1,25 @@
-/** Files of other programs, told by their first bytes: a refusal names them, and says what to do. */
+/** Files of other programs, recognised by their first bytes, with advice for the error message. */
 import type { ByteSource } from "../platform/platform.ts";
 
 export interface ForeignFile {
-  /** As in "this is …". */
+  /** Completes "this is …". */
   readonly what: string;
   readonly advice: string;
-  /** Whether it can be taken as a text as well. */
+  /** True for a file that is text as well. */
   readonly isText?: true;
 }
 
-/** Enough for the name of a zip's first entry. */
+/** Bytes read: enough for the name of a zip's first entry. */
 const startBytes = 128;
 
-/** What a file is that llm-ts does not read; undefined where it is unknown. */
+/** Description of a file of another program; undefined if it is unknown. */
 export async function foreignFile(source: ByteSource): Promise<ForeignFile | undefined> {
   const start = String.fromCharCode(...(await source.read(0, Math.min(source.size, startBytes))));
   return signatures.find(({ pattern }) => pattern.test(start))?.describe(source.name);
 }
 
 interface Signature {
-  /** Of the first bytes, one character each. */
+  /** Matches the first bytes, as one character each. */
   readonly pattern: RegExp;
   describe(path: string): ForeignFile;
 }

@@ -5,10 +5,10 @@ import { parseObject } from "./json.ts";
 
 export const generationConfigFile = "generation_config.json";
 
-/** No such file is near this. */
+/** Bytes; far above any such file. */
 const longestConfig = 1 << 20;
 
-/** `eos_token_id` of a JSON file, as a list; undefined where it is absent or null. InputError when it is no token. */
+/** `eos_token_id` of a JSON file, as a list; undefined where it is absent or null. InputError for any other value. */
 export async function readEndTokens(source: ByteSource): Promise<readonly number[] | undefined> {
   const text = new TextDecoder().decode(await source.read(0, Math.min(source.size, longestConfig)));
   const { eos_token_id: value } = parseObject(source.name, text, "Download it again, or remove it.");

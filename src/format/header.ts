@@ -21,7 +21,7 @@ export const magic = {
 
 export type LlmcFormat = keyof typeof magic;
 
-/** What each format is, in words. */
+/** Descriptions of the formats, for messages. */
 export const names: Record<LlmcFormat, string> = {
   model: "a model checkpoint",
   state: "a debug state",
@@ -32,12 +32,12 @@ export const names: Record<LlmcFormat, string> = {
   tokens32: "a token file of 32-bit tokens (Llama 3)",
 };
 
-/** The llm.c format that a magic number stands for. */
+/** The llm.c format of a magic number. */
 export function formatOfMagic(number: number): LlmcFormat | undefined {
   return (Object.keys(magic) as LlmcFormat[]).find((format) => magic[format] === number);
 }
 
-/** The 256 fields of the header, whatever they say; InputError when the file is shorter than a header. */
+/** The 256 fields of the header, unchecked. InputError when the file is shorter than a header. */
 export async function readHeader(source: ByteSource): Promise<Int32Array> {
   if (source.size < headerBytes) throw tooShort(source);
   return new Int32Array((await source.read(0, headerBytes)).slice().buffer);
@@ -78,7 +78,7 @@ export function makeHeader(fields: Record<number, number>): Uint8Array {
   return new Uint8Array(header.buffer);
 }
 
-/** What is wrong with one field of a header: `field` says its name, `expected` what would be right. */
+/** InputError for a header field: its name, index, byte, value and the `expected` value. */
 export function fieldError(
   source: ByteSource,
   header: Int32Array,
@@ -93,7 +93,7 @@ export function fieldError(
   );
 }
 
-/** Checks the file's length against what its header asks for, so that nothing is allocated by a header alone. */
+/** Checks the file's length against its header, so that nothing is allocated because of a damaged header. */
 export function checkSize(source: ByteSource, expected: number, why: string): void {
   if (source.size === expected) return;
   const difference = Math.abs(source.size - expected);

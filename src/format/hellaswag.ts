@@ -15,7 +15,7 @@ export interface HellaSwagHeader {
   readonly longestExampleBytes: number;
 }
 
-/** A context and its possible endings, of which the one at `label` is right. Tokens are below 65535. */
+/** A context and its candidate endings; the one at `label` is correct. Tokens are below 65535. */
 export interface HellaSwagExample {
   readonly context: ArrayLike<number>;
   readonly endings: readonly ArrayLike<number>[];
@@ -38,7 +38,7 @@ export async function readHellaSwagHeader(source: ByteSource): Promise<HellaSwag
   return { examples, longestExampleBytes: longest };
 }
 
-/** The first `limit` examples. InputError says which example is damaged, and where. */
+/** The first `limit` examples. InputError names the damaged example and its byte. */
 export async function readHellaSwag(
   source: ByteSource,
   limit: number = Number.POSITIVE_INFINITY,

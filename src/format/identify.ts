@@ -3,7 +3,7 @@ import { formatOfMagic, headerBytes, type LlmcFormat, readHeader } from "./heade
 
 export type FileFormat = LlmcFormat | "safetensors" | "json" | "parquet" | "text";
 
-/** Which format a file has, by its first bytes; undefined when it is none that we know. */
+/** Format of a file by its first bytes; undefined if it is unknown. */
 export async function identify(source: ByteSource): Promise<FileFormat | undefined> {
   if (source.size >= headerBytes) {
     const [magic] = await readHeader(source);
@@ -24,10 +24,10 @@ function isSafetensors(start: Uint8Array): boolean {
   );
 }
 
-/** As much of a file as tells whether it is a text. */
+/** Bytes that text detection looks at. */
 const textBytes = 1 << 16;
 
-/** UTF-8 without control characters but white space; where the file is longer, its last character may be cut. */
+/** True for UTF-8 without control characters other than white space. `isCut`: the last character may be incomplete. */
 function isText(start: Uint8Array, isCut: boolean): boolean {
   if (start.length === 0 || start.some((byte) => byte < 0x20 && !(byte >= 0x09 && byte <= 0x0d))) return false;
   try {

@@ -4,7 +4,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The object that the JSON text of a file holds; InputError when there is none, with `advice` at its end. */
+/** Parses a file's text as a JSON object. InputError for anything else; `advice` ends its message. */
 export function parseObject(name: string, text: string, advice = "It is damaged."): Record<string, unknown> {
   let value: unknown;
   try {

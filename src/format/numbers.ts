@@ -1,4 +1,4 @@
-/** The number formats of files, to and from float32. Little-endian, as every machine that JavaScript runs on. */
+/** Conversion between float32 and the little-endian number formats of files. */
 import { fromBfloat16, toBfloat16 } from "../backend/bfloat16.ts";
 
 export type FileDType = "f32" | "bf16" | "f16";
@@ -18,7 +18,7 @@ export function fromFloat32(values: Float32Array, dtype: FileDType): Uint8Array 
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** A typed array's buffer, offset and length over `bytes`; copied where they do not lie on the element's boundary. */
+/** Arguments of a typed array over `bytes`, which are copied if misaligned. */
 function aligned(bytes: Uint8Array, size: number): [ArrayBufferLike, number, number] {
   const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
   return [buffer, byteOffset, Math.floor(length / size)];
@@ -41,7 +41,7 @@ const rebase = 112 << 23;
 
 let float16Table: Uint32Array | undefined;
 
-/** All 65,536 half floats are soon tabulated: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16). */
+/** Widens half floats (IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction) by a table of all 65,536. */
 function fromFloat16(halves: Uint16Array): Float32Array {
   float16Table ??= Uint32Array.from({ length: 0x10000 }, (_, half) => float16Bits(half));
   const bits = new Uint32Array(halves.length);
@@ -49,16 +49,16 @@ function fromFloat16(halves: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer);
 }
 
-/** The bits of a half float's value as a float. */
+/** Bits of the float32 with the value of a half float. */
 function float16Bits(half: number): number {
   const sign = (half & 0x8000) << 16;
-  const rest = (half & 0x7fff) << 13;
-  if (rest >= 0x0f800000) return sign | 0x7f800000 | rest;
-  if (rest >= 0x00800000) return sign | (rest + rebase);
+  const magnitude = (half & 0x7fff) << 13;
+  if (magnitude >= 0x0f800000) return sign | 0x7f800000 | magnitude;
+  if (magnitude >= 0x00800000) return sign | (magnitude + rebase);
   return sign | bitsOf(Float32Array.of((half & 0x7fff) * 2 ** -24))[0];
 }
 
-/** The same for half floats: from 65520 on infinity, below 2^-14 in steps of 2^-24 (denormal numbers). */
+/** Rounds to half floats, ties to even: infinity from 65520 on, denormals (steps of 2^-24) below 2^-14. */
 function toFloat16(values: Float32Array): Uint16Array {
   const bits = bitsOf(values);
   const halves = new Uint16Array(values.length);

@@ -1,6 +1,6 @@
 /**
- * A model in several safetensors files, with an index (`model.safetensors.index.json`) that says which tensor lies in
- * which. They are read as one file: the files one after the other.
+ * A model in several safetensors files (shards), with an index (`model.safetensors.index.json`) from tensors to files.
+ * Read as one file, the concatenation of all shards.
  */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
@@ -9,17 +9,17 @@ import { isObject, parseObject } from "./json.ts";
 import { readSafetensorsHeader, type SafetensorsHeader, type StoredTensor } from "./safetensors-file.ts";
 import { readSmallText } from "./source.ts";
 
-/** No index is near this. */
+/** Bytes; far above any index. */
 const longestIndex = 16 << 20;
 
 export interface Shards {
-  /** All files' bytes, one file after the other. */
+  /** Concatenation of the files. */
   readonly source: ByteSource;
-  /** All files' tensors, by their places in `source`. */
+  /** Tensors of all files, with offsets into `source`. */
   readonly header: SafetensorsHeader;
 }
 
-/** Opens the files that an index names, which lie beside it. InputError when one is missing, damaged or does not fit. */
+/** Opens the files that an index names, in its folder. InputError when one is missing, damaged or contradicts the index. */
 export async function openShards(indexPath: string): Promise<Shards> {
   const weightMap = await readIndex(indexPath);
   const folder = indexPath.replace(/[^/\\]*$/, "");

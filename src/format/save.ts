@@ -1,7 +1,7 @@
 import { platform } from "#platform";
 import type { Appender, ByteSink } from "../platform/platform.ts";
 
-/** Writes a file whole or not at all: whatever fails, what stood under `path` before stays as it was. */
+/** Writes a file atomically: after any failure, an earlier file at `path` is unchanged. */
 export async function save(path: string, write: (sink: ByteSink) => Promise<void>): Promise<void> {
   const sink = await platform.createSink(path);
   try {
@@ -12,18 +12,18 @@ export async function save(path: string, write: (sink: ByteSink) => Promise<void
   }
 }
 
-/** Writes a text whole or not at all. */
+/** Writes a text file atomically. */
 export async function saveText(path: string, text: string): Promise<void> {
   await save(path, (sink) => sink.write(new TextEncoder().encode(text)));
 }
 
-/** By which a file is known again. */
+/** Identity of a file's content. */
 export interface FileHash {
   readonly bytes: number;
   readonly sha256: string;
 }
 
-/** As `save`, for a file that is only appended to; it is hashed on its way to disk. */
+/** `save` for an append-only file, hashed while it is written. */
 export async function saveHashed(path: string, write: (out: Appender) => Promise<void>): Promise<FileHash> {
   const hash = await platform.sha256();
   let bytes = 0;

@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
 
-/** Opens a file for `use`, and closes it again whatever comes of that. */
+/** Opens a file, passes it to `use`, and closes it in any case. */
 export async function withSource<T>(
   input: Parameters<typeof platform.openSource>[0],
   use: (source: ByteSource) => T | Promise<T>,
@@ -15,14 +15,14 @@ export async function withSource<T>(
   }
 }
 
-/** A file's length in bytes. */
+/** Length of a file in bytes. */
 export function sizeOf(path: string): Promise<number> {
   return withSource(path, ({ size }) => size);
 }
 
 /**
- * A text file, whole. InputError when it is missing or longer than `most` bytes, which keeps a wrong file from being
- * read; `advice` ends that message.
+ * Content of a text file. InputError when it is missing or longer than `most` bytes, so that a wrong file is not read into
+ * memory; `advice` ends that message.
  */
 export function readSmallText(input: string | Blob, advice = "It is another file.", most = 64 << 20): Promise<string> {
   return withSource(input, async (source) => {

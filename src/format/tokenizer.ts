@@ -13,7 +13,7 @@ export interface Vocabulary {
   readonly endOfText: number;
 }
 
-/** As many tokens as a model may have. */
+/** Largest vocabulary of a model. */
 const mostTokens = 1 << 20;
 
 export async function readVocabulary(source: ByteSource): Promise<Vocabulary> {

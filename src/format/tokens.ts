@@ -2,9 +2,9 @@
  * Token files, in all generations of llm.c (dev/data/data_common.py):
  * - header [0] 20240520, [1] version 1, [2] number of tokens, then uint16 tokens (GPT-2);
  * - header [0] 20240801, [1] version 7, [2] number of tokens, then uint32 tokens (Llama 3);
- * - April 2024: no header, only int32 tokens. Any file could be one, so the caller has to say so.
+ * - April 2024: no header, only int32 tokens. Any file could be one, so this is an explicit option.
  *
- * nanoGPT's have no header either: uint16 tokens.
+ * nanoGPT: no header, uint16 tokens.
  */
 import { platform } from "#platform";
 import { InputError, messageOf } from "../errors.ts";
@@ -23,7 +23,7 @@ import {
 import type { HeaderlessType } from "./headerless.ts";
 import { toInt32, toUint16 } from "./numbers.ts";
 
-/** A file of tokens, read where it is asked. */
+/** A file of tokens with random access. */
 export interface TokenFile {
   readonly name: string;
   /** Number of tokens. */
@@ -44,7 +44,7 @@ const kinds = {
   tokens32: { version: 7, tokenBytes: 4 },
 } as const;
 
-/** Checks the header and the file's length. The source is closed by the TokenFile, or here when something is wrong. */
+/** Checks the header and the file's length. Takes ownership of the source: the TokenFile closes it, or this on an error. */
 export async function openTokenFile(source: ByteSource, options: TokenFileOptions = {}): Promise<TokenFile> {
   try {
     if (!options.headerless) return await openWithHeader(source);
@@ -74,13 +74,13 @@ async function readTokenHeader(source: ByteSource): Promise<Int32Array> {
   }
 }
 
-/** Bytes by which it is judged what tokens a file without a header holds, and the fewest that are enough. */
+/** Bytes that the guess of a headerless type looks at, and the fewest that it needs. */
 const judged = 1 << 16;
 const fewest = 32;
 
 /**
- * The type of the tokens that a file without a header seems to hold; undefined where it seems to be another file. Ids of
- * GPT-2, and of anything smaller, leave zeros in a file of 16-bit tokens (no text has any), and none is above 50256.
+ * Guesses the type of the tokens in a file without a header; undefined if it seems to be another file. Tokens of GPT-2 or
+ * a smaller vocabulary are at most 50256, and as uint16 they leave zero bytes, which no text has.
  */
 export async function guessHeaderless(source: ByteSource): Promise<HeaderlessType | undefined> {
   if (source.size < fewest || source.size % 2 !== 0) return undefined;
@@ -90,7 +90,7 @@ export async function guessHeaderless(source: ByteSource): Promise<HeaderlessTyp
   return bytes.includes(0) && toUint16(bytes).every((token) => token < 50257) ? "uint16" : undefined;
 }
 
-/** How a file without a header is read, in words; undefined where it seems to hold no tokens. */
+/** Advice for reading a file without a header; undefined if it seems to hold no tokens. */
 export async function headerlessHint(source: ByteSource): Promise<string | undefined> {
   const type = await guessHeaderless(source);
   if (type === undefined) return undefined;
@@ -102,7 +102,7 @@ export async function headerlessHint(source: ByteSource): Promise<string | undef
   );
 }
 
-/** About the meta.pkl beside nanoGPT's token files of characters, where there is one; else empty. */
+/** Advice about nanoGPT's meta.pkl (characters) beside a token file; empty if there is none. */
 export async function metaHint(path: string): Promise<string> {
   const meta = path.replace(/[^\\/]*$/, "meta.pkl");
   if ((await platform.pathKind(meta)) !== "file") return "";
@@ -150,14 +150,14 @@ function tokenFile(source: ByteSource, offset: number, count: number, tokenBytes
   };
 }
 
-/** The most tokens that a header's int32 can count. */
+/** Largest count of tokens in the header: int32. */
 const mostTokens = 2 ** 31 - 1;
 
-/** Writes a token file piece by piece; its header gets the count at the end. The caller commits the sink. */
+/** Incremental writer of a token file. `finish` writes the count into the header; the caller commits the sink. */
 export class TokenWriter {
   readonly #sink: ByteSink;
   readonly #tokenBytes: 2 | 4;
-  /** Kept from piece to piece: a long text would make much garbage. */
+  /** Reused between writes, to make no garbage. */
   #buffer: Uint16Array | Uint32Array = new Uint16Array(0);
   #count = 0;
 
@@ -166,7 +166,7 @@ export class TokenWriter {
     this.#tokenBytes = tokenBytes;
   }
 
-  /** 2 bytes a token hold vocabularies of up to 65,536. */
+  /** `tokenBytes`: 2 for vocabularies of up to 65,536 tokens, else 4. */
   static async create(sink: ByteSink, tokenBytes: 2 | 4): Promise<TokenWriter> {
     const writer = new TokenWriter(sink, tokenBytes);
     await sink.write(writer.#header());
@@ -187,14 +187,14 @@ export class TokenWriter {
     await this.#sink.write(this.#encode(tokens));
   }
 
-  /** `length` of the tokens written so far. */
+  /** `length` tokens from `start` on, of those written so far. */
   async readBack(start: number, length: number): Promise<Int32Array> {
     const [offset, size] = [headerBytes + start * this.#tokenBytes, length * this.#tokenBytes];
     const bytes = await this.#sink.readBack(offset, size);
     return this.#tokenBytes === 2 ? new Int32Array(toUint16(bytes)) : toInt32(bytes);
   }
 
-  /** Puts other tokens in the place of those written before. */
+  /** Overwrites tokens written before. */
   async rewrite(start: number, tokens: ArrayLike<number>): Promise<void> {
     await this.#sink.rewrite(headerBytes + start * this.#tokenBytes, this.#encode(tokens));
   }
@@ -213,7 +213,7 @@ export class TokenWriter {
     return makeHeader({ 0: magic[kind], 1: kinds[kind].version, 2: this.#count });
   }
 
-  /** The bytes of tokens in the file, good until the next call. */
+  /** Tokens as bytes of the file, valid until the next call. */
   #encode(tokens: ArrayLike<number>): Uint8Array {
     if (this.#buffer.length < tokens.length)
       this.#buffer = this.#tokenBytes === 2 ? new Uint16Array(tokens.length) : new Uint32Array(tokens.length);
