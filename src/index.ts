@@ -5,7 +5,7 @@
  *     import { GPT2, TokenLoader, Trainer } from "llm-ts";
  *
  *     const model = await GPT2.load("gpt2_124M.bin", { threads: 4 });
- *     const trainer = new Trainer(model, { learningRate: 1e-4, weightDecay: 0.1 });
+ *     const trainer = new Trainer(model, { learningRate: 3e-4, weightDecay: 0.1 });
  *     const loader = await TokenLoader.open("train.bin", { B: 4, T: 64 });
  *     for await (const event of trainer.run(loader, { steps: 40 }))
  *       if (event.type === "step") console.log(event.step, event.loss);

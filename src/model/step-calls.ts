@@ -10,7 +10,7 @@ export const usualAdamw = {
   beta2: 0.999,
   eps: 1e-8,
   weightDecay: 0.1,
-  learningRate: 1e-4,
+  learningRate: 3e-4,
   gradScale: 1,
   step: 1,
 };

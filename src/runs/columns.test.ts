@@ -21,7 +21,7 @@ async function folder(name: string, files: Readonly<Record<string, string>>): Pr
 
 // Numbers that float32 holds, so that they can be compared.
 const step = (n: number, loss = 5 - n / 128): TrainEvent => {
-  return { type: "step", step: n, loss, lr: 0.5 ** n, norm: 1 + n, ms: 10, tokensPerSecond: 1000 + n };
+  return { type: "step", step: n, loss, learningRate: 0.5 ** n, norm: 1 + n, ms: 10, tokensPerSecond: 1000 + n };
 };
 const val = (n: number, loss: number): TrainEvent => ({ type: "val", step: n, loss });
 const sample = (n: number, text: string): TrainEvent => ({ type: "sample", step: n, tokens: [1], text });
@@ -35,7 +35,7 @@ test("a log becomes columns and samples, up to its last whole line", async () =>
   expect(log.columns).toEqual({
     step: Int32Array.of(0, 1, 2),
     loss: Float32Array.of(5, 5 - 1 / 128, Number.NaN),
-    lr: Float32Array.of(1, 0.5, Number.NaN),
+    learningRate: Float32Array.of(1, 0.5, Number.NaN),
     norm: Float32Array.of(1, 2, Number.NaN),
     tokensPerSecond: Float32Array.of(1000, 1001, Number.NaN),
     valStep: Int32Array.of(0),

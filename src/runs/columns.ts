@@ -12,7 +12,7 @@ import { readRunConfig } from "./run-config.ts";
 export interface RunColumns {
   readonly step: Int32Array;
   readonly loss: Float32Array;
-  readonly lr: Float32Array;
+  readonly learningRate: Float32Array;
   readonly norm: Float32Array;
   readonly tokensPerSecond: Float32Array;
   readonly valStep: Int32Array;
@@ -39,7 +39,7 @@ export interface LogPiece {
 const noColumns: RunColumns = {
   step: new Int32Array(),
   loss: new Float32Array(),
-  lr: new Float32Array(),
+  learningRate: new Float32Array(),
   norm: new Float32Array(),
   tokensPerSecond: new Float32Array(),
   valStep: new Int32Array(),
@@ -60,8 +60,8 @@ export class GrowingColumns {
 
   /** Continues `columns`, and takes over their arrays. Their samples are not included. */
   constructor(columns = noColumns) {
-    const { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
-    this.#updates = new Rows(step, [loss, lr, norm, tokensPerSecond]);
+    const { step, loss, learningRate, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
+    this.#updates = new Rows(step, [loss, learningRate, norm, tokensPerSecond]);
     this.#validations = new Rows(valStep, [valLoss]);
     this.#end = end;
     this.#broken = broken;
@@ -69,10 +69,10 @@ export class GrowingColumns {
 
   /** Columns read so far. The arrays are views that hold until the next `append`. */
   get columns(): RunColumns {
-    const [loss, lr, norm, tokensPerSecond] = this.#updates.values;
+    const [loss, learningRate, norm, tokensPerSecond] = this.#updates.values;
     const [valLoss] = this.#validations.values;
     const [step, valStep] = [this.#updates.step, this.#validations.step];
-    return { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end: this.#end, broken: this.#broken };
+    return { step, loss, learningRate, norm, tokensPerSecond, valStep, valLoss, end: this.#end, broken: this.#broken };
   }
 
   /** Numbers of updates and validations that the last `append` left unchanged. */
@@ -107,8 +107,8 @@ export class GrowingColumns {
       if (line.trim() !== "") this.#broken++;
       return;
     }
-    const { event, step, loss, lr, norm, tokensPerSecond, text } = metric;
-    if (event === "step") this.#updates.push(step, [loss, lr, norm, tokensPerSecond]);
+    const { event, step, loss, learningRate, norm, tokensPerSecond, text } = metric;
+    if (event === "step") this.#updates.push(step, [loss, learningRate, norm, tokensPerSecond]);
     else if (event === "val") this.#validations.push(step, [loss]);
     else if (event === "sample" && text !== undefined) {
       while ((this.#samples.at(-1)?.step ?? -1) >= step) this.#samples.pop();
@@ -147,8 +147,8 @@ const headerBytes = 4 * 8;
 
 /** Columns as bytes: the header, then the arrays in the order of `RunColumns`, four bytes a number, little-endian. */
 export function encodeColumns(columns: RunColumns): ArrayBuffer {
-  const { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
-  const arrays = [step, loss, lr, norm, tokensPerSecond, valStep, valLoss];
+  const { step, loss, learningRate, norm, tokensPerSecond, valStep, valLoss, end, broken } = columns;
+  const arrays = [step, loss, learningRate, norm, tokensPerSecond, valStep, valLoss];
   const buffer = new ArrayBuffer(arrays.reduce((bytes, { byteLength }) => bytes + byteLength, headerBytes));
   new Float64Array(buffer, 0, 4).set([step.length, valStep.length, end, broken]);
   let at = headerBytes;
@@ -173,10 +173,10 @@ export function decodeColumns(buffer: ArrayBuffer): RunColumns {
   };
   const numbers = () => new Float32Array(buffer, take(4 * updates), updates);
   const step = new Int32Array(buffer, take(4 * updates), updates);
-  const [loss, lr, norm, tokensPerSecond] = [numbers(), numbers(), numbers(), numbers()];
+  const [loss, learningRate, norm, tokensPerSecond] = [numbers(), numbers(), numbers(), numbers()];
   const valStep = new Int32Array(buffer, take(4 * validations), validations);
   const valLoss = new Float32Array(buffer, take(4 * validations), validations);
-  return { step, loss, lr, norm, tokensPerSecond, valStep, valLoss, end, broken };
+  return { step, loss, learningRate, norm, tokensPerSecond, valStep, valLoss, end, broken };
 }
 
 /** Rows of a step and some numbers, in an array for each column; the arrays grow by doubling. */

@@ -9,7 +9,7 @@ export interface Metric {
   readonly event: string;
   readonly step: number;
   readonly loss?: number;
-  readonly lr?: number;
+  readonly learningRate?: number;
   readonly norm?: number;
   readonly ms?: number;
   readonly tokensPerSecond?: number;
@@ -83,7 +83,7 @@ function parseMetric(line: string): Metric | undefined {
     event: fields.event,
     step,
     loss: numberIn(fields, "loss"),
-    lr: numberIn(fields, "lr"),
+    learningRate: numberIn(fields, "lr"),
     norm: numberIn(fields, "norm"),
     ms: numberIn(fields, "ms"),
     tokensPerSecond: numberIn(fields, "tokensPerSecond"),
@@ -114,7 +114,9 @@ function parseLogLine(line: string): Metric | undefined {
   if (!isStep(step)) return undefined;
   if (tel !== undefined) return { event: "val", step, loss: tel };
   if ("eval" in fields) return { event: "eval", step };
-  return trl === undefined ? undefined : { event: "step", step, loss: trl, lr: number("lr"), norm: number("norm") };
+  return trl === undefined
+    ? undefined
+    : { event: "step", step, loss: trl, learningRate: number("lr"), norm: number("norm") };
 }
 
 /** A field that is a number, and a finite one. */

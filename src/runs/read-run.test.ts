@@ -29,7 +29,7 @@ const config = JSON.stringify({
   run: { steps: 100 },
 });
 const step = (n: number, loss = 5 - n / 100): TrainEvent => {
-  return { type: "step", step: n, loss, lr: 1e-3, norm: 1 + n, ms: 10, tokensPerSecond: 1000 + n };
+  return { type: "step", step: n, loss, learningRate: 1e-3, norm: 1 + n, ms: 10, tokensPerSecond: 1000 + n };
 };
 const val = (n: number, loss: number): TrainEvent => ({ type: "val", step: n, loss });
 const done = (n: number, how: Partial<DoneEvent> = {}): TrainEvent => {
@@ -145,7 +145,7 @@ test("llm.c's main.log alone is enough", async () => {
     valLoss: 4.25,
     bestValLoss: 4.25,
   });
-  const { train, val: vals } = await readCurves(path, "lr");
+  const { train, val: vals } = await readCurves(path, "learningRate");
   expect(train).toHaveLength(8);
   expect(train[7]).toEqual({ step: 7, value: 0.001 });
   expect(vals.at(-1)).toEqual({ step: 8, value: 4.25 });

@@ -44,7 +44,7 @@ export interface RunSummary {
 }
 
 /** Quantities of an update that can be drawn. */
-export type Quantity = "loss" | "lr" | "norm" | "tokensPerSecond";
+export type Quantity = "loss" | "learningRate" | "norm" | "tokensPerSecond";
 
 /** One quantity of a run over its updates, and its validation losses. */
 export interface RunCurves {

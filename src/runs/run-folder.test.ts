@@ -109,7 +109,15 @@ test.skipIf(process.platform === "win32" || process.getuid?.() === 0)("a read-on
 });
 
 test("events as llm.c logs them, and as JSON", () => {
-  const step: TrainEvent = { type: "step", step: 7, loss: 4.25, lr: 3e-4, norm: 1.005, ms: 10, tokensPerSecond: 100 };
+  const step: TrainEvent = {
+    type: "step",
+    step: 7,
+    loss: 4.25,
+    learningRate: 3e-4,
+    norm: 1.005,
+    ms: 10,
+    tokensPerSecond: 100,
+  };
   expect(toLogLine(step)).toBe("s:7 trl:4.2500 lr:0.000300 norm:1.00\n");
   expect(toLogLine({ type: "val", step: 7, loss: 5 })).toBe("s:7 tel:5.0000\n");
   expect(toLogLine({ type: "checkpoint", step: 7, path: "x" })).toBeUndefined();

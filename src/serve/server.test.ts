@@ -43,7 +43,9 @@ const config = (created: string) =>
   });
 const lines = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => from + i)
-    .map((step) => toJsonLine({ type: "step", step, loss: 5 - step / 4, lr: 0.5, norm: 1, ms: 10, tokensPerSecond: 8 }))
+    .map((step) =>
+      toJsonLine({ type: "step", step, loss: 5 - step / 4, learningRate: 0.5, norm: 1, ms: 10, tokensPerSecond: 8 }),
+    )
     .join("");
 const sample = toJsonLine({ type: "sample", step: 1, tokens: [1], text: "<b>ä</b>" });
 

@@ -14,7 +14,7 @@ export interface StepEvent {
   /** Mean loss over the step's batches, before the update. */
   readonly loss: number;
   /** The learning rate that the update used. */
-  readonly lr: number;
+  readonly learningRate: number;
   /** The norm of all gradients together, before clipping. */
   readonly norm: number;
   /** Milliseconds for batches, forward, backward and update. */
@@ -92,15 +92,19 @@ function skipNote({ step, skipped, loss, norm, lossZ = 0, normZ = 0, notFinite }
   return undefined;
 }
 
-/** An event as one line of JSON, with `event` for its type: what `--json` prints and metrics.jsonl holds. */
-export function toJsonLine({ type, ...fields }: TrainEvent): string {
-  return `${JSON.stringify({ event: type, ...fields })}\n`;
+/** Fields of an event under another name in its line: since version 0.1, which readers of metrics.jsonl rely on. */
+const inLines: Readonly<Record<string, string>> = { type: "event", learningRate: "lr" };
+
+/** An event as one line of JSON: what `--json` prints and metrics.jsonl holds. */
+export function toJsonLine(event: TrainEvent): string {
+  const fields = Object.entries(event).map(([name, value]) => [inLines[name] ?? name, value]);
+  return `${JSON.stringify(Object.fromEntries(fields))}\n`;
 }
 
 /** An event as llm.c's main.log has it; undefined for those that llm.c does not log. */
 export function toLogLine(event: TrainEvent): string | undefined {
   if (event.type === "val") return `s:${event.step} tel:${event.loss.toFixed(4)}\n`;
   if (event.type !== "step") return undefined;
-  const { step, loss, lr, norm } = event;
-  return `s:${step} trl:${loss.toFixed(4)} lr:${lr.toFixed(6)} norm:${norm.toFixed(2)}\n`;
+  const { step, loss, learningRate, norm } = event;
+  return `s:${step} trl:${loss.toFixed(4)} lr:${learningRate.toFixed(6)} norm:${norm.toFixed(2)}\n`;
 }

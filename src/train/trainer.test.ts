@@ -88,7 +88,7 @@ describe("the order of events", () => {
       trainer.run(loader, { steps: 30, valLoader: new CountingBatches(B, T), sampleTokens: 5 }),
     );
     const steps = events.filter((event) => event.type === "step");
-    expect(steps.map(({ lr }) => lr).slice(0, 3)).toEqual([5e-3, 1e-2, 1e-2]);
+    expect(steps.map(({ learningRate }) => learningRate).slice(0, 3)).toEqual([5e-3, 1e-2, 1e-2]);
     expect(steps[0].loss).toBeCloseTo(Math.log(V), 0);
     expect(steps[29].loss).toBeLessThan(steps[0].loss - 1);
     expect(steps.every(({ ms, tokensPerSecond, norm }) => ms > 0 && tokensPerSecond > 0 && norm > 0)).toBe(true);

@@ -220,7 +220,7 @@ export class Trainer {
       const current = fetched ?? (await fetchBatches(loader, accumulate));
       for (const [i, batch] of current.batches.entries())
         await writeBatch(backend, memory.step.batches[i], batch, p.config.V);
-      const lr = learningRateAt(step, last, this.options.learningRate, this.options);
+      const learningRate = learningRateAt(step, last, this.options.learningRate, this.options);
       const fetchNext = async () => {
         if (overfit) return current;
         return step + 1 < last ? fetchBatches(loader, accumulate) : undefined;
@@ -232,12 +232,18 @@ export class Trainer {
         state.batches += accumulate;
         state.loader = current.end;
       };
-      const [result, next] = await trainingStep(context, memory.step, lr, fetchNext, advance);
+      const [{ loss, norm, ...verdict }, next] = await trainingStep(
+        context,
+        memory.step,
+        learningRate,
+        fetchNext,
+        advance,
+      );
       fetched = next;
       unsaved = true;
       const ms = performance.now() - began;
       const tokensPerSecond = (group.size * accumulate * loader.B * loader.T * 1000) / ms;
-      yield { type: "step", step, lr, ms, tokensPerSecond, ...result };
+      yield { type: "step", step, loss, learningRate, norm, ms, tokensPerSecond, ...verdict };
     }
     const { step, loss, valLoss, best, skipped } = state;
     if (checkpoint && unsaved) yield* saved(checkpoint, step);

@@ -9,7 +9,7 @@ afterEach(() => void vi.useRealTimers());
 const step = (step: number): StepEvent => ({
   type: "step",
   step,
-  ...{ loss: 1, lr: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 },
+  ...{ loss: 1, learningRate: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 },
 });
 
 test("a hundred steps a second arrive in few updates, none of them lost", () => {

@@ -28,7 +28,7 @@ export function Charts() {
         </p>
       </Card>
       <div class="runs-small">
-        {(["lr", "norm", "tokensPerSecond"] as const).map((quantity) => (
+        {(["learningRate", "norm", "tokensPerSecond"] as const).map((quantity) => (
           <Card key={quantity} title={t.quantities[quantity]}>
             <RunChart quantity={quantity} />
           </Card>
@@ -153,7 +153,7 @@ function Smoothing() {
   );
 }
 
-const heights: Record<Quantity, number> = { loss: 340, lr: 170, norm: 170, tokensPerSecond: 170 };
+const heights: Record<Quantity, number> = { loss: 340, learningRate: 170, norm: 170, tokensPerSecond: 170 };
 
 /** From this width on the small charts stand side by side. */
 const wide = 900;

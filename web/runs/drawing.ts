@@ -43,7 +43,7 @@ export function drawingInputs(): void {
 /** The curves of a quantity of all selected runs, over so many parts of x: a run a step. */
 export function* draw(quantity: Quantity, count: number): Generator<void, Drawing> {
   const runs = shownRuns();
-  const log = logY.value && quantity !== "lr";
+  const log = logY.value && quantity !== "learningRate";
   const look = { quantity, kind: xKind.value, log, window: smoothing.value };
   const range = zoom.value ?? wholeRange(runs, look.kind, logX.value);
   const picture = {
@@ -89,7 +89,7 @@ function partOf(
   const cuts = cutsOf(axis, borders);
   const values = drawn(curve.raw, axis, borders, cuts);
   // The learning rate is what it is: a mean of it would only be late.
-  const isAsItIs = quantity === "lr" || window === 1;
+  const isAsItIs = quantity === "learningRate" || window === 1;
   const smoothed = isAsItIs ? values : drawn(curve.smoothed(window), axis, borders, cuts);
   const valAxis = quantity === "loss" ? data.valAxis(kind) : undefined;
   const val = valAxis && points(drawn(data.val, valAxis, borders, cutsOf(valAxis, borders)));
@@ -147,7 +147,7 @@ export function valuesAt({ data, axis }: ShownRun, quantity: Quantity, x: number
   const last = valAxis ? countBefore(valAxis, x, true) - 1 : -1;
   const val = quantity === "loss" && last >= 0 ? data.val.values[last] : undefined;
   if (at === undefined) return {};
-  const smoothed = quantity === "lr" ? undefined : curve.smoothed(smoothing.value).values[at];
+  const smoothed = quantity === "learningRate" ? undefined : curve.smoothed(smoothing.value).values[at];
   return { raw: curve.raw.values[at], smoothed, val };
 }
 

@@ -14,7 +14,7 @@ export function loss(value: number | undefined): string {
 export function written(quantity: Quantity, value: number | undefined, isTick = false): string {
   if (value === undefined || Number.isNaN(value)) return none;
   if (quantity === "loss") return isTick ? short(value) : loss(value);
-  if (quantity === "lr") return value === 0 ? "0" : Number(value.toPrecision(3)).toExponential();
+  if (quantity === "learningRate") return value === 0 ? "0" : Number(value.toPrecision(3)).toExponential();
   if (quantity === "norm") return isTick ? short(value) : fixed(value, 3);
   return short(value);
 }

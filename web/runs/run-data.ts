@@ -5,7 +5,7 @@ import { Curve } from "./curve.ts";
 import type { Bytes } from "./source.ts";
 import { type Axis, countBefore, type Trace } from "./traces.ts";
 
-export const quantities = ["loss", "lr", "norm", "tokensPerSecond"] as const satisfies readonly Quantity[];
+export const quantities = ["loss", "learningRate", "norm", "tokensPerSecond"] as const satisfies readonly Quantity[];
 
 /** What x is: updates, tokens, or seconds of training. */
 export const xKinds = ["updates", "tokens", "time"] as const;
@@ -28,10 +28,10 @@ export class RunData {
   constructor(columns: RunColumns, tokensPerUpdate: number | undefined) {
     this.#growing = new GrowingColumns(columns);
     this.#tokens = tokensPerUpdate;
-    const { loss, lr, norm, tokensPerSecond } = columns;
+    const { loss, learningRate, norm, tokensPerSecond } = columns;
     this.#curves = {
       loss: new Curve(loss),
-      lr: new Curve(lr),
+      learningRate: new Curve(learningRate),
       norm: new Curve(norm),
       tokensPerSecond: new Curve(tokensPerSecond),
     };

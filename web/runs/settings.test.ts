@@ -4,13 +4,13 @@ import { compared, flattened, tokensPerUpdate } from "./settings.ts";
 test("settings are names and values, whatever they lie in", () => {
   const config = {
     version: 1,
-    run: { lr: 1e-3, order: "file" },
+    run: { learningRate: 1e-3, order: "file" },
     data: { train: [{ path: "a.bin", bytes: 3 }] },
     list: [1],
   };
   expect(Object.fromEntries(flattened(config))).toEqual({
     version: "1",
-    "run.lr": "0.001",
+    "run.learningRate": "0.001",
     "run.order": "file",
     "data.train.0.path": "a.bin",
     "data.train.0.bytes": "3",
@@ -21,13 +21,13 @@ test("settings are names and values, whatever they lie in", () => {
 
 test("what differs between runs is told apart from what is the same", () => {
   const { differing, same } = compared([
-    { run: { lr: 1e-3, batch: 4, seed: 1 } },
-    { run: { lr: 2e-3, batch: 4 } },
-    { run: { lr: 1e-3, batch: 4, seed: 1 } },
+    { run: { learningRate: 1e-3, batch: 4, seed: 1 } },
+    { run: { learningRate: 2e-3, batch: 4 } },
+    { run: { learningRate: 1e-3, batch: 4, seed: 1 } },
   ]);
   expect(same).toEqual([{ name: "run.batch", values: ["4", "4", "4"] }]);
   expect(differing).toEqual([
-    { name: "run.lr", values: ["0.001", "0.002", "0.001"] },
+    { name: "run.learningRate", values: ["0.001", "0.002", "0.001"] },
     { name: "run.seed", values: ["1", undefined, "1"] },
   ]);
   expect(compared([]).same).toEqual([]);

@@ -57,7 +57,7 @@ export const text = texts({
     zoomHint: "Drag across a chart, or use two fingers, to zoom in.",
     quantities: {
       loss: "Loss",
-      lr: "Learning rate",
+      learningRate: "Learning rate",
       norm: "Gradient norm",
       tokensPerSecond: "Tokens per second",
     },
@@ -141,7 +141,7 @@ export const text = texts({
     auto: "自动",
     resetZoom: "显示全部",
     zoomHint: "在图上拖动，或用双指，即可放大。",
-    quantities: { loss: "损失", lr: "学习率", norm: "梯度范数", tokensPerSecond: "每秒词元数" },
+    quantities: { loss: "损失", learningRate: "学习率", norm: "梯度范数", tokensPerSecond: "每秒词元数" },
     key: { raw: "训练", smoothed: "平滑", val: "验证" },
     lossKey: "浅色：原始值；线：平滑；点：验证。",
     at: {

@@ -3,7 +3,7 @@ import type { StepEvent } from "../../src/train/events.ts";
 import { merge, Progress } from "./progress.ts";
 
 function update(step: number, loss: number): StepEvent {
-  return { type: "step", step, loss, lr: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 };
+  return { type: "step", step, loss, learningRate: 1e-3, norm: 1, ms: 10, tokensPerSecond: 1000 };
 }
 
 test("updates, validations and samples are collected", () => {

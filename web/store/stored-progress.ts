@@ -12,7 +12,7 @@ export async function storedProgress(name: string): Promise<Progress> {
 /** The run's progress up to its checkpoint; empty without one, since the run starts over then. */
 export function progressUntil(
   checkpoint: number | undefined,
-  { step, loss, lr, norm, tokensPerSecond, valStep, valLoss }: ReturnType<typeof decodeColumns>,
+  { step, loss, learningRate, norm, tokensPerSecond, valStep, valLoss }: ReturnType<typeof decodeColumns>,
   samples: RunDetail["samples"],
 ): Progress {
   const progress = new Progress();
@@ -24,7 +24,7 @@ export function progressUntil(
       type: "step",
       step: step[i],
       loss: loss[i],
-      lr: lr[i],
+      learningRate: learningRate[i],
       norm: norm[i],
       ms: Number.NaN,
       tokensPerSecond: speed,

@@ -17,7 +17,7 @@ const progress = {
   bestValLoss: 1.9331,
   tokensPerSecond: 41234,
   norm: 0.41234,
-  lr: 9.4321e-4,
+  learningRate: 9.4321e-4,
   skipped: 3,
   left: 38000,
   hint: "Ctrl-C: save and end",

@@ -14,7 +14,7 @@ export interface RunProgress {
   readonly bestValLoss?: number;
   readonly tokensPerSecond?: number;
   readonly norm?: number;
-  readonly lr?: number;
+  readonly learningRate?: number;
   /** Updates that were not made, for their loss or gradients. */
   readonly skipped?: number;
   /** Milliseconds. */
@@ -38,7 +38,7 @@ const timeWidth = 8;
 
 /** Three lines of at most `width` characters, or as many of them as have something to show. */
 export function statusLines(progress: RunProgress, width: number, paint: Paint): string[] {
-  const { loss, lastLoss, valLoss, bestValLoss, tokensPerSecond, norm, lr, skipped = 0, hint } = progress;
+  const { loss, lastLoss, valLoss, bestValLoss, tokensPerSecond, norm, learningRate, skipped = 0, hint } = progress;
   const losses: Part[] = [
     ...part(0, "loss", loss, fixed),
     ...part(3, "now", lastLoss, fixed),
@@ -48,7 +48,7 @@ export function statusLines(progress: RunProgress, width: number, paint: Paint):
   const rest: Part[] = [
     ...part(0, undefined, tokensPerSecond, (value) => `${short(value).padStart(5)} tok/s`),
     ...part(2, "norm", norm, (value) => (value < 100 ? value.toFixed(3) : short(value)).padStart(6)),
-    ...part(3, "lr", lr, (value) => value.toExponential(2)),
+    ...part(3, "lr", learningRate, (value) => value.toExponential(2)),
     ...part(1, "skipped", skipped > 0 ? skipped : undefined, grouped),
     ...(hint === undefined ? [] : [{ text: hint, rank: 4 }]),
   ];

@@ -175,7 +175,7 @@ export class TerminalDisplay implements TrainDisplay {
       bestValLoss: this.#bestValLoss,
       tokensPerSecond: this.#speed.value,
       norm: this.#lastStep?.norm,
-      lr: this.#lastStep?.lr,
+      learningRate: this.#lastStep?.learningRate,
       skipped: this.#skipped,
       left: this.#timeLeft?.left(performance.now() - this.#lastEventAt),
       hint: this.#hint,

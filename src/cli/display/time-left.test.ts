@@ -2,7 +2,15 @@ import { expect, test } from "vitest";
 import type { TrainEvent } from "../../train/events.ts";
 import { TimeLeft } from "./time-left.ts";
 
-const step = (n: number): TrainEvent => ({ type: "step", step: n, loss: 1, lr: 1, norm: 1, ms: 1, tokensPerSecond: 1 });
+const step = (n: number): TrainEvent => ({
+  type: "step",
+  step: n,
+  loss: 1,
+  learningRate: 1,
+  norm: 1,
+  ms: 1,
+  tokensPerSecond: 1,
+});
 const cadence = { steps: 100, valEvery: 20, sampleEvery: 50, checkpointEvery: 0, finalValFactor: 5 };
 
 test("the time left counts the validations and samples to come", () => {

@@ -22,7 +22,7 @@ export interface PlotFlags {
 /** Quantities of `--what`, with the titles of picture and axis. */
 const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; axis: string }> = {
   loss: { quantity: "loss", title: "Loss", axis: "loss, nats a token" },
-  lr: { quantity: "lr", title: "Learning rate", axis: "learning rate" },
+  lr: { quantity: "learningRate", title: "Learning rate", axis: "learning rate" },
   norm: { quantity: "norm", title: "Norm of the gradients, before clipping", axis: "norm" },
   tokens: { quantity: "tokensPerSecond", title: "Speed", axis: "tokens a second" },
 };

@@ -50,7 +50,7 @@ export function longFlag({ flags = "" }: TrainOption): string {
   return /--[a-z0-9-]+/.exec(flags)?.[0] ?? "";
 }
 
-/** "learning rate (default: 1e-4; baby: 1e-3)" */
+/** "updates; -1: one pass over the data (default: 41; baby: 2000)" */
 function helpOf(option: TrainOption): string {
   const { help = "", zero, shown = defaultsOf(option) } = option;
   return `${help}${zero === undefined ? "" : `; 0: ${zero}`}${shown && ` (${shown})`}`;
@@ -61,7 +61,7 @@ function defaultsOf({ kind, default: value, baby }: TrainOption): string {
   return `default: ${textOf(value)}${baby === undefined ? "" : `; baby: ${textOf(baby)}`}`;
 }
 
-/** A value as a person types it: 1e-4 rather than 0.0001. */
+/** A value as a person types it: 1e-8 rather than 0.00000001. */
 function textOf(value: unknown): string {
   return typeof value === "number" && value > 0 && value < 0.01 ? value.toExponential() : String(value);
 }

@@ -25,7 +25,7 @@ export interface Continued {
   readonly given: GivenOptions;
   readonly modelName: string;
   readonly data?: DataRecord;
-  /** Settings that are different from now on: "lr: 0.001, now 0.0005". */
+  /** Settings that are different from now on: "--lr: 0.001, now 0.0005". */
   readonly changes: readonly string[];
 }
 
