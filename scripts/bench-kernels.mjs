@@ -1,4 +1,4 @@
-// Kernel microbenchmarks: GFLOP/s of the matmuls, milliseconds of the other kernels. A tool for whoever changes
+// Kernel microbenchmarks: GFLOP/s of the matmuls, milliseconds of the other kernels. A tool for changes to
 // assembly/; `llm-ts bench` measures the program.
 //
 //   node scripts/bench-kernels.mjs [--threads 1,2] [--tiles 0,1,2] [--only matmul|attention|loss] [--build relaxed-shared]

@@ -109,7 +109,7 @@ function kernelsFrom(folder) {
   };
 }
 
-/** Somebody may be reading the file. */
+/** The file may be open elsewhere. */
 function writeWhole(path, text) {
   if (existsSync(path) && readFileSync(path, "utf8") === text) return;
   writeFileSync(`${path}.tmp`, text);

@@ -186,7 +186,7 @@ function hashOf(path) {
 /** Waits until this process has the lock, and gives what releases it. */
 async function takeLock(path, say) {
   const text = JSON.stringify({ pid: process.pid, host: hostname() });
-  for (let told = false; ; ) {
+  for (let announced = false; ; ) {
     try {
       writeFileSync(path, text, { flag: "wx" });
       return () => rmSync(path, { force: true });
@@ -195,8 +195,9 @@ async function takeLock(path, say) {
     }
     const found = holderOf(path);
     if (found?.lives) {
-      if (!told) say(`build: another build is running (${found.text}): waiting for it; if it is not, remove ${path}`);
-      told = true;
+      if (!announced)
+        say(`build: another build is running (${found.text}): waiting for it; if it is not, remove ${path}`);
+      announced = true;
       await wait(100);
     } else if (found) putAside(path, found.text);
   }
@@ -242,7 +243,7 @@ function isAlive({ pid, host }) {
   }
 }
 
-/** Removes a dead build's lock; one that somebody else has taken meanwhile goes back. */
+/** Removes a dead build's lock; restores one that another build has taken meanwhile. */
 function putAside(path, text) {
   const aside = `${path}.${process.pid}`;
   try {

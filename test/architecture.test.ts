@@ -141,18 +141,18 @@ describe("the studio's page", () => {
       target: specifier.startsWith(".") ? resolveImport(path, specifier) : specifier,
     })),
   );
-  const told = (found: typeof targets) => found.map(({ path, target }) => `${path} imports ${target}`);
+  const inWords = (found: typeof targets) => found.map(({ path, target }) => `${path} imports ${target}`);
 
   test("is made of what knows nothing of Node, nor of the command", () => {
     expect(targets.length).toBeGreaterThan(100);
-    expect(told(targets.filter(({ target }) => nodeAllowed.test(target) || target.startsWith("node:")))).toEqual([]);
+    expect(inWords(targets.filter(({ target }) => nodeAllowed.test(target) || target.startsWith("node:")))).toEqual([]);
   });
 
   test("computes in the engine alone, which its views reach through the client", () => {
     const engine = /^web\/engine\//;
     const outside = targets.filter(({ path, target }) => !engine.test(path) && engine.test(target));
-    expect(told(outside.filter(({ target }) => target !== "web/engine/client.ts"))).toEqual([]);
+    expect(inWords(outside.filter(({ target }) => target !== "web/engine/client.ts"))).toEqual([]);
     const computing = /^src\/(api|backend|generate|inspect|train\/trainer)/;
-    expect(told(targets.filter(({ path, target }) => !engine.test(path) && computing.test(target)))).toEqual([]);
+    expect(inWords(targets.filter(({ path, target }) => !engine.test(path) && computing.test(target)))).toEqual([]);
   });
 });

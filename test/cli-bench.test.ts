@@ -66,7 +66,7 @@ test("times every operation of a step", () => {
   expect(profile.rows.reduce((sum, { calls }) => sum + calls, 0)).toBeGreaterThan(100);
 });
 
-test("says of a peer that is not there what to do, and goes on", () => {
+test("says how to install a missing peer, and continues", () => {
   expect(report.peers.map(({ name, missing }) => [name, missing])).toEqual([
     ["llmc", true],
     ["openblas", true],

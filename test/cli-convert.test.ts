@@ -69,8 +69,8 @@ test("what .bin cannot hold is refused with the reason, and nothing is written",
 test("it keeps what it cannot say in .bin: the form of GELU, the width, epsilon", async () => {
   expect((await convert(erf, "erf")).code).toBe(0);
   expect(json(place("erf/config.json"))).toMatchObject(json(join(erf, "config.json")));
-  const told = await run(["info", "erf/model.safetensors", "--json"], { cwd: folder });
-  expect(JSON.parse(told.stdout)).toMatchObject({ hidden: 48, epsilon: 1e-6, gelu: "erf" });
+  const printed = await run(["info", "erf/model.safetensors", "--json"], { cwd: folder });
+  expect(JSON.parse(printed.stdout)).toMatchObject({ hidden: 48, epsilon: 1e-6, gelu: "erf" });
 });
 
 test("nothing is replaced without --force, and other files stay", async () => {
@@ -91,7 +91,7 @@ test("nothing is replaced without --force, and other files stay", async () => {
   expect((await convert(tiny, "run", "--force")).stderr).toMatch(/folder of a training run/);
 });
 
-test("numbers that float16 cannot hold stop it; those that are not finite are told and kept", async () => {
+test("numbers beyond float16 stop it; NaN and infinities are reported and kept", async () => {
   const bytes = readFileSync(tiny);
   bytes.writeFloatLE(70000, 1024 + 4 * 7);
   writeFileSync(place("large.bin"), bytes);
@@ -119,7 +119,7 @@ function stripped(from: string, to: string): void {
   writeFileSync(to, Buffer.concat([size, header, bytes.subarray(8 + length)]));
 }
 
-test("heads that no file tells are asked for, or said to be assumed", async () => {
+test("a number of heads that no file has is asked for, or said to be assumed", async () => {
   const narrow = place("narrow/model.safetensors");
   stripped(place("tiny/model.safetensors"), narrow);
   const asked = await run(["generate", "1", "--model", "narrow", "-g", "1"], { cwd: place("") });
@@ -145,11 +145,11 @@ test("heads that no file tells are asked for, or said to be assumed", async () =
   expect(trained.code, trained.stderr).toBe(0);
   expect((await convert("wide", "wide-folder")).code).toBe(0);
   stripped(place("wide-folder/model.safetensors"), place("guessed/model.safetensors"));
-  const told = await run(["generate", "1", "--model", "guessed", "-g", "1"], { cwd: place("") });
-  expect(told.stderr).toMatch(
+  const printed = await run(["generate", "1", "--model", "guessed", "-g", "1"], { cwd: place("") });
+  expect(printed.stderr).toMatch(
     /guessed\/model\.safetensors has no config\.json beside it: 2 attention heads \(one for every 64/,
   );
-  expect(told.code).toBe(0);
+  expect(printed.code).toBe(0);
   const written = await convert("guessed", "guessed2");
   expect(written.stderr).toContain("2 attention heads (one for every 64 channels)");
   expect(json(place("guessed2/config.json"))).toMatchObject({

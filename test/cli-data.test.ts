@@ -78,7 +78,7 @@ test.skipIf(process.platform === "win32")("a reader that has enough ends the com
   expect([stdout, stderr]).toEqual(["5962 22307 25 198 84 0\n", ""]);
 });
 
-test("info tells what a file is", async () => {
+test("info describes files", async () => {
   const info = async (...args: string[]) => JSON.parse((await run(["info", "--json", ...args])).stdout);
   expect(await info(fixturePath("gpt2_tiny.bin"))).toMatchObject({
     format: "llm.c model",

@@ -43,7 +43,7 @@ test("several samples: each is what its seed writes alone", async () => {
     expect(stdout).toContain(`--- sample ${seed - 4}, seed ${seed}\nthe sea${text}`);
 });
 
-test("JSON tells each token's id, text and logarithm of probability, and the best ones", async () => {
+test("JSON has each token's id, text and log-probability, and the most probable ones", async () => {
   const [greedy] = await json("a", "-g", "3", "--temperature", "0", "--logprobs", "2");
   expect(greedy).toMatchObject({ prompt: "a", promptTokens: [expect.any(Number)], seed: 1337, stopped: "length" });
   expect(greedy.logprobs).toHaveLength(3);

@@ -34,7 +34,7 @@ test("a kernel that does not exist is wrong usage", async () => {
 });
 
 test.each([
-  ["few", /^hint: OMP_NUM_THREADS is "few", no number of threads/m],
+  ["few", /^hint: OMP_NUM_THREADS is "few", which is not a number of threads/m],
   ["200", /^hint: 200 threads share \d+ cores?/m],
   ["1000", /^hint: OMP_NUM_THREADS is 1000: using 256 threads/m],
 ])("OMP_NUM_THREADS=%s is answered by a hint", async (threads, hint) => {

@@ -90,7 +90,7 @@ test("nanoGPT's tokens are no text; what is suggested for them works", async () 
   expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining("int32, uint16")]);
 });
 
-test("a picture is told as a picture, and other bytes can be trained on as they are", async () => {
+test("a picture is named as a picture, and other bytes can be trained on as they are", async () => {
   writeFileSync(inFolder("x.png"), Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13));
   const picture = await run(["prepare", "x.png"], { cwd: folder });
   expect([picture.code, picture.stderr]).toEqual([

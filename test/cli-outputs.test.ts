@@ -35,7 +35,7 @@ const steps = (folder: string) =>
   readFileSync(join(cwd, folder, "metrics.jsonl"), "utf8").match(/"event":"step"/g)?.length;
 
 describe.skipIf(!existsSync("/dev/full"))("a full disk at standard output", () => {
-  test("a run goes on to its end, says so, and ends with 1", () => {
+  test("a run continues to its end, says so, and exits with 1", () => {
     const { code, stderr } = shell(`${train} -o full > /dev/full`);
     expect(stderr).toContain(
       "standard output cannot be written (its disk is full): the run goes on, and its numbers are in full/metrics.jsonl\n",
@@ -75,7 +75,7 @@ describe.skipIf(!existsSync("/dev/full"))("a full disk at standard output", () =
 });
 
 describe.skipIf(process.platform === "win32")("a reader that goes", () => {
-  test("a run goes on without it, says so, and ends with 1", () => {
+  test("a run continues without it, says so, and exits with 1", () => {
     const { code, stdout, stderr } = shell(`${train} -x 300 -c 0 -o head | head -n 1`);
     expect(stdout).toBe("[GPT-2]\n");
     expect(stderr).toContain("standard output is closed: the run goes on");

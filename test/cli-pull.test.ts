@@ -187,7 +187,7 @@ test("refuses what makes no sense, with the reason", async () => {
   }
 });
 
-test("killed at random moments, it goes on, and no half file has a final name", async () => {
+test("killed at random moments, it resumes, and no partial file has a final name", async () => {
   const { cwd, home, env } = place();
   const weights = hub.files.get(`${gpt2}/model.safetensors`) ?? Buffer.alloc(0);
   // Two seconds for the whole file, of which each round gets 0.3 at most.

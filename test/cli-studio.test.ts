@@ -48,9 +48,9 @@ test("the page and live runs, until Ctrl-C", async () => {
   const lines = [...events.matchAll(/^event: lines\ndata: (.*)$/gm)].map(([, data]) => JSON.parse(data));
   expect(lines[0]).toMatchObject({ name: "tiny", from: 0 });
   for (const [i, { from }] of lines.entries()) expect(from).toBe(lines[i - 1]?.to ?? 0);
-  const told = lines.flatMap(({ lines }) => lines).map((line) => JSON.parse(line));
-  expect(told.filter(({ event }) => event === "step").map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
-  expect(told.at(-1)).toMatchObject({ event: "done", step: 5 });
+  const metrics = lines.flatMap(({ lines }) => lines).map((line) => JSON.parse(line));
+  expect(metrics.filter(({ event }) => event === "step").map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
+  expect(metrics.at(-1)).toMatchObject({ event: "done", step: 5 });
 
   // A page that listens does not keep it from ending.
   await fetch(`${url}api/events`);

@@ -104,7 +104,7 @@ export function sameBatch({ B, T, x, y }: TokenBatch): BatchSource {
   return { B, T, next: async () => ({ inputs: x, targets: y }), reset() {} };
 }
 
-/** A model that nobody trained: biases and layernorm weights random as well, all larger than before a training. */
+/** A random model: biases and layernorm weights as well, all larger than at initialisation. */
 export async function randomModel(backend: Backend, config: GPT2Config): Promise<GPT2> {
   const model = await GPT2.create(config, { backend });
   const rng = new Mt19937(1);

@@ -27,7 +27,7 @@ export function testFolder(): string {
   return folder;
 }
 
-/** No test asks the real hub, or finds what somebody has downloaded. */
+/** No test reaches the real hub, or a real cache. */
 const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "llm-ts-no-such-folder") };
 
 /** The same messages, whether npm started the tests or not. */

@@ -65,7 +65,7 @@ describe.skipIf(wine === undefined)("on Node for Windows", { timeout: 300_000 },
       expect(read("data", "book", name).equals(read("linux", name)), name).toBe(true);
   });
 
-  test("a run is made, goes on, and is read by all that reads runs", async () => {
+  test("a run is made, resumed, and read by every command that reads runs", async () => {
     const train = ["train", ...small, ...options, "-i", "data\\book"];
     llmTs(...train, "-x", "4", "-o", "runs\\one");
     llmTs("train", "-y", "-o", "runs\\one", "-x", "6", "--force");

@@ -80,7 +80,7 @@ test("a character split over tokens is emitted only when it is complete", async 
   await bytes.dispose();
 });
 
-test("any number of samples: those that nobody waits for are not begun", async () => {
+test("any number of samples: those that are not consumed are not generated", async () => {
   const some: GenerateEvent[] = [];
   for await (const event of model.generateSamples("ab", { samples: 2 ** 33, maxTokens: 1 })) {
     some.push(event);

@@ -169,7 +169,7 @@ export class GPT2 {
     }
   }
 
-  /** Waits until nobody holds the weights: right before an update of them. */
+  /** Waits until all holds on the weights are released: right before an update. */
   async weightsReleased(): Promise<void> {
     while (this.#readers.size > 0) await Promise.allSettled(this.#readers);
   }

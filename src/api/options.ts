@@ -41,7 +41,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly maxTokens?: number;
   /** Strings at which a text ends; they are not part of it. They are found across tokens. */
   readonly stop?: string | readonly string[];
-  /** Goes on after the tokens that end a text, as training texts do; default false: it ends the text. */
+  /** Continues past the tokens that end a text, as training texts do. Default false: they end the text. */
   readonly pastEnd?: boolean;
   /**
    * Writes what llm.c's train_gpt2.c would: its random numbers, every position computed again for each token, nothing

@@ -69,7 +69,7 @@ describe("the suite finds", () => {
   /** Small cases are enough, of every operation. */
   const small = suite.filter(({ name }) => !/\d{3}/.test(name));
 
-  /** What is wrong with a reference that has `change` in place of some operations. */
+  /** Problems of a reference backend with some operations replaced. */
   async function problemsWith(change: Partial<Backend>): Promise<string[]> {
     const broken = Object.assign(new ReferenceBackend(), change);
     const found = small.map(async (one) => {

@@ -21,10 +21,10 @@ export type DType = "f32" | "i32" | "bf16";
 
 export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2 };
 
-/** How far `mean` and `sumSquares` may be off, relative to the sum of their terms' sizes: two roundings of f32. */
+/** Largest error of `mean` and `sumSquares`, relative to the sum of the magnitudes of their terms: two roundings of f32. */
 export const reductionTolerance = 2 ** -23;
 
-/** A piece of memory that a backend owns. What it holds is the backend's own business. */
+/** Memory owned by a backend, opaque to others. */
 export interface DeviceBuffer {
   readonly bytes: number;
 }
@@ -46,7 +46,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
-/** The part of `tensor` that starts at its element `start` and has `shape`. Shares memory; nothing is copied. */
+/** A view of `shape` from element `start` of `tensor` on, without a copy. */
 export function view(tensor: Tensor, start: number, shape: readonly number[]): Tensor {
   const size = sizeOf(shape);
   if (start < 0 || start + size > tensor.size)
@@ -177,21 +177,21 @@ export interface Operations<T = Tensor> {
   adamw(param: T, grad: T, m: T, v: T, options: AdamWOptions): void;
 }
 
-/** What a backend can hold, in bytes. */
+/** Memory limits of a backend, in bytes. */
 export interface BackendLimits {
-  /** The most that all tensors may take together. */
+  /** Largest sum of all tensors. */
   readonly total: number;
-  /** The most that one buffer may take. */
+  /** Largest single buffer. */
   readonly buffer: number;
-  /** Operands begin at multiples of this many bytes in their buffer. */
+  /** Alignment of operands within their buffer. */
   readonly alignment: number;
 }
 
-/** What can be relied on about a backend's bits. */
+/** Guarantees about the bits of results. */
 export interface BackendPromises {
   /** The same bits at any thread count, and on every machine that has the same `fma`. */
   readonly sameBits: boolean;
-  /** Whether products are rounded once with their addition (fused multiply-add); it changes the last bits. */
+  /** True for fused multiply-add, which rounds once instead of twice and so changes the last bits. */
   readonly fma: boolean;
 }
 
@@ -199,21 +199,21 @@ export interface BackendPromises {
 export type ProbeName = "benchFma256" | "benchFma128" | "benchCopy" | "benchTriad" | "benchRead";
 
 export interface Backend extends Operations {
-  /** As the registry has it: "wasm", "reference". */
+  /** Name in the registry: "wasm", "reference". */
   readonly name: string;
-  /** The code that computes, as `createBackend` takes it for `kernel`; "" where there is no choice. */
+  /** Name of the kernels, as for `kernel` of `createBackend`; "" for a backend without a choice. */
   readonly kernel: string;
-  /** What computes, for people: "4 threads", or a GPU's name. */
+  /** The device, for people: "4 threads", or the name of a GPU. */
   readonly device: string;
   /** One line for people: name, kernel and device. */
   readonly description: string;
-  /** Threads of the processor that compute; with 1, the calling thread may be the one. */
+  /** Number of computing threads; a single one may be the calling thread. */
   readonly threads: number;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises;
   /** Bytes that tensors take now, with the backend's own scratch memory. */
   readonly memoryUsed: number;
-  /** Runs a loop that measures what the device can do at most; a backend need not have any. */
+  /** Runs a micro-kernel that measures a limit of the device. Optional. */
   probe?(name: ProbeName, tensors: readonly Tensor[], n: number): void;
 
   /** A new tensor in a buffer of its own, all zero. MemoryError beyond the limits. Never called inside a training step. */
@@ -232,7 +232,7 @@ export interface Backend extends Operations {
   /** Stops workers and gives all memory back. The backend cannot be used after. */
   dispose(): Promise<void>;
 
-  /** How many f32 elements `attentionForward` keeps for `attentionBackward`. Only the backend knows what they are. */
+  /** f32 elements that `attentionForward` saves for `attentionBackward`; their layout is private to the backend. */
   attentionSavedSize(shape: AttentionShape): number;
   /** f32 elements of scratch memory that the head's operations need for N rows. */
   headScratchSize(N: number, Vp: number): number;

@@ -1,7 +1,7 @@
 /**
- * Start-up check of a backend. The code that engines and drivers generate for kernels depends on their version, their flags
- * and the processor, so every new backend computes a few small cases of the suite, and is refused if they differ from the
- * reference backend's.
+ * Start-up check of a backend. The code that engines and drivers generate for kernels depends on their version, flags and
+ * the processor, so every new backend computes a few small cases of the suite, and is refused if its results differ from
+ * the reference backend's.
  *
  * In Node the checked code is the code that runs later, optimised already. A browser, and a Node whose flags cannot be used,
  * optimises it after some calls, by its ordinary compiler: nothing experimental is enabled there.
@@ -42,12 +42,12 @@ const others = [
 /** Rounding stays far below this in sums as small as these. Wrong code does not. */
 const tolerance = 1e-4;
 
-/** What is wrong with the matmuls of the tile in use, if anything is. */
+/** Problems with the matmuls of the selected tile; undefined if there are none. */
 export function problemOfMatmuls(backend: Backend): Promise<string | undefined> {
   return problemOf(matmuls, backend);
 }
 
-/** What is wrong with the other operations, if anything is. */
+/** Problems with the other operations; undefined if there are none. */
 export function problemOfOthers(backend: Backend): Promise<string | undefined> {
   return problemOf(others, backend);
 }

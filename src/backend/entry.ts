@@ -1,7 +1,7 @@
-/** What each kind of backend tells of itself before there is one: an entry of the registry. */
+/** An entry of the registry: the description of a kind of backend, known before it is created. */
 import type { Backend } from "./backend.ts";
 
-/** How a backend is to compute. Each takes what it knows; only a kernel is refused where there is none to choose. */
+/** Options of all backends. A backend ignores those that do not apply to it, but refuses a kernel that it does not have. */
 export interface BackendOptions {
   /** Worker threads: OMP_NUM_THREADS, else one a core. Always 1 without shared memory. */
   readonly threads?: number;
@@ -12,38 +12,38 @@ export interface BackendOptions {
    * it is off unless asked for, here or by the name of a kernel. Only the kernels are compiled so.
    */
   readonly revectorize?: boolean;
-  /** Which kernels compute; "auto", the default, takes the fastest of those that compute right here. */
+  /** Kernel by name; "auto", the default, is the fastest that passes the start-up check. */
   readonly kernel?: string;
 }
 
 export interface BackendEntry {
   readonly name: string;
-  /** The names that `BackendOptions.kernel` may have besides "auto". */
+  /** Valid names for `BackendOptions.kernel` besides "auto". */
   readonly kernels: readonly string[];
   /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */
   available(): Promise<true | string>;
   /** Called where `available`. UsageError for invalid options, BackendError or MemoryError when starting fails. */
   create(options: BackendOptions): Promise<Backend>;
-  /** Measures and checks all kernels, and keeps what was fastest for later starts. */
+  /** Measures and checks all kernels, and caches the fastest for later starts. */
   survey?(): Promise<Survey>;
 }
 
-/** What the kernels of a backend are worth on this machine. */
+/** Measurements of all kernels of a backend on this machine. */
 export interface Survey {
   readonly threads: number;
-  /** Bytes that tensors may take together. */
+  /** Limit of all tensors together, in bytes. */
   readonly memoryLimit: number;
   readonly candidates: readonly Candidate[];
-  /** What "auto" takes from now on; undefined when nothing computes right. */
+  /** The kernel of "auto" from now on; undefined when none passes the check. */
   readonly chosen?: string;
-  /** What it would have taken without this measurement, as kept by an earlier start; undefined if nothing was, or long ago. */
+  /** The kernel that an earlier start has cached; undefined if there is none, or it has expired. */
   readonly kept?: string;
 }
 
 export interface Candidate {
   readonly kernel: string;
-  /** Of one thread; undefined where it cannot run. */
+  /** Speed on one thread; undefined if it cannot run. */
   readonly gflops?: number;
-  /** Why it is out, if it is. */
+  /** Reason for its exclusion. */
   readonly problem?: string;
 }

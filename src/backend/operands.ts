@@ -1,4 +1,4 @@
-/** What the contract (backend.ts) asks of an operation's operands, as data: where they begin, and what may share a buffer. */
+/** The contract's requirements on operands (backend.ts) as data: alignment, and sharing of buffers. */
 import { BackendError } from "../errors.ts";
 import { type BackendLimits, elementBytes, type Tensor } from "./backend.ts";
 import type { Call, OperationName } from "./work.ts";
@@ -39,7 +39,7 @@ function tensorsOf(operand: unknown, path: string): [path: string, tensor: Tenso
   return Object.entries(operand).flatMap(([name, member]) => tensorsOf(member, path === "" ? name : `${path}.${name}`));
 }
 
-/** BackendError where a call's operands are not as the contract asks for: misaligned, or written beside others in a buffer. */
+/** BackendError for operands that break the contract: misaligned, or written in a buffer that another operand shares. */
 export function checkOperands({ operation, args }: Call, { alignment }: BackendLimits): void {
   const tensors = tensorsOf(args, "");
   for (const [path, { offset, dtype }] of tensors) {

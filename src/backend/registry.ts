@@ -1,4 +1,4 @@
-/** All backends there are. What implements one is imported when it is asked for. */
+/** All backends by name. The implementation of one is imported when it is created. */
 import { BackendError, UsageError } from "../errors.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendEntry, BackendOptions, Survey } from "./entry.ts";
@@ -9,7 +9,7 @@ import { wasm } from "./wasm/entry.ts";
 const entries = [wasm, reference] as const;
 
 export type BackendName = (typeof entries)[number]["name"];
-/** A kernel that some backend has. */
+/** A kernel of any backend. */
 export type KernelName = (typeof entries)[number]["kernels"][number];
 
 export const backends: readonly (BackendEntry & { readonly name: BackendName })[] = entries;
@@ -43,12 +43,12 @@ export async function createBackend(name: string = defaultBackend, options: Back
   throw new BackendError(`The backend ${name} is not available here: ${available}. Available: ${others.join(", ")}.`);
 }
 
-/** Measures and checks the default backend's kernels, keeping the fastest for later starts; undefined where it is not available. */
+/** Measures and checks the default backend's kernels, and caches the fastest; undefined where it is not available. */
 export async function surveyKernels(): Promise<Survey | undefined> {
   return (await entries[0].available()) === true ? entries[0].survey() : undefined;
 }
 
-/** `name` as a kernel's, or "auto"; UsageError where no backend has it. */
+/** Validates the name of a kernel, or "auto". UsageError for an unknown one. */
 export function kernelNamed(name: string): KernelName | "auto" {
   const kernel = (["auto", ...kernelNames] as const).find((known) => known === name);
   if (kernel) return kernel;

@@ -101,7 +101,7 @@ async function matching(pattern: string): Promise<string[]> {
   return files;
 }
 
-/** As much of a file as it is known by. */
+/** Bytes that identify the format of a file. */
 const beginning = 8192;
 
 /** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder is no text either. */

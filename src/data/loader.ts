@@ -116,7 +116,7 @@ export class TokenLoader {
   }
 
   /**
-   * Goes on from a position of a loader of the same files, sizes and order: the next batch is the one that came next
+   * Resumes at a position of a loader of the same files, sizes and order: the next batch is the one that came next
    * there. InputError when the position does not fit this data.
    */
   seek(position: LoaderPosition): void {

@@ -140,7 +140,7 @@ function inWords(signature: Signature | undefined): string | undefined {
   return `${words} (${signature.typename.toUpperCase()})`;
 }
 
-/** llm.c and nanoGPT call all their files so, and nobody a text. */
+/** The extension of all files of llm.c and nanoGPT, and of no text. */
 export function isBin(name: string): boolean {
   return /\.bin$/i.test(name);
 }

@@ -87,10 +87,10 @@ async function contents(): Promise<Record<string, string>> {
 }
 
 test("reports the progress of hashing before encoding", async () => {
-  const told: string[] = [];
-  const onHashed = (share: number) => told.push(`read ${share.toFixed(2)}`);
-  await prepareItems(await planOf({ onHashed, onProgress: () => told.push("encoded") }), encode());
-  expect(told.slice(0, 3)).toEqual([expect.stringMatching(/^read 0\.\d\d$/), "read 1.00", "encoded"]);
+  const progress: string[] = [];
+  const onHashed = (share: number) => progress.push(`read ${share.toFixed(2)}`);
+  await prepareItems(await planOf({ onHashed, onProgress: () => progress.push("encoded") }), encode());
+  expect(progress.slice(0, 3)).toEqual([expect.stringMatching(/^read 0\.\d\d$/), "read 1.00", "encoded"]);
 });
 
 test("every document once, in order, in shards of equal length", async () => {

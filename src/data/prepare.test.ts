@@ -90,7 +90,7 @@ test.each(["gpt2", "char", "byte"] as const)("%s takes several documents", async
   expect(tokenizer?.decode([...train, ...val])).toBe(texts.join(end));
   expect(dataset.sha256).toBe(createHash("sha256").update(texts.join("")).digest("hex"));
   expect(seen.at(-1)).toEqual({ bytesDone: 36, bytesTotal: 36, tokens: train.length + val.length });
-  // Once more, into the very folder that the texts are in: what was written there is no text.
+  // Again, into the folder of the texts: the files written there are no texts.
   await prepareText([file("in")], file("in"), { tokenizer: kind });
   expect((await prepareText([file("in")], file("in"), { tokenizer: kind })).documents).toBe(3);
 });

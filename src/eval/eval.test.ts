@@ -247,7 +247,7 @@ test("what is too long for the model is cut at its front", () => {
   });
 });
 
-test("a model that gives no number says which weight is damaged", async () => {
+test("a model whose loss is NaN is refused with the damaged weight", async () => {
   const broken = await randomModel(await createBackend("reference"), config);
   await broken.backend.write(broken.parameters.weights.lnf.weight, Float32Array.of(Number.NaN));
   const scorer = new Scorer(broken);

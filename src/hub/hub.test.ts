@@ -90,7 +90,7 @@ test("lays a snapshot out as huggingface_hub does", async () => {
   );
 });
 
-test("goes on where a connection broke off or fell silent", async () => {
+test("resumes where a connection broke off or stalled", async () => {
   failWith({ kind: "drop", after: 6000 }, { kind: "stall", after: 5000 }, { kind: "drop", after: 0 });
   expect(readFileSync(await download()).equals(weights)).toBe(true);
   expect(hub.downloads("/someone/model/model.safetensors")).toEqual([
@@ -141,7 +141,7 @@ test.each(lasting)("ends with an error and no file: %s", async (_, fault, messag
   // The address is signed: who sees it may download.
   expect(String(error) + retries).not.toContain("secret");
   expect(readdirSync(blobs())).toEqual([]);
-  // Nothing is left that would stand in the way of the next attempt.
+  // Nothing remains that would block the next attempt.
   hub.fault = () => undefined;
   expect(readFileSync(await download()).equals(weights)).toBe(true);
 });
@@ -159,12 +159,12 @@ test("a server that asks for too long a pause is not waited for", async () => {
   await expect(download()).rejects.toThrow(/too many requests.*a pause of 100000 s/);
 });
 
-test("goes on with what huggingface_hub has left, and throws away what is too long", async () => {
+test("resumes a partial file of huggingface_hub, and discards one that is too long", async () => {
   await download("config.json");
   const left = join(blobs(), `${etag}.incomplete`);
   const leave = (bytes: Uint8Array) => {
     writeFileSync(left, bytes);
-    // What was written to a moment ago would be watched for a while.
+    // A recently written file would be watched for a while.
     utimesSync(left, 0, 0);
   };
   leave(weights.subarray(0, 7000));
@@ -175,7 +175,7 @@ test("goes on with what huggingface_hub has left, and throws away what is too lo
   expect(readFileSync(await download()).equals(weights)).toBe(true);
 });
 
-test("the token goes to the endpoint and to nobody else", async () => {
+test("the token goes to the endpoint alone", async () => {
   await client.close();
   client = await clientFor({ HF_TOKEN: "hf_secret" });
   await listFiles(client, repository, "main");
@@ -222,7 +222,7 @@ describe("refusals say what to do", () => {
   });
 });
 
-test("no network is an error that may pass, told with the host", async () => {
+test("no network is a temporary error that names the host", async () => {
   const dead = await FakeHub.start();
   await dead.stop();
   await client.close();
@@ -230,7 +230,7 @@ test("no network is an error that may pass, told with the host", async () => {
   await expect(listFiles(client, repository, "main")).rejects.toThrow(/127\.0\.0\.1:9 broke off.*2 attempts/s);
 });
 
-test("what is no hub is told from one", async () => {
+test("a server that is no hub is recognised", async () => {
   const page = createServer((_, response) => response.end("<html>Please log in</html>"));
   await new Promise<void>((done) => page.listen(0, "127.0.0.1", done));
   const address = page.address();

@@ -216,7 +216,7 @@ test("its memory is asked for first, and given back whatever happens", async () 
   expect(backend.bytes).toBe(before);
 });
 
-test("tells how far it is, and can be posted to another thread", async () => {
+test("reports progress, and can be posted to another thread", async () => {
   const shares: number[] = [];
   const result = await inspect(wasm, prompt, { onProgress: (share) => shares.push(share) });
   expect(shares).toEqual([1 / 4, 2 / 4, 3 / 4, 1]);

@@ -39,7 +39,7 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
 
     const small = allocTrainWorkspace(backend, config, 1, T);
     const parts = new TensorSet(backend, config);
-    // What is there from before must not matter.
+    // Stale contents must not matter.
     for (const { tensor } of parts.entries) backend.fill(tensor, 100);
     const losses: number[] = [];
     for (let b = 0; b < 4; b++) {

@@ -117,7 +117,7 @@ describe.each(backendNames)("%s", (name) => {
     expect(error.tensor).toBeUndefined();
   });
 
-  test("skip makes no update and goes on; the step counts", async () => {
+  test("skip makes no update and continues; the step counts", async () => {
     const restore = poisonBackward((pass) => pass === 1 || pass === 2);
     const trainer = new Trainer(model, { onNotFinite: "skip", learningRate: 1e-3 });
     const events = await run(trainer).finally(restore);

@@ -32,7 +32,7 @@ export async function firstNotFinite(
   return (await firstIn(be, weights, "weight")) ?? (grads && firstIn(be, grads, "gradient"));
 }
 
-/** What a step's loss and norm say when one of them is not finite: "loss is NaN: the gradient of wte holds NaN …". */
+/** Describes a step whose loss or norm is NaN or infinite: "loss is NaN: the gradient of wte holds NaN …". */
 export function describeNotFinite(loss: number, norm: number, tensor: NotFiniteTensor | undefined): string {
   const what = Number.isFinite(loss) ? `norm of the gradients is ${norm}` : `loss is ${loss}`;
   if (!tensor) return `${what}, though every number behind it is finite: they are too large`;

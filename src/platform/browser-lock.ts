@@ -80,7 +80,7 @@ async function take(path: string): Promise<() => Promise<void>> {
   } catch (error) {
     if (!isDomError(error, "TimeoutError", "AbortError")) throw explain(path, error);
     throw new InputError(
-      `${path} is held by ${who}, since ${(await lockOwner(path))?.started}. Go on there, or close that tab.`,
+      `${path} is held by ${who}, since ${(await lockOwner(path))?.started}. Continue there, or close that tab.`,
     );
   }
   return async () => {

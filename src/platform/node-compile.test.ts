@@ -44,7 +44,7 @@ function keptNotes(): string[] {
   return Object.values(JSON.parse(readFileSync(join(cache, "flags.json"), "utf8")));
 }
 
-test("V8's flags are after compiling what they were before, also where somebody has set them", async () => {
+test("V8's flags are restored after compiling, also where they were set before", async () => {
   const { compile, problemOfSimd256 } = await fresh();
   for (const given of ["--liftoff", "--no-liftoff"]) {
     setFlagsFromString(given);
@@ -121,7 +121,7 @@ test("a program that is not called node is not started a second time", async () 
   expect(spawn).not.toHaveBeenCalled();
 });
 
-test("a trial that somebody ends, or that does not start, says nothing about the flags", async () => {
+test("a trial that is killed, or does not start, decides nothing about the flags", async () => {
   const { spawn: original } = await vi.importActual<typeof import("node:child_process")>("node:child_process");
   for (const code of ["process.kill(process.pid, 'SIGKILL')", "process.exit(9)", "process.exit(0)"]) {
     vi.mocked(spawn).mockImplementationOnce(((command: string, _args: string[], options: object) =>

@@ -45,7 +45,7 @@ function tryInChild(bytes: Uint8Array, flags: readonly string[]): Promise<TrialR
   const args = [...(isSource ? ["--conditions=source"] : []), entry, JSON.stringify(trial)];
   return new Promise((resolve) => {
     try {
-      // In a folder where a memory image of what aborts is in nobody's way.
+      // In a temporary folder, for the core dump of a process that aborts.
       const child = spawn(process.execPath, args, {
         cwd: tmpdir(),
         env,

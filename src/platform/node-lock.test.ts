@@ -101,7 +101,7 @@ test("of many processes that take a stale lock at once, one gets it", async () =
 describe.each([undefined, "EPERM"])("where hard links fail with %s", (linkError) => {
   const living = { pid: process.ppid, host: hostname(), started: "2024-04-08T10:00:00.000Z" };
 
-  test("a lock that somebody else has just taken over stays theirs", async () => {
+  test("a lock that another process has just taken over stays its own", async () => {
     write({ ...living, pid: await endedProcess() });
     disk.linkError = linkError;
     disk.beforeRename = () => write(living);
@@ -110,7 +110,7 @@ describe.each([undefined, "EPERM"])("where hard links fail with %s", (linkError)
     expect(readdirSync(folder)).toEqual(["run.lock"]);
   });
 
-  test("a lock that is being written is nobody else's", async () => {
+  test("a lock that is being written cannot be taken", async () => {
     disk.linkError = linkError;
     write("");
     const locking = lockFile(path);
@@ -178,7 +178,7 @@ describe("a holder that cannot be seen is known by its heartbeat", () => {
       writtenAgo(ago);
       expect(await lockOwner(path)).toBeUndefined();
       const watched: unknown[] = [];
-      const lock = await lockFile(path, (...told) => watched.push(told));
+      const lock = await lockFile(path, (...watch) => watched.push(watch));
       expect(lock.takenFrom?.who).toBe("process 1 on elsewhere");
       expect(watched).toEqual([[lock.takenFrom, 2.5 * heartbeat]]);
       await lock.release();

@@ -40,7 +40,7 @@ process.on("exit", () => {
   }
 });
 
-/** A lock that somebody holds. */
+/** A lock that is held. */
 export class LockedError extends InputError {
   readonly owner: LockOwner;
 
@@ -105,7 +105,7 @@ class HeldLock implements FileLock {
 
   async check(): Promise<void> {
     const found = await readText(this.#path);
-    // A lock that somebody removed is nobody's.
+    // A lock whose file was removed is lost.
     if (found === undefined || found === this.#text) return;
     const owner = parseOwner(found);
     throw new LlmError(
@@ -214,7 +214,7 @@ async function createWhole(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Removes a lock that nobody holds; false when it meanwhile belongs to somebody, who keeps it. */
+/** Removes an abandoned lock; false if another process has taken it meanwhile. */
 async function putAside(path: string, stale: string): Promise<boolean> {
   const aside = temporaryFor(path);
   try {
@@ -266,7 +266,7 @@ function ownerOf({ pid, host, started }: LockContent): LockOwner {
 function adviceOn(path: string, content: LockContent): string {
   if (lookAt(content) !== "unseen") return "Wait for that process, or stop it.";
   if (content.heartbeat === undefined)
-    return `From here nobody can tell whether it still runs: if it does not, remove ${path}.`;
+    return `Whether it still runs cannot be checked from here: if it does not, remove ${path}.`;
   const minutes = Math.ceil((staleBeats * content.heartbeat) / 60_000);
   return `Its heartbeat is heard. Wait for that process, or stop it; ${minutes} min after its end the lock is free.`;
 }

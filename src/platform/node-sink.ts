@@ -9,7 +9,7 @@ import { fileInfo } from "./node-kinds.ts";
 import { removeLeftovers, temporaryFor } from "./node-temporary.ts";
 import type { ByteSink } from "./platform.ts";
 
-/** Temporary files that nobody has committed or aborted yet. A process that exits takes them with it. */
+/** Temporary files not yet committed or aborted; removed when the process exits. */
 const unfinished = new Set<string>();
 process.on("exit", () => {
   for (const path of unfinished) rmSync(path, { force: true });

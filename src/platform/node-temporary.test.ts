@@ -65,7 +65,7 @@ test("what a process that lives is writing stays, and other files", async () => 
   expect(readdirSync(folder).sort()).toEqual(names.map((path) => basename(path)).sort());
 });
 
-test("where the owner is on another machine, or unknown, a day without a change tells", async () => {
+test("a file of an unknown owner, or one on another machine, is abandoned after a day without a change", async () => {
   const elsewhere = temporaryFor(target).replace(/-[0-9a-f]{8}-/, "-00000000-");
   const older = join(folder, ".train.bin.0123abcd.tmp");
   for (const path of [elsewhere, older]) writeFileSync(path, "");

@@ -7,7 +7,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { lookAt, thisProcess } from "./node-process.ts";
 
-/** Of an owner that cannot be seen from here, what nobody has written to for so long counts as left. */
+/** Age after which an unmodified temporary file of an owner on another machine counts as abandoned. */
 const forgottenMs = 24 * 3600 * 1000;
 
 /** A new hidden name beside `target`. */

@@ -117,18 +117,18 @@ export interface Platform {
   makeFolder(path: string): Promise<void>;
   /** The same, but false, without any effect, if the path exists already. */
   makeNewFolder(path: string): Promise<boolean>;
-  /** The names of the files in a folder, hidden ones included, in code-unit order; none where there is no folder. */
+  /** The names of the files in a folder, hidden ones included, in code-unit order; empty for a missing folder. */
   listFolder(path: string): Promise<string[]>;
   /** Adds text to a file, all or nothing; the file is made where it is missing. `flush` waits until it is on disk. */
   appendText(path: string, text: string, flush?: boolean): Promise<void>;
   /** Gives a file another name in the same folder; what had that name is gone. */
   renameFile(from: string, to: string): Promise<void>;
-  /** Removes a file; one that is not there is no error. */
+  /** Removes a file. A missing one is no error. */
   removeFile(path: string): Promise<void>;
-  /** Removes a folder with all that is in it; one that is not there is no error. */
+  /** Removes a folder and its contents. A missing one is no error. */
   removeFolder(path: string): Promise<void>;
   /**
-   * Takes a lock, from a process that is gone as well; InputError, naming the owner, when somebody holds it. `onWatch` is
+   * Takes a lock, also from a process that has ended; InputError naming the owner when it is held. `onWatch` is
    * called when checking that the owner lives takes some milliseconds.
    */
   lockFile(path: string, onWatch?: (owner: LockOwner, ms: number) => void): Promise<FileLock>;

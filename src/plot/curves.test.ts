@@ -16,7 +16,7 @@ const two = [
 const coordinates = (svg: string) =>
   Array.from(svg.matchAll(/d="M([\d.]+ [\d.]+(?:L[\d.]+ [\d.]+)+)"/g), (m) => m[1].split("L").map((p) => p.split(" ")));
 
-test("a picture holds every run's line, dots, name and last values, and no number that is none", () => {
+test("a picture has every run's line, dots, name and last values, and no NaN", () => {
   const svg = draw(two);
   // Each tag is closed, and names cannot become tags.
   expect(svg.match(/<(?!\/)[^>]*[^/]>/g)?.length).toBe(svg.match(/<\/[^>]+>/g)?.length);

@@ -25,7 +25,7 @@ function* pieces(text: string): Generator<[index: number, piece: string]> {
     else for (const { index, segment } of graphemes.segment(part)) yield [start + index, segment];
 }
 
-/** As much of a text as fits into `columns`. */
+/** The longest prefix of a text that fits into `columns`. */
 export function cutToWidth(text: string, columns: number): string {
   return text.slice(0, fittingIndex(text, columns));
 }

@@ -91,7 +91,7 @@ async function killedAt(path: string, name: string, step: number): Promise<strin
   return killed;
 }
 
-test("a model that llm.c's format cannot hold is kept as safetensors, and goes on as well", async () => {
+test("a model that llm.c's format cannot hold is kept as safetensors, and resumes as well", async () => {
   const other = makeConfig({ ...config, hidden: 16, epsilon: 1e-6, gelu: "erf" });
   const begin = async (name: string) => {
     const trainer = new Trainer(await GPT2.create(other, { backend: "reference" }), options);
@@ -113,7 +113,7 @@ test("a model that llm.c's format cannot hold is kept as safetensors, and goes o
 });
 
 describe.each(["file", "shuffle", "random"] as const)("a run on data in %s order", (order) => {
-  test("goes on from each of its checkpoints bit for bit, and its logs hold each step once", async () => {
+  test("resumes from each of its checkpoints bit for bit, and its logs hold each step once", async () => {
     const last = 7;
     const { path, weights } = await whole(`whole-${order}`, order, last);
     const log = await readFile(join(path, "main.log"), "utf8");
@@ -129,7 +129,7 @@ describe.each(["file", "shuffle", "random"] as const)("a run on data in %s order
   });
 });
 
-test("a checkpoint that nobody waits for is of one step, and its run goes on from there bit for bit", async () => {
+test("a checkpoint that is not awaited is of one step, and its run resumes from there bit for bit", async () => {
   const path = join(folder, "unawaited");
   const trainer = new Trainer(await freshModel(), options);
   const run = await RunFolder.create(path, trainer.model, "tiny", {});
@@ -187,7 +187,7 @@ describe("damage", () => {
     await rm(path, { recursive: true });
   });
 
-  test("a checkpoint of a later version is told apart from a damaged one", async () => {
+  test("a checkpoint of a later version is distinguished from a damaged one", async () => {
     const { path } = await whole("later", "file", 1);
     const { info } = checkpointPaths(path, 1);
     const { sha256, ...content } = JSON.parse(await readFile(info, "utf8"));
@@ -205,7 +205,7 @@ async function flipBit(path: string, position: number): Promise<void> {
   await writeFile(path, bytes);
 }
 
-test("a run of llm.c's, which has no JSON, goes on as well as it can", async () => {
+test("a run of llm.c's, which has no JSON, resumes as well as it can", async () => {
   const { path, weights } = await whole("llmc", "shuffle", 5);
   for (const step of [1, 2, 3, 4, 5]) await rm(checkpointPaths(path, step).info);
   for (const file of ["DONE_00000005", "DONE_00000004", "config.json", "metrics.jsonl"]) await rm(join(path, file));
@@ -219,7 +219,7 @@ test("a run of llm.c's, which has no JSON, goes on as well as it can", async () 
 });
 
 describe("which checkpoints are kept", () => {
-  test("the newest, and the major ones for ever; a model without a state is nobody's business", async () => {
+  test("the newest, and the major ones for ever; a model without a state stays", async () => {
     const trainer = new Trainer(await freshModel(), options);
     const path = join(folder, "kept");
     const run = await RunFolder.create(path, trainer.model, "tiny", {});

@@ -59,7 +59,7 @@ test("after a resume the later updates, validations and samples count", async ()
   expect(log.samples).toEqual([{ step: 2, text: "new" }]);
 });
 
-test("lines that nobody can read are counted, and harm no others", async () => {
+test("unreadable lines are counted, and harm no others", async () => {
   const lines = ["{", "\0\xff", "[1]", "null", '{"event":"step"}', '{"event":"step","step":1.5}', '{"step":1}', ""];
   const path = await folder("broken", { "metrics.jsonl": `${lines.join("\n")}\n${text([step(7)])}` });
   const { step: steps, broken } = await readColumns(path);
@@ -88,7 +88,7 @@ test("a run that has not begun has no rows; what is no run is refused", async ()
   await expect(readColumns(await folder("foreign", {}))).rejects.toThrow(InputError);
 });
 
-test("columns survive being bytes, and go on from there", async () => {
+test("columns survive serialization, and continue from there", async () => {
   const begin = text([val(0, 5.5), step(0), step(1)]);
   const columns = await readColumns(await folder("begin", { "metrics.jsonl": begin }));
   const growing = new GrowingColumns(decodeColumns(encodeColumns(columns)));

@@ -78,7 +78,7 @@ test("how a run ended: as planned, interrupted, or without a word, in the middle
   });
 });
 
-test("a run is running as long as a process has its lock, and tells its newest checkpoint", async () => {
+test("a run is running while a process holds its lock, and its summary has its newest checkpoint", async () => {
   const files = { DONE_00000002: "", DONE_00000003: "", "model_00000004.bin": "" };
   const path = await folder("running", { "config.json": config, "metrics.jsonl": metrics(steps(0, 4)), ...files });
   const lock = await platform.lockFile(join(path, "run.lock"));

@@ -1,4 +1,4 @@
-/** A trainer that takes over weights, moments and state goes on as the first one would have, bit for bit. */
+/** A trainer restored from weights, moments and state continues as the first one would have, bit for bit. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ interface Saved {
   readonly sets: Record<"weights" | "m" | "v", Awaited<ReturnType<typeof readSet>>>;
 }
 
-/** A model, a trainer and loaders of their own, as a process has them that goes on from `saved`. */
+/** A new model, trainer and loaders, as in a process that resumes from `saved`. */
 async function begin(order: DataOrder, saved?: Saved) {
   const model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
   const loader = await TokenLoader.open(`${folder}/train_*.bin`, { B: 2, T: 8, order });
@@ -104,7 +104,7 @@ async function straight(order: DataOrder) {
   return { events: essence(events), saved };
 }
 
-/** Goes on from `saved` to the end. */
+/** Resumes from `saved` and runs to the end. */
 async function goOn(order: DataOrder, saved: Saved) {
   const run = await begin(order, saved);
   const events = await collect(run.run());
@@ -231,7 +231,7 @@ test("a run that only had its last validation or sample to make is saved with it
   await second.end();
 });
 
-test("in the same process, the loader goes on where the run was left", async () => {
+test("in the same process, the loader continues where the run was left", async () => {
   const whole = await straight("shuffle");
   const run = await begin("shuffle");
   const more = { sampleEvery: 0, valEvery: 0 };
@@ -274,7 +274,7 @@ test("what cannot be gone on from", async () => {
   await run.end();
 });
 
-test("the time of a run that goes on counts from its beginning", async () => {
+test("the time of a resumed run counts from its beginning", async () => {
   const first = await begin("file");
   const half = await collect(first.run({ steps: 4 }));
   const saved = await first.save();

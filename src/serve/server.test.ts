@@ -199,7 +199,7 @@ describe("what lies outside", () => {
     expect(answer.split("\r\n\r\n")[1]).not.toContain("secret");
   });
 
-  test("a name too long for a header is refused, and the server goes on", async () => {
+  test("a name too long for a header is refused, and the server keeps running", async () => {
     const answer = await raw(`GET /api/runs/${"x".repeat(20_000)} HTTP/1.1\r\nHost: ${new URL(studio.url).host}`);
     expect(statusOf(answer)).toBe(431);
     expect((await get("/api/info")).status).toBe(200);
@@ -388,7 +388,7 @@ describe("events", () => {
     await look();
     await nextOf(events, ({ event, data }) => event === "runs" && JSON.stringify(data).includes('"live"'));
     const log = join(path, "metrics.jsonl");
-    // A line is told once it is whole.
+    // A line is sent once it is complete.
     const [line, end] = [lines(2, 3), lines(0, 2).length];
     await appendFile(log, line.slice(0, 20));
     await appendFile(log, line.slice(20));

@@ -202,7 +202,7 @@ function withPrefixSpace(preTokenizer: unknown): unknown {
 
 const mostTokens = 1 << 20;
 
-/** The bytes of every token. Ids that nobody uses have none. */
+/** The bytes of every token; empty for unused ids. */
 function bytesById(name: string, vocab: Json, added: readonly AddedToken[]): Uint8Array[] {
   const tokens: Uint8Array[] = [];
   const set = (id: unknown, bytes: Uint8Array) => {

@@ -3,7 +3,7 @@ import { type AddedToken, AddedTokens } from "./added-tokens.ts";
 import { IdBuffer } from "./id-buffer.ts";
 import { type EncodeOptions, type EncodeStream, type TokenizerKind, VocabularyTokenizer } from "./tokenizer.ts";
 
-/** How the text between added tokens is encoded. */
+/** Encoder of the text between added tokens. */
 export interface TextEncoding {
   /** The text with what is put before it. */
   begin(text: string): string;
@@ -12,7 +12,7 @@ export interface TextEncoding {
    * ends. With the text's length as `limit`: of all.
    */
   encodeUntil(text: string, limit: number, ids: IdBuffer): number;
-  /** Whether a text can be encoded piece by piece. */
+  /** True if a text can be encoded incrementally. */
   readonly canStream: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface SectionTokenizerParts {
   readonly baseSize?: number;
   readonly added: readonly AddedToken[];
   readonly text: TextEncoding;
-  /** What stands around a whole prompt. */
+  /** Tokens around a whole prompt. */
   readonly around?: Around;
   /** The hub's files that it consists of. */
   readonly files?: ReadonlyMap<string, string>;
@@ -68,7 +68,7 @@ export class SectionTokenizer extends VocabularyTokenizer {
   override encodeStream(options: EncodeOptions = {}): EncodeStream {
     const added = this.#cutAt(options.ordinary);
     if (this.#text.canStream && added.isLocal) return new SectionStream(added, this.#text);
-    // What a piece becomes may depend on all that follows it, so the text is held until its end.
+    // The encoding of a piece may depend on all that follows, so the text is held until its end.
     let whole = "";
     return {
       push: (text) => {
@@ -107,7 +107,7 @@ class SectionStream implements EncodeStream {
   readonly #text: TextEncoding;
   readonly #ids = new IdBuffer();
   #rest = "";
-  /** Whether `#rest` goes on with a text that has begun. */
+  /** True if `#rest` continues a text whose beginning is encoded. */
   #hasBegun = false;
 
   constructor(added: AddedTokens, text: TextEncoding) {
@@ -143,7 +143,7 @@ class SectionStream implements EncodeStream {
     this.#hasBegun = false;
   }
 
-  /** Encodes what is settled, the first `settled` characters, of a text that may go on; gives what is left. */
+  /** Encodes the first `settled` characters of a text that may continue; returns the remainder. */
   #encodeOpen(text: string, settled: number): string {
     if (settled <= 0) return text;
     const open = this.#hasBegun ? text : this.#text.begin(text);

@@ -75,7 +75,7 @@ function split(pattern: string, behavior: unknown = "Isolated"): unknown {
   };
 }
 
-/** What lies between the matches is dropped. */
+/** Drops the text between matches. */
 function onlyMatches(pattern: string): unknown {
   return { type: "Split", pattern: { Regex: pattern }, behavior: "Removed", invert: true };
 }

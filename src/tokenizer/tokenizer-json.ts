@@ -1,4 +1,4 @@
-/** What stands in a tokenizer.json, and in the files beside it. */
+/** Fields of tokenizer.json and the files beside it. */
 import { isObject } from "../format/json.ts";
 import type { AddedToken } from "./added-tokens.ts";
 

@@ -65,7 +65,7 @@ export class TextStream {
   }
 }
 
-/** Whether two vocabularies hold the same bytes under the same ids. */
+/** True if two vocabularies have the same bytes under the same ids. */
 export function sameTokens(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
   return a.length === b.length && a.every((token, id) => sameBytes(token, b[id]));
 }
@@ -74,7 +74,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** Whether a model of vocabulary `V` knows a tokenizer's ids: all of them, or all but tokens that were added later. */
+/** True if a model of vocabulary `V` has a tokenizer's ids: all of them, or all but tokens added later. */
 export function fits({ vocabSize, baseSize = vocabSize }: Tokenizer, V: number): boolean {
   return baseSize <= V;
 }
@@ -136,7 +136,7 @@ class PaddedTokenizer implements Tokenizer {
   }
 }
 
-/** What all tokenizers share: they differ in how they encode. */
+/** Common part of all tokenizers, which differ in their encoding. */
 export abstract class VocabularyTokenizer implements Tokenizer {
   abstract readonly kind: TokenizerKind;
   readonly vocabSize: number;

@@ -30,14 +30,14 @@ test.each(["gpt2_tiny", "gpt2_odd"] as const)("the debug state of %s is PyTorch'
     const expected = fixture.gradients[tensor].subarray(start, start + data.length);
     expect(maxDifference(data, expected)).toBeLessThan(1e-5);
   });
-  // Told often, always forward, to the end.
+  // Reported often, always increasing, to the end.
   expect(shares.length).toBeGreaterThan(10);
   expect(shares).toEqual(shares.toSorted((a, b) => a - b));
   expect(shares.at(-1)).toBe(1);
   await model.dispose();
 });
 
-test("GPT-2 124M's losses are known, and nobody else's", () => {
+test("GPT-2 124M's losses are known, and no other model's", () => {
   const gpt2 = makeConfig({ maxT: 1024, V: 50257, L: 12, NH: 12, C: 768 });
   expect(publishedLosses(gpt2, 5.270009)?.at(-1)).toBe(0.376511);
   expect(publishedLosses(gpt2, 5.2712)).toBeUndefined();

@@ -3,12 +3,12 @@ import { wrap } from "comlink";
 import { engine } from "../../web/engine/client.ts";
 
 /** Messages of the engine that the tests read. */
-const told = { events: [], remarks: [], latest: {} };
+const received = { events: [], remarks: [], latest: {} };
 
 function take(update) {
-  told.events.push(...update.events);
-  told.remarks.push(...update.remarks);
-  Object.assign(told.latest, update);
+  received.events.push(...update.events);
+  received.remarks.push(...update.remarks);
+  Object.assign(received.latest, update);
 }
 
 /** The engine in a worker whose kernel workers can be made to fail: by a message to the channel "fail". */
@@ -17,7 +17,7 @@ function fragileEngine() {
   return wrap(worker);
 }
 
-Object.assign(globalThis, { engine, told, take, fragileEngine });
+Object.assign(globalThis, { engine, received, take, fragileEngine });
 engine.subscribe(take).then((status) => {
   take(status);
   globalThis.isReady = true;

@@ -4,7 +4,7 @@ import type { EngineUpdate } from "../../web/engine/protocol.ts";
 import { watch } from "./page.ts";
 
 /** Messages of the engine to the page. */
-export interface Told {
+export interface Received {
   readonly events: readonly TrainEvent[];
   readonly remarks: readonly string[];
   readonly latest: Partial<EngineUpdate>;
@@ -34,25 +34,25 @@ export class EngineTab {
     await this.page.waitForFunction("globalThis.isReady");
   }
 
-  /** Evaluates an expression on the page, which sees `engine` and `told`; a promise is awaited. */
+  /** Evaluates an expression on the page, which sees `engine` and `received`; a promise is awaited. */
   call<T>(expression: string): Promise<T> {
     return this.page.evaluate(expression);
   }
 
-  told(): Promise<Told> {
-    return this.call("told");
+  received(): Promise<Received> {
+    return this.call("received");
   }
 
-  /** Waits until an expression about `told` is true. */
+  /** Waits until an expression about `received` is true. */
   async until(expression: string): Promise<void> {
     await this.page.waitForFunction(expression, undefined, { timeout: 100_000 });
   }
 
   untilPhase(phase: string): Promise<void> {
-    return this.until(`told.latest.state?.phase === ${JSON.stringify(phase)}`);
+    return this.until(`received.latest.state?.phase === ${JSON.stringify(phase)}`);
   }
 
   untilStep(step: number): Promise<void> {
-    return this.until(`told.events.some(({ type, step }) => type === "step" && step >= ${step})`);
+    return this.until(`received.events.some(({ type, step }) => type === "step" && step >= ${step})`);
   }
 }

@@ -92,7 +92,7 @@ test("a run that is paused, written with, cut by a reload and continued is Node'
   expect(step).toBeGreaterThanOrEqual(20);
   expect(text.endsWith(await tab.call<string>("globalThis.piece"))).toBe(true);
   await tab.untilStep(90);
-  const before = (await tab.told()).events;
+  const before = (await tab.received()).events;
   expect(before.at(-1)).not.toMatchObject({ type: "done" });
 
   await tab.reload();
@@ -101,7 +101,7 @@ test("a run that is paused, written with, cut by a reload and continued is Node'
   const { from } = await tab.call<RunInfo>(`engine.resumeRun("${name}")`);
   expect(from).toBe(offered[0]?.checkpoint);
   await tab.untilPhase("done");
-  const after = (await tab.told()).events;
+  const after = (await tab.received()).events;
   expect(outcome([...before, ...after])).toEqual(whole);
 
   const exported = 'engine.export("bin").then(async ([file]) => [...new Uint8Array(await file.arrayBuffer())])';
@@ -122,7 +122,7 @@ test("a second tab is refused a run, and has it once the first is closed", async
   expect(await second.call("engine.stored()")).toMatchObject([{ status: "running", canResume: false }]);
   await expect(second.call(`engine.resumeRun("${name}")`)).rejects.toThrow(/InputError: .*a tab of this browser/);
   await first.call("engine.saveSoon()");
-  await first.until('told.events.some(({ type }) => type === "checkpoint")');
+  await first.until('received.events.some(({ type }) => type === "checkpoint")');
   await first.page.close();
   const { from } = await second.call<RunInfo>(`engine.resumeRun("${name}")`);
   expect(from).toBeGreaterThanOrEqual(3);
@@ -140,15 +140,15 @@ test("a full storage does not stop a run: it says so, and saves when there is ro
   const origin = await tab.call<string>("location.origin");
   await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 });
   await tab.call("engine.saveSoon()");
-  await tab.until("typeof told.latest.unsaved === 'string'");
-  const full = await tab.told();
+  await tab.until("typeof received.latest.unsaved === 'string'");
+  const full = await tab.received();
   expect(full.latest.unsaved).toMatch(/storage .* is full/);
   expect(full.remarks.join()).toMatch(/could not be saved.*The run goes on|log cannot be written.*The run goes on/);
   await tab.untilStep((full.events.at(-1)?.step ?? 0) + 3);
 
   await devtools.send("Storage.overrideQuotaForOrigin", { origin });
   await tab.call("engine.saveSoon()");
-  await tab.until("told.latest.unsaved === null");
+  await tab.until("received.latest.unsaved === null");
   await tab.call("engine.stop()");
   const [stored] = await tab.call<StoredRun[]>("engine.stored()");
   expect(stored).toMatchObject({ status: "interrupted", canResume: true, checkpoint: stored?.step });
@@ -167,14 +167,14 @@ test("a storage that is full for a while loses no line of the log, nor part of o
   const origin = await tab.call<string>("location.origin");
   const { usage } = await devtools.send("Storage.getUsageAndQuota", { origin });
   await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: usage + 1000 });
-  await tab.until("typeof told.latest.unsaved === 'string'");
-  await tab.untilStep(((await tab.told()).events.at(-1)?.step ?? 0) + 50);
+  await tab.until("typeof received.latest.unsaved === 'string'");
+  await tab.untilStep(((await tab.received()).events.at(-1)?.step ?? 0) + 50);
   await devtools.send("Storage.overrideQuotaForOrigin", { origin });
   await tab.call("engine.stop()");
   await tab.untilPhase("stopped");
-  expect((await tab.told()).latest.unsaved).toBe(null);
-  expect((await tab.told()).latest.state).toMatchObject({ phase: "stopped", isSaved: true });
-  const steps = (await tab.told()).events.filter(({ type }) => type === "step").length;
+  expect((await tab.received()).latest.unsaved).toBe(null);
+  expect((await tab.received()).latest.state).toMatchObject({ phase: "stopped", isSaved: true });
+  const steps = (await tab.received()).events.filter(({ type }) => type === "step").length;
   const columns = await tab.call<number>(`engine.columns("${name}").then(({ byteLength }) => byteLength)`);
   expect({ broken: (await tab.call<RunDetail>(`engine.detail("${name}")`)).broken, columns }).toEqual({
     broken: 0,
@@ -210,7 +210,7 @@ test("a kernel worker that ends takes the run with it, but not its checkpoint", 
   await tab.call(`engine.deleteRun("${name}")`);
 });
 
-test("a page that is not isolated computes in one thread, hears what it is told, and to the same bits", async () => {
+test("a page that is not isolated computes in one thread, receives events, and gets the same bits", async () => {
   const tab = await open(plain);
   expect(await tab.call<DeviceInfo>("engine.device()")).toMatchObject({ threads: 1, sharedMemory: false });
   await tab.call(`engine.prepare(${shakespeare})`);
@@ -223,7 +223,7 @@ test("a page that is not isolated computes in one thread, hears what it is told,
   }`);
   expect(reason).toBe("interrupted");
   await tab.call("engine.stop()");
-  const made = outcome((await tab.told()).events.filter(({ type }) => type === "step"));
+  const made = outcome((await tab.received()).events.filter(({ type }) => type === "step"));
   expect(made.length).toBeGreaterThan(5);
   expect(whole).toEqual(expect.arrayContaining(made));
   await tab.call(`engine.deleteRun("${name}")`);

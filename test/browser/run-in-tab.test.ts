@@ -36,7 +36,7 @@ const read = (path: string) => `
   const bytes = await source.read(0, source.size);
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));`;
 
-test("a run whose worker is ended goes on from its checkpoint, bit for bit as an uninterrupted one in Node", async () => {
+test("a run whose worker is terminated resumes from its checkpoint, bit for bit as an uninterrupted one in Node", async () => {
   const there = (name: string) => join(folder, "node", name);
   callInNode(`prepare(${JSON.stringify(there("data"))})`, "run-program.js");
   const args = [there("data"), there("run"), 30, 10].map((each) => JSON.stringify(each)).join(", ");

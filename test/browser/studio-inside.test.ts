@@ -67,7 +67,7 @@ test("without a model there are two ways to get one", async () => {
 test("a model is opened where the page begins with this view", async () => {
   const { context, page, problems } = await openStudio(browser, server, `?threads=1&kernel=${kernel}#inside`);
   await page.locator("input[type=file]").setInputFiles(fixturePath("gpt2_tiny.bin"));
-  // It has 101 tokens of nobody's tokenizer.
+  // It has 101 tokens, without a tokenizer.
   await page.getByText(/has no tokenizer/).waitFor();
   expect(problems).toEqual([]);
   await context.close();

@@ -186,7 +186,7 @@ test("where there are no runs, the page says how to make one", async () => {
   await empty.close();
 });
 
-test("a lost connection is told, and comes back by itself", async () => {
+test("a lost connection is shown, and comes back by itself", async () => {
   const one = await serveStudio(folder);
   const { page, problems } = await open("#runs/first", one);
   await lossOf(page).waitFor();

@@ -267,7 +267,7 @@ test("a run that is cut before it was ever saved starts over, and nothing of it 
   await page.getByRole("button", { name: `Delete ${name}` }).click();
   await page.getByRole("button", { name: "Delete it" }).click();
   await expect.poll(() => page.getByText(name ?? "", { exact: true }).count(), soon).toBe(1);
-  // There is nothing left to go on from.
+  // Nothing is left to resume.
   expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Start over"]);
   expect(await phase(page)).toBe("Stopped");
 });
@@ -322,7 +322,7 @@ test("where nothing may be stored it trains all the same, in memory, and says so
   await expect.poll(() => page.locator(".progress").textContent(), soon).toMatch(/^[1-9]\d* of 100,000/);
   await mainButton(page, "Stop").click();
   await expect.poll(() => phase(page), soon).toBe("Stopped");
-  // What it would go on from is not kept.
+  // No checkpoint is kept to resume from.
   expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Start over"]);
   expect(await page.locator("main .notice").allTextContents()).toEqual([expect.stringContaining("no storage")]);
   expect(await page.getByText("Kept in this browser").count()).toBe(0);

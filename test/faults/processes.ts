@@ -113,7 +113,7 @@ export const processFaults: readonly Fault[] = [
   },
   {
     name: "two runs on one folder",
-    what: "the second is refused and names the first, which goes on; killed, its lock is taken over",
+    what: "the second is refused and names the first, which keeps running; killed, its lock is taken over",
     quick: 1,
     full: 5,
     async attempt(lab) {

@@ -89,12 +89,12 @@ async function refuseFolder(lab: Lab, number: number): Promise<void> {
   assert.deepEqual(contents(path), before);
 }
 
-/** Root may write anywhere, so it tries as nobody. */
+/** Root may write anywhere, so these cases run as the user nobody. */
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 
 function noNobody(): string | false {
   const { status } = spawnSync(process.execPath, [cli, "--version"], nobody);
-  return status !== 0 && "the user nobody, as whom root tries it, may not enter the folder of the program";
+  return status !== 0 && "the user nobody, which replaces root here, may not enter the folder of the program";
 }
 
 async function readOnlyFolder(lab: Lab): Promise<void> {

@@ -24,7 +24,7 @@ export interface Case {
   readonly operands: Operands<string>;
   /** The results, and which operation gives each. */
   readonly outputs: Readonly<Record<string, OperationName>>;
-  /** How far a result of size 1 may be off; it grows with larger ones. */
+  /** Largest error of a result of magnitude 1; proportional above that. */
   readonly tolerance: number;
   readonly run: (be: Backend, at: Readonly<Record<string, Tensor>>) => void;
 }

@@ -1,20 +1,20 @@
 /**
- * Runs cases on a backend. All tensors stand between guards, which nothing may overwrite, and operands that are only read
- * must stay as they are.
+ * Runs cases on a backend. Guards around all tensors must not be overwritten, and operands that are only read must not
+ * change.
  */
 import { type Backend, type DType, elementBytes, sizeOf, type Tensor, view } from "../backend.ts";
 import type { Case, Operand } from "./cases.ts";
 
-/** What stands around tensors. A power of two, which every type holds as it is. */
+/** Value around tensors: a power of two, exact in every type. */
 const guard = 2 ** 17;
 
-/** Contents of a case's tensors afterwards, by name, and what was written where nothing may be. */
+/** Contents of the tensors after a case, by name, and stray writes. */
 export interface Results {
   readonly values: Readonly<Record<string, Float32Array>>;
   readonly strays: readonly string[];
 }
 
-/** Initial contents of an operand: other numbers for each name, the same in every backend. */
+/** Initial contents of an operand: different for each name, the same on every backend. */
 function contentsOf(name: string, { holds }: Operand, size: number): Float32Array | Int32Array {
   let state = [...name].reduce((seed, letter) => 31 * seed + letter.charCodeAt(0), 7);
   const next = () => {
@@ -38,7 +38,7 @@ export async function runCase(be: Backend, one: Case): Promise<Results> {
   return results;
 }
 
-/** The same of several cases together: a device is waited for once. */
+/** Several cases with one wait for the device. */
 export async function runCases(be: Backend, cases: readonly Case[]): Promise<Results[]> {
   const all = cases.map((one) => ({
     one,
@@ -49,7 +49,7 @@ export async function runCases(be: Backend, cases: readonly Case[]): Promise<Res
     const writes = all.flatMap(({ placed }) => placed.map(({ whole, data }) => be.write(whole, data)));
     for (const { one, placed } of all)
       one.run(be, Object.fromEntries(placed.map(({ name, tensor }) => [name, tensor])));
-    // Enqueued before anything is awaited, so that one failure rejects once.
+    // All enqueued before the first await, so that one failure rejects once.
     const reads = all.map(async ({ one, placed }) => {
       return resultsOf(one, placed, await Promise.all(placed.map(({ whole }) => be.read(asFloats(whole)))));
     });
@@ -60,7 +60,7 @@ export async function runCases(be: Backend, cases: readonly Case[]): Promise<Res
   }
 }
 
-/** Whole numbers, bit by bit, as floats: a read gives floats alone. */
+/** Integers reinterpreted as floats, which is what `read` returns. */
 const asFloats = (tensor: Tensor): Tensor => (tensor.dtype === "i32" ? { ...tensor, dtype: "f32" } : tensor);
 
 function resultsOf(one: Case, placed: readonly Placed[], found: readonly Float32Array[]): Results {
@@ -74,7 +74,7 @@ function resultsOf(one: Case, placed: readonly Placed[], found: readonly Float32
 function place(be: Backend, name: string, operand: Operand): Placed {
   const dtype: DType = operand.bf16 ? "bf16" : typeof operand.holds === "object" ? "i32" : "f32";
   const { alignment } = be.limits;
-  // The least that a backend allows, so that a tensor's address is divisible by no more.
+  // The smallest offset that the backend allows, so that no tensor is aligned better than required.
   const before = (alignment * (alignment > 64 ? 1 : 5)) / elementBytes[dtype];
   const shape = typeof operand.shape === "function" ? operand.shape(be) : operand.shape;
   const size = sizeOf(shape);
@@ -86,7 +86,7 @@ function place(be: Backend, name: string, operand: Operand): Placed {
 
 function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array): string[] {
   const [start, end] = [tensor.offset, tensor.offset + tensor.size];
-  // What was rounded to bfloat16 is not what was written.
+  // Rounding to bfloat16 changes what is written.
   const isRead = !(name in one.outputs) && one.operands[name].holds !== "scratch" && tensor.dtype !== "bf16";
   const written = new Float32Array(data.buffer);
   let [besides, inside] = [false, false];
@@ -100,7 +100,7 @@ function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array
   ];
 }
 
-/** What is wrong with a case's results: operations by name, and stray writes. `least`: the smallest tolerance to ask for. */
+/** Operations with wrong results, and stray writes, by name. `least`: lower bound of the tolerance. */
 export function problemsOf(one: Case, { values, strays }: Results, expected: Results, least = 0): string[] {
   const tolerance = Math.max(one.tolerance, least);
   const isClose = (found: number, wanted: number) => Math.abs(found - wanted) <= tolerance * (1 + Math.abs(wanted));

@@ -81,7 +81,7 @@ function breakCode(platform: Platform, isBroken: (bytes: Bytes) => boolean): voi
   );
 }
 
-/** Where V8 is of another age, or the processor another one, there are no 256-bit vectors to test. */
+/** 256-bit vectors need a V8 of a certain version, and x86. */
 const narrowOnly = Number.parseInt(process.versions.v8, 10) < 13 || process.arch !== "x64";
 
 describe("a wrong result puts a kernel out", () => {

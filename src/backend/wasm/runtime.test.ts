@@ -1,4 +1,4 @@
-// What stands around the kernels: order of commands, failures, memory, workers' lives. No test here measures time.
+// The runtime around the kernels: order of commands, failures, memory, lifetime of workers. No test here measures time.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
@@ -101,7 +101,7 @@ describe("order", () => {
     expect([...new Int32Array(bits.buffer)]).toEqual([2 ** 30, -7, -7]);
   });
 
-  test("a caller without Atomics.waitAsync is told by message", async () => {
+  test("a caller without Atomics.waitAsync is notified by message", async () => {
     const { waitAsync } = Atomics;
     Object.defineProperty(Atomics, "waitAsync", { value: undefined, configurable: true, writable: true });
     try {
@@ -130,7 +130,7 @@ describe("order", () => {
 });
 
 describe("failures", () => {
-  onEachAnew("a trap in a kernel is told by whatever awaits next, and by all after it", async (backend) => {
+  onEachAnew("a trap in a kernel rejects the next await, and all after it", async (backend) => {
     const { tensor } = vector(backend, 1);
     await backend.sync();
     backend.fill(outside(tensor), 1);
@@ -276,7 +276,7 @@ describe("workers", () => {
       backend.fill(b, 2);
       for (let i = 0; i < 20; i++) backend.matmulForward(c, a, { weight: b, bias: null });
       console.log((await backend.read(c))[89_999]);
-      backend.fill(c, 3); // nobody waits for this
+      backend.fill(c, 3); // not awaited
     `;
     const flags = ["--conditions=source", "--input-type=module", "-e", script];
     const { stdout } = await promisify(execFile)(process.execPath, flags);
@@ -285,7 +285,7 @@ describe("workers", () => {
 });
 
 describe("memory", () => {
-  onEach("what cannot fit is refused with what is needed, and the rest goes on", async (backend) => {
+  onEach("an allocation that cannot fit is refused with its size, and the backend keeps working", async (backend) => {
     expect(backend.limits.total).toBeLessThan(2 ** 32);
     expect(() => backend.alloc([2 ** 30])).toThrow(MemoryError);
     expect(() => backend.alloc([2 ** 40])).toThrow(/4194304 MiB more are needed/);

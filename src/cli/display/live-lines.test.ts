@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LiveLines } from "./live-lines.ts";
 
-/** What was written, standard output and standard error in one, as on a terminal. */
+/** Standard output and standard error interleaved, as on a terminal. */
 let written = "";
 let columns: number;
 
@@ -22,7 +22,7 @@ afterEach(() => {
   Reflect.deleteProperty(process.stderr, "columns");
 });
 
-/** What was written since the last call. */
+/** Output since the last call. */
 function since(): string {
   const text = written;
   written = "";

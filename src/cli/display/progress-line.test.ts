@@ -18,7 +18,7 @@ afterEach(() => {
   Reflect.deleteProperty(process.stderr, "isTTY");
 });
 
-/** The lines of work that takes so long, told of after every hundredth. */
+/** The lines of work of a given duration, with a report after every hundredth. */
 function linesOf(seconds: number): string[] {
   const line = new ProgressLine("working");
   for (let percent = 0; percent <= 100; percent++) {

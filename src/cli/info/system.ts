@@ -2,7 +2,7 @@ import { cpus, freemem, totalmem } from "node:os";
 import type { Survey } from "../../backend/entry.ts";
 import type { Availability } from "../../backend/registry.ts";
 
-/** What `llm-ts info --system` tells of the machine. */
+/** Facts about the machine for `llm-ts info --system`. */
 export function systemFacts(survey: Survey | undefined): Readonly<Record<string, unknown>> {
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown",

@@ -11,14 +11,14 @@ import { UsageError } from "../../errors.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
 import { whole } from "./values.ts";
 
-/** How kernels compute, as the options of several commands say it. */
+/** Options for kernels, shared by several commands. */
 export interface KernelFlags {
   readonly threads?: number;
   readonly kernel: KernelName | "auto";
   readonly revectorize: boolean;
 }
 
-/** What computes. */
+/** Options for the backend. */
 export interface BackendFlags extends KernelFlags {
   readonly backend: BackendName;
 }
@@ -28,7 +28,9 @@ const MOST_THREADS = 256;
 export function addBackendOptions(command: Command): Command {
   return addKernelOptions(
     command.addOption(
-      new Option("--backend <name>", "what computes; reference is slow").choices(backendNames).default(defaultBackend),
+      new Option("--backend <name>", "the backend that computes; reference is slow")
+        .choices(backendNames)
+        .default(defaultBackend),
     ),
   );
 }
@@ -58,9 +60,8 @@ function hintAtThreads(given: number | undefined): void {
   const wanted = process.env.OMP_NUM_THREADS;
   const threads = given ?? ompThreads() ?? cores;
   if (given === undefined && wanted && ompThreads() === undefined)
-    hint(`OMP_NUM_THREADS is "${wanted}", no number of threads: using one for each core, ${cores}.`);
-  else if (threads > MOST_THREADS)
-    hint(`OMP_NUM_THREADS is ${threads}: using ${MOST_THREADS} threads, the most there can be.`);
+    hint(`OMP_NUM_THREADS is "${wanted}", which is not a number of threads: using one per core, ${cores}.`);
+  else if (threads > MOST_THREADS) hint(`OMP_NUM_THREADS is ${threads}: using ${MOST_THREADS} threads, the maximum.`);
   else if (threads > cores)
     hint(
       `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is slower than --threads ${cores}. The results are the same.`,

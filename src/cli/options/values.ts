@@ -31,7 +31,7 @@ export function toggle(text: string): boolean {
   throw new InvalidArgumentError("Expected 0 (off) or 1 (on).");
 }
 
-/** NaN for what is no number; unlike `Number`, for an empty text too. */
+/** Parses a number. NaN for anything else, an empty text included. */
 function number(text: string): number {
   return /\d/.test(text) ? Number(text) : Number.NaN;
 }

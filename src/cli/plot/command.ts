@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { examples } from "../options/common.ts";
 import { real } from "../options/values.ts";
 
-/** What `--what` takes. */
+/** Values of `--what`. */
 export const quantities = ["loss", "lr", "norm", "tokens"] as const;
 
 import type { PlotFlags } from "./run.ts";
