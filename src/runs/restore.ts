@@ -1,4 +1,4 @@
-/** A run that goes on where it was left: what is the same for the command and the page. */
+/** Resuming a run from its checkpoint and log. */
 import { platform } from "#platform";
 import type { Loaders } from "../train/loaders.ts";
 import type { TrainSettings } from "../train/settings.ts";
@@ -48,7 +48,7 @@ export function isStopped({ earlyStop }: Pick<TrainSettings, "earlyStop">, { inf
  * Makes a trainer, whose model was loaded from the checkpoint, what the run's was, and takes the run's folder back to
  * there; without a checkpoint, to the run's beginning. `onRemark` is told when the next bits will be others.
  */
-export async function takeUp(
+export async function restoreRun(
   folder: RunFolder,
   checkpoint: Checkpoint | undefined,
   trainer: Trainer,

@@ -71,7 +71,7 @@ export class RunFolder {
   ): Promise<RunFolder> {
     const folder = await RunFolder.#take(isParent(path) ? await makeNumbered(path, modelName) : await makeNamed(path));
     try {
-      await folder.begin(model, modelName, settings);
+      await folder.writeConfig(model, modelName, settings);
       return folder;
     } catch (error) {
       await folder.close();
@@ -139,7 +139,7 @@ export class RunFolder {
   }
 
   /** Writes config.json and the tokenizer: of a new run, or of a resumed one, whose settings may have changed. */
-  async begin(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+  async writeConfig(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
     const { backend, config, tokenizer, endTokens } = model;
     const { name, threads, promises, description } = backend;
     const content: RunConfig = {

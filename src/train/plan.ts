@@ -2,6 +2,7 @@ import type { GPT2 } from "../api/gpt2.ts";
 import { UsageError } from "../errors.ts";
 import { Sampler } from "../generate/sampler.ts";
 import type { Rank } from "../group/group.ts";
+import type { GPT2Config } from "../model/config.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import {
   type Allocator,
@@ -98,14 +99,29 @@ export function planRun(
     checkpoint: rank === 0 && checkpoint ? { every: checkpointEvery, save: checkpoint } : undefined,
     signal,
   };
+  const positions = plan.sample && plan.sample.prompt.length + plan.sample.newTokens;
   const needed = {
-    optimizer: true,
-    train: { B: loader.B, T: loader.T, accumulate },
+    ...stepAndSampleMemory(model.config, { B: loader.B, T: loader.T, accumulate }, positions),
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
-    decode: plan.sample && { S: samplePositions(model, plan.sample) },
   };
   requireMemory(model.backend, model.config, needed, heldByOthers(model.backend, model.config, own));
   return plan;
+}
+
+/** Everything that a run with these settings holds in memory. Its validation shares the step's activations. */
+export function runMemory(
+  config: GPT2Config,
+  { batch: B, block: T, accumulate, sampleEvery, sampleTokens }: TrainSettings,
+): MemoryPlan {
+  return stepAndSampleMemory(config, { B, T, accumulate }, sampleEvery > 0 ? sampleTokens : undefined);
+}
+
+function stepAndSampleMemory(
+  { maxT }: GPT2Config,
+  train: { readonly B: number; readonly T: number; readonly accumulate: number },
+  positions: number | undefined,
+): MemoryPlan {
+  return { optimizer: true, train, decode: positions ? { S: Math.min(maxT, positions) } : undefined };
 }
 
 function planSample(

@@ -4,7 +4,6 @@ import { inFolder } from "../../src/platform/paths.ts";
 import { encodeColumns, readColumns } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import { RunFolder } from "../../src/runs/run-folder.ts";
-import { beginRun, takeUpRun } from "./begin.ts";
 import { readChoice } from "./choice.ts";
 import { DataStore } from "./data-store.ts";
 import { Device } from "./device.ts";
@@ -14,6 +13,7 @@ import { openModel } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type * as protocol from "./protocol.ts";
 import { detail, folderOfRun, newestModel, storedRuns, summaries } from "./runs.ts";
+import { resumeRun, startNewRun } from "./start.ts";
 import { TabStorage } from "./tab-storage.ts";
 import { Workbench } from "./workbench.ts";
 import { writeText } from "./writing.ts";
@@ -76,15 +76,15 @@ export class StudioEngine implements protocol.Engine {
   async start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
     // Files in memory would compete with the model for memory, and be lost with the tab.
     const isKept = (await this.storage()).kind !== "memory";
-    return this.#bench.begin(isKept ? `${this.#runs}/` : undefined, async (beginning) => {
+    return this.#bench.start(isKept ? `${this.#runs}/` : undefined, async (context) => {
       const data = this.#data.require();
-      return beginRun(readChoice(choice, data, this.#bench.model), data, beginning);
+      return startNewRun(readChoice(choice, data, this.#bench.model), data, context);
     });
   }
 
   resumeRun(name: string): Promise<protocol.RunInfo> {
-    return this.#bench.begin(`${this.#runs}/`, async (beginning) => {
-      const { data, ...parts } = await takeUpRun(folderOfRun(this.#runs, name), beginning);
+    return this.#bench.start(`${this.#runs}/`, async (context) => {
+      const { data, ...parts } = await resumeRun(folderOfRun(this.#runs, name), context);
       await this.#data.adopt(data);
       this.#outbox.change({ data: data.summary });
       return parts;

@@ -4,6 +4,7 @@ import { LlmError } from "../../src/errors.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import { type MemoryPlan, memoryNeeded, requireMemory } from "../../src/model/memory.ts";
 import { parameterCount } from "../../src/model/parameters.ts";
+import { runMemory } from "../../src/train/plan.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
 import type { Prepared } from "./data.ts";
 import type { Estimate, StorageInfo } from "./protocol.ts";
@@ -35,39 +36,30 @@ export function estimateOf(
     storage,
     storageFits: kind === "memory" || used + storage <= quota,
     problem: problemOf(() => {
-      requireMemory(backend, config, planOf(choice));
+      requireMemory(backend, config, runMemory(config, settings));
       checkChoice(choice, data);
     }),
   };
 }
 
-/** Everything that a run holds in memory: as `Trainer.run` will ask for it. */
-export function planOf({ config, settings }: Pick<RunChoice, "config" | "settings">): MemoryPlan {
-  const { batch: B, block: T, sampleEvery, sampleTokens } = settings;
-  return {
-    optimizer: true,
-    train: { B, T },
-    decode: sampleEvery > 0 ? { S: Math.min(config.maxT, sampleTokens) } : undefined,
-  };
-}
-
-function memoryOf(choice: RunChoice, backend: Backend): Estimate["memory"] {
-  const needed = (plan: MemoryPlan) => memoryNeeded(backend, choice.config, plan);
-  const { train, decode } = planOf(choice);
+function memoryOf({ config, settings }: RunChoice, backend: Backend): Estimate["memory"] {
+  const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
+  const plan = runMemory(config, settings);
+  const { train, decode } = plan;
   const weights = needed({});
   return {
     weights,
     optimizer: needed({ optimizer: true }) - weights,
     activations: needed({ train }) - weights,
     sampling: needed({ decode }) - weights,
-    total: needed(planOf(choice)),
+    total: needed(plan),
   };
 }
 
 /** The largest batch that fits: what it takes grows with it. */
 function fittingBatch({ config, settings }: RunChoice, backend: Backend): number {
   const fits = (batch: number) =>
-    memoryNeeded(backend, config, planOf({ config, settings: { ...settings, batch } })) <= backend.limits.total;
+    memoryNeeded(backend, config, runMemory(config, { ...settings, batch })) <= backend.limits.total;
   let [most, tooMany] = [0, settings.batch];
   while (tooMany - most > 1) {
     const middle = Math.floor((most + tooMany) / 2);

@@ -1,11 +1,7 @@
 import { BackendError, LlmError, messageOf } from "../../src/errors.ts";
 import { Keeper } from "../../src/runs/keeper.ts";
-import type { RunFolder } from "../../src/runs/run-folder.ts";
+import { runEvents, type StartedRun } from "../../src/runs/start.ts";
 import { noteOf, type TrainEvent } from "../../src/train/events.ts";
-import type { Loaders } from "../../src/train/loaders.ts";
-import { runOptions } from "../../src/train/resolve.ts";
-import type { TrainSettings } from "../../src/train/settings.ts";
-import type { Trainer } from "../../src/train/trainer.ts";
 import { checkpointBytes } from "./estimate.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunInfo, RunState } from "./protocol.ts";
@@ -13,14 +9,9 @@ import { letMessagesIn, type Queue } from "./queue.ts";
 import { SaveClock } from "./save-clock.ts";
 
 /** A run, ready to start or resume. */
-export interface SessionParts {
-  readonly trainer: Trainer;
-  /** Undefined: the run is not saved. */
-  readonly folder: RunFolder | undefined;
-  /** Why not, if the storage failed. */
+export interface SessionParts extends StartedRun {
+  /** Why the run has no folder, if the storage failed. */
   readonly unkept?: string;
-  readonly loaders: Loaders;
-  readonly settings: TrainSettings;
   readonly info: RunInfo;
   /** Save before the first step: the initial weights exist nowhere else. */
   readonly saveFirst: boolean;
@@ -141,11 +132,10 @@ export class Session {
   }
 
   async #train(): Promise<"stopped" | "done"> {
-    const { trainer, settings, loaders } = this.#parts;
+    const { trainer } = this.#parts;
     const keeper = this.#keeper;
     if (this.#parts.saveFirst) await this.#save();
-    const events = trainer.run(loaders.train, {
-      ...runOptions(settings, loaders, trainer.step),
+    const events = runEvents(this.#parts, {
       checkpoint: keeper && (() => this.#checkpoint(keeper)),
       signal: this.#stop.signal,
     });

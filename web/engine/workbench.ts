@@ -1,5 +1,4 @@
 import { BackendError, UsageError } from "../../src/errors.ts";
-import type { Beginning } from "./begin.ts";
 import type { Device } from "./device.ts";
 import { type LoadedModel, summaryOf } from "./loaded-model.ts";
 import { ModelSlot } from "./model-slot.ts";
@@ -7,6 +6,7 @@ import type { Outbox } from "./outbox.ts";
 import type { ModelSummary, RunInfo } from "./protocol.ts";
 import { Queue } from "./queue.ts";
 import { Session, type SessionParts } from "./session.ts";
+import type { StartContext } from "./start.ts";
 
 /** The model that is there, and the run that trains it. */
 export class Workbench {
@@ -40,8 +40,8 @@ export class Workbench {
     return summaryOf(loaded, this.#session?.step ?? this.#stepRead);
   }
 
-  /** Begins a run that `make` gets ready. Where that fails, all is as it was, but for a model that had to go. */
-  begin(runs: string | undefined, make: (engine: Beginning) => Promise<SessionParts>): Promise<RunInfo> {
+  /** Starts a run that `make` prepares. Where that fails, all is as it was, but for a model that had to go. */
+  start(runs: string | undefined, make: (context: StartContext) => Promise<SessionParts>): Promise<RunInfo> {
     return this.#change(async () => {
       const { state } = this.#outbox.status;
       this.#outbox.change({ state: { phase: "creating" } });

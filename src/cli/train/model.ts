@@ -1,9 +1,7 @@
 import { platform } from "#platform";
 
-import { GPT2 } from "../../api/gpt2.ts";
 import { openModelFile } from "../../api/model-file.ts";
 import { tokenizerOf } from "../../api/model-tokenizer.ts";
-import type { Backend } from "../../backend/backend.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config.ts";
 import { folderOf } from "../../platform/paths.ts";
@@ -19,16 +17,12 @@ export interface ModelChoice {
   readonly name: string;
   /** Of a model file: what it is made of. A fresh model's vocabulary is that of the data. */
   readonly config?: GPT2Config;
+  /** The file of a trained model. */
+  readonly file?: string;
   /** What a trained model was trained with, where that is known. */
   readonly tokenizer?: Tokenizer;
   /** The configuration with V tokens. */
   configFor(V: number): GPT2Config;
-  make(backend: Backend, config: GPT2Config, tokenizer: Tokenizer | undefined, making: Making): Promise<GPT2>;
-}
-
-export interface Making {
-  readonly seed?: number;
-  readonly onProgress: (share: number) => void;
 }
 
 const sizeFlags = ["layers", "heads", "channels", "context", "vocab"] as const;
@@ -51,11 +45,7 @@ function freshModel(model: string, flags: TrainFlags): ModelChoice {
   const configFor = (dataV: number) => freshConfig({ ...flags, model }, dataV);
   // Sizes that cannot be are refused at once, whatever the vocabulary will be.
   configFor(flags.vocab ?? 1);
-  return {
-    name: model,
-    configFor,
-    make: (backend, config, tokenizer, making) => GPT2.create(config, { backend, tokenizer, ...making }),
-  };
+  return { name: model, configFor };
 }
 
 /** A model that was trained before. */
@@ -69,13 +59,7 @@ export async function fileModel(name: string, path: string): Promise<ModelChoice
   });
   try {
     const { config } = file;
-    return {
-      name,
-      config,
-      tokenizer: await tokenizerOf(path, config.V),
-      configFor: () => config,
-      make: (backend, _config, tokenizer) => GPT2.load(path, { backend, tokenizer }),
-    };
+    return { name, config, file: path, tokenizer: await tokenizerOf(path, config.V), configFor: () => config };
   } finally {
     await file.close();
   }

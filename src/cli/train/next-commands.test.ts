@@ -2,15 +2,12 @@ import { expect, test } from "vitest";
 import { byteTokenizer } from "../../tokenizer/byte.ts";
 import { charTokenizerOf } from "../../tokenizer/char.ts";
 import { nextCommands } from "./next-commands.ts";
-import type { TrainFlags } from "./options.ts";
 
-const flags: TrainFlags = { backend: "wasm", kernel: "auto", revectorize: true, train: "data" };
-const run = { flags, tokenizer: byteTokenizer(), folder: "runs/it's", interrupted: false };
+const run = { train: "data", tokenizer: byteTokenizer(), folder: "runs/it's", interrupted: false };
 
 test("a text of one's own is suggested only after the bundled one", () => {
   const tokenizer = charTokenizerOf("ab");
-  const after = (train: string | undefined) =>
-    nextCommands({ ...run, tokenizer, saved: true, flags: { ...flags, train } }).join("\n");
+  const after = (train: string | undefined) => nextCommands({ ...run, tokenizer, saved: true, train }).join("\n");
   expect(after(undefined)).toContain("train on a text of your own");
   expect(after("data")).not.toContain("your own");
 });

@@ -1,9 +1,9 @@
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { suggestion } from "../suggest.ts";
-import type { TrainFlags } from "./options.ts";
 
 export interface Outcome {
-  readonly flags: TrainFlags;
+  /** What --train named; undefined: tiny Shakespeare. */
+  readonly train: string | undefined;
   readonly tokenizer: Tokenizer | undefined;
   readonly folder?: string;
   /** Whether the folder holds a checkpoint: the last save may have failed, and be the first. */
@@ -12,14 +12,14 @@ export interface Outcome {
 }
 
 /** What to try after a run: commands that work as they stand. */
-export function nextCommands({ flags, tokenizer, folder, saved, interrupted }: Outcome): string[] {
+export function nextCommands({ train, tokenizer, folder, saved, interrupted }: Outcome): string[] {
   if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
   const suggestions: [what: string, ...commands: string[]][] = [];
-  const prompt = flags.train === undefined ? ["ROMEO:"] : [];
+  const prompt = train === undefined ? ["ROMEO:"] : [];
   if (tokenizer && saved)
     suggestions.push(["write with this model", suggestion("generate", ...prompt, "--model", folder)]);
   if (interrupted) suggestions.push(["go on where it stopped", suggestion("train", "-o", folder, "--resume")]);
-  else if (tokenizer?.kind === "char" && flags.train === undefined)
+  else if (tokenizer?.kind === "char" && train === undefined)
     suggestions.push([
       "train on a text of your own, my.txt say",
       suggestion("prepare", "my.txt", "--tokenizer", "char", "--out", "my"),

@@ -1,30 +1,24 @@
-/** `--resume`: finding out how the run in a folder goes on, and what stands against it. */
+/** `--resume`: the run in a folder, and its options merged with those given now. */
 import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import { isNoFolder } from "../../platform/glob.ts";
-import type { Checkpoint } from "../../runs/checkpoint.ts";
-import { requireUnedited } from "../../runs/edited-settings.ts";
 import { namesOfRuns } from "../../runs/node-run-list.ts";
-import { type DataRecord, dataDifferences, type GivenOptions, readRecord } from "../../runs/record.ts";
+import { type GivenOptions, readRecord } from "../../runs/record.ts";
 import { isStopped } from "../../runs/restore.ts";
 import { readRunConfig } from "../../runs/run-config.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
+import { openResumable, type Resumable } from "../../runs/start.ts";
 import type { TrainSettings } from "../../train/settings.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import { computingOf, type TrainFlags, typedOf } from "./options.ts";
 
-/** A run that goes on. */
-export interface Continued {
-  readonly folder: RunFolder;
-  /** Where from; undefined: from its beginning, since it was ended before its first checkpoint. */
-  readonly checkpoint?: Checkpoint;
-  /** What the run was told, with what is different now; its data, where that is known. */
+/** A run to resume, and the options that count: the run's, with what is different now. */
+export interface Resumed extends Resumable {
   readonly flags: TrainFlags;
   /** Of those, what was typed: for the record. */
   readonly given: GivenOptions;
   readonly modelName: string;
-  readonly data?: DataRecord;
   /** Settings that are different from now on: "--lr: 0.001, now 0.0005". */
   readonly changes: readonly string[];
 }
@@ -32,7 +26,7 @@ export interface Continued {
 type Remark = (text: string) => void;
 
 /** Opens the run in `--out` to continue it; undefined when there is none yet. The caller closes its folder. */
-export async function openRun(flags: TrainFlags, remark: Remark): Promise<Continued | undefined> {
+export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resumed | undefined> {
   const path = await runPath(flags.out);
   if (isNoFolder(await platform.pathKind(path)))
     throw new InputError(`${path} is a file, where a run folder is expected. Give the folder of the run.`);
@@ -41,20 +35,16 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Contin
     remark(`there is no run in ${path} to continue: it begins${others && ` (beside it there are ${others})`}`);
     return undefined;
   }
-  const folder = await RunFolder.open(path, ({ who }, ms) =>
-    remark(`${path} is held by ${who}, which cannot be seen from here: watching its heartbeat for ${ms / 1000} s`),
-  );
+  const resumable = await openResumable(path, remark, flags.force);
+  const { folder, checkpoint } = resumable;
   try {
-    const { takenFrom } = folder;
-    if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
-    const checkpoint = await findCheckpoint(folder, flags.force ?? false, remark);
-    const settled = await settle(folder, checkpoint, flags, remark);
+    const settled = await settle(resumable, flags, remark);
     remark(
       checkpoint
         ? `continuing ${path} after ${checkpoint.step} updates`
         : `${path} has no checkpoint to continue from: the run begins again`,
     );
-    return { folder, checkpoint, ...settled };
+    return { ...resumable, ...settled };
   } catch (error) {
     await folder.close();
     throw error;
@@ -78,32 +68,28 @@ async function runPath(out: string | undefined): Promise<string> {
   throw new UsageError(`${out} holds runs in numbered folders: name the one to continue, such as ${out}baby-001.`);
 }
 
-async function findCheckpoint(folder: RunFolder, force: boolean, remark: Remark): Promise<Checkpoint | undefined> {
-  let damaged = 0;
-  const checkpoint = await folder.newestCheckpoint((step, problem) => {
-    damaged++;
-    remark(`the checkpoint of step ${step} cannot be used: ${problem}`);
-  });
-  if (!checkpoint && damaged > 0 && !force)
-    throw new InputError(
-      `${folder.path}: none of its ${damaged} checkpoints is whole. With --force the run begins anew in this folder; ` +
-        "what is damaged there keeps lying beside it.",
-    );
-  return checkpoint;
-}
+type Settled = Pick<Resumed, "flags" | "given" | "modelName" | "changes">;
 
-/** Puts together what the run was told and what it is told now. UsageError names each difference that is not wanted. */
+/** Merges the run's options with those given now. UsageError names each difference that is not accepted. */
 async function settle(
-  folder: RunFolder,
-  checkpoint: Checkpoint | undefined,
+  { folder, checkpoint, record, modelName = "model" }: Resumable,
   flags: TrainFlags,
   remark: Remark,
-): Promise<Omit<Continued, "folder" | "checkpoint">> {
-  const { config } = folder;
-  if (!config) return settleLlmc(folder, checkpoint, flags, remark);
-  const record = readRecord(folder.path, config);
-  if (checkpoint) requireUnedited(folder, checkpoint);
-  const { given, run, data, cwd } = record;
+): Promise<Settled> {
+  if (!record) {
+    remark(
+      `${folder.path} has no config.json: its files are llm.c's. Neither their checksums nor the data and settings of the ` +
+        "run can be checked: those given now are used",
+    );
+    const order = checkpoint?.shuffled ? "shuffle" : "file";
+    return {
+      flags: { order, ...flags },
+      given: typedOf(flags),
+      modelName: flags.model ?? "llm.c's model",
+      changes: [],
+    };
+  }
+  const { given, run, cwd } = record;
   const found = differingFlags(flags, record);
   refuse(folder.path, found, flags.force ?? false);
   const changed = Object.fromEntries(found.map(({ name, now }) => [name, now]));
@@ -116,31 +102,9 @@ async function settle(
   return {
     flags: { ...flags, ...given, ...run, ...passing, ...paths, ...changed },
     given: { ...given, ...paths, ...changed, ...computingOf(flags) },
-    modelName: nameIn(config) ?? "model",
-    data,
+    modelName,
     changes: found.map(describe),
   };
-}
-
-/** Of llm.c's own runs only the files are known. */
-function settleLlmc(
-  folder: RunFolder,
-  checkpoint: Checkpoint | undefined,
-  flags: TrainFlags,
-  remark: Remark,
-): Omit<Continued, "folder" | "checkpoint"> {
-  remark(
-    `${folder.path} has no config.json: its files are llm.c's. Neither their checksums nor the data and settings of the ` +
-      "run can be checked: those given now are used",
-  );
-  const order = checkpoint?.shuffled ? "shuffle" : "file";
-  return { flags: { order, ...flags }, given: typedOf(flags), modelName: flags.model ?? "llm.c's model", changes: [] };
-}
-
-function nameIn(config: Readonly<Record<string, unknown>>): string | undefined {
-  const { model } = config;
-  if (typeof model !== "object" || model === null || !("name" in model)) return undefined;
-  return String(model.name);
 }
 
 /** A path as it was typed in another folder; one that leads somewhere from here as well is taken as it is. */
@@ -152,20 +116,7 @@ async function locate(path: string | undefined, cwd: string): Promise<string | u
   return (await leadsTo(there)) ? there : path;
 }
 
-/** InputError when the data is not what it was. */
-export function requireSameData({ data, folder }: Continued, now: DataRecord, force: boolean, remark: Remark): void {
-  if (!data) return;
-  const found = dataDifferences(data, now);
-  if (found.length === 0) return;
-  const what = `the data is not what the run in ${folder.path} was trained on: ${found.join("; ")}`;
-  if (force) remark(`${what}. It goes on, as --force says`);
-  else
-    throw new InputError(
-      `${what[0]?.toUpperCase()}${what.slice(1)}. Bring the old data back, or add --force to go on with what there is.`,
-    );
-}
-
-export function alreadyComplete(settings: TrainSettings, { folder, checkpoint }: Continued): string {
+export function alreadyComplete(settings: TrainSettings, { folder, checkpoint }: Resumed): string {
   const why = checkpoint && isStopped(settings, checkpoint) ? " and --early-stop ended it" : "";
   return (
     `The run in ${folder.path} is complete: ${checkpoint?.step} updates were made${why}. For more, give a larger ` +

@@ -1,0 +1,204 @@
+/**
+ * Starting or resuming a run: one use case for the command and the page. `openResumable` finds where the run of a folder
+ * continues; `prepareRun` opens the data and resolves the settings, so that every mistake in them is found before anything
+ * takes long; `startRun` makes model, trainer and folder; `runEvents` trains.
+ */
+import { GPT2 } from "../api/gpt2.ts";
+import type { Backend } from "../backend/backend.ts";
+import { InputError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
+import type { GPT2Config } from "../model/config.ts";
+import { requireMemory } from "../model/memory.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { TrainEvent } from "../train/events.ts";
+import { type Loaders, openLoaders } from "../train/loaders.ts";
+import type { RunOptions } from "../train/options.ts";
+import { runMemory } from "../train/plan.ts";
+import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
+import type { RunChoices, TrainSettings } from "../train/settings.ts";
+import { Trainer } from "../train/trainer.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { requireUnedited } from "./edited-settings.ts";
+import {
+  type DataRecord,
+  dataDifferences,
+  type GivenOptions,
+  type RunRecord,
+  readRecord,
+  recordData,
+} from "./record.ts";
+import { history, isComplete, restoreRun } from "./restore.ts";
+import { RunFolder } from "./run-folder.ts";
+
+type Remark = (text: string) => void;
+
+/** A run to resume. Its folder is locked until it is closed. */
+export interface Resumable {
+  readonly folder: RunFolder;
+  /** Undefined: from the beginning, since the run ended before its first checkpoint. */
+  readonly checkpoint?: Checkpoint;
+  /** Undefined for a run of llm.c's, whose settings are not recorded. */
+  readonly record?: RunRecord;
+  readonly modelName?: string;
+}
+
+/**
+ * Locks the folder of a run and finds its newest whole checkpoint. InputError when another process has it, its config.json
+ * is damaged or was edited, or no checkpoint is whole; with `force`, the run then starts anew in this folder.
+ */
+export async function openResumable(path: string, remark: Remark, force = false): Promise<Resumable> {
+  const folder = await RunFolder.open(path, ({ who }, ms) =>
+    remark(`${path} is held by ${who}, which cannot be seen from here: watching its heartbeat for ${ms / 1000} s`),
+  );
+  try {
+    const { takenFrom, config } = folder;
+    if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
+    const checkpoint = await newestCheckpoint(folder, remark, force);
+    if (!config) return { folder, checkpoint };
+    const record = readRecord(path, config);
+    if (checkpoint) requireUnedited(folder, checkpoint);
+    const { model } = config;
+    const modelName = isObject(model) && "name" in model ? String(model.name) : undefined;
+    return { folder, checkpoint, record, modelName };
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+async function newestCheckpoint(folder: RunFolder, remark: Remark, force: boolean): Promise<Checkpoint | undefined> {
+  let damaged = 0;
+  const checkpoint = await folder.newestCheckpoint((step, problem) => {
+    damaged++;
+    remark(`the checkpoint of step ${step} cannot be used: ${problem}`);
+  });
+  if (!checkpoint && damaged > 0 && !force)
+    throw new InputError(
+      `${folder.path}: none of its ${damaged} checkpoints is whole. With --force the run begins anew in this folder; ` +
+        "what is damaged there keeps lying beside it.",
+    );
+  return checkpoint;
+}
+
+/** What the model of a run is made of. */
+export interface ModelSource {
+  /** For people, and for the name of a numbered run folder. */
+  readonly name: string;
+  readonly config: GPT2Config;
+  /** The file of a trained model; undefined: fresh weights. */
+  readonly file?: string;
+  readonly tokenizer?: Tokenizer;
+}
+
+/** A run as it was asked for. */
+export interface RunRequest {
+  readonly model: ModelSource;
+  /** Token files, or folders of them, and their name for people. */
+  readonly data: { readonly name: string; readonly train: string; readonly val?: string };
+  /** Options as they were typed or chosen: for the record. */
+  readonly given: GivenOptions;
+  /** Those that count: of a resumed run, with what its record has. */
+  readonly choices: RunChoices;
+  readonly resumed?: Resumable;
+  /** Of a resumed run: settings that differ from now on, in words. */
+  readonly changes?: readonly string[];
+  /** True if the run has a folder, or gets one. */
+  readonly isKept: boolean;
+}
+
+/** A run whose data and settings are checked. Nothing is computed yet. */
+export interface PreparedRun extends RunRequest {
+  readonly settings: TrainSettings;
+  readonly loaders: Loaders;
+  /** The token files by their content, where the run has a folder. */
+  readonly dataRecord?: DataRecord;
+  /** True for a resumed run of which nothing is left to do. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * Opens the data and resolves the settings. UsageError or InputError for what does not fit together; `onOtherData` is called
+ * with the reason when a run's data is not what it was, and throws unless that is accepted.
+ */
+export async function prepareRun(request: RunRequest, onOtherData: (reason: string) => void): Promise<PreparedRun> {
+  const { model, data, choices, resumed, isKept } = request;
+  const chosen = settingsOf(choices, model.config.maxT);
+  const loaders = await openLoaders({ ...data, headerless: choices.headerless }, chosen, model.config.V);
+  const settings = planUpdates(choices, chosen, loaders);
+  const dataRecord = isKept ? await recordData(data.name, loaders) : undefined;
+  if (resumed?.record && dataRecord) {
+    const found = dataDifferences(resumed.record.data, dataRecord);
+    if (found.length > 0)
+      onOtherData(`the data is not what the run in ${resumed.folder.path} was trained on: ${found.join("; ")}`);
+  }
+  const done = resumed ? await isComplete({ settings, loaders }, resumed.folder, resumed.checkpoint) : false;
+  return { ...request, settings, loaders, dataRecord, isComplete: done };
+}
+
+/** What the surroundings of a run provide. */
+export interface RunHost {
+  readonly backend: Backend;
+  /** Path for the folder of a new run; with a slash at its end, for a numbered folder inside; undefined: none. */
+  readonly out: string | undefined;
+  /** The folder that relative paths in the record start from. */
+  readonly cwd: string;
+  readonly onProgress: (share: number) => void;
+  readonly remark: Remark;
+  /** Called when a new run cannot have its folder, which then has none. Default: the error is thrown. */
+  readonly onUnkept?: (problem: InputError) => void;
+  /** Makes the model, or has it already. Default: makes it. */
+  readonly provideModel?: (make: () => Promise<GPT2>) => Promise<GPT2>;
+}
+
+/** A run ready to train. Whoever has it disposes of the trainer, and closes folder and loaders. */
+export interface StartedRun {
+  readonly trainer: Trainer;
+  readonly folder: RunFolder | undefined;
+  readonly loaders: Loaders;
+  readonly settings: TrainSettings;
+}
+
+/** Makes or loads the model, its trainer and the run's folder. MemoryError, before anything is allocated, when they do not fit. */
+export async function startRun(run: PreparedRun, host: RunHost): Promise<StartedRun> {
+  const { model: source, settings, loaders } = run;
+  const { backend, provideModel = (make) => make() } = host;
+  requireMemory(backend, source.config, runMemory(source.config, settings));
+  const model = await provideModel(() => makeModel(source, settings.seed, host));
+  const trainer = new Trainer(model, settings);
+  return { trainer, folder: await openFolder(run, trainer, host), loaders, settings };
+}
+
+function makeModel(source: ModelSource, seed: number, { backend, onProgress }: RunHost): Promise<GPT2> {
+  const { config, file, tokenizer } = source;
+  if (file !== undefined) return GPT2.load(file, { backend, tokenizer });
+  return GPT2.create(config, { backend, tokenizer, seed, onProgress });
+}
+
+/** The folder of a new run, or of a resumed one, whose trainer is restored from it. */
+async function openFolder(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
+  const { given, settings, dataRecord, resumed, changes = [], model: source } = run;
+  const record = { cwd: host.cwd, given, data: dataRecord, run: settings };
+  if (resumed) {
+    const { folder, checkpoint } = resumed;
+    await restoreRun(folder, checkpoint, trainer, host.remark);
+    const continued = history(folder, trainer, settings, changes);
+    await folder.writeConfig(trainer.model, source.name, { ...record, continued });
+    return folder;
+  }
+  if (host.out === undefined) return undefined;
+  try {
+    return await RunFolder.create(host.out, trainer.model, source.name, record);
+  } catch (error) {
+    if (!host.onUnkept || !(error instanceof InputError)) throw error;
+    host.onUnkept(error);
+    return undefined;
+  }
+}
+
+/** Trains from where the trainer stands to the end of the run. */
+export function runEvents(
+  { trainer, loaders, settings }: StartedRun,
+  options: Pick<RunOptions, "checkpoint" | "signal">,
+): AsyncGenerator<TrainEvent, void, undefined> {
+  return trainer.run(loaders.train, { ...runOptions(settings, loaders, trainer.step), ...options });
+}

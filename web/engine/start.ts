@@ -1,0 +1,126 @@
+/** New and resumed runs of the page: what runs/start.ts asks for, from the tab's storage and the loaded model. */
+import { openModelFile } from "../../src/api/model-file.ts";
+import type { Backend } from "../../src/backend/backend.ts";
+import { InputError } from "../../src/errors.ts";
+import { numberIn } from "../../src/runs/log.ts";
+import type { GivenOptions } from "../../src/runs/record.ts";
+import {
+  openResumable,
+  type PreparedRun,
+  prepareRun,
+  type Resumable,
+  type RunHost,
+  startRun,
+} from "../../src/runs/start.ts";
+import { freshConfig } from "../../src/train/fresh-config.ts";
+import { checkChoice, type RunChoice } from "./choice.ts";
+import { openPrepared, type Prepared } from "./data.ts";
+import { summaryOf } from "./loaded-model.ts";
+import type { ModelSlot } from "./model-slot.ts";
+import type { SessionParts } from "./session.ts";
+
+/** What both kinds of runs need of the engine. */
+export interface StartContext {
+  readonly backend: Backend;
+  readonly slot: ModelSlot;
+  /** Where run folders are, with a slash at its end; undefined where none can be kept. */
+  readonly runs: string | undefined;
+  readonly onProgress: (share: number) => void;
+  readonly remark: (text: string) => void;
+}
+
+/** Starts a run with the loaded model or a fresh one. Where the storage takes no folder, it starts without one. */
+export async function startNewRun(choice: RunChoice, data: Prepared, context: StartContext): Promise<SessionParts> {
+  const { given, config, start } = choice;
+  const { runs, remark } = context;
+  checkChoice(choice, data);
+  const run = await prepareRun(
+    {
+      model: { name: start?.name ?? given.model, config, tokenizer: data.tokenizer },
+      data: { name: data.summary.name, train: given.train, val: given.val },
+      given,
+      choices: given,
+      isKept: runs !== undefined,
+    },
+    refuseOtherData,
+  );
+  if (choice.remark !== undefined) remark(choice.remark);
+  let unkept: string | undefined;
+  const onUnkept = ({ message }: InputError) => {
+    unkept = message;
+    remark(`the run cannot be kept: ${message} It continues all the same; export its model before you close the tab`);
+  };
+  const host = { ...hostOf(run, context), onUnkept };
+  const parts = await partsOf(run, data, start ? { ...host, provideModel: async () => start.model } : host);
+  return { ...parts, unkept, saveFirst: start !== undefined };
+}
+
+/** Resumes a run from its newest checkpoint. InputError when that is impossible; its folder is as it was then. */
+export async function resumeRun(
+  path: string,
+  context: StartContext,
+): Promise<SessionParts & { readonly data: Prepared }> {
+  const resumable = await openResumable(path, context.remark, true);
+  try {
+    const { record, checkpoint } = resumable;
+    if (!record) throw new InputError(`${path} has no config.json: resume it with llm-ts train --resume.`);
+    const data = await openPrepared(record.given.train ?? "");
+    const run = await prepareRun(
+      {
+        model: { ...(await modelOf(resumable, record.given)), file: checkpoint?.model, tokenizer: data.tokenizer },
+        data: { name: data.summary.name, train: data.folder, val: record.given.val },
+        given: record.given,
+        choices: { ...record.given, ...record.run },
+        resumed: resumable,
+        isKept: true,
+      },
+      refuseOtherData,
+    );
+    if (run.isComplete)
+      throw new InputError("This run is complete: all its updates were made. Open its model to train it on.");
+    const parts = await partsOf(run, data, { ...hostOf(run, context), cwd: record.cwd });
+    return { ...parts, saveFirst: false, data };
+  } catch (error) {
+    await resumable.folder.close();
+    throw error;
+  }
+}
+
+function refuseOtherData(reason: string): never {
+  throw new InputError(`${reason[0]?.toUpperCase()}${reason.slice(1)}. It cannot be resumed.`);
+}
+
+/** Name and configuration of a resumed run's model: as its checkpoint has it, or as a fresh one of its vocabulary. */
+async function modelOf({ folder, checkpoint, modelName }: Resumable, given: GivenOptions) {
+  const V = numberIn(folder.config?.model, "V");
+  if (modelName === undefined || V === undefined)
+    throw new InputError(`${folder.path}/config.json is damaged: it does not say which model was trained.`);
+  if (!checkpoint) return { name: modelName, config: freshConfig(given, V) };
+  const file = await openModelFile(checkpoint.model);
+  await file.close();
+  return { name: modelName, config: file.config };
+}
+
+function hostOf({ model: { name } }: PreparedRun, { backend, slot, runs, onProgress, remark }: StartContext): RunHost {
+  return {
+    backend,
+    out: runs,
+    cwd: runs ?? "",
+    onProgress,
+    remark,
+    provideModel: async (make) => (await slot.replace(async () => ({ name, model: await make() }))).model,
+  };
+}
+
+async function partsOf(run: PreparedRun, data: Prepared, host: RunHost): Promise<Omit<SessionParts, "saveFirst">> {
+  const started = await startRun(run, host);
+  const { trainer, folder, settings } = started;
+  const { batch, block, steps } = settings;
+  const { step: from, model } = trainer;
+  const name = folder?.path.replace(/^.*\//s, "") ?? run.model.name;
+  const summary = summaryOf({ model, name: run.model.name }, from);
+  return {
+    ...started,
+    info: { name, isKept: folder !== undefined, model: summary, data: data.summary.name, batch, block, steps, from },
+  };
+}
