@@ -86,3 +86,17 @@ test("where a text is given for tokens, and where info looks at one", async () =
   paste(then, 1, "-x 1 -t 16 -b 1 -s 0 -v 0 -m 1");
   paste((await run(["info", `${awkward}.txt`], { cwd })).stderr, 1, "-o again");
 });
+
+test("where a run is to be resumed on data of other tokens", async () => {
+  const path = "characters";
+  const begun = await run(["train", "--model", "baby", "--layers", "1", "--channels", "16", "-x", "1", "-o", path], {
+    cwd,
+  });
+  expect(begun.code, begun.stderr).toBe(0);
+  writeFileSync(join(cwd, "TEXT"), "abc ".repeat(500));
+  const prepared = await run(["prepare", "TEXT", "--tokenizer", "char", "-o", "others"], { cwd });
+  expect(prepared.code, prepared.stderr).toBe(0);
+  const refused = await run(["train", "-o", path, "--resume", "--train", "others", "-x", "2", "--force"], { cwd });
+  expect(refused.code).toBe(1);
+  paste(refused.stderr.replace("; or train", "\n; or train"), 1);
+});

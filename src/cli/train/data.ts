@@ -20,7 +20,7 @@ export async function chooseData(
   if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer.tokens(), model.tokenizer.tokens()))
     throw new InputError(
       `${data.name} was prepared with other tokens than ${model.name} was trained with. Prepare it with the model's: ` +
-        `${suggestion("prepare", "TEXT", "--tokenizer", flags.model ?? model.name, "-o", "FOLDER")}; or train a new model on it.`,
+        `${suggestion("prepare", "TEXT", "--tokenizer", model.file ?? flags.model ?? model.name, "-o", "FOLDER")}; or train a new model on it.`,
     );
   if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
   // Of the same tokens, the model's own says more: it may have settings, or be the only one that can encode.
