@@ -38,7 +38,7 @@ describe.skipIf(!existsSync("/dev/full"))("a full disk at standard output", () =
   test("a run continues to its end, says so, and exits with 1", () => {
     const { code, stderr } = shell(`${train} -o full > /dev/full`);
     expect(stderr).toContain(
-      "standard output cannot be written (its disk is full): the run goes on, and its numbers are in full/metrics.jsonl\n",
+      "standard output cannot be written (its disk is full): the run continues, and its numbers are in full/metrics.jsonl\n",
     );
     expect(stderr.match(/cannot be written/g)).toHaveLength(1);
     expect(stderr).not.toMatch(/\n\s+at /);
@@ -78,7 +78,7 @@ describe.skipIf(process.platform === "win32")("a reader that goes", () => {
   test("a run continues without it, says so, and exits with 1", () => {
     const { code, stdout, stderr } = shell(`${train} -x 300 -c 0 -o head | head -n 1`);
     expect(stdout).toBe("[GPT-2]\n");
-    expect(stderr).toContain("standard output is closed: the run goes on");
+    expect(stderr).toContain("standard output is closed: the run continues");
     expect([code, steps("head")]).toEqual([1, 300]);
     expect(readdirSync(join(cwd, "head"))).toContain("DONE_00000300");
   });

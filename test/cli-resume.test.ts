@@ -33,7 +33,7 @@ test("the same line begins a run, and says when it is complete", async () => {
 
 test("more updates with --force are those of a longer run, and config.json records it", async () => {
   const refused = await train("-o", "half", "-y", "-x", "8");
-  expect(refused.stderr).toContain("The run in half was told otherwise. --steps: 4, now 8. Leave it out");
+  expect(refused.stderr).toContain("The run in half has other settings. --steps: 4, now 8. Leave it out");
   expect(refused.code).toBe(2);
   const { code, stderr } = await train("-o", "half/", "-y", "-x", "8", "--force");
   expect(stderr).toContain("continuing half after 4 updates");
@@ -107,7 +107,7 @@ test("another backend is spoken of, and used; the one that was chosen is kept", 
   const more = (steps: string, ...others: string[]) =>
     train("-o", "rounding", "-y", "-x", steps, "--force", "--json", ...others);
   const { code, stderr } = await more("3", "--backend", "reference");
-  expect(stderr).toContain("the run computed with the wasm backend until now, and goes on with reference");
+  expect(stderr).toContain("the run computed with the wasm backend until now, and resumes with reference");
   expect(code).toBe(0);
   expect(config("rounding")).toMatchObject({ given: { backend: "reference" }, backend: { name: "reference" } });
   const kept = await more("4");
@@ -115,7 +115,7 @@ test("another backend is spoken of, and used; the one that was chosen is kept", 
   expect(config("rounding").backend.name).toBe("reference");
   const back = await more("5", "--backend", "wasm");
   expect(back.stderr).not.toContain("as the run did");
-  expect(back.stderr).toContain("with the reference backend until now, and goes on with wasm");
+  expect(back.stderr).toContain("with the reference backend until now, and resumes with wasm");
   expect(config("rounding").given.backend).toBeUndefined();
 });
 

@@ -4,7 +4,7 @@ import type { Trainer } from "../train/trainer.ts";
 import type { Retention } from "./checkpoint-list.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** Keeps a run in its folder, and lets it go on while that fails: a full disk may have room again tomorrow. */
+/** Saves a run to its folder, and lets it continue while that fails: a full disk may have space again tomorrow. */
 export class Keeper {
   readonly #folder: RunFolder;
   readonly #trainer: Trainer;
@@ -42,8 +42,8 @@ export class Keeper {
       if (!(error instanceof InputError)) throw error;
       this.#unsaved = error.message;
       this.#remark(
-        `step ${this.#trainer.step} could not be saved: ${error.message} The run goes on; the checkpoints before this ` +
-          "one are as they were",
+        `step ${this.#trainer.step} could not be saved: ${error.message} The run continues; earlier checkpoints ` +
+          "are intact",
       );
       return undefined;
     }
@@ -65,7 +65,7 @@ export class Keeper {
       this.#unlogged = undefined;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      if (this.#unlogged === undefined) this.#remark(`the log cannot be written: ${error.message} The run goes on`);
+      if (this.#unlogged === undefined) this.#remark(`the log cannot be written: ${error.message} The run continues`);
       this.#unlogged = error.message;
     }
   }

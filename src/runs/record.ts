@@ -51,7 +51,7 @@ export function readRecord(folder: string, { cwd, given, data, run }: Readonly<R
     ...(isData(data) ? [] : ['"data" does not say which files the run was trained on']),
   ];
   throw new InputError(
-    `${folder}/config.json: ${problems.join("; ")}. The run cannot go on like that: put it right, or train its model on ` +
+    `${folder}/config.json: ${problems.join("; ")}. The run cannot be resumed like that: correct it, or continue training its model ` +
       "in a new folder (llm-ts train --model, with this one).",
   );
 }

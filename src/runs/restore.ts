@@ -46,7 +46,7 @@ export function isStopped({ earlyStop }: Pick<TrainSettings, "earlyStop">, { inf
 
 /**
  * Makes a trainer, whose model was loaded from the checkpoint, what the run's was, and takes the run's folder back to
- * there; without a checkpoint, to the run's beginning. `onRemark` is told when the next bits will be others.
+ * there; without a checkpoint, to the run's beginning. `onRemark` is called when the next bits will differ.
  */
 export async function restoreRun(
   folder: RunFolder,
@@ -62,12 +62,12 @@ export async function restoreRun(
   } = trainer.model.backend;
   if (before && before.name !== name)
     onRemark(
-      `the run computed with the ${before.name} backend until now, and goes on with ${name}: its last bits will differ ` +
+      `the run computed with the ${before.name} backend until now, and resumes with ${name}: its last bits will differ ` +
         "from what they would have been",
     );
   else if (before && before.fma !== fma)
     onRemark(
-      `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and goes on ` +
+      `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and resumes ` +
         `${fma ? "with" : "without"}: its last bits will differ from what they would have been`,
     );
   await folder.goBackTo(checkpoint, trainer.state());

@@ -51,8 +51,7 @@ export async function openResumable(path: string, remark: Remark, force = false)
     remark(`${path} is held by ${who}, which cannot be seen from here: watching its heartbeat for ${ms / 1000} s`),
   );
   try {
-    const { takenFrom, config } = folder;
-    if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
+    const { config } = folder;
     const checkpoint = await newestCheckpoint(folder, remark, force);
     if (!config) return { folder, checkpoint };
     const record = readRecord(path, config);

@@ -1,4 +1,4 @@
-/** How many measurements an outlier is told from, as in llm.c. */
+/** Measurements in the window that an outlier is compared with, as in llm.c. */
 export const outlierWindow = 128;
 
 /** The last measurements of one kind. Plain data, to be kept as JSON. */

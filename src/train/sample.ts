@@ -8,7 +8,7 @@ import type { TrainerState } from "./state.ts";
 
 /**
  * A text by the model as it is. Undefined when `signal` ended it early: then its random numbers count as unused, so that
- * a run that goes on from here writes it whole.
+ * a run resumed from here writes it whole.
  */
 export async function writeSample(
   { backend, parameters, tokenizer, unusedIds }: GPT2,

@@ -4,7 +4,7 @@ import { isObject } from "../format/json.ts";
 import { emptyWindow, type OutlierWindow, outlierWindow } from "./outliers.ts";
 
 /**
- * All that a trainer knows besides weights and moments. With those it makes a trainer that goes on as if nothing had
+ * All that a trainer knows besides weights and moments. With those it makes a trainer that continues as if nothing had
  * been: bit for bit. Plain data, to be kept as JSON.
  */
 export interface TrainerState {

@@ -25,14 +25,14 @@ import { trainingStep } from "./step.ts";
  *
  * `run` may be called again: AdamW's moments and the count of updates stay with the trainer until `dispose`.
  *
- * Weights, `moments` and `state` are all there is: another trainer that gets them goes on bit for bit as this one would.
+ * Weights, `moments` and `state` are all there is: another trainer that gets them continues bit for bit as this one would.
  */
 export class Trainer {
   readonly model: GPT2;
   readonly options: Required<TrainerOptions>;
   readonly #group: Group;
   #state = initialState();
-  /** Between `restore` and the run that goes on from there. */
+  /** Between `restore` and the run that continues from there. */
   #restored = false;
   #running = false;
   /** When the run under way began. */
@@ -73,7 +73,7 @@ export class Trainer {
 
   /**
    * Takes over another trainer's `state`; weights and moments are to be written by the caller. The next run then seeks
-   * its loader, makes no validation at its start but one that the other trainer still owed, and goes on from there.
+   * its loader, makes no validation at its start but one that the other trainer still owed, and continues from there.
    * InputError when the state is damaged.
    */
   restore(state: TrainerState): void {
@@ -94,7 +94,7 @@ export class Trainer {
 
   /**
    * Makes `steps` updates and reports what happens, in llm.c's order: before each update the validation, then the
-   * sample, where it is time for them, and once more after the last update. Work goes on only while events are asked
+   * sample, where it is time for them, and once more after the last update. Work proceeds only while events are asked
    * for. Leaving the loop early is safe; the activations' memory is given back either way. The batches after those
    * under way are fetched ahead; when the run ends early, a loader that can seek goes back to them.
    *
@@ -177,7 +177,7 @@ export class Trainer {
     }
     let fetched: StepBatches | undefined;
     let stopped: DoneEvent["stopped"];
-    /** A validation or sample was due and is not made: whoever goes on from here makes it. */
+    /** A validation or sample was due and is not made: a resumed run makes it. */
     let owes = false;
     /** Something is known that no checkpoint of this run holds. */
     let unsaved = false;

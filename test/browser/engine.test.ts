@@ -143,7 +143,7 @@ test("a full storage does not stop a run: it says so, and saves when there is ro
   await tab.until("typeof received.latest.unsaved === 'string'");
   const full = await tab.received();
   expect(full.latest.unsaved).toMatch(/storage .* is full/);
-  expect(full.remarks.join()).toMatch(/could not be saved.*The run goes on|log cannot be written.*The run goes on/);
+  expect(full.remarks.join()).toMatch(/could not be saved.*The run continues|log cannot be written.*The run continues/);
   await tab.untilStep((full.events.at(-1)?.step ?? 0) + 3);
 
   await devtools.send("Storage.overrideQuotaForOrigin", { origin });

@@ -59,7 +59,7 @@ export const diskFaults: readonly Fault[] = [
         fill(join(disk, "filler"));
         const { code, stdout, stderr } = await ended;
         assert.equal(code, 1, stderr);
-        assert.match(stderr, /could not be saved: .*the disk is full.*The run goes on/);
+        assert.match(stderr, /could not be saved: .*the disk is full.*The run continues/);
         assert.match(stderr, /error: The end of the run could not be saved/);
         const saved = lastCheckpoint(stdout);
         assert.ok(saved >= 3 && saved < 40, `the last checkpoint was that of step ${saved}`);

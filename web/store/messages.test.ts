@@ -280,10 +280,8 @@ describe("in the page's language", () => {
     (name) => {
       const message = messageOf(explain("opfs:/runs/baby-001/metrics.jsonl", new DOMException("", name)));
       expectRendered(message);
-      expectRendered(`the log cannot be written: ${message} The run goes on`);
-      expectRendered(
-        `step 7 could not be saved: ${message} The run goes on; the checkpoints before this one are as they were`,
-      );
+      expectRendered(`the log cannot be written: ${message} The run continues`);
+      expectRendered(`step 7 could not be saved: ${message} The run continues; earlier checkpoints are intact`);
     },
   );
 

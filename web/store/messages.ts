@@ -16,15 +16,15 @@ interface Rendering {
 const renderings: readonly Rendering[] = [
   // --- Messages that hold another one ---
   {
-    of: /^step (\d+) could not be saved: (.+) The run goes on; .*$/s,
+    of: /^step (\d+) could not be saved: (.+) The run continues; .*$/s,
     zh: (step, why) => `第 ${step} 次更新未能保存：${inChinese(why)}训练仍在继续，之前的检查点完好。`,
   },
   {
-    of: /^the log cannot be written: (.+) The run goes on$/s,
+    of: /^the log cannot be written: (.+) The run continues$/s,
     zh: (why) => `无法写入训练日志：${inChinese(why)}训练仍在继续，日志会在稍后补写。`,
   },
   {
-    of: /^the run cannot be kept: (.+) It goes on all the same; export its model/s,
+    of: /^the run cannot be kept: (.+) It continues all the same; export its model/s,
     zh: (why) => `这次训练无法保存：${inChinese(why)}训练照常进行，关闭标签页前请下载模型。`,
   },
   // --- Storage ---
@@ -233,7 +233,10 @@ const renderings: readonly Rendering[] = [
     zh: (step) => `第 ${step} 次更新的检查点已损坏，改用更早的检查点。`,
   },
   { of: /^This run is complete:/, zh: () => "这次训练已经完成。要接着训练，请打开它的模型。" },
-  { of: /^The data is not what this run was trained on:/, zh: () => "数据与这次训练当初使用的不同，因此无法继续。" },
+  {
+    of: /^The data is not what the run in .+ was trained on:/s,
+    zh: () => "数据与这次训练当初使用的不同，因此无法继续。",
+  },
   { of: /^The run (.+) has saved no model yet\./s, zh: (name) => `${name} 还没有保存过模型。` },
   {
     of: /^(.+) is a device or pipe, where a file is expected\./s,

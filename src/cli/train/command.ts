@@ -25,7 +25,7 @@ Models:
   custom                        your own --layers, --heads, --channels (these change the others, too)
   gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2
                                 pretrained: llm.c's file (gpt2_124M.bin, …) here or beside the data, else downloaded
-  FILE or run folder            go on with a model that was trained before
+  FILE or run folder            continue training this model
 ${examples(
   ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],
   ["llm.c's run", "llm-ts train -e gpt2_124M.bin -i tiny_shakespeare_train.bin -j tiny_shakespeare_val.bin"],
@@ -38,13 +38,13 @@ ${examples(
       const { createBackend } = await import("../../backend/registry.ts");
       // Workers start while the rest is imported and the data is looked at.
       const backend = createBackend(flags.backend, flags);
-      backend.catch(() => {}); // told when it is waited for
+      backend.catch(() => {}); // thrown where it is awaited
       const { train } = await import("./run.ts");
       await train(flags, backend);
     });
 }
 
-/** With what computed the run that goes on, where that was chosen. InputError when its config.json is damaged. */
+/** Flags with the backend and kernel that the run to resume was given. InputError when its config.json is damaged. */
 async function keepComputing(flags: TrainFlags): Promise<TrainFlags> {
   const { givenComputing } = await import("./resume.ts");
   const kept = await givenComputing(flags.out);

@@ -1,4 +1,4 @@
-/** A run that goes on, and flags that say something else than it was told. */
+/** Options of a resumed run that differ from those it was started with. */
 import { UsageError } from "../../errors.ts";
 import type { RunRecord } from "../../runs/record.ts";
 import { optionNamed } from "../../train/settings.ts";
@@ -42,8 +42,8 @@ export function refuse(path: string, found: readonly Difference[], force: boolea
   if (refused.length === 0) return;
   const advice =
     never.length === 0
-      ? "Leave it out to go on as before, or add --force."
+      ? "Leave it out to resume as before, or add --force."
       : `${never.map(({ name }) => flagOf(name)).join(", ")} cannot change within a run, not even with --force: ` +
         "leave it out, or start another run.";
-  throw new UsageError(`The run in ${path} was told otherwise. ${found.map(describe).join("; ")}. ${advice}`);
+  throw new UsageError(`The run in ${path} has other settings. ${found.map(describe).join("; ")}. ${advice}`);
 }

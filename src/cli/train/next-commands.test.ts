@@ -17,5 +17,5 @@ test("a model is suggested to be written with only where a checkpoint was saved"
     /write with this model:\n {2}.* --model 'runs\/it'\\''s'$/,
   );
   expect(nextCommands({ ...run, saved: false })).toEqual([]);
-  expect(nextCommands({ ...run, saved: false, interrupted: true }).join("\n")).toMatch(/^go on .*:\n {2}.* --resume$/);
+  expect(nextCommands({ ...run, saved: false, interrupted: true }).join("\n")).toMatch(/^resume it:\n {2}.* --resume$/);
 });

@@ -18,10 +18,10 @@ export function nextCommands({ train, tokenizer, folder, saved, interrupted }: O
   const prompt = train === undefined ? ["ROMEO:"] : [];
   if (tokenizer && saved)
     suggestions.push(["write with this model", suggestion("generate", ...prompt, "--model", folder)]);
-  if (interrupted) suggestions.push(["go on where it stopped", suggestion("train", "-o", folder, "--resume")]);
+  if (interrupted) suggestions.push(["resume it", suggestion("train", "-o", folder, "--resume")]);
   else if (tokenizer?.kind === "char" && train === undefined)
     suggestions.push([
-      "train on a text of your own, my.txt say",
+      "train on a text of your own, for example my.txt",
       suggestion("prepare", "my.txt", "--tokenizer", "char", "--out", "my"),
       suggestion("train", "--model", "baby", "--train", "my", "-o", "runs/"),
     ]);

@@ -20,7 +20,7 @@ export function typedOf(flags: TrainFlags): GivenOptions {
   return { ...settings, ...computingOf(flags) };
 }
 
-/** What computes, where that was chosen: a run that goes on keeps it, for the sake of its last bits. */
+/** Backend and kernel where they were chosen: a resumed run keeps them, for the sake of its last bits. */
 export function computingOf({ backend, kernel }: BackendFlags): Pick<GivenOptions, "backend" | "kernel"> {
   return {
     backend: backend === defaultBackend ? undefined : backend,
@@ -77,8 +77,8 @@ export function addTrainOptions(command: Command): Command {
     );
   return addBackendOptions(
     addSettings(command, "Run folder")
-      .option("-y, --resume [0|1]", "continue the run in the folder --out; where there is none, begin it", toggle)
-      .option("--force", "with --resume: go on with other settings than the run had, or other data")
+      .option("-y, --resume [0|1]", "resume the run in the folder --out; where there is none, start it", toggle)
+      .option("--force", "with --resume: accept settings that differ from the run's, or other data")
       .optionsGroup("Output and computing:")
       .option("--json", "one JSON object a line"),
   );

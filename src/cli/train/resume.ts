@@ -37,6 +37,8 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
   }
   const resumable = await openResumable(path, remark, flags.force);
   const { folder, checkpoint } = resumable;
+  const { takenFrom } = folder;
+  if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
   try {
     const settled = await settle(resumable, flags, remark);
     remark(

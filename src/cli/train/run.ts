@@ -64,7 +64,7 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
     },
     (reason) => {
       if (!force) throw otherData(reason);
-      display.remark(`${reason}. It goes on, as --force says`);
+      display.remark(`${reason}. It resumes nevertheless, because of --force`);
     },
   );
   const { settings } = run;
@@ -81,7 +81,7 @@ const gpt2Vocabulary = 50257;
 
 function otherData(reason: string): InputError {
   return new InputError(
-    `${reason[0]?.toUpperCase()}${reason.slice(1)}. Bring the old data back, or add --force to go on with what there is.`,
+    `${reason[0]?.toUpperCase()}${reason.slice(1)}. Bring the old data back, or add --force to resume with the data as it is.`,
   );
 }
 
@@ -121,7 +121,7 @@ async function trainOn(
   const keeper = folder && new Keeper(folder, trainer, settings, display.remark.bind(display));
   if (folder)
     outliveOutput((problem) =>
-      say(`${problem}: the run goes on, and its numbers are in ${folder.file("metrics.jsonl")}`),
+      say(`${problem}: the run continues, and its numbers are in ${folder.file("metrics.jsonl")}`),
     );
   display.start(startOf(run, model, folder?.path));
   if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
@@ -136,7 +136,7 @@ async function trainOn(
     last = event;
   };
   for await (const event of events) {
-    // Without an update (-x 0) the model is saved as it was made: a start for another program, say.
+    // Without an update (-x 0) the model is saved as it was made: as a start for another program.
     const isUnsaved = !keeper?.hasTried && !run.resumed?.checkpoint;
     const path = event.type === "done" && isUnsaved ? await keeper?.save() : undefined;
     if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
