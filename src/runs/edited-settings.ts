@@ -6,7 +6,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { placeOf } from "./run-config.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** What is compared: settings that a result depends on, and of the model what is no path, which a move may change. */
+/** Fields that are compared: settings that a result depends on, and those of the model except paths, which a move may change. */
 const compared: Readonly<Record<string, readonly string[]>> = {
   run: settingNames.filter((name) => optionNamed(name)?.change !== "always"),
   given: sourceNames.filter((name) => trainOptions[name].kind !== "text"),
@@ -33,7 +33,7 @@ export function requireUnedited({ path, config }: RunFolder, { step, info }: Che
   );
 }
 
-/** What options changed in the starts that came after the checkpoint was written. */
+/** Settings that options changed in the starts after the checkpoint. */
 function changesSince(
   then: Readonly<Record<string, unknown>>,
   now: Readonly<Record<string, unknown>>,

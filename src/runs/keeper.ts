@@ -21,12 +21,12 @@ export class Keeper {
     this.#remark = remark;
   }
 
-  /** Whether a checkpoint was written, or could not be. */
+  /** True once a checkpoint was written, or could not be. */
   get hasTried(): boolean {
     return this.#tried;
   }
 
-  /** Why the newest checkpoint, or lines of the log, are not on disk; undefined when all is. */
+  /** Reason for which the newest checkpoint, or lines of the log, are not on disk; undefined when they are. */
   get problem(): string | undefined {
     return this.#unsaved ?? this.#unlogged;
   }

@@ -1,4 +1,4 @@
-/** What config.json keeps of a run, so that it can be repeated and continued: written here, and read back. */
+/** The record of a run in config.json, from which it can be repeated and resumed. */
 import { type BackendName, backendNames, type KernelName, kernelNames } from "../backend/registry.ts";
 import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
 import { InputError } from "../errors.ts";
@@ -17,7 +17,7 @@ export interface DataRecord {
 
 /** Options as they were typed, those that say where model and data come from among them. */
 export interface GivenOptions extends RunChoices {
-  /** What was to compute, where that was chosen. */
+  /** Backend and kernel, where they were chosen. */
   readonly backend?: BackendName;
   readonly kernel?: KernelName;
 }
@@ -35,7 +35,7 @@ export async function recordData(name: string, { train, val }: Loaders): Promise
   return { name, train: await fingerprints(train.files), val: val && (await fingerprints(val.files)) };
 }
 
-/** How the data differs from what it was, in words: one line for each difference. */
+/** Differences between recorded and present data, in words: one line each. */
 export function dataDifferences(before: DataRecord, now: DataRecord): string[] {
   const found = differences(before.train, now.train);
   return before.val && now.val ? [...found, ...differences(before.val, now.val)] : found;
@@ -73,7 +73,7 @@ const isGiven = (value: unknown): value is RunRecord["given"] => problemsIn("giv
 const isRun = (value: unknown): value is RunRecord["run"] =>
   problemsIn("run", value, runRules, settingNames).length === 0;
 
-/** What is wrong with the settings in a field of config.json, of which those in `required` must be there. */
+/** Problems of the settings in a field of config.json, of which those in `required` must be present. */
 function problemsIn(
   field: string,
   settings: unknown,

@@ -8,14 +8,14 @@ import { changedSettings } from "./edited-settings.ts";
 import { linesOf, parseLine } from "./log.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** What a run must have made to have nothing left to do. */
+/** Settings that determine when a run is complete. */
 export interface Planned {
   readonly settings: Pick<TrainSettings, "earlyStop" | "steps">;
   readonly loaders: Loaders;
 }
 
 /**
- * Whether the checkpoint is the run's end and nothing is left to do: no validation or sample, and the log says that the
+ * True if the checkpoint is the run's end and nothing is left to do: no validation or sample, and the log says that the
  * run is done. Of llm.c's runs, which say nothing of all that, the updates count.
  */
 export async function isComplete(
@@ -30,7 +30,7 @@ export async function isComplete(
   return (!loaders.val || info.trainer.validatedAt === step) && (await saysDone(folder.file("metrics.jsonl")));
 }
 
-/** Whether a log ends with the `done` of a run that was not interrupted. */
+/** True if a log ends with the `done` of a run that was not interrupted. */
 async function saysDone(path: string): Promise<boolean> {
   let last = "";
   if ((await platform.pathKind(path)) === "file")
@@ -39,7 +39,7 @@ async function saysDone(path: string): Promise<boolean> {
   return metric?.event === "done" && metric.interrupted !== true;
 }
 
-/** Whether the checkpoint is where early stopping ended the run. */
+/** True if early stopping ended the run at the checkpoint. */
 export function isStopped({ earlyStop }: Pick<TrainSettings, "earlyStop">, { info }: Checkpoint): boolean {
   return earlyStop > 0 && info !== undefined && info.trainer.validationsSinceBest >= earlyStop;
 }
@@ -80,7 +80,7 @@ export interface Start {
   /** Settings that are different since then: in words, and by name. */
   readonly changes: readonly string[];
   readonly set: Readonly<Record<string, unknown>>;
-  /** When it was, as ISO 8601 has it, and how many milliseconds the run had taken before. */
+  /** Time of the start in ISO 8601, and milliseconds of training before it. */
   readonly started: string;
   readonly ms: number;
 }

@@ -6,7 +6,7 @@ import { inFolder } from "../platform/paths.ts";
 import type { TrainOption } from "../train/setting-rules.ts";
 import { optionNamed, trainOptions } from "../train/settings.ts";
 
-/** What config.json holds: its version, and whatever else is needed to repeat the run. */
+/** Content of config.json: its version, and all that is needed to repeat the run. */
 export interface RunConfig {
   readonly version: number;
   readonly created: string;

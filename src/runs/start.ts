@@ -79,7 +79,7 @@ async function newestCheckpoint(folder: RunFolder, remark: Remark, force: boolea
   return checkpoint;
 }
 
-/** What the model of a run is made of. */
+/** Source of a run's model: a file, or a configuration for fresh weights. */
 export interface ModelSource {
   /** For people, and for the name of a numbered run folder. */
   readonly name: string;
@@ -89,7 +89,7 @@ export interface ModelSource {
   readonly tokenizer?: Tokenizer;
 }
 
-/** A run as it was asked for. */
+/** Request for a run. */
 export interface RunRequest {
   readonly model: ModelSource;
   /** Token files, or folders of them, and their name for people. */
@@ -134,7 +134,7 @@ export async function prepareRun(request: RunRequest, onOtherData: (reason: stri
   return { ...request, settings, loaders, dataRecord, isComplete: done };
 }
 
-/** What the surroundings of a run provide. */
+/** Environment of a run: the command, or the page's engine. */
 export interface RunHost {
   readonly backend: Backend;
   /** Path for the folder of a new run; with a slash at its end, for a numbered folder inside; undefined: none. */

@@ -65,7 +65,7 @@ export function checkWarmup(
   );
 }
 
-/** How many batches of B*T tokens make up `totalBatch` tokens; 0: one. UsageError when that is no whole number. */
+/** Number of batches of B*T tokens in `totalBatch` tokens; 0: one batch. UsageError when that is no whole number. */
 export function batchesIn(totalBatch: number, B: number, T: number): number {
   const tokens = B * T;
   if (totalBatch % tokens === 0) return totalBatch / tokens || 1;

@@ -2,7 +2,7 @@ import type { NotFiniteTensor } from "../errors.ts";
 import { describeNotFinite } from "../model/not-finite.ts";
 
 /**
- * What `Trainer.run` reports, in order. `step` counts updates: a `step` event is update number `step`, from 0; `val`,
+ * Events of `Trainer.run`, in order. `step` counts updates: a `step` event is update number `step`, from 0; `val`,
  * `sample` and `checkpoint` show the model after `step` updates. Losses are in nats a token.
  */
 export type TrainEvent = StepEvent | ValEvent | SampleEvent | CheckpointEvent | DoneEvent;
@@ -21,9 +21,9 @@ export interface StepEvent {
   readonly ms: number;
   /** All tokens of the step's batches. */
   readonly tokensPerSecond: number;
-  /** Why weights and moments were left alone: an outlier of loss or norm, or something was not finite. */
+  /** Reason for which weights and moments were left alone: an outlier of loss or norm, or a value that is not finite. */
   readonly skipped?: "loss" | "norm" | "nan";
-  /** How many standard deviations loss and norm lie above the mean of the last 128; absent in the first 128 steps. */
+  /** Standard deviations of loss and norm above the mean of the last 128; absent in the first 128 steps. */
   readonly lossZ?: number;
   readonly normZ?: number;
   /** The first tensor that is not finite, where there is one. */
@@ -44,7 +44,7 @@ export interface SampleEvent {
   readonly step: number;
   /** All tokens, the prompt or the end-of-text token that started them included. */
   readonly tokens: number[];
-  /** What the model wrote, decoded, without what started it; empty when the model has no tokenizer. */
+  /** The generated tokens decoded, without the prompt; empty when the model has no tokenizer. */
   readonly text: string;
 }
 
@@ -72,13 +72,13 @@ export interface DoneEvent {
   readonly skipped: number;
   /** Milliseconds of all the trainer's runs, those before a resume included: as `step` counts their updates. */
   readonly ms: number;
-  /** Whether the run's AbortSignal ended it early: before its last update, or before a validation or sample that was due. */
+  /** True if the run's AbortSignal ended it early: before its last update, or before a validation or sample that was due. */
   readonly interrupted: boolean;
   /** `early`: the validation loss got no better, see `earlyStop`. */
   readonly stopped?: "early";
 }
 
-/** What is out of the ordinary in an event, for people. For outliers they are llm.c's words. */
+/** Remark on an unusual event, for people; undefined for an ordinary one. For outliers in llm.c's words. */
 export function noteOf(event: TrainEvent): string | undefined {
   if (event.type === "step") return skipNote(event);
   if (event.type !== "done" || event.stopped === undefined) return undefined;

@@ -12,10 +12,10 @@ export const runOptionNames = [
   ...(["sampleEvery", "sampleTokens", "sampleSeed", "checkpointEvery"] as const),
 ];
 
-/** How parameters are updated. The defaults are those of llm.c's CPU program, which `llm-ts train --help` shows. */
+/** Options of the parameters' update. The defaults are those of llm.c's CPU program, which `llm-ts train --help` shows. */
 export interface TrainerOptions extends Partial<Pick<TrainSettings, (typeof trainerOptionNames)[number]>> {}
 
-/** Where batches come from; `TokenLoader` is one. */
+/** A source of batches; `TokenLoader` is one. */
 export interface BatchSource {
   readonly B: number;
   readonly T: number;
@@ -23,14 +23,14 @@ export interface BatchSource {
   next(): Promise<Batch>;
   /** Starts over from the first batch. */
   reset(): void | Promise<void>;
-  /** Where the source stands, before the batch that `next` gives next, and back there: for `Trainer.state`. */
+  /** Position before the batch that `next` returns next, and the return to it: for `Trainer.state`. */
   position?(): LoaderPosition;
   seek?(position: LoaderPosition): void | Promise<void>;
 }
 
 type RunSettings = Pick<TrainSettings, (typeof runOptionNames)[number]>;
 
-/** What one call of `Trainer.run` does besides updating; the defaults are llm.c's as well. */
+/** Options of one call of `Trainer.run`: validation, samples, checkpoints. The defaults are llm.c's as well. */
 export interface RunOptions extends Partial<RunSettings> {
   /**
    * Updates to make in this call. The schedule ends with the last of them: after `restore`, a run that was planned with

@@ -45,7 +45,7 @@ export interface CheckpointPlan {
   readonly save: (step: number) => Promise<string | undefined>;
 }
 
-/** What a plan depends on besides the options of the run. */
+/** Properties of the trainer that a plan depends on. */
 interface Planned {
   readonly model: GPT2;
   readonly step: number;
@@ -57,7 +57,7 @@ export interface RunPlan {
   readonly loader: BatchSource;
   /** Batches of an update. */
   readonly accumulate: number;
-  /** How many updates there will have been after this run. */
+  /** Count of updates at the end of this run, those of earlier runs included. */
   readonly last: number;
   readonly overfit: boolean;
   readonly validation?: ValidationPlan;
@@ -68,7 +68,7 @@ export interface RunPlan {
 }
 
 /**
- * UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: what of it is in memory already. Samples and
+ * UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: the part of it that is already allocated. Samples and
  * checkpoints are rank 0's.
  */
 export function planRun(

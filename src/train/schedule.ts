@@ -1,4 +1,4 @@
-/** How the learning rate moves over a run, by llm.c's names and formulas (llmc/schedulers.h). */
+/** Learning rate schedules, by llm.c's names and formulas (llmc/schedulers.h). */
 import { complete, type TrainSettings, trainOptions } from "./settings.ts";
 
 export const scheduleNames = trainOptions.schedule.values;
@@ -6,7 +6,7 @@ export type ScheduleName = TrainSettings["schedule"];
 
 export interface ScheduleOptions extends Partial<Pick<TrainSettings, "schedule" | "warmupSteps" | "finalFraction">> {}
 
-/** What is left of the way from the peak down to the final rate, 1 to 0, after a share `done` of the way. */
+/** Decay factor between peak (1) and final rate (0), after the fraction `done` of the decay. */
 const shares: Record<ScheduleName, (done: number) => number> = {
   constant: () => 1,
   cosine: (done) => 0.5 * (1 + Math.cos(Math.PI * done)),
@@ -25,7 +25,7 @@ export function learningRateAt(step: number, steps: number, peak: number, option
   return final + shares[schedule](done) * (peak - final);
 }
 
-/** Where `wsd` begins to fall; llm.c computes it in single precision. */
+/** First update of the decay of `wsd`; llm.c computes it in single precision. */
 function decayPoint(steps: number): number {
   return Math.trunc(Math.fround(Math.fround(0.8) * steps));
 }

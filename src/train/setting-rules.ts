@@ -5,7 +5,7 @@ export interface WholeRule {
   readonly kind: "whole";
   readonly min: number;
   readonly max: number;
-  /** What it counts: "updates". */
+  /** Unit of the value: "updates". */
   readonly unit?: string;
 }
 
@@ -49,7 +49,7 @@ export function choice<const V extends readonly string[]>(values: V) {
   return { kind: "choice", values } as const;
 }
 
-/** What is known of an option besides the values that it takes. */
+/** Facts about an option besides its values. */
 interface Facts {
   /** That of llm.c's CPU program when it came out in April 2024. Weeks later it validated on 5 batches; since June it shuffles. */
   readonly default?: number | string | boolean;
@@ -63,7 +63,7 @@ interface Facts {
   /** In the help in place of the defaults. */
   readonly shown?: string;
   /**
-   * Whether a run may resume with another value. `never`: weights or the position in the data depend on it; `always`: no
+   * Permission to resume a run with another value. `never`: weights or the position in the data depend on it; `always`: no
    * result does; otherwise with --force.
    */
   readonly change?: "never" | "always";
@@ -80,7 +80,7 @@ export function option<const R extends Rule, const F extends Facts>(flags: strin
   return { ...rule, ...facts, flags, help };
 }
 
-/** Whether a value of whatever type keeps to a rule. */
+/** True if a value of any type satisfies a rule. */
 export function fits(rule: Rule, value: unknown): boolean {
   if (rule.kind === "switch") return typeof value === "boolean";
   if (rule.kind === "text") return typeof value === "string";
@@ -90,7 +90,7 @@ export function fits(rule: Rule, value: unknown): boolean {
   return value <= (rule.max ?? value) && (rule.kind === "real" || Number.isSafeInteger(value));
 }
 
-/** What a rule asks for, behind "expected": "a whole number of updates, 0 or more". */
+/** Values that a rule allows, in words behind "expected": "a whole number of updates, 0 or more". */
 export function expectation(rule: Rule): string {
   if (rule.kind === "switch") return "true or false";
   if (rule.kind === "text") return "a text";

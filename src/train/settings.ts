@@ -108,7 +108,7 @@ export const sections = {
       formerly: "warmup",
       ...updates,
     }),
-    /** What the rate falls to, as a fraction of the peak. */
+    /** Final learning rate, as a fraction of the peak. */
     finalFraction: option("-q, --final-lr-fraction <f>", "of the peak, at the schedule's end", real(0, 1), {
       default: 0,
       baby: 0.1,
@@ -250,10 +250,10 @@ export const sourceNames = [
   ...(["train", "val", "headerless"] as const),
 ];
 
-/** What is chosen of a run; what is absent gets its default. */
+/** Options of a run as chosen; an absent one gets its default. */
 export type RunChoices = Partial<Omit<Values, "accumulate">>;
 
-/** What a run does: every option but for the sources, filled in. */
+/** Settings of a run: every option but the sources, resolved. */
 export type TrainSettings = Omit<Values, (typeof sourceNames)[number]>;
 
 const isSource = (name: string) => sourceNames.some((source) => source === name);

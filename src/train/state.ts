@@ -12,7 +12,7 @@ export interface TrainerState {
   step: number;
   /** Batches used. */
   batches: number;
-  /** Where the loader stands for the first batch that was not used, if it can tell. */
+  /** Position of the loader before the first unused batch, if it has positions. */
   loader?: LoaderPosition;
   /** The state of the samples' random numbers, in decimal digits; absent before the first sample. */
   sampler?: string;

@@ -10,7 +10,7 @@ import type { TrainerOptions } from "./options.ts";
 import { zScore } from "./outliers.ts";
 import type { TrainerState } from "./state.ts";
 
-/** What a step works on. */
+/** Operands of a step. */
 export interface StepContext {
   readonly model: GPT2;
   readonly tensors: TrainingTensors;
@@ -19,7 +19,7 @@ export interface StepContext {
   readonly group: Group;
 }
 
-/** What a step found before its update: whether it was made, and why not. */
+/** Decision on a step's update: skipped for which reason, or made. */
 export type Verdict = Pick<StepEvent, "skipped" | "lossZ" | "normZ" | "notFinite">;
 
 export interface StepResult extends Verdict {

@@ -35,7 +35,7 @@ export class Trainer {
   /** Between `restore` and the run that continues from there. */
   #restored = false;
   #running = false;
-  /** When the run under way began. */
+  /** Start of the current run, in milliseconds of performance.now. */
   #began: number | undefined;
   /** Gradients and moments, once they are allocated, and what gives them back. */
   #tensors: TrainingTensors | undefined;
@@ -139,7 +139,7 @@ export class Trainer {
     await this.dispose();
   }
 
-  /** What of a run's memory is there already. */
+  /** The part of a run's memory that is already allocated. */
   get #own(): MemoryPlan {
     return { optimizer: this.#tensors !== undefined };
   }

@@ -40,7 +40,7 @@ async function shakespeare(
   return defaultData(kindFor(model, model.config?.V ?? vocab), onProgress);
 }
 
-/** What `--train` names. A folder has its own validation data, unless it was prepared without. */
+/** Data that `--train` names. A folder has its own validation data, unless it was prepared without. */
 async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
   const isFolder = (await platform.pathKind(train)) === "folder";
   const hasVal = isFolder && (await readDataset(train))?.val !== undefined;

@@ -11,7 +11,7 @@ import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts"
 import { inFolder } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 
-/** Where a run's tokens come from. */
+/** Token files of a run, and their tokenizer. */
 export interface DataChoice {
   /** For people. */
   readonly name: string;

@@ -6,7 +6,7 @@ import { longFlag, type TrainFlags } from "./options.ts";
 
 const isFixed = (name: string) => optionNamed(name)?.change === "never";
 
-/** Whether a flag must agree with the run's. */
+/** True if a flag must agree with the run's. */
 export function isSetting(name: string, { run }: Pick<RunRecord, "run">): boolean {
   return isFixed(name) || (name in run && optionNamed(name)?.change !== "always");
 }

@@ -11,7 +11,7 @@ import { trainOptions } from "../../train/settings.ts";
 import { modelPath, pretrainedPath } from "../options/model.ts";
 import type { TrainFlags } from "./options.ts";
 
-/** What `--model` stands for. Nothing has been loaded or made yet. */
+/** The model that `--model` names. Nothing is loaded or initialised yet. */
 export interface ModelChoice {
   /** For people, and for the name of a numbered run folder. */
   readonly name: string;
@@ -19,7 +19,7 @@ export interface ModelChoice {
   readonly config?: GPT2Config;
   /** The file of a trained model. */
   readonly file?: string;
-  /** What a trained model was trained with, where that is known. */
+  /** Tokenizer of a trained model, where it is known. */
   readonly tokenizer?: Tokenizer;
   /** The configuration with V tokens. */
   configFor(V: number): GPT2Config;
@@ -65,7 +65,7 @@ export async function fileModel(name: string, path: string): Promise<ModelChoice
   }
 }
 
-/** Where else llm.c's files may lie: beside the data. */
+/** Further folders for llm.c's files: those of the data. */
 function placesOf({ train }: TrainFlags): string[] {
   return train === undefined ? [] : [train, folderOf(train)];
 }

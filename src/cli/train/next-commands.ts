@@ -2,16 +2,16 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { suggestion } from "../suggest.ts";
 
 export interface Outcome {
-  /** What --train named; undefined: tiny Shakespeare. */
+  /** Value of --train; undefined: tiny Shakespeare. */
   readonly train: string | undefined;
   readonly tokenizer: Tokenizer | undefined;
   readonly folder?: string;
-  /** Whether the folder holds a checkpoint: the last save may have failed, and be the first. */
+  /** True if the folder holds a checkpoint: the only save may have failed. */
   readonly saved: boolean;
   readonly interrupted: boolean;
 }
 
-/** What to try after a run: commands that work as they stand. */
+/** Suggestions after a run: commands that work as they stand. */
 export function nextCommands({ train, tokenizer, folder, saved, interrupted }: Outcome): string[] {
   if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
   const suggestions: [what: string, ...commands: string[]][] = [];

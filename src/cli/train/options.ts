@@ -14,7 +14,7 @@ export interface TrainFlags extends BackendFlags, RunChoices {
   readonly json?: boolean;
 }
 
-/** What was typed of what makes a run. */
+/** The typed options that belong to the run's record. */
 export function typedOf(flags: TrainFlags): GivenOptions {
   const settings = Object.fromEntries(Object.entries(flags).filter(([name]) => optionNamed(name) !== undefined));
   return { ...settings, ...computingOf(flags) };

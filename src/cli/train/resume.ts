@@ -53,7 +53,7 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
   }
 }
 
-/** What was chosen to compute the run in `out`, before it is opened; nothing where there is none yet. */
+/** Backend and kernel that were chosen for the run in `out`, read before it is opened; none where there is no run yet. */
 export async function givenComputing(out: string | undefined): Promise<Pick<GivenOptions, "backend" | "kernel">> {
   if (out === undefined) return {};
   const path = await runPath(out);

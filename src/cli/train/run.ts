@@ -21,7 +21,7 @@ import { nextCommands } from "./next-commands.ts";
 import { type TrainFlags, typedOf } from "./options.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
 
-/** What `llm-ts train` does, on a backend that may still be starting. */
+/** `llm-ts train`, on a backend that may still be starting. */
 export async function train(flags: TrainFlags, starting: Promise<Backend>): Promise<void> {
   const display = await createDisplay(flags.json ?? false);
   const interrupt = new Interrupt(() => display.end());
