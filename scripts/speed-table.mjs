@@ -1,4 +1,4 @@
-// Writes the speed tables of README.md, README.zh-CN.md and docs/performance.md from what `llm-ts bench --json` found:
+// Writes the speed tables of README.md, README.zh-CN.md and docs/performance.md from a report of `llm-ts bench --json`:
 //
 //   node scripts/speed-table.mjs docs/bench/2026-11-24-1.json
 //
@@ -12,10 +12,10 @@ const languages = {
       name
         .replace(/^d12 /, "GPT-2 124M, ")
         .replace(/^baby /, "`baby`, ")
-        .replace("one token written", "a token written"),
+        .replace("one token written", "one generated token"),
     caption: ({ machine, date, node, kernels, repeats }) =>
-      `Milliseconds; in brackets, which share of the other program's time llm.ts needs. Medians of ${repeats} rounds in ` +
-      `turns, all in one run, on ${date.slice(0, 10)}: ${machine.processor}, ${machine.cores} cores, ` +
+      `Milliseconds; in brackets, the time of llm.ts divided by the other program's. Medians of ${repeats} interleaved ` +
+      `rounds of one run, on ${date.slice(0, 10)}: ${machine.processor}, ${machine.cores} cores, ` +
       `${machine.memoryGiB} GiB; Node ${node.slice(1)}; ${kernels}.`,
   },
   zh: {
@@ -43,7 +43,7 @@ for (const [file, language] of [
   const text = readFileSync(file, "utf8");
   const [before, rest] = text.split("<!-- speed -->\n");
   const after = rest?.split("<!-- /speed -->")[1];
-  if (after === undefined) throw new Error(`${file} has no place for the table: <!-- speed --> … <!-- /speed -->`);
+  if (after === undefined) throw new Error(`${file} has no markers for the table: <!-- speed --> … <!-- /speed -->`);
   writeFileSync(file, `${before}<!-- speed -->\n${table(languages[language])}<!-- /speed -->${after}`);
 }
 
