@@ -72,12 +72,12 @@ export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "
 }
 
 /** Largest plausible value of each size: four times GPT-2 XL and more, small enough that no product overflows. */
-const limits = { maxT: 1 << 20, V: 1 << 20, Vp: 1 << 20, L: 1024, NH: 1024, C: 1 << 16, hidden: 1 << 18 };
+export const sizeLimits = { maxT: 1 << 20, V: 1 << 20, Vp: 1 << 20, L: 1024, NH: 1024, C: 1 << 16, hidden: 1 << 18 };
 
 /** Why no model can have this configuration, in words; undefined when one can. */
 export function configProblem(config: GPT2Config): string | undefined {
-  for (const [field, limit] of Object.entries(limits)) {
-    const value = config[field as keyof typeof limits];
+  for (const [field, limit] of Object.entries(sizeLimits)) {
+    const value = config[field as keyof typeof sizeLimits];
     if (!Number.isInteger(value) || value < 1 || value > limit)
       return `${field} is ${value}, expected a whole number from 1 to ${limit}`;
   }

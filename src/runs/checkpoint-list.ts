@@ -1,6 +1,7 @@
 /** The checkpoints of a run folder, as files: listing, pruning, setting aside. */
 import { platform } from "#platform";
 import { inFolder } from "../platform/paths.ts";
+import type { TrainSettings } from "../train/settings.ts";
 
 /** llm.c's names, and one of our own. */
 export interface CheckpointPaths {
@@ -42,12 +43,7 @@ function stepsOf(names: readonly string[], pattern: RegExp): number[] {
   return [...new Set(steps.map(Number))].sort((a, b) => b - a);
 }
 
-export interface Retention {
-  /** Number of newest checkpoints to keep; 0: all. */
-  readonly keep: number;
-  /** Checkpoints of steps that this divides are kept for ever; 0: none. */
-  readonly keepEvery: number;
-}
+export type Retention = Pick<TrainSettings, "keep" | "keepEvery">;
 
 /**
  * Removes the checkpoints that are older than those to keep, and what is left of any that were never completed. A crash

@@ -7,6 +7,7 @@ import { isNoFolder } from "../platform/glob.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
+import { complete } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
 import type { CheckpointInfo } from "./checkpoint.ts";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -186,10 +187,10 @@ export class RunFolder {
    * checkpoints are removed; by default the last two are kept. InputError when the disk is full or the like: the
    * checkpoints before stay.
    */
-  async checkpoint(trainer: Trainer, retention: Retention = { keep: 2, keepEvery: 0 }): Promise<string> {
+  async checkpoint(trainer: Trainer, retention: Partial<Retention> = {}): Promise<string> {
     await this.flush(true);
     this.#newest = await writeCheckpoint(this.path, trainer, this.#config ?? {}, this.#newest);
-    await pruneCheckpoints(this.path, retention);
+    await pruneCheckpoints(this.path, complete(["keep", "keepEvery"], retention));
     return checkpointModel(this.path, this.#newest.step);
   }
 

@@ -22,8 +22,8 @@ export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block) };
 }
 
-/** A shorter run warms up, validates and writes proportionally. */
-function babyDefaults(steps: number = trainOptions.steps.baby): Partial<TrainSettings> {
+/** What `baby` has for defaults. A shorter run warms up, validates and writes proportionally. */
+export function babyDefaults(steps: number = trainOptions.steps.baby): Partial<TrainSettings> {
   const share = steps < 1 ? 1 : Math.min(1, steps / trainOptions.steps.baby);
   const value = ({ baby, scales }: TrainOption) =>
     scales && typeof baby === "number" ? Math.max(1, Math.round(baby * share)) : baby;

@@ -4,6 +4,7 @@
  */
 import type { DataOrder } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
+import { sizeLimits as limits } from "../model/config.ts";
 import { choice, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
 
 const text = { kind: "text" } as const;
@@ -22,14 +23,14 @@ export const sections = {
     /** A preset, `custom`, the name of a pretrained model, or the path of a model file. */
     model: option("-e, --model <name|file>", "what to train, see below", text, { default: "gpt2", ...fixed }),
     /** Of `custom`, or of `baby` made larger. */
-    layers: option("--layers <n>", "of custom, or of baby made larger: layers", whole(1, 1024), fixed),
-    heads: option("--heads <n>", "attention heads in a layer", whole(1, 1024), fixed),
-    channels: option("--channels <n>", "width, a multiple of the heads", whole(1, 1 << 16), fixed),
-    context: option("--context <n>", "longest sequence (default: as --block)", whole(1, 1 << 20), {
+    layers: option("--layers <n>", "of custom, or of baby made larger: layers", whole(1, limits.L), fixed),
+    heads: option("--heads <n>", "attention heads in a layer", whole(1, limits.NH), fixed),
+    channels: option("--channels <n>", "width, a multiple of the heads", whole(1, limits.C), fixed),
+    context: option("--context <n>", "longest sequence (default: as --block)", whole(1, limits.maxT), {
       ...tokens,
       ...fixed,
     }),
-    vocab: option("--vocab <n>", "vocabulary (default: that of the data)", whole(1, 1 << 20), { ...tokens, ...fixed }),
+    vocab: option("--vocab <n>", "vocabulary (default: that of the data)", whole(1, limits.V), { ...tokens, ...fixed }),
   },
   Data: {
     /** Token files, or a folder that `prepare` wrote. */
@@ -67,7 +68,11 @@ export const sections = {
       ...{ default: 4, baby: 12, unit: "sequences" },
       ...fixed,
     }),
-    block: option("-t, --block <n>", "tokens in a sequence", whole(1, 1 << 20), { default: 64, ...tokens, ...fixed }),
+    block: option("-t, --block <n>", "tokens in a sequence", whole(1, limits.maxT), {
+      default: 64,
+      ...tokens,
+      ...fixed,
+    }),
     /** Tokens of an update; 0: those of one batch. */
     totalBatch: option("-d, --total-batch <n>", "tokens of an update, a multiple of B*T", whole(0), {
       default: 0,
@@ -208,6 +213,7 @@ export const sections = {
       ...updates,
       ...free,
     }),
+    /** Number of newest checkpoints to keep; 0: all. */
     keep: option("--keep <n>", "how many of the newest checkpoints are kept", whole(0), {
       default: 2,
       zero: "all",
@@ -215,6 +221,7 @@ export const sections = {
       llmc: "-nk",
       ...free,
     }),
+    /** Checkpoints of updates that this divides are kept for ever; 0: none. */
     keepEvery: option("--keep-every <n>", "besides, keep for ever those of every n updates", whole(0), {
       default: 0,
       zero: "none",

@@ -1,4 +1,6 @@
 /** The models that the page offers, each with settings under which it learns in the time that a person waits. */
+import { babyDefaults } from "../../src/train/resolve.ts";
+import { complete, trainOptions } from "../../src/train/settings.ts";
 import type { ModelChoice, TrainChoice } from "../engine/protocol.ts";
 
 export const presetNames = ["tiny", "baby", "d6", "d12", "own", "opened"] as const;
@@ -28,7 +30,7 @@ export function modelOf(preset: PresetName, own: Sizes): ModelChoice {
 export function presetSettings(preset: PresetName, steps?: number): Settings {
   switch (preset) {
     case "baby":
-      return watched(steps ?? 2000);
+      return watched(steps ?? trainOptions.steps.baby);
     case "tiny":
       return { ...fromScratch(steps ?? 1500, 2e-3), batch: 16, block: 32 };
     case "own":
@@ -42,19 +44,12 @@ export function presetSettings(preset: PresetName, steps?: number): Settings {
   }
 }
 
-/** nanoGPT's settings for small models, which the command has for `baby`. */
+/** As nanoGPT trains small models, and the command `baby`. */
+const likeBaby = complete(["beta2", "weightDecay", "gradClip", "schedule", "finalFraction", "order"], babyDefaults());
+
 function fromScratch(steps: number, learningRate: number): Settings {
-  return {
-    ...watched(steps),
-    learningRate,
-    beta2: 0.99,
-    weightDecay: 0.1,
-    gradClip: 1,
-    schedule: "cosine",
-    warmupSteps: Math.ceil(Math.min(100, steps / 20)),
-    finalFraction: 0.1,
-    order: "random",
-  };
+  const warmupSteps = Math.ceil(Math.min(trainOptions.warmupSteps.baby, steps / 20));
+  return { ...watched(steps), ...likeBaby, learningRate, warmupSteps };
 }
 
 /**

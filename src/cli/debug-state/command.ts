@@ -1,9 +1,11 @@
 import type { Command } from "commander";
+import { trainOptions } from "../../train/settings.ts";
 import { examples, headerlessOption } from "../options/common.ts";
-import { whole } from "../options/values.ts";
+import { numeric } from "../options/values.ts";
 import type { DebugStateFlags } from "./run.ts";
 
 export function addDebugState(program: Command): void {
+  const { batch, block } = trainOptions;
   program
     .command("debug-state")
     .summary("write what a model computes, for others to compare with")
@@ -14,8 +16,8 @@ export function addDebugState(program: Command): void {
     .requiredOption("-e, --model <file>", "a model file, or a run folder: its newest model")
     .requiredOption("-i, --train <file>", "a token file, or a folder that prepare wrote")
     .requiredOption("--out <file>", "the file to write, like gpt2_124M_debug_state.bin")
-    .option("-b, --batch <n>", "sequences in the batch", whole(1, 1 << 16), 4)
-    .option("-t, --block <n>", "tokens in a sequence", whole(1, 1 << 20), 64)
+    .option("-b, --batch <n>", "sequences in the batch", numeric(batch), batch.default)
+    .option("-t, --block <n>", "tokens in a sequence", numeric(block), block.default)
     .addOption(headerlessOption())
     .addHelpText(
       "after",
