@@ -25,7 +25,7 @@ await measure(browser, page, "train and write", () => page.waitForTimeout(1000 *
 const facts = `${await page.locator(".progress").textContent()}; ${await page.locator(".device").textContent()}`;
 await measure(browser, page, "look inside", async () => {
   await page.getByRole("link", { name: "Look inside" }).click();
-  await page.getByRole("heading", { name: "What comes next" }).waitFor();
+  await page.getByRole("heading", { name: "Next token" }).waitFor();
   await page.waitForTimeout(1000);
 });
 console.log(`\n${facts}`);

@@ -11,13 +11,13 @@ const views: Record<ViewName, () => preact.JSX.Element> = {
   inside: InsideView,
 };
 
-/** The whole page: a header with the three views, and the view that the address names. */
+/** The page: a header, and the view of the address. */
 export function App() {
   const { view } = route.value;
   const View = views[view];
   return (
     <>
-      {/* A link's fragment would name another view. */}
+      {/* A button, since a link's fragment would select a view. */}
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
         {text().skip}
       </button>

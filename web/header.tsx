@@ -4,6 +4,7 @@ import { hashOf, route, viewNames } from "./route.ts";
 import { text } from "./text.ts";
 import { setTheme, theme, themes } from "./theme.ts";
 
+/** The page's header: views, language and theme. */
 export function Header() {
   const t = text();
   const other = language.value === "en" ? "zh" : "en";

@@ -1,7 +1,7 @@
 /**
- * Isolates the page where its server does not: a service worker adds the headers, from the next load on. So the page
- * loads itself once more, and then uses all cores. Where that cannot be (no secure context, service workers forbidden),
- * it stays as it is and computes in one thread.
+ * Makes the page cross-origin isolated where its server does not: a service worker adds the headers from the next load on, so
+ * the page reloads once, and then uses all cores. Where that is impossible (no secure context, service workers forbidden), the
+ * page computes in one thread.
  */
 export async function isolatePage(): Promise<void> {
   if (crossOriginIsolated || !("serviceWorker" in navigator) || hasReloaded()) return;
@@ -11,13 +11,13 @@ export async function isolatePage(): Promise<void> {
     sessionStorage.setItem(mark, String(Date.now()));
     location.reload();
   } catch {
-    // Forbidden, or the script is not there.
+    // Forbidden, or the script is missing.
   }
 }
 
 const mark = "studio isolation";
 
-/** Whether the load before this one was for isolation, and did not help. */
+/** Whether the page has just reloaded for isolation, in vain. */
 function hasReloaded(): boolean {
   return Date.now() - Number(sessionStorage.getItem(mark) ?? 0) < 10_000;
 }

@@ -1,4 +1,4 @@
-/** The page's language: the reader's choice, else the browser's. */
+/** The page's language: the user's selection, else the browser's. */
 import { effect, signal } from "@preact/signals";
 import { remember, remembered } from "./remember.ts";
 
@@ -10,7 +10,7 @@ export const language = signal<Language>(
   remembered("language", languages) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en"),
 );
 
-/** As `lang` attributes and Intl name it. */
+/** Names of languages for `lang` attributes and Intl. */
 export const locales: Record<Language, string> = { en: "en", zh: "zh-CN" };
 
 export function setLanguage(next: Language): void {
@@ -23,8 +23,8 @@ effect(() => {
 });
 
 /**
- * The texts of a part of the page in all languages: made where they are used, read by calling what this gives. What reads
- * them is drawn again when the language changes.
+ * The texts of a part of the page in all languages. Calling the result gives those of the page's language, and components that
+ * call it are rendered again when the language changes.
  */
 export function texts<T>(all: { readonly en: T; readonly zh: NoInfer<T> }): () => T {
   return () => all[language.value];

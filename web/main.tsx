@@ -1,4 +1,4 @@
-/** Where the studio's page begins. */
+/** Entry file of the studio's page. */
 import { render } from "preact";
 import "./style/tokens.css";
 import "./style/base.css";

@@ -1,4 +1,4 @@
-/** Small choices that outlive the page. Where storage is denied they do not, and nothing else is different. */
+/** User preferences in localStorage. If that is denied, they last as long as the page. */
 
 export function remember(name: string, value: string): void {
   try {
@@ -14,7 +14,7 @@ export function recalled(name: string): string | undefined {
   }
 }
 
-/** What was kept under a name, where it is one of the values that there are. */
+/** The value stored under a name, if it is one of `values`. */
 export function remembered<T extends string>(name: string, values: readonly T[]): T | undefined {
   const found = recalled(name);
   return values.find((value) => value === found);

@@ -1,4 +1,4 @@
-/** Which view is shown: the address's fragment, such as `#runs/baby-001`. */
+/** The view shown, from the address's fragment, such as `#runs/baby-001`. */
 import { computed, signal } from "@preact/signals";
 
 export const viewNames = ["train", "runs", "inside"] as const;
@@ -7,7 +7,7 @@ export type ViewName = (typeof viewNames)[number];
 
 export interface Route {
   readonly view: ViewName;
-  /** What stands behind the view's name, decoded. */
+  /** The parts after the view's name, decoded. */
   readonly rest: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export function hashOf(view: ViewName, ...rest: readonly string[]): string {
   return `#${[view, ...rest.map(encodeURIComponent)].join("/")}`;
 }
 
-/** Somebody may have typed the address. */
+/** A typed address may be malformed. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -1,6 +1,6 @@
 import { texts } from "./language.ts";
 
-/** The texts of the page's frame. Each part of the page has its own beside it. */
+/** Texts of the page's frame. Each view has its own beside it. */
 export const text = texts({
   en: {
     skip: "Skip to the main part",
@@ -10,7 +10,7 @@ export const text = texts({
     otherLanguage: "中文",
     otherLanguageLabel: "切换到中文",
     theme: { auto: "as the system", light: "light", dark: "dark" },
-    themeLabel: (now: string) => `Colours: ${now}. Change`,
+    themeLabel: (now: string) => `Theme: ${now}. Change`,
   },
   zh: {
     skip: "跳到主要内容",

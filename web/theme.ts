@@ -1,4 +1,4 @@
-/** Light or dark: the reader's choice, else the system's. */
+/** Light or dark: the user's selection, else the system's. */
 import { computed, effect, signal } from "@preact/signals";
 import { remember, remembered } from "./remember.ts";
 
@@ -14,7 +14,7 @@ system.addEventListener("change", () => {
   isSystemDark.value = system.matches;
 });
 
-/** What is drawn on a canvas has to be drawn again when this changes. */
+/** Canvases must be redrawn when this changes. */
 export const isDark = computed(() => (theme.value === "auto" ? isSystemDark.value : theme.value === "dark"));
 
 export function setTheme(next: Theme): void {

@@ -3,21 +3,21 @@ import { defineConfig } from "vite";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The studio's page: static files that can be served from anywhere, made by `npm run build`. */
+/** Build of the studio's page: static files that any server can serve. */
 export default defineConfig({
   root: path("."),
   base: "./",
-  // The page is a browser, and made of the sources.
+  // The page is built from the sources, for a browser.
   resolve: { alias: { "#platform": path("../src/platform/browser.ts") } },
   build: {
     outDir: path("../dist/web"),
     emptyOutDir: true,
-    // The page's content security policy allows no data: URLs but for images.
+    // The page's content security policy allows data: URLs for images only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
   worker: { format: "es" },
-  // Shared memory, which threads need, is for isolated pages.
+  // Threads need shared memory, which takes a cross-origin isolated page.
   server: {
     headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },
   },

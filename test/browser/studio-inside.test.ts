@@ -64,7 +64,7 @@ test("without a model there are two ways to get one", async () => {
   await page.getByRole("button", { name: "Start training" }).waitFor();
 });
 
-test("a model is opened where the page begins with this view", async () => {
+test("a model can be opened in this view", async () => {
   const { context, page, problems } = await openStudio(browser, server, `?threads=1&kernel=${kernel}#inside`);
   await page.locator("input[type=file]").setInputFiles(fixturePath("gpt2_tiny.bin"));
   // It has 101 tokens, without a tokenizer.
@@ -73,7 +73,7 @@ test("a model is opened where the page begins with this view", async () => {
   await context.close();
 });
 
-test("a model that was trained here is looked into at once, at the beginning of its text", async () => {
+test("a model that was trained here is inspected at once, with the beginning of its text", async () => {
   const { page } = studio;
   await page.getByLabel(/^tiny/).check();
   await page.locator("details.card summary").click();
@@ -98,7 +98,7 @@ test("a model that was trained here is looked into at once, at the beginning of 
   await goTo(page, "Look inside");
   await tokens(page).first().waitFor();
   expect((await tokens(page).allTextContents()).join("")).toMatch(/^First·Citizen:⏎Before/);
-  expect(await page.locator(".seen-in").textContent()).toMatch(/^Seen in .+ after 60 updates$/);
+  expect(await page.locator(".inspected-model").textContent()).toMatch(/^Model: .+ after 60 updates$/);
   expect(await barriers(page)).toEqual([]);
 });
 
@@ -141,13 +141,13 @@ test("the keyboard alone chooses heads and tokens, and reads the map", async () 
   await page.getByRole("application").focus();
   await page.keyboard.press("ArrowLeft");
   const share = inside.attention[((inside.L - 2) * inside.NH + inside.NH - 2) * T * T + 9 * T + 8];
-  await expect.poll(() => page.locator(".readout").textContent(), soon).toBe(`‹⏎› looks at ‹:›: ${percent(share)}`);
+  await expect.poll(() => page.locator(".readout").textContent(), soon).toBe(`‹⏎› attends to ‹:›: ${percent(share)}`);
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");
-  await expect.poll(() => chosen(page).getAttribute("aria-label"), soon).toMatch(/^:, token 9: expected with/);
+  await expect.poll(() => chosen(page).getAttribute("aria-label"), soon).toMatch(/^:, token 9: predicted with/);
 });
 
-test("candidates, what came, and what each layer would say are those of Node", async () => {
+test("candidates, the actual next token and the logit lens are those of Node", async () => {
   const { page } = studio;
   const at = 12;
   await tokens(page).nth(at).click();
@@ -156,10 +156,10 @@ test("candidates, what came, and what each layer would say are those of Node", a
   const best = Array.from(next.tokens.subarray(at * 10, at * 10 + 10), textOf);
   const candidates = page.locator(".candidates .token");
   await expect.poll(async () => (await candidates.allTextContents()).slice(0, 10), soon).toEqual(best);
-  const came = page.locator(".candidates .came");
-  expect(await came.locator(".token").textContent()).toBe(textOf(ids[at + 1]));
-  expect(await came.locator(".rank").textContent()).toBe(String(next.rank[at]));
-  expect(await came.locator(".share").textContent()).toBe(percent(next.actual[at]));
+  const actual = page.locator(".candidates .actual");
+  expect(await actual.locator(".token").textContent()).toBe(textOf(ids[at + 1]));
+  expect(await actual.locator(".rank").textContent()).toBe(String(next.rank[at]));
+  expect(await actual.locator(".share").textContent()).toBe(percent(next.actual[at]));
 
   const rows = await cellsOf(page, ".lens-table");
   expect(rows).toHaveLength(inside.L + 1);
@@ -182,7 +182,7 @@ test("a text that the tokenizer does not know is refused in words, and what was 
   expect(await page.getByRole("alert").textContent()).toMatch(/日/);
   expect(await tokens(page).count()).toBe(T);
   await lookAt(page, "x".repeat(100));
-  await page.getByText(`the newest ${maxT} are shown, ${100 - maxT} before them left out`).waitFor();
+  await page.getByText(`the last ${maxT} tokens are shown, the ${100 - maxT} before them left out`).waitFor();
   expect(await page.getByRole("alert").count()).toBe(0);
   await lookAt(page, "");
   await expect.poll(() => tokens(page).allTextContents(), soon).toEqual(["⏎"]);

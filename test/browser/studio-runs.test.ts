@@ -74,7 +74,7 @@ test("a run that is done: its row, its curves in words, its samples, its setting
   const label = await chart.getAttribute("aria-label");
   expect(label).toContain(`from ${losses[0]?.loss.toFixed(4)} to ${losses.at(-1)?.loss.toFixed(4)}`);
   expect(label).toContain(`validation ${vals.at(-1)?.loss.toFixed(4)}`);
-  await page.getByRole("slider", { name: "Written after" }).fill("0");
+  await page.getByRole("slider", { name: "After" }).fill("0");
   expect(await page.locator(".runs pre").textContent()).toBe(written("sample")[0]?.text);
   expect(await page.getByRole("row", { name: /run\.learningRate/ }).textContent()).toContain("0.002");
   expect(problems).toEqual([]);

@@ -123,7 +123,7 @@ test("it writes on from a prompt; downloaded and opened again, it writes the sam
   await page.locator("input[type=file][accept]").setInputFiles(files);
   await page
     .locator(".presets")
-    .getByText(/^goes on with baby.*\.bin$/)
+    .getByText(/^continues training baby.*\.bin$/)
     .waitFor();
   expect(await write()).toBe(first);
 });
@@ -162,7 +162,7 @@ test("a model that cannot be is refused before it is made", async () => {
   const { page } = studio;
   await page.getByLabel(/^own/).check();
   await page.getByLabel("Channels (C)").fill("130");
-  expect(await page.getByText("130 channels cannot be shared out to 4 heads").isVisible()).toBe(true);
+  expect(await page.getByText("130 channels cannot be divided evenly among 4 heads").isVisible()).toBe(true);
   await page.getByLabel("Channels (C)").fill("8192");
   await page.getByLabel("Layers (L)").fill("40");
   await expect.poll(() => page.locator(".estimate [role=alert]").textContent(), soon).toMatch(/needs \d+.* GB/);
@@ -183,7 +183,7 @@ test("a setting that cannot be is said at its field, and nothing starts until it
     ["Validate every", "-1", "Expected a whole number from 0 to 1,000,000,000."],
     ["Batch (B)", "0", "Expected a whole number from 1 to 65,536."],
     ["Learning rate", "-1", "Expected a number from 0 to 1,000."],
-    ["Warm-up", "2001", "Longer than the run of 2,000 updates: the rate would never reach its peak."],
+    ["Warm-up", "2001", "Longer than the run of 2,000 updates: the learning rate would never reach its peak."],
     ["Seed", String(2 ** 53), "Expected a whole number from 0 to 4,294,967,295."],
   ] as const) {
     const input = page.locator("details.card").getByLabel(label, { exact: true });
@@ -192,7 +192,7 @@ test("a setting that cannot be is said at its field, and nothing starts until it
     expect(await field(label).locator(".error").textContent()).toBe(message);
     expect(await input.getAttribute("aria-invalid")).toBe("true");
     expect(await mainButton(page, "Start training").or(mainButton(page, "Start over")).isDisabled()).toBe(true);
-    expect(await page.locator(".controls .error").textContent()).toBe(`Not right yet: ${label}.`);
+    expect(await page.locator(".controls .error").textContent()).toBe(`Please correct: ${label}.`);
     await input.blur();
     expect(await field(label).locator(".error").isVisible()).toBe(true);
     await input.fill(right);
@@ -237,7 +237,7 @@ test("a run that is cut before it was ever saved starts over, and nothing of it 
   await page.getByLabel(/^tiny/).check();
   await choose(page, "Updates", 100_000);
   await choose(page, "Validate every", 0);
-  await choose(page, "Write every", 0);
+  await choose(page, "Sample every", 0);
   await ready(page, "Start over");
   await mainButton(page, "Start over").click();
   await page
@@ -325,7 +325,7 @@ test("where nothing may be stored it trains all the same, in memory, and says so
   // No checkpoint is kept to resume from.
   expect(await page.locator(".controls").getByRole("button").allTextContents()).toEqual([" Start over"]);
   expect(await page.locator("main .notice").allTextContents()).toEqual([expect.stringContaining("no storage")]);
-  expect(await page.getByText("Kept in this browser").count()).toBe(0);
+  expect(await page.getByText("Stored in this browser").count()).toBe(0);
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "Model, .bin" }).click();
   const path = join(folder, "in-memory.bin");

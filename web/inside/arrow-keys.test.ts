@@ -9,7 +9,7 @@ test("arrows move in a grid and stop at its border", () => {
   expect(arrowTarget("ArrowDown", 3, 12)).toBe(4);
 });
 
-test("other keys are left to the page", () => {
+test("other keys have no target", () => {
   expect(arrowTarget("Tab", 5, 12)).toBeUndefined();
   expect(arrowTarget("constructor", 5, 12)).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 /**
- * Where a key leads in a list of `count` things, laid out in rows of `columns`; undefined for keys that mean nothing here.
- * A list in one line takes up and down as well, since it may be broken into several.
+ * Index that a key moves to in a list of `count` items in rows of `columns`; undefined for other keys. A one-column list takes
+ * all four arrows, since it may be wrapped like a text.
  */
 export function arrowTarget(key: string, index: number, count: number, columns = 1): number | undefined {
   const steps: Record<string, number> = {

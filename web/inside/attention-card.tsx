@@ -9,11 +9,11 @@ import { arrowTarget } from "./arrow-keys.ts";
 import { habitsOf, headOf, strongest } from "./attention.ts";
 import { AttentionMap } from "./attention-map.tsx";
 import { heatColours, heatImage, strength } from "./heat-colours.ts";
-import { head, layer, matrix, position, type Seen } from "./state.ts";
+import { head, type LabelledInspection, layer, matrix, position } from "./state.ts";
 import { text } from "./text.ts";
 
-/** What the heads look at: all of them small, one large, and in words. */
-export function AttentionCard({ seen }: { seen: Seen }) {
+/** Attention of all heads as thumbnails, of the selected head as a map, in words and as a table. */
+export function AttentionCard({ inspection }: { inspection: LabelledInspection }) {
   const t = text().attention;
   const id = useId();
   const habits = habitsOf(matrix.value);
@@ -21,12 +21,22 @@ export function AttentionCard({ seen }: { seen: Seen }) {
     <Card title={t.title} class="inside-attention">
       <p class="hint">{t.about}</p>
       <div class="attention-parts">
-        <div class="attention-choice" style={{ "--columns": seen.NH }}>
+        <div class="attention-choice" style={{ "--columns": inspection.NH }}>
           <div class="attention-selects">
-            <NumberSelect label={t.layer} count={seen.L} value={layer.value} onChange={(l) => (layer.value = l)} />
-            <NumberSelect label={t.headOne} count={seen.NH} value={head.value} onChange={(h) => (head.value = h)} />
+            <NumberSelect
+              label={t.layer}
+              count={inspection.L}
+              value={layer.value}
+              onChange={(l) => (layer.value = l)}
+            />
+            <NumberSelect
+              label={t.headOne}
+              count={inspection.NH}
+              value={head.value}
+              onChange={(h) => (head.value = h)}
+            />
           </div>
-          <HeadGrid seen={seen} />
+          <HeadGrid inspection={inspection} />
           <Legend />
           {habits && (
             <p class="habits" id={id}>
@@ -34,15 +44,15 @@ export function AttentionCard({ seen }: { seen: Seen }) {
             </p>
           )}
         </div>
-        <AttentionMap seen={seen} about={id} />
+        <AttentionMap inspection={inspection} about={id} />
       </div>
-      <AttentionStrip seen={seen} />
-      <AttentionTable seen={seen} />
+      <AttentionStrip inspection={inspection} />
+      <AttentionTable inspection={inspection} />
     </Card>
   );
 }
 
-/** One of `count` things, which people count from 1. */
+/** Selects one of `count` items, which are numbered from 1 for people. */
 function NumberSelect({
   label,
   count,
@@ -73,7 +83,7 @@ function Legend() {
   return (
     <div class="legend" aria-hidden="true">
       <div class="legend-bar" />
-      {/* The scale is a root: see heat-colours.ts. */}
+      {/* The scale is a square root: see heat-colours.ts. */}
       {[0, 0.25, 0.5, 0.75, 1].map((strength) => (
         <span key={strength}>{percent(strength ** 2)}</span>
       ))}
@@ -81,20 +91,20 @@ function Legend() {
   );
 }
 
-/** All heads, a row a layer, of which one is chosen. */
-function HeadGrid({ seen }: { seen: Seen }) {
-  const { L, NH } = seen;
+/** All heads, a row per layer; one is selected. */
+function HeadGrid({ inspection }: { inspection: LabelledInspection }) {
+  const { L, NH } = inspection;
   const t = text().attention;
-  const chosen = layer.value * NH + head.value;
-  const choose = (index: number) => {
+  const selected = layer.value * NH + head.value;
+  const select = (index: number) => {
     layer.value = Math.floor(index / NH);
     head.value = index % NH;
   };
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
-    const target = arrowTarget(event.key, chosen, L * NH, NH);
+    const target = arrowTarget(event.key, selected, L * NH, NH);
     if (target === undefined) return;
     event.preventDefault();
-    choose(target);
+    select(target);
     event.currentTarget.querySelectorAll("button")[target].focus();
   };
   return (
@@ -102,18 +112,18 @@ function HeadGrid({ seen }: { seen: Seen }) {
       {Array.from({ length: L * NH }, (_, index) => {
         const name = t.head(Math.floor(index / NH) + 1, (index % NH) + 1);
         return (
-          // biome-ignore lint/a11y/useSemanticElements: a picture is chosen, and arrows move in both directions.
+          // biome-ignore lint/a11y/useSemanticElements: pictures are selected, and arrows move in both directions.
           <button
             key={name}
             type="button"
             role="radio"
-            aria-checked={index === chosen}
+            aria-checked={index === selected}
             aria-label={name}
             title={name}
-            tabIndex={index === chosen ? 0 : -1}
-            onClick={() => choose(index)}
+            tabIndex={index === selected ? 0 : -1}
+            onClick={() => select(index)}
           >
-            <HeadThumbnail inspection={seen} layer={Math.floor(index / NH)} head={index % NH} />
+            <HeadThumbnail inspection={inspection} layer={Math.floor(index / NH)} head={index % NH} />
           </button>
         );
       })}
@@ -121,12 +131,12 @@ function HeadGrid({ seen }: { seen: Seen }) {
   );
 }
 
-/** A head's attention, small: a pixel for each pair of tokens. */
+/** A head's attention in thumbnail size: a pixel for each pair of tokens. */
 function HeadThumbnail({ inspection, layer, head }: { inspection: Inspection; layer: number; head: number }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const T = inspection.tokens.length;
   useEffect(() => {
-    // Each in a turn of its own: a large model has more than a hundred, and the page stays responsive.
+    // A timer per head keeps the page responsive: large models have more than a hundred.
     const timer = setTimeout(() => {
       const image = heatImage(headOf(inspection, layer, head), heatColours.value);
       canvas.current?.getContext("2d", { willReadFrequently: true })?.putImageData(image, 0, 0);
@@ -136,12 +146,12 @@ function HeadThumbnail({ inspection, layer, head }: { inspection: Inspection; la
   return <canvas ref={canvas} width={T} height={T} />;
 }
 
-/** The text up to the chosen token, shaded by how much the chosen head looks at each, and the strongest in words. */
-function AttentionStrip({ seen: { labels } }: { seen: Seen }) {
+/** The text up to the selected token, shaded by the selected head's attention, and the strongest tokens in words. */
+function AttentionStrip({ inspection: { labels } }: { inspection: LabelledInspection }) {
   const t = text().attention;
   const query = position.value;
   const row = matrix.value.subarray(query * labels.length, query * labels.length + query + 1);
-  const most = strongest(matrix.value, query, 3).map(({ key, share }) => t.look(labels[key], percent(share)));
+  const most = strongest(matrix.value, query, 3).map(({ key, share }) => t.weight(labels[key], percent(share)));
   return (
     <div class="attention-strip">
       <h3>{t.from(labels[query])}</h3>
@@ -162,19 +172,19 @@ function AttentionStrip({ seen: { labels } }: { seen: Seen }) {
   );
 }
 
-/** The numbers of the chosen head, on demand: for those who do not see the map, and who want to know exactly. */
-function AttentionTable({ seen }: { seen: Seen }) {
+/** All numbers of the selected head, on demand: exact, and accessible without the map. */
+function AttentionTable({ inspection }: { inspection: LabelledInspection }) {
   const t = text().attention;
   const isOpen = useSignal(false);
   return (
     <details class="attention-table" onToggle={(event) => (isOpen.value = event.currentTarget.open)}>
       <summary>{t.asTable}</summary>
-      {isOpen.value && <AttentionNumbers seen={seen} />}
+      {isOpen.value && <AttentionNumbers inspection={inspection} />}
     </details>
   );
 }
 
-function AttentionNumbers({ seen: { labels } }: { seen: Seen }) {
+function AttentionNumbers({ inspection: { labels } }: { inspection: LabelledInspection }) {
   const t = text().attention;
   const T = labels.length;
   const shares = matrix.value;

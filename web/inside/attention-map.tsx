@@ -4,16 +4,16 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { percent } from "../parts/numbers.ts";
 import { type Cell, cellAt, drawMap, layOut } from "./draw-map.ts";
 import { heatColours, heatImage } from "./heat-colours.ts";
-import { matrix, position, type Seen } from "./state.ts";
+import { type LabelledInspection, matrix, position } from "./state.ts";
 import { text } from "./text.ts";
 
 const font = "12px ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
 /**
- * The chosen head, large: row by row what each token looks at. Pointer and arrow keys read out cells, a click or Enter
- * chooses the row's token.
+ * Attention map of the selected head, a row per query. Pointer and arrow keys read out cells, a click or Enter selects the
+ * row's token.
  */
-export function AttentionMap({ seen: { labels }, about }: { seen: Seen; about: string }) {
+export function AttentionMap({ inspection: { labels }, about }: { inspection: LabelledInspection; about: string }) {
   const t = text().attention;
   const T = labels.length;
   const holder = useRef<HTMLDivElement>(null);
@@ -48,7 +48,7 @@ export function AttentionMap({ seen: { labels }, about }: { seen: Seen; about: s
       image: heatImage(matrix.value, heatColours.value),
       layout,
       labels,
-      chosen: position.value,
+      selected: position.value,
       pointed: within(pointed.value, T),
       colours: { ink: colour("--ink"), muted: colour("--muted"), accent: colour("--accent"), font },
     });
@@ -101,21 +101,21 @@ export function AttentionMap({ seen: { labels }, about }: { seen: Seen; about: s
   );
 }
 
-/** What was pointed at may be gone since. */
+/** Drops a cell that a shorter prompt does not have. */
 function within(cell: Cell | undefined, T: number): Cell | undefined {
   return cell && cell.query < T ? cell : undefined;
 }
 
-function moved(key: string, { query, key: looked }: Cell, T: number): Cell | undefined {
-  switch (key) {
+function moved(pressed: string, { query, key }: Cell, T: number): Cell | undefined {
+  switch (pressed) {
     case "ArrowLeft":
-      return { query, key: Math.max(0, looked - 1) };
+      return { query, key: Math.max(0, key - 1) };
     case "ArrowRight":
-      return { query, key: Math.min(query, looked + 1) };
+      return { query, key: Math.min(query, key + 1) };
     case "ArrowUp":
-      return { query: Math.max(0, query - 1), key: Math.min(looked, Math.max(0, query - 1)) };
+      return { query: Math.max(0, query - 1), key: Math.min(key, Math.max(0, query - 1)) };
     case "ArrowDown":
-      return { query: Math.min(T - 1, query + 1), key: looked };
+      return { query: Math.min(T - 1, query + 1), key };
     default:
       return undefined;
   }

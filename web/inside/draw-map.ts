@@ -1,34 +1,36 @@
-/** The large heat map: what is where on it, and how it is drawn. */
+/** Layout and drawing of the attention map. */
 
-/** A pair of positions: the one that looks, and the one that is looked at. */
+/** A cell: a query and a key position. */
 export interface Cell {
   readonly query: number;
   readonly key: number;
 }
 
-/** In CSS pixels: labels stand left of the cells and above them. */
+/** In CSS pixels. Labels stand left of the cells and above them. */
 export interface MapLayout {
+  /** Space for labels, left and above. */
   readonly labels: number;
+  /** Width and height of a cell. */
   readonly cell: number;
-  /** Of the whole map, in both directions. */
+  /** Width and height of the whole map. */
   readonly size: number;
-  /** Every so many tokens there is room for a label. */
+  /** Every how many tokens a label fits. */
   readonly every: number;
 }
 
 const largestCell = 30;
 const labelHeight = 11;
-/** Below and right of the cells, for labels and lines that reach beyond the last ones. */
+/** Below and right of the cells, for labels and lines that extend beyond the last ones. */
 const margin = 4;
 
 /** `labels`: the width of the widest label. */
 export function layOut(width: number, T: number, labels: number): MapLayout {
-  const room = Math.max(2 * labelHeight, Math.min(labels, width / 4) + 8);
-  const cell = Math.min(largestCell, (width - room - margin) / T);
-  return { labels: room, cell, size: room + cell * T + margin, every: Math.max(1, Math.ceil(labelHeight / cell)) };
+  const space = Math.max(2 * labelHeight, Math.min(labels, width / 4) + 8);
+  const cell = Math.min(largestCell, (width - space - margin) / T);
+  return { labels: space, cell, size: space + cell * T + margin, every: Math.max(1, Math.ceil(labelHeight / cell)) };
 }
 
-/** The cell at a point; undefined where there is none, as above the diagonal. */
+/** The cell at a point; undefined outside and above the diagonal. */
 export function cellAt({ labels, cell }: MapLayout, T: number, x: number, y: number): Cell | undefined {
   const key = Math.floor((x - labels) / cell);
   const query = Math.floor((y - labels) / cell);
@@ -46,16 +48,16 @@ export interface MapDrawing {
   readonly image: ImageData;
   readonly layout: MapLayout;
   readonly labels: readonly string[];
-  /** The position whose row is marked. */
-  readonly chosen: number;
-  /** The cell that is pointed at. */
+  /** The query whose row is marked. */
+  readonly selected: number;
+  /** The cell under the pointer. */
   readonly pointed: Cell | undefined;
   readonly colours: MapColours;
 }
 
 /** Draws on a context whose unit is a CSS pixel. */
 export function drawMap(context: CanvasRenderingContext2D, drawing: MapDrawing): void {
-  const { image, layout, chosen, pointed, colours } = drawing;
+  const { image, layout, selected, pointed, colours } = drawing;
   const { labels, cell, size } = layout;
   context.clearRect(0, 0, size, size);
 
@@ -66,7 +68,7 @@ export function drawMap(context: CanvasRenderingContext2D, drawing: MapDrawing):
 
   context.lineWidth = 1.5;
   context.strokeStyle = colours.accent;
-  context.strokeRect(labels, labels + chosen * cell, (chosen + 1) * cell, cell);
+  context.strokeRect(labels, labels + selected * cell, (selected + 1) * cell, cell);
   if (pointed) {
     context.strokeStyle = colours.ink;
     context.strokeRect(labels + pointed.key * cell, labels + pointed.query * cell, cell, cell);
@@ -74,30 +76,33 @@ export function drawMap(context: CanvasRenderingContext2D, drawing: MapDrawing):
   drawLabels(context, drawing);
 }
 
-function drawLabels(context: CanvasRenderingContext2D, { layout, labels, chosen, pointed, colours }: MapDrawing): void {
-  const { labels: room, cell, every } = layout;
-  const middle = (t: number) => room + (t + 0.5) * cell;
+function drawLabels(
+  context: CanvasRenderingContext2D,
+  { layout, labels, selected, pointed, colours }: MapDrawing,
+): void {
+  const { labels: space, cell, every } = layout;
+  const middle = (t: number) => space + (t + 0.5) * cell;
   context.font = colours.font;
   context.textBaseline = "middle";
   for (const [t, label] of labels.entries()) {
-    const isRow = t === pointed?.query || t === chosen;
+    const isRow = t === pointed?.query || t === selected;
     const isColumn = t === pointed?.key;
-    // Where not all have room, those that matter push their neighbours aside.
-    const hasRoom = (...marked: (number | undefined)[]) =>
+    // If not all labels fit, marked ones displace their neighbours.
+    const fits = (...marked: (number | undefined)[]) =>
       t % every === 0 && marked.every((other) => other === undefined || Math.abs(other - t) >= every);
     context.fillStyle = isRow ? colours.accent : colours.muted;
-    if (isRow || hasRoom(pointed?.query, chosen)) {
+    if (isRow || fits(pointed?.query, selected)) {
       context.textAlign = "right";
-      context.fillText(label, room - 5, middle(t), room - 8);
+      context.fillText(label, space - 5, middle(t), space - 8);
     }
     context.fillStyle = isColumn ? colours.accent : colours.muted;
-    if (isColumn || hasRoom(pointed?.key)) {
+    if (isColumn || fits(pointed?.key)) {
       context.save();
-      context.translate(middle(t), room - 5);
+      context.translate(middle(t), space - 5);
       if (context.measureText(label).width > cell * every) context.rotate(-Math.PI / 2);
       else context.translate(-context.measureText(label).width / 2, -5);
       context.textAlign = "left";
-      context.fillText(label, 0, 0, room - 8);
+      context.fillText(label, 0, 0, space - 8);
       context.restore();
     }
   }

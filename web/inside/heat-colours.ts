@@ -1,17 +1,17 @@
-/** The colours of heat maps, as a canvas needs them: those of inside.css, from little to much. */
+/** Colour scale of heat maps for a canvas: the colours of inside.css, from 0 to 1. */
 import { computed } from "@preact/signals";
 import { isDark } from "../theme.ts";
 
 const stops = ["--heat-0", "--heat-1", "--heat-2", "--heat-3"];
 
-/** How strongly a share, 0 to 1, is shown. The root, since most of attention is in small shares. */
+/** Position of a share, 0 to 1, on the colour scale: its square root, since most attention weights are small. */
 export function strength(share: number): number {
   return Math.sqrt(share);
 }
 
-/** 256 colours as pixels, for strengths from 0 to 1. */
+/** 256 pixels, for strengths from 0 to 1. */
 export const heatColours = computed<Uint32Array>(() => {
-  // The theme's colours are read from the page itself.
+  // Recomputed with the theme, whose colours are read from the page.
   isDark.value;
   const context = new OffscreenCanvas(256, 1).getContext("2d", { willReadFrequently: true });
   if (!context) return new Uint32Array(256);
@@ -23,7 +23,7 @@ export const heatColours = computed<Uint32Array>(() => {
   return new Uint32Array(context.getImageData(0, 0, 256, 1).data.buffer);
 });
 
-/** A matrix (T,T) as a picture of a pixel each, clear above the diagonal. */
+/** (T,T) matrix as an image with a pixel per entry, transparent above the diagonal. */
 export function heatImage(matrix: Float32Array, colours: Uint32Array): ImageData {
   const T = Math.sqrt(matrix.length);
   const image = new ImageData(T, T);

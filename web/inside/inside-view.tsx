@@ -8,33 +8,33 @@ import { isNew, look } from "./look.ts";
 import { NextCard } from "./next-card.tsx";
 import { NoModel } from "./no-model.tsx";
 import { PromptCard } from "./prompt-card.tsx";
-import { seen } from "./state.ts";
+import { inspection } from "./state.ts";
 import { text } from "./text.ts";
 import { TokensCard } from "./tokens-card.tsx";
 
-/** Look inside: what the model that is there makes of a prompt. */
+/** Look inside: tokens, attention and predictions of the loaded model for a prompt. */
 export function InsideView() {
-  const there = model.value;
+  const loaded = model.value;
 
   useEffect(initialize, []);
 
-  // Whoever comes here wants to see something.
+  // A new model is inspected at once.
   useEffect(() => {
-    if (isNew() && there?.tokenizer !== undefined) void look();
-  }, [there]);
+    if (isNew() && loaded?.tokenizer !== undefined) void look();
+  }, [loaded]);
 
-  if (!there && !seen.value) return <NoModel />;
+  if (!loaded && !inspection.value) return <NoModel />;
   return (
     <div class="inside">
       <h1 class="hidden">{text().none.title}</h1>
       <PromptCard />
-      {seen.value && (
+      {inspection.value && (
         <>
-          <TokensCard seen={seen.value} />
-          <AttentionCard seen={seen.value} />
+          <TokensCard inspection={inspection.value} />
+          <AttentionCard inspection={inspection.value} />
           <div class="inside-side">
-            <NextCard seen={seen.value} />
-            <LayersCard seen={seen.value} />
+            <NextCard inspection={inspection.value} />
+            <LayersCard inspection={inspection.value} />
           </div>
         </>
       )}

@@ -4,31 +4,31 @@ import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { percent } from "../parts/numbers.ts";
 import { strength } from "./heat-colours.ts";
-import { labelOf, position, type Seen } from "./state.ts";
+import { type LabelledInspection, labelOf, position } from "./state.ts";
 import { text } from "./text.ts";
 
-/** How what the model expects changes from layer to layer. */
-export function LayersCard({ seen }: { seen: Seen }) {
+/** The logit lens: predictions after each layer. */
+export function LayersCard({ inspection }: { inspection: LabelledInspection }) {
   const t = text().layers;
   const view = useSignal<"here" | "around">("here");
   return (
     <Card title={t.title} class="inside-layers">
       <p class="hint">{t.about}</p>
       <Choice label={t.view} values={t.views} value={view.value} onChange={(next) => (view.value = next)} />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls where there is no room. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls. */}
       <section class="scroll" tabIndex={0} aria-label={t.captions[view.value]}>
-        {view.value === "here" ? <LayersHere seen={seen} /> : <LayersAround seen={seen} />}
+        {view.value === "here" ? <LayersHere inspection={inspection} /> : <LayersAround inspection={inspection} />}
       </section>
     </Card>
   );
 }
 
-/** The best candidates at the chosen position, a row a layer, and how far the token that came has got. */
-function LayersHere({ seen }: { seen: Seen }) {
+/** The best candidates at the selected position, a row per layer, with rank and probability of the actual next token. */
+function LayersHere({ inspection }: { inspection: LabelledInspection }) {
   const t = text().layers;
-  const { lens, tokens, next } = seen;
+  const { lens, tokens, next } = inspection;
   const at = position.value;
-  const came = at + 1 < tokens.length ? tokens[at + 1] : undefined;
+  const actual = at + 1 < tokens.length ? tokens[at + 1] : undefined;
   const shown = Math.min(5, next.top);
   return (
     <LensTable
@@ -41,9 +41,9 @@ function LayersHere({ seen }: { seen: Seen }) {
               {t.rank(i + 1)}
             </th>
           ))}
-          {came !== undefined && (
-            <th scope="col" class="came-head">
-              {t.came} <span class="mono">{labelOf(seen, came)}</span>
+          {actual !== undefined && (
+            <th scope="col" class="actual-head">
+              {t.actual} <span class="mono">{labelOf(inspection, actual)}</span>
             </th>
           )}
         </>
@@ -53,10 +53,10 @@ function LayersHere({ seen }: { seen: Seen }) {
           {Array.from({ length: shown }, (_, i) => {
             const token = lens[l].tokens[at * next.top + i];
             const share = lens[l].probabilities[at * next.top + i];
-            return <LensCell key={i} label={labelOf(seen, token)} share={share} came={token === came} />;
+            return <LensCell key={i} label={labelOf(inspection, token)} share={share} isActual={token === actual} />;
           })}
-          {came !== undefined && (
-            <td class="came-share">
+          {actual !== undefined && (
+            <td class="actual-share">
               {t.place(lens[l].rank[at])} <small>{percent(lens[l].actual[at], 1)}</small>
             </td>
           )}
@@ -66,13 +66,13 @@ function LayersHere({ seen }: { seen: Seen }) {
   );
 }
 
-/** Positions shown at once, the chosen one in the middle where it can be. */
+/** Positions shown at once, with the selected one in the middle if possible. */
 const columns = 9;
 
-/** The best candidate of each layer at several positions: a column a position. */
-function LayersAround({ seen }: { seen: Seen }) {
+/** The best candidate of each layer at several positions, a column per position. */
+function LayersAround({ inspection }: { inspection: LabelledInspection }) {
   const t = text().layers;
-  const { lens, tokens, labels, next } = seen;
+  const { lens, tokens, labels, next } = inspection;
   const first = Math.max(0, Math.min(position.value - Math.floor(columns / 2), tokens.length - columns));
   const positions = Array.from({ length: Math.min(columns, tokens.length) }, (_, i) => first + i);
   return (
@@ -80,7 +80,7 @@ function LayersAround({ seen }: { seen: Seen }) {
       caption={t.captions.around}
       last={lens.length - 1}
       head={positions.map((at) => (
-        <th key={at} scope="col" class={at === position.value ? "is-chosen" : undefined}>
+        <th key={at} scope="col" class={at === position.value ? "is-selected" : undefined}>
           <span class="mono">{labels[at]}</span>
         </th>
       ))}
@@ -88,14 +88,16 @@ function LayersAround({ seen }: { seen: Seen }) {
         positions.map((at) => {
           const token = lens[l].tokens[at * next.top];
           const share = lens[l].probabilities[at * next.top];
-          return <LensCell key={at} label={labelOf(seen, token)} share={share} came={token === tokens[at + 1]} />;
+          return (
+            <LensCell key={at} label={labelOf(inspection, token)} share={share} isActual={token === tokens[at + 1]} />
+          );
         })
       }
     />
   );
 }
 
-/** A row for each place between the layers, 0 to `last`; `head` and `row` are the cells behind the row's name. */
+/** A row for the embedding and each layer, 0 to `last`; `head` and `row`: the cells after the row's name. */
 function LensTable({
   caption,
   last,
@@ -129,10 +131,10 @@ function LensTable({
   );
 }
 
-/** A candidate in a table, shaded by its probability. */
-function LensCell({ label, share, came }: { label: string; share: number; came: boolean }) {
+/** A candidate, shaded by its probability. */
+function LensCell({ label, share, isActual }: { label: string; share: number; isActual: boolean }) {
   return (
-    <td class={came ? "lens came" : "lens"} style={{ "--strength": strength(share) }}>
+    <td class={isActual ? "lens actual" : "lens"} style={{ "--strength": strength(share) }}>
       <span class="mono">{label}</span>
       <small>{percent(share)}</small>
     </td>

@@ -1,4 +1,4 @@
-/** Looking: what is asked of the engine, and what comes of it. */
+/** Inspection of the loaded model by the engine. */
 import { computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type { ModelSummary } from "../engine/protocol.ts";
@@ -7,24 +7,24 @@ import { firstPrompt } from "../store/first-prompt.ts";
 import { live, model, readableBeginning, runInfo } from "../store/state.ts";
 import { result, show } from "./state.ts";
 
-/** What was typed; undefined before anything was. */
+/** The user's input; undefined before the first. */
 export const typed = signal<string | undefined>();
 
 export const prompt = computed(() => typed.value ?? firstPrompt(readableBeginning.value));
 
-/** How much of a look is done, 0 to 1; undefined when there is none under way. */
+/** Progress of the inspection, 0 to 1; undefined when none is in progress. */
 export const share = signal<number | undefined>();
 
-/** The model that was looked into last, as the store had it. */
-let lookedInto: ModelSummary | undefined;
+/** The model inspected last, as the store had it. */
+let inspected: ModelSummary | undefined;
 
-/** Whether the model that is there has not been looked into. */
+/** Whether the loaded model has not been inspected. */
 export function isNew(): boolean {
-  return model.value !== undefined && model.value !== lookedInto;
+  return model.value !== undefined && model.value !== inspected;
 }
 
-/** Updates that the model has made since it was looked into. */
-export const learnedSince = computed(() => {
+/** Updates of the model since it was inspected. */
+export const updatesSince = computed(() => {
   const now = runInfo.value ? live.value.progress.step : (model.value?.step ?? 0);
   return isNew() ? 0 : now - (result.value?.model.step ?? 0);
 });
@@ -36,9 +36,9 @@ export async function look(): Promise<void> {
   looking = new AbortController();
   const { signal } = looking;
   share.value = 0;
-  lookedInto = model.value;
+  inspected = model.value;
   let isOver = false;
-  // What is told of the way may come after the result: it takes another way through the worker.
+  // Progress takes another message channel than the result, and may arrive after it.
   const onProgress = (done: number) => {
     if (!isOver && !signal.aborted) share.value = done;
   };

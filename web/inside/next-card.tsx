@@ -1,6 +1,6 @@
 import { Card } from "../parts/card.tsx";
 import { grouped, percent } from "../parts/numbers.ts";
-import { labelOf, position, type Seen } from "./state.ts";
+import { type LabelledInspection, labelOf, position } from "./state.ts";
 import { text } from "./text.ts";
 
 interface Candidate {
@@ -9,20 +9,20 @@ interface Candidate {
   readonly rank: number;
 }
 
-/** What the model expects behind the chosen token, and what really came. */
-export function NextCard({ seen }: { seen: Seen }) {
+/** Predictions after the selected token, and the actual next token. */
+export function NextCard({ inspection }: { inspection: LabelledInspection }) {
   const t = text().next;
-  const { next, tokens, labels } = seen;
+  const { next, tokens, labels } = inspection;
   const { top } = next;
   const at = position.value;
-  const came = at + 1 < tokens.length ? tokens[at + 1] : undefined;
+  const actual = at + 1 < tokens.length ? tokens[at + 1] : undefined;
   const candidates: Candidate[] = Array.from({ length: top }, (_, i) => ({
     token: next.tokens[at * top + i],
     probability: next.probabilities[at * top + i],
     rank: i + 1,
   }));
-  if (came !== undefined && next.rank[at] > top)
-    candidates.push({ token: came, probability: next.actual[at], rank: next.rank[at] });
+  if (actual !== undefined && next.rank[at] > top)
+    candidates.push({ token: actual, probability: next.actual[at], rank: next.rank[at] });
   const before = labels.slice(Math.max(0, at - 15), at).join("");
   return (
     <Card title={t.title} class="inside-next">
@@ -34,18 +34,18 @@ export function NextCard({ seen }: { seen: Seen }) {
       </p>
       <ol class="candidates">
         {candidates.map(({ token, probability, rank }) => (
-          <li key={token} value={rank} class={token === came ? "came" : undefined}>
+          <li key={token} value={rank} class={token === actual ? "actual" : undefined}>
             <span class="rank">{grouped(rank)}</span>
-            <span class="token mono">{labelOf(seen, token)}</span>
+            <span class="token mono">{labelOf(inspection, token)}</span>
             <span class="bar" aria-hidden="true">
               <span style={{ "--share": probability }} />
             </span>
             <span class="share">{percent(probability, 1)}</span>
-            {token === came && <span class="badge">{t.came}</span>}
+            {token === actual && <span class="badge">{t.actual}</span>}
           </li>
         ))}
       </ol>
-      {came === undefined && <p class="hint">{t.nothingCame}</p>}
+      {actual === undefined && <p class="hint">{t.noActual}</p>}
     </Card>
   );
 }

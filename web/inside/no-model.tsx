@@ -4,7 +4,7 @@ import { OpenModel } from "../store/open-model.tsx";
 import { text as tabText } from "../store/text.ts";
 import { text } from "./text.ts";
 
-/** There is nothing to look into yet: how to get a model. */
+/** Shown while no model is loaded: how to get one. */
 export function NoModel() {
   const t = text().none;
   return (

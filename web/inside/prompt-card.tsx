@@ -4,19 +4,19 @@ import { Field } from "../parts/field.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { model } from "../store/state.ts";
-import { cancelLook, learnedSince, look, prompt, share, typed } from "./look.ts";
+import { cancelLook, look, prompt, share, typed, updatesSince } from "./look.ts";
 import { result } from "./state.ts";
 import { text } from "./text.ts";
 
-/** What to look at, and the button that does it. */
+/** The prompt, and the button that inspects the model. */
 export function PromptCard() {
   const t = text().prompt;
   const id = useId();
   const isLooking = share.value !== undefined;
   const cut = result.value?.inspection.cut ?? 0;
-  const isMute = model.value !== undefined && model.value.tokenizer === undefined;
+  const hasNoTokenizer = model.value !== undefined && model.value.tokenizer === undefined;
   return (
-    <Card title={t.title} class="inside-prompt" tools={<SeenIn />}>
+    <Card title={t.title} class="inside-prompt" tools={<InspectedModel />}>
       <div class="prompt-row">
         <Field label={t.label} hint={t.hint}>
           {(attributes) => (
@@ -25,7 +25,7 @@ export function PromptCard() {
               class="mono"
               rows={2}
               spellcheck={false}
-              disabled={isMute}
+              disabled={hasNoTokenizer}
               value={prompt.value}
               onInput={(event) => {
                 typed.value = event.currentTarget.value;
@@ -43,7 +43,7 @@ export function PromptCard() {
             {t.cancel}
           </button>
         ) : (
-          <button type="button" class="primary" disabled={isMute} onClick={() => void look()}>
+          <button type="button" class="primary" disabled={hasNoTokenizer} onClick={() => void look()}>
             {t.look}
           </button>
         )}
@@ -54,22 +54,22 @@ export function PromptCard() {
           <progress id={id} value={share.value} />
         </div>
       )}
-      {isMute && <Notice kind="warn">{t.noTokenizer}</Notice>}
+      {hasNoTokenizer && <Notice kind="warn">{t.noTokenizer}</Notice>}
       {cut > 0 && <Notice>{t.cut(cut, result.value?.inspection.tokens.length ?? 0)}</Notice>}
       <FailureNotice place="look" title={t.failed} />
     </Card>
   );
 }
 
-/** Which model was looked into, and whether it has learned since. */
-function SeenIn() {
+/** The inspected model, and its updates since. */
+function InspectedModel() {
   const t = text().prompt;
-  const seen = result.value?.model;
-  if (!seen) return null;
+  const inspected = result.value?.model;
+  if (!inspected) return null;
   return (
-    <p class="seen-in">
-      <span role="status">{t.seenIn(seen.name, seen.step)}</span>
-      {learnedSince.value > 0 && <strong>{t.learnedSince(learnedSince.value)}</strong>}
+    <p class="inspected-model">
+      <span role="status">{t.inspected(inspected.name, inspected.step)}</span>
+      {updatesSince.value > 0 && <strong>{t.updatesSince(updatesSince.value)}</strong>}
     </p>
   );
 }

@@ -1,49 +1,51 @@
-/** What was seen, and what of it is chosen. */
+/** State of the Look inside view: the inspection, and the selected position and head. */
 import { batch, computed, signal } from "@preact/signals";
 import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { LookResult } from "../engine/protocol.ts";
-import { headOf, mostDecided } from "./attention.ts";
+import { headOf, mostConcentrated } from "./attention.ts";
 import { visible } from "./visible.ts";
 
 export const result = signal<LookResult | undefined>();
 
-/** The position whose token is chosen. */
+/** Position of the selected token. */
 export const position = signal(0);
 
-/** Of the head that is chosen, both from 0. */
+/** The selected head, both from 0. */
 export const layer = signal(0);
 export const head = signal(0);
 
-/** What there is to draw, with a text for each position. */
-export interface Seen extends Inspection {
-  /** (T) the prompt's tokens as they can be seen. */
+/** The inspection, with a label for each position. */
+export interface LabelledInspection extends Inspection {
+  /** (T) the prompt's tokens with visible white space. */
   readonly labels: readonly string[];
 }
 
-export const seen = computed<Seen | undefined>(() => {
-  const inspection = result.value?.inspection;
-  return inspection && { ...inspection, labels: Array.from(inspection.tokens, (id) => labelOf(inspection, id)) };
+export const inspection = computed<LabelledInspection | undefined>(() => {
+  const found = result.value?.inspection;
+  return found && { ...found, labels: Array.from(found.tokens, (id) => labelOf(found, id)) };
 });
 
 export function labelOf({ texts }: Pick<Inspection, "texts">, id: number): string {
   return visible(texts.get(id) ?? `#${id}`);
 }
 
-/** (T,T) of the chosen head. */
-export const matrix = computed(() => (seen.value ? headOf(seen.value, layer.value, head.value) : new Float32Array()));
+/** (T,T) attention of the selected head. */
+export const matrix = computed(() =>
+  inspection.value ? headOf(inspection.value, layer.value, head.value) : new Float32Array(),
+);
 
 /**
- * Shows something new. The last token is chosen, since nobody knows what follows. The head stays, so that it can be compared;
- * in a model of another shape it is one that is worth looking at.
+ * Shows a new inspection, with the last token selected, whose next one is unknown. The selected head stays, to be compared; in
+ * a model of another shape, the head with the most concentrated attention is selected.
  */
 export function show(next: LookResult): void {
   const { L, NH, tokens } = next.inspection;
   const before = result.value?.inspection;
   batch(() => {
     if (before?.L !== L || before.NH !== NH) {
-      const chosen = mostDecided(next.inspection);
-      layer.value = chosen.layer;
-      head.value = chosen.head;
+      const found = mostConcentrated(next.inspection);
+      layer.value = found.layer;
+      head.value = found.head;
     }
     position.value = tokens.length - 1;
     result.value = next;

@@ -3,11 +3,11 @@ import { Card } from "../parts/card.tsx";
 import { percent } from "../parts/numbers.ts";
 import { arrowTarget } from "./arrow-keys.ts";
 import { strength } from "./heat-colours.ts";
-import { position, type Seen } from "./state.ts";
+import { type LabelledInspection, position } from "./state.ts";
 import { text } from "./text.ts";
 
-/** The prompt cut into tokens, each shaded by how much the model expected it. One is chosen; all else is about it. */
-export function TokensCard({ seen: { labels, next } }: { seen: Seen }) {
+/** The prompt's tokens, each shaded by its predicted probability. One is selected; the other cards refer to it. */
+export function TokensCard({ inspection: { labels, next } }: { inspection: LabelledInspection }) {
   const t = text().tokens;
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
     const target = arrowTarget(event.key, position.value, labels.length);
@@ -21,12 +21,12 @@ export function TokensCard({ seen: { labels, next } }: { seen: Seen }) {
       <p class="hint">{t.hint}</p>
       <div class="token-strip" role="radiogroup" aria-label={t.label} onKeyDown={onKeyDown}>
         {labels.map((label, t0) => {
-          // What was expected here was said one position earlier.
+          // The previous position predicts this one.
           const expected = t0 > 0 ? next.actual[t0 - 1] : undefined;
           const about =
             expected === undefined ? t.first(label) : t.token(label, t0 + 1, percent(expected, 1), next.rank[t0 - 1]);
           return (
-            // biome-ignore lint/a11y/useSemanticElements: tokens break like a text, and one of them is always chosen.
+            // biome-ignore lint/a11y/useSemanticElements: tokens wrap like a text, and one of them is always selected.
             <button
               key={t0}
               type="button"

@@ -9,6 +9,6 @@ test.each([
   ["\u0000\u001b\u007f\u0085", "␀␛␡\ufffd"],
   ["\\xE2", "\\xE2"],
   ["漢", "漢"],
-])("%j is seen as %s", (text, seen) => {
+])("%j is shown as %s", (text, seen) => {
   expect(visible(text)).toBe(seen);
 });

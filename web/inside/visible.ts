@@ -1,4 +1,4 @@
-/** Tokens as text that can be seen: spaces as ·, line ends as ⏎. */
+/** Replaces invisible characters by visible ones: spaces by ·, line ends by ⏎. */
 export function visible(text: string): string {
   if (text === "") return "∅";
   return text
@@ -8,7 +8,7 @@ export function visible(text: string): string {
     .replace(/\p{Cc}/gu, (control) => String.fromCodePoint(controlPicture(control.charCodeAt(0))));
 }
 
-/** Unicode has a picture of each of the old control characters; the newer ones share the replacement character. */
+/** Unicode's control picture; C1 controls have none, and get the replacement character. */
 function controlPicture(code: number): number {
   return code < 0x20 ? 0x2400 + code : code === 0x7f ? 0x2421 : 0xfffd;
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-/** A part of a view with a heading, and what acts on it beside that. */
+/** A section with a heading, and controls beside it. */
 export function Card({
   title,
   tools,

@@ -5,18 +5,18 @@ import type uPlot from "uplot";
 import type { ChartCursorProps, ChartProps } from "./chart-props.ts";
 import type { Range } from "./range.ts";
 
-/** Of the width, how far an arrow key moves the cursor; with Shift ten times as far. */
+/** Part of the width by which an arrow key moves the cursor; with Shift ten times as much. */
 const keyStep = 0.01;
-/** What + leaves of the range. */
+/** Factor by which + shrinks the range. */
 const zoomStep = 0.6;
 
-/** What is shown of x. */
+/** The range of x shown. */
 export function rangeOf({ range, x }: ChartProps): Range {
   const [min, max] = range ?? [x[0] ?? 0, x[x.length - 1] ?? 1];
   return [min, max > min ? max : min + 1];
 }
 
-/** The cursor follows the pointer, where it is over the curves. */
+/** Moves the cursor to the pointer, if it is over the curves. */
 export function pointAt(
   plot: uPlot | undefined,
   cursor: ChartCursorProps | undefined,
@@ -28,7 +28,7 @@ export function pointAt(
   cursor.x.value = isOver ? plot.posToVal(clientX - left, "x") : undefined;
 }
 
-/** The cursor as the keyboard and screen readers have it, a slider over the curves, and what stands beside it. */
+/** The cursor as a slider for keyboard and screen readers, and the tip beside it. */
 export function ChartCursor({
   plot,
   latest,
@@ -38,9 +38,9 @@ export function ChartCursor({
 }: {
   plot: RefObject<uPlot | undefined>;
   latest: { readonly current: ChartProps };
-  /** Whether the pointer is here: charts that share a cursor all show its line, and its numbers where the reader is. */
+  /** Whether the pointer is over this chart: of charts that share a cursor, only this one shows the tip. */
   pointed: ReadonlySignal<boolean>;
-  /** Changes when the plot is another. */
+  /** Changes when the plot is recreated. */
   kind: string;
   cursor: ChartCursorProps;
 }) {
@@ -54,7 +54,7 @@ export function ChartCursor({
 
   const [min, max] = rangeOf(latest.current);
   const keyDown = (event: KeyboardEvent) => {
-    // Since it was drawn the plot may have been made anew.
+    // The plot may have been recreated since the last render.
     const [now, props] = [plot.current, latest.current];
     if (!now || event.ctrlKey || event.metaKey || event.altKey) return;
     const next = moved(now, x ?? max, event) ?? zoomed(now, x, event.key, props);
@@ -91,7 +91,7 @@ export function ChartCursor({
   );
 }
 
-/** On the side of the cursor that has more room. */
+/** Places the tip on the wider side of the cursor. */
 function besides(plot: uPlot, x: number): preact.CSSProperties {
   const { offsetLeft, clientWidth } = plot.over;
   const at = plot.valToPos(x, "x");
@@ -99,7 +99,7 @@ function besides(plot: uPlot, x: number): preact.CSSProperties {
   return at < clientWidth / 2 ? { left: `${offsetLeft + at + 12}px` } : { right: `${whole - offsetLeft - at + 12}px` };
 }
 
-/** Where a key moves the cursor to; undefined for other keys. */
+/** The x to which a key moves the cursor; undefined for other keys. */
 function moved(plot: uPlot, x: number, { key, shiftKey }: KeyboardEvent): number | undefined {
   const width = plot.over.clientWidth;
   const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity, PageDown: -10, PageUp: 10 }[key];
@@ -108,7 +108,7 @@ function moved(plot: uPlot, x: number, { key, shiftKey }: KeyboardEvent): number
   return plot.posToVal(Math.min(width, Math.max(0, to)), "x");
 }
 
-/** Zooms around the cursor where the key says so; gives where the cursor is then. */
+/** Zooms around the cursor if the key is +, - or Escape, and returns the cursor's x; undefined for other keys. */
 function zoomed(plot: uPlot, x: number | undefined, key: string, { onZoom }: ChartProps): number | undefined {
   const width = plot.over.clientWidth;
   const at = x === undefined ? width / 2 : plot.valToPos(x, "x");

@@ -2,17 +2,17 @@ import type uPlot from "uplot";
 import { logTicks } from "../../src/plot/axes.ts";
 import type { ChartProps } from "./chart-props.ts";
 
-/** Between ticks of x: updates, tokens and seconds come whole. */
+/** Increments between ticks of x, whole since updates, tokens and seconds are. */
 const wholeIncrements = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 
 const font = "12px system-ui, sans-serif";
 
-/** The value of a CSS variable that is registered as a colour. */
+/** The value of a CSS variable registered as a colour. */
 function colourOf(element: Element, name: string): string {
   return getComputedStyle(element).getPropertyValue(name);
 }
 
-/** How a chart is drawn in `element`. What it calls is always of the newest properties. */
+/** uPlot's options for a chart in `element`. Callbacks are those of the latest properties. */
 export function optionsFor(element: HTMLElement, latest: { readonly current: ChartProps }): uPlot.Options {
   const { lines, height, log, logX, yRange } = latest.current;
   const grid = { stroke: () => colourOf(element, "--line"), width: 1 };
@@ -60,7 +60,7 @@ function written(value: number | null, how: (value: number) => string = String):
   return value === null ? "" : how(value);
 }
 
-/** uPlot's own ticks are powers of ten, of which a loss sees one. */
+/** Finer ticks than uPlot's powers of ten, of which a loss shows one at most. */
 function logAxis(count: (plot: uPlot) => number): uPlot.Axis {
   return {
     splits: (plot, _, min, max) => logTicks(min, max, count(plot)),

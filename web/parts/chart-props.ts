@@ -4,9 +4,9 @@ import type { Range } from "./range.ts";
 
 /** A line over the shared x values. */
 export interface ChartLine {
-  /** The CSS variable of its colour, such as --series-1. */
+  /** CSS variable of the colour, such as --series-1. */
   readonly colour: string;
-  /** One for each x; null where there is none. The chart compares arrays by identity: new values need a new array. */
+  /** One for each x; null: none. Arrays are compared by identity: new values need a new array. */
   readonly values: ArrayLike<number | null>;
   readonly width?: number;
   readonly opacity?: number;
@@ -16,7 +16,7 @@ export interface ChartLine {
 }
 
 export interface ChartProps {
-  /** Says in words what is seen, for those who do not see it. */
+  /** Description for screen readers. */
   readonly label: string;
   /** Ascending. */
   readonly x: ArrayLike<number>;
@@ -28,21 +28,21 @@ export interface ChartProps {
   readonly formatX?: (value: number) => string;
   /** The index of the x under the pointer, or undefined when it leaves. */
   readonly onHover?: (index: number | undefined) => void;
-  /** The range that was selected by dragging or by two fingers; undefined after a double click. */
+  /** The range selected by dragging or by two fingers; undefined after a double click. */
   readonly onZoom?: (range: Range | undefined) => void;
-  /** What is shown of x; default: all. */
+  /** Range of x; default: all. */
   readonly range?: Range;
-  /** What is shown of y; default: what the lines need. */
+  /** Range of y; default: that of the lines. */
   readonly yRange?: Range;
-  /** An x that charts show together, moved by the pointer or, where the chart has the focus, by the arrow keys. */
+  /** A cursor shared by several charts, moved by the pointer or, in a focused chart, by the arrow keys. */
   readonly cursor?: ChartCursorProps;
 }
 
 export interface ChartCursorProps {
   readonly x: Signal<number | undefined>;
-  /** What the keyboard moves, in words. */
+  /** Name of the slider. */
   readonly label: string;
-  /** What is shown beside it, and the same in words. */
+  /** Content of the tip, and the same as a sentence. */
   readonly tip: (x: number) => ComponentChildren;
   readonly words: (x: number) => string;
 }

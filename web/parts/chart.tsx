@@ -8,12 +8,12 @@ import { optionsFor } from "./chart-options.ts";
 import type { ChartProps } from "./chart-props.ts";
 import { Pinch } from "./pinch.ts";
 
-/** A line chart that keeps up with data that comes in many times a second. */
+/** A line chart for data that changes many times a second. */
 export function Chart(props: ChartProps) {
   const { x, lines, height, label, log, logX, cursor } = props;
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
-  // The handlers of the newest drawing, without making the plot anew for each.
+  // Callbacks of the latest render, without recreating the plot.
   const latest = useRef(props);
   latest.current = props;
   const data = [x, ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
@@ -23,7 +23,7 @@ export function Chart(props: ChartProps) {
   ]);
 
   const [min, max] = rangeOf(props);
-  // Both in the frame that draws the rest, not in one of their own; a plot is made anew before it gets other lines.
+  // Layout effects draw in the same frame as the rest; a plot is recreated before it gets other lines.
   useLayoutEffect(() => {
     const element = holder.current;
     if (!element) return;
@@ -31,7 +31,7 @@ export function Chart(props: ChartProps) {
     plot.current = made;
     const observer = new ResizeObserver(() => {
       const width = element.clientWidth;
-      // It tells of the first width, too, in which the plot is drawn already.
+      // It reports the first width as well, in which the plot is drawn already.
       if (width > 0 && width !== made.width) made.setSize({ width, height: latest.current.height });
     });
     observer.observe(element);
@@ -52,13 +52,13 @@ export function Chart(props: ChartProps) {
   const pinch = useMemo(() => new Pinch(), []);
   const down = (event: PointerEvent) => {
     if (plot.current) pinch.down(plot.current, event);
-    if (pinch.isUnderWay) leave();
+    if (pinch.isActive) leave();
     else move(event);
   };
   const move = (event: PointerEvent) => {
     const zoomed = plot.current && pinch.move(plot.current, event);
     if (zoomed) props.onZoom?.(zoomed);
-    if (pinch.isUnderWay) return;
+    if (pinch.isActive) return;
     pointed.value = true;
     pointAt(plot.current, cursor, event);
   };

@@ -1,6 +1,6 @@
 import { useId } from "preact/hooks";
 
-/** One of a few values: radio buttons that look like a switch. */
+/** Selects one of a few values: radio buttons styled as a segmented control. */
 export function Choice<T extends string>({
   label,
   values,
@@ -9,9 +9,9 @@ export function Choice<T extends string>({
   onChange,
 }: {
   label: string;
-  /** Each value with what it is called. */
+  /** Values and their names. */
   values: Readonly<Partial<Record<T, string>>>;
-  /** Undefined: none of them. */
+  /** Undefined: none. */
   value: T | undefined;
   disabled?: boolean;
   onChange: (value: T) => void;

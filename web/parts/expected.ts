@@ -2,7 +2,7 @@ import type { NumberRule } from "../../src/train/setting-rules.ts";
 import { texts } from "../language.ts";
 import { number } from "./numbers.ts";
 
-/** What a field takes, in the reader's language, for a value that it does not take. */
+/** Error of a field whose value is not allowed, in the page's language. */
 export const expected = texts({
   en: ({ kind, min, max }: NumberRule) =>
     `Expected ${kind === "whole" ? "a whole number" : "a number"}${

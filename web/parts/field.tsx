@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-/** A label, what is filled in, and what is to be known about it or is wrong with it. */
+/** A label, a control, and a hint or an error. */
 export function Field({
   label,
   hint,
@@ -11,7 +11,7 @@ export function Field({
   label: string;
   hint?: string;
   error?: string;
-  /** Gets the attributes that tie the control to its label and messages. */
+  /** The control, with the attributes that link it to its label and message. */
   children: (attributes: ControlAttributes) => ComponentChildren;
 }) {
   const id = useId();

@@ -1,7 +1,7 @@
 import { useRef } from "preact/hooks";
 import { Icon } from "./icon.tsx";
 
-/** A button that asks for files. The same files can be chosen again. */
+/** A button that opens a file dialog. The same files can be chosen again. */
 export function FileButton({
   label,
   accept,

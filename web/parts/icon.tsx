@@ -1,4 +1,4 @@
-/** Small drawings, 24 units wide, in the colour of the text around them. */
+/** Paths in a box of 24 units, drawn in the colour of the surrounding text. */
 const paths = {
   curve: "M3 5c3 0 3 11 8 12s5-4 10-4",
   auto: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { Icon } from "./icon.tsx";
 
-/** Something to be known. What went wrong is read out at once, the rest when there is time. */
+/** A message. Screen readers read errors (`bad`) at once, others when idle. */
 export function Notice({ kind = "info", children }: { kind?: "info" | "warn" | "bad"; children: ComponentChildren }) {
   return (
     <div class={`notice ${kind}`} role={kind === "bad" ? "alert" : "status"}>

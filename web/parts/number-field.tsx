@@ -3,8 +3,8 @@ import type { NumberRule } from "../../src/train/setting-rules.ts";
 import { Field } from "./field.tsx";
 
 /**
- * A number that is typed. `onChange` is told all that is typed: NaN for what is no number. Whether that may be is for
- * whoever has the value to say: `error`.
+ * A number input. `onChange` gets every change, NaN for text that is no number; the owner of the value validates it, and
+ * passes `error`.
  */
 export function NumberField({
   label,
@@ -18,12 +18,12 @@ export function NumberField({
   hint?: string;
   error?: string;
   value: number;
-  /** The range, for the browser's own help with typing. */
+  /** Range for the browser's input controls. */
   rule: NumberRule;
   onChange: (value: number) => void;
 }) {
   const typed = useSignal("");
-  // What was typed stays as it is, "1e-3" say, until another value takes its place.
+  // Keep the typed form, such as "1e-3", until the value changes otherwise.
   const isTyped = Object.is(numberOf(typed.value), value);
   return (
     <Field label={label} hint={hint} error={error}>

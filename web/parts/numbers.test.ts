@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 
-// The language that they are written in is the page's.
+// numbers.ts sets the page's language.
 vi.stubGlobal("document", { documentElement: {} });
 const { bytes, number } = await import("./numbers.ts");
 
@@ -10,6 +10,6 @@ test("bytes have a plural, and units in powers of 1000", () => {
   ]);
 });
 
-test("numbers of fields are written whole", () => {
+test("numbers of fields are written with all digits", () => {
   expect([0.0006, 1e9, 4_294_967_295].map(number)).toEqual(["0.0006", "1,000,000,000", "4,294,967,295"]);
 });

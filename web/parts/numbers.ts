@@ -1,7 +1,7 @@
-/** Numbers as the reader's language writes them. */
+/** Numbers formatted in the page's language. */
 import { language, locales } from "../language.ts";
 
-/** Making one takes a hundred times as long as using it. */
+/** Cache: creating a formatter takes a hundred times as long as using it. */
 const formats = new Map<string, Intl.NumberFormat>();
 
 function format(value: number, options: Intl.NumberFormatOptions): string {
@@ -17,7 +17,7 @@ export function grouped(value: number): string {
   return format(value, { maximumFractionDigits: 0 });
 }
 
-/** 0.001, 1,000: whatever a field may hold. */
+/** 0.001, 1,000: any value of a field. */
 export function number(value: number): string {
   return format(value, { maximumSignificantDigits: 15 });
 }
@@ -31,7 +31,7 @@ export function fixed(value: number, digits: number): string {
   return format(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** The same; a dash for what is not known. */
+/** The same; a dash for undefined, NaN and infinite values. */
 export function fixedOr(value: number | undefined, digits: number): string {
   return value === undefined || !Number.isFinite(value) ? "–" : fixed(value, digits);
 }

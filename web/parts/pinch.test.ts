@@ -12,30 +12,30 @@ function plotOf(distr: 1 | 3) {
 const finger = (pointerId: number, left: number, pointerType = "touch") =>
   ({ pointerType, pointerId, clientX: 20 + left }) as PointerEvent;
 
-test.each([1, 3] as const)("what was under two fingers stays under them (distribution %i of x)", (distr) => {
+test.each([1, 3] as const)("the x under each of two fingers stays under it (distribution %i of x)", (distr) => {
   const plot = plotOf(distr);
   const pinch = new Pinch();
   pinch.down(plot, finger(1, 60));
   expect(pinch.move(plot, finger(1, 50))).toBeUndefined();
   pinch.down(plot, finger(2, 25));
-  expect(pinch.isUnderWay).toBe(true);
+  expect(pinch.isActive).toBe(true);
   pinch.move(plot, finger(1, 100));
   const [low, high] = pinch.move(plot, finger(2, 0)) ?? [0, 0];
   expect(low).toBeCloseTo(plot.posToVal(25, "x"), 9);
   expect(high).toBeCloseTo(plot.posToVal(50, "x"), 9);
-  // One on the other they would show nothing.
+  // At the same place they would select nothing.
   expect(pinch.move(plot, finger(2, 100))).toBeUndefined();
   pinch.up(finger(2, 100));
-  expect(pinch.isUnderWay).toBe(false);
+  expect(pinch.isActive).toBe(false);
   expect(pinch.move(plot, finger(1, 10))).toBeUndefined();
 });
 
-test("a mouse is no finger, and a third finger changes nothing", () => {
+test("a mouse and a third finger are ignored", () => {
   const plot = plotOf(1);
   const pinch = new Pinch();
   pinch.down(plot, finger(1, 10, "mouse"));
   pinch.down(plot, finger(2, 10));
-  expect(pinch.isUnderWay).toBe(false);
+  expect(pinch.isActive).toBe(false);
   pinch.down(plot, finger(3, 50));
   pinch.down(plot, finger(4, 90));
   const range = pinch.move(plot, finger(3, 50));

@@ -1,36 +1,36 @@
 import type uPlot from "uplot";
 import type { Range } from "./range.ts";
 
-/** A finger's place from the left of the curves, in pixels, and what of x was under it when the second one came. */
+/** A finger: pixels from the left of the curves, and its x (or log x) when the second finger came down. */
 interface Finger {
   left: number;
   at: number;
 }
 
-/** Two fingers on a chart: what was under them stays under them, so that they zoom and move it. */
+/** Pinch gesture: two fingers zoom and move a chart, so that the x under each stays under it. */
 export class Pinch {
   readonly #fingers = new Map<number, Finger>();
 
-  get isUnderWay(): boolean {
+  get isActive(): boolean {
     return this.#fingers.size === 2;
   }
 
-  /** A finger comes down on the curves. A third one is of no use. */
+  /** A third finger is ignored. */
   down(plot: uPlot, { pointerType, pointerId, clientX }: PointerEvent): void {
-    if (pointerType !== "touch" || this.isUnderWay) return;
+    if (pointerType !== "touch" || this.isActive) return;
     this.#fingers.set(pointerId, { left: leftIn(plot, clientX), at: 0 });
-    for (const finger of this.#fingers.values()) finger.at = toShare(plot, plot.posToVal(finger.left, "x"));
+    for (const finger of this.#fingers.values()) finger.at = toLinear(plot, plot.posToVal(finger.left, "x"));
   }
 
-  /** The range of x to show after a finger has moved; undefined where there are not two, or they stand one on the other. */
+  /** The range of x after a finger has moved; undefined unless there are two at different places. */
   move(plot: uPlot, { pointerId, clientX }: PointerEvent): Range | undefined {
     const moved = this.#fingers.get(pointerId);
     if (moved) moved.left = leftIn(plot, clientX);
     const [a, b] = [...this.#fingers.values()].sort((one, other) => one.left - other.left);
     if (!b || b.left - a.left < 1 || b.at <= a.at) return undefined;
     const perPixel = (b.at - a.at) / (b.left - a.left);
-    const shareAt = (left: number) => a.at + (left - a.left) * perPixel;
-    return [fromShare(plot, shareAt(0)), fromShare(plot, shareAt(plot.over.clientWidth))];
+    const linearAt = (left: number) => a.at + (left - a.left) * perPixel;
+    return [fromLinear(plot, linearAt(0)), fromLinear(plot, linearAt(plot.over.clientWidth))];
   }
 
   up({ pointerId }: PointerEvent): void {
@@ -42,7 +42,7 @@ function leftIn(plot: uPlot, clientX: number): number {
   return clientX - plot.over.getBoundingClientRect().left;
 }
 
-/** Pixels are even in x, or in its logarithm. */
+/** Pixels are proportional to x, or to log x. */
 const isLog = ({ scales }: uPlot) => scales.x.distr === 3;
-const toShare = (plot: uPlot, x: number) => (isLog(plot) ? Math.log(x) : x);
-const fromShare = (plot: uPlot, share: number) => (isLog(plot) ? Math.exp(share) : share);
+const toLinear = (plot: uPlot, x: number) => (isLog(plot) ? Math.log(x) : x);
+const fromLinear = (plot: uPlot, value: number) => (isLog(plot) ? Math.exp(value) : value);

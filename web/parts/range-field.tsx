@@ -1,6 +1,6 @@
 import { useId } from "preact/hooks";
 
-/** A number that is chosen by sliding, and what it means in words. */
+/** A slider, with its value as text. */
 export function RangeField({
   label,
   value,
@@ -12,7 +12,7 @@ export function RangeField({
 }: {
   label: string;
   value: number;
-  /** The value as people read it. */
+  /** The value as text. */
   shown: string;
   min: number;
   max: number;

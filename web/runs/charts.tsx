@@ -14,7 +14,7 @@ import { colourOf, cursor, logX, logY, selectedRuns, smoothing, toggle, xKind, z
 import { Swatch } from "./swatch.tsx";
 import { text } from "./text.ts";
 
-/** The curves of the selected runs: the loss large, the others small. */
+/** The charts of the selected runs: the loss large, other quantities small. */
 export function Charts() {
   const t = text();
   return (
@@ -38,14 +38,14 @@ export function Charts() {
   );
 }
 
-/** The runs that cannot be drawn over such an x. */
+/** Names the runs that lack the selected kind of x. */
 function UnknownX() {
   const unknown = selectedRuns.value.filter(({ detail, data }) => detail.value && data && !data.axis(xKind.value));
   if (unknown.length === 0) return null;
   return <Notice kind="warn">{text().unknownX(unknown.map(({ name }) => name).join(", "))}</Notice>;
 }
 
-/** Which colour is which run. */
+/** The selected runs with their colours. */
 function Chips() {
   const t = text();
   return (
@@ -63,12 +63,12 @@ function Chips() {
   );
 }
 
-/** The slider's positions: 0 is none, each 20 more are ten times as many updates. */
-const most = 80;
+/** Positions of the slider, 0 to 80: 0 is no smoothing, 20 more multiply the window by ten. */
+const maxPosition = 80;
 const windowAt = (position: number) => (position === 0 ? 1 : Math.round(10 ** (position / 20)));
 const positionOf = (window: number) => Math.round(20 * Math.log10(window));
 
-/** What x is, logarithmic axes, smoothing, and the way back from a zoom. */
+/** Kind of x, smoothing, logarithmic axes, and a button that resets the zoom. */
 function ChartControls() {
   const t = text();
   return (
@@ -131,8 +131,8 @@ function Smoothing() {
           id={id}
           type="range"
           min={0}
-          max={most}
-          value={window === undefined ? most / 2 : positionOf(window)}
+          max={maxPosition}
+          value={window === undefined ? maxPosition / 2 : positionOf(window)}
           aria-valuetext={shown}
           onInput={({ currentTarget }) => {
             smoothing.value = windowAt(currentTarget.valueAsNumber);
@@ -155,12 +155,12 @@ function Smoothing() {
 
 const heights: Record<Quantity, number> = { loss: 340, learningRate: 170, norm: 170, tokensPerSecond: 170 };
 
-/** From this width on the small charts stand side by side. */
-const wide = 900;
+/** Width of the page from which the small charts stand side by side. */
+const wideLayout = 900;
 
 /** The curves of one quantity of all selected runs. */
 function RunChart({ quantity }: { quantity: Quantity }) {
-  const share = quantity !== "loss" && innerWidth >= wide ? 3 : 1;
+  const share = quantity !== "loss" && innerWidth >= wideLayout ? 3 : 1;
   const width = Math.min(innerWidth, 1400) / share;
   const drawing = useScheduled(drawingInputs, () => draw(quantity, Math.ceil(width / 2))).value;
   if (!drawing) return <div style={{ height: `${heights[quantity]}px` }} />;
@@ -181,7 +181,7 @@ function RunChart({ quantity }: { quantity: Quantity }) {
   );
 }
 
-/** The values of all runs at an x, beside the cursor. */
+/** The values of all runs at the cursor. */
 function ChartTip({ quantity, x }: { quantity: Quantity; x: number }) {
   const t = text();
   const rows = shownRuns().map((shown) => ({ run: shown.run, values: valuesAt(shown, quantity, x) }));

@@ -2,18 +2,18 @@ import { Extremes } from "../../src/plot/extremes.ts";
 import { decayFor, smoothInto } from "../../src/plot/points.ts";
 import type { Trace } from "./traces.ts";
 
-/** How much a smoothing that goes with a run's length may be behind it before all is computed anew. */
-const behind = 1.1;
+/** Ratio by which a window that grows with the run may lag before the smoothed values are recomputed. */
+const maxLag = 1.1;
 
-/** One quantity of a run: its values as they are and smoothed, ready to be drawn while more of them come. */
+/** One quantity of a run, raw and smoothed. Appended values cost their own number. */
 export class Curve {
   #values: Float32Array;
   readonly #extremes = new Extremes();
   #smoothed = new Float32Array();
   readonly #smoothedExtremes = new Extremes();
-  /** With which the smoothed values up to `#smoothedEnd` were made; undefined: by which count of values. */
-  #memory = Number.NaN;
-  #wanted: number | undefined;
+  /** Decay and window of the smoothed values, which are valid up to `#smoothedEnd`. */
+  #decay = Number.NaN;
+  #window: number | undefined;
   #smoothedEnd = 0;
 
   constructor(values: Float32Array) {
@@ -21,7 +21,7 @@ export class Curve {
     this.#extremes.update(values);
   }
 
-  /** Takes the values as they are now; the first `kept` are as they were. */
+  /** Replaces the values, of which the first `kept` are unchanged. */
   update(values: Float32Array, kept: number): void {
     this.#values = values;
     this.#extremes.update(values, kept);
@@ -32,15 +32,15 @@ export class Curve {
     return { values: this.#values, extremes: this.#extremes };
   }
 
-  /** `window`: over how many values to average; undefined: over a fiftieth of them. */
+  /** Exponential moving average over `window` values; undefined: over a fiftieth of all. */
   smoothed(window: number | undefined): Trace {
     const { length } = this.#values;
-    const memory = window === undefined ? decayFor(this.#values) : 1 - 1 / window;
-    if (window !== this.#wanted || this.#isFar(memory, window)) {
-      this.#memory = memory;
+    const decay = window === undefined ? decayFor(this.#values) : 1 - 1 / window;
+    if (window !== this.#window || this.#isStale(decay, window)) {
+      this.#decay = decay;
       this.#smoothedEnd = 0;
     }
-    this.#wanted = window;
+    this.#window = window;
     if (this.#smoothed.length < length) {
       const longer = new Float32Array(2 * length);
       longer.set(this.#smoothed);
@@ -48,17 +48,17 @@ export class Curve {
     }
     const values = this.#smoothed.subarray(0, length);
     if (this.#smoothedEnd < length) {
-      const from = smoothInto(values, this.#values, this.#memory, this.#smoothedEnd);
+      const from = smoothInto(values, this.#values, this.#decay, this.#smoothedEnd);
       this.#smoothedExtremes.update(values, from);
       this.#smoothedEnd = length;
     }
     return { values, extremes: this.#smoothedExtremes };
   }
 
-  /** Whether the smoothing is another; one that goes with the length may be a little short. */
-  #isFar(memory: number, window: number | undefined): boolean {
-    if (Number.isNaN(this.#memory)) return true;
-    const [is, was] = [1 / (1 - memory), 1 / (1 - this.#memory)];
-    return window === undefined ? is > behind * was || was > behind * is : is !== was;
+  /** Whether the smoothed values must be recomputed; an automatic window may lag behind a little. */
+  #isStale(decay: number, window: number | undefined): boolean {
+    if (Number.isNaN(this.#decay)) return true;
+    const [is, was] = [1 / (1 - decay), 1 / (1 - this.#decay)];
+    return window === undefined ? is > maxLag * was || was > maxLag * is : is !== was;
   }
 }

@@ -1,4 +1,4 @@
-/** What a chart of runs shows, from the runs' numbers. */
+/** The Runs view's charts, computed from the runs' data. */
 import type { Quantity } from "../../src/runs/read-run.ts";
 import type { ChartLine } from "../parts/chart-props.ts";
 import { type Range, within } from "../parts/range.ts";
@@ -7,7 +7,17 @@ import type { LoadedRun } from "./loaded-run.ts";
 import type { RunData, XKind } from "./run-data.ts";
 import { colourOf, logX, logY, selectedRuns, smoothing, xKind, zoom } from "./state.ts";
 import { text } from "./text.ts";
-import { type Axis, bordersOf, countBefore, cutsOf, drawn, extentOf, points, sharedX, withRoom } from "./traces.ts";
+import {
+  type Axis,
+  bordersOf,
+  countBefore,
+  cutsOf,
+  downsample,
+  extentOf,
+  points,
+  sharedX,
+  withMargin,
+} from "./traces.ts";
 
 export interface Drawing {
   readonly label: string;
@@ -21,17 +31,17 @@ export interface Drawing {
 
 type Values = readonly (number | null)[];
 
-/** A run's curves in a picture, each over the shared x, and which range of y they need. */
+/** A run's curves over the shared x, and their range of y. */
 interface Part {
-  /** What they are made of. */
-  readonly from: string;
+  /** Identifies all inputs. */
+  readonly inputs: string;
   readonly raw: Values | undefined;
   readonly smoothed: Values;
   readonly val: Values | undefined;
   readonly extent: Range | undefined;
 }
 
-/** What was drawn last of each run: when lines come in, most runs are as they were. */
+/** The last curves of each run, most of which stay valid when lines arrive. */
 const parts = new WeakMap<RunData, Map<Quantity, Part>>();
 
 /** Reads all that `draw` depends on. */
@@ -40,15 +50,15 @@ export function drawingInputs(): void {
   void [logX.value, logY.value, smoothing.value, xKind.value, zoom.value, text()];
 }
 
-/** The curves of a quantity of all selected runs, over so many parts of x: a run a step. */
+/** The curves of a quantity of all selected runs, over `count` intervals of x. Yields after each run. */
 export function* draw(quantity: Quantity, count: number): Generator<void, Drawing> {
   const runs = shownRuns();
   const log = logY.value && quantity !== "learningRate";
-  const look = { quantity, kind: xKind.value, log, window: smoothing.value };
-  const range = zoom.value ?? wholeRange(runs, look.kind, logX.value);
-  const picture = {
+  const options = { quantity, kind: xKind.value, log, window: smoothing.value };
+  const range = zoom.value ?? wholeRange(runs, options.kind, logX.value);
+  const grid = {
     borders: bordersOf(range, count, logX.value),
-    from: JSON.stringify([look, range, count, logX.value]),
+    inputs: JSON.stringify([options, range, count, logX.value]),
   };
   const logarithmic = logX.value;
   const raw: ChartLine[] = [];
@@ -56,7 +66,7 @@ export function* draw(quantity: Quantity, count: number): Generator<void, Drawin
   const extents: Range[] = [];
   for (const shown of runs) {
     const colour = colourOf(shown.run.key);
-    const part = partOf(shown, look, picture);
+    const part = partOf(shown, options, grid);
     if (part.raw) raw.push({ colour, values: part.raw, width: 1, opacity: 0.28 });
     top.push({ colour, values: part.smoothed, width: 2 });
     if (part.val) top.push({ colour, values: part.val, width: 1.5, dots: true, dash: true });
@@ -64,11 +74,11 @@ export function* draw(quantity: Quantity, count: number): Generator<void, Drawin
     yield;
   }
   const label = labelOf(quantity, range);
-  const yRange = withRoom(extents, log);
-  return { label, x: sharedX(picture.borders), lines: [...raw, ...top], range, yRange, log, logX: logarithmic };
+  const yRange = withMargin(extents, log);
+  return { label, x: sharedX(grid.borders), lines: [...raw, ...top], range, yRange, log, logX: logarithmic };
 }
 
-interface Look {
+interface Options {
   readonly quantity: Quantity;
   readonly kind: XKind;
   readonly log: boolean;
@@ -77,25 +87,25 @@ interface Look {
 
 function partOf(
   { data, axis }: ShownRun,
-  { quantity, kind, log, window }: Look,
-  { borders, from }: { readonly borders: Float64Array; readonly from: string },
+  { quantity, kind, log, window }: Options,
+  { borders, inputs }: { readonly borders: Float64Array; readonly inputs: string },
 ): Part {
-  const known = parts.get(data) ?? new Map<Quantity, Part>();
-  parts.set(data, known);
-  const before = known.get(quantity);
-  const now = `${data.changes} ${from}`;
-  if (before?.from === now) return before;
+  const cached = parts.get(data) ?? new Map<Quantity, Part>();
+  parts.set(data, cached);
+  const before = cached.get(quantity);
+  const now = `${data.changes} ${inputs}`;
+  if (before?.inputs === now) return before;
   const curve = data.curve(quantity);
   const cuts = cutsOf(axis, borders);
-  const values = drawn(curve.raw, axis, borders, cuts);
-  // The learning rate is what it is: a mean of it would only be late.
-  const isAsItIs = quantity === "learningRate" || window === 1;
-  const smoothed = isAsItIs ? values : drawn(curve.smoothed(window), axis, borders, cuts);
+  const values = downsample(curve.raw, axis, borders, cuts);
+  // The learning rate has no noise: a moving average would only lag.
+  const isRaw = quantity === "learningRate" || window === 1;
+  const smoothed = isRaw ? values : downsample(curve.smoothed(window), axis, borders, cuts);
   const valAxis = quantity === "loss" ? data.valAxis(kind) : undefined;
-  const val = valAxis && points(drawn(data.val, valAxis, borders, cutsOf(valAxis, borders)));
+  const val = valAxis && points(downsample(data.val, valAxis, borders, cutsOf(valAxis, borders)));
   const extent = extentOf([smoothed], [values, val ?? []], log);
-  const part = { from: now, raw: smoothed === values ? undefined : values, smoothed, val, extent };
-  known.set(quantity, part);
+  const part = { inputs: now, raw: smoothed === values ? undefined : values, smoothed, val, extent };
+  cached.set(quantity, part);
   return part;
 }
 
@@ -105,7 +115,7 @@ export interface ShownRun {
   readonly axis: Axis;
 }
 
-/** The selected runs that are loaded and have such an x. */
+/** The selected runs that are loaded and have the selected kind of x. */
 export function shownRuns(): ShownRun[] {
   return selectedRuns.value.flatMap((run) => {
     const axis = run.data?.axis(xKind.value);
@@ -113,7 +123,7 @@ export function shownRuns(): ShownRun[] {
   });
 }
 
-/** All of x; where runs go on a little more, so that not every update changes the picture. */
+/** The whole range of x; rounded up for growing runs, so that not every update changes the scale. */
 export function wholeRange(runs: readonly ShownRun[], kind: XKind, log: boolean): Range {
   let [low, high] = [log ? Infinity : 0, 0];
   for (const { data, axis } of runs)
@@ -127,19 +137,19 @@ export function wholeRange(runs: readonly ShownRun[], kind: XKind, log: boolean)
   return [low, runs.some(({ data }) => data.changes > 0) ? Math.ceil(high / piece) * piece : high];
 }
 
-/** Shows that part of x in all charts; undefined: all of it. */
+/** Zooms all charts to a range of x; undefined: the whole range. */
 export function zoomTo(range: Range | undefined): void {
   zoom.value = range && within(range, wholeRange(shownRuns(), xKind.value, logX.value));
 }
 
-/** What a run has at an x: of the update that is nearest. */
+/** A run's values at the update nearest to an x. */
 export interface ValuesAt {
   readonly raw?: number;
   readonly smoothed?: number;
   readonly val?: number;
 }
 
-/** The values at `x`; where the run ended before, none. */
+/** A run's values at `x`; none after its end. */
 export function valuesAt({ data, axis }: ShownRun, quantity: Quantity, x: number): ValuesAt {
   const curve = data.curve(quantity);
   const at = nearest(axis, x);
@@ -151,7 +161,7 @@ export function valuesAt({ data, axis }: ShownRun, quantity: Quantity, x: number
   return { raw: curve.raw.values[at], smoothed, val };
 }
 
-/** The index of the value nearest to `x`; undefined where it lies more than a value's distance outside. */
+/** The index of the value nearest to `x`; undefined more than one value's distance after the last. */
 function nearest({ values, unit }: Axis, x: number): number | undefined {
   const { length } = values;
   if (length === 0) return undefined;
@@ -162,7 +172,7 @@ function nearest({ values, unit }: Axis, x: number): number | undefined {
   return x > values[length - 1] * unit + distance ? undefined : index;
 }
 
-/** The chart in words, for screen readers: "Loss, from update 0 to update 60. baby-001: from 4.2096 to 2.5995, validation 2.6862, best 2.6862." */
+/** The chart's description for screen readers: "Loss, from update 0 to update 60. baby-001: from 4.2096 to 2.5995, validation 2.6862, best 2.6862." */
 export function labelOf(quantity: Quantity, [from, to]: Range): string {
   const t = text();
   const at = (x: number) => t.at[xKind.value](xOf(xKind.value, x));
@@ -171,11 +181,11 @@ export function labelOf(quantity: Quantity, [from, to]: Range): string {
     const [first, last] = [written(quantity, values[0]), written(quantity, values[values.length - 1])];
     const { valLoss } = data.columns;
     const val = quantity === "loss" && valLoss.length > 0;
-    const said = [
+    const words = [
       t.chartRun(run.name, first, last),
       val && t.chartVal(loss(valLoss[valLoss.length - 1]), loss(data.bestVal)),
     ];
-    return `${said.filter(Boolean).join(", ")}.`;
+    return `${words.filter(Boolean).join(", ")}.`;
   });
   return [t.chartLabel(t.quantities[quantity], at(from), at(to)), ...runs].join(" ");
 }
@@ -185,10 +195,10 @@ export function wordsAt(quantity: Quantity, x: number): string {
   const t = text();
   const runs = shownRuns().map((shown) => {
     const values = valuesAt(shown, quantity, x);
-    const said = (["raw", "smoothed", "val"] as const).flatMap((kind) =>
+    const words = (["raw", "smoothed", "val"] as const).flatMap((kind) =>
       values[kind] === undefined ? [] : `${t.key[kind]} ${written(quantity, values[kind])}`,
     );
-    return `${shown.run.name}: ${said.join(", ") || t.noValue}.`;
+    return `${shown.run.name}: ${words.join(", ") || t.noValue}.`;
   });
   return [`${t.at[xKind.value](xOf(xKind.value, x))}.`, ...runs].join(" ");
 }

@@ -1,4 +1,4 @@
-/** How numbers of runs are written. */
+/** Numbers of runs as text. */
 import type { Quantity } from "../../src/runs/read-run.ts";
 import { language, locales } from "../language.ts";
 import { duration, fixed, fixedOr, grouped, short } from "../parts/numbers.ts";
@@ -10,7 +10,7 @@ export function loss(value: number | undefined): string {
   return fixedOr(value, 4);
 }
 
-/** A value of a quantity, for an axis with few digits. */
+/** A value of a quantity; `isTick`: with fewer digits, for an axis. */
 export function written(quantity: Quantity, value: number | undefined, isTick = false): string {
   if (value === undefined || Number.isNaN(value)) return none;
   if (quantity === "loss") return isTick ? short(value) : loss(value);
@@ -24,7 +24,7 @@ export function xOf(kind: XKind, value: number): string {
   return kind === "tokens" ? short(value) : grouped(value);
 }
 
-/** When a run began: the time alone if it was today. */
+/** The time of a run's start, with the date unless it is today. */
 export function when(created: string | undefined): string {
   const date = new Date(created ?? "");
   if (Number.isNaN(date.getTime())) return none;

@@ -14,7 +14,7 @@ const detail: RunDetail = {
   broken: 0,
 };
 
-/** A run whose log has `lines` when it is read, and what lets the reading end. */
+/** A run whose log has `lines` when it is loaded, and a function that ends the loading. */
 function open(lines: readonly string[]) {
   const { promise, resolve } = Promise.withResolvers<void>();
   const readings: number[] = [];
@@ -36,9 +36,9 @@ function open(lines: readonly string[]) {
 
 const stepsOf = (run: LoadedRun) => [...(run.data?.columns.step ?? [])];
 
-test("lines that come while a run is read are not lost, nor are any twice", async () => {
+test("lines that arrive during a load are neither lost nor doubled", async () => {
   const { run, readings, goOn } = open([0, 1, 2, 3].map(stepLine));
-  // The first two of these are in what is read.
+  // The first two of these are in the loaded log.
   run.append([2, 3, 4].map(stepLine), undefined);
   run.append([stepLine(5), sampleLine(6)], undefined);
   expect(run.data).toBeUndefined();
@@ -51,7 +51,7 @@ test("lines that come while a run is read are not lost, nor are any twice", asyn
   expect(readings).toEqual([4]);
 });
 
-test("a run is read again where lines between what was read and what came are missing", async () => {
+test("a run is loaded again if lines between the load and those that arrived are missing", async () => {
   const { run, log, readings, goOn } = open([0, 1].map(stepLine));
   const behind = (lines: readonly string[]) => lines.join("\n").length + 1;
   const from = behind([0, 1, 2].map(stepLine));

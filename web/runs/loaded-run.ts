@@ -7,25 +7,25 @@ import { parseKey, type RunKey } from "./selection.ts";
 import { tokensPerUpdate } from "./settings.ts";
 import type { Bytes, RunSource } from "./source.ts";
 
-/** Lines that come within this time are drawn together. */
-const TOGETHER_MS = 120;
+/** Milliseconds within which new lines are drawn together. */
+const DRAW_EVERY_MS = 120;
 
-/** A run that is looked at, with its numbers, samples and settings as far as they have come. */
+/** A selected run, with its data, samples and settings as far as they are loaded. */
 export class LoadedRun {
   readonly key: RunKey;
   readonly name: string;
   readonly detail = signal<RunDetail | undefined>(undefined);
   /** Why it could not be read. */
   readonly problem = signal<string | undefined>(undefined);
-  /** Changes with the numbers. */
+  /** Changes with the data. */
   readonly version = signal(0);
   readonly #source: RunSource;
   #data: RunData | undefined;
-  /** Counts the times that it was read: what an earlier reading gives is of no use. */
-  #reading = 0;
-  /** What came since it is being read; of this, what is read may hold a part. */
+  /** Number of the newest load: results of earlier ones are dropped. */
+  #load = 0;
+  /** Lines that arrived during the load, whose result may contain some of them. */
   #arrived: [lines: readonly string[], bytes: Bytes | undefined][] | undefined;
-  #soon: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(key: RunKey, source: RunSource) {
     this.key = key;
@@ -38,7 +38,7 @@ export class LoadedRun {
     return this.#data;
   }
 
-  /** In order, each update once: those made again after a resume count. */
+  /** In order, one per update: the last, if a resumed run repeated it. */
   get samples(): readonly RunSample[] {
     const later = this.#data?.newSamples ?? [];
     const first = later[0]?.step ?? Infinity;
@@ -46,23 +46,23 @@ export class LoadedRun {
   }
 
   async load(): Promise<void> {
-    const reading = ++this.#reading;
+    const load = ++this.#load;
     this.#arrived = [];
     try {
-      // In this order: a sample that the numbers end behind is among the details, and one after it arrives.
+      // In this order, samples up to the end of the columns are in the details, and later ones arrive as lines.
       const columns = await this.#source.columns(this.name);
       const detail = await this.#source.detail(this.name);
-      if (reading !== this.#reading) return;
+      if (load !== this.#load) return;
       const data = new RunData(columns, tokensPerUpdate(detail.config));
-      const isWhole = this.#arrived.every(([lines, bytes]) => data.append(lines, bytes));
+      const isComplete = this.#arrived.every(([lines, bytes]) => data.append(lines, bytes));
       this.#data = data;
       this.detail.value = detail;
       this.problem.value = undefined;
       this.version.value++;
       this.#arrived = undefined;
-      if (!isWhole) void this.load();
+      if (!isComplete) void this.load();
     } catch (error) {
-      if (reading !== this.#reading) return;
+      if (load !== this.#load) return;
       this.problem.value = messageOf(error);
       this.#arrived = undefined;
     }
@@ -72,9 +72,9 @@ export class LoadedRun {
     this.#arrived?.push([lines, bytes]);
     if (!this.#data) return;
     if (!this.#data.append(lines, bytes)) void this.load();
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
       this.version.value++;
-    }, TOGETHER_MS);
+    }, DRAW_EVERY_MS);
   }
 }

@@ -7,7 +7,7 @@ const stepLine = (step: number, loss = 3 - step / 1000) =>
   JSON.stringify({ event: "step", step, loss, lr: 1e-3, norm: 1, ms: 50, tokensPerSecond: 2000 });
 const valLine = (step: number, loss: number) => JSON.stringify({ event: "val", step, loss });
 
-/** What comes over the wire for these lines. */
+/** The columns of a log with these lines, as a source sends them. */
 function received(lines: readonly string[]) {
   const growing = new GrowingColumns();
   growing.append({ from: 0, to: lines.join("\n").length + 1, lines });
@@ -16,7 +16,7 @@ function received(lines: readonly string[]) {
 
 const steps = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => stepLine(from + i));
 
-test("lines that are added make the same curves as reading all at once", () => {
+test("appended lines make the same curves as loading all at once", () => {
   const data = new RunData(received(steps(0, 300)), 100);
   data.curve("loss").smoothed(undefined);
   for (let step = 300; step < 1000; step += 100) {
@@ -32,7 +32,7 @@ test("lines that are added make the same curves as reading all at once", () => {
   expect(data.curve("loss").raw.extremes.find(0, 1000)).toEqual([999, 0]);
 });
 
-test("updates that are made again after a resume take the place of those before", () => {
+test("updates repeated after a resume replace the earlier ones", () => {
   const data = new RunData(received([...steps(0, 200), valLine(200, 2.5)]), 100);
   data.curve("loss").smoothed(10);
   expect(data.axis("time")?.values).toHaveLength(200);
@@ -45,7 +45,7 @@ test("updates that are made again after a resume take the place of those before"
   expect(data.bestVal).toBe(2.75);
 });
 
-test("a piece that does not go on where the last one ended is refused", () => {
+test("a piece that does not follow the last one is refused", () => {
   const lines = steps(0, 3);
   const data = new RunData(received(lines), 100);
   const { end } = data.columns;
@@ -53,7 +53,7 @@ test("a piece that does not go on where the last one ended is refused", () => {
   expect(data.columns.step).toHaveLength(3);
 });
 
-test("x can be tokens or time where the tokens of an update are known", () => {
+test("x can be tokens or time if the tokens per update are known", () => {
   const known = new RunData(received([...steps(0, 10), valLine(5, 2), valLine(10, 1)]), 100);
   expect(known.axis("tokens")?.unit).toBe(100);
   // 100 tokens at 2000 a second are 0.05 seconds.

@@ -7,22 +7,22 @@ import { type Axis, countBefore, type Trace } from "./traces.ts";
 
 export const quantities = ["loss", "learningRate", "norm", "tokensPerSecond"] as const satisfies readonly Quantity[];
 
-/** What x is: updates, tokens, or seconds of training. */
+/** Kinds of x: updates, tokens, or seconds of training. */
 export const xKinds = ["updates", "tokens", "time"] as const;
 
 export type XKind = (typeof xKinds)[number];
 
-/** The numbers of a run, ready to be drawn while more come: that takes time for the new ones alone. */
+/** The data of a run for charts. Appended lines cost time for themselves alone. */
 export class RunData {
   readonly #growing: GrowingColumns;
   readonly #curves: Record<Quantity, Curve>;
   readonly #val = new Extremes();
-  /** Tokens of an update; undefined where nobody knows. */
+  /** Tokens per update, if known. */
   readonly #tokens: number | undefined;
-  /** Seconds that the updates took up to each, made when it is asked for. */
+  /** Seconds of training up to each update, computed on demand, valid up to `#secondsEnd`. */
   #seconds = new Float64Array();
   #secondsEnd = 0;
-  /** How often lines were added. */
+  /** Number of appends. */
   changes = 0;
 
   constructor(columns: RunColumns, tokensPerUpdate: number | undefined) {
@@ -42,12 +42,12 @@ export class RunData {
     return this.#growing.columns;
   }
 
-  /** Those that were written since the columns were read. */
+  /** Samples appended since the columns were loaded. */
   get newSamples(): readonly RunSample[] {
     return this.#growing.samples;
   }
 
-  /** Adds lines of the log; false where some before them are missing, so that all must be read anew. */
+  /** Appends lines of the log; false if lines before them are missing, so that the run must be loaded again. */
   append(lines: readonly string[], bytes: Bytes | undefined): boolean {
     const { end } = this.#growing.columns;
     if (!this.#growing.append({ lines, ...(bytes ?? { from: end, to: end }) })) return false;
@@ -74,15 +74,15 @@ export class RunData {
     return found && valLoss[found[0]];
   }
 
-  /** Where updates stand along x; undefined where that is not known. */
+  /** The x of updates; undefined if unknown. */
   axis(kind: XKind): Axis | undefined {
     if (kind === "updates") return { values: this.columns.step, unit: 1 };
     if (this.#tokens === undefined) return undefined;
     if (kind === "tokens") return { values: this.columns.step, unit: this.#tokens };
-    return { values: this.#secondsSoFar(this.#tokens), unit: 1 };
+    return { values: this.#secondsOfUpdates(this.#tokens), unit: 1 };
   }
 
-  /** Where validations stand. */
+  /** The x of validations; undefined if unknown. */
   valAxis(kind: XKind): Axis | undefined {
     const { valStep, step } = this.columns;
     const axis = this.axis(kind);
@@ -94,7 +94,7 @@ export class RunData {
     return { values: seconds, unit: 1 };
   }
 
-  #secondsSoFar(tokens: number): Float64Array {
+  #secondsOfUpdates(tokens: number): Float64Array {
     const { tokensPerSecond } = this.columns;
     const { length } = tokensPerSecond;
     if (this.#seconds.length < length) {

@@ -6,13 +6,13 @@ import { hashOf } from "../route.ts";
 import { Message } from "../store/message.tsx";
 import { loss, none, when } from "./format.ts";
 import { keyOf, type RunKey } from "./selection.ts";
-import { arranged, columns, newestFirst, type Sorting, sortedBy } from "./sorting.ts";
+import { columns, filterAndSort, newestFirst, type Sorting, sortedBy } from "./sorting.ts";
 import type { SourceName } from "./source.ts";
 import { colourOf, folder, lists, selection, toggle } from "./state.ts";
 import { Swatch } from "./swatch.tsx";
 import { text } from "./text.ts";
 
-/** The runs of the server's folder and those in this browser, each under its heading. */
+/** The runs of the server's folder and those in this browser. */
 export function RunLists() {
   const t = text();
   const words = useSignal("");
@@ -20,7 +20,7 @@ export function RunLists() {
   const isServed = typeof folder.value === "string";
   const disk = lists.disk.value ?? [];
   const tab = lists.tab.value ?? [];
-  // What is not known yet is not said to be empty.
+  // Show nothing until the lists are loaded.
   const isKnown = folder.value !== undefined && (!isServed || lists.disk.value) && (isServed || lists.tab.value);
   if (!isKnown) return <Card title={t.title}>{null}</Card>;
   if (disk.length + tab.length === 0) return <Empty isServed={isServed} />;
@@ -68,7 +68,7 @@ function Empty({ isServed }: { isServed: boolean }) {
   );
 }
 
-/** The runs of one place. */
+/** The runs of one source. */
 function RunTable({
   source,
   title,
@@ -79,13 +79,13 @@ function RunTable({
   source: SourceName;
   title: string;
   runs: readonly RunSummary[];
-  /** What a run must hold to be shown. */
+  /** The filter: a run must contain all of these words. */
   words: string;
   sorting: Signal<Sorting>;
 }) {
   const t = text();
   const { by, descending } = sorting.value;
-  const shown = arranged(runs, words, sorting.value);
+  const shown = filterAndSort(runs, words, sorting.value);
   return (
     <section aria-label={t.listLabel(title)} class="run-list">
       <h3>{title}</h3>

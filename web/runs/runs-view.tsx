@@ -9,7 +9,7 @@ import { Settings } from "./settings-card.tsx";
 import { connected, selectedRuns, selection, watchRuns } from "./state.ts";
 import { text } from "./text.ts";
 
-/** All runs, on this computer and in this browser; curves, samples and settings of those that are selected. */
+/** All runs, on this computer and in this browser; charts, samples and settings of the selected ones. */
 export function RunsView() {
   const t = text();
   useEffect(watchRuns, []);
@@ -18,7 +18,7 @@ export function RunsView() {
       <h1 class="hidden">{t.title}</h1>
       {!connected.value && <Notice kind="warn">{t.lost}</Notice>}
       <RunLists />
-      <Remarks />
+      <Problems />
       {selection.value.length > 0 && (
         <>
           <Charts />
@@ -32,8 +32,8 @@ export function RunsView() {
   );
 }
 
-/** What is wrong with the selected runs. */
-function Remarks() {
+/** Problems of the selected runs. */
+function Problems() {
   const t = text();
   return (
     <>

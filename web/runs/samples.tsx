@@ -6,7 +6,7 @@ import { colourOf, selectedRuns } from "./state.ts";
 import { Swatch } from "./swatch.tsx";
 import { text } from "./text.ts";
 
-/** What the selected runs wrote, side by side, after an update that is chosen; the newest until then. */
+/** Samples of the selected runs, side by side, up to the selected update; by default the newest. */
 export function Samples() {
   const t = text();
   const id = useId();
@@ -27,7 +27,7 @@ export function Samples() {
   const at = steps.findLastIndex((step) => step <= (chosen.value ?? Infinity));
   const step = steps[Math.max(0, at)];
   const choose = (index: number) => {
-    // The newest is followed.
+    // At the end, follow the newest.
     chosen.value = index >= steps.length - 1 ? undefined : steps[index];
   };
   return (

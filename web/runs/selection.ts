@@ -1,18 +1,18 @@
-/** Which runs are looked at: the address says it (`#runs/baby-001/tab:baby-002`), so that links and reloads keep it. */
+/** The selected runs, kept in the address (`#runs/baby-001/tab:baby-002`) for links and reloads. */
 import type { SourceName } from "./source.ts";
 
-/** A run in the address: its name, with `tab:` before it where it is in this browser. */
+/** A run in the address: its name, prefixed with `tab:` if it is in this browser. */
 export type RunKey = string;
 
-/** In the address where no run is selected. Without anything there, the newest is. */
+/** The address of an empty selection. An address without runs selects the newest one. */
 export const nothing = "-";
 
-/** How many colours there are for curves (--series-1 and on). */
+/** Number of colours for curves (--series-1 and on). */
 const colours = 8;
 
 export function keyOf(source: SourceName, name: string): RunKey {
   if (source === "tab") return `tab:${name}`;
-  // A folder may be called anything.
+  // Folders can have any name.
   return /^(tab|disk):|^-$/.test(name) ? `disk:${name}` : name;
 }
 
@@ -21,7 +21,7 @@ export function parseKey(key: RunKey): { source: SourceName; name: string } {
   return { source: "disk", name: key.startsWith("disk:") ? key.slice(5) : key };
 }
 
-/** What the address selects; undefined where it says nothing. */
+/** The selection in the address; undefined if it has none. */
 export function selectionIn(rest: readonly string[]): readonly RunKey[] | undefined {
   if (rest.length === 0) return undefined;
   return [...new Set(rest.filter((key) => key !== nothing))];
@@ -31,7 +31,7 @@ export function toggled(selection: readonly RunKey[], key: RunKey): readonly Run
   return selection.includes(key) ? selection.filter((one) => one !== key) : [...selection, key];
 }
 
-/** The colour of each selected run: what it had before, else the first that the fewest have. */
+/** The colour of each selected run: its earlier one, else the first of the least used. */
 export function colourRuns(selection: readonly RunKey[], before: ReadonlyMap<RunKey, number>): Map<RunKey, number> {
   const result = new Map<RunKey, number>();
   const uses = new Array<number>(colours).fill(0);

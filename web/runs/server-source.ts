@@ -3,17 +3,17 @@ import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { RunDetail } from "../engine/protocol.ts";
 import type { RunSource, SourceEvent } from "./source.ts";
 
-/** A browser tries a lost connection again by itself, but not one that a server refused. */
+/** Browsers retry lost connections by themselves, but not refused ones. */
 const RETRY_MS = 2000;
 
-/** What the server tells of itself. */
+/** Answer of the server's /api/info. */
 interface ServerInfo {
   readonly version: string;
   /** The folder whose runs it shows. */
   readonly folder: string;
 }
 
-/** The server that sent this page; null on a server of static files, whose answer is public/api/info. */
+/** The server of this page; null for a server of static files, which answers with public/api/info. */
 export async function findServer(): Promise<ServerInfo | null> {
   try {
     return await json<ServerInfo | null>("info");
@@ -22,7 +22,7 @@ export async function findServer(): Promise<ServerInfo | null> {
   }
 }
 
-/** The runs in the folder that `llm-ts studio` was given. */
+/** The runs in the folder of `llm-ts studio`. */
 export const serverSource: RunSource = {
   name: "disk",
   detail: (run) => json<RunDetail>(`runs/${encodeURIComponent(run)}`),
@@ -38,8 +38,8 @@ async function columnsOf(run: string): Promise<RunColumns> {
 function listen(listener: (event: SourceEvent) => void): () => void {
   let events: EventSource;
   let retry: ReturnType<typeof setTimeout> | undefined;
-  const on = <T>(type: string, take: (data: T) => SourceEvent) =>
-    events.addEventListener(type, ({ data }) => listener(take(JSON.parse(data))));
+  const on = <T>(type: string, eventOf: (data: T) => SourceEvent) =>
+    events.addEventListener(type, ({ data }) => listener(eventOf(JSON.parse(data))));
   const connect = () => {
     events = new EventSource("./api/events");
     events.onopen = () => listener({ type: "connection", alive: true });
@@ -71,11 +71,11 @@ async function ask(path: string): Promise<Response> {
   const response = await fetch(`./api/${path}`);
   if (response.ok) return response;
   const text = await response.text();
-  throw new Error(messageIn(text) ?? `${response.status} ${response.statusText}`);
+  throw new Error(errorIn(text) ?? `${response.status} ${response.statusText}`);
 }
 
-/** The server's own words for what is wrong. */
-function messageIn(text: string): string | undefined {
+/** The server's error message. */
+function errorIn(text: string): string | undefined {
   try {
     return JSON.parse(text).error;
   } catch {

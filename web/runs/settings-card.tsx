@@ -4,7 +4,7 @@ import { colourOf, selectedRuns } from "./state.ts";
 import { Swatch } from "./swatch.tsx";
 import { text } from "./text.ts";
 
-/** The settings of the selected runs: of several, where they differ comes first. */
+/** Settings of the selected runs: of several runs, the differences first. */
 export function Settings() {
   const t = text();
   const runs = selectedRuns.value.filter(({ detail }) => detail.value !== undefined);
@@ -16,7 +16,7 @@ export function Settings() {
         <p class="hint">{t.noSettings}</p>
       ) : (
         <>
-          {runs.length > 1 && <h3>{differing.length > 0 ? t.differing : t.allDiffer}</h3>}
+          {runs.length > 1 && <h3>{differing.length > 0 ? t.differing : t.noDifferences}</h3>}
           {rows.length > 0 && <Table rows={rows} isCompared={runs.length > 1} />}
           {runs.length > 1 && same.length > 0 && (
             <details>

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { compared, flattened, tokensPerUpdate } from "./settings.ts";
 
-test("settings are names and values, whatever they lie in", () => {
+test("nested settings are flattened to names and values", () => {
   const config = {
     version: 1,
     run: { learningRate: 1e-3, order: "file" },
@@ -19,7 +19,7 @@ test("settings are names and values, whatever they lie in", () => {
   expect(flattened(undefined).size).toBe(0);
 });
 
-test("what differs between runs is told apart from what is the same", () => {
+test("settings that differ are separated from identical ones", () => {
   const { differing, same } = compared([
     { run: { learningRate: 1e-3, batch: 4, seed: 1 } },
     { run: { learningRate: 2e-3, batch: 4 } },
@@ -33,7 +33,7 @@ test("what differs between runs is told apart from what is the same", () => {
   expect(compared([]).same).toEqual([]);
 });
 
-test("an update's tokens are known where the settings say them", () => {
+test("the tokens per update follow from the settings", () => {
   expect(tokensPerUpdate({ run: { batch: 4, block: 64, accumulate: 2 } })).toBe(512);
   expect(tokensPerUpdate({ run: { batch: 4, block: 64 } })).toBe(256);
   expect(tokensPerUpdate({ run: { batch: 4 } })).toBeUndefined();

@@ -1,14 +1,14 @@
-/** What a run was made with, as rows of a table, and where runs differ. */
+/** Settings of runs as rows of a table, and their differences. */
 import { isObject } from "../../src/format/json.ts";
 
 export interface SettingRow {
   /** "run.learningRate" */
   readonly name: string;
-  /** One for each run; undefined where a run has no such setting. */
+  /** One per run; undefined if it has no such setting. */
   readonly values: readonly (string | undefined)[];
 }
 
-/** The content of config.json as names and values: `{ run: { beta1: 0.9 } }` is `run.beta1`: `0.9`. */
+/** config.json as names and values: `{ run: { beta1: 0.9 } }` is `run.beta1`: `0.9`. */
 export function flattened(config: unknown, prefix = ""): Map<string, string> {
   const result = new Map<string, string>();
   const entries = isObject(config) ? Object.entries(config) : [];
@@ -21,7 +21,7 @@ export function flattened(config: unknown, prefix = ""): Map<string, string> {
   return result;
 }
 
-/** The settings of runs: those that differ, and those that all have alike. */
+/** The settings of several runs, split into those that differ and those that are the same. */
 export function compared(configs: readonly unknown[]): { differing: SettingRow[]; same: SettingRow[] } {
   const all = configs.map((config) => flattened(config));
   const names = new Set(all.flatMap((settings) => [...settings.keys()]));
@@ -30,7 +30,7 @@ export function compared(configs: readonly unknown[]): { differing: SettingRow[]
   return { differing: rows.filter((row) => !isSame(row)), same: rows.filter(isSame) };
 }
 
-/** How many tokens an update has; undefined where the settings do not say. */
+/** Tokens per update; undefined if the settings do not say. */
 export function tokensPerUpdate(config: unknown): number | undefined {
   const run = isObject(config) && isObject(config.run) ? config.run : {};
   const { batch, block, accumulate = 1 } = run;

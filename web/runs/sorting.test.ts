@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RunSummary } from "../../src/runs/read-run.ts";
-import { arranged, newestFirst, sortedBy } from "./sorting.ts";
+import { filterAndSort, newestFirst, sortedBy } from "./sorting.ts";
 
 const runs: RunSummary[] = [
   { folder: "baby-10", status: "done", model: "baby", valLoss: 1.5, created: "2026-01-02T00:00:00.000Z" },
@@ -9,19 +9,19 @@ const runs: RunSummary[] = [
 ];
 const names = (list: readonly RunSummary[]) => list.map(({ folder }) => folder);
 
-test("runs are sorted by any column, what is not known at the end", () => {
-  expect(names(arranged(runs, "", newestFirst))).toEqual(["baby-9", "baby-10", "d12-1"]);
-  expect(names(arranged(runs, "", { by: "created", descending: false }))).toEqual(["baby-10", "baby-9", "d12-1"]);
-  expect(names(arranged(runs, "", { by: "valLoss", descending: false }))).toEqual(["baby-9", "baby-10", "d12-1"]);
-  expect(names(arranged(runs, "", { by: "folder", descending: false }))).toEqual(["baby-9", "baby-10", "d12-1"]);
+test("runs are sorted by any column, unknown values last", () => {
+  expect(names(filterAndSort(runs, "", newestFirst))).toEqual(["baby-9", "baby-10", "d12-1"]);
+  expect(names(filterAndSort(runs, "", { by: "created", descending: false }))).toEqual(["baby-10", "baby-9", "d12-1"]);
+  expect(names(filterAndSort(runs, "", { by: "valLoss", descending: false }))).toEqual(["baby-9", "baby-10", "d12-1"]);
+  expect(names(filterAndSort(runs, "", { by: "folder", descending: false }))).toEqual(["baby-9", "baby-10", "d12-1"]);
 });
 
 test("every word of the filter must be in name, model or status", () => {
-  expect(names(arranged(runs, " BABY run", newestFirst))).toEqual(["baby-9"]);
-  expect(arranged(runs, "baby gone", newestFirst)).toEqual([]);
+  expect(names(filterAndSort(runs, " BABY run", newestFirst))).toEqual(["baby-9"]);
+  expect(filterAndSort(runs, "baby gone", newestFirst)).toEqual([]);
 });
 
-test("a column's head sorts by it, and pressed again the other way round", () => {
+test("a column's header sorts by it, and pressed again in the other direction", () => {
   const byLoss = sortedBy(newestFirst, "loss");
   expect(byLoss).toEqual({ by: "loss", descending: false });
   expect(sortedBy(byLoss, "loss").descending).toBe(true);

@@ -20,14 +20,14 @@ export interface Sorting {
 
 export const newestFirst: Sorting = { by: "created", descending: true };
 
-/** The next sorting when a column's head is pressed: what a reader looks for is first. */
+/** The next sorting when a column's header is pressed: largest or newest first where that is of interest. */
 export function sortedBy(now: Sorting, by: Column): Sorting {
   if (now.by === by) return { by, descending: !now.descending };
   return { by, descending: by === "created" || by === "step" || by === "tokensPerSecond" };
 }
 
-/** The runs that hold `words`, in order. What is not known stands at the end. */
-export function arranged(runs: readonly RunSummary[], words: string, { by, descending }: Sorting): RunSummary[] {
+/** The runs that match all of `words`, sorted; unknown values are last. */
+export function filterAndSort(runs: readonly RunSummary[], words: string, { by, descending }: Sorting): RunSummary[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const isWanted = ({ folder, model = "", status }: RunSummary) => {
     const text = `${folder} ${model} ${status}`.toLowerCase();

@@ -1,4 +1,4 @@
-/** What the Runs view knows: which runs there are, which are looked at, and how. */
+/** State of the Runs view: the lists of runs, the selection, and the charts' options. */
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { Range } from "../parts/range.ts";
@@ -12,31 +12,31 @@ import { tabSource } from "./tab-source.ts";
 
 const sources: Record<SourceName, RunSource> = { disk: serverSource, tab: tabSource };
 
-/** The runs of each source; undefined until they are known. */
+/** The runs of each source; undefined until they are loaded. */
 export const lists = {
   disk: signal<readonly RunSummary[] | undefined>(undefined),
   tab: signal<readonly RunSummary[] | undefined>(undefined),
 };
 
-/** The folder that the server shows; null: there is no server; undefined: not known yet. */
+/** The server's folder; null: there is no server; undefined: not known yet. */
 export const folder = signal<string | null | undefined>(undefined);
 
 /** Whether the server answers. */
 export const connected = signal(true);
 
-/** How the curves are drawn. */
+/** Options of the charts. */
 export const xKind = signal<XKind>("updates");
 export const logX = signal(false);
 export const logY = signal(false);
-/** Over how many updates curves are smoothed; undefined: over a fiftieth of each. */
+/** Window of smoothing in updates; undefined: a fiftieth of each curve. */
 export const smoothing = signal<number | undefined>(undefined);
-/** The part of x that all charts show; undefined: all. */
+/** Range of x of all charts; undefined: the whole range. */
 export const zoom = signal<Range | undefined>(undefined);
-/** The x that is pointed at. */
+/** The x under the pointer. */
 export const cursor = signal<number | undefined>(undefined);
 
 effect(() => {
-  // Another x is another range.
+  // A range of one kind of x means nothing for another.
   void xKind.value;
   zoom.value = undefined;
 });
@@ -52,13 +52,13 @@ const newest = computed<RunKey | undefined>(() => {
   return all.reduce<(typeof all)[number] | undefined>((a, b) => (a && a.created >= b.created ? a : b), undefined)?.key;
 });
 
-/** The runs that are looked at. */
+/** The selected runs. */
 export const selection = computed<readonly RunKey[]>(
-  () => selectionIn(route.value.rest)?.map(found) ?? (newest.value === undefined ? [] : [newest.value]),
+  () => selectionIn(route.value.rest)?.map(resolved) ?? (newest.value === undefined ? [] : [newest.value]),
 );
 
-/** A name without a place is that of a run in this browser where the folder has none of this name. */
-function found(key: RunKey): RunKey {
+/** A name without a prefix means a run in this browser if the folder has none of that name. */
+function resolved(key: RunKey): RunKey {
   const { source, name } = parseKey(key);
   const has = (one: SourceName) => lists[one].value?.some(({ folder }) => folder === name);
   return source === "disk" && !has("disk") && has("tab") ? keyOf("tab", name) : key;
@@ -69,7 +69,7 @@ export function toggle(key: RunKey): void {
   location.hash = hashOf("runs", ...(next.length > 0 ? next : [nothing]));
 }
 
-/** The number of each selected run's colour, from 1. */
+/** Index of each selected run's colour, from 0. */
 export const colours = computed<ReadonlyMap<RunKey, number>>(() => {
   lastColours = colourRuns(selection.value, lastColours);
   return lastColours;
@@ -80,13 +80,13 @@ export function colourOf(key: RunKey): string {
   return `--series-${(colours.value.get(key) ?? 0) + 1}`;
 }
 
-/** What was read of runs; those that are not selected any more stay, for when they are again. */
+/** Loaded runs, including those selected earlier. */
 const loaded = new Map<RunKey, LoadedRun>();
 
 export const selectedRuns = computed<readonly LoadedRun[]>(() =>
   selection.value.flatMap((key) => {
     const { source } = parseKey(key);
-    // Whether there is a server must be known first, and that there is one.
+    // Only once the server is known to exist.
     if (source === "disk" && typeof folder.value !== "string") return [];
     const run = loaded.get(key) ?? new LoadedRun(key, sources[source]);
     loaded.set(key, run);
@@ -94,10 +94,10 @@ export const selectedRuns = computed<readonly LoadedRun[]>(() =>
   }),
 );
 
-/** Watches all runs there are. Gives what ends that. */
+/** Watches all sources. Returns a function that ends it. */
 export function watchRuns(): () => void {
   let wasLost = false;
-  const take = (source: SourceName) => (event: SourceEvent) => {
+  const handle = (source: SourceName) => (event: SourceEvent) => {
     if (event.type === "runs") lists[source].value = event.runs;
     else if (event.type === "lines") loaded.get(keyOf(source, event.run))?.append(event.lines, event.bytes);
     else if (event.type === "reset") void loaded.get(keyOf(source, event.run))?.load();
@@ -107,11 +107,11 @@ export function watchRuns(): () => void {
       connected.value = event.alive;
     }
   };
-  const ends = [tabSource.listen(take("tab"))];
+  const ends = [tabSource.listen(handle("tab"))];
   let isOver = false;
   void findServer().then((server) => {
     folder.value = server?.folder ?? null;
-    if (server && !isOver) ends.push(serverSource.listen(take("disk")));
+    if (server && !isOver) ends.push(serverSource.listen(handle("disk")));
   });
   return () => {
     isOver = true;

@@ -4,10 +4,10 @@ import { engine } from "../engine/client.ts";
 import type { EngineUpdate } from "../engine/protocol.ts";
 import type { RunSource } from "./source.ts";
 
-/** How often the list is made anew while a run writes. */
+/** Interval at which the list is refreshed while a run writes. */
 const LIST_MS = 1000;
 
-/** The runs that this tab trained and keeps. */
+/** The runs in this tab's storage. */
 export const tabSource: RunSource = {
   name: "tab",
   detail: (run) => engine.detail(run),
@@ -17,7 +17,7 @@ export const tabSource: RunSource = {
     let waiting: ReturnType<typeof setTimeout> | undefined;
     const list = async () => {
       waiting = undefined;
-      // Where there is no storage there are no runs: the Train view says so.
+      // Without storage there are no runs; the Train view says so.
       const runs = await engine.summaries().catch(() => []);
       listener({ type: "runs", runs });
     };

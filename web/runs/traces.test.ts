@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Extremes } from "../../src/plot/extremes.ts";
 import type { Range } from "../parts/range.ts";
-import { bordersOf, cutsOf, drawn, extentOf, sharedX, withRoom } from "./traces.ts";
+import { bordersOf, cutsOf, downsample, extentOf, sharedX, withMargin } from "./traces.ts";
 
 function curve(values: readonly number[], unit = 1) {
   const extremes = new Extremes();
@@ -12,10 +12,10 @@ function curve(values: readonly number[], unit = 1) {
 function draw(values: readonly number[], range: Range, parts: number, { log = false, unit = 1 } = {}) {
   const { trace, axis } = curve(values, unit);
   const borders = bordersOf(range, parts, log);
-  return drawn(trace, axis, borders, cutsOf(axis, borders));
+  return downsample(trace, axis, borders, cutsOf(axis, borders));
 }
 
-test("each part of the range shows its lowest and highest, in their order, and no more", () => {
+test("each interval has its minimum and maximum, in their order", () => {
   const values = Array.from({ length: 10_000 }, (_, i) => Math.sin(i / 300));
   values[1234] = 50;
   values[7777] = -50;
@@ -27,7 +27,7 @@ test("each part of the range shows its lowest and highest, in their order, and n
   expect(draw([5, 9, 1, 7], [0, 3], 1).slice(1, 3)).toEqual([9, 1]);
 });
 
-test("the ends of a part of a curve lie on its line, and outside of it there is nothing", () => {
+test("ends are interpolated inside the curve, and null outside", () => {
   const picture = draw([0, 10, 20, 30], [0.5, 2.5], 2);
   expect(picture).toEqual([5, 10, null, 20, null, 25]);
   expect(draw([1, 2], [5, 9], 2)).toEqual([null, null, null, null, null, null]);
@@ -41,7 +41,7 @@ test("x can have another unit, and be logarithmic", () => {
   expect([...sharedX(bordersOf([0, 4], 2, false))]).toEqual([0, 0, 1, 2, 3, 4]);
 });
 
-test("outliers of what jumps do not flatten the rest, and what is smooth is seen whole", () => {
+test("outliers of noisy curves do not flatten the rest; smooth curves are shown whole", () => {
   const jumping = Array.from({ length: 200 }, (_, i) => (i === 70 ? 1e6 : 2 + (i % 10) / 10));
   const [low, high] = extentOf([[1, 5]], [jumping, [null]], false) ?? [0, 0];
   expect(low).toBe(1);
@@ -51,11 +51,11 @@ test("outliers of what jumps do not flatten the rest, and what is smooth is seen
   expect(extentOf([[null]], [[]], false)).toBeUndefined();
 });
 
-test("there is a range of y for anything", () => {
-  expect(withRoom([], false)).toEqual([0, 1]);
-  const [low, high] = withRoom([[2, 2]], false);
+test("there is a range of y for any values", () => {
+  expect(withMargin([], false)).toEqual([0, 1]);
+  const [low, high] = withMargin([[2, 2]], false);
   expect(low).toBeLessThan(2);
   expect(high).toBeGreaterThan(2);
-  expect(withRoom([[0.01, 4]], false)[0]).toBe(0);
-  expect(withRoom([[1, 10]], true)[0]).toBeGreaterThan(0);
+  expect(withMargin([[0.01, 4]], false)[0]).toBe(0);
+  expect(withMargin([[1, 10]], true)[0]).toBeGreaterThan(0);
 });

@@ -27,7 +27,7 @@ export function cancelPrepare(): void {
   preparing.abort();
 }
 
-/** The tokenizer that a text is being prepared with anew. */
+/** The tokenizer to which the current text is being changed. */
 const pendingTokenizer = signal<TextTokenizer | undefined>();
 
 /** Whether the loaded model has a tokenizer that encodes text. */

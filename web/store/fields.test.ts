@@ -7,14 +7,14 @@ const values: FieldValues = {
   ...{ layers: 4, heads: 4, channels: 128, block: 64, steps: 2000, batch: 12, learningRate: 1e-3, warmupSteps: 100 },
   ...{ weightDecay: 0.1, gradClip: 1, seed: 42, valEvery: 50, sampleEvery: 50, sampleTokens: 200 },
 };
-const wrongs = (some: Partial<FieldValues>) => Object.keys(fieldProblems({ ...values, ...some }, fieldNames, true));
+const invalid = (some: Partial<FieldValues>) => Object.keys(fieldProblems({ ...values, ...some }, fieldNames, true));
 
-test("what the form takes the engine takes", () => {
+test("the form's ranges lie inside the engine's", () => {
   for (const name of fieldNames) {
     const { min, max = Number.MAX_VALUE } = formFields[name];
     for (const value of [min, max]) expect(fits(trainOptions[name], value), `${name} ${value}`).toBe(true);
   }
-  expect(wrongs({})).toEqual([]);
+  expect(invalid({})).toEqual([]);
 });
 
 test.each<[FieldName, number]>([
@@ -36,10 +36,18 @@ test.each<[FieldName, number]>([
   ["gradClip", -0.5],
   ["weightDecay", -1],
 ])("%s: %d is refused", (name, value) => {
-  expect(wrongs({ [name]: value })).toEqual([name]);
+  expect(invalid({ [name]: value })).toEqual([name]);
 });
 
-test("fields that are not shown stand in nobody's way, nor does a warm-up that there is not", () => {
+test.each([
+  [130, 4, 128, 132],
+  [3, 4, 0, 4],
+])("%d channels and %d heads: the nearest multiples are %d and %d", (channels, heads, below, above) => {
+  const found = fieldProblems({ ...values, channels, heads }, fieldNames, true);
+  expect(found).toEqual({ channels: { kind: "heads", channels, heads, below, above } });
+});
+
+test("hidden fields have no errors, nor has the warm-up of a constant schedule", () => {
   const shown = fieldNames.filter((name) => name !== "channels");
   expect(fieldProblems({ ...values, channels: 130 }, shown, true)).toEqual({});
   expect(fieldProblems({ ...values, warmupSteps: 3000 }, shown, false)).toEqual({});

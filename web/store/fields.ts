@@ -1,4 +1,4 @@
-/** The numbers that the form asks for, each with its range, which lies within the engine's. Their labels are in train/setup-text.ts. */
+/** The form's number fields, with ranges inside the engine's. Their labels are in train/setup-text.ts. */
 import { fits, type NumberRule } from "../../src/train/setting-rules.ts";
 import { trainOptions } from "../../src/train/settings.ts";
 
@@ -8,23 +8,23 @@ export type FormField = NumberRule & {
   readonly zero?: "never" | "none";
 };
 
-/** More updates than anybody's tab makes. */
-const most = 1e9;
+/** Limit for numbers of updates, more than any tab makes. */
+const maxUpdates = 1e9;
 
 export const formFields = {
   layers: trainOptions.layers,
   heads: trainOptions.heads,
   channels: trainOptions.channels,
   block: trainOptions.block,
-  steps: { ...trainOptions.steps, min: 1, max: most, unit: undefined },
+  steps: { ...trainOptions.steps, min: 1, max: maxUpdates, unit: undefined },
   batch: trainOptions.batch,
   learningRate: { ...trainOptions.learningRate, max: 1000 },
-  warmupSteps: { ...trainOptions.warmupSteps, max: most },
+  warmupSteps: { ...trainOptions.warmupSteps, max: maxUpdates },
   weightDecay: { ...trainOptions.weightDecay, max: 1000 },
   gradClip: { ...trainOptions.gradClip, max: 1e6 },
   seed: trainOptions.seed,
-  valEvery: { ...trainOptions.valEvery, max: most },
-  sampleEvery: { ...trainOptions.sampleEvery, max: most },
+  valEvery: { ...trainOptions.valEvery, max: maxUpdates },
+  sampleEvery: { ...trainOptions.sampleEvery, max: maxUpdates },
   sampleTokens: { ...trainOptions.sampleTokens, max: 100_000, unit: undefined },
 } as const satisfies Readonly<Record<string, FormField>>;
 
@@ -32,20 +32,27 @@ export type FieldName = keyof typeof formFields;
 
 export const fieldNames = Object.keys(formFields) as FieldName[];
 
-/** Fields of a model of one's own, which are not shown for others. */
+/** Fields of a custom model, shown for it only. */
 export const ownFields: readonly FieldName[] = ["layers", "heads", "channels", "block"];
 
 export type FieldValues = Readonly<Partial<Record<FieldName, number>>>;
 
-/** What is wrong with a field, alone or with others. */
+/** An error of one field, or of several together. */
 export type FieldProblem =
   | { readonly kind: "range"; readonly rule: NumberRule }
   | { readonly kind: "warmup"; readonly steps: number }
-  | { readonly kind: "heads"; readonly channels: number; readonly heads: number };
+  /** `heads` does not divide `channels`; `below` and `above` are the nearest multiples, `below` may be 0. */
+  | {
+      readonly kind: "heads";
+      readonly channels: number;
+      readonly heads: number;
+      readonly below: number;
+      readonly above: number;
+    };
 
 export type FieldProblems = Partial<Record<FieldName, FieldProblem>>;
 
-/** What is wrong with those of the fields that are shown. A value that is not known yet is none. */
+/** Errors of the fields shown. Values not known yet have none. */
 export function fieldProblems(values: FieldValues, shown: readonly FieldName[], hasWarmup: boolean): FieldProblems {
   const isOkay = (name: FieldName) => values[name] === undefined || fits(formFields[name], values[name]);
   const problems: FieldProblems = {};
@@ -53,6 +60,8 @@ export function fieldProblems(values: FieldValues, shown: readonly FieldName[], 
   const { steps = 0, warmupSteps = 0, channels = 0, heads = 1 } = values;
   if (hasWarmup && !problems.steps && warmupSteps > steps) problems.warmupSteps ??= { kind: "warmup", steps };
   const areSizes = shown.includes("channels") && !problems.channels && !problems.heads;
-  if (areSizes && channels % heads !== 0) problems.channels = { kind: "heads", channels, heads };
+  const below = channels - (channels % heads);
+  if (areSizes && below !== channels)
+    problems.channels = { kind: "heads", channels, heads, below, above: below + heads };
   return problems;
 }

@@ -112,9 +112,9 @@ const renderings: readonly Rendering[] = [
   {
     of: /^(.+?) (?:is not valid UTF-8|looks like .*?|is (?:a text )?in \S+?) ?(?:at byte (\d+) \(line (\d+)\))/s,
     zh: (name, byte, line) =>
-      `${name} 不是有效的 UTF-8（第 ${line} 行，第 ${byte} 字节）。请用编辑器另存为 UTF-8，或把分词方式改为“字节”，它接受任何内容。`,
+      `${name} 不是有效的 UTF-8（第 ${line} 行，第 ${byte} 字节）。请用编辑器另存为 UTF-8，或把分词器改为“字节”，它接受任何内容。`,
     en: (name, byte, line) =>
-      `${name} is not valid UTF-8 at byte ${byte} (line ${line}). Save it as UTF-8 in an editor, or choose “Bytes” under Tokens, which take anything.`,
+      `${name} is not valid UTF-8 at byte ${byte} (line ${line}). Save it as UTF-8 in an editor, or choose “Bytes” as the tokenizer, which takes anything.`,
   },
   {
     of: /^The text is too short: /,
@@ -123,9 +123,9 @@ const renderings: readonly Rendering[] = [
   },
   {
     of: /: the text has more than (\d+) different characters/,
-    zh: (most) => `文本中不同的字符超过 ${most} 个，无法让每个字符各成一个词元。请把分词方式改为“GPT-2”或“字节”。`,
+    zh: (most) => `文本中不同的字符超过 ${most} 个，无法让每个字符各成一个词元。请把分词器改为“GPT-2”或“字节”。`,
     en: (most) =>
-      `The text has more than ${most} different characters, too many for one token each. Choose “GPT-2” or “Bytes” under Tokens.`,
+      `The text has more than ${most} different characters, too many for one token each. Choose “GPT-2” or “Bytes” as the tokenizer.`,
   },
   {
     of: /^(.+): the text is empty\./s,

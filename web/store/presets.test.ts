@@ -4,14 +4,14 @@ import { modelOf, presetNames, presetSettings } from "./presets.ts";
 
 const own = { L: 3, NH: 5, C: 40 };
 
-test("a preset is the command's, or one with sizes", () => {
+test("a preset is the command's, or a custom model", () => {
   expect(modelOf("baby", own)).toEqual({ kind: "preset", name: "baby" });
   expect(modelOf("tiny", own)).toEqual({ kind: "custom", L: 2, NH: 2, C: 64 });
   expect(modelOf("own", own)).toEqual({ kind: "custom", ...own });
   expect(modelOf("opened", own)).toEqual({ kind: "opened" });
 });
 
-test.each(presetNames)("%s shows about forty texts in a long run, fewer in a short one, but one at least", (preset) => {
+test.each(presetNames)("%s writes about forty samples in a long run, fewer in a short one, at least one", (preset) => {
   const texts = [1, 7, 200, 2000, 100_000].map((steps) => {
     const { sampleEvery = 0, valEvery = 0, warmupSteps = 0, steps: planned } = presetSettings(preset, steps);
     expect(planned).toBe(steps);

@@ -1,4 +1,4 @@
-/** What a person chose to train, and what it comes to: the form's signals. */
+/** State of the setup form: the user's selection, its estimate and its errors. */
 import { computed, effect, signal } from "@preact/signals";
 import { LlmError } from "../../src/errors.ts";
 import { fits } from "../../src/train/setting-rules.ts";
@@ -22,7 +22,7 @@ export const own = signal<Sizes>({ L: 4, NH: 4, C: 128 });
 /** Settings that were changed by hand. */
 export const changed = signal<Settings>({});
 
-/** What was changed, and what the preset chooses where nothing was. The block is that of a model of one's own alone. */
+/** The changed settings over the preset's. A changed block applies to custom models only. */
 const chosen = computed<Settings>(() => {
   const { block, ...others } = changed.value;
   const isOwn = preset.value === "own" && block !== undefined;
@@ -36,14 +36,14 @@ export function change(settings: Settings): void {
   changed.value = { ...changed.value, ...settings };
 }
 
-/** What the choice comes to; undefined before it is known. */
+/** Resources of the run; undefined before the first estimate. */
 export const estimate = signal<Estimate | undefined>();
-/** Why the choice cannot be trained, in the engine's words. */
+/** The engine's message if the run cannot start. */
 export const problem = signal<string | undefined>();
-/** The estimate is of the choice as it is now. */
+/** Whether the estimate is of the present choice. */
 export const isCurrent = signal(false);
 
-/** Every setting as it is: what was changed, the preset's, and what the engine fills in. */
+/** All settings in effect: changed ones, the preset's, and the engine's defaults. */
 export const settings = computed<Settings>(() => ({ ...estimate.value?.settings, ...chosen.value }));
 
 /** The numbers in the form's fields. */
@@ -53,7 +53,7 @@ export const values = computed<FieldValues>(() => {
   return { ...others, seed, layers, heads, channels };
 });
 
-/** What is wrong with them, field by field. */
+/** Errors of the fields. */
 export const problems = computed<FieldProblems>(() => {
   const shown = preset.value === "own" ? fieldNames : fieldNames.filter((name) => !ownFields.includes(name));
   return fieldProblems(values.value, shown, settings.value.schedule !== "constant");
@@ -65,7 +65,7 @@ export const canStart = computed(
   () => isValid.value && !isBusy.value && data.value !== undefined && isCurrent.value && problem.value === undefined,
 );
 
-/** A number was typed into a field. */
+/** Sets the number of a field. */
 export function setField(name: FieldName, value: number): void {
   if (name === "layers") own.value = { ...own.value, L: value };
   else if (name === "heads") own.value = { ...own.value, NH: value };
@@ -73,32 +73,32 @@ export function setField(name: FieldName, value: number): void {
   else change({ [name]: value } satisfies Settings);
 }
 
-/** A choice is estimated when nothing has changed for so many milliseconds. */
-const settle = 120;
+/** Milliseconds without changes after which a choice is estimated. */
+const ESTIMATE_AFTER_MS = 120;
 
 effect(() => {
-  const asked = choice.value;
+  const current = choice.value;
   const isReady = data.value !== undefined && device.value !== undefined && !isBusy.value;
-  const needsModel = asked.model.kind === "opened" && model.value === undefined;
+  const needsModel = current.model.kind === "opened" && model.value === undefined;
   isCurrent.value = false;
   if (!isReady || needsModel || !isValid.value) return;
-  let isOld = false;
+  let isStale = false;
   const timer = setTimeout(async () => {
-    const found = await ask(asked);
-    if (isOld) return;
+    const found = await estimateOf(current);
+    if (isStale) return;
     if (found.estimate) estimate.value = found.estimate;
     problem.value = found.problem;
     isCurrent.value = true;
-  }, settle);
+  }, ESTIMATE_AFTER_MS);
   return () => {
-    isOld = true;
+    isStale = true;
     clearTimeout(timer);
   };
 });
 
-async function ask(asked: TrainChoice): Promise<{ estimate?: Estimate; problem?: string }> {
+async function estimateOf(choice: TrainChoice): Promise<{ estimate?: Estimate; problem?: string }> {
   try {
-    const found = await engine.estimate(asked);
+    const found = await engine.estimate(choice);
     return { estimate: found, problem: found.problem };
   } catch (error) {
     if (error instanceof LlmError) return { problem: error.message };

@@ -6,16 +6,16 @@ import { fixed, fixedOr, grouped } from "../parts/numbers.ts";
 import { type Range, within } from "../parts/range.ts";
 import type { Curves } from "../store/progress.ts";
 import { live, runInfo } from "../store/state.ts";
-import { text } from "./live-text.ts";
+import { text } from "./run-text.ts";
 
-/** The loss of every update, faint, smoothed, and on validation data. Under the pointer: the numbers. */
+/** The training loss, raw (faint) and smoothed, and the validation loss, with the values under the pointer. */
 export function LossChart() {
   const t = text().chart;
   const hovered = useSignal<number | undefined>();
   const zoomed = useSignal<Range | undefined>();
   const now = live.value;
   const { progress } = now;
-  // Not for each move of the pointer.
+  // Recomputed per frame of the run, not per move of the pointer.
   const curves = useMemo(() => progress.curves, [now]);
   const { x, train, smoothed, val } = curves;
   const whole: Range = [0, Math.max(20, x[x.length - 1] ?? 0)];
@@ -68,7 +68,7 @@ function Key({ class: kind, name, value }: { class: string; name: string; value:
   );
 }
 
-/** The values at an index, or the newest: each line's own nearest before it. */
+/** Each line's last value up to `index`; default: the newest values. */
 function valuesAt({ x, train, smoothed, val }: Curves, index: number | undefined) {
   const at = Math.min(index ?? x.length - 1, x.length - 1);
   const before = (values: readonly (number | null)[]) => {

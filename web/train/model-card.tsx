@@ -13,7 +13,7 @@ import { text as tabText } from "../store/text.ts";
 import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
 
-/** Which model, and what it takes. */
+/** The choice of a model, and the resources it needs. */
 export function ModelCard() {
   const t = text().model;
   const name = useId();
@@ -53,7 +53,7 @@ function aboutOf(name: PresetName): string {
   return model.value ? about.opened(model.value.name) : about.notOpened;
 }
 
-/** Layers, heads, channels and block of a model of one's own. */
+/** Layers, heads, channels and block of a custom model. */
 function OwnSizes() {
   return (
     <div class="fields">
@@ -64,7 +64,7 @@ function OwnSizes() {
   );
 }
 
-/** What the choice takes, before anything is allocated. */
+/** Estimated resources of the run, before anything is allocated. */
 function EstimateFacts() {
   const t = text().estimate;
   const found = estimate.value;
@@ -100,18 +100,18 @@ function EstimateFacts() {
 
 const parts = ["weights", "optimizer", "activations", "sampling"] as const;
 
-/** The parts of the memory that is needed, of all that there is. */
+/** The parts of the memory needed, relative to the memory available. */
 function MemoryBar() {
   const found = estimate.value;
   if (!found) return null;
   const t = text().estimate;
   const { memory, memoryLimit, fits } = found;
-  const whole = Math.max(memoryLimit, memory.total);
+  const total = Math.max(memoryLimit, memory.total);
   return (
     <>
       <div class={fits ? "memory-bar" : "memory-bar over"} aria-hidden="true">
         {parts.map((part) => (
-          <span key={part} class={part} style={{ width: `${(memory[part] / whole) * 100}%` }} />
+          <span key={part} class={part} style={{ width: `${(memory[part] / total) * 100}%` }} />
         ))}
       </div>
       <ul class="memory-parts">

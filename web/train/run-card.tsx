@@ -8,10 +8,10 @@ import { pause, resume, resumeStopped, start, stop } from "../store/actions.ts";
 import { fieldNames } from "../store/fields.ts";
 import { canStart, estimate, isValid, problem, problems } from "../store/setup.ts";
 import { activity, data, device, hasRun, isBusy, live, run, runInfo, stored } from "../store/state.ts";
-import { text } from "./live-text.ts";
+import { text } from "./run-text.ts";
 import { text as setupText } from "./setup-text.ts";
 
-/** The run: what it is about before it begins, how it goes from then on. The buttons stay where they are. */
+/** The run: an introduction before the first one, its progress from then on. The buttons keep their place. */
 export function RunCard() {
   return (
     <section class="card run" aria-label={text().controls}>
@@ -28,7 +28,7 @@ export function RunCard() {
           <Plan />
           <DeviceLine />
           <How />
-          <Foretaste />
+          <SamplePreview />
         </>
       )}
     </section>
@@ -65,20 +65,20 @@ function How() {
   );
 }
 
-/** Start, pause, resume: one button, so that the keyboard stays on it. Beside it, what ends the run. */
+/** Start, pause and resume are one button, which keeps the focus; the others stand beside it. */
 function Controls() {
   const t = text();
   const main = useRef<HTMLButtonElement>(null);
   const { phase } = run.value;
   const inStorage = stored.value?.find(({ folder }) => folder === runInfo.value?.name);
-  // One that has ended may have been deleted since.
+  // An ended run may have been deleted since.
   const isKept = runInfo.value?.isKept === true && (isBusy.value || inStorage !== undefined);
   const isUnsaved = isKept && "isSaved" in run.value && !run.value.isSaved;
-  const goesOn = phase === "stopped" && isKept && (!isUnsaved || inStorage?.canResume === true);
+  const canResume = phase === "stopped" && isKept && (!isUnsaved || inStorage?.canResume === true);
   const states = { ...t.states, ...(!isKept && t.unkeptStates), ...(isUnsaved && t.unsavedStates) };
-  const { label, icon, act } = mainAction(phase, goesOn);
-  const begins = act === start;
-  const waits = begins && data.value === undefined && activity.value?.what === "preparing";
+  const { label, icon, act } = mainAction(phase, canResume);
+  const isStart = act === start;
+  const isPreparing = isStart && data.value === undefined && activity.value?.what === "preparing";
   const canStop = phase === "training" || phase === "paused";
   return (
     <div class="controls">
@@ -86,17 +86,17 @@ function Controls() {
         ref={main}
         type="button"
         class="primary"
-        disabled={begins && !canStart.value}
+        disabled={isStart && !canStart.value}
         aria-disabled={act === undefined}
         onClick={act && (() => void act())}
       >
-        <Icon name={icon} /> {waits ? t.preparing : label}
+        <Icon name={icon} /> {isPreparing ? t.preparing : label}
       </button>
       {canStop && (
         <button
           type="button"
           onClick={() => {
-            // This one is about to vanish.
+            // This button disappears.
             main.current?.focus();
             void stop();
           }}
@@ -104,7 +104,7 @@ function Controls() {
           <Icon name="stop" /> {t.stop}
         </button>
       )}
-      {goesOn && (
+      {canResume && (
         <button type="button" disabled={!canStart.value} onClick={() => void start()}>
           {t.startAgain}
         </button>
@@ -112,34 +112,34 @@ function Controls() {
       <p class={`phase ${phase}`} role="status">
         {states[phase]}
       </p>
-      {begins && !isValid.value && <p class="error">{wrongFields()}</p>}
+      {isStart && !isValid.value && <p class="error">{invalidFields()}</p>}
     </div>
   );
 }
 
-/** The fields that keep a run from starting, which may be folded away. */
-function wrongFields(): string {
+/** Names the invalid fields, which may be in a folded card. */
+function invalidFields(): string {
   const { labels, invalid } = setupText().fields;
-  const wrong = fieldNames.filter((name) => problems.value[name]);
-  return invalid(wrong.map((name) => labels[name]).join(setupText().fields.comma));
+  const names = fieldNames.filter((name) => problems.value[name]);
+  return invalid(names.map((name) => labels[name]).join(setupText().fields.comma));
 }
 
 interface Action {
   readonly label: string;
   readonly icon: IconName;
-  /** Absent while the engine is at it. */
+  /** Absent while an action is in progress. */
   readonly act?: () => Promise<void>;
 }
 
-/** What the main button does in each phase. */
-function mainAction(phase: RunState["phase"], goesOn: boolean): Action {
+/** The main button's action in each phase. */
+function mainAction(phase: RunState["phase"], canResume: boolean): Action {
   const t = text();
   switch (phase) {
     case "idle":
     case "failed":
       return { label: t.start, icon: "play", act: start };
     case "stopped":
-      if (goesOn) return { label: t.resume, icon: "play", act: resumeStopped };
+      if (canResume) return { label: t.resume, icon: "play", act: resumeStopped };
       return { label: t.startAgain, icon: "play", act: start };
     case "done":
       return { label: t.startAgain, icon: "play", act: start };
@@ -155,7 +155,7 @@ function mainAction(phase: RunState["phase"], goesOn: boolean): Action {
   }
 }
 
-/** What computes, and why it is one thread where more could. */
+/** Threads and kernel, and why there is only one thread. */
 function DeviceLine() {
   const t = text().device;
   const found = device.value;
@@ -170,7 +170,7 @@ function DeviceLine() {
   );
 }
 
-/** How far the run is, and how long it will yet take. */
+/** Updates made and remaining time. */
 function RunProgress() {
   const t = text();
   const { progress, msLeft } = live.value;
@@ -226,8 +226,8 @@ function number(value: number | undefined, show: (value: number) => string): str
   return value === undefined || !Number.isFinite(value) ? "–" : show(value);
 }
 
-/** From `llm-ts train --model baby`: what it wrote, and its loss, after so many updates. */
-const written = [
+/** Samples and losses of `llm-ts train --model baby`. */
+const previewSamples = [
   {
     step: 50,
     loss: 2.887,
@@ -241,14 +241,14 @@ const written = [
   },
 ] as const;
 
-/** What can be expected, before there is anything to see. */
-function Foretaste() {
+/** Samples of an earlier run: what can be expected. */
+function SamplePreview() {
   const t = text();
   return (
-    <figure class="foretaste">
-      <figcaption>{t.hero.foretaste}</figcaption>
+    <figure class="sample-preview">
+      <figcaption>{t.hero.preview}</figcaption>
       <ol>
-        {written.map(({ step, loss, text }) => (
+        {previewSamples.map(({ step, loss, text }) => (
           <li key={step}>
             <p class="hint">{t.samples.newest(step, t.samples.loss(loss))}</p>
             <blockquote class="prose" lang="en">

@@ -2,9 +2,9 @@ import { Card } from "../parts/card.tsx";
 import type { Sample } from "../store/progress.ts";
 import { estimate } from "../store/setup.ts";
 import { live, model } from "../store/state.ts";
-import { text } from "./live-text.ts";
+import { text } from "./run-text.ts";
 
-/** Texts along the run: the newest large, those before it below. */
+/** Samples of the run: the newest large, earlier ones below. */
 export function SamplesCard() {
   const t = text().samples;
   const [newest, ...earlier] = live.value.progress.samples;
@@ -13,7 +13,7 @@ export function SamplesCard() {
       {newest ? (
         <article>
           <p class="hint">{when(newest)}</p>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to. */}
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keyboard. */}
           <blockquote key={newest.step} class="prose newest" tabIndex={0} aria-label={when(newest)}>
             {newest.text || t.empty}
           </blockquote>

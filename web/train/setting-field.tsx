@@ -3,9 +3,8 @@ import { NumberField } from "../parts/number-field.tsx";
 import { type FieldName, type FieldProblem, type FormField, formFields } from "../store/fields.ts";
 import { problems, setField, values } from "../store/setup.ts";
 import { text } from "./setup-text.ts";
-import { multiplesAround } from "./sizes.ts";
 
-/** A number of the form, with its unit and what is wrong with it. */
+/** A number field of the form, with its unit and its error. */
 export function SettingField({ name }: { name: FieldName }) {
   const t = text().fields;
   const field: FormField = formFields[name];
@@ -28,7 +27,6 @@ function errorOf(problem: FieldProblem): string {
   const t = text().fields;
   if (problem.kind === "range") return expected()(problem.rule);
   if (problem.kind === "warmup") return t.longWarmup(problem.steps);
-  const { channels, heads } = problem;
-  const { below = 0, above = channels } = multiplesAround(channels, heads) ?? {};
+  const { channels, heads, below, above } = problem;
   return t.notDivisible(channels, heads, below, above);
 }

@@ -2,52 +2,52 @@ import { texts } from "../language.ts";
 import { bytes, grouped, short } from "../parts/numbers.ts";
 import type { FieldName } from "../store/fields.ts";
 
-/** The texts of the left column: what to train. */
+/** Texts of the Train view's left column: data, model and settings. */
 export const text = texts({
   en: {
-    column: "Set-up",
+    column: "Setup",
     text: {
       title: "1. Text",
-      label: "What to learn from",
+      label: "Training text",
       kinds: { shakespeare: "Shakespeare", text: "Paste", files: "File" },
       shakespeare: "All of tiny Shakespeare, 1.1 MB of plays. It is part of this page.",
       paste: "Your text",
       pasteHint: (most: number) =>
         `At least a few thousand characters; at most ${short(most)}. It stays on this machine.`,
-      pasteShort: "Such a short text is soon known by heart; a few thousand characters are better.",
+      pasteShort: "The model will soon memorize such a short text; a few thousand characters are better.",
       pasteLong: (most: number) => `Longer than ${short(most)} characters: save it as a file, and choose that.`,
       use: "Use this text",
       drop: "Drop a file here, or",
       chooseFiles: "choose files",
-      filesHint: (text: number | undefined, room: number | undefined) =>
+      filesHint: (text: number | undefined, space: number | undefined) =>
         `Any plain text${text === undefined ? "" : ` of at most ${bytes(text)}`}, or token files of llm.c (.bin, with tokenizer.bin if there is one)${
-          room === undefined ? "." : `; together at most ${bytes(room)}, the room that this browser has left.`
+          space === undefined ? "." : `; together at most ${bytes(space)}, the space left in this browser.`
         }`,
       tooLarge: (name: string, size: number, most: number) =>
-        `${name} has ${bytes(size)}. This browser has room for ${bytes(most)}: choose a smaller file, or delete stored runs below.`,
-      dropHere: "Drop to learn from it",
-      preparing: "Reading and cutting into tokens",
+        `${name} has ${bytes(size)}, and this browser has space for ${bytes(most)}: choose a smaller file, or delete stored runs below.`,
+      dropHere: "Drop to train on it",
+      preparing: "Reading and tokenizing",
       cancel: "Cancel",
-      again: "To change its tokens, give the text again: this one is from an earlier visit.",
+      again: "To change the tokenizer, provide the text again: this one is from an earlier visit.",
       names: { shakespeare: "tiny Shakespeare", text: "pasted text" },
       size: "Size",
       tokens: "Tokens",
-      vocabulary: "Different (V)",
+      vocabulary: "Vocabulary (V)",
       noVal: "Too short for validation: there will be no validation loss.",
-      preview: "How it begins",
+      preview: "Beginning",
       failed: "This text cannot be used.",
     },
     tokenizer: {
-      title: "2. Tokens",
-      label: "What is read and written in one piece",
+      title: "2. Tokenizer",
+      label: "Tokenizer",
       names: { char: "Characters", byte: "Bytes", gpt2: "GPT-2", model: "The model’s" },
       about: {
-        char: "One token for each character that occurs. Best for small models: there is little to tell apart.",
-        byte: "One token for each of the 256 bytes. Writes any text in any script, if a little longer.",
-        gpt2: "GPT-2’s 50,257 pieces of words. Texts get short, but the model needs a large table for them.",
-        model: "The tokens of the model that is loaded, to train it on another text.",
-        huggingface: "The tokens of a model’s own tokenizer.",
-        unknown: "Token ids, of which nobody knows what they stand for: it can learn them, but not write text.",
+        char: "One token for each character that occurs. Best for small models: the vocabulary is small.",
+        byte: "One token for each of the 256 bytes. Encodes any text in any script, in longer sequences.",
+        gpt2: "GPT-2’s 50,257 subword tokens. Sequences are short, but the embedding table is large.",
+        model: "The loaded model’s own tokenizer, to train it on another text.",
+        huggingface: "A model’s own tokenizer.",
+        unknown: "Token ids without a known tokenizer: a model can be trained on them, but not write text.",
       },
     },
     model: {
@@ -57,16 +57,16 @@ export const text = texts({
       about: {
         tiny: "2 layers, 64 channels: learns to spell",
         baby: "4 layers, 128 channels: nanoGPT’s example for CPUs",
-        d6: "6 layers, 384 channels: wants patience",
+        d6: "6 layers, 384 channels: takes patience",
         d12: "12 layers, 768 channels: the size of GPT-2",
-        own: "as you like it",
-        opened: (name: string) => `goes on with ${name}`,
-        notOpened: "a .bin or .safetensors, to go on with",
+        own: "sizes of your choice",
+        opened: (name: string) => `continues training ${name}`,
+        notOpened: "a .bin or .safetensors, to train further",
       },
       openHint: "A .bin or .safetensors; with it tokenizer.bin or config.json, where there is one.",
     },
     estimate: {
-      label: "What it takes",
+      label: "Resources",
       parameters: "Parameters",
       memory: "Memory",
       ofMemory: (needed: number, limit: number) => `${bytes(needed)} of ${bytes(limit)}`,
@@ -74,15 +74,15 @@ export const text = texts({
         weights: "weights",
         optimizer: "gradients and moments",
         activations: "activations",
-        sampling: "writing",
+        sampling: "sampling",
       },
-      step: "An update",
-      total: "All",
+      step: "Per update",
+      total: "Total",
       unknown: "–",
       fittingBatch: (batch: number) => `A batch of ${grouped(batch)} would fit.`,
       useBatch: "Use it",
       noStorage: (needed: number) =>
-        `Its checkpoints take ${bytes(needed)}, more than this browser has room for: it can train, but perhaps not be kept.`,
+        `Its checkpoints take ${bytes(needed)}, more than the space left in this browser: it can be trained, but perhaps not saved.`,
     },
     training: {
       title: "4. Training",
@@ -90,7 +90,7 @@ export const text = texts({
         `${grouped(steps)} updates of ${grouped(batch)} × ${grouped(block)} tokens`,
       schedule: "Schedule",
       schedules: { constant: "constant", cosine: "cosine", linear: "linear", wsd: "wsd" },
-      defaults: "Back to the defaults",
+      defaults: "Reset to defaults",
     },
     fields: {
       labels: {
@@ -106,26 +106,24 @@ export const text = texts({
         gradClip: "Clip at norm",
         seed: "Seed",
         valEvery: "Validate every",
-        sampleEvery: "Write every",
-        sampleTokens: "Tokens of a text",
+        sampleEvery: "Sample every",
+        sampleTokens: "Sample length",
       } satisfies Record<FieldName, string>,
       units: { updates: "updates", tokens: "tokens", sequences: "sequences" },
       zero: { never: "0: never", none: "0: none" },
       comma: "; ",
-      invalid: (labels: string) => `Not right yet: ${labels}.`,
+      invalid: (labels: string) => `Please correct: ${labels}.`,
       longWarmup: (steps: number) =>
-        `Longer than the run of ${grouped(steps)} updates: the rate would never reach its peak.`,
+        `Longer than the run of ${grouped(steps)} updates: the learning rate would never reach its peak.`,
       notDivisible: (C: number, NH: number, below: number, above: number) =>
-        `${C} channels cannot be shared out to ${NH} heads: each gets the same number. ${
-          below > 0 ? `${below} or ${above}` : above
-        } would do.`,
+        `${C} channels cannot be divided evenly among ${NH} heads. Use ${below > 0 ? `${below} or ${above}` : above}.`,
     },
   },
   zh: {
     column: "设置",
     text: {
       title: "1. 文本",
-      label: "学习什么",
+      label: "训练文本",
       kinds: { shakespeare: "莎士比亚", text: "粘贴", files: "文件" },
       shakespeare: "完整的 tiny Shakespeare，1.1 MB 的戏剧，已包含在本页中。",
       paste: "你的文本",
@@ -135,16 +133,16 @@ export const text = texts({
       use: "使用这段文本",
       drop: "把文件拖到这里，或",
       chooseFiles: "选择文件",
-      filesHint: (text: number | undefined, room: number | undefined) =>
+      filesHint: (text: number | undefined, space: number | undefined) =>
         `任何纯文本${text === undefined ? "" : `（最多 ${bytes(text)}）`}，或 llm.c 的词元文件（.bin，若有 tokenizer.bin 请一并选择）${
-          room === undefined ? "。" : `；总共最多 ${bytes(room)}，即浏览器剩余的空间。`
+          space === undefined ? "。" : `；总共最多 ${bytes(space)}，即浏览器剩余的空间。`
         }`,
       tooLarge: (name: string, size: number, most: number) =>
         `${name} 有 ${bytes(size)}，而浏览器只剩 ${bytes(most)}：请选择更小的文件，或删除下面保存的训练。`,
-      dropHere: "松开即可用它来学习",
+      dropHere: "松开即可用它来训练",
       preparing: "正在读取并切分为词元",
       cancel: "取消",
-      again: "这是上次留下的文本；要更换分词方式，请重新提供文本。",
+      again: "这是上次留下的文本；要更换分词器，请重新提供文本。",
       names: { shakespeare: "tiny Shakespeare", text: "粘贴的文本" },
       size: "大小",
       tokens: "词元数",
@@ -154,16 +152,16 @@ export const text = texts({
       failed: "无法使用这段文本。",
     },
     tokenizer: {
-      title: "2. 分词",
-      label: "一次读写的单位",
+      title: "2. 分词器",
+      label: "分词器",
       names: { char: "字符", byte: "字节", gpt2: "GPT-2", model: "模型自带" },
       about: {
-        char: "文本中出现的每个字符是一个词元。最适合小模型：需要区分的种类少。",
+        char: "文本中出现的每个字符是一个词元。最适合小模型：词表很小。",
         byte: "256 个字节各是一个词元。任何文字都能写，只是序列稍长。",
         gpt2: "GPT-2 的 50,257 个子词。序列变短，但模型需要很大的嵌入表。",
-        model: "使用已打开的模型自己的词元，以便用另一段文本训练它。",
-        huggingface: "模型自带分词器的词元。",
-        unknown: "只有词元编号，不知道各自代表什么：可以学习，但写不出文字。",
+        model: "使用已载入模型自带的分词器，以便用另一段文本训练它。",
+        huggingface: "模型自带的分词器。",
+        unknown: "只有词元编号，不知道分词器：可以用来训练，但写不出文字。",
       },
     },
     model: {
@@ -186,7 +184,7 @@ export const text = texts({
       parameters: "参数量",
       memory: "内存",
       ofMemory: (needed: number, limit: number) => `${bytes(needed)}，上限 ${bytes(limit)}`,
-      parts: { weights: "权重", optimizer: "梯度与动量", activations: "激活", sampling: "生成" },
+      parts: { weights: "权重", optimizer: "梯度与动量", activations: "激活", sampling: "采样" },
       step: "每次更新",
       total: "总共",
       unknown: "–",
@@ -216,8 +214,8 @@ export const text = texts({
         gradClip: "梯度裁剪（范数）",
         seed: "随机种子",
         valEvery: "验证间隔",
-        sampleEvery: "生成间隔",
-        sampleTokens: "每段词元数",
+        sampleEvery: "样本间隔",
+        sampleTokens: "样本长度",
       },
       units: { updates: "单位：次更新", tokens: "单位：词元", sequences: "单位：条序列" },
       zero: { never: "0：从不", none: "0：不裁剪" },

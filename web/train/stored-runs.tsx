@@ -8,9 +8,9 @@ import { deleteRun, openRun, resumeRun } from "../store/actions.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { Message } from "../store/message.tsx";
 import { device, isBusy, model, runInfo, stored } from "../store/state.ts";
-import { text } from "./live-text.ts";
+import { text } from "./run-text.ts";
 
-/** The runs that this browser keeps, where it keeps any. */
+/** The runs in the browser's storage, if there is one. */
 export function StoredRuns() {
   const t = text().stored;
   const runs = stored.value ?? [];
@@ -75,7 +75,7 @@ function Row({ run }: { run: StoredRun }) {
   );
 }
 
-/** A run that a reload has cut is the first thing to be offered. */
+/** Offers to resume the newest run after a reload interrupted it. */
 export function ResumeOffer() {
   const [newest] = stored.value ?? [];
   if (!newest?.canResume || isBusy.value || model.value) return null;
@@ -97,7 +97,7 @@ export function ResumeOffer() {
   );
 }
 
-/** Deletes a run, when that was confirmed. */
+/** Deletes a run once the user confirms. */
 function DeleteRun({ name }: { name: string }) {
   const isAsking = useSignal(false);
   const keep = useRef<HTMLButtonElement>(null);
@@ -105,7 +105,7 @@ function DeleteRun({ name }: { name: string }) {
   const wasAsking = useRef(false);
   const t = text().stored;
 
-  // The keyboard stays where the question is.
+  // The focus follows the question.
   useLayoutEffect(() => {
     if (isAsking.value) keep.current?.focus();
     else if (wasAsking.current) ask.current?.focus();

@@ -14,12 +14,12 @@ import { text } from "./setup-text.ts";
 
 type Kind = "shakespeare" | "text" | "files";
 
-/** A text field with more than this is slow. */
-const longestPaste = 2_000_000;
-/** Shorter texts are learnt by heart. */
+/** Most characters: text fields are slow with more. */
+const maxPaste = 2_000_000;
+/** Characters below which a model memorizes the text. */
 const shortText = 2_000;
 
-/** The text to learn from: the bundled one, a pasted one, or files, which can be dropped anywhere on the card. */
+/** The training text: the bundled one, a pasted one, or files, which can be dropped anywhere on the card. */
 export function TextCard() {
   const kind = useSignal<Kind>(data.value?.kind ?? "shakespeare");
   const isOver = useSignal(false);
@@ -35,7 +35,7 @@ export function TextCard() {
     if (next === "shakespeare") void prepare({ kind: "shakespeare", tokenizer: tokenizer.value });
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: the button for files does the same without a mouse.
+    // biome-ignore lint/a11y/noStaticElementInteractions: the button for files does the same by keyboard.
     <div
       class={isOver.value ? "drop over" : "drop"}
       onDragOver={(event) => {
@@ -68,14 +68,14 @@ function Paste() {
   const pasted = useSignal("");
   const t = text().text;
   const { length } = pasted.value;
-  const isLong = length > longestPaste;
+  const isLong = length > maxPaste;
   const isShort = length > 0 && length < shortText;
   return (
     <>
       <Field
         label={t.paste}
-        hint={isShort ? t.pasteShort : t.pasteHint(longestPaste)}
-        error={isLong ? t.pasteLong(longestPaste) : undefined}
+        hint={isShort ? t.pasteShort : t.pasteHint(maxPaste)}
+        error={isLong ? t.pasteLong(maxPaste) : undefined}
       >
         {(attributes) => (
           <textarea
@@ -110,49 +110,49 @@ function Files({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
   );
 }
 
-/** What lies ready to be learnt, or how far its preparation is. */
+/** Summary of the prepared data, or the progress of its preparation. */
 function DataFacts() {
   const t = text().text;
-  const doing = activity.value?.what === "preparing" ? activity.value : undefined;
-  if (doing)
+  const preparing = activity.value?.what === "preparing" ? activity.value : undefined;
+  if (preparing)
     return (
       <div class="preparing">
-        <progress value={doing.share} aria-label={t.preparing} />
+        <progress value={preparing.share} aria-label={t.preparing} />
         <p class="hint">
-          {t.preparing} {doing.share !== undefined && percent(doing.share)}
+          {t.preparing} {preparing.share !== undefined && percent(preparing.share)}
         </p>
         <button type="button" class="quiet" onClick={cancelPrepare}>
           {t.cancel}
         </button>
       </div>
     );
-  const there = data.value;
-  if (!there) return null;
+  const summary = data.value;
+  if (!summary) return null;
   return (
     <>
       <dl class="facts">
         <div class="wide">
           <dt class="hidden">{t.label}</dt>
           <dd>
-            <strong>{nameOf(there)}</strong>
+            <strong>{nameOf(summary)}</strong>
           </dd>
         </div>
-        <Fact name={t.size} value={bytes(there.bytes)} />
-        <Fact name={t.tokens} value={grouped(there.trainTokens + there.valTokens)} />
-        <Fact name={t.vocabulary} value={grouped(there.vocabSize)} />
+        <Fact name={t.size} value={bytes(summary.bytes)} />
+        <Fact name={t.tokens} value={grouped(summary.trainTokens + summary.valTokens)} />
+        <Fact name={t.vocabulary} value={grouped(summary.vocabSize)} />
       </dl>
-      {there.valTokens === 0 && <p class="hint">{t.noVal}</p>}
-      {there.preview && (
+      {summary.valTokens === 0 && <p class="hint">{t.noVal}</p>}
+      {summary.preview && (
         <figure>
           <figcaption class="hidden">{t.preview}</figcaption>
-          <blockquote class="prose preview">{there.preview}</blockquote>
+          <blockquote class="prose preview">{summary.preview}</blockquote>
         </figure>
       )}
     </>
   );
 }
 
-/** For people: as data is called in their language. */
+/** The data's name in the page's language. */
 export function nameOf({ kind, name }: DataSummary): string {
   const { names } = text().text;
   return kind === "files" ? name : names[kind];

@@ -6,11 +6,11 @@ import { text } from "./setup-text.ts";
 
 export function TokenizerCard() {
   const t = text().tokenizer;
-  const there = data.value?.tokenizer;
+  const current = data.value?.tokenizer;
   const isFromBefore = data.value !== undefined && input.value === undefined;
-  // The tokens of files are what they are.
+  // Token files cannot be tokenized anew.
   const isFixed = isFromBefore || data.value?.hasOwnTokens === true;
-  const shown = isFixed ? there : tokenizer.value;
+  const shown = isFixed ? current : tokenizer.value;
   const { model: own, ...names } = t.names;
   return (
     <Card title={t.title}>

@@ -7,21 +7,21 @@ import { initialize } from "../store/initialize.ts";
 import { Message } from "../store/message.tsx";
 import { data, device, hasRun, isBusy, model, remarks, run, runInfo, unsaved } from "../store/state.ts";
 import { text as tabText } from "../store/text.ts";
-import { text } from "./live-text.ts";
+import { DownloadCard } from "./download-card.tsx";
 import { LossChart } from "./loss-chart.tsx";
 import { ModelCard } from "./model-card.tsx";
 import { RunCard } from "./run-card.tsx";
+import { text } from "./run-text.ts";
 import { SamplesCard } from "./samples-card.tsx";
 import { text as setupText } from "./setup-text.ts";
 import { ResumeOffer, StoredRuns } from "./stored-runs.tsx";
-import { TakeCard } from "./take-card.tsx";
 import { nameOf, TextCard } from "./text-card.tsx";
 import { TokenizerCard } from "./tokenizer-card.tsx";
 import { TrainingCard } from "./training-card.tsx";
 import { WriteCard } from "./write-card.tsx";
 import "./train.css";
 
-/** The studio's front page: what to train on the left, the run on the right, which comes first where there is no room. */
+/** The studio's front page: setup on the left, the run on the right; on narrow screens the run comes first. */
 export function TrainView() {
   useEffect(initialize, []);
   return (
@@ -33,7 +33,7 @@ export function TrainView() {
           {hasRun.value && <LossChart />}
           {hasRun.value && <SamplesCard />}
           {(isBusy.value || model.value) && <WriteCard />}
-          {model.value && <TakeCard />}
+          {model.value && <DownloadCard />}
         </div>
       </div>
       <div class="train-setup">
@@ -44,7 +44,7 @@ export function TrainView() {
   );
 }
 
-/** Above everything else: what a person should know. */
+/** Failures and warnings, above everything else. */
 function Remarks() {
   const t = text();
   const ended = run.value.phase === "failed" ? run.value : undefined;
@@ -57,11 +57,11 @@ function Remarks() {
       {ended && (
         <Notice kind="bad">
           <strong>{t.runFailed}</strong> {ended.isBug && tabText().bug} <Message>{ended.message}</Message>{" "}
-          {ended.run && !isInMemory && t.goesOn}
+          {ended.run && !isInMemory && t.canResume}
         </Notice>
       )}
       <FailureNotice place="run" title={t.startFailed} />
-      {/* Their cards are gone with the model. */}
+      {/* Without a model their cards are not shown. */}
       {!model.value && <FailureNotice place="write" title={t.write.failed} />}
       {!model.value && <FailureNotice place="export" title={t.take.failed} />}
       {unsaved.value !== undefined && (
@@ -78,7 +78,7 @@ function Remarks() {
   );
 }
 
-/** What to train, in four steps. */
+/** Configuration of a run, in four steps. */
 function SetupColumn() {
   return (
     <section class="setup" aria-label={setupText().column}>
@@ -90,7 +90,7 @@ function SetupColumn() {
   );
 }
 
-/** In place of the set-up, which cannot be changed now: what it was. */
+/** The configuration of the current run, in place of the setup, which cannot be changed meanwhile. */
 function ThisRun() {
   const t = text().thisRun;
   const info = runInfo.value;

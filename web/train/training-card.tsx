@@ -5,10 +5,10 @@ import { change, changed, isValid, settings } from "../store/setup.ts";
 import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
 
-/** Stays as it was left while a run takes the form's place. */
+/** Kept while a run's card replaces the form. */
 const isOpen = signal(false);
 
-/** How it is trained: folded away, since what is there is good. */
+/** Training settings, folded, since the defaults are good. */
 export function TrainingCard() {
   const t = text().training;
   const { steps, batch, block } = settings.value;

@@ -21,13 +21,13 @@ import {
   write,
   written,
 } from "../store/writing.ts";
-import { text } from "./live-text.ts";
+import { text } from "./run-text.ts";
 
-/** A prompt, and what the model makes of it as it is now. */
+/** A prompt, and its continuation by the loaded model. */
 export function WriteCard() {
   const t = text().write;
-  const there = model.value;
-  if (there && there.tokenizer === undefined)
+  const loaded = model.value;
+  if (loaded && loaded.tokenizer === undefined)
     return (
       <Card title={t.title}>
         <p class="hint">{t.noTokenizer}</p>
@@ -57,17 +57,17 @@ export function WriteCard() {
         step={0.05}
         onChange={(temperature) => setOptions({ temperature })}
       />
-      <Choosing />
+      <SamplingOptions />
       <div class="buttons">
         <button
           type="button"
           class={isWriting.value ? "" : "primary"}
-          disabled={!there || isReplacing.value || !fits(trainOptions.sampleSeed, options.value.seed)}
+          disabled={!loaded || isReplacing.value || !fits(trainOptions.sampleSeed, options.value.seed)}
           onClick={() => (isWriting.value ? stopWriting() : void write())}
         >
           <Icon name={isWriting.value ? "stop" : "play"} /> {isWriting.value ? t.stop : t.write}
         </button>
-        <Done />
+        <Speed />
       </div>
       <FailureNotice place="write" title={t.failed} />
       <Output />
@@ -75,7 +75,7 @@ export function WriteCard() {
   );
 }
 
-function Choosing() {
+function SamplingOptions() {
   const t = text().write;
   const { topK, topP, maxTokens, seed } = options.value;
   return (
@@ -121,7 +121,8 @@ function Choosing() {
   );
 }
 
-function Done() {
+/** Tokens and speed of the last text. */
+function Speed() {
   const { tokens, ms } = result.value ?? {};
   return (
     <p class="hint" role="status">

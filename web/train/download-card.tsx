@@ -5,20 +5,20 @@ import { download } from "../store/actions.ts";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { firstLine } from "../store/first-prompt.ts";
 import { model, readableBeginning } from "../store/state.ts";
-import { text } from "./live-text.ts";
+import { text } from "./run-text.ts";
 
-/** The model's files, to download, and the command that uses them. */
-export function TakeCard() {
+/** Downloads of the model's files, and the command that uses them. */
+export function DownloadCard() {
   const t = text().take;
-  const there = model.value;
-  if (!there) return null;
+  const loaded = model.value;
+  if (!loaded) return null;
   const formats: readonly ExportFormat[] = [
     "bin",
     "safetensors",
     "config",
-    ...(there.tokenizer === undefined ? [] : (["tokenizer"] as const)),
+    ...(loaded.tokenizer === undefined ? [] : (["tokenizer"] as const)),
   ];
-  const file = `${there.name.replace(/\.(bin|safetensors)$/, "")}.bin`;
+  const file = `${loaded.name.replace(/\.(bin|safetensors)$/, "")}.bin`;
   return (
     <Card title={t.title}>
       <p class="hint">{t.about}</p>
@@ -43,13 +43,13 @@ export function TakeCard() {
   );
 }
 
-/** The command that lets the model write on from how its text begins; without a prompt, a new text. */
+/** The command that continues the first line of the training text; if that is unknown, writes a new text. */
 function commandFor(file: string): string {
   const words = [firstLine(readableBeginning.value), "--model", file].filter((word) => word !== "");
   return `npx llm-ts generate ${words.map(quoted).join(" ")}`;
 }
 
-/** As a shell takes it for one word, whatever is in it. */
+/** Quotes a word for a POSIX shell where needed. */
 function quoted(word: string): string {
   return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
