@@ -3,7 +3,7 @@ import type { RunStatus, RunSummary } from "../../src/runs/read-run.ts";
 import { Card } from "../parts/card.tsx";
 import { grouped, short } from "../parts/numbers.ts";
 import { hashOf } from "../route.ts";
-import { Message } from "../store/message.tsx";
+import { Message } from "../store/failure-notice.tsx";
 import { loss, none, when } from "./format.ts";
 import { keyOf, type RunKey } from "./selection.ts";
 import { columns, filterAndSort, newestFirst, type Sorting, sortedBy } from "./sorting.ts";

@@ -3,7 +3,7 @@ import { Notice } from "../parts/notice.tsx";
 import { Charts } from "./charts.tsx";
 import { RunLists } from "./run-lists.tsx";
 import "./runs.css";
-import { Message } from "../store/message.tsx";
+import { Message } from "../store/failure-notice.tsx";
 import { Samples } from "./samples.tsx";
 import { Settings } from "./settings-card.tsx";
 import { connected, selectedRuns, selection, watchRuns } from "./state.ts";

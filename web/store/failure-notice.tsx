@@ -1,7 +1,8 @@
+import { language } from "../language.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { dismiss, failures, type Place } from "./failures.ts";
-import { Message } from "./message.tsx";
+import { messageIn } from "./messages.ts";
 import { text } from "./text.ts";
 
 /** The failure at a place: its effect as the title, and the message, which says what to do. */
@@ -18,5 +19,17 @@ export function FailureNotice({ place, title }: { place: Place; title: string })
         <Icon name="close" />
       </button>
     </Notice>
+  );
+}
+
+/** An engine's message in the page's language, or in English if it has no translation. */
+export function Message({ children }: { children: string }) {
+  const translated = messageIn(language.value, children);
+  if (translated !== undefined) return <span>{translated}</span>;
+  return (
+    <>
+      {text().inEnglish}
+      <span lang="en">{children}</span>
+    </>
   );
 }

@@ -5,8 +5,7 @@ import { Card } from "../parts/card.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { grouped } from "../parts/numbers.ts";
 import { deleteRun, openRun, resumeRun } from "../store/actions.ts";
-import { FailureNotice } from "../store/failure-notice.tsx";
-import { Message } from "../store/message.tsx";
+import { FailureNotice, Message } from "../store/failure-notice.tsx";
 import { device, isBusy, model, runInfo, stored } from "../store/state.ts";
 import { text } from "./run-text.ts";
 
