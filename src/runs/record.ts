@@ -41,7 +41,7 @@ export function dataDifferences(before: DataRecord, now: DataRecord): string[] {
   return before.val && now.val ? [...found, ...differences(before.val, now.val)] : found;
 }
 
-/** The record in a run folder's config.json; InputError names every field that cannot be. */
+/** The record in a run folder's config.json; InputError names every invalid field. */
 export function readRecord(folder: string, { cwd, given, data, run }: Readonly<Record<string, unknown>>): RunRecord {
   if (typeof cwd === "string" && isGiven(given) && isData(data) && isRun(run)) return { cwd, given, data, run };
   const problems = [

@@ -7,7 +7,7 @@ const small = ["baby", "custom"];
 
 /**
  * The configuration of a model that is to be made: of a preset, or of sizes of one's own (`custom`). `dataV` is the
- * vocabulary of the data. UsageError for sizes that cannot be.
+ * vocabulary of the data. UsageError for invalid sizes.
  */
 export function freshConfig(choices: RunChoices, dataV: number): GPT2Config {
   const { model = "", layers, heads, channels, context, vocab: V = dataV, block = 0 } = choices;

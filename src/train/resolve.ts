@@ -1,4 +1,4 @@
-/** From what was chosen of a run to its settings: the same for command and page. */
+/** Resolves the options chosen for a run to its settings, for command and page. */
 import { UsageError } from "../errors.ts";
 import { batchesIn, checkWarmup } from "./checks.ts";
 import type { Loaders } from "./loaders.ts";
@@ -7,7 +7,7 @@ import type { TrainOption } from "./setting-rules.ts";
 import { complete, type RunChoices, settingNames, type TrainSettings, trainOptions } from "./settings.ts";
 
 /**
- * The settings of a run whose model has `maxT` positions, as far as they do not depend on the data: `steps` may be -1.
+ * The settings of a run whose model has `maxT` positions, before the data is known: `steps` may be -1.
  * UsageError for a block that is longer, and for a total batch that batches do not make up.
  */
 export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
@@ -22,11 +22,12 @@ export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block) };
 }
 
-/** What `baby` has for defaults. A shorter run warms up, validates and writes proportionally. */
+/** The defaults of `baby`. A shorter run warms up, validates and writes samples proportionally. */
 export function babyDefaults(steps: number = trainOptions.steps.baby): Partial<TrainSettings> {
-  const share = steps < 1 ? 1 : Math.min(1, steps / trainOptions.steps.baby);
+  const whole = trainOptions.steps.baby;
+  const made = steps < 1 ? whole : Math.min(steps, whole);
   const value = ({ baby, scales }: TrainOption) =>
-    scales && typeof baby === "number" ? Math.max(1, Math.round(baby * share)) : baby;
+    scales && typeof baby === "number" ? Math.max(1, Math.round((baby * made) / whole)) : baby;
   return Object.fromEntries(Object.entries(trainOptions).map(([name, option]) => [name, value(option)]));
 }
 

@@ -279,6 +279,9 @@ export function complete<K extends keyof TrainSettings>(
   names: readonly K[],
   ...layers: readonly Partial<TrainSettings>[]
 ): Pick<TrainSettings, K> {
-  const value = (name: K) => layers.find((layer) => layer[name] !== undefined)?.[name] ?? trainOptions[name].default;
+  const value = (name: K) => {
+    const layer = layers.find((layer) => layer[name] !== undefined);
+    return layer ? layer[name] : trainOptions[name].default;
+  };
   return Object.fromEntries(names.map((name) => [name, value(name)])) as Pick<TrainSettings, K>;
 }

@@ -12,9 +12,9 @@ import type { Prepared } from "./data.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import type { TrainChoice } from "./protocol.ts";
 
-/** A run that could be; nothing is loaded or made. */
+/** A run as chosen, resolved; nothing is loaded or made. */
 export interface RunChoice {
-  /** As the command would have been told. */
+  /** The options that the command would be given. */
   readonly given: RunChoices & { readonly model: string; readonly train: string };
   readonly config: GPT2Config;
   readonly settings: TrainSettings;
@@ -24,7 +24,7 @@ export interface RunChoice {
   readonly remark?: string;
 }
 
-/** UsageError or InputError for sizes and settings that cannot be. */
+/** UsageError or InputError for invalid sizes and settings. */
 export function readChoice(choice: TrainChoice, data: Prepared, loaded: LoadedModel | undefined): RunChoice {
   const { model, ...settings } = choice;
   checkSettings(settings);

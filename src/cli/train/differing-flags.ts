@@ -27,7 +27,7 @@ export function differingFlags(flags: TrainFlags, { given, run }: RunRecord): Di
     .map(([name, now]) => ({ name, before: before[name], now }));
 }
 
-/** As it is typed: "--lr". */
+/** The flag of a setting: "--lr". */
 function flagOf(name: string): string {
   const option = optionNamed(name);
   return option ? longFlag(option) : name;

@@ -43,7 +43,7 @@ function freshModel(model: string, flags: TrainFlags): ModelChoice {
   if (model === "custom" && missing.length > 0)
     throw new UsageError(`--model custom also needs ${missing.map((name) => `--${name}`).join(", ")}.`);
   const configFor = (dataV: number) => freshConfig({ ...flags, model }, dataV);
-  // Sizes that cannot be are refused at once, whatever the vocabulary will be.
+  // Invalid sizes are refused at once, whatever the vocabulary will be.
   configFor(flags.vocab ?? 1);
   return { name: model, configFor };
 }

@@ -45,7 +45,7 @@ class SettingOption extends Option {
   }
 }
 
-/** As a person types it: "--lr". */
+/** The long one of an option's flags: "--lr". */
 export function longFlag({ flags = "" }: TrainOption): string {
   return /--[a-z0-9-]+/.exec(flags)?.[0] ?? "";
 }
