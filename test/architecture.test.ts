@@ -13,8 +13,8 @@ import {
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The rooms of src/, from the ground up: each may import from itself and from those before it. See ARCHITECTURE.md. */
-const rooms = [
+/** The layers of src/, bottom up: each may import from itself and from those before it. See ARCHITECTURE.md. */
+const layers = [
   "errors.ts",
   "turns.ts",
   "random",
@@ -40,32 +40,32 @@ const rooms = [
   "cli",
 ];
 
-/** The entry file of a worker or child process is where a program starts: on top of the house, wherever it lies. */
+/** The entry file of a worker or child process is the start of a program: above all layers, wherever it is. */
 const isEntry = (path: string) => path.endsWith("-entry.ts");
 
 const nodeAllowed = /^src\/(platform\/node|runs\/node-|hub\/|bench\/|serve\/|cli\/)/;
 
 const modules = modulesOf(root, "src");
-const roomOf = (path: string) => path.split("/")[1] ?? "";
+const layerOf = (path: string) => path.split("/")[1] ?? "";
 
-test("every room is known", () => {
-  expect(modules.map(roomOf).filter((room) => !rooms.includes(room))).toEqual([]);
+test("every layer is known", () => {
+  expect(modules.map(layerOf).filter((layer) => !layers.includes(layer))).toEqual([]);
 });
 
-test("no room imports from one above it, be it a type", () => {
+test("no layer imports from one above it, types included", () => {
   const upward: string[] = [];
   for (const path of modules.filter((path) => !isEntry(path))) {
     for (const specifier of importsOf(readModule(root, path), true)) {
       if (!specifier.startsWith(".")) continue;
       const target = resolveImport(path, specifier);
-      if (rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(path)) && !isEntry(target))
+      if (layers.indexOf(layerOf(target)) > layers.indexOf(layerOf(path)) && !isEntry(target))
         upward.push(`${path} imports ${target}`);
     }
   }
   expect(upward).toEqual([]);
 });
 
-test("no modules import each other in a circle, be it by types", () => {
+test("no modules import each other in a circle, types included", () => {
   expect(circlesOf(root, [...modules, ...modulesOf(root, "web")])).toEqual([]);
 });
 
