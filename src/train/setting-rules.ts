@@ -41,6 +41,11 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER) {
   return { kind: "whole", min, max } as const;
 }
 
+/** A whole number of things: "updates". */
+export function counted<const U extends string>(unit: U, min: number, max?: number) {
+  return { ...whole(min, max), unit } as const;
+}
+
 export function real(min: number, max?: number) {
   return { kind: "real", min, max } as const;
 }
@@ -57,7 +62,6 @@ interface Facts {
   readonly baby?: number | string;
   /** `baby` is for its 2000 updates: a shorter run has proportionally less. */
   readonly scales?: true;
-  readonly unit?: string;
   /** The meaning of 0. */
   readonly zero?: string;
   /** In the help in place of the defaults. */

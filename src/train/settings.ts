@@ -5,7 +5,7 @@
 import type { DataOrder } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
 import { sizeLimits as limits } from "../model/config.ts";
-import { choice, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
+import { choice, counted, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
 
 const text = { kind: "text" } as const;
 const toggle = { kind: "switch" } as const;
@@ -13,7 +13,10 @@ const orders = ["file", "shuffle", "random"] as const satisfies readonly DataOrd
 const seed = whole(0, 0xffffffff);
 /** Closer to 1, single precision has 1. */
 const decay = real(0, 0.999999);
-const [updates, tokens, batches] = [{ unit: "updates" }, { unit: "tokens" }, { unit: "batches" }] as const;
+const tokens = counted("tokens", 1, limits.maxT);
+const updates = counted("updates", 0);
+const batches = counted("batches", 1);
+const deviations = { ...real(0), unit: "standard deviations" } as const;
 const fixed = { change: "never" } as const;
 const free = { change: "always" } as const;
 
@@ -26,11 +29,8 @@ export const sections = {
     layers: option("--layers <n>", "of custom, or of baby made larger: layers", whole(1, limits.L), fixed),
     heads: option("--heads <n>", "attention heads in a layer", whole(1, limits.NH), fixed),
     channels: option("--channels <n>", "width, a multiple of the heads", whole(1, limits.C), fixed),
-    context: option("--context <n>", "longest sequence (default: as --block)", whole(1, limits.maxT), {
-      ...tokens,
-      ...fixed,
-    }),
-    vocab: option("--vocab <n>", "vocabulary (default: that of the data)", whole(1, limits.V), { ...tokens, ...fixed }),
+    context: option("--context <n>", "longest sequence (default: as --block)", tokens, fixed),
+    vocab: option("--vocab <n>", "vocabulary (default: that of the data)", counted("tokens", 1, limits.V), fixed),
   },
   Data: {
     /** Token files, or a folder that `prepare` wrote. */
@@ -64,28 +64,23 @@ export const sections = {
     sampleSeed: option("--sample-seed <n>", "of the texts alone", seed, { default: 1337, shown: "", ...fixed }),
   },
   Updates: {
-    batch: option("-b, --batch <n>", "sequences in a batch", whole(1, 1 << 16), {
-      ...{ default: 4, baby: 12, unit: "sequences" },
+    batch: option("-b, --batch <n>", "sequences in a batch", counted("sequences", 1, 1 << 16), {
+      default: 4,
+      baby: 12,
       ...fixed,
     }),
-    block: option("-t, --block <n>", "tokens in a sequence", whole(1, limits.maxT), {
-      default: 64,
-      ...tokens,
-      ...fixed,
-    }),
+    block: option("-t, --block <n>", "tokens in a sequence", tokens, { default: 64, ...fixed }),
     /** Tokens of an update; 0: those of one batch. */
-    totalBatch: option("-d, --total-batch <n>", "tokens of an update, a multiple of B*T", whole(0), {
+    totalBatch: option("-d, --total-batch <n>", "tokens of an update, a multiple of B*T", counted("tokens", 0), {
       default: 0,
       shown: "default: B*T",
-      ...tokens,
     }),
     /** Batches whose mean gradient makes one update: as one large batch, but for rounding. */
-    accumulate: { ...whole(1), ...batches, default: 1 },
+    accumulate: { ...batches, default: 1 },
     /** -1: one epoch. */
-    steps: option("-x, --steps <n>", "updates; -1: one pass over the data", whole(-1), {
+    steps: option("-x, --steps <n>", "updates; -1: one pass over the data", counted("updates", -1), {
       default: 41,
       baby: 2000,
-      ...updates,
     }),
     /** Make every update on the first batch, or on the first `accumulate` batches: can the model learn it by heart? */
     overfit: option(
@@ -106,12 +101,11 @@ export const sections = {
       baby: "cosine",
     }),
     /** Updates over which the rate first rises in equal steps to its peak. */
-    warmupSteps: option("-u, --warmup <n>", "updates over which it rises, unless constant", whole(0), {
+    warmupSteps: option("-u, --warmup <n>", "updates over which it rises, unless constant", updates, {
       default: 0,
       baby: 100,
       scales: true,
       formerly: "warmup",
-      ...updates,
     }),
     /** Final learning rate, as a fraction of the peak. */
     finalFraction: option("-q, --final-lr-fraction <f>", "of the peak, at the schedule's end", real(0, 1), {
@@ -134,17 +128,20 @@ export const sections = {
       zero: "none",
     }),
     /**
-     * Make no update when the loss lies more than so many standard deviations above the mean of the last 128 losses, or
-     * the gradients' norm above that of the last 128 norms, as llm.c's -sl and -sg. 0 makes every update.
+     * Make no update when the loss lies more than so many standard deviations above the mean of the last 128 losses, as
+     * llm.c's -sl. 0 makes every update.
      */
     skipLossZ: option(
       "--skip-loss-z <f>",
       "no update when the loss is so many deviations above the last 128",
-      real(0),
-      { default: 0, unit: "standard deviations", zero: "always", shown: "", llmc: "-sl" },
+      deviations,
+      { default: 0, zero: "always", shown: "", llmc: "-sl" },
     ),
-    skipNormZ: option("--skip-norm-z <f>", "the same for the norm of the gradients", real(0), {
-      ...{ default: 0, unit: "standard deviations", shown: "default for both: 0", llmc: "-sg" },
+    /** The same for the norm of the gradients: llm.c's -sg. */
+    skipNormZ: option("--skip-norm-z <f>", "the same for the norm of the gradients", deviations, {
+      default: 0,
+      shown: "default for both: 0",
+      llmc: "-sg",
     }),
     /**
      * When a loss or gradient is NaN or infinite: `stop` throws NotFiniteError; `skip` makes no update, unless it is a weight
@@ -159,74 +156,63 @@ export const sections = {
   },
   "Validation and samples": {
     /** Validate every so many updates, before the first and after the last; 0: never. */
-    valEvery: option("-v, --val-every <n>", "validate every n updates", whole(0), {
+    valEvery: option("-v, --val-every <n>", "validate every n updates", updates, {
       default: 10,
       baby: 250,
       scales: true,
       zero: "never",
-      ...updates,
     }),
     /** Batches of one validation. */
-    valBatches: option("-m, --val-batches <n>", "batches of a validation", whole(1), {
-      default: 10,
-      baby: 20,
-      ...batches,
-    }),
+    valBatches: option("-m, --val-batches <n>", "batches of a validation", batches, { default: 10, baby: 20 }),
     /** Batches of the last validation, whose result is kept; default: as `valBatches`. */
-    finalValBatches: option("--final-val-batches <n>", "batches of the last validation", whole(1), {
+    finalValBatches: option("--final-val-batches <n>", "batches of the last validation", batches, {
       default: 10,
       baby: 200,
       shown: "default: as -m; baby: 200",
-      ...batches,
     }),
     /** Stop when so many validations in a row were no better than the best before them; 0: never. */
-    earlyStop: option("--early-stop <n>", "stop when n validations in a row were no better", whole(0), {
-      default: 0,
-      zero: "never",
-      unit: "validations",
-    }),
+    earlyStop: option(
+      "--early-stop <n>",
+      "stop when n validations in a row were no better",
+      counted("validations", 0),
+      { default: 0, zero: "never" },
+    ),
     /** By how much a validation loss must fall below the best to be better. */
-    earlyStopDelta: option("--early-stop-delta <f>", "by how much a validation must be better", real(0), {
-      default: 0,
-      unit: "nats",
-    }),
+    earlyStopDelta: option(
+      "--early-stop-delta <f>",
+      "by how much a validation must be better",
+      { ...real(0), unit: "nats" },
+      { default: 0 },
+    ),
     /** Write a sample every so many updates, but not before the first; 0: never. */
-    sampleEvery: option("-s, --sample-every <n>", "write a text every n updates", whole(0), {
+    sampleEvery: option("-s, --sample-every <n>", "write a text every n updates", updates, {
       default: 20,
       baby: 250,
       scales: true,
       zero: "never",
-      ...updates,
     }),
     /** Tokens of a sample. As in llm.c, the end-of-text token that starts it counts; a `samplePrompt` does not. */
-    sampleTokens: option("-g, --sample-tokens <n>", "tokens of such a text", whole(1), {
-      default: 64,
-      baby: 128,
-      ...tokens,
-    }),
+    sampleTokens: option("-g, --sample-tokens <n>", "tokens of such a text", tokens, { default: 64, baby: 128 }),
   },
   "Run folder": {
     /** Call `checkpoint` also every so many updates; 0: only at the end. */
-    checkpointEvery: option("-n, --checkpoint-every <n>", "also save every n updates", whole(0), {
+    checkpointEvery: option("-n, --checkpoint-every <n>", "also save every n updates", updates, {
       default: 0,
       zero: "only at the end",
-      ...updates,
       ...free,
     }),
     /** Number of newest checkpoints to keep; 0: all. */
-    keep: option("--keep <n>", "how many of the newest checkpoints are kept", whole(0), {
+    keep: option("--keep <n>", "how many of the newest checkpoints are kept", counted("checkpoints", 0), {
       default: 2,
       zero: "all",
-      unit: "checkpoints",
       llmc: "-nk",
       ...free,
     }),
     /** Checkpoints of updates that this divides are kept for ever; 0: none. */
-    keepEvery: option("--keep-every <n>", "besides, keep for ever those of every n updates", whole(0), {
+    keepEvery: option("--keep-every <n>", "besides, keep for ever those of every n updates", updates, {
       default: 0,
       zero: "none",
       llmc: "-nm",
-      ...updates,
       ...free,
     }),
   },
