@@ -6,7 +6,7 @@ import type { RunChoices } from "./settings.ts";
 const small = ["baby", "custom"];
 
 /**
- * The configuration of a model that is to be made: of a preset, or of sizes of one's own (`custom`). `dataV` is the
+ * The configuration of a new model: a preset, or custom sizes (`custom`). `dataV` is the
  * vocabulary of the data. UsageError for invalid sizes.
  */
 export function freshConfig(choices: RunChoices, dataV: number): GPT2Config {

@@ -1,4 +1,4 @@
-/** What a person chose to train, as the settings of a run: those that `llm-ts train` would have. */
+/** Resolves the user's selection to the settings of a run, those that `llm-ts train` would have. */
 import { requireFit } from "../../src/api/model-tokenizer.ts";
 import { checkLength } from "../../src/data/loader.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
@@ -20,7 +20,7 @@ export interface RunChoice {
   readonly settings: TrainSettings;
   /** The model whose weights are the start; undefined: a fresh one. */
   readonly start?: LoadedModel;
-  /** What a person should know. */
+  /** For the user. */
   readonly remark?: string;
 }
 

@@ -1,4 +1,4 @@
-/** What a choice comes to in memory, time and storage, before anything is allocated. */
+/** Memory, time and storage that a run will take, before anything is allocated. */
 import type { Backend } from "../../src/backend/backend.ts";
 import { LlmError } from "../../src/errors.ts";
 import type { GPT2Config } from "../../src/model/config.ts";

@@ -47,7 +47,7 @@ async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
   return { name: train, train, val: val ?? (hasVal ? train : undefined), tokenizer: await findTokenizer(train) };
 }
 
-/** Which tokens tiny Shakespeare needs: small models of one's own learn from characters. */
+/** Tokens of tiny Shakespeare for a model: small custom models learn from characters. */
 function kindFor({ name, tokenizer }: ModelChoice, V: number | undefined): "gpt2" | "char" {
   const isSmall = name === "baby" || name === "custom";
   if (tokenizer?.kind === "gpt2" || (V === undefined ? !isSmall : !tokenizer && isGpt2Vocabulary(V))) return "gpt2";

@@ -27,7 +27,7 @@ export interface ModelChoice {
 
 const sizeFlags = ["layers", "heads", "channels", "context", "vocab"] as const;
 
-/** Finds out what `--model` names: a preset, sizes of one's own, a pretrained model, or a file. */
+/** Resolves `--model`: a preset, custom sizes, a pretrained model, or a file. */
 export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
   const { model = trainOptions.model.default } = flags;
   if (model === "custom" || presetNames.includes(model)) return freshModel(model, flags);
