@@ -20,7 +20,7 @@ export interface NotText {
   readonly what?: string;
 }
 
-/** A file that is no text, or none in UTF-8. */
+/** A file that is not text, or none in UTF-8. */
 export class NotTextError extends InputError {
   override name = "NotTextError";
   readonly found: NotText;

@@ -121,14 +121,14 @@ test.each<[string, string[], 1 | 2, RegExp]>([
   ["a folder without data", ["."], 1, /holds no validation data/],
   ["a text without a tokenizer", ["note.txt"], 1, /has no tokenizer/],
   ["an offline hub", ["--lambada"], 1, /HF_HUB_OFFLINE/],
-  ["no JSON", ["--lambada", "bad.jsonl"], 1, /bad\.jsonl, line 2 is no JSON/],
+  ["no JSON", ["--lambada", "bad.jsonl"], 1, /bad\.jsonl, line 2 is not JSON/],
   [
     "another field",
     ["--lambada", "hellaswag_val.jsonl"],
     1,
     /line 1: the field "text" is missing.*ctx, label, endings/,
   ],
-  ["no parquet", ["--lambada", "bad.parquet"], 1, /bad\.parquet is no parquet file/],
+  ["no parquet", ["--lambada", "bad.parquet"], 1, /bad\.parquet is not a parquet file/],
   ["no label", ["--hellaswag", "test.jsonl"], 1, /line 1: "label" is "", expected 0 to 3/],
   ["a HellaSwag file as data", ["hs.bin"], 1, /give it with --hellaswag/],
 ])("what cannot be scored says why: %s", async (_, args, exit, message) => {

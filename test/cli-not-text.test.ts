@@ -63,7 +63,7 @@ test("nanoGPT's tokens are no text; what is suggested for them works", async () 
   const refused = await run(["prepare", file, "-o", "out"], { cwd: folder });
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(
-    /is no text, but tokens without a header \(uint16\), as nanoGPT writes them\. .*meta\.pkl/,
+    /is not text, but tokens without a header \(uint16\), as nanoGPT writes them\. .*meta\.pkl/,
   );
   const command = /Train on it: (.*)\n/.exec(refused.stderr)?.[1] ?? "false";
   expect(paste(`${command} -x 1 -b 1 -t 8 -s 0 --layers 1 --heads 1 --channels 8`)).toContain("step 0");
@@ -95,7 +95,7 @@ test("a picture is named as a picture, and other bytes can be trained on as they
   const picture = await run(["prepare", "x.png"], { cwd: folder });
   expect([picture.code, picture.stderr]).toEqual([
     1,
-    expect.stringMatching(/x\.png is no text, but a picture \(PNG\)/),
+    expect.stringMatching(/x\.png is not text, but a picture \(PNG\)/),
   ]);
   writeFileSync(
     inFolder("raw"),

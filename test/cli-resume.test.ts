@@ -24,7 +24,7 @@ beforeAll(async () => {
 test("the same line begins a run, and says when it is complete", async () => {
   const line = [...tiny, "-x", "3", "-o", "again", "-y", "1"];
   const [first, second, third] = [await train(...line), await train(...line), await train(...line, "--json")];
-  expect(first.stderr).toContain("there is no run in again to continue: it begins");
+  expect(first.stderr).toContain("there is no run in again to resume: starting one");
   expect(second.stderr).toContain("The run in again is complete: 3 updates were made. For more, give a larger --steps");
   expect(second.stdout).toBe("");
   expect(third).toEqual(second);
@@ -147,7 +147,7 @@ describe("a config.json that was edited", () => {
     ["run", "overfit", 1, '"run.overfit" is 1, expected true or false'],
     ["run", "weightDecay", undefined, '"run.weightDecay" is missing, expected a number, 0 or more'],
     ["given", "batch", "3", '"given.batch" is "3", expected a whole number of sequences from 1 to 65536'],
-    ["given", "bacth", 3, '"given.bacth" is no setting'],
+    ["given", "bacth", 3, '"given.bacth" is not a setting'],
     ["given", "backend", "gpu", '"given.backend" is "gpu", expected one of wasm, reference'],
     ["run", "batch", 3, '"run.batch" is 3, and the checkpoint has 2. Put back what the checkpoint has'],
     ["run", "order", "shuffle", '"run.order" is "shuffle", and the checkpoint has "file"'],

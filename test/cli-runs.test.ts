@@ -57,7 +57,7 @@ test("runs lists them, newest first, and leaves other folders out", async () => 
   ]);
   expect(first).toMatch(/^1e-4 .* 30\.1k +20\/20 +\d\.\d{4} +\d\.\d{4} +\d\.\d{4} .* done$/);
   expect(second).toMatch(/^1e-3 .* done$/);
-  expect(others).toEqual([expect.stringMatching(/broken.config\.json is no valid JSON/)]);
+  expect(others).toEqual([expect.stringMatching(/broken.config\.json is not valid JSON/)]);
   expect(stderr).toBe("");
   expect(code).toBe(0);
 });
@@ -113,7 +113,7 @@ test("--resume with a name that is no run names those beside it", async () => {
   const tokens = ["-i", "tokens.bin", "-b", "2", "-t", "8", "-x", "1", "-s", "0"];
   const { stderr } = await llm("train", "-e", fixturePath("gpt2_tiny.bin"), ...tokens, "-o", "runs/1e-5", "-y");
   rmSync(join(folder, "runs", "1e-5"), { recursive: true });
-  expect(stderr).toContain("no run in runs/1e-5 to continue: it begins (beside it there are runs/1e-4, runs/1e-3)");
+  expect(stderr).toContain("no run in runs/1e-5 to resume: starting one (beside it there are runs/1e-4, runs/1e-3)");
 });
 
 test("prepare refuses the folder of a run", async () => {

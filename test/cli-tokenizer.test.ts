@@ -148,10 +148,10 @@ test("a tokenizer of 50,258 tokens beside a model of GPT-2's 50,257 is the model
   expect(await promptTokens("exact-bin/model.bin", "Hello world")).toEqual([995, 15496]);
 }, 120_000);
 
-test("what is no tokenizer is named", async () => {
+test("what is not a tokenizer is named", async () => {
   writeFileSync(place("old.model"), "minbpe v1\n");
   expect((await llm("encode", "x", "--tokenizer", "old.model")).stderr).toMatch(/tokenizer of minbpe's/);
-  expect((await llm("encode", "x", "--tokenizer", "text.txt")).stderr).toMatch(/text\.txt is no tokenizer/);
+  expect((await llm("encode", "x", "--tokenizer", "text.txt")).stderr).toMatch(/text\.txt is not a tokenizer/);
   expect((await llm("prepare", "text.txt", "--tokenizer", "nowhere")).stderr).toMatch(/nowhere/);
   rmSync(place("old.model"));
 });

@@ -70,7 +70,7 @@ async function requireNoBin(document: Document, input: string | Blob): Promise<D
   if (!isBin(name)) return document;
   const start = await withSource(input, (source) => source.read(0, Math.min(source.size, beginning)));
   const what = await whatItIs(start, name);
-  throw new NotTextError(`${name} is no text, but ${what ?? "by its name a file of numbers (.bin)"}.`, { name, what });
+  throw new NotTextError(`${name} is not text, but ${what ?? "by its name a file of numbers (.bin)"}.`, { name, what });
 }
 
 function inBlob(blob: Blob): Document {
@@ -104,7 +104,7 @@ async function matching(pattern: string): Promise<string[]> {
 /** Bytes that identify the format of a file. */
 const beginning = 8192;
 
-/** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder is no text either. */
+/** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder is not text either. */
 async function isText(file: string): Promise<boolean> {
   if (isBin(file) || file.endsWith(`/${datasetFile}`) || file.endsWith(`/${progressFile}`)) return false;
   const start = await withSource(file, (source) => source.read(0, Math.min(source.size, beginning)));

@@ -47,7 +47,7 @@ export function wellFormed(text: string, what: string): string {
   if (at < 0) return text;
   const code = text.charCodeAt(at).toString(16).toUpperCase();
   throw new InputError(
-    `${what} is no valid text: at character ${at + 1} it has U+${code}, which is half a character (a lone surrogate). ` +
+    `${what} is not valid text: at character ${at + 1} it has U+${code}, which is half a character (a lone surrogate). ` +
       "Mend it, or leave this document out.",
   );
 }

@@ -42,7 +42,7 @@ function parse(name: string, content: string): Item {
     value = JSON.parse(content);
   } catch (error) {
     const reason = messageOf(error);
-    throw new InputError(`${name} is no JSON: ${reason}. A .jsonl file has one object a line.`, { cause: error });
+    throw new InputError(`${name} is not JSON: ${reason}. A .jsonl file has one object a line.`, { cause: error });
   }
   if (!isObject(value))
     throw new InputError(`${name} holds ${content.trim().slice(0, 40)}, expected an object in braces.`);

@@ -77,7 +77,7 @@ test.each([
   const error = await read(bytes).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(NotTextError);
   // The second chunk alone identifies less.
-  expect(String(error)).toMatch(/is not valid UTF-8 at byte|is no text: byte/);
+  expect(String(error)).toMatch(/is not valid UTF-8 at byte|is not text: byte/);
 });
 
 test.each([
@@ -94,7 +94,7 @@ test.each([
     yield start;
   }
   const reading = readText({ name, size: start.length, [Symbol.asyncIterator]: chunks }).next();
-  await expect(reading).rejects.toThrow(`${name} is no text, but ${what}.`);
+  await expect(reading).rejects.toThrow(`${name} is not text, but ${what}.`);
 });
 
 test("a text that begins like another kind of file is a text", async () => {

@@ -84,7 +84,7 @@ async function explained<T>(source: ByteSource, read: () => Promise<T>): Promise
   } catch (error) {
     if (error instanceof InputError) throw error;
     const reason = messageOf(error);
-    throw new InputError(`${source.name} is no parquet file, or is damaged: ${reason}. Copy or download it again.`, {
+    throw new InputError(`${source.name} is not a parquet file, or is damaged: ${reason}. Copy or download it again.`, {
       cause: error,
     });
   }

@@ -278,6 +278,6 @@ test("a damaged parquet file says so", async () => {
   const path = join(root, "damaged.parquet");
   for (const damaged of [bytes.subarray(0, 100), bytes.fill(255, 60, 120), Buffer.alloc(0)]) {
     await writeFile(path, damaged);
-    await expect(collect(readItems(path, ["text"]))).rejects.toThrow(/no parquet file, or is damaged/);
+    await expect(collect(readItems(path, ["text"]))).rejects.toThrow(/not a parquet file, or is damaged/);
   }
 });

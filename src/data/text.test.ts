@@ -20,7 +20,7 @@ async function readInChunks(bytes: Uint8Array, sizes: readonly number[]): Promis
   return text;
 }
 
-/** Undefined for what is no text: no UTF-8, or with a zero. */
+/** Undefined for what is not text: no UTF-8, or with a zero. */
 function decodeWhole(bytes: Uint8Array): string | undefined {
   if (bytes.includes(0)) return undefined;
   try {

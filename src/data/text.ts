@@ -83,7 +83,7 @@ async function explain(name: string, { problem, near, isEncoded, cause }: Invali
     );
   if (what)
     return new NotTextError(
-      `${name} is no text, but ${what}. Give a text; what is packed or formatted, unpack or save as plain text first.`,
+      `${name} is not text, but ${what}. Give a text; what is packed or formatted, unpack or save as plain text first.`,
       { name, what },
       { cause },
     );
@@ -129,7 +129,7 @@ class OtherReader {
     } catch (error) {
       throw this.#invalid("is not valid", loose, "\ufffd", chunk, error);
     }
-    if (text.includes("\0")) throw this.#invalid("has a zero, so it is no text", text, "\0", chunk);
+    if (text.includes("\0")) throw this.#invalid("has a zero, so it is not text", text, "\0", chunk);
     return text;
   }
 
@@ -191,7 +191,7 @@ class Utf8Reader {
       throw this.#invalid(bytes, firstInvalid(bytes), error);
     }
     const line = this.#lines + countLineEnds(bytes.subarray(0, zero));
-    const problem = `is no text: byte ${this.#offset + zero} (line ${line}) is zero`;
+    const problem = `is not text: byte ${this.#offset + zero} (line ${line}) is zero`;
     throw new InvalidText(problem, this.#near(bytes), false);
   }
 

@@ -10,7 +10,7 @@ export function parseObject(name: string, text: string, advice = "It is damaged.
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${name} is no valid JSON: ${String(error)}. ${advice}`, { cause: error });
+    throw new InputError(`${name} is not valid JSON: ${String(error)}. ${advice}`, { cause: error });
   }
   if (isObject(value)) return value;
   throw new InputError(`${name} holds no JSON object. ${advice}`);

@@ -69,11 +69,11 @@ function parseHeader(source: ByteSource, bytes: Uint8Array): Record<string, unkn
     if (isObject(json)) return json;
   } catch (error) {
     throw new InputError(
-      `${source.name}: the header (bytes 8 to ${7 + bytes.length}) is no valid JSON. Copy or download the file again.`,
+      `${source.name}: the header (bytes 8 to ${7 + bytes.length}) is not valid JSON. Copy or download the file again.`,
       { cause: error },
     );
   }
-  throw new InputError(`${source.name}: the header is no JSON object. Copy or download the file again.`);
+  throw new InputError(`${source.name}: the header is not a JSON object. Copy or download the file again.`);
 }
 
 function checkEntry(source: ByteSource, name: string, entry: unknown, dataOffset: number): StoredTensor {

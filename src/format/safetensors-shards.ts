@@ -80,7 +80,7 @@ async function readIndex(path: string): Promise<Map<string, string>> {
   const entries = isObject(map) ? Object.entries(map) : [];
   const good = entries.filter((entry): entry is [string, string] => isFileName(entry[1]));
   if (good.length > 0 && good.length === entries.length) return new Map(good);
-  throw new InputError(`${path} is no index of a model in several files. ${advice}`);
+  throw new InputError(`${path} is not an index of a model in several files. ${advice}`);
 }
 
 function isFileName(value: unknown): value is string {

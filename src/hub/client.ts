@@ -39,7 +39,7 @@ export class HubClient {
       const connect = { timeout: Math.min(silenceMs, longestConnectMs) };
       this.#agent = new EnvHttpProxyAgent({ connect, headersTimeout: silenceMs, bodyTimeout: silenceMs });
     } catch (error) {
-      throw new UsageError("HTTP_PROXY or HTTPS_PROXY is no address like http://proxy:8080.", { cause: error });
+      throw new UsageError("HTTP_PROXY or HTTPS_PROXY is not an address like http://proxy:8080.", { cause: error });
     }
   }
 

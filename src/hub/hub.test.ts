@@ -230,7 +230,7 @@ test("no network is a temporary error that names the host", async () => {
   await expect(listFiles(client, repository, "main")).rejects.toThrow(/127\.0\.0\.1:9 broke off.*2 attempts/s);
 });
 
-test("a server that is no hub is recognised", async () => {
+test("a server that is not a hub is recognised", async () => {
   const page = createServer((_, response) => response.end("<html>Please log in</html>"));
   await new Promise<void>((done) => page.listen(0, "127.0.0.1", done));
   const address = page.address();

@@ -125,7 +125,7 @@ export async function cachedDataset(
 
 function chosen(names: readonly string[], repository: string): string[] {
   if (!names.includes("config.json"))
-    throw new InputError(`${repository} has no config.json: it is no model of transformers. Give another repository.`);
+    throw new InputError(`${repository} has no config.json: it is not a transformers model. Give another repository.`);
   const weights = weightsOf(names);
   if (weights.length > 0) return [...described.filter((name) => names.includes(name)), ...weights];
   const others = names.filter((name) => /\.(bin|h5|msgpack|gguf|onnx|pt)$/.test(name)).slice(0, 3);

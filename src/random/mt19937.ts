@@ -34,7 +34,7 @@ export class Mt19937 {
     const isWord = (value: number) => Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
     const isStart = left === 1 && next === 0;
     if (!(isStart || (next >= 1 && next <= N && left === N + 1 - next)) || state.length !== N || !state.every(isWord))
-      throw new RangeError("this is no state of a Mersenne Twister");
+      throw new RangeError("this is not a state of a Mersenne Twister");
     const random = new Mt19937(0);
     random.state.set(state);
     random.left = left;

@@ -129,7 +129,7 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
   const model = await checkpointModel(folder, step);
   for (const path of [model, paths.state]) {
     const expected = info?.files[nameOf(path)];
-    if (info && !expected) throw new InputError(`${paths.info} does not speak of ${nameOf(path)}: it is damaged.`);
+    if (info && !expected) throw new InputError(`${paths.info} has no entry for ${nameOf(path)}: it is damaged.`);
     if (expected) await checkFile(path, expected);
   }
   // Without hashes, the sizes given by the headers are still checked.

@@ -91,7 +91,7 @@ test.each<[name: string, reason: RegExp, files: Record<string, string | undefine
   ["foreign", /foreign holds no run: there is neither config.json nor metrics.jsonl/, { "notes.txt": "x" }],
   ["empty-metrics", /metrics.jsonl has no line that could be read/, { "config.json": config, "metrics.jsonl": "" }],
   ["binary", /metrics.jsonl has no line that could be read/, { "metrics.jsonl": "\0\xff\n{}\n[1]\nnull\n" }],
-  ["no-json", /config.json is no valid JSON/, { "config.json": "{", "metrics.jsonl": metrics([step(0)]) }],
+  ["no-json", /config.json is not valid JSON/, { "config.json": "{", "metrics.jsonl": metrics([step(0)]) }],
   ["other", /"version" is missing, expected 1/, { "config.json": '{"model":"bert"}' }],
   ["undated", /"created" is 3, expected a time/, { "config.json": '{"version":1,"created":3}' }],
   ["timeless", /"created" is "soon", expected a time/, { "config.json": '{"version":1,"created":"soon"}' }],

@@ -83,7 +83,7 @@ function problemsIn(
   if (!isObject(settings)) return [`"${field}" is ${shown(settings)}, expected settings by name`];
   return [...new Set([...required, ...Object.keys(settings)])].flatMap((name) => {
     const [rule, value] = [rules[name], settings[name]];
-    if (!rule) return [`${placeOf(field, name)} is no setting`];
+    if (!rule) return [`${placeOf(field, name)} is not a setting`];
     return fits(rule, value) ? [] : [`${placeOf(field, name)} is ${shown(value)}, expected ${expectation(rule)}`];
   });
 }

@@ -41,7 +41,7 @@ export function placeOf(field: string, name: string): string {
   return `"${field}.${name}"${formerly ? ` (formerly "${formerly}")` : ""}`;
 }
 
-/** A name of today that is there as well stands: then the former one is no setting. */
+/** A name of today that is there as well stands: then the former one is not a setting. */
 function renamed(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const today = (name: string) => formerNames.get(name) ?? name;
   return Object.fromEntries(

@@ -9,8 +9,8 @@ import { makeConfig } from "../model/config.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { Trainer } from "../train/trainer.ts";
-import { Keeper } from "./keeper.ts";
 import { RunFolder } from "./run-folder.ts";
+import { RunSaver } from "./run-saver.ts";
 
 let folder: string;
 let model: GPT2;
@@ -143,13 +143,13 @@ test("a run whose folder another process has taken over writes nothing more, and
   const path = join(folder, "lost");
   const run = await RunFolder.create(path, model, "small");
   const remarks: string[] = [];
-  const keeper = new Keeper(run, new Trainer(model), { keep: 2, keepEvery: 0 }, (text) => remarks.push(text));
-  await keeper.record({ type: "val", step: 0, loss: 5 });
+  const saver = new RunSaver(run, new Trainer(model), { keep: 2, keepEvery: 0 }, (text) => remarks.push(text));
+  await saver.record({ type: "val", step: 0, loss: 5 });
   const before = await read("lost", "metrics.jsonl");
   await writeFile(join(path, "run.lock"), '{"pid":1,"host":"elsewhere","started":"2024-04-08T10:00:00.000Z"}');
   const event = { type: "val", step: 1, loss: 4 } as const;
-  await expect(keeper.record(event)).rejects.toThrow(LlmError);
-  await expect(keeper.save()).rejects.toThrow(/was taken over by process 1 on elsewhere/);
+  await expect(saver.record(event)).rejects.toThrow(LlmError);
+  await expect(saver.save()).rejects.toThrow(/was taken over by process 1 on elsewhere/);
   await expect(run.close()).rejects.toThrow(/was taken over/);
   expect([await read("lost", "metrics.jsonl"), remarks]).toEqual([before, []]);
   expect((await readdir(path)).filter((name) => /^(DONE|model|state|checkpoint)/.test(name))).toEqual([]);

@@ -73,8 +73,8 @@ async function newestCheckpoint(folder: RunFolder, remark: Remark, force: boolea
   });
   if (!checkpoint && damaged > 0 && !force)
     throw new InputError(
-      `${folder.path}: none of its ${damaged} checkpoints is whole. With --force the run begins anew in this folder; ` +
-        "what is damaged there keeps lying beside it.",
+      `${folder.path}: all of its ${damaged} checkpoints are damaged. With --force the run starts over in this folder; the ` +
+        "damaged files are kept.",
     );
   return checkpoint;
 }

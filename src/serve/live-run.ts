@@ -73,7 +73,7 @@ export class LiveRun {
     return true;
   }
 
-  /** The reason why one of the files may not be read: it is no file, or leads out of the served folder. */
+  /** The reason why one of the files may not be read: it is not a file, or leads out of the served folder. */
   async #problemOf(own: readonly Dirent[]): Promise<string | undefined> {
     for (const entry of own) {
       if (entry.isFile() || entry.isDirectory()) continue;

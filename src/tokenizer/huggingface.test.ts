@@ -184,8 +184,8 @@ test("other models than byte-level BPE are refused by name, and so are damaged f
     [{ model: { type: "WordPiece" }, decoder: { type: "WordPiece" } }, /not bytes \(WordPiece, WordPiece\)/],
     [{ ...small(), decoder: { type: "Metaspace" } }, /not bytes \(BPE, Metaspace\)/],
     [{}, /no model, no decoder/],
-    [{ ...small(), model: { type: "BPE", vocab: { a: -1 }, merges: [] } }, /-1 is no token id/],
-    [{ ...small(), model: { type: "BPE", vocab: { a: 1e9 }, merges: [] } }, /is no token id/],
+    [{ ...small(), model: { type: "BPE", vocab: { a: -1 }, merges: [] } }, /-1 is not a token id/],
+    [{ ...small(), model: { type: "BPE", vocab: { a: 1e9 }, merges: [] } }, /is not a token id/],
     [{ ...small(), pre_tokenizer: { type: "Nonsense" } }, /cannot be read/],
     [{ ...small(), model: { ...small().model, merges: ["t hh"] } }, /merge 0, "t hh", makes no token/],
   ];

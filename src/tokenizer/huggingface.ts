@@ -207,7 +207,7 @@ function bytesById(name: string, vocab: Json, added: readonly AddedToken[]): Uin
   const tokens: Uint8Array[] = [];
   const set = (id: unknown, bytes: Uint8Array) => {
     if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0 || id >= mostTokens)
-      throw new InputError(`${name}: ${JSON.stringify(id)} is no token id. Download it again.`);
+      throw new InputError(`${name}: ${JSON.stringify(id)} is not a token id. Download it again.`);
     tokens[id] = bytes;
   };
   for (const [token, id] of Object.entries(vocab)) {
@@ -248,6 +248,6 @@ function parse(name: string, text: string | undefined): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${name} is no valid JSON: ${String(error)}. Download it again.`, { cause: error });
+    throw new InputError(`${name} is not valid JSON: ${String(error)}. Download it again.`, { cause: error });
   }
 }

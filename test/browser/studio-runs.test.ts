@@ -174,7 +174,7 @@ test("lines that cannot be read, runs that cannot, and names that look like HTML
   appendFileSync(join(first, "metrics.jsonl"), "no JSON\n{}\n");
   await expect.poll(() => page.getByText("first: 2 lines of its log could not be read").count()).toBe(1);
   const bad = page.getByRole("row", { name: /<b>bad/ });
-  await expect.poll(() => bad.textContent()).toMatch(/unreadable.*config\.json is no valid JSON/);
+  await expect.poll(() => bad.textContent()).toMatch(/unreadable.*config\.json is not valid JSON/);
   expect(problems).toEqual([]);
 });
 

@@ -128,7 +128,7 @@ test("it writes on from a prompt; downloaded and opened again, it writes the sam
   expect(await write()).toBe(first);
 });
 
-test("a text that is dropped is learnt from; what is no text is refused in words", async () => {
+test("a text that is dropped is learnt from; what is not text is refused in words", async () => {
   const { page } = studio;
   const text = "to be, or not to be, that is the question. ".repeat(200);
   await drop(page, ".drop", "hamlet.txt", text);

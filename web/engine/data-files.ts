@@ -88,7 +88,7 @@ export function requireSpace(bytes: number, { used = 0, quota = Number.POSITIVE_
 /** Bytes at a text's start that are checked. */
 const checkedBytes = 1 << 16;
 
-/** InputError for a file that is no text: texts have no zero bytes, and few control characters. */
+/** InputError for a file that is not text: texts have no zero bytes, and few control characters. */
 async function requireText(file: File): Promise<void> {
   const start = await withSource(file, (source) => source.read(0, Math.min(source.size, checkedBytes)));
   const zero = start.indexOf(0);
@@ -100,6 +100,6 @@ async function requireText(file: File): Promise<void> {
   const why =
     zero < 0 ? `${controls} of its first ${start.length} bytes are control characters` : `byte ${zero} is zero`;
   throw new InputError(
-    `${file.name} is no text${what ? `, but ${what}` : `: ${why}`}. Choose a text in UTF-8, or a token file of llm.c's.`,
+    `${file.name} is not text${what ? `, but ${what}` : `: ${why}`}. Choose a text in UTF-8, or a token file of llm.c's.`,
   );
 }

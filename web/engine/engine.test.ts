@@ -452,7 +452,7 @@ describe("data", () => {
     const prepare = (content: Uint8Array<ArrayBuffer> | string, name: string, tokenizer: "char" | "byte" = "char") =>
       engine.prepare({ kind: "files", files: [new File([content], name)], tokenizer });
     const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, ...Array(80).keys()]);
-    await expect(prepare(png, "a.png", "byte")).rejects.toThrow(/a\.png is no text, but a picture \(PNG\)/);
+    await expect(prepare(png, "a.png", "byte")).rejects.toThrow(/a\.png is not text, but a picture \(PNG\)/);
     await expect(prepare(new Uint8Array([0xff, 0xfe, 65, 0]), "w.txt")).rejects.toThrow(/UTF-16/);
     await expect(prepare(new Uint8Array([65, 0xff, 66]), "l.txt")).rejects.toThrow(/not valid UTF-8 at byte 1/);
     await expect(prepare("", "e.txt")).rejects.toThrow(/empty/);

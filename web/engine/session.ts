@@ -1,5 +1,5 @@
 import { BackendError, LlmError, messageOf } from "../../src/errors.ts";
-import { Keeper } from "../../src/runs/keeper.ts";
+import { RunSaver } from "../../src/runs/run-saver.ts";
 import { runEvents, type StartedRun } from "../../src/runs/start.ts";
 import { noteOf, type TrainEvent } from "../../src/train/events.ts";
 import { checkpointBytes } from "./estimate.ts";
@@ -32,7 +32,7 @@ export class Session {
   readonly ended: Promise<void>;
   readonly #parts: SessionParts;
   readonly #context: SessionContext;
-  readonly #keeper: Keeper | undefined;
+  readonly #saver: RunSaver | undefined;
   readonly #clock: SaveClock;
   readonly #stop = new AbortController();
   #state: RunState;
@@ -54,7 +54,7 @@ export class Session {
     this.#clock = new SaveClock(checkpointBytes(trainer.model.config));
     this.#step = trainer.step;
     this.#savedStep = parts.saveFirst ? -1 : trainer.step;
-    this.#keeper = folder && new Keeper(folder, trainer, settings, (text) => this.#remark(text));
+    this.#saver = folder && new RunSaver(folder, trainer, settings, (text) => this.#remark(text));
     this.#state = { phase: "training", run: info };
     context.outbox.change({ state: this.#state });
     this.ended = this.#run();
@@ -100,7 +100,7 @@ export class Session {
   /** Resolves when the log holds all events so far, or as many as the storage takes. */
   async flush(): Promise<void> {
     if (this.#isReleasing) await this.ended;
-    else await this.#record((keeper) => keeper.flush());
+    else await this.#record((saver) => saver.flush());
   }
 
   #unpause(): void {
@@ -128,15 +128,15 @@ export class Session {
 
   /** Whether the last update and the whole log are in storage. */
   get #isSaved(): boolean {
-    return this.#keeper !== undefined && this.#keeper.problem === undefined && this.#savedStep === this.#step;
+    return this.#saver !== undefined && this.#saver.problem === undefined && this.#savedStep === this.#step;
   }
 
   async #train(): Promise<"stopped" | "done"> {
     const { trainer } = this.#parts;
-    const keeper = this.#keeper;
+    const saver = this.#saver;
     if (this.#parts.saveFirst) await this.#save();
     const events = runEvents(this.#parts, {
-      checkpoint: keeper && (() => this.#checkpoint(keeper)),
+      checkpoint: saver && (() => this.#checkpoint(saver)),
       signal: this.#stop.signal,
     });
     let last: TrainEvent | undefined;
@@ -171,19 +171,19 @@ export class Session {
   }
 
   async #save(): Promise<void> {
-    const keeper = this.#keeper;
-    if (!keeper || this.step === this.#savedStep) return;
+    const saver = this.#saver;
+    if (!saver || this.step === this.#savedStep) return;
     const start = performance.now();
-    const path = await this.#context.queue.run(() => this.#checkpoint(keeper));
+    const path = await this.#context.queue.run(() => this.#checkpoint(saver));
     this.#clock.saved(performance.now() - start);
     if (path !== undefined) this.#report({ type: "checkpoint", step: this.step, path });
     this.#reportUnsaved();
   }
 
   /** Writes a checkpoint once all events are logged; resolves to its model's path, undefined if the storage failed. */
-  async #checkpoint(keeper: Keeper): Promise<string | undefined> {
+  async #checkpoint(saver: RunSaver): Promise<string | undefined> {
     await this.#recorded;
-    return this.#context.outbox.during("saving", () => keeper.save());
+    return this.#context.outbox.during("saving", () => saver.save());
   }
 
   #report(event: TrainEvent): void {
@@ -191,14 +191,14 @@ export class Session {
     if (event.type === "checkpoint") this.#savedStep = event.step;
     outbox.event(event);
     // Failures surface where #recorded is awaited.
-    this.#record((keeper) => keeper.record(event)).catch(() => {});
+    this.#record((saver) => saver.record(event)).catch(() => {});
     const note = noteOf(event);
     if (note !== undefined) outbox.remark(note);
   }
 
-  #record(write: (keeper: Keeper) => Promise<void>): Promise<void> {
-    const keeper = this.#keeper;
-    if (keeper) this.#recorded = this.#recorded.then(() => write(keeper)).then(() => this.#reportUnsaved());
+  #record(write: (saver: RunSaver) => Promise<void>): Promise<void> {
+    const saver = this.#saver;
+    if (saver) this.#recorded = this.#recorded.then(() => write(saver)).then(() => this.#reportUnsaved());
     return this.#recorded;
   }
 
@@ -208,7 +208,7 @@ export class Session {
   }
 
   #reportUnsaved(): void {
-    const problem = this.#keeper?.problem;
+    const problem = this.#saver?.problem;
     if (problem === this.#unsaved) return;
     this.#unsaved = problem;
     this.#context.outbox.change({ unsaved: problem ?? null });

@@ -102,7 +102,7 @@ const renderings: readonly Rendering[] = [
     en: (name, encoding) => `${name} seems to be a text in ${encoding}. Save it as UTF-8 in an editor.`,
   },
   {
-    of: /^(.+?) is no text(?:: .*|, but .*)$/s,
+    of: /^(.+?) is not text(?:: .*|, but .*)$/s,
     zh: (name) => `${name} 不是文本。请选择 UTF-8 文本，或 llm.c 的词元文件。`,
   },
   {
@@ -223,7 +223,7 @@ const renderings: readonly Rendering[] = [
   },
   { of: /^(.+)\/config\.json: "version" is .+ Another version of llm-ts wrote this run/s, zh: otherVersion },
   {
-    of: /^opfs:\/runs\/(.+)\/config\.json(?:: "| is damaged| was edited| is no valid JSON| holds no JSON)/s,
+    of: /^opfs:\/runs\/(.+)\/config\.json(?:: "| is damaged| was edited| is not valid JSON| holds no JSON)/s,
     zh: (name) => `${name} 的 config.json 已损坏或被改动，因此无法继续。请打开它的模型来训练，或删除它。`,
     en: (name) =>
       `The settings of ${name} (its config.json) are damaged or were changed, so it cannot be resumed. Open its model to train it on, or delete the run.`,
@@ -328,7 +328,7 @@ const renderings: readonly Rendering[] = [
     of: /^(.+) (?:holds no JSON object|describes no model: )/s,
     zh: (path) => `${nameOf(path)} 已损坏，或不是 GPT-2 的文件。请重新复制或下载。`,
   },
-  { of: /^(.+?)(?:\/config\.json)? is no valid JSON/s, zh: (path) => `${nameOf(path)} 不是有效的 JSON，可能已损坏。` },
+  { of: /^(.+?)(?:\/config\.json)? is not valid JSON/s, zh: (path) => `${nameOf(path)} 不是有效的 JSON，可能已损坏。` },
   {
     of: /^((?:(?!: ).)+?\.(?:bin|safetensors|json)\b).*(?:damaged|expected|missing|none of GPT-2|Give a GPT-2 model|has \d+ bytes)/s,
     zh: (path) => `${nameOf(path)} 已损坏，或不是 GPT-2 的文件。请重新复制或下载。`,

@@ -8,18 +8,18 @@ export function addBench(program: Command): void {
   addKernelOptions(program.command("bench"))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
-      "Measures what this machine can do at most, matmuls, training steps and generation, in turns with " +
-        "other programs where they are given. Needs up to 4 GB, and some minutes without other work on the machine.",
+      "Measures the limits of this machine, matmuls, training steps and generation, interleaved with other " +
+        "programs where given. Needs up to 4 GB, and some minutes without other work on the machine.",
     )
     .addOption(new Option("--model <name>", "only this model (default: both)").choices(["d12", "baby"]))
     .option("--quick", "fewer shapes and rounds: about a minute")
-    .option("--repeats <n>", "rounds; their median counts (default: 5, with --quick 2)", whole(1, 100))
+    .option("--repeats <n>", "rounds; the median is reported (default: 5, with --quick 2)", whole(1, 100))
     .option("--profile", "also time every operation of a training step")
     .option(
       "--against <peer...>",
       "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned",
     )
-    .option("--json <file>", "write everything that was measured")
+    .option("--json <file>", "write the full report")
     .option("--svg <file>", "write a roofline plot")
     .addHelpText(
       "after",
@@ -27,7 +27,7 @@ export function addBench(program: Command): void {
         ["a first look", "llm-ts bench --quick"],
         ["beside OpenBLAS (npm install koffi) and PyTorch", "llm-ts bench --against openblas torch"],
         ["beside llm.c, as you built it", "llm-ts bench --model d12 --against llmc:llm.c/train_gpt2"],
-        ["where the time of a step goes", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
+        ["a profile of a training step", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
       ),
     )
     .action(async (flags: BenchFlags) => {

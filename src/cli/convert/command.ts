@@ -14,10 +14,10 @@ export function addConvert(program: Command): void {
     .argument("<in>", "a model file, a folder of safetensors, a run folder (its newest checkpoint), or a name as gpt2")
     .argument("<out>", "NAME.bin, NAME.safetensors, or a folder for all that transformers loads a model from")
     .addOption(
-      new Option("--to <format>", "the format, where OUT's name leaves it open").choices(["bin", "safetensors"]),
+      new Option("--to <format>", "the format, where OUT's name does not determine it").choices(["bin", "safetensors"]),
     )
     .addOption(
-      new Option("--dtype <type>", "what the numbers become (default: what they are; .bin holds f32 or bf16)").choices([
+      new Option("--dtype <type>", "type of the weights (default: as in IN; .bin: f32 or bf16)").choices([
         "f32",
         "bf16",
         "f16",

@@ -8,7 +8,7 @@ export function addDebugState(program: Command): void {
   const { batch, block } = trainOptions;
   program
     .command("debug-state")
-    .summary("write what a model computes, for others to compare with")
+    .summary("write a debug state: logits, loss and gradients of a model")
     .description(
       "Writes logits, loss and gradients of a model for the first batch of a token file: what llm-ts verify and llm.c's " +
         "test_gpt2 compare with. Computed by the reference backend, in double-precision sums: slow.",

@@ -17,7 +17,7 @@ export function addDecode(program: Command): void {
       "after",
       examples(
         ["a few ids", "llm-ts decode 15496 11 995"],
-        ["what a program generated", "./my_program | llm-ts decode -"],
+        ["the output of a program", "./my_program | llm-ts decode -"],
       ),
     )
     .action(decode);
@@ -49,6 +49,6 @@ async function* words(pieces: AsyncIterable<string> | Iterable<string>): AsyncGe
 function idOf(word: string): number {
   if (/^\d{1,15}$/.test(word)) return Number(word);
   throw new InputError(
-    `${JSON.stringify(word.slice(0, 40))} is no token id. Give whole numbers of 0 or more, separated by spaces or commas.`,
+    `${JSON.stringify(word.slice(0, 40))} is not a token id. Give whole numbers of 0 or more, separated by spaces or commas.`,
   );
 }

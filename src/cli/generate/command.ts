@@ -32,7 +32,7 @@ export function addGenerate(program: Command): void {
     )
     .option("--top-k <n>", "choose among the k most probable tokens only; 0: all", whole(0), 0)
     .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
-    .option("--min-p <f>", "leave out tokens below this share of the most probable one", real(0, 1), 0)
+    .option("--min-p <f>", "exclude tokens below this fraction of the highest probability", real(0, 1), 0)
     .option("--repetition-penalty <f>", "above 1: tokens that have occurred become less probable", real(0.001, 1000), 1)
     .addOption(
       new Option("--stop <text>", "end the text before this string; can be given several times")
@@ -40,9 +40,9 @@ export function addGenerate(program: Command): void {
         .default([], "none"),
     )
     .option("--past-end", "continue after end-of-text")
-    .option("--seed <n>", "of the choice: the same seed writes the same text", whole(0), 1337)
+    .option("--seed <n>", "of sampling: the same seed generates the same text", whole(0), 1337)
     .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
-    .option("--llmc-sampling", "choose as llm.c does, computing all positions again for each token: slow")
+    .option("--llmc-sampling", "sample as llm.c does, recomputing all positions for each token: slow")
     .addOption(
       new Option("--weights <type>", "bf16: rounded, in half the memory, quicker")
         .choices(["f32", "bf16"])
@@ -60,8 +60,8 @@ export function addGenerate(program: Command): void {
           ["with GPT-2, which is downloaded once", 'llm-ts generate "The sea" --model gpt2'],
           ["continue a file", "llm-ts generate - --model gpt2_124M.bin < poem.txt"],
           ["one paragraph, four times", String.raw`llm-ts generate "The sea" --model gpt2 --stop $'\n\n' -n 4`],
-          ["play with it", "llm-ts generate --interactive --model gpt2"],
-          ["what else could have come", 'llm-ts generate "The sea" --model gpt2 -g 5 --json --logprobs 3'],
+          ["interactively", "llm-ts generate --interactive --model gpt2"],
+          ["the alternatives at each token", 'llm-ts generate "The sea" --model gpt2 -g 5 --json --logprobs 3'],
         ),
     )
     .action(async (prompt: string | undefined, flags: GenerateFlags) => {

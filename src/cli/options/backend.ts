@@ -39,11 +39,11 @@ export function addKernelOptions(command: Command): Command {
   return command
     .option("--threads <n>", "(default: OMP_NUM_THREADS, else all cores)", whole(1, MOST_THREADS))
     .addOption(
-      new Option("--kernel <name>", "one of those that llm-ts info --system shows, instead of the fastest")
+      new Option("--kernel <name>", "a kernel from llm-ts info --system instead of the fastest")
         .argParser(kernel)
         .default("auto"),
     )
-    .option("--no-revectorize", "leave V8's experimental 256-bit mode off: slower")
+    .option("--no-revectorize", "disable V8's experimental 256-bit mode: slower")
     .hook("preAction", (_, command) => hintAtThreads(command.opts<KernelFlags>().threads));
 }
 

@@ -41,7 +41,7 @@ async function textKind(path: string): Promise<"a text" | "documents" | "a folde
 }
 
 /**
- * The error with advice, if it is about a file that is no text; else the same. `args` are those of this command, which
+ * The error with advice, if it is about a file that is not text; else the same. `args` are those of this command, which
  * has --encoding; `takesBytes`: it has --tokenizer byte as well.
  */
 export async function advised(error: unknown, args: readonly string[], takesBytes: boolean): Promise<unknown> {

@@ -48,14 +48,14 @@ async function ofFile(path: string): Promise<Tokenizer> {
   if (format === "json") {
     const found = await ofJson(path, await readSmallText(path, "No tokenizer is that long."));
     if (found) return found;
-    throw new InputError(`${path} is no tokenizer: vocab.json needs merges.txt beside it. ${expected}`);
+    throw new InputError(`${path} is not a tokenizer: vocab.json needs merges.txt beside it. ${expected}`);
   }
   const start = await withSource(path, async (source) => source.read(0, Math.min(source.size, 8)));
   const isMinbpe = new TextDecoder().decode(start).startsWith("minbpe");
   throw new InputError(
     isMinbpe
       ? `${path} is a tokenizer of minbpe's, which llm-ts does not read. ${expected}`
-      : `${path} is no tokenizer${format ? `, but a file of ${format}` : " that llm-ts reads"}. ${expected}`,
+      : `${path} is not a tokenizer${format ? `, but a file of ${format}` : " that llm-ts reads"}. ${expected}`,
   );
 }
 

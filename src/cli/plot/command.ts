@@ -12,8 +12,8 @@ export function addPlot(program: Command): void {
     .command("plot")
     .summary("draw the losses of runs")
     .description(
-      "Compares runs in a picture (SVG, for light and dark pages), and in the terminal. Folders in which llm.c left its " +
-        "main.log do as well.",
+      "Compares runs in a picture (SVG, for light and dark pages), and in the terminal. Reads the main.log of llm.c's " +
+        "runs, too.",
     )
     .argument("<run...>", "folders that llm-ts train -o wrote")
     .option("-o, --out <file>", 'the picture; "-" for standard output', "plot.svg")

@@ -56,7 +56,7 @@ ${examples(
     "another text for an existing model, in its own tokens",
     "llm-ts prepare more.txt --tokenizer runs/baby-001 -o more",
   ],
-  ["whatever another program prints", "zcat books.gz | llm-ts prepare - --out data/books"],
+  ["the output of another program", "zcat books.gz | llm-ts prepare - --out data/books"],
   [
     "documents in .jsonl, in shards of 10 million tokens",
     "llm-ts prepare docs.jsonl --field body --shard-tokens 10000000",

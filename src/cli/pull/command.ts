@@ -27,8 +27,8 @@ Settings are those of Hugging Face's own programs: HF_TOKEN for private and gate
 HF_HOME for the cache (default: ~/.cache/huggingface, which they share), HF_HUB_OFFLINE=1 to use the cache alone,
 HTTPS_PROXY and NO_PROXY for a proxy.
 ${examples(
-  ["what llm.c starts from: gpt2_124M.bin, gpt2_124M_bf16.bin, gpt2_tokenizer.bin", "llm-ts pull gpt2"],
-  ["somebody's own GPT-2, into a folder", "llm-ts pull USER/REPO --revision main -o my-gpt2"],
+  ["the starter files of llm.c: gpt2_124M.bin, gpt2_124M_bf16.bin, gpt2_tokenizer.bin", "llm-ts pull gpt2"],
+  ["another GPT-2 of the hub, into a folder", "llm-ts pull USER/REPO --revision main -o my-gpt2"],
   ["the original files, for transformers too", "llm-ts pull distilgpt2 --format safetensors"],
   ["from a mirror", "HF_ENDPOINT=https://hf-mirror.com llm-ts pull gpt2"],
 )}`,

@@ -7,7 +7,7 @@ export function addRuns(program: Command): void {
     .command("runs")
     .summary("list training runs")
     .description(
-      "Lists the runs that llm-ts train left in a folder, newest first: how far they came, and how well they did. " +
+      "Lists the runs that llm-ts train left in a folder, newest first, with their steps, losses and speed. " +
         "A run is running, done, interrupted (by Ctrl-C), or cut off: it ended without a record, by a crash for example.",
     )
     .argument("[folder]", "the folder with the runs, or that of one run", "runs")

@@ -35,7 +35,7 @@ export function addStudio(program: Command): void {
       `${examples(
         ["the runs in runs/, and training in the page", "llm-ts studio"],
         ["other runs, without the browser", "llm-ts studio experiments --no-open"],
-        ["for the machines around this one", "llm-ts studio --host 0.0.0.0"],
+        ["for other machines of the network", "llm-ts studio --host 0.0.0.0"],
         ["the studio that runs on another machine (with --port 6425)", "ssh -N -L 6425:127.0.0.1:6425 MACHINE"],
       )}
 With --host, other machines come by plain http, where browsers give a page neither

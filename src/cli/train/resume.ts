@@ -32,7 +32,7 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
     throw new InputError(`${path} is a file, where a run folder is expected. Give the folder of the run.`);
   if (!(await RunFolder.holdsRun(path))) {
     const others = await namesOfRuns(dirname(path));
-    remark(`there is no run in ${path} to continue: it begins${others && ` (beside it there are ${others})`}`);
+    remark(`there is no run in ${path} to resume: starting one${others && ` (beside it there are ${others})`}`);
     return undefined;
   }
   const resumable = await openResumable(path, remark, flags.force);

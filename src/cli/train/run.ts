@@ -4,8 +4,8 @@ import { InputError } from "../../errors.ts";
 import { memoryNeeded } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
-import { Keeper } from "../../runs/keeper.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
+import { RunSaver } from "../../runs/run-saver.ts";
 import { type PreparedRun, prepareRun, runEvents, type StartedRun, startRun } from "../../runs/start.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { createDisplay } from "../display/display.ts";
@@ -118,7 +118,7 @@ async function trainOn(
 ): Promise<void> {
   const { trainer, folder, settings } = started;
   const { model } = trainer;
-  const keeper = folder && new Keeper(folder, trainer, settings, display.remark.bind(display));
+  const saver = folder && new RunSaver(folder, trainer, settings, display.remark.bind(display));
   if (folder)
     outliveOutput((problem) =>
       say(`${problem}: the run continues, and its numbers are in ${folder.file("metrics.jsonl")}`),
@@ -126,10 +126,10 @@ async function trainOn(
   display.start(startOf(run, model, folder?.path));
   if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
   interrupt.finishFirst(() => display.remark(finishing(folder)));
-  const events = runEvents(started, { checkpoint: keeper && (() => keeper.save()), signal: interrupt.signal });
+  const events = runEvents(started, { checkpoint: saver && (() => saver.save()), signal: interrupt.signal });
   let last: TrainEvent | undefined;
   const report = async (event: TrainEvent) => {
-    await keeper?.record(event);
+    await saver?.record(event);
     display.event(event);
     const note = noteOf(event);
     if (note !== undefined) display.remark(note);
@@ -137,8 +137,8 @@ async function trainOn(
   };
   for await (const event of events) {
     // Without an update (-x 0) the model is saved as it was made: as a start for another program.
-    const isUnsaved = !keeper?.hasTried && !run.resumed?.checkpoint;
-    const path = event.type === "done" && isUnsaved ? await keeper?.save() : undefined;
+    const isUnsaved = !saver?.hasTried && !run.resumed?.checkpoint;
+    const path = event.type === "done" && isUnsaved ? await saver?.save() : undefined;
     if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
     await report(event);
   }
@@ -147,7 +147,7 @@ async function trainOn(
   display.end(
     nextCommands({ train: run.choices.train, tokenizer: model.tokenizer, folder: folder?.path, saved, interrupted }),
   );
-  if (keeper?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${keeper.problem}`);
+  if (saver?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${saver.problem}`);
   if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
   else if (outputProblem() !== undefined) process.exitCode = 1;
 }

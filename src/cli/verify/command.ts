@@ -14,7 +14,7 @@ export function addVerify(program: Command): void {
     )
     .requiredOption("-e, --model <file>", "a model file, like gpt2_124M.bin")
     .requiredOption("--state <file>", "its debug state, like gpt2_124M_debug_state.bin")
-    .option("--losses <list>", "what the ten steps should give (default: known for GPT-2 124M)", reals(10))
+    .option("--losses <list>", "expected losses of the ten steps (default: those of GPT-2 124M)", reals(10))
     .option("--json", "one JSON object with all differences");
   addBackendOptions(command)
     .addHelpText(

@@ -5,7 +5,7 @@ import type { Retention } from "./checkpoint-list.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** Saves a run to its folder, and lets it continue while that fails: a full disk may have space again tomorrow. */
-export class Keeper {
+export class RunSaver {
   readonly #folder: RunFolder;
   readonly #trainer: Trainer;
   readonly #retention: Retention;
