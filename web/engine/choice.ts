@@ -9,7 +9,7 @@ import { freshConfig } from "../../src/train/fresh-config.ts";
 import { settingsOf } from "../../src/train/resolve.ts";
 import type { RunChoices, TrainSettings } from "../../src/train/settings.ts";
 import type { Prepared } from "./data.ts";
-import type { LoadedModel } from "./loaded-model.ts";
+import type { LoadedModel } from "./model-slot.ts";
 import type { TrainChoice } from "./protocol.ts";
 
 /** A run as chosen, resolved; nothing is loaded or made. */
@@ -18,9 +18,9 @@ export interface RunChoice {
   readonly given: RunChoices & { readonly model: string; readonly train: string };
   readonly config: GPT2Config;
   readonly settings: TrainSettings;
-  /** The model whose weights are the start; undefined: a fresh one. */
+  /** The model whose weights training starts from; undefined: a fresh one. */
   readonly start?: LoadedModel;
-  /** For the user. */
+  /** A warning for the user. */
   readonly remark?: string;
 }
 
@@ -36,7 +36,7 @@ export function readChoice(choice: TrainChoice, data: Prepared, loaded: LoadedMo
   return { given: { ...given, val: data.folder }, config, settings: complete, start };
 }
 
-/** InputError or UsageError where the data is too short for the settings, or these do not fit together. */
+/** InputError or UsageError if the data is too short for the settings, or these contradict each other. */
 export function checkChoice({ settings }: RunChoice, { summary }: Prepared): void {
   const { batch: B, block: T, order, steps } = settings;
   checkLength({ name: summary.name || "The text", count: summary.trainTokens }, { B, T, order });
@@ -61,12 +61,12 @@ function requireLoaded(loaded: LoadedModel | undefined, { tokenizer, summary }: 
   return loaded;
 }
 
-/** Validation reads batches in the order of the file. A short text has not enough for one: it goes without. */
+/** Whether the validation data is enough for one batch, which is read in the order of the file. */
 function valFits({ summary: { valTokens } }: Prepared, { batch, block }: TrainSettings): boolean {
   return valTokens > batch * block;
 }
 
 function remarkOf({ summary: { valTokens } }: Prepared): string | undefined {
   if (valTokens === 0) return undefined;
-  return `The ${valTokens} tokens kept for validation are fewer than a batch needs: this run goes without validation.`;
+  return `The ${valTokens} tokens kept for validation are fewer than a batch needs: this run has no validation.`;
 }

@@ -33,7 +33,7 @@ export async function classify(files: readonly File[]): Promise<DroppedFiles> {
   const of = (...wanted: readonly string[]) => files.filter((_, i) => wanted.includes(formats[i] ?? "text"));
   for (const [i, format] of formats.entries()) {
     const what = otherFormats[format ?? ""];
-    if (what) throw new InputError(`${files[i].name} is ${what}. To learn from, choose a text or a token file.`);
+    if (what) throw new InputError(`${files[i].name} is ${what}. For training, choose a text or a token file.`);
   }
   const tokens = of("tokens", "tokens32");
   const [tokenizer] = of("tokenizer");
@@ -48,7 +48,7 @@ export async function classify(files: readonly File[]): Promise<DroppedFiles> {
   const [train = tokens[0], ...more] = tokens.filter((file) => !isVal(file));
   if (more.length > 0)
     throw new UsageError(
-      `${train.name} and ${more[0].name} are both to train on. Choose one, and one with val in its name.`,
+      `${train.name} and ${more[0].name} are both training data. Choose one, and for validation one with val in its name.`,
     );
   return { kind: "tokens", train, val: tokens.find((file) => isVal(file) && file !== train), tokenizer, beside };
 }

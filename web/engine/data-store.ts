@@ -28,7 +28,7 @@ export class DataStore {
   /** The current data; UsageError when there is none. */
   require(): Prepared {
     if (this.#current) return this.#current;
-    throw new UsageError("There is nothing to learn from yet. Choose a text first.");
+    throw new UsageError("There is no training data yet. Choose a text first.");
   }
 
   /** Prepares data, and makes it current when it is ready. Earlier data is removed then, unless a run needs it. */

@@ -1,4 +1,4 @@
-/** Memory, time and storage that a run will take, before anything is allocated. */
+/** Memory, time and storage of a run, estimated before anything is allocated. */
 import type { Backend } from "../../src/backend/backend.ts";
 import { LlmError } from "../../src/errors.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
@@ -21,7 +21,7 @@ export function estimateOf(
   const memory = memoryOf(choice, backend);
   const fits = memory.total <= backend.limits.total;
   const ms = msPerStep(speed, config, settings.batch, settings.block);
-  // Two are kept while a third is being written.
+  // Two checkpoints are kept while a third is written.
   const storage = 3 * checkpointBytes(config);
   return {
     parameters: parameterCount(config),
@@ -32,7 +32,7 @@ export function estimateOf(
     fits,
     fittingBatch: fits ? undefined : fittingBatch(choice, backend),
     msPerStep: ms,
-    msTotal: ms * (settings.steps + FORWARD * validationBatches(choice)),
+    msTotal: ms * (settings.steps + FORWARD_SHARE * validationBatches(choice)),
     storage,
     storageFits: kind === "memory" || used + storage <= quota,
     problem: problemOf(() => {
@@ -56,21 +56,21 @@ function memoryOf({ config, settings }: RunChoice, backend: Backend): Estimate["
   };
 }
 
-/** The largest batch that fits: what it takes grows with it. */
+/** The largest batch that fits, by bisection, since memory grows with the batch. */
 function fittingBatch({ config, settings }: RunChoice, backend: Backend): number {
   const fits = (batch: number) =>
     memoryNeeded(backend, config, runMemory(config, { ...settings, batch })) <= backend.limits.total;
-  let [most, tooMany] = [0, settings.batch];
-  while (tooMany - most > 1) {
-    const middle = Math.floor((most + tooMany) / 2);
-    if (fits(middle)) most = middle;
-    else tooMany = middle;
+  let [fitting, tooLarge] = [0, settings.batch];
+  while (tooLarge - fitting > 1) {
+    const middle = Math.floor((fitting + tooLarge) / 2);
+    if (fits(middle)) fitting = middle;
+    else tooLarge = middle;
   }
-  return most;
+  return fitting;
 }
 
-/** The share of a step that is its forward pass. */
-const FORWARD = 1 / 3;
+/** Time of a forward pass relative to a training step. */
+const FORWARD_SHARE = 1 / 3;
 
 function validationBatches({ given, settings }: RunChoice): number {
   const { steps, valEvery, valBatches, finalValBatches } = settings;
@@ -78,7 +78,7 @@ function validationBatches({ given, settings }: RunChoice): number {
   return Math.ceil(steps / valEvery) * valBatches + finalValBatches;
 }
 
-/** A checkpoint holds weights and two moments, four bytes each. */
+/** Bytes of a checkpoint: weights and two moments in float32. */
 export function checkpointBytes(config: GPT2Config): number {
   return 12 * parameterCount(config);
 }

@@ -8,7 +8,7 @@ import { streamOf } from "../../src/format/tensors.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import type { Appender } from "../../src/platform/platform.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import type { LoadedModel } from "./loaded-model.ts";
+import type { LoadedModel } from "./model-slot.ts";
 import type { ExportFormat } from "./protocol.ts";
 
 /** One file, or all files of a tokenizer of the hub's. InputError for a tokenizer that the model does not have. */

@@ -1,5 +1,19 @@
+import type { GPT2 } from "../../src/api/gpt2.ts";
 import { MemoryError, UsageError } from "../../src/errors.ts";
-import type { LoadedModel } from "./loaded-model.ts";
+import { parameterCount } from "../../src/model/parameters.ts";
+import type { ModelSummary } from "./protocol.ts";
+
+/** The loaded model: of a run, or opened from storage or files. */
+export interface LoadedModel {
+  readonly model: GPT2;
+  /** The preset, the run or the file. */
+  readonly name: string;
+}
+
+export function summaryOf({ model: { config, tokenizer }, name }: LoadedModel, step?: number): ModelSummary {
+  const characters = tokenizer?.kind === "char" ? tokenizer.decode(tokenizer.tokens().keys()) : undefined;
+  return { name, config, parameters: parameterCount(config), tokenizer: tokenizer?.kind, characters, step };
+}
 
 /** Holds the loaded model, of which there is one at most. */
 export class ModelSlot {

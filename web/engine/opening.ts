@@ -7,7 +7,7 @@ import { readEndTokens } from "../../src/format/generation-config.ts";
 import { identify } from "../../src/format/identify.ts";
 import { withSource } from "../../src/format/source.ts";
 import { droppedTokenizer } from "./dropped-tokenizer.ts";
-import type { LoadedModel } from "./loaded-model.ts";
+import type { LoadedModel } from "./model-slot.ts";
 
 /** Loads the model among the files; InputError when there is none or it is damaged. */
 export async function openModel(files: readonly File[], backend: Backend): Promise<LoadedModel> {

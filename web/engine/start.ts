@@ -1,4 +1,4 @@
-/** New and resumed runs of the page: what runs/start.ts asks for, from the tab's storage and the loaded model. */
+/** New and resumed runs of the page: the arguments of runs/start.ts, from the tab's storage and the loaded model. */
 import { openModelFile } from "../../src/api/model-file.ts";
 import type { Backend } from "../../src/backend/backend.ts";
 import { InputError } from "../../src/errors.ts";
@@ -15,21 +15,20 @@ import {
 import { freshConfig } from "../../src/train/fresh-config.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
 import { openPrepared, type Prepared } from "./data.ts";
-import { summaryOf } from "./loaded-model.ts";
-import type { ModelSlot } from "./model-slot.ts";
+import { type ModelSlot, summaryOf } from "./model-slot.ts";
 import type { SessionParts } from "./session.ts";
 
-/** What both kinds of runs need of the engine. */
+/** Parts of the engine that both kinds of runs use. */
 export interface StartContext {
   readonly backend: Backend;
   readonly slot: ModelSlot;
-  /** Where run folders are, with a slash at its end; undefined where none can be kept. */
+  /** Folder of all runs, with a slash at its end; undefined without storage. */
   readonly runs: string | undefined;
   readonly onProgress: (share: number) => void;
   readonly remark: (text: string) => void;
 }
 
-/** Starts a run with the loaded model or a fresh one. Where the storage takes no folder, it starts without one. */
+/** Starts a run with the loaded model or a fresh one; without a folder if the storage fails. */
 export async function startNewRun(choice: RunChoice, data: Prepared, context: StartContext): Promise<SessionParts> {
   const { given, config, start } = choice;
   const { runs, remark } = context;

@@ -1,23 +1,22 @@
 import { BackendError, UsageError } from "../../src/errors.ts";
 import type { Device } from "./device.ts";
-import { type LoadedModel, summaryOf } from "./loaded-model.ts";
-import { ModelSlot } from "./model-slot.ts";
+import { type LoadedModel, ModelSlot, summaryOf } from "./model-slot.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ModelSummary, RunInfo } from "./protocol.ts";
 import { Queue } from "./queue.ts";
 import { Session, type SessionParts } from "./session.ts";
 import type { StartContext } from "./start.ts";
 
-/** The model that is there, and the run that trains it. */
+/** The loaded model, and the run that trains it. */
 export class Workbench {
-  /** For the backend: between two steps of a run, others may have it. */
+  /** Tasks on the backend; others take their turn between two steps of a run. */
   readonly queue = new Queue();
   readonly #device: Device;
   readonly #outbox: Outbox;
   readonly #slot = new ModelSlot();
   #session: Session | undefined;
-  /** Updates that the model had when it was read. */
-  #stepRead: number | undefined;
+  /** Updates of the model when it was loaded. */
+  #stepLoaded: number | undefined;
   #isChanging = false;
 
   constructor(device: Device, outbox: Outbox) {
@@ -30,17 +29,17 @@ export class Workbench {
     return this.#slot.loaded;
   }
 
-  /** The run that is there, under way or ended. */
+  /** The current run, or the last one. */
   get session(): Session | undefined {
     return this.#session;
   }
 
-  /** The model and the updates that it has by now. */
+  /** The model with its present number of updates. */
   summary(loaded: LoadedModel): ModelSummary {
-    return summaryOf(loaded, this.#session?.step ?? this.#stepRead);
+    return summaryOf(loaded, this.#session?.step ?? this.#stepLoaded);
   }
 
-  /** Starts a run that `make` prepares. Where that fails, all is as it was, but for a model that had to go. */
+  /** Starts a run that `make` prepares. If that fails, the state is as before, except for a model that was replaced. */
   start(runs: string | undefined, make: (context: StartContext) => Promise<SessionParts>): Promise<RunInfo> {
     return this.#change(async () => {
       const { state } = this.#outbox.status;
@@ -62,7 +61,7 @@ export class Workbench {
     });
   }
 
-  /** Puts another model in the place of the one that is there; that one stays where this fails. */
+  /** Replaces the loaded model, which stays if that fails. */
   load(read: () => Promise<LoadedModel & { readonly step?: number }>): Promise<ModelSummary> {
     return this.#change(() =>
       this.#outbox.during("opening", async () => {
@@ -73,7 +72,7 @@ export class Workbench {
           return found;
         });
         this.#session = undefined;
-        this.#stepRead = step;
+        this.#stepLoaded = step;
         const model = this.summary(loaded);
         this.#outbox.change({ model, state: { phase: "idle" }, unsaved: null });
         return model;
@@ -81,7 +80,7 @@ export class Workbench {
     );
   }
 
-  /** Does something with the model, which stays until that has ended: see `ModelSlot.use`. */
+  /** Runs a task on the model: see `ModelSlot.use`. */
   async use<T>(task: (loaded: LoadedModel, signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
       return await this.#slot.use(task);
@@ -92,7 +91,7 @@ export class Workbench {
   }
 
   async #change<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#isChanging) throw new UsageError("A model is being made or opened. Wait for it.");
+    if (this.#isChanging) throw new UsageError("A model is being created or opened. Wait for it.");
     if (this.#session && !this.#session.hasEnded) throw new UsageError("A run is under way. Stop it first.");
     this.#isChanging = true;
     try {
@@ -102,7 +101,7 @@ export class Workbench {
     }
   }
 
-  /** A backend that failed takes all that it held with it. */
+  /** Drops the model and the backend, if that has failed. */
   async #failed(error: unknown): Promise<void> {
     if (!(error instanceof BackendError)) return;
     this.#slot.forget();

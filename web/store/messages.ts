@@ -72,8 +72,8 @@ const renderings: readonly Rendering[] = [
     zh: () => "没有选择文件。请选择文本，或 llm.c 的词元文件。",
   },
   {
-    of: /^(.+) is (a model|a debug state of llm\.c's|the state of an optimizer|the HellaSwag questions)(?:: open it, .*)?\. To learn from, choose/s,
-    zh: (name, what) => `${name} 是${fileKinds[what]}，不能用来学习。请选择文本或词元文件。`,
+    of: /^(.+) is (a model|a debug state of llm\.c's|the state of an optimizer|the HellaSwag questions)(?:: open it, .*)?\. For training, choose/s,
+    zh: (name, what) => `${name} 是${fileKinds[what]}，不能用来训练。请选择文本或词元文件。`,
   },
   {
     of: /^(.+) is a tokenizer, and belongs to a token file:/s,
@@ -84,7 +84,7 @@ const renderings: readonly Rendering[] = [
     zh: (text, tokens) => `${text} 是文本，而 ${tokens} 是词元文件。请一次只选一种。`,
   },
   {
-    of: /^(.+) and (.+) are both to train on\./s,
+    of: /^(.+) and (.+) are both training data\./s,
     zh: (one, other) => `${one} 和 ${other} 都是训练数据。请选择一个，另一个的名称中应含有 val。`,
   },
   {
@@ -118,8 +118,8 @@ const renderings: readonly Rendering[] = [
   },
   {
     of: /^The text is too short: /,
-    zh: () => "文本太短，无法学习。请换用较长的文本。",
-    en: () => "The text is too short to learn from. Use a longer one.",
+    zh: () => "文本太短，无法训练。请换用较长的文本。",
+    en: () => "The text is too short to train on. Use a longer one.",
   },
   {
     of: /: the text has more than (\d+) different characters/,
@@ -129,8 +129,8 @@ const renderings: readonly Rendering[] = [
   },
   {
     of: /^(.+): the text is empty\./s,
-    zh: () => "文本是空的。请提供要学习的文本。",
-    en: () => "The text is empty. Give a text to learn from.",
+    zh: () => "文本是空的。请提供训练文本。",
+    en: () => "The text is empty. Provide a text to train on.",
   },
   {
     of: /^(.+) has (\d+) tokens, expected at least (\d+) for one batch of/s,
@@ -160,7 +160,7 @@ const renderings: readonly Rendering[] = [
     en: () => "The files of this data do not belong together. Prepare the text again.",
   },
   { of: /^Another text is being prepared\./, zh: () => "正在准备另一段文本。请等待，或取消它。" },
-  { of: /^There is nothing to learn from yet\./, zh: () => "还没有可学习的内容。请先选择文本。" },
+  { of: /^There is no training data yet\./, zh: () => "还没有训练数据。请先选择文本。" },
   { of: /^The data in (.+) is no longer there\./s, zh: () => "这些数据已不存在。请重新准备。" },
   // --- Models and settings ---
   {
@@ -203,7 +203,7 @@ const renderings: readonly Rendering[] = [
     zh: (kind, tokens, V) =>
       `文本的分词器（${tokenizerNames[kind] ?? kind}）有 ${tokens} 个词元，而模型的词表大小是 ${V}。请使用模型训练时的分词器，或训练新模型。`,
   },
-  { of: /^A model is being made or opened\./, zh: () => "正在创建或打开模型。请等待。" },
+  { of: /^A model is being created or opened\./, zh: () => "正在创建或打开模型。请等待。" },
   { of: /^A run is under way\./, zh: () => "训练正在进行。请先停止。" },
   // --- Runs ---
   {
