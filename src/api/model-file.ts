@@ -13,7 +13,7 @@ import { save, saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
-import { folderOf, inFolder } from "../platform/paths.ts";
+import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -137,7 +137,7 @@ export async function saveModelFile(path: string, model: TensorStream, options: 
     throw new UsageError(`${path}: a model is saved as .bin or .safetensors. Give the file one of these endings.`);
   const { V, maxT } = model.config;
   const folder = folderOf(path);
-  const name = path.replace(/^.*[/\\]/s, "");
+  const name = nameOf(path);
   const set = { tokenizer, reader: isBin ? ("llm.c" as const) : { maxT }, V, endTokens };
   const beside = await planTokenizer(folder, set, [name], replace ? "wrong" : "none");
   const files = [path];

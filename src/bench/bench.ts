@@ -6,13 +6,13 @@ import { callsOfStep } from "../model/step-calls.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
 import { floorMs, isMeasured, type LimitsTrial, limitsTrial, type MeasuredBackend } from "./limits.ts";
-import { describeMachine } from "./machine.ts";
 import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "./matmuls.ts";
 import type { PeerProgram } from "./peers/peer.ts";
 import { type PeerChoice, startPeers } from "./peers/peers.ts";
 import { profileStep } from "./profile.ts";
 import {
   type BenchReport,
+  describeMachine,
   type Figure,
   isFigure,
   type Limits,

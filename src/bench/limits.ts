@@ -49,7 +49,7 @@ export async function limitsTrial(device: MeasuredBackend, minMs: number, arrayS
       await device.sync();
     });
     return {
-      name: `limits, ${threads === 1 ? "1 thread" : `${threads} threads`}, ${kernel}`,
+      name: `limits, ${device.device}, ${kernel}`,
       runners: [{ name, warmUp, measure: () => bestOf(TRIES, measure) }],
     };
   };

@@ -56,7 +56,7 @@ export function workOf(matmul: Matmul) {
   return { flops: 2 * M * N * K, bytes: 4 * (M * K + K * N + M * N) };
 }
 
-export const operandNames = ["x", "y", "w", "out"] as const;
+const operandNames = ["x", "y", "w", "out"] as const;
 
 export type Operands<Value> = Record<(typeof operandNames)[number], Value>;
 

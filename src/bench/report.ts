@@ -1,4 +1,5 @@
 /** Benchmark report, as `llm-ts bench --json` writes it. Times are in milliseconds; rates follow from flops and bytes. */
+import { cpus, totalmem, type } from "node:os";
 import { messageOf } from "../errors.ts";
 
 export interface Machine {
@@ -6,6 +7,16 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly system: string;
+}
+
+export function describeMachine(): Machine {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model.trim() ?? process.arch,
+    cores: processors.length,
+    memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
+    system: `${type()} ${process.arch}`,
+  };
 }
 
 /** Limits of the machine at a number of threads, as far as WebAssembly reaches. */

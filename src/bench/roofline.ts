@@ -5,6 +5,7 @@
 import { axes, colours, escaped, logarithmic, picture, px } from "../plot/axes.ts";
 import { bandwidth } from "./limits.ts";
 import type { BenchReport, Limits } from "./report.ts";
+import { threadsOf } from "./table.ts";
 
 export interface Point {
   readonly name: string;
@@ -27,7 +28,7 @@ const x = (intensity: number) => xScale.at(Math.min(intensity, intensities[1]));
 const y = (gflops: number) => yScale.at(Math.min(gflops, speeds[1]));
 
 /** Points of the profile if there is one, else of the matmuls. */
-export function pointsOf({ profiles, rows, threads }: BenchReport): Point[] {
+function pointsOf({ profiles, rows, threads }: BenchReport): Point[] {
   const [profile] = profiles;
   const measured = profile
     ? profile.rows.map(({ operation, ms, flops, bytes }) => ({ name: operation, ms, flops, bytes }))
@@ -43,9 +44,8 @@ export function rooflineSvg(report: BenchReport): string {
   const limits = report.limits[report.limits.length - 1];
   const points = pointsOf(report);
   const title = report.profiles[0] ? `operations of a training step, ${report.profiles[0].name}` : "matmuls";
-  const threads = `${limits.threads} thread${limits.threads === 1 ? "" : "s"}`;
   const height = Math.max(area.top + area.height + 64, area.top + 20 * points.length + 40);
-  const subtitle = `${report.machine.processor}, ${threads}, Node ${report.node.slice(1)}`;
+  const subtitle = `${report.machine.processor}, ${threadsOf(limits.threads)}, Node ${report.node.slice(1)}`;
   const content = [axes(area, xScale, yScale, "operations per byte", "GFLOP/s"), roof(limits), ...points.map(pointSvg)];
   return picture(width, height, title, subtitle, content.join("\n"));
 }

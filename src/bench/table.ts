@@ -29,7 +29,7 @@ export function tablesOf(report: BenchReport): string {
   return `${parts.join("\n")}\n`;
 }
 
-function threadsOf(threads: number): string {
+export function threadsOf(threads: number): string {
   return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 

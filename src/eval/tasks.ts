@@ -10,7 +10,7 @@ export interface Share {
 }
 
 /** `right` of `count`: the error of a mean of zeros and ones, with n - 1 as the sample's. */
-export function shareOf(right: number, count: number): Share {
+function shareOf(right: number, count: number): Share {
   const value = right / count;
   return count > 1 ? { value, stderr: Math.sqrt((value * (1 - value)) / (count - 1)) } : { value };
 }

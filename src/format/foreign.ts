@@ -1,4 +1,5 @@
 /** Files of other programs, recognised by their first bytes, with advice for the error message. */
+import { nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 
 export interface ForeignFile {
@@ -63,7 +64,7 @@ const signatures: readonly Signature[] = [
 // biome-ignore-end lint/suspicious/noControlCharactersInRegex: see above
 
 function pytorch(path: string): ForeignFile {
-  const name = path.replace(/^.*[/\\]/s, "");
+  const name = nameOf(path);
   const file = /^[\w.-]+$/.test(name) ? name : `"${name}"`;
   return {
     what: "a PyTorch file (pickle)",

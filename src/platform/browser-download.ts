@@ -1,5 +1,6 @@
 import { InputError } from "../errors.ts";
 import { MemorySink } from "./memory-sink.ts";
+import { nameOf } from "./paths.ts";
 import type { ByteSink } from "./platform.ts";
 
 /** A page's sink for an ordinary file name: collects the content in memory, then offers it as a download of that name. */
@@ -17,7 +18,7 @@ export function download(path: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
-  link.download = path.replace(/^.*[/\\]/s, "");
+  link.download = nameOf(path);
   link.click();
   // The browser takes its time to begin; without this the tab would keep the bytes for ever.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);

@@ -1,11 +1,16 @@
-/** Paths of files, as text: nothing is looked up. */
+/** Paths as text, without access to files. */
 
-/** A file's path in a folder. Forward slashes work everywhere. */
+/** Path of a file in a folder. Forward slashes work everywhere. */
 export function inFolder(folder: string, name: string): string {
   return /[\\/]$/.test(folder) ? folder + name : `${folder}/${name}`;
 }
 
-/** The folder that a file lies in. */
+/** The last part of a path: the name of a file or folder. */
+export function nameOf(path: string): string {
+  return path.replace(/^.*[/\\]/s, "");
+}
+
+/** The folder of a file. */
 export function folderOf(path: string): string {
   const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   return cut < 0 ? "." : path.slice(0, Math.max(cut, 1));

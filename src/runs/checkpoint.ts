@@ -11,6 +11,7 @@ import { type FileHash, saveHashed, saveText } from "../format/save.ts";
 import { readSmallText, withSource } from "../format/source.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
 import type { TensorSet } from "../model/tensor-set.ts";
+import { nameOf } from "../platform/paths.ts";
 import type { Appender } from "../platform/platform.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { Trainer } from "../train/trainer.ts";
@@ -119,8 +120,6 @@ function writerOf({ model: { backend } }: Trainer, tensors: TensorSet): OnChunk 
   return (name, start, data) => tensors.write(backend, name, start, data);
 }
 
-const nameOf = (path: string) => path.replace(/^.*[/\\]/s, "");
-
 /** Opens a checkpoint and compares its files with their sha256. InputError says what is damaged or missing. */
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
@@ -200,13 +199,13 @@ export interface CheckpointInfo {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-export async function formatCheckpointInfo(info: CheckpointInfo): Promise<string> {
+async function formatCheckpointInfo(info: CheckpointInfo): Promise<string> {
   const content = { version, ...info };
   return `${JSON.stringify({ sha256: await hashOf(content), ...content }, null, 2)}\n`;
 }
 
 /** InputError when the text is damaged, or of a version that this program does not know. */
-export async function parseCheckpointInfo(path: string, text: string): Promise<CheckpointInfo> {
+async function parseCheckpointInfo(path: string, text: string): Promise<CheckpointInfo> {
   const { sha256, ...content } = parseObject(path, text);
   const isIntact = sha256 === (await hashOf(content));
   // An intact file of a later version is not damaged.

@@ -4,7 +4,7 @@ import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, LlmError } from "../errors.ts";
 import { saveText } from "../format/save.ts";
 import { isNoFolder } from "../platform/glob.ts";
-import { inFolder } from "../platform/paths.ts";
+import { inFolder, nameOf } from "../platform/paths.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { complete } from "../train/settings.ts";
@@ -253,7 +253,7 @@ async function makeNamed(path: string): Promise<string> {
 }
 
 async function makeNumbered(parent: string, modelName: string): Promise<string> {
-  const name = modelName.replace(/^.*[/\\]/, "").replace(/\.(bin|safetensors)$/, "");
+  const name = nameOf(modelName).replace(/\.(bin|safetensors)$/, "");
   const folder = parent.replace(/[/\\]+$/, "");
   for (let number = 1; number <= mostNumbered; number++) {
     const path = `${folder}/${name}-${String(number).padStart(3, "0")}`;

@@ -42,6 +42,6 @@ export function charTokenizerOf(text: string): VocabularyTokenizer {
   return charTokenizer(inCodePointOrder(new Set(text)));
 }
 
-export function inCodePointOrder(characters: Iterable<string>): string[] {
+function inCodePointOrder(characters: Iterable<string>): string[] {
   return [...characters].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
 }

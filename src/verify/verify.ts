@@ -40,7 +40,7 @@ export type VerifyEvent =
     }
   | { readonly type: "done"; readonly okay: boolean };
 
-export const verifySteps = 10;
+const verifySteps = 10;
 
 /** The optimizer of llm.c's test: weight decay on every tensor, biases and layernorms included. */
 const adamw = {

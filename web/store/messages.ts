@@ -97,7 +97,7 @@ const renderings: readonly Rendering[] = [
     zh: (name, encoding) => `${name} 是 ${encoding} 文本。请另存为 UTF-8。`,
   },
   {
-    of: /^(.+?) is (?:not valid|no text).* It seems to be a text in (\S+?)(?: \(or .+?\))?, expected UTF-8/s,
+    of: /^(.+?) is not (?:valid|text).* It seems to be a text in (\S+?)(?: \(or .+?\))?, expected UTF-8/s,
     zh: (name, encoding) => `${name} 似乎是 ${encoding} 文本。请用编辑器另存为 UTF-8。`,
     en: (name, encoding) => `${name} seems to be a text in ${encoding}. Save it as UTF-8 in an editor.`,
   },

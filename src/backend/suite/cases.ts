@@ -257,7 +257,7 @@ interface Piece {
 }
 
 /** A cache of S positions, which takes one piece after the other. */
-export const cachedAttention = (B: number, NH: number, hs: number, S: number, pieces: readonly Piece[]): Case => {
+const cachedAttention = (B: number, NH: number, hs: number, S: number, pieces: readonly Piece[]): Case => {
   const C = NH * hs;
   const each = (name: string, operand: (length: number) => Operand) =>
     Object.fromEntries(pieces.map(({ past, length }) => [`${name}${past}`, operand(length)]));

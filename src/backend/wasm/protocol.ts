@@ -9,7 +9,7 @@
 /** Capacity of the ring in commands, a power of two. One slot is reserved for a fence. */
 export const CAPACITY = 1024;
 /** f64 elements per command: the opcode and up to 15 arguments. f64 holds every i32, address and f32. */
-export const SLOT = 16;
+const SLOT = 16;
 
 /** Distance of control words in an Int32Array: each has cache lines of its own. */
 const APART = 32;
@@ -24,7 +24,7 @@ export const FENCED = 3 * APART;
 /** Failure state: 0 none; 1 a worker is writing the message; 2 written, and all skip the remaining commands. */
 export const FAILED = 4 * APART;
 /** Length of the failure message in UTF-16 code units, which follow, one a word. */
-export const MESSAGE = 5 * APART;
+const MESSAGE = 5 * APART;
 const MESSAGE_LENGTH = 1000;
 const CONTROL_WORDS = MESSAGE + 1 + MESSAGE_LENGTH;
 

@@ -7,6 +7,7 @@ import { messageOf } from "../../errors.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { median } from "../comparison.ts";
 import { stepsPerRound } from "../steps.ts";
+import { threadsOf } from "../table.ts";
 import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
 import { torchScript } from "./torch-script.ts";
 
@@ -48,7 +49,7 @@ export async function torch(
   const { version, threads: used, capability } = hello;
   const facts = [
     `PyTorch ${version}`,
-    `${used} thread${used === 1 ? "" : "s"}`,
+    used === undefined ? "" : threadsOf(used),
     capability,
     ...Object.entries(environment).map((pair) => pair.join("=")),
   ];

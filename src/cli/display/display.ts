@@ -12,7 +12,7 @@ export async function createDisplay(json: boolean): Promise<TrainDisplay> {
 }
 
 /** The lines of llm.c's train_gpt2.c, for output that is no terminal: scripts made for it keep working. */
-export function llmcLines(): TrainDisplay {
+function llmcLines(): TrainDisplay {
   const print = (text: string) => void process.stdout.write(`${text}\n`);
   return {
     remark: say,
@@ -62,7 +62,7 @@ function lineOf(event: TrainEvent): string | undefined {
 }
 
 /** One JSON object a line on standard output, nothing else: for programs. Remarks go to standard error. */
-export function jsonLines(): TrainDisplay {
+function jsonLines(): TrainDisplay {
   return {
     remark: say,
     progress: () => {},

@@ -61,10 +61,10 @@ async function ofFile(path: string): Promise<Tokenizer> {
 
 /** A file of the hub's: with those beside it that belong to it, or a tokenizer.json of another name alone. */
 async function ofJson(path: string, text: string): Promise<Tokenizer | undefined> {
-  const { folderOf } = await import("../../platform/paths.ts");
+  const { folderOf, nameOf } = await import("../../platform/paths.ts");
   const { hubTokenizerFiles } = await import("../../format/huggingface-config.ts");
   const { findHuggingFaceTokenizer, huggingFaceTokenizer } = await import("../../tokenizer/huggingface.ts");
-  const name = path.replace(/^.*[/\\]/s, "");
+  const name = nameOf(path);
   if (hubTokenizerFiles.some((file) => file === name)) return findHuggingFaceTokenizer(folderOf(path));
   return huggingFaceTokenizer(new Map([["tokenizer.json", text]]), `${path}: `);
 }

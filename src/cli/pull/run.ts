@@ -69,7 +69,7 @@ export interface Written {
  * Writes a model as llm.c's files: `name` in float32, the same in bfloat16, and its tokenizer. What llm.c's format cannot
  * hold stays safetensors.
  */
-export async function writeLlmcFiles(model: PulledModel, folder: string, name: string): Promise<Written> {
+async function writeLlmcFiles(model: PulledModel, folder: string, name: string): Promise<Written> {
   const problem = await formatProblem(model);
   if (problem !== undefined) return { files: await linkFiles(model, folder), problem };
   const file = await openModelFile(model.weights);
@@ -100,7 +100,7 @@ export async function writeLlmcFiles(model: PulledModel, folder: string, name: s
  * Gives all files of a model a second name in a folder; copies, where that is another disk. InputError where a tokenizer lies
  * there that the model would be read with.
  */
-export async function linkFiles(model: PulledModel, folder: string): Promise<string[]> {
+async function linkFiles(model: PulledModel, folder: string): Promise<string[]> {
   const names = (await readdir(model.folder)).sort();
   await requireNoOther(model, folder, names);
   const files = names.map((name) => join(folder, name));

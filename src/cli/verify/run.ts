@@ -43,7 +43,7 @@ export type Report = (event: VerifyEvent) => void;
 const nameWidth = 12;
 
 /** A line for everything that was compared, and llm.c's last lines. */
-export function textReport({ B, T }: DebugState, device: string): Report {
+function textReport({ B, T }: DebugState, device: string): Report {
   const { bold, dim, green, red } = paintFor(process.stdout);
   const print = (text: string) => void process.stdout.write(`${text}\n`);
   const verdict = (okay: boolean) => (okay ? green("OK    ") : red("NOT OK"));
@@ -78,7 +78,7 @@ export function textReport({ B, T }: DebugState, device: string): Report {
 }
 
 /** One JSON object at the end. */
-export function jsonReport(): Report {
+function jsonReport(): Report {
   let logitsMaxDiff = 0;
   let loss = { loss: 0, lossDiff: 0 };
   const gradients: Record<string, Pick<Comparison, "maxDiff" | "maxAbs">> = {};
