@@ -5,10 +5,8 @@
  * so that OpenBLAS chooses its own; the description names them. `openblas-avx2` limits it to 256-bit vectors, the widest
  * that WebAssembly reaches, and so separates the quality of the kernels from the width of the vectors.
  */
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
+import { importOptional } from "../../platform/node-optional.ts";
 import { type Runner, repeated } from "../comparison.ts";
 import { dimensions, type Matmul, numbers, type Operands, operandSizes } from "../matmuls.ts";
 import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
@@ -44,7 +42,7 @@ export async function openblas(
   coreType: string | undefined,
   { matmuls }: PeerContext,
 ): Promise<PeerProgram> {
-  const koffi = await loadKoffi();
+  const koffi = ((await importOptional("koffi")) as { default: Koffi } | undefined)?.default;
   if (!koffi) return missing(name, "needs the package koffi: npm install koffi");
   if (loaded) return missing(name, "only one OpenBLAS can be loaded: measure the other one in another run");
   for (const key of Object.keys(process.env)) if (key.startsWith("OPENBLAS_")) delete process.env[key];
@@ -99,21 +97,6 @@ export async function openblas(
     },
     async dispose() {},
   };
-}
-
-/** From this package, or from the working directory. */
-async function loadKoffi(): Promise<Koffi | undefined> {
-  const here: string = "koffi";
-  try {
-    return (await import(here)).default;
-  } catch {
-    try {
-      const there = createRequire(join(process.cwd(), "package.json")).resolve("koffi");
-      return (await import(pathToFileURL(there).href)).default;
-    } catch {
-      return undefined;
-    }
-  }
 }
 
 function firstOf(koffi: Koffi, paths: readonly string[]) {
