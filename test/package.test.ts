@@ -143,6 +143,12 @@ test.each(["README.md", "README.zh-CN.md"])("the program in %s runs as it stands
   rmSync(join(project, "romeo.bin"));
 });
 
+test("a GPU needs an optional package, which is named", () => {
+  const [node] = programs;
+  const facts = llmTs(node, "info", "--system");
+  expect(facts).toMatch(/^ {2}webgpu +not available: it needs the package webgpu: npm install webgpu$/m);
+});
+
 test.skipIf(programs.length === 1)("every Node gives the same bits", () => {
   const [first, ...others] = results.values();
   expect(results.size).toBe(programs.length);

@@ -1,11 +1,12 @@
 // Models, trainers and generation return all backend memory that they take: in whatever order they end, and where they
 // could not get all of it.
 import { expect, test } from "vitest";
+import { cpuBackends } from "../../test/backends.ts";
 import { CountingBackend } from "../../test/counting-backend.ts";
 import { CountingBatches } from "../../test/counting-batches.ts";
 import { collect } from "../../test/fixtures.ts";
 import type { DType, Tensor } from "../backend/backend.ts";
-import { backendNames, createBackend } from "../backend/registry.ts";
+import { createBackend } from "../backend/registry.ts";
 import { MemoryError } from "../errors.ts";
 import { Scorer } from "../eval/scorer.ts";
 import { inspect } from "../inspect/inspect.ts";
@@ -107,7 +108,7 @@ const orders = [
   ["trainer", "trainer", "model", "model", "backend", "backend"],
 ] as const;
 
-test.each(backendNames.flatMap((name) => orders.map((order) => [name, order] as const)))(
+test.each(cpuBackends.flatMap((name) => orders.map((order) => [name, order] as const)))(
   "%s: disposing of %j is no error, nor is doing so again",
   async (name, order) => {
     const backend = await createBackend(name, { threads: 2 });

@@ -5,13 +5,16 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Backend and tokenizer of a model. */
 export interface ModelOptions {
-  /** `wasm` (the default: all cores), `reference` (slow and readable), or a backend of your own. */
+  /**
+   * `wasm` (the default: all cores), `webgpu` (a GPU: in a browser, or in Node with the package `webgpu`), `reference` (slow
+   * and readable), or a backend of your own.
+   */
   readonly backend?: BackendName | Backend;
   /** Threads of the wasm backend; default OMP_NUM_THREADS, else all cores. */
   readonly threads?: number;
   /** Lets V8 fuse the kernels' 128-bit operations to 256-bit ones: faster on x86, and experimental; default off. */
   readonly revectorize?: boolean;
-  /** Kernels of the wasm backend, as `llm-ts info --system` names them; default "auto": the fastest that compute right. */
+  /** Kernels of the backend: a tile of webgpu's matmuls, or of wasm those that `llm-ts info --system` names; default "auto": the fastest that compute right. */
   readonly kernel?: KernelName | "auto";
   /**
    * Storage of the matrices: float32 (the default), or bfloat16, rounded to nearest, ties to even: half the memory and

@@ -1,6 +1,8 @@
 // Every backend against the reference, over the cases of the suite: wasm in both builds (relaxed and plain SIMD), with 1, 2
-// and 3 threads and with none, with every tile size, and a reference whose tensors begin where a GPU's may.
+// and 3 threads and with none, with every tile size; webgpu, where there is an adapter; and a reference whose tensors begin
+// where a GPU's may.
 import { afterAll, describe, expect, test, vi } from "vitest";
+import "../../test/gpu.ts";
 import { BackendError, MemoryError } from "../errors.ts";
 import { type Backend, type GeluForm, type Tensor, view } from "./backend.ts";
 import type { BackendOptions } from "./entry.ts";
@@ -49,7 +51,7 @@ test("a backend that is not available is refused with its reason", async () => {
   try {
     const refused = createBackend("wasm");
     await expect(refused).rejects.toThrow(BackendError);
-    await expect(refused).rejects.toThrow(/wasm is not available here: .* SIMD\. Available: reference/);
+    await expect(refused).rejects.toThrow(/wasm is not available here: .* SIMD\. Available: .*reference/);
     expect(await availableBackends()).toContainEqual({ name: "reference", available: true });
   } finally {
     vi.unstubAllGlobals();

@@ -9,7 +9,7 @@ export function fromBfloat16(halves: Uint16Array): Float32Array {
  * Rounds to the nearest bfloat16, ties to even, as PyTorch and CUDA do. NaN stays NaN, with what fits of its payload: it
  * must not become infinity.
  */
-export function toBfloat16(values: Float32Array): Uint16Array {
+export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(values.length);
   for (let i = 0; i < bits.length; i++) {

@@ -12,6 +12,8 @@ export interface BackendOptions {
    * it is off unless asked for, here or by the name of a kernel. Only the kernels are compiled so.
    */
   readonly revectorize?: boolean;
+  /** Whether webgpu may take an adapter that is software on the processor, slower than wasm: for tests. */
+  readonly fallbackAdapter?: boolean;
   /** Kernel by name; "auto", the default, is the fastest that passes the start-up check. */
   readonly kernel?: string;
 }
@@ -21,7 +23,7 @@ export interface BackendEntry {
   /** Valid names for `BackendOptions.kernel` besides "auto". */
   readonly kernels: readonly string[];
   /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */
-  available(): Promise<true | string>;
+  available(options?: BackendOptions): Promise<true | string>;
   /** Called where `available`. UsageError for invalid options, BackendError or MemoryError when starting fails. */
   create(options: BackendOptions): Promise<Backend>;
   /** Measures and checks all kernels, and caches the fastest for later starts. */

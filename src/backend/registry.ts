@@ -4,9 +4,10 @@ import type { Backend } from "./backend.ts";
 import type { BackendEntry, BackendOptions, Survey } from "./entry.ts";
 import { reference } from "./reference/entry.ts";
 import { wasm } from "./wasm/entry.ts";
+import { webgpu } from "./webgpu/entry.ts";
 
 /** The first is the default. */
-const entries = [wasm, reference] as const;
+const entries = [wasm, webgpu, reference] as const;
 
 export type BackendName = (typeof entries)[number]["name"];
 /** A kernel of any backend. */
@@ -15,7 +16,7 @@ export type KernelName = (typeof entries)[number]["kernels"][number];
 export const backends: readonly (BackendEntry & { readonly name: BackendName })[] = entries;
 export const backendNames = entries.map(({ name }) => name);
 export const defaultBackend: BackendName = entries[0].name;
-export const kernelNames: readonly KernelName[] = entries.flatMap(({ kernels }) => kernels);
+export const kernelNames: readonly KernelName[] = entries.flatMap(({ kernels }): readonly KernelName[] => kernels);
 
 /** Whether a backend can be used on this machine and, if not, the reason. */
 export interface Availability {
@@ -37,7 +38,7 @@ export function availableBackends(): Promise<Availability[]> {
 export async function createBackend(name: string = defaultBackend, options: BackendOptions = {}): Promise<Backend> {
   const entry = backends.find((entry) => entry.name === name);
   if (!entry) throw new UsageError(`There is no backend "${name}". Choose one of: ${backendNames.join(", ")}.`);
-  const available = await entry.available();
+  const available = await entry.available(options);
   if (available === true) return entry.create(options);
   const others = (await availableBackends()).filter(({ available }) => available).map(({ name }) => name);
   throw new BackendError(`The backend ${name} is not available here: ${available}. Available: ${others.join(", ")}.`);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cpuBackends } from "../../test/backends.ts";
 import { collect, fixturePath, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
-import { backendNames, createBackend } from "../backend/registry.ts";
+import { createBackend } from "../backend/registry.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
@@ -19,7 +20,7 @@ const modelOn = (backend: string): GPT2 => {
 };
 
 beforeAll(async () => {
-  for (const name of backendNames) {
+  for (const name of cpuBackends) {
     const backend = await createBackend(name, { threads: 2 });
     models.set(name, await randomModel(backend, makeConfig({ maxT, V: 37, L: 2, NH: 2, C: 24 })));
   }
@@ -64,7 +65,7 @@ async function recompute(
 
 const promptOf = (length: number) => Array.from({ length }, (_, i) => (i * 11 + 3) % 37);
 
-describe.each(backendNames)("a cache of keys and values changes nothing: %s", (backendName) => {
+describe.each(cpuBackends)("a cache of keys and values changes nothing: %s", (backendName) => {
   const lengths = Array.from({ length: maxT }, (_, i) => i + 1);
 
   test.each(lengths)("prompt of %i tokens, greedy and sampled", async (length) => {
@@ -137,7 +138,7 @@ test.each([
     "25 25 25 30 30 29 38 38 38 38 38 38 38 38 38 38 38 38 38 38 38 10 30 30 10 10 25 38 38 38 38 49 14 14 30 30 6 16 38",
   ],
 ])("llm.c's program writes the same tokens: %s", async (file, expected) => {
-  for (const backend of backendNames) {
+  for (const backend of cpuBackends) {
     const loaded = await GPT2.load(fixturePath(file), { backend, threads: 2 });
     const maxTokens = loaded.config.maxT - 1;
     const written = await collect(loaded.generateTokens([], { maxTokens, llmc: true }));

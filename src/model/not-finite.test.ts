@@ -1,15 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { cpuBackends } from "../../test/backends.ts";
 import { CountingBatches } from "../../test/counting-batches.ts";
 import { bits, collect, fixturePath, readSet } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { type Backend, view } from "../backend/backend.ts";
-import { backendNames, createBackend } from "../backend/registry.ts";
+import { createBackend } from "../backend/registry.ts";
 import { NotFiniteError } from "../errors.ts";
 import { noteOf, type TrainEvent } from "../train/events.ts";
 import type { RunOptions, TrainerOptions } from "../train/options.ts";
 import { Trainer } from "../train/trainer.ts";
 
-describe.each(backendNames)("%s", (name) => {
+describe.each(cpuBackends)("%s", (name) => {
   let backend: Backend;
   let model: GPT2;
   beforeAll(async () => {

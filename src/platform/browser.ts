@@ -3,6 +3,7 @@ import { BackendError, messageOf } from "../errors.ts";
 import { createDownload } from "./browser-download.ts";
 import { createSink } from "./browser-file-sink.ts";
 import * as files from "./browser-files.ts";
+import { gpu } from "./browser-gpu.ts";
 import { lockFile, lockOwner } from "./browser-lock.ts";
 import { recall, remember } from "./browser-notes.ts";
 import { isStored } from "./browser-storage.ts";
@@ -88,6 +89,7 @@ export const platform: Platform = {
   engine: () => navigator.userAgent,
   recall,
   remember,
+  gpu,
   // WebKit for GTK has isolated pages whose memory cannot be shared.
   sharedMemory: globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function",
 };

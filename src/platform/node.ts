@@ -16,6 +16,7 @@ import {
   renameFile,
   sha256,
 } from "./node-files.ts";
+import { gpu } from "./node-gpu.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
 import { defaultThreads, loadKernels, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
@@ -45,5 +46,6 @@ export const platform: Platform = {
   engine,
   recall,
   remember,
+  gpu,
   sharedMemory: typeof SharedArrayBuffer === "function",
 };

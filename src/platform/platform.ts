@@ -90,6 +90,16 @@ export interface KernelWorker {
 /** WebAssembly.Module; some object to those who use the package's types without DOM's, which alone declare that. */
 export type CompiledModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
 
+/** Access to WebGPU. */
+export interface GpuAccess {
+  /** WebGPU's entry point (`GPU`, which TypeScript's older libraries do not declare), or why there is none: a phrase. */
+  open(): Promise<object | string>;
+  /** Why it has no adapter, and what helps: a phrase. */
+  problem(): string;
+  /** Whether an adapter that is software on the processor may be used. */
+  readonly allowsFallback: boolean;
+}
+
 /**
  * Paths are Node's own. In a browser, those that begin with opfs:/ lead to the files that the browser keeps for the
  * page's site; for all else there, openSource and openStream take URLs, createSink offers a download, and the rest is an
@@ -153,6 +163,7 @@ export interface Platform {
   recall(name: string): Promise<string | undefined>;
   /** Keeps a small text that can be made again; where that cannot be, it does not, and says nothing. */
   remember(name: string, text: string): Promise<void>;
+  readonly gpu: GpuAccess;
   /** True if workers may share memory: always in Node, only in isolated pages in a browser. */
   readonly sharedMemory: boolean;
 }

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cpuBackends } from "../../test/backends.ts";
 import { collect, fixturePath } from "../../test/fixtures.ts";
 import { writeTokens } from "../../test/run-cli.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
-import { backendNames, createBackend } from "../backend/registry.ts";
+import { createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import { Trainer } from "./trainer.ts";
 
@@ -15,7 +16,7 @@ const file = join(folder, "train.bin");
 beforeAll(() => writeTokens(file, 2000, 101));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.each(backendNames)("%s", (name) => {
+describe.each(cpuBackends)("%s", (name) => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await createBackend(name, { threads: 2 });

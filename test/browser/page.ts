@@ -28,7 +28,7 @@ export function launchForbidding(folder: string): Promise<BrowserContext> {
   return launchWithDisk(folder);
 }
 
-function launchOptions(): LaunchOptions {
+export function launchOptions(): LaunchOptions {
   if (!existsSync(chromiumPath))
     throw new Error(`There is no Chromium at ${chromiumPath}. Install it, or set CHROMIUM_PATH to where one is.`);
   // Without a sandbox, since a container's root has none; the other flags disable Chromium's background network traffic.

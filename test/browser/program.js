@@ -1,5 +1,5 @@
 // Run unchanged by both Node and the browser: no build step is involved.
-import { GPT2, makeConfig, Trainer } from "llm-ts";
+import { createBackend, GPT2, makeConfig, Trainer } from "llm-ts";
 
 /** Batches of tokens that are the same everywhere. */
 class Counting {
@@ -22,9 +22,9 @@ class Counting {
 }
 
 /** A tiny model of odd sizes, trained for a few steps: all numbers must be the same everywhere. */
-async function train(threads, kernel) {
+async function train(options) {
   const config = makeConfig({ maxT: 32, V: 67, L: 2, NH: 3, C: 48 });
-  const model = await GPT2.create(config, { threads, seed: 42, kernel });
+  const model = await GPT2.create(config, { ...options, seed: 42 });
   const trainer = new Trainer(model, { learningRate: 1e-3, weightDecay: 0.1, gradClip: 1 });
   const losses = [];
   const norms = [];
@@ -43,8 +43,22 @@ async function write(model) {
   return tokens;
 }
 
-export async function trainAndWrite(threads, kernel) {
-  const { model, losses, norms } = await train(threads, kernel);
+export function trainAndWrite(threads, kernel) {
+  return trainAndWriteWith({ threads, kernel });
+}
+
+/** On the GPU, or where there is none on the software that takes its place. */
+export async function trainAndWriteOnGpu() {
+  const backend = await createBackend("webgpu", { fallbackAdapter: true });
+  try {
+    return await trainAndWriteWith({ backend });
+  } finally {
+    await backend.dispose();
+  }
+}
+
+async function trainAndWriteWith(options) {
+  const { model, losses, norms } = await train(options);
   const tokens = await write(model);
   const { description, threads: used, promises } = model.backend;
   await model.dispose();
@@ -52,7 +66,7 @@ export async function trainAndWrite(threads, kernel) {
 }
 
 export async function trainAndSave(path) {
-  const { model } = await train(1);
+  const { model } = await train({ threads: 1 });
   await model.save(path);
   await model.dispose();
 }

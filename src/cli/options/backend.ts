@@ -28,7 +28,10 @@ const MOST_THREADS = 256;
 export function addBackendOptions(command: Command): Command {
   return addKernelOptions(
     command.addOption(
-      new Option("--backend <name>", "the backend that computes; reference is slow")
+      new Option(
+        "--backend <name>",
+        "the backend that computes: all cores, a GPU (npm install webgpu), or slow reference code",
+      )
         .choices(backendNames)
         .default(defaultBackend),
     ),

@@ -1,0 +1,77 @@
+/** Finding an adapter and opening its device, or saying why there is none and what helps. */
+import { platform } from "#platform";
+import { BackendError } from "../../errors.ts";
+import type { BackendOptions } from "../entry.ts";
+
+/** The limits that matter, of which a device gets as much as its adapter has. */
+const raised = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxStorageBuffersPerShaderStage",
+] as const;
+
+export type Limits = Readonly<Record<(typeof raised)[number], number>>;
+
+/** An adapter with its device. */
+export interface OpenAdapter {
+  readonly device: GPUDevice;
+  readonly limits: Limits;
+  readonly features: readonly string[];
+  /** What computes, for people: "NVIDIA H200 (nvidia, hopper)". */
+  readonly label: string;
+  /** For people, and for what is kept by it: the driver's name and version, where the browser tells them. */
+  readonly driver: string;
+  /** Software on the processor. */
+  readonly fallback: boolean;
+}
+
+/** What kernels need of an adapter beyond what WebGPU guarantees: nothing, but a compatibility-mode adapter has less. */
+const needed = { maxStorageBuffersPerShaderStage: 8, maxComputeInvocationsPerWorkgroup: 256 } as const;
+
+/** The adapter that would be used, or why there is none: a phrase for people. */
+export async function findAdapter(options: Pick<BackendOptions, "fallbackAdapter"> = {}): Promise<GPUAdapter | string> {
+  const gpu = await platform.gpu.open();
+  if (typeof gpu === "string") return gpu;
+  let adapter: GPUAdapter | null;
+  try {
+    adapter = await (gpu as GPU).requestAdapter({ powerPreference: "high-performance" });
+  } catch (error) {
+    return `asking for a GPU failed: ${String(error)}`;
+  }
+  if (!adapter) return platform.gpu.problem();
+  if (adapter.info.isFallbackAdapter && !(options.fallbackAdapter ?? platform.gpu.allowsFallback))
+    return (
+      `there is only ${labelOf(adapter.info)}, software on the processor, which is slower than the wasm backend. ` +
+      "To use it all the same, for tests, set LLM_TS_FALLBACK_ADAPTER=1 (in a program: fallbackAdapter: true)"
+    );
+  for (const [name, least] of Object.entries(needed)) {
+    const found = adapter.limits[name as keyof typeof needed];
+    if (found < least) return `${labelOf(adapter.info)} has a ${name} of ${found}, and ${least} are needed`;
+  }
+  return adapter;
+}
+
+/** An adapter gives one device: each backend opens its own. BackendError where there is none. */
+export async function openAdapter(options: Pick<BackendOptions, "fallbackAdapter"> = {}): Promise<OpenAdapter> {
+  const adapter = await findAdapter(options);
+  if (typeof adapter === "string") throw new BackendError(`The webgpu backend cannot be used here: ${adapter}.`);
+  const limits = Object.fromEntries(raised.map((name) => [name, adapter.limits[name]])) as Limits;
+  const device = await adapter.requestDevice({ requiredLimits: limits });
+  const { info } = adapter;
+  return {
+    device,
+    limits,
+    features: [...adapter.features].sort(),
+    label: labelOf(info),
+    driver: info.description,
+    fallback: info.isFallbackAdapter,
+  };
+}
+
+function labelOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const name = device || description || "a GPU";
+  const family = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase()));
+  return family.length > 0 ? `${name} (${family.join(", ")})` : name;
+}

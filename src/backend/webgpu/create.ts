@@ -1,0 +1,40 @@
+import { BackendError, UsageError } from "../../errors.ts";
+import type { Backend } from "../backend.ts";
+import { problemOfMatmuls, problemOfOthers } from "../check.ts";
+import type { BackendOptions } from "../entry.ts";
+import { findAdapter, openAdapter } from "./adapter.ts";
+import { WebGpuBackend } from "./backend.ts";
+import { type TileName, tileNames } from "./tile-names.ts";
+
+/** A backend on the adapter that the system prefers, once it has computed some operations right. */
+export async function createWebGpuBackend({ kernel = "auto", fallbackAdapter }: BackendOptions): Promise<Backend> {
+  const backend = new WebGpuBackend(await openAdapter({ fallbackAdapter }), tileNamed(kernel));
+  try {
+    // Together, so that all kernels are compiled side by side.
+    const problems = await Promise.all([problemOfMatmuls(backend), problemOfOthers(backend)]);
+    const problem = problems.find((one) => one !== undefined);
+    if (problem === undefined) return backend;
+    throw new BackendError(
+      `${backend.device} computes wrong: ${problem}. Update its driver (now ${backend.adapter.driver || "unknown"}), or ` +
+        "use another backend.",
+    );
+  } catch (error) {
+    await backend.dispose();
+    throw error;
+  }
+}
+
+/** Why there is no adapter: a phrase for people. */
+export async function problemOfAdapter(options?: BackendOptions): Promise<string | undefined> {
+  const adapter = await findAdapter(options);
+  return typeof adapter === "string" ? adapter : undefined;
+}
+
+function tileNamed(kernel: string): TileName | undefined {
+  const tile = tileNames.find((name) => name === kernel);
+  if (tile === undefined && kernel !== "auto")
+    throw new UsageError(
+      `The webgpu backend has no kernel "${kernel}". Choose auto, or one of: ${tileNames.join(", ")}.`,
+    );
+  return tile;
+}

@@ -1,0 +1,16 @@
+import type { BackendEntry } from "../entry.ts";
+import { tileNames } from "./tile-names.ts";
+
+/** The GPU, through WebGPU: a browser's own, or in Node that of the optional package `webgpu`. */
+export const webgpu = {
+  name: "webgpu",
+  kernels: tileNames,
+  async available(options) {
+    const { problemOfAdapter } = await import("./create.ts");
+    return (await problemOfAdapter(options)) ?? true;
+  },
+  async create(options) {
+    const { createWebGpuBackend } = await import("./create.ts");
+    return createWebGpuBackend(options);
+  },
+} as const satisfies BackendEntry;

@@ -1,0 +1,158 @@
+/** Matrix products: which kernel computes one, in how many parts. */
+import { BackendError } from "../../errors.ts";
+import { type Gradient, type Linear, matrixOf, type Tensor, view } from "../backend.ts";
+import type { WebGpuDevice } from "./device.ts";
+import { gridOf, inVectors } from "./dispatch.ts";
+import { addRows, columnSums } from "./sums.ts";
+import type { TileName } from "./tile-names.ts";
+import { DOT_COLUMNS, dotsSource, FEW_ROWS } from "./wgsl/dots.ts";
+import { matmulKey, matmulSource, tiles } from "./wgsl/matmul.ts";
+
+/** C (M,N) = A B, or added to C. */
+interface Product {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly A: Tensor;
+  readonly B: Tensor;
+  readonly C: Tensor;
+  readonly bias: Tensor | null;
+  /** A is stored (M,K), else (K,M); B is stored (N,K), else (K,N). */
+  readonly kInnerA: boolean;
+  readonly kInnerB: boolean;
+  /** Elements between rows as they lie in memory. */
+  readonly strideA: number;
+  readonly strideB: number;
+  readonly strideC: number;
+  readonly accumulate: boolean;
+}
+
+/** As many workgroups occupy a GPU: with fewer tiles, K is divided as well. */
+const ENOUGH_GROUPS = 128;
+
+/** K is divided into parts of no less. */
+const LEAST_K = 256;
+
+/** Products are cut at multiples of this, so that all operands stay whole vectors. */
+const CUT = 64;
+
+/** The matrix products of a device, all with one tile or each with the one that suits its shape. */
+export class Matmul {
+  readonly #gpu: WebGpuDevice;
+  readonly #tile: TileName | undefined;
+
+  constructor(gpu: WebGpuDevice, tile?: TileName) {
+    this.#gpu = gpu;
+    this.#tile = tile;
+  }
+
+  forward(out: Tensor, inp: Tensor, { weight, bias }: Linear): void {
+    const [N, C] = matrixOf(inp);
+    const [OC] = weight.shape;
+    const operands = { A: inp, B: weight, C: out, bias, strideA: C, strideB: C, strideC: OC };
+    this.#multiply({ M: N, N: OC, K: C, ...operands, kInnerA: true, kInnerB: true, accumulate: false });
+  }
+
+  backwardInput(dinp: Tensor, dout: Tensor, weight: Tensor): void {
+    const [N, OC] = matrixOf(dout);
+    const [, C] = weight.shape;
+    const operands = { A: dout, B: weight, C: dinp, bias: null, strideA: OC, strideB: C, strideC: C };
+    this.#multiply({ M: N, N: C, K: OC, ...operands, kInnerA: true, kInnerB: false, accumulate: false });
+  }
+
+  backwardWeight({ weight, bias, accumulate }: Gradient<Linear>, dout: Tensor, inp: Tensor): void {
+    const [N, C] = matrixOf(inp);
+    const [, OC] = matrixOf(dout);
+    const operands = { A: dout, B: inp, C: weight, bias: null, strideA: OC, strideB: C, strideC: C };
+    this.#multiply({ M: OC, N: C, K: N, ...operands, kInnerA: false, kInnerB: false, accumulate });
+    if (bias) columnSums(this.#gpu, bias, dout, accumulate);
+  }
+
+  /** In halves, where an operand is larger than a binding. */
+  #multiply(product: Product): void {
+    const cut = cutOf(product, this.#gpu.window / 4);
+    if (cut) for (const half of halvesOf(product, cut)) this.#multiply(half);
+    else if (product.M <= FEW_ROWS && product.kInnerA && product.kInnerB) this.#dots(product);
+    else this.#tiled(product);
+  }
+
+  #tiled(product: Product): void {
+    const { M, N, K, A, B, C, bias, kInnerA, kInnerB, strideA, strideB, strideC, accumulate } = product;
+    const name = this.#tile ?? tileFor(M, N);
+    const { BM, BN, BK } = tiles[name];
+    const [columns, rows] = [Math.ceil(N / BN), Math.ceil(M / BM)];
+    const form = {
+      kInnerA,
+      kInnerB,
+      vectorsA: inVectors(A, strideA, kInnerA ? K : M),
+      vectorsB: inVectors(B, strideB, kInnerB ? K : N),
+      vectorsC: inVectors(C, strideC, N),
+      bias: bias !== null,
+    };
+    const canSplit = !bias && strideC === N;
+    const parts = canSplit ? Math.min(Math.ceil(ENOUGH_GROUPS / (columns * rows)), Math.floor(K / LEAST_K)) : 1;
+    const isSplit = parts > 1;
+    const target = isSplit ? this.#gpu.scratch("parts", parts * M * N) : C;
+    const kSplit = isSplit ? Math.ceil(K / parts / BK) * BK : K;
+    this.#gpu.run({
+      key: matmulKey(name, form),
+      source: () => matmulSource(name, form),
+      tensors: bias ? [target, A, B, bias] : [target, A, B],
+      u32: [M, N, K, strideA, strideB, strideC, Number(accumulate && !isSplit), kSplit, M * N],
+      grid: [columns, rows, isSplit ? parts : 1],
+      flops: 2 * M * N * K,
+    });
+    if (isSplit) addRows(this.#gpu, C, target, { n: M * N, first: 0, rows: parts, accumulate });
+  }
+
+  #dots({ M, N, K, A, B, C, bias, strideC }: Product): void {
+    const vectors = inVectors(A, K, K) && inVectors(B, K, K);
+    this.#gpu.run({
+      key: `dots ${M}${vectors ? " vectors" : ""}${bias ? " bias" : ""}`,
+      source: () => dotsSource(M, vectors, bias !== null),
+      tensors: bias ? [C, A, B, bias] : [C, A, B],
+      u32: [vectors ? K / 4 : K, N, strideC],
+      grid: gridOf(N, DOT_COLUMNS),
+      flops: 2 * M * N * K,
+    });
+  }
+}
+
+/** Small products have too few large tiles. */
+function tileFor(M: number, N: number): TileName {
+  return Math.ceil(M / 64) * Math.ceil(N / 64) < 64 ? "32x32" : "64x64";
+}
+
+/** The dimension to cut so that each operand is at most `most` elements; undefined if all of them are. */
+function cutOf(product: Product, most: number): "M" | "N" | "K" | undefined {
+  const { M, N, K, kInnerA, kInnerB, strideA, strideB, strideC } = product;
+  const largeA = (kInnerA ? M : K) * strideA > most;
+  const largeB = (kInnerB ? N : K) * strideB > most;
+  const largeC = M * strideC > most;
+  if (!largeA && !largeB && !largeC) return undefined;
+  if (M > CUT && (largeC || (kInnerA && largeA))) return "M";
+  if (N > CUT && kInnerB && largeB) return "N";
+  if (K > CUT && ((!kInnerA && largeA) || (!kInnerB && largeB))) return "K";
+  throw new BackendError(`A matmul of ${M}x${N}x${K} has rows too long for this GPU (maxStorageBufferBindingSize).`);
+}
+
+function halvesOf(product: Product, cut: "M" | "N" | "K"): [Product, Product] {
+  const { A, B, C, bias, kInnerA, kInnerB, strideA, strideB, strideC } = product;
+  const at = Math.ceil(product[cut] / 2 / CUT) * CUT;
+  const from = (tensor: Tensor, start: number) => view(tensor, start, [tensor.size - start]);
+  const first = { ...product, [cut]: at };
+  const second = { ...product, [cut]: product[cut] - at };
+  switch (cut) {
+    case "M":
+      return [first, { ...second, A: from(A, kInnerA ? at * strideA : at), C: from(C, at * strideC) }];
+    case "N":
+      return [
+        first,
+        { ...second, B: from(B, kInnerB ? at * strideB : at), C: from(C, at), bias: bias && from(bias, at) },
+      ];
+    case "K": {
+      const operands = { A: from(A, kInnerA ? at : at * strideA), B: from(B, kInnerB ? at : at * strideB) };
+      return [first, { ...second, ...operands, accumulate: true }];
+    }
+  }
+}

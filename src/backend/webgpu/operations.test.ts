@@ -1,0 +1,112 @@
+// What the suite (backend.test.ts) does not have: other tiles, operands larger than a binding, what is told of failures.
+import { expect, test } from "vitest";
+import { describeGpu, openGpu } from "../../../test/gpu.ts";
+import { BackendError, MemoryError, UsageError } from "../../errors.ts";
+import { ReferenceBackend } from "../reference/reference.ts";
+import * as cases from "../suite/cases.ts";
+import { problemsOf, runCases } from "../suite/run.ts";
+import type { WebGpuBackend } from "./backend.ts";
+import { createWebGpuBackend } from "./create.ts";
+import { tileNames } from "./tile-names.ts";
+
+async function problemsWith(backend: WebGpuBackend, chosen: readonly cases.Case[]): Promise<string[]> {
+  const [found, expected] = await Promise.all([runCases(backend, chosen), runCases(new ReferenceBackend(), chosen)]);
+  return chosen.flatMap((one, i) => problemsOf(one, found[i], expected[i]).map((problem) => `${one.name}: ${problem}`));
+}
+
+describeGpu("webgpu", { timeout: 180_000 }, () => {
+  // Whole tiles and the ends of rows and columns; of each form, in vectors.
+  test.each(tileNames)("tile %s", async (tile) => {
+    const backend = await openGpu(tile);
+    const [N, C, OC] = [140, 132, 148];
+    const forms = [
+      cases.matmulForward(N, C, OC),
+      ...(tile === "64x64" ? [cases.matmulBackwardInput(N, C, OC), cases.matmulBackwardWeight(N, C, OC, true)] : []),
+    ];
+    expect(await problemsWith(backend, forms)).toEqual([]);
+  });
+
+  test("a sum over many rows in parts, for a weight's gradient of few tiles", async () => {
+    const backend = await openGpu();
+    const accumulated = [true, false].map((accumulate) => cases.matmulBackwardWeight(1100, 20, 24, accumulate));
+    expect(await problemsWith(backend, accumulated)).toEqual([]);
+    expect(backend.counts.dispatches).toBe(2 * 4); // parts and their sum, of weight and bias
+  });
+
+  test("operands larger than a binding are cut", async () => {
+    const backend = await openGpu(undefined, { maxStorageBufferBindingSize: 4 * 16_384 + 256 });
+    const all = [
+      cases.fill(40_003),
+      cases.adamw(40_000),
+      cases.reductions(40_003),
+      cases.embedding(2, 3, 2000),
+      cases.layernorm(200, 96, false),
+      cases.matmulForward(150, 32, 200), // rows of the result
+      cases.matmulForward(20, 100, 300), // rows of the weight
+      cases.matmulForward(3, 100, 300, true, true),
+      cases.matmulBackwardInput(20, 200, 150), // the same, twice
+      cases.matmulBackwardWeight(300, 60, 100, false), // rows that are added up
+      cases.attention(3, 60, 4, 16),
+      cases.head(40, 120, 150, 160, true, 20),
+    ];
+    expect(await problemsWith(backend, all)).toEqual([]);
+  });
+
+  test("bfloat16 is written between its neighbours", async () => {
+    const backend = await openGpu();
+    const whole = backend.alloc([9], "bf16");
+    await backend.write(whole, Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9));
+    await backend.write({ ...whole, offset: 3, shape: [4], size: 4 }, Float32Array.of(-4, -5, -6, -7));
+    expect([...(await backend.read(whole))]).toEqual([1, 2, 3, -4, -5, -6, -7, 8, 9]);
+    expect(() => backend.residualForward(whole, whole, whole)).toThrow(BackendError);
+  });
+
+  test("memory is counted, and given back", async () => {
+    const backend = await openGpu();
+    const tensor = backend.alloc([1000]);
+    expect(backend.memoryUsed).toBe(4000);
+    await backend.free(tensor);
+    expect(backend.memoryUsed).toBe(0);
+    expect(() => backend.fill(tensor, 1)).toThrow("given back");
+    expect(() => backend.alloc([2 ** 40])).toThrow(MemoryError);
+  });
+
+  test("after the device is lost, everything says so", async () => {
+    const backend = await openGpu();
+    const tensor = backend.alloc([4]);
+    backend.adapter.device.destroy();
+    const error = await backend.read(tensor).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(BackendError);
+    expect(String(error)).toMatch(/was lost: .*resume from the last checkpoint/);
+    expect(() => backend.fill(tensor, 1)).toThrow("was lost");
+    await expect(backend.sync()).rejects.toThrow("was lost");
+  });
+
+  test("a command that the GPU refuses is an error at the next wait", async () => {
+    const backend = await openGpu();
+    const { device } = backend.adapter;
+    device.createBuffer({ size: 4, usage: 0x80 }).destroy();
+    device.createShaderModule({ code: "no WGSL" });
+    await expect(backend.sync()).rejects.toThrow(/refused a command: .*report/);
+  });
+
+  test("an adapter that computes wrong is refused by its name", async () => {
+    const { label, device } = (await openGpu()).adapter;
+    const prototype: GPUDevice = Object.getPrototypeOf(device);
+    const { createShaderModule } = prototype;
+    prototype.createShaderModule = function (this: GPUDevice, { code, ...descriptor }) {
+      return createShaderModule.call(this, { ...descriptor, code: code.replace("tanh(", "sin(") });
+    };
+    try {
+      const error = await createWebGpuBackend({}).catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(BackendError);
+      expect(String(error)).toContain(`${label} computes wrong: wrong result of geluForward, geluBackward.`);
+    } finally {
+      prototype.createShaderModule = createShaderModule;
+    }
+  });
+
+  test("a tile that does not exist is refused", async () => {
+    await expect(createWebGpuBackend({ kernel: "7x7" })).rejects.toThrow(UsageError);
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * WebGPU in Node: Dawn, Chromium's implementation, as the optional package `webgpu` has it. On Linux it uses Vulkan, whose
+ * loader and drivers are the system's.
+ */
+import { messageOf } from "../errors.ts";
+import { importOptional } from "./node-optional.ts";
+import type { GpuAccess } from "./platform.ts";
+
+/** What we use of the package. */
+interface Dawn {
+  create(options: readonly string[]): object;
+}
+
+/**
+ * No zeros in the workgroups' memory before a kernel starts: none of ours reads there what it has not written, and a
+ * software driver takes most of its time to compile for them.
+ */
+const OPTIONS = ["enable-dawn-features=disable_workgroup_init"];
+
+/** Dawn ends the process if this is collected while a device lives. */
+let opened: object | undefined;
+
+async function open(): Promise<object | string> {
+  if (opened) return opened;
+  try {
+    const dawn = (await importOptional("webgpu")) as Dawn | undefined;
+    if (!dawn) return "it needs the package webgpu: npm install webgpu";
+    opened = dawn.create(OPTIONS);
+    return opened;
+  } catch (error) {
+    return `the package webgpu cannot be used: ${messageOf(error)}`;
+  }
+}
+
+function problem(): string {
+  if (process.platform !== "linux") return "this machine has no GPU that WebGPU can use";
+  if (!hasLibrary("libvulkan.so.1"))
+    return "there is no libvulkan.so.1, the loader of Vulkan: install it (Debian, Ubuntu: apt-get install libvulkan1; Fedora: vulkan-loader)";
+  return (
+    "Vulkan finds no driver for a GPU: install the one of its maker (Intel, AMD on Debian, Ubuntu: apt-get install " +
+    "mesa-vulkan-drivers)"
+  );
+}
+
+/** Whether the system's loader finds a library: one that is found is refused only because it is no addon of Node. */
+function hasLibrary(name: string): boolean {
+  try {
+    process.dlopen({ exports: {} }, name);
+    return true;
+  } catch (error) {
+    return !/cannot open shared object file/.test(messageOf(error));
+  }
+}
+
+export const gpu: GpuAccess = {
+  open,
+  problem,
+  get allowsFallback() {
+    return process.env.LLM_TS_FALLBACK_ADAPTER === "1";
+  },
+};
