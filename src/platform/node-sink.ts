@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -24,9 +24,10 @@ export async function createSink(path: string): Promise<ByteSink> {
   await removeLeftovers(target);
   const temporary = temporaryFor(target);
   try {
-    // Noted before it is there: a signal may end the process while it is being made.
+    // Created synchronously, between two signals: an asynchronous creation could come after the removal at the exit.
+    closeSync(openSync(temporary, "wx"));
     unfinished.add(temporary);
-    const handle = await open(temporary, "wx+");
+    const handle = await open(temporary, "r+");
     return new FileSink(path, target, temporary, handle);
   } catch (error) {
     unfinished.delete(temporary);
