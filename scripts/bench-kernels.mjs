@@ -151,7 +151,7 @@ function work() {
   });
 }
 
-/** The thread's own processor time where Node reports it (23.9 and later), so that other programs disturb less. */
+/** CPU time of the thread where Node reports it (23.9 and later), so that other programs disturb less. */
 function threadMs() {
   if (!process.threadCpuUsage) return performance.now();
   const { user, system } = process.threadCpuUsage();

@@ -1,6 +1,6 @@
 // Builds everything that git does not hold: assembly/tiles.ts and fma.ts, kernels/*.wasm from assembly/, dist/ from src/,
 // dist/browser/, the library for pages without a bundler, from src/ as well, dist/web/, the studio's page, from web/.
-// What is up to date stays as it is. Plain JavaScript, so that it runs on any Node before anything has been built.
+// Up-to-date outputs are not rebuilt. Plain JavaScript, so that it runs on any Node before anything has been built.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -55,7 +55,7 @@ async function buildProgram(out, _folderOf, signal) {
 /** As an application is built, not as Vite builds libraries: those have their kernels and texts inside of their code. */
 async function buildLibrary(out, folderOf) {
   const { build } = await import("vite");
-  // All that is imported when a backend is made, in one file.
+  // All modules that are imported when a backend is created, in one chunk.
   const backends = { name: "backends", test: /src[\\/](backend|platform|errors|turns)/ };
   const output = { entryFileNames: "[name].js", chunkFileNames: chunkName, assetFileNames: "[name][extname]" };
   await build({
@@ -98,7 +98,7 @@ async function buildPage(out, folderOf) {
   });
 }
 
-/** Makes src/platform/browser.ts take kernels that were just built, and are not in kernels/ yet. */
+/** Redirects src/platform/browser.ts to kernels that were just built, and are not in kernels/ yet. */
 function kernelsFrom(folder) {
   const path = relative(resolve("src/platform"), folder).replaceAll("\\", "/");
   return {

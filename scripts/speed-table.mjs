@@ -2,7 +2,7 @@
 //
 //   node scripts/speed-table.mjs docs/bench/2026-11-24-1.json
 //
-// Each table lies between <!-- speed --> and <!-- /speed -->.
+// Each table is between <!-- speed --> and <!-- /speed -->.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const languages = {

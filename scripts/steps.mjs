@@ -1,5 +1,5 @@
-// Build steps that run only where what they are made from has changed. A step writes into a folder of its own; its files
-// then replace the old ones, each by a rename, so that a program that runs from them never finds one missing or cut.
+// Build steps that run only if their inputs have changed. A step writes into a temporary folder; its files then replace the
+// old ones, each by a rename, so that a running program never finds one missing or truncated.
 
 import { createHash } from "node:crypto";
 import {
@@ -28,7 +28,7 @@ import { setTimeout as wait } from "node:timers/promises";
  *   `out`; `folderOf` gives the folder where another step's files are at the moment
  */
 
-/** No build takes this long: a lock that is older was left by one that died. */
+/** Longer than any build: an older lock is a dead build's. */
 const longestBuildMs = 15 * 60_000;
 
 /**
@@ -148,7 +148,7 @@ function writeMade(state, made) {
   renameSync(temporary, join(state, "made.json"));
 }
 
-/** By each step's name, one hash of all that it is made from. */
+/** Hash of the inputs of each step, by its name. */
 function inputHashes(root, steps, ignored) {
   const known = new Map();
   const hashOfInput = (path) => known.get(path) ?? known.set(path, hashOf(join(root, path))).get(path);
@@ -183,7 +183,7 @@ function hashOf(path) {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
-/** Waits until this process has the lock, and gives what releases it. */
+/** Waits for the lock; returns the function that releases it. */
 async function takeLock(path, say) {
   const text = JSON.stringify({ pid: process.pid, host: hostname() });
   for (let announced = false; ; ) {

@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the studio that the README shows: real runs, a real training in the tab, in Chromium. After
+ * Takes the screenshots of the studio in README: real runs, and training in the tab, in Chromium. After
  * `npm run build`: `node --conditions=source scripts/studio-pictures.ts`, about two minutes.
  */
 import { execFileSync } from "node:child_process";

@@ -74,7 +74,7 @@ test("only Node's platform, the hub, the benchmark, the studio's server and the 
   expect(outside.filter((path) => !nodeAllowed.test(path))).toEqual([]);
 });
 
-/** What may name a backend besides the registry: entry files of its workers, and what shows the reference's arithmetic. */
+/** Users of a backend besides the registry: entry files of its workers, and `inspect`, which shows the reference's arithmetic. */
 const backendUsers: Readonly<Record<string, RegExp>> = {
   "src/backend/wasm/": /^src\/platform\/[a-z-]+-entry\.ts$/,
   "src/backend/reference/": /^src\/inspect\/inspect\.ts$/,

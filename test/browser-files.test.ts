@@ -1,4 +1,4 @@
-/** The build makes exactly the files that docs/browser.md lists as loaded by a page. */
+/** The build writes exactly the files that docs/browser.md lists as loaded by a page. */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";

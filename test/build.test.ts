@@ -66,7 +66,7 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; text: 
   return { code, text };
 }
 
-/** The files in dist, with what is in them. */
+/** The files in dist with their contents. */
 function built(): Record<string, string> {
   const folder = join(project, "dist");
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

@@ -1,4 +1,4 @@
-/** `llm-ts bench` as a program: what it writes, never how fast it was. */
+/** `llm-ts bench` as a program: its output, never its speed. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";

@@ -12,7 +12,7 @@ const folder = testFolder();
 const inFolder = (name: string) => join(folder, name);
 const shakespeare = readFileSync(join(root, "data", "tinyshakespeare.txt"), "utf8");
 
-/** One line on standard error that says what is wrong, no stack, nothing on standard output. */
+/** One line with the problem on standard error, no stack, nothing on standard output. */
 function expectFailure({ code, stdout, stderr }: Awaited<ReturnType<typeof run>>, exit: 1 | 2, message: RegExp) {
   expect(stderr).toMatch(message);
   expect(stderr).toMatch(/^error: /);
@@ -174,7 +174,7 @@ test.skipIf(process.platform === "win32")("Ctrl-C leaves no files behind", async
   expect(readdirSync(out)).toEqual([]);
 });
 
-/** A file system of its own, where this machine and user can have one. */
+/** A file system for one test, where this machine and user can mount one. */
 function mountTmpfs(path: string, options: string): boolean {
   mkdirSync(path, { recursive: true });
   try {

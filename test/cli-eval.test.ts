@@ -102,7 +102,7 @@ test("HellaSwag and LAMBADA, downloaded once and from files, score the same", as
   const files = ["--hellaswag", inFolder("hellaswag_val.jsonl"), "--lambada", inFolder("lambada.jsonl")];
   expect((await evaluate("--model", model, ...files, "--json")).stdout).toBe(first.stdout);
   const found = JSON.parse(first.stdout);
-  // One of the four labels, which are all there are, is the model's choice.
+  // One of the four labels is the model's choice.
   expect(found.hellaswag).toMatchObject({ examples: 4, acc: { value: 0.25, stderr: 0.25 } });
   expect(found.lambada).toMatchObject({ examples: 2, acc: { value: 0 } });
   const { stdout, stderr } = await evaluate("--model", model, ...files, "--limit", "2");

@@ -21,7 +21,7 @@ afterAll(() => hub.stop());
 
 let folders = 0;
 
-/** An empty folder to work in, and the environment: this hub, and a cache of its own unless one is given. */
+/** An empty working folder, and the environment: this hub, and a new cache unless one is given. */
 function place(cache?: string) {
   const cwd = join(folder, String(folders++));
   mkdirSync(cwd);
@@ -212,7 +212,7 @@ test("killed at random moments, it resumes, and no partial file has a final name
   expect(pulled.code, pulled.stderr).toBe(0);
   expect(readFileSync(join(blobs, sha256(weights))).equals(weights)).toBe(true);
   expect(readdirSync(blobs).filter((name) => name.includes("incomplete"))).toEqual([]);
-  // Every later download began where the one before it ended.
+  // Every later download started where the one before it ended.
   const starts = downloads()
     .slice(before)
     .map((range) => Number(/\d+/.exec(range ?? "0")));

@@ -40,7 +40,7 @@ test("more updates with --force are those of a longer run, and config.json recor
   expect(code).toBe(0);
   expect(losses("half")).toEqual(losses("whole"));
   expect(config("half")).toMatchObject({ run: { steps: 8 }, continued: [{ step: 4, changes: ["--steps: 4, now 8"] }] });
-  // The time of the first four updates is part of what all eight took.
+  // The time of all eight updates includes that of the first four.
   const [done] = readFileSync(join(folder, "half", "metrics.jsonl"), "utf8").match(/\{"event":"done".*/) ?? [""];
   expect(config("half").continued[0].ms).toBeGreaterThan(0);
   expect(JSON.parse(done).ms).toBeGreaterThan(config("half").continued[0].ms);

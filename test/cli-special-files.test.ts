@@ -1,4 +1,4 @@
-/** Pipes, sockets and devices where a file is expected: each is named, and nothing waits for what never comes. */
+/** Pipes, sockets and devices where a file is expected: each is named, and no command blocks on them. */
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -100,7 +100,7 @@ describe.skipIf(process.platform === "win32")("something else than a file", () =
     ];
     for (const [i, child] of children.entries()) {
       const done = result(child);
-      // It makes its files, and then waits for a text.
+      // It creates its files, then waits for a text.
       const out = join(cwd, `${signal}-${i + 1}`);
       await expect.poll(() => existsSync(out) && readdirSync(out).length, { timeout: 30_000 }).toBeGreaterThan(0);
       child.kill(signal);

@@ -12,7 +12,7 @@ import { result, run, start, testFolder, writeTokens } from "./run-cli.ts";
 
 const folder = testFolder();
 
-/** Starts the studio and gives it with its address. */
+/** Starts the studio; returns the process and its address. */
 function startStudio(...args: string[]) {
   return studioOf(start(["studio", "runs", "--no-open", "--port", "0", ...args], { cwd: folder }));
 }

@@ -1,4 +1,4 @@
-/** Every command that the program suggests is pasted into a shell, where paths have what a shell would take apart. */
+/** Pastes every command that the program suggests into a shell, with paths that need quoting. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ function commandsIn(text: string): string[] {
   });
 }
 
-/** Runs each of `count` commands as a user who copies it, with `more` at its end. */
+/** Runs each of `count` suggested commands as copied, with `more` appended. */
 function paste(text: string, count: number, more = ""): void {
   const commands = commandsIn(text);
   expect(commands, text).toHaveLength(count);

@@ -103,7 +103,7 @@ test("convert never leaves a model beside another's tokenizer", async () => {
   await ok("convert", "small-run", "replaced");
   await ok("convert", "large-run", "replaced", "--force");
   expect(await promptTokens("replaced", "A")).toEqual([0]);
-  // The hub's files of the one before go, too.
+  // The hub's files of the earlier tokenizer are removed, too.
   await ok("prepare", "text.txt", "--tokenizer", "foreign", "-o", "data-2");
   await ok("train", "--model", "custom", "-i", "data-2", ...small, "-o", "run-2");
   await ok("convert", "run-2", "replaced", "--force");

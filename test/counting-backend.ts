@@ -1,7 +1,7 @@
 import type { BackendLimits, DType, Tensor } from "../src/backend/backend.ts";
 import { ReferenceBackend } from "../src/backend/reference/reference.ts";
 
-/** The reference backend, with a memory limit to set; it counts what is allocated and given back. */
+/** The reference backend with a settable memory limit; counts allocations and frees. */
 export class CountingBackend extends ReferenceBackend {
   override limits: BackendLimits = { total: Number.MAX_SAFE_INTEGER, buffer: Number.MAX_SAFE_INTEGER, alignment: 4 };
   allocations = 0;

@@ -1,6 +1,6 @@
 import type { BatchSource } from "../src/train/options.ts";
 
-/** Batches of tokens that count from 0 to `modulus` - 1, again and again: each continues where the last one ended. */
+/** Batches of tokens that count from 0 to `modulus` - 1 cyclically, continuing from batch to batch. */
 export class CountingBatches implements BatchSource {
   readonly B: number;
   readonly T: number;

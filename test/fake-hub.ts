@@ -9,13 +9,13 @@ export type Fault =
   | { readonly kind: "status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   /** The connection ends, or falls silent, after so many bytes. */
   | { readonly kind: "drop" | "stall"; readonly after: number }
-  /** The whole file where a part was asked for. */
+  /** The whole file instead of the requested range. */
   | { readonly kind: "ignore range" }
   /** So many bytes fewer (or more, below 0), in header and body. */
   | { readonly kind: "shorter"; readonly by: number }
-  /** One byte is another. */
+  /** One changed byte. */
   | { readonly kind: "corrupt" }
-  /** Another part than was asked for. */
+  /** Another range than requested. */
   | { readonly kind: "other part" }
   /** This many bytes at a time, with a pause after each. */
   | { readonly kind: "slow"; readonly bytes: number; readonly pauseMs: number };
@@ -37,7 +37,7 @@ export class FakeHub {
   readonly files = new Map<string, Buffer>();
   /** All requests, the oldest first. */
   readonly asked: Asked[] = [];
-  /** Asked for a fault before each answer. */
+  /** Returns the fault of each answer. */
   fault: (asked: Asked) => Fault | undefined = () => undefined;
   #hub = createServer((request, response) => this.#answer("hub", request, response));
   #cdn = createServer((request, response) => this.#answer("cdn", request, response));
@@ -62,7 +62,7 @@ export class FakeHub {
     for (const [path, content] of Object.entries(files)) this.files.set(`${repository}/${path}`, Buffer.from(content));
   }
 
-  /** The downloads of one file so far: where each began. */
+  /** Start offsets of all downloads of a file so far. */
   downloads(path: string): (string | undefined)[] {
     return this.asked.filter((asked) => asked.method === "GET" && asked.path.endsWith(path)).map(({ range }) => range);
   }

@@ -28,7 +28,7 @@ export interface TorchSteps {
   readonly final_sum_and_abs_sum: Readonly<Record<TensorName, readonly [number, number]>>;
 }
 
-/** A small model, one batch, and what PyTorch gives for them. */
+/** A small model, one batch, and the results of PyTorch for them. */
 export interface Fixture {
   readonly modelPath: string;
   readonly config: GPT2Config;
@@ -99,7 +99,7 @@ export async function computeBatch({ backend, config, parameters }: GPT2, { B, T
   return { logits: unpadded, loss, squaredNorm, gradients };
 }
 
-/** The fixture's one batch, for ever. */
+/** The fixture's batch, again and again. */
 export function sameBatch({ B, T, x, y }: TokenBatch): BatchSource {
   return { B, T, next: async () => ({ inputs: x, targets: y }), reset() {} };
 }
@@ -141,13 +141,13 @@ export function largest(values: Float32Array): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-/** The largest difference between two arrays; NaN when one holds a NaN, and when the lengths differ. */
+/** Largest difference between two arrays; NaN if one holds a NaN, or the lengths differ. */
 export function maxDifference(a: Float32Array, b: Float32Array): number {
   if (a.length !== b.length) return Number.NaN;
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
 }
 
-/** Collects what an async iterator yields. */
+/** All values of an async iterator. */
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of items) all.push(item);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix, relative, sep } from "node:path";
 
-/** What a module's text imports when it runs; types, which are gone by then, `withTypes` only. */
+/** Imports of a module at run time; `withTypes`: imports of types as well. */
 export function importsOf(source: string, withTypes = false): string[] {
   const code = withoutComments(source);
   const patterns = [
@@ -18,7 +18,7 @@ export function withoutComments(source: string): string {
   return source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
 }
 
-/** Where a relative import leads, as a path from the same root that `file` is named from. Sources say .js or .ts. */
+/** Path of a relative import, from the same root as `file`. Sources write .js or .ts. */
 export function resolveImport(file: string, specifier: string): string {
   return posix.join(posix.dirname(file), specifier).replace(/\.js$/, ".ts");
 }
@@ -35,7 +35,7 @@ export function readModule(root: string, path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
 
-/** Everything that a page loads, from `entry` on: each module's path with what it imports. */
+/** All modules that a page loads from `entry` on, by path, with their imports. */
 export function reachableInBrowser(root: string, entry: string): Map<string, string[]> {
   const found = new Map<string, string[]>();
   const visit = (path: string) => {

@@ -4,7 +4,7 @@ import type { Group } from "../src/group/group.ts";
 /** Members of a group within this process, which wait for each other as processes do. Sums are taken in rank order. */
 export function localGroup(size: number): Group[] {
   let waiting: { readonly rank: number; readonly value: unknown; readonly done: (all: unknown[]) => void }[] = [];
-  /** What every member brought to this meeting, in rank order, once all have come. */
+  /** Contributions of all members in rank order, once all have arrived. */
   const meet = <T>(rank: number, value: T): Promise<T[]> =>
     new Promise((done) => {
       waiting.push({ rank, value, done: done as (all: unknown[]) => void });

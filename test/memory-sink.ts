@@ -1,7 +1,7 @@
 import { openSource } from "../src/platform/node-files.ts";
 import type { ByteSink, ByteSource } from "../src/platform/platform.ts";
 
-/** A sink that keeps what is written to it, for tests of formats. */
+/** A sink into memory, for tests of formats. */
 export class MemorySink implements ByteSink {
   readonly name = "memory";
   bytes = new Uint8Array(0);

@@ -20,9 +20,9 @@ const exempt: Readonly<Record<string, RegExp>> = {
   // Without the option a text is read as UTF-8.
   "src/data/text.ts": /--encoding/,
   "src/format/tokens.ts": /--headerless/,
-  // What `train` alone prints: the help of its options.
+  // Printed by `train` alone: the help of its options.
   "src/train/settings.ts": /^(--block|-m)$/,
-  // `train` alone makes run folders.
+  // Only `train` creates run folders.
   "src/runs/run-folder.ts": /^(-y|--resume)$/,
   // `debug-state` computes by the reference backend alone.
   "src/backend/wasm/create.ts": /--(no-revectorize|kernel)/,
@@ -58,7 +58,7 @@ interface Node {
 
 const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && "type" in value;
 
-/** The text that an expression of strings makes, with … for what is put in; undefined for another expression. */
+/** Value of a string expression, with … for interpolations; undefined for any other expression. */
 function textOf(node: unknown): string | undefined {
   if (!isNode(node)) return undefined;
   if (node.type === "Literal") return typeof node.value === "string" ? node.value : undefined;
@@ -69,7 +69,7 @@ function textOf(node: unknown): string | undefined {
   return sides.every((side) => side === undefined) ? undefined : sides.map((side) => side ?? "…").join("");
 }
 
-/** The texts for people in a module: strings with spaces, those put together by + as one. */
+/** Texts for people in a module: strings with spaces, concatenations joined. */
 function textsOf(path: string): string[] {
   const texts: string[] = [];
   const visit = (value: unknown, inText: boolean): void => {

@@ -15,7 +15,7 @@ export interface NodeProgram {
 
 const name = process.platform === "win32" ? "node.exe" : "node";
 
-/** Folder in which .ci/run installs Nodes beside the pinned one. */
+/** Folder of the Node versions that .ci/run installs besides the pinned one. */
 const others = join(root, ".ci", "nodes");
 
 /**
@@ -57,7 +57,7 @@ export function environmentOf({ path }: NodeProgram): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${dirname(path)}${delimiter}${process.env.PATH ?? ""}` };
 }
 
-/** Said once, since what is not tried here should be known. */
+/** Reported once: versions that are not tested here. */
 export function sayMissing(programs: readonly NodeProgram[]): void {
   const missing = Object.values(wantedNodes())
     .map((wanted) => wanted.replace("npm:node@", "v"))

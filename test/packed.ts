@@ -1,4 +1,4 @@
-/** The package of `npm pack`, installed in a project of its own. */
+/** The package of `npm pack`, installed in an empty project. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

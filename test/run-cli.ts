@@ -30,7 +30,7 @@ export function testFolder(): string {
 /** No test reaches the real hub, or a real cache. */
 const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "llm-ts-no-such-folder") };
 
-/** The same messages, whether npm started the tests or not. */
+/** For the same messages whether or not npm started the tests. */
 const noNpm = { npm_command: undefined, npm_config_user_agent: undefined };
 
 /** Starts `llm-ts` with arguments. */
@@ -48,7 +48,7 @@ export function start(
   return child;
 }
 
-/** Waits for a command that was started, and gives what it wrote. */
+/** Waits for a running command; returns its output. */
 export async function result(child: ChildProcessWithoutNullStreams): Promise<Result> {
   const texts = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const)
@@ -69,7 +69,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   return done;
 }
 
-/** Resolves as soon as a command has written `text` on one of its outputs. */
+/** Resolves once a command has written `text` to one of its outputs. */
 export function written(stream: NodeJS.ReadableStream, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let all = "";
@@ -81,7 +81,7 @@ export function written(stream: NodeJS.ReadableStream, text: string): Promise<vo
   });
 }
 
-/** A token file of llm.c's with `count` tokens below V, the same ones every time. */
+/** Writes an llm.c token file of `count` deterministic tokens below V. */
 export function writeTokens(path: string, count: number, V: number): void {
   const header = new Int32Array(256);
   header.set([20240520, 1, count]);

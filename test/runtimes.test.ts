@@ -1,4 +1,4 @@
-/** Deno and Bun, both from npm: the command and the library train and write there. Skipped where npm cannot bring one. */
+/** Deno and Bun, both from npm: the command and the library train and generate there. Skipped where npm cannot install one. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

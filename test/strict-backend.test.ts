@@ -1,5 +1,5 @@
-// The whole graph on a backend that demands what a GPU does: operands at 256 bytes, what is written alone in its buffer, and
-// buffers so small that the layers of a tensor lie in several. Its operations are the reference's, and so is every bit.
+// The whole graph under a GPU's limits: operands aligned to 256 bytes, results alone in their buffer, and buffers so small
+// that the layers of a tensor are in several. The operations are the reference's, and so is every bit.
 import { expect, test } from "vitest";
 import { GPT2 } from "../src/api/gpt2.ts";
 import type { Backend } from "../src/backend/backend.ts";
@@ -30,7 +30,7 @@ async function everything(backend: Backend) {
     losses: events.map((event) => ("loss" in event ? event.loss : undefined)),
     norms: events.map((event) => ("norm" in event ? event.norm : undefined)),
     sets: sets.map(bits),
-    // More tokens than positions, so that all sequences are read anew once.
+    // More tokens than positions, so that all sequences are recomputed once.
     samples: await collect(model.generateSamples(prompt, { samples: 3, maxTokens: 12 })),
     llmc: await collect(model.generateTokens(prompt, { maxTokens: 4, llmc: true })),
     scores: await scorer.score([{ tokens: [1, 2, 3, 4, 5], from: 2 }]),

@@ -42,7 +42,7 @@ function llmTs(...args: string[]): string {
 
 const read = (...path: string[]) => readFileSync(join(folder, ...path));
 
-/** A process takes a second to start, and several where others compute as well. */
+/** A process takes a second to start, several on a busy machine. */
 describe.skipIf(wine === undefined)("on Node for Windows", { timeout: 300_000 }, () => {
   beforeAll(() => {
     writeFileSync(join(folder, "package.json"), '{ "private": true }\n');

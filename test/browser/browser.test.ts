@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), "llm-ts-browser-"));
 let browser: Browser;
 const servers: TestServer[] = [];
 let problems: string[] = [];
-/** The names of the files that the page has asked for. */
+/** Names of the files that the page has requested. */
 let loaded: string[] = [];
 
 beforeAll(async () => {
@@ -147,7 +147,7 @@ test("the example of the documentation works as it stands, and loads GPT-2's voc
   await page.getByRole("button", { name: "Save the model" }).waitFor({ timeout: 90_000 });
   const [, loss] =
     /^wasm, relaxed-\dx\d+, \d+ threads?: loss (\S+)$/.exec(await page.locator("#status").innerText()) ?? [];
-  // The loss of 65 characters begins at ln 65 = 4.17; who knows but their frequencies gets to 3.3.
+  // The loss of 65 characters begins at ln 65 = 4.17; their frequencies alone give 3.3.
   expect(Number(loss)).toBeLessThan(2.8);
   expect(await page.locator("#sample").innerText()).toMatch(/\w+ \w+/);
   const download = page.waitForEvent("download");

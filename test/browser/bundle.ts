@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { build, type InlineConfig } from "vite";
 import { root } from "./page.ts";
 
-/** Makes llm-ts an installed package of a folder. */
+/** Installs llm-ts as a package of a folder. */
 export function installIn(folder: string): void {
   mkdirSync(join(folder, "node_modules"), { recursive: true });
-  // A junction on Windows, where links to folders need no rights then.
+  // A junction on Windows: links to folders need privileges there.
   symlinkSync(root, join(folder, "node_modules", "llm-ts"), "junction");
 }
 

@@ -28,7 +28,7 @@ export class EngineTab {
     return tab;
   }
 
-  /** Reloads the page, as a user would: the engine's worker ends with the old one. */
+  /** Reloads the page: the engine's worker ends with the old one. */
   async reload(): Promise<void> {
     await this.page.reload();
     await this.page.waitForFunction("globalThis.isReady");

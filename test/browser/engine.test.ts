@@ -21,7 +21,7 @@ const choice: TrainChoice = {
 };
 const shakespeare = '{ kind: "shakespeare", tokenizer: "char" }';
 const start = (some: Partial<TrainChoice> = {}) => `engine.start(${JSON.stringify({ ...choice, ...some })})`;
-/** As long as it is let. */
+/** Endless until it is stopped. */
 const endless = start({ steps: 1_000_000, valEvery: 0, sampleEvery: 0 });
 
 let browser: BrowserContext;
@@ -64,7 +64,7 @@ async function open(server = isolated): Promise<EngineTab> {
   return tab;
 }
 
-/** Each loss and text of a run, in order, the later ones where it made steps again. */
+/** All losses and texts of a run in order; of repeated steps, the later ones. */
 function outcome(events: readonly TrainEvent[]): string[] {
   const lines = new Map<string, string>();
   for (const event of events)
@@ -156,7 +156,7 @@ test("a full storage does not stop a run: it says so, and saves when there is ro
 });
 
 test("a storage that is full for a while loses no line of the log, nor part of one", async () => {
-  // A private window's storage takes a part of what is written to it.
+  // A private window's storage accepts only a part of a write.
   const privateBrowser = await launch();
   const context = await privateBrowser.newContext();
   const tab = await EngineTab.open(context, `${isolated.url}/?threads=${options.threads}&kernel=${options.kernel}`);
@@ -187,7 +187,7 @@ test("a storage that is full for a while loses no line of the log, nor part of o
 test("a kernel worker that ends takes the run with it, but not its checkpoint", async () => {
   const tab = await open();
   await tab.call("void (globalThis.engine = fragileEngine())");
-  // Straight from comlink: a listener is a port of its own there.
+  // Directly by comlink, where a listener is a separate port.
   await tab.call("engine.configure({ threads: 2 })");
   await tab.call(`engine.prepare(${shakespeare})`);
   const { name } = await tab.call<RunInfo>(endless);
@@ -203,7 +203,7 @@ test("a kernel worker that ends takes the run with it, but not its checkpoint", 
   expect(cut?.checkpoint).toBeGreaterThan(3);
   expect(cut?.canResume).toBe(true);
   await expect(tab.call('engine.export("bin")')).rejects.toThrow(/no model/);
-  // Another backend takes its place.
+  // Replaced by another backend.
   const { from } = await tab.call<RunInfo>(`engine.resumeRun("${name}")`);
   expect(from).toBe(cut?.checkpoint);
   await tab.call("engine.stop()");

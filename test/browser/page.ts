@@ -15,12 +15,12 @@ export function launch({ resolve }: { readonly resolve?: string } = {}): Promise
   return chromium.launch({ ...options, args });
 }
 
-/** A browser with a disk: what a test's own `newPage` opens is like a private window, which keeps all in memory. */
+/** A browser with a profile on disk; `newPage` of a plain browser is like a private window, which keeps all in memory. */
 export function launchWithDisk(folder: string): Promise<BrowserContext> {
   return chromium.launchPersistentContext(folder, launchOptions());
 }
 
-/** A browser whose person lets no site store anything. */
+/** A browser in which no site may store anything. */
 export function launchForbidding(folder: string): Promise<BrowserContext> {
   mkdirSync(join(folder, "Default"), { recursive: true });
   const settings = { profile: { default_content_setting_values: { cookies: 2 } } };
@@ -37,7 +37,7 @@ export function launchOptions(): LaunchOptions {
   return { executablePath: chromiumPath, args };
 }
 
-/** A page that has no bundler: program.js finds the library as the one module that is made for such pages. */
+/** A page without a bundler: program.js imports the library built for such pages. */
 export const plainPage = `<!doctype html><meta charset="utf-8"><title>llm.ts</title><link rel="icon" href="data:,">
 <script type="importmap">{ "imports": { "llm-ts": "/dist/browser/llm-ts.js" } }</script>`;
 
@@ -58,7 +58,7 @@ export function callInNode<T>(call: string, file = "program.js"): T {
   return JSON.parse(output);
 }
 
-/** Adds to `problems` what a page says that it should not. */
+/** Adds errors and warnings of a page to `problems`. */
 export function watch(page: Page, problems: string[]): void {
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") problems.push(message.text());

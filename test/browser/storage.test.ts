@@ -285,7 +285,7 @@ test("full storage is an InputError, and what was there stays", async () => {
   await session.send("Storage.overrideQuotaForOrigin", { origin: server.url });
 });
 
-// On a disk Chromium throws; in a private window it writes what fits, and returns its error code as a number of bytes.
+// On disk Chromium throws; in a private window it writes what fits, and returns its error code as the number of bytes.
 test.each(["on a disk", "in a private window"])(
   "storage that fills up in the middle of a write, %s: a file is whole or not there, a log holds whole lines",
   async (where) => {

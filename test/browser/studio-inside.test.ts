@@ -1,4 +1,4 @@
-/** The studio's Look inside view, in real Chromium: what it shows of a model is what `inspect` finds in Node. */
+/** The studio's Look inside view in Chromium, compared with results of `inspect` in Node. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,9 +14,9 @@ import { barriers, openStudio, type StudioPage, serveStudio } from "./studio.ts"
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-inside-"));
 const prompt = "MENENIUS:\nWhat, now?";
 const T = prompt.length;
-/** Any machine has it, and it gives the same bits in Node. */
+/** Available on every machine, with the same bits in Node. */
 const kernel = "relaxed-4x8";
-/** Waits are limited: what does not come fails the test, and none hangs. */
+/** Timeout of waits, so that no test hangs. */
 const soon = { timeout: 15_000 };
 const trained = { timeout: 60_000 };
 let browser: Browser;

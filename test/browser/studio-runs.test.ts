@@ -146,7 +146,7 @@ test("a finger reads the curves, and two zoom and move them", async () => {
   await touch("touchEnd");
   await expect.poll(() => page.locator(".chart-tip").count()).toBe(0);
 
-  // What was at a quarter and at a half comes to stand at the ends: from update 10 to 20.
+  // A quarter and a half become the ends: updates 10 to 20.
   await touch("touchStart", 0.25, 0.5);
   await touch("touchMove", 0.1, 0.9);
   await touch("touchMove", 0, 1);

@@ -36,7 +36,7 @@ test("it isolates itself with a service worker, and asks no other machine for an
   await expect.poll(() => loads).toBe(2);
   expect(await page.evaluate("crossOriginIsolated")).toBe(true);
   expect(await page.getByRole("navigation").isVisible()).toBe(true);
-  // It asks whether there is a server of runs.
+  // It checks for a server of runs.
   await page.getByRole("link", { name: "Runs" }).click();
   await page.getByRole("link", { name: "Or train in this browser" }).waitFor();
   expect(problems).toEqual([]);

@@ -11,9 +11,9 @@ import { startServer } from "./server.ts";
 import { barriers, drop, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-"));
-/** Any machine has it, and the engine does not choose anew. */
+/** Available on every machine; keeps the engine from choosing. */
 const kernel = "relaxed-4x8";
-/** Waits are limited: what does not come fails the test, and none hangs. */
+/** Timeout of waits, so that no test hangs. */
 const soon = { timeout: 30_000 };
 const trained = { timeout: 200_000 };
 let browser: Browser;
@@ -138,7 +138,7 @@ test("a text that is dropped is learnt from; what is not text is refused in word
   const png = { name: "picture.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1]) };
   await page.locator(".drop input[type=file]").setInputFiles([png]);
   expect(await page.locator(".drop [role=alert]").textContent()).toContain("picture.png");
-  // What was there is still there.
+  // Nothing has been removed.
   await page.locator(".facts").getByText("hamlet.txt").waitFor();
   expect(await barriers(page)).toEqual([]);
 });
@@ -294,7 +294,7 @@ test("where the page is not isolated, it says that it has one thread, and why; i
     .toMatch(/^1 个线程 · relaxed SIMD · \d×\d+$/);
   expect(await alone.page.locator(".run .notice").textContent()).toContain("Cross-Origin-Opener-Policy");
   expect(await barriers(alone.page)).toEqual([]);
-  // That is how the service worker was kept from isolating it.
+  // This keeps the service worker from isolating the page.
   expect(alone.problems).toEqual(["Service Worker registration blocked by Playwright"]);
   await alone.context.close();
   await plain.close();
@@ -309,7 +309,7 @@ test("where nothing may be stored it trains all the same, in memory, and says so
   await page.goto(`${server.url}?threads=2&kernel=${kernel}`);
   await page.getByText(/gives this page no storage/).waitFor();
   await ready(page);
-  // The second takes the place of the first, which asks for locks: they are forbidden as well.
+  // The second replaces the first, which requests locks: they are forbidden as well.
   for (const name of ["first.txt", "second.txt"]) {
     await drop(page, ".drop", name, `${name}: to be, or not to be, that is the question. `.repeat(200));
     await page.locator(".facts").getByText(name).waitFor();
@@ -341,7 +341,7 @@ test("where there is too little storage for any text it trains all the same, in 
   const context = await browser.newContext({ locale: "en-US" });
   const page = await context.newPage();
   page.setDefaultTimeout(soon.timeout);
-  // What a quota is for must have been seen.
+  // The quota must have been reached.
   await page.goto(`${server.url}icon.svg`);
   const devtools = await context.newCDPSession(page);
   await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(server.url).origin, quotaSize: 1_000_000 });

@@ -9,7 +9,7 @@ import { watch } from "./page.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** The studio's own server, with the built page. `folder`: the one with the runs; default: there is none. */
+/** The studio's server with the built page. `folder`: folder of runs; default: a missing one. */
 export function serveStudio(folder = join(tmpdir(), "llm-ts-no-runs")): Promise<Studio> {
   return startStudio({ folder, ports: [0] });
 }
@@ -17,7 +17,7 @@ export function serveStudio(folder = join(tmpdir(), "llm-ts-no-runs")): Promise<
 export interface StudioPage {
   readonly context: BrowserContext;
   readonly page: Page;
-  /** Errors and warnings of the console, and what was thrown. */
+  /** Errors and warnings of the console, and exceptions. */
   readonly problems: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export async function openStudio(
   return { context, page, problems };
 }
 
-/** axe-core's findings on the page as it is, in light and in dark. */
+/** Findings of axe-core on the current page, in light and dark. */
 export async function barriers(page: Page): Promise<string[]> {
   if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
   const found: string[] = [];

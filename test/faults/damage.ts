@@ -7,7 +7,7 @@ import { type Lab, name, steps } from "./lab.ts";
 
 const files = [`model_${name(steps)}.bin`, `state_${name(steps)}_00000.bin`, `checkpoint_${name(steps)}.json`];
 
-/** A run that is over, to be damaged: the checkpoint before its last one is one update older. */
+/** A finished run to damage; its last two checkpoints are one update apart. */
 let finished: { lab: Lab; path: string } | undefined;
 
 async function damage(lab: Lab, number: number, harm: (path: string, bytes: Buffer) => void): Promise<void> {

@@ -6,7 +6,7 @@ import { result, run, start, written } from "../run-cli.ts";
 import type { Fault } from "./faults.ts";
 import { lastCheckpoint } from "./lab.ts";
 
-/** A file system of its own, of `kilobytes`, while something is done on it. */
+/** Mounts a file system of `kilobytes` for the duration of a test. */
 async function onSmallDisk(folder: string, kilobytes: number, use: () => Promise<void>): Promise<void> {
   mkdirSync(folder);
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k`, "tmpfs", folder]);

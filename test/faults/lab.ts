@@ -1,4 +1,4 @@
-/** Runs of a small model that things happen to, and what they must be equal to afterwards. */
+/** Runs of a small model under faults, compared with the uninterrupted run. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
@@ -64,14 +64,14 @@ export class Lab {
     return outcome;
   }
 
-  /** Runs a command to its end, which must be a good one, and gives what is in its folder then. */
+  /** Runs a command, which must succeed; returns the contents of its folder. */
   async finish(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
     const { code, stderr } = await run(args, { env });
     assert.equal(code, 0, stderr);
     return outcomeOf(args[args.indexOf("-o") + 1]);
   }
 
-  /** Continues a run to its end, on one thread or two; it must give what the uninterrupted one gave. */
+  /** Resumes a run to its end, on one thread or two; asserts that it equals the uninterrupted one. */
   async finishAlike(path: string, order: Order = "shuffle", ...more: readonly string[]): Promise<Result> {
     const done = await run(["train", "-o", path, "-y", "--threads", `${1 + this.pick(2)}`, "--json", ...more]);
     assert.equal(done.code, 0, done.stderr);
@@ -93,7 +93,7 @@ export class Lab {
     }
   }
 
-  /** Kills a run after every few updates until it is done; says how often. */
+  /** Kills a run every few updates until it is done; returns the number of kills. */
   async killOften(path: string): Promise<number> {
     for (let kills = 0; ; kills++) {
       const child = start(["train", "-o", path, "-y", "--json"]);
@@ -137,7 +137,7 @@ export function contents(folder: string): Record<string, string> {
   return Object.fromEntries(readdirSync(folder).map((file) => [file, sha256(join(folder, file))]));
 }
 
-/** Resolves when a command has reported an event that is wanted, or has ended. */
+/** Resolves when a command has reported a matching event, or has ended. */
 export function seen(stdout: NodeJS.ReadableStream, wanted: (event: string, step: number) => boolean): Promise<void> {
   let rest = "";
   return new Promise((resolve) => {

@@ -1,9 +1,8 @@
 /**
- * Does to runs all that can happen to them, as often as it takes to believe it, and then tries random cases:
- * `npm run test:faults`. Takes some minutes. `-- --minutes 60` only tries random cases, each kind for an hour, one after
- * the other; `-- --minutes 60 --only kernels` one kind of them alone (runs, api or kernels), so that several can run side
- * by side. `--seed N` begins with that seed instead of the time's. `--write` also puts what was tried into
- * docs/reliability.md.
+ * Fault injection into runs, repeated many times, then random cases: `npm run test:faults`, some minutes. `-- --minutes 60`
+ * runs the random cases alone, an hour of each kind in sequence; `-- --minutes 60 --only kernels` a single kind (runs, api or
+ * kernels), so that several can run in parallel. `--seed N` starts with that seed instead of one from the time. `--write` also
+ * writes the results into docs/reliability.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

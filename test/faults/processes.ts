@@ -7,7 +7,7 @@ import { type Lab, lastCheckpoint, name, orders, outcomeOf, seen, steps } from "
 
 const noSignals = process.platform === "win32" && "Windows has no signals to send to another process";
 
-/** The signal arrives while updates are made; the run must save what it has, and end with its code. */
+/** The signal arrives during updates; the run must save, and exit with the code of the signal. */
 async function interrupt(lab: Lab, number: number, signal: "SIGINT" | "SIGTERM", code: number): Promise<void> {
   const order = orders[number % orders.length];
   const path = lab.newPath();
@@ -41,7 +41,7 @@ async function killAtRandom(lab: Lab, number: number): Promise<void> {
     const wasKilled = child.kill("SIGKILL");
     const { code, stdout, stderr } = await ended;
     const resumedAt = Number(/continuing .* after (\d+) updates/.exec(stderr)?.[1] ?? 0);
-    // A child that lived long enough to report where it resumes must not have lost a checkpoint that was reported.
+    // A child that has reported its resume must not have lost a reported checkpoint.
     if (/continuing|begins/.test(stderr)) assert.ok(resumedAt >= saved, `${saved} updates were saved: ${stderr}`);
     killed.saved = Math.max(saved, lastCheckpoint(stdout));
     if (wasKilled && code === null) return;
@@ -54,7 +54,7 @@ async function killAtRandom(lab: Lab, number: number): Promise<void> {
   }
 }
 
-/** Takes the last of the killed runs to its end. */
+/** Resumes the last killed run to its end. */
 async function finishKilled(lab: Lab): Promise<void> {
   if (!killed) return;
   const { path, order } = killed;

@@ -25,7 +25,7 @@ const tokenizer = byteTokenizer();
 const options = { learningRate: 1e-2, gradClip: 1, weightDecay: 0.1 };
 const run = { sampleEvery: 0 };
 const batches = () => new CountingBatches(2, 8);
-/** No call of this small model takes so long on any machine. */
+/** Milliseconds; far above the duration of any call of this small model. */
 const patience = 60_000;
 
 const weightsOf = async ({ backend, parameters }: GPT2) => bits(await readSet(backend, parameters.weights));
@@ -88,7 +88,7 @@ function remembered<T>(map: Map<string, Promise<T>>, key: string, compute: () =>
   return known;
 }
 
-/** Expected state: the path so far, and whether the trainer has its tensors. */
+/** Expected state: the updates and loads so far, and whether the trainer holds its tensors. */
 interface Expected {
   path: Segment[];
   hasMoments: boolean;
@@ -266,7 +266,7 @@ async function mistake(real: Real, which: number): Promise<void> {
   await assert.rejects(async () => mistakes[which](real), LlmError);
 }
 
-/** While a run is under way, a second one and disposing are refused. */
+/** During a run, a second one and disposing are refused. */
 async function interfere(expected: Expected, { trainer }: Real): Promise<void> {
   expected.hasMoments = true;
   const events = trainer.run(batches(), { ...run, steps: 2 });
@@ -307,7 +307,7 @@ const commands: fc.Arbitrary<Command>[] = [
     .map((which) => new Command(`mistake(${which})`, (_, real) => mistake(real, which))),
 ];
 
-/** The backend's own scratch memory grows with what is asked of it: all that any command asks. */
+/** Bytes of the backend's own scratch memory once it has its final size: after a training step and generation. */
 async function baselineOf(backend: Backend): Promise<number> {
   const model = await GPT2.create(config, { backend, tokenizer });
   const trainer = new Trainer(model, options);

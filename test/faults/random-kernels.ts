@@ -13,9 +13,9 @@ import { platform } from "../../src/platform/node.ts";
 import { Choices } from "./choices.ts";
 import type { Counts, RandomTrial } from "./random-trials.ts";
 
-/** Half the distance from 1 to the next float: what one rounding may lose, relative to its result. */
+/** Half the distance from 1 to the next float: the largest relative error of one rounding. */
 const rounding = 2 ** -24;
-/** The smallest float above 0: what one rounding may lose of anything. */
+/** The smallest float above 0: the largest absolute error of one rounding near 0. */
 const smallest = 2 ** -149;
 /** Below it no sum of a few products overflows on its way. */
 const safe = 1e37;
@@ -27,7 +27,7 @@ interface Operand {
   readonly dtype: DType;
 }
 
-/** An output with what its elements may differ by, and whether they may be other than finite. */
+/** An output with the tolerance of its elements, and whether they may be infinite or NaN. */
 interface Output {
   readonly tensor: string;
   /** By element and the reference's value. */
@@ -61,7 +61,7 @@ const random = (choices: Choices, size: number, ...shape: number[]) =>
 
 type MakeCase = (choices: Choices) => Case;
 
-/** The rounding of a sum of n terms of size `term`, and of what is added to it. */
+/** Rounding error of a sum of n terms of magnitude `term`, and of an addend. */
 const sum =
   (n: number, term: number, added = 0) =>
   (expected: number) =>

@@ -12,10 +12,10 @@ import { Choices } from "./choices.ts";
 import { type Lab, orders, seen, sha256 } from "./lab.ts";
 import type { Counts, RandomTrial } from "./random-trials.ts";
 
-/** Interruptions of one run at most, before it is left to come to its end. */
+/** Maximal number of interruptions of one run, after which it runs to its end. */
 const mostInterruptions = 6;
 
-/** A random configuration: all options of a run but its folder, how often it saves and what it keeps. */
+/** A random configuration: all options of a run except its folder, checkpoints and retention. */
 interface Configuration {
   readonly options: readonly string[];
   readonly steps: number;
@@ -188,7 +188,7 @@ async function trial(lab: Lab, seed: number): Promise<Counts> {
   }
 }
 
-/** Compares what two runs left; counts lines and files. */
+/** Compares the folders of two runs; counts lines and files. */
 function compare(expected: string, found: string, { steps, keep, keepEvery }: Configuration, counts: Counts): void {
   const lines = eventsOf(expected);
   assert.deepEqual(eventsOf(found), lines);

@@ -17,7 +17,7 @@ export interface RandomTrial {
   readonly quick: number;
   /** Why it cannot be tried on this machine. */
   readonly skip?: string | false;
-  /** Tries the case of a seed. Throws, with the seed in the message, where anything differs. */
+  /** Runs the case of a seed. Throws, with the seed in the message, on any difference. */
   trial(lab: Lab, seed: number): Promise<Counts>;
 }
 
@@ -32,7 +32,7 @@ export interface Tally {
   readonly counts: Counts;
 }
 
-/** Tries seeds from `seed` on for so many minutes; `onProblem` is called with what differs. */
+/** Runs seeds from `seed` on for some minutes; `onProblem` receives each difference. */
 export async function tryFor(
   { name, what, trial }: RandomTrial,
   lab: Lab,

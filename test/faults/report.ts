@@ -46,7 +46,7 @@ const lossesOf = ({ events }: Outcome) =>
     .filter(({ event }) => event === "step")
     .map(({ loss }) => loss);
 
-/** The losses of a run without an interruption, and of one that was killed after every few updates, side by side. */
+/** Table of the losses of an uninterrupted run and of one that was killed every few updates. */
 export async function lossTable(lab: Lab): Promise<string> {
   const path = await lab.killedRun();
   const kills = 1 + (await lab.killOften(path));

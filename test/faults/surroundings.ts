@@ -67,7 +67,7 @@ async function jumpClock(lab: Lab, number: number): Promise<void> {
   assert.deepEqual(await lab.finish([...lab.args(path, order), "-y"], env), { events, log, model });
 }
 
-/** Something else at the path of a run folder: it is refused, and stays as it is. */
+/** Something else at the path of a run folder: it is refused and unchanged. */
 async function refuseFolder(lab: Lab, number: number): Promise<void> {
   const path = lab.newPath();
   if (number % 2 === 0) {
