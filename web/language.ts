@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { remember, remembered } from "./remember.ts";
 
-export const languages = ["en", "zh"] as const;
+const languages = ["en", "zh"] as const;
 
 export type Language = (typeof languages)[number];
 

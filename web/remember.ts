@@ -6,7 +6,7 @@ export function remember(name: string, value: string): void {
   } catch {}
 }
 
-export function recalled(name: string): string | undefined {
+function recalled(name: string): string | undefined {
   try {
     return localStorage.getItem(`studio ${name}`) ?? undefined;
   } catch {

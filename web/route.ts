@@ -5,7 +5,7 @@ export const viewNames = ["train", "runs", "inside"] as const;
 
 export type ViewName = (typeof viewNames)[number];
 
-export interface Route {
+interface Route {
   readonly view: ViewName;
   /** The parts after the view's name, decoded. */
   readonly rest: readonly string[];
@@ -18,7 +18,7 @@ addEventListener("hashchange", () => {
 
 export const route = computed<Route>(() => parseRoute(fragment.value));
 
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [name = "", ...rest] = hash.replace(/^#/, "").split("/");
   const view = viewNames.find((one) => one === name) ?? "train";
   return { view, rest: rest.filter((part) => part !== "").map(decoded) };

@@ -18,7 +18,7 @@ export interface SessionParts extends StartedRun {
 }
 
 /** Parts of the engine that a session uses. */
-export interface SessionContext {
+interface SessionContext {
   readonly queue: Queue;
   readonly outbox: Outbox;
   /** Called when the run fails, before the page learns of it. */

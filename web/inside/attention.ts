@@ -8,7 +8,7 @@ export function headOf({ attention, tokens, NH }: Inspection, layer: number, hea
 }
 
 /** A head's mean attention to the previous, the same and the first position, over the queries from the third on. */
-export interface Habits {
+interface Habits {
   readonly before: number;
   readonly itself: number;
   readonly first: number;

@@ -7,7 +7,7 @@ export interface Cell {
 }
 
 /** In CSS pixels. Labels stand left of the cells and above them. */
-export interface MapLayout {
+interface MapLayout {
   /** Space for labels, left and above. */
   readonly labels: number;
   /** Width and height of a cell. */
@@ -37,14 +37,14 @@ export function cellAt({ labels, cell }: MapLayout, T: number, x: number, y: num
   return key >= 0 && key <= query && query < T ? { query, key } : undefined;
 }
 
-export interface MapColours {
+interface MapColours {
   readonly ink: string;
   readonly muted: string;
   readonly accent: string;
   readonly font: string;
 }
 
-export interface MapDrawing {
+interface MapDrawing {
   readonly image: ImageData;
   readonly layout: MapLayout;
   readonly labels: readonly string[];

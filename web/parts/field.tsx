@@ -33,7 +33,7 @@ export function Field({
   );
 }
 
-export interface ControlAttributes {
+interface ControlAttributes {
   readonly id: string;
   readonly "aria-describedby": string | undefined;
   readonly "aria-invalid": "true" | undefined;

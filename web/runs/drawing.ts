@@ -19,7 +19,7 @@ import {
   withMargin,
 } from "./traces.ts";
 
-export interface Drawing {
+interface Drawing {
   readonly label: string;
   readonly x: Float64Array;
   readonly lines: readonly ChartLine[];
@@ -109,7 +109,7 @@ function partOf(
   return part;
 }
 
-export interface ShownRun {
+interface ShownRun {
   readonly run: LoadedRun;
   readonly data: RunData;
   readonly axis: Axis;
@@ -124,7 +124,7 @@ export function shownRuns(): ShownRun[] {
 }
 
 /** The whole range of x; rounded up for growing runs, so that not every update changes the scale. */
-export function wholeRange(runs: readonly ShownRun[], kind: XKind, log: boolean): Range {
+function wholeRange(runs: readonly ShownRun[], kind: XKind, log: boolean): Range {
   let [low, high] = [log ? Infinity : 0, 0];
   for (const { data, axis } of runs)
     for (const { values, unit } of [axis, data.valAxis(kind)].filter((one) => one !== undefined)) {
@@ -143,7 +143,7 @@ export function zoomTo(range: Range | undefined): void {
 }
 
 /** A run's values at the update nearest to an x. */
-export interface ValuesAt {
+interface ValuesAt {
   readonly raw?: number;
   readonly smoothed?: number;
   readonly val?: number;

@@ -11,7 +11,7 @@ export const columns = [
   "created",
 ] as const satisfies readonly (keyof RunSummary)[];
 
-export type Column = (typeof columns)[number];
+type Column = (typeof columns)[number];
 
 export interface Sorting {
   readonly by: Column;

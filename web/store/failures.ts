@@ -5,7 +5,7 @@ import { LlmError, messageOf } from "../../src/errors.ts";
 /** Place of a message: beside the control of the action. */
 export type Place = "device" | "data" | "run" | "open" | "write" | "look" | "export" | "stored";
 
-export interface Failure {
+interface Failure {
   readonly message: string;
   /** An unexpected error, which users should report. */
   readonly isBug: boolean;

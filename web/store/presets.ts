@@ -17,7 +17,7 @@ export interface Sizes {
   readonly C: number;
 }
 
-export const tinySizes: Sizes = { L: 2, NH: 2, C: 64 };
+const tinySizes: Sizes = { L: 2, NH: 2, C: 64 };
 
 export function modelOf(preset: PresetName, own: Sizes): ModelChoice {
   if (preset === "opened") return { kind: "opened" };

@@ -46,7 +46,7 @@ export const runInfo = computed<RunInfo | undefined>(() => ("run" in run.value ?
 export const hasRun = computed(() => runInfo.value !== undefined || run.value.phase === "creating");
 
 /** Snapshot of a run for a frame of the page. */
-export interface Live {
+interface Live {
   readonly progress: Progress;
   readonly msLeft: number | undefined;
 }
