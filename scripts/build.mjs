@@ -55,8 +55,13 @@ async function buildProgram(out, _folderOf, signal) {
 /** As an application is built, not as Vite builds libraries: those have their kernels and texts inside of their code. */
 async function buildLibrary(out, folderOf) {
   const { build } = await import("vite");
-  // All modules that are imported when a backend is created, in one chunk.
-  const backends = { name: "backends", test: /src[\\/](backend|platform|errors|turns)/ };
+  // Modules that every page loads for a backend in one chunk, those of a backend that few use in another.
+  const backends = {
+    name: "backends",
+    test: /src[\\/](backend(?![\\/]webgpu[\\/](?!entry))|platform|errors|turns)/,
+    priority: 1,
+  };
+  const webgpu = { name: "webgpu", test: /src[\\/]backend[\\/]webgpu/ };
   const output = { entryFileNames: "[name].js", chunkFileNames: chunkName, assetFileNames: "[name][extname]" };
   await build({
     configFile: false,
@@ -73,7 +78,7 @@ async function buildLibrary(out, folderOf) {
       rolldownOptions: {
         input: { "llm-ts": "src/index.ts" },
         preserveEntrySignatures: "exports-only",
-        output: { ...output, codeSplitting: { groups: [backends] } },
+        output: { ...output, codeSplitting: { groups: [backends, webgpu] } },
       },
     },
     worker: { format: "es", plugins: () => [kernelsFrom(folderOf("kernels"))], rolldownOptions: { output } },

@@ -28,6 +28,8 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/backend/wasm/create.ts": /--(no-revectorize|kernel)/,
   // A font.
   "src/plot/axes.ts": /-apple-system/,
+  // Arithmetic in WGSL.
+  "src/backend/webgpu/wgsl/elementwise.ts": /^-z$/,
 };
 
 /** Other programs' commands with their options, ours with theirs excluded. */

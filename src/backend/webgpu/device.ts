@@ -253,7 +253,7 @@ const REPORT = "Please report this, with what llm-ts info --system prints.";
 function outOfMemory(label: string, bytes: number, used: number): MemoryError {
   return new MemoryError(
     `${label} is out of memory: it had no ${mebibytes(bytes)} left beside ${mebibytes(used)}. Choose a smaller model, ` +
-      "batch (-b) or context (-t), or another backend.",
+      "batch or context (llm-ts train -b, -t), or another backend.",
   );
 }
 
