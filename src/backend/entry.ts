@@ -24,6 +24,8 @@ export interface BackendEntry {
   readonly kernels: readonly string[];
   /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */
   available(options?: BackendOptions): Promise<true | string>;
+  /** Where `available`: facts about the device, for people and for reports. */
+  describe?(): Promise<string>;
   /** Called where `available`. UsageError for invalid options, BackendError or MemoryError when starting fails. */
   create(options: BackendOptions): Promise<Backend>;
   /** Measures and checks all kernels, and caches the fastest for later starts. */

@@ -23,13 +23,16 @@ export interface Availability {
   readonly name: BackendName;
   readonly available: boolean;
   readonly reason?: string;
+  /** Facts about its device. */
+  readonly details?: string;
 }
 
 export function availableBackends(): Promise<Availability[]> {
   return Promise.all(
-    backends.map(async ({ name, available }) => {
+    backends.map(async ({ name, available, describe }) => {
       const found = await available();
-      return found === true ? { name, available: true } : { name, available: false, reason: found };
+      if (found !== true) return { name, available: false, reason: found };
+      return { name, available: true, ...(describe && { details: await describe() }) };
     }),
   );
 }

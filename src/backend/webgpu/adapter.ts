@@ -75,3 +75,21 @@ function labelOf({ vendor, architecture, device, description }: GPUAdapterInfo):
   const family = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase()));
   return family.length > 0 ? `${name} (${family.join(", ")})` : name;
 }
+
+/** Features that kernels could use, today or later. */
+const features = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix", "timestamp-query"];
+
+/** Name, driver, limits and features of an adapter, in words. */
+export function factsOf({ info, limits, features: found }: GPUAdapter): string {
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = limits;
+  const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20).toLocaleString("en-US")} MiB`;
+  return [
+    labelOf(info),
+    info.description,
+    `buffers of ${mebibytes(maxBufferSize)}, bound by ${mebibytes(maxStorageBufferBindingSize)}`,
+    `${maxComputeWorkgroupStorageSize / 1024} KiB of workgroup memory`,
+    ...features.filter((name) => found.has(name as GPUFeatureName)),
+  ]
+    .filter((fact) => fact)
+    .join(", ");
+}

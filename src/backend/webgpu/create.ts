@@ -2,7 +2,7 @@ import { BackendError, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
 import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
-import { findAdapter, openAdapter } from "./adapter.ts";
+import { factsOf, findAdapter, openAdapter } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
 
@@ -28,6 +28,12 @@ export async function createWebGpuBackend({ kernel = "auto", fallbackAdapter }: 
 export async function problemOfAdapter(options?: BackendOptions): Promise<string | undefined> {
   const adapter = await findAdapter(options);
   return typeof adapter === "string" ? adapter : undefined;
+}
+
+/** What there is to know of the adapter. */
+export async function describeAdapter(): Promise<string> {
+  const adapter = await findAdapter();
+  return typeof adapter === "string" ? adapter : factsOf(adapter);
 }
 
 function tileNamed(kernel: string): TileName | undefined {

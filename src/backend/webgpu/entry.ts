@@ -9,6 +9,10 @@ export const webgpu = {
     const { problemOfAdapter } = await import("./create.ts");
     return (await problemOfAdapter(options)) ?? true;
   },
+  async describe() {
+    const { describeAdapter } = await import("./create.ts");
+    return describeAdapter();
+  },
   async create(options) {
     const { createWebGpuBackend } = await import("./create.ts");
     return createWebGpuBackend(options);

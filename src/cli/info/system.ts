@@ -28,7 +28,8 @@ function reasonOf({ chosen, kept }: Survey): string {
 /** Each backend, and why it is not available. */
 export function backendTable(backends: readonly Availability[]): string {
   const rows = backends.map(
-    ({ name, reason }) => `  ${name.padEnd(11)}${reason === undefined ? "available" : `not available: ${reason}`}`,
+    ({ name, reason, details }) =>
+      `  ${name.padEnd(11)}${reason === undefined ? "available" : `not available: ${reason}`}${details === undefined ? "" : `: ${details}`}`,
   );
   return `backends\n${rows.join("\n")}\n`;
 }
