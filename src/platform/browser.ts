@@ -1,11 +1,11 @@
 import { createSHA256 } from "hash-wasm";
 import { BackendError, messageOf } from "../errors.ts";
+import { recall, remember } from "./browser-cache.ts";
 import { createDownload } from "./browser-download.ts";
 import { createSink } from "./browser-file-sink.ts";
 import * as files from "./browser-files.ts";
 import { gpu } from "./browser-gpu.ts";
 import { lockFile, lockOwner } from "./browser-lock.ts";
-import { recall, remember } from "./browser-notes.ts";
 import { isStored } from "./browser-storage.ts";
 import { openSource, openStream } from "./browser-urls.ts";
 import { hasWildcard } from "./glob.ts";

@@ -15,14 +15,14 @@ export function cacheFolder(): string {
 }
 
 export async function recall(name: string): Promise<string | undefined> {
-  const file = noteFile(name);
+  const file = cacheFile(name);
   return requireFile(file)
     .then(() => readFile(file, "utf8"))
     .catch(() => undefined);
 }
 
 export async function remember(name: string, text: string): Promise<void> {
-  const file = noteFile(name);
+  const file = cacheFile(name);
   const temporary = temporaryFor(file);
   try {
     await makeFolder(cacheFolder());
@@ -34,6 +34,6 @@ export async function remember(name: string, text: string): Promise<void> {
   }
 }
 
-function noteFile(name: string): string {
+function cacheFile(name: string): string {
   return join(cacheFolder(), `${name}.json`);
 }

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cachedDataVersionTag } from "node:v8";
-import { hashOf, KeptNotes } from "./kept-notes.ts";
 import { recall, remember } from "./node-cache.ts";
 import { engine } from "./node-engine.ts";
+import { hashOf, ResultCache } from "./result-cache.ts";
 
 /** Input of the child: flags to try, and options of this process, some of which may be V8 flags. */
 export interface Trial {
@@ -20,7 +20,7 @@ export interface Trial {
 /** The flags that the engine has, or the reason that none may be used. */
 export type TrialResult = readonly string[] | "aborts" | "cannot be tried";
 
-const notes = new KeptNotes("flags", { recall, remember });
+const cache = new ResultCache("flags", { recall, remember });
 const MOST_MS = 30_000;
 
 /** Extension of the entry: that of this file, .ts from the sources, .js from a build. */
@@ -32,10 +32,10 @@ export async function tryFlags(bytes: Uint8Array, flags: readonly string[]): Pro
   // In a single executable, Electron and the like it is the whole application that would start again.
   if (!/^node(js)?(\.exe)?$/.test(basename(process.execPath))) return "cannot be tried";
   const key = `${hashOf(bytes)} ${flags.join(" ")}, ${engine()}, ${cachedDataVersionTag()}`;
-  const kept = await notes.recall(key);
+  const kept = await cache.recall(key);
   if (kept !== undefined) return kept === "aborts" ? kept : kept.split(" ").filter(Boolean);
   const result = await tryInChild(bytes, flags);
-  if (result !== "cannot be tried") await notes.keep(key, result === "aborts" ? result : result.join(" "));
+  if (result !== "cannot be tried") await cache.keep(key, result === "aborts" ? result : result.join(" "));
   return result;
 }
 

@@ -159,9 +159,9 @@ export interface Platform {
   compile(bytes: Uint8Array<ArrayBuffer>, simd256: boolean): Promise<CompiledModule | string>;
   /** Engine that compiles and runs the kernels: its version, and the processor. */
   engine(): string;
-  /** A small text that an earlier run has kept under a name; undefined where nothing is, or where nothing is kept. */
+  /** A small cached text by name; undefined if there is none. */
   recall(name: string): Promise<string | undefined>;
-  /** Keeps a small text that can be made again; where that cannot be, it does not, and says nothing. */
+  /** Caches a small text that can be recreated. Fails silently. */
   remember(name: string, text: string): Promise<void>;
   readonly gpu: GpuAccess;
   /** True if workers may share memory: always in Node, only in isolated pages in a browser. */

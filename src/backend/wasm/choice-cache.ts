@@ -1,11 +1,11 @@
 /** Cache of the fastest tile of each module, kept between starts. */
 import { platform } from "#platform";
-import { KeptNotes } from "../../platform/kept-notes.ts";
+import { ResultCache } from "../../platform/result-cache.ts";
 import type { CompiledCode } from "./code.ts";
 import { type Code, type Tile, tiles } from "./variants.ts";
 
 // Looked up at each call, so that tests can mock the platform.
-const notes = new KeptNotes("kernels", {
+const cache = new ResultCache("kernels", {
   recall: (name) => platform.recall(name),
   remember: (name, text) => platform.remember(name, text),
 });
@@ -16,10 +16,10 @@ export function choiceKey({ build, simd256 }: Code, { hash }: CompiledCode): str
 }
 
 export async function recallTile(key: string): Promise<Tile | undefined> {
-  const kept = await notes.recall(key);
+  const kept = await cache.recall(key);
   return tiles.find((tile) => tile === kept);
 }
 
 export async function keepTile(key: string, tile: Tile): Promise<void> {
-  await notes.keep(key, tile);
+  await cache.keep(key, tile);
 }

@@ -11,7 +11,7 @@ import { createReferenceBackend } from "../reference/reference.ts";
 import { type Code, type Tile, tiles, variantNames } from "./variants.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-choice-"));
-const note = join(folder, "kernels.json");
+const cacheFile = join(folder, "kernels.json");
 const otherListeners = new Set(process.listeners("exit"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -21,7 +21,7 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllEnvs();
-  rmSync(note, { recursive: true, force: true });
+  rmSync(cacheFile, { recursive: true, force: true });
 });
 
 /** The program as in a process that has compiled and measured nothing yet. */
@@ -208,10 +208,10 @@ describe("the choice is kept", () => {
   test.each(tiles)("and taken as kept, without a measurement (%s)", async (tile) => {
     const first = await fresh();
     await first.take();
-    const kept: Record<string, string> = JSON.parse(readFileSync(note, "utf8"));
+    const kept: Record<string, string> = JSON.parse(readFileSync(cacheFile, "utf8"));
     expect(Object.keys(kept)).toEqual([expect.stringMatching(/^relaxed [0-9a-f]+, 128-bit, Node v.*, V8 /)]);
     writeFileSync(
-      note,
+      cacheFile,
       JSON.stringify(Object.fromEntries(Object.keys(kept).map((key) => [key, `${tile} ${today()}`]))),
     );
     const { take } = await fresh();
@@ -222,7 +222,7 @@ describe("the choice is kept", () => {
     ["for a month", 29, "6x8"],
     ["no longer", 31, undefined],
   ])("%s", async (_name, days, expected) => {
-    writeFileSync(note, JSON.stringify({ key: `6x8 ${today(-days)}` }));
+    writeFileSync(cacheFile, JSON.stringify({ key: `6x8 ${today(-days)}` }));
     const { recallTile } = await fresh();
     expect(await recallTile("key")).toBe(expected);
   });
@@ -230,16 +230,16 @@ describe("the choice is kept", () => {
   test.each(["{", "[]", "null", '"text"', '{"relaxed":"9x9"}', ""])(
     "a cache that holds %j is measured over",
     async (text) => {
-      writeFileSync(note, text);
+      writeFileSync(cacheFile, text);
       const { take } = await fresh();
       const [, tile] = (await take()).split("-");
-      expect(Object.values(JSON.parse(readFileSync(note, "utf8")))).toContain(`${tile} ${today()}`);
+      expect(Object.values(JSON.parse(readFileSync(cacheFile, "utf8")))).toContain(`${tile} ${today()}`);
     },
   );
 
   test("a cache that cannot be written or read is done without", async () => {
-    writeFileSync(note, "a file where a folder should be");
-    vi.stubEnv("LLM_TS_CACHE", join(note, "deeper"));
+    writeFileSync(cacheFile, "a file where a folder should be");
+    vi.stubEnv("LLM_TS_CACHE", join(cacheFile, "deeper"));
     const { take } = await fresh();
     expect(await take()).toMatch(/^relaxed-/);
   });
@@ -247,7 +247,7 @@ describe("the choice is kept", () => {
   test("no more than 32 are kept, the youngest", async () => {
     const { keepTile, recallTile } = await fresh();
     for (let i = 0; i < 40; i++) await keepTile(`key ${i}`, "4x8");
-    const kept = Object.keys(JSON.parse(readFileSync(note, "utf8")));
+    const kept = Object.keys(JSON.parse(readFileSync(cacheFile, "utf8")));
     expect(kept).toEqual(Array.from({ length: 32 }, (_, i) => `key ${i + 8}`));
     expect(await recallTile("key 39")).toBe("4x8");
   });

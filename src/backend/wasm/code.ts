@@ -1,8 +1,8 @@
 /** Compiled kernels, cached per process, and the engine features that they need. */
 import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
-import { hashOf } from "../../platform/kept-notes.ts";
 import type { KernelBuild } from "../../platform/platform.ts";
+import { hashOf } from "../../platform/result-cache.ts";
 import type { Code } from "./variants.ts";
 
 export interface CompiledCode {

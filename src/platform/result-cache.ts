@@ -1,19 +1,19 @@
 /**
- * Small results of measurements, kept from one start to the next under a note's name. What is kept is a hint: whatever
- * cannot be read, or is old, is measured again, and whatever cannot be written is kept for this process alone.
+ * Cache of small measured results between starts. An entry is a hint: if it is unreadable or old, it is measured again; if it
+ * cannot be written, it is cached for this process alone.
  */
 import type { Platform } from "./platform.ts";
 
-/** Places in a note: some versions of Node and of llm-ts, each with and without 256-bit vectors. */
-const MOST = 32;
+/** Entries of a cache: some versions of Node and of llm-ts, each with and without 256-bit vectors. */
+const MAX_ENTRIES = 32;
 /** Measurements expire: the machine may have been busy. */
-const MOST_DAYS = 30;
+const MAX_DAYS = 30;
 const DAY = 24 * 60 * 60 * 1000;
 
-export class KeptNotes {
+export class ResultCache {
   readonly #name: string;
   readonly #disk: Pick<Platform, "recall" | "remember">;
-  readonly #inThisProcess = new Map<string, string>();
+  readonly #ofThisProcess = new Map<string, string>();
 
   constructor(name: string, disk: Pick<Platform, "recall" | "remember">) {
     this.#name = name;
@@ -21,22 +21,22 @@ export class KeptNotes {
   }
 
   async recall(key: string): Promise<string | undefined> {
-    const known = this.#inThisProcess.get(key);
+    const known = this.#ofThisProcess.get(key);
     if (known !== undefined) return known;
     const [, text, day = ""] = /^(.*) (\S+)$/.exec((await this.#read()).get(key) ?? "") ?? [];
-    return Date.now() - Date.parse(day) < MOST_DAYS * DAY ? text : undefined;
+    return Date.now() - Date.parse(day) < MAX_DAYS * DAY ? text : undefined;
   }
 
   async keep(key: string, text: string): Promise<void> {
-    this.#inThisProcess.set(key, text);
+    this.#ofThisProcess.set(key, text);
     const kept = await this.#read();
-    kept.delete(key); // to become the youngest
+    kept.delete(key); // so that it moves to the end
     kept.set(key, `${text} ${new Date().toISOString().slice(0, 10)}`);
-    const youngest = Object.fromEntries([...kept].slice(-MOST));
+    const youngest = Object.fromEntries([...kept].slice(-MAX_ENTRIES));
     await this.#disk.remember(this.#name, `${JSON.stringify(youngest, null, 2)}\n`);
   }
 
-  /** For each key its text and the day of the measurement: "6x16 2026-11-24". */
+  /** The text and the day of the measurement by key: "6x16 2026-11-24". */
   async #read(): Promise<Map<string, string>> {
     try {
       const found: unknown = JSON.parse((await this.#disk.recall(this.#name)) ?? "{}");

@@ -1,12 +1,12 @@
 import { createSink } from "./browser-file-sink.ts";
 import { makeFolder, openSource } from "./browser-files.ts";
 
-/** File for the notes of workers, which have no localStorage. Hidden, so that no glob matches it. */
+/** Folder of the cache in workers, which have no localStorage. Hidden, so that no glob matches it. */
 const folder = "opfs:/.llm-ts";
 
 const fileOf = (name: string) => `${folder}/${name}.json`;
 
-/** Whatever keeps notes can be full, or forbidden by the user. */
+/** Fails silently: storage may be full, or forbidden by the user. */
 export async function remember(name: string, text: string): Promise<void> {
   try {
     if (typeof localStorage === "object") return localStorage.setItem(`llm-ts ${name}`, text);
