@@ -21,10 +21,10 @@ import {
 
 export interface ModelHeader {
   readonly version: 1 | 3 | 5;
-  /** What the model is made of. For version 1, Vp is V rounded up: the tensors are read with zero rows added. */
+  /** For version 1, Vp is V rounded up, and wte is read with zero rows added. */
   readonly config: GPT2Config;
   readonly dtype: "f32" | "bf16";
-  /** Where the tensors start. */
+  /** Byte offset of the tensors. */
   readonly dataOffset: number;
 }
 
@@ -66,7 +66,7 @@ export async function readModelHeader(source: ByteSource): Promise<ModelHeader> 
   return { version, config, dtype: layout.dtype, dataOffset: headerBytes };
 }
 
-/** Hands over every element of every tensor once, in order, in chunks of at most 8 MB. */
+/** Reads every element of every tensor once, in order, in chunks of at most 8 MB. */
 export async function readModelTensors(source: ByteSource, header: ModelHeader, onChunk: OnChunk): Promise<void> {
   await readTensors(source, header.dataOffset, header.config, layouts[header.version], onChunk);
 }

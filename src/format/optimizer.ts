@@ -27,19 +27,19 @@ export interface OptimizerStateHeader {
   readonly bytes: number;
 }
 
-/** The order in which llm.c's loader goes through shuffled data. */
+/** Order of llm.c's loader over shuffled data. */
 export interface ShuffleState {
   readonly shards: readonly number[];
-  /** Of the shard that is read. */
+  /** Order of the samples in the current shard. */
   readonly samples: readonly number[];
   readonly random: Mt19937State;
 }
 
-/** What a state file holds besides the moments. */
+/** State besides the moments. */
 export interface OptimizerState {
   /** Updates made. */
   readonly step: number;
-  /** Which shard of the order is read, and which of its samples comes next. */
+  /** Index of the current shard in the order, and of its next sample. */
   readonly shard: number;
   readonly sample: number;
   /** Undefined for data in file order. */
@@ -49,14 +49,14 @@ export interface OptimizerState {
 /** A state file whose header and size were checked. */
 export interface OptimizerStateFile extends OptimizerState {
   readMoments(onM: OnChunk, onV: OnChunk): Promise<void>;
-  /** Where llm.c kept float32 weights beside those of the model file: they are the true ones. */
+  /** Reads the float32 master weights, which are exact where the model file is rounded; undefined without them. */
   readonly readMasterWeights?: (onChunk: OnChunk) => Promise<void>;
 }
 
-/** What llm.c starts its generator for stochastic rounding with; float32 needs none, so it stays there. */
+/** Initial state of llm.c's generator for stochastic rounding, which float32 does not use. */
 const roundingState = 13371337;
 
-/** mt19937_state's constants, by which llm.c knows that a generator has been seeded. */
+/** Constants of mt19937_state, by which llm.c recognises a seeded generator. */
 const matrixA = [0, 0x9908b0df];
 const generatorBytes = 8 + 4 + 4 + 624 * 4 + matrixA.length * 4;
 
@@ -105,7 +105,7 @@ export async function writeOptimizerState(
     await sink.write(new Uint8Array(Int32Array.from(order).buffer));
   }
   const { left, next, state } = shuffle.random;
-  // The seed comes first; llm.c leaves it unset, and so it is 0.
+  // The seed is first; llm.c leaves it unset, hence 0.
   await sink.write(new Uint8Array(Uint32Array.of(0, 0, left, next, ...state, ...matrixA).buffer));
 }
 
@@ -134,7 +134,7 @@ export async function readOptimizerState(source: ByteSource, config: GPT2Config)
   };
 }
 
-/** The rest of the file, from `offset` on. Nothing is read by a count that the file's size does not bear out. */
+/** The remainder of the file from `offset` on. Counts are checked against the file's size before they are used. */
 async function readShuffle(source: ByteSource, offset: number): Promise<ShuffleState> {
   let position = offset;
   const read = async (bytes: number) => {

@@ -1,6 +1,6 @@
 /**
  * The safetensors container (https://github.com/huggingface/safetensors): 8 bytes with the length of a JSON header, the
- * header, then the raw tensors. The header maps names to dtype, shape and place; "__metadata__" holds strings.
+ * header, then the raw tensors. The header maps names to dtype, shape and offsets; "__metadata__" holds strings.
  */
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
@@ -9,10 +9,10 @@ import { bytesPer, type FileDType } from "./numbers.ts";
 
 export interface StoredTensor {
   readonly name: string;
-  /** F32, BF16, F16, or another that no weights of GPT-2 have. */
+  /** F32, BF16, F16, or an unsupported type. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Where its bytes start in the file. */
+  /** Byte offset in the file. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -22,20 +22,20 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Far above any GPT-2's header (GPT-2 XL's has 60 KB), far below what could hurt. */
+/** Bytes; GPT-2 XL's header has 60 KB. */
 const longestHeader = 16 << 20;
 
-/** Bits of an element, of all dtypes that the format has. */
+/** Bits per element of all dtypes of the format. */
 const elementBits: Record<string, number> = {
   ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6 },
   ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8 },
   ...{ I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, F64: 64, I64: 64, U64: 64, C64: 64 },
 };
 
-/** What safetensors call the dtypes that weights can have. */
+/** Supported dtypes of weights by their safetensors names. */
 export const weightDTypes: Readonly<Record<string, FileDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
-/** Reads and checks the header: every tensor lies in the file, fits its shape, and overlaps no other. */
+/** Reads and checks the header: every tensor is within the file, matches its shape, and overlaps no other. */
 export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const length = await readHeaderLength(source);
   const dataOffset = 8 + length;
@@ -43,7 +43,7 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(json))
     if (name !== "__metadata__") tensors.set(name, checkEntry(source, name, entry, dataOffset));
-  checkPlaces(source, [...tensors.values()], dataOffset);
+  checkOffsets(source, [...tensors.values()], dataOffset);
   return { tensors, metadata: strings(json.__metadata__) };
 }
 
@@ -83,21 +83,21 @@ function checkEntry(source: ByteSource, name: string, entry: unknown, dataOffset
         "The file is damaged: copy or download it again.",
     );
   if (!isObject(entry)) throw wrong("entry", entry, "an object");
-  const { dtype, shape, data_offsets: place } = entry;
+  const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== "string") throw wrong("dtype", dtype, "a name");
   if (!Object.hasOwn(elementBits, dtype)) throw unsupportedDType(source, name, dtype);
   if (!isSizes(shape)) throw wrong("shape", shape, "a list of whole numbers");
   const dataBytes = source.size - dataOffset;
-  if (!isSizes(place) || place.length !== 2 || place[0] > place[1] || place[1] > dataBytes)
-    throw wrong("data_offsets", place, `start and end within the ${dataBytes} bytes after the header`);
-  const [start, end] = place;
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1] || offsets[1] > dataBytes)
+    throw wrong("data_offsets", offsets, `start and end within the ${dataBytes} bytes after the header`);
+  const [start, end] = offsets;
   const bytes = shape.reduce((product, n) => product * n, elementBits[dtype]) / 8;
   if (bytes !== end - start)
-    throw wrong("data_offsets", place, `${bytes} bytes for ${dtype} of shape ${JSON.stringify(shape)}`);
+    throw wrong("data_offsets", offsets, `${bytes} bytes for ${dtype} of shape ${JSON.stringify(shape)}`);
   return { name, dtype, shape, offset: dataOffset + start, bytes };
 }
 
-/** InputError for a tensor of a type that GPT-2's weights are not read in. */
+/** InputError for a tensor of an unsupported type. */
 export function unsupportedDType(source: ByteSource, name: string, dtype: string): InputError {
   return new InputError(
     `${source.name}: tensor ${JSON.stringify(name)} is ${dtype}, which llm-ts does not support; it reads ` +
@@ -110,7 +110,7 @@ function isSizes(value: unknown): value is number[] {
 }
 
 /** Tensors follow each other without gaps to the end of the file, as the format demands. */
-function checkPlaces(source: ByteSource, tensors: readonly StoredTensor[], dataOffset: number): void {
+function checkOffsets(source: ByteSource, tensors: readonly StoredTensor[], dataOffset: number): void {
   let end = dataOffset;
   for (const { name, offset, bytes } of tensors.toSorted((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
     if (offset !== end)
@@ -134,7 +134,7 @@ function strings(value: unknown): Record<string, string> {
   );
 }
 
-/** The bytes that precede the tensors of a new file; tensors of `dtype` are to follow in the order given. */
+/** Header of a new file, whose tensors of `dtype` follow in the given order. */
 export function makeSafetensorsHeader(
   tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
   dtype: FileDType,

@@ -1,6 +1,6 @@
 /**
- * llm.c's debug states, `gpt2_124M_debug_state.bin` (train_gpt2.py's `write_state`): what a model gives for one batch,
- * for another program to compare with.
+ * llm.c's debug states, `gpt2_124M_debug_state.bin` (train_gpt2.py's `write_state`): the results of a model for one batch,
+ * to compare with another program's.
  *
  * Header: [0] 20240327, [1] version, [2] B, [3] T. Then x (B,T) and y (B,T) int32, logits (B,T,V) and loss float32,
  * and the gradients in the order of the model's tensors, float32, wte with Vp rows (version 2) or V (version 1).
@@ -18,9 +18,9 @@ export interface DebugState {
   readonly x: Int32Array;
   readonly y: Int32Array;
   readonly loss: number;
-  /** Hands over the logits (B,T,V) in chunks, in order; `start` is the index of the chunk's first element. */
+  /** Reads the logits (B,T,V) in chunks, in order; `start` is the index of the chunk's first element. */
   readLogits(onChunk: (start: number, data: Float32Array) => Promise<void>): Promise<void>;
-  /** Hands over the gradients, chunk by chunk, as `readModelTensors` does the weights. */
+  /** Reads the gradients in chunks, as `readModelTensors` does the weights. */
   readGradients(onChunk: OnChunk): Promise<void>;
 }
 

@@ -1,34 +1,34 @@
 /**
- * A model's tensors as llm.c's files hold them: one after the other in `parametersOf` order, each over all layers. They
- * are read and written in chunks, so that a checkpoint of any size needs only a few megabytes on its way.
+ * Tensors in the layout of llm.c's files: contiguous in `parametersOf` order, each over all layers. Read and written in
+ * chunks, so that a checkpoint of any size needs only a few megabytes of memory.
  */
 import type { GPT2Config } from "../model/config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { bytesPer, fromFloat32, toFloat32 } from "./numbers.ts";
 
-/** Takes elements `start` … of a tensor (wte with its Vp rows). Each element is given exactly once, in order. */
+/** Receives elements of a tensor (wte with Vp rows) from `start` on; each element exactly once, in order. */
 export type OnChunk = (name: TensorName, start: number, data: Float32Array) => Promise<void>;
 
-/** Gives `length` elements of a tensor from `start` on. */
+/** Returns `length` elements of a tensor from `start` on. */
 export type ReadChunk = (name: TensorName, start: number, length: number) => Promise<Float32Array>;
 
-/** A model whose tensors come by themselves: every element once, in order, in chunks of at most 8 MB. */
+/** A model as a stream of tensors: every element once, in order, in chunks of at most 8 MB. */
 export interface TensorStream {
   readonly config: GPT2Config;
   readTensors(onChunk: OnChunk): Promise<void>;
 }
 
-/** Most elements handed over at once: 8 MB. */
+/** Elements of a chunk: 8 MB. */
 const chunkElements = 1 << 21;
 
 export interface TensorLayout {
   readonly dtype: "f32" | "bf16";
-  /** Whether wte has Vp rows in the file; the first files of April 2024 have only V. */
+  /** True if wte has Vp rows in the file; the first files, of April 2024, have V. */
   readonly padded: boolean;
 }
 
-/** Bytes that a model's tensors take in a file. */
+/** Bytes of a model's tensors in a file. */
 export function tensorBytes(config: GPT2Config, { dtype, padded }: TensorLayout): number {
   return parametersOf(config).reduce((sum, tensor) => sum + sizeIn(tensor, padded), 0) * bytesPer[dtype];
 }
@@ -60,7 +60,7 @@ export async function readTensors(
   }
 }
 
-/** The tensors that `readChunk` gives, one chunk after the other. */
+/** Stream of the tensors that `readChunk` returns. */
 export function streamOf(config: GPT2Config, readChunk: ReadChunk): TensorStream {
   return {
     config,
@@ -76,7 +76,7 @@ export async function writeTensors(sink: Appender, model: TensorStream, dtype: "
   await model.readTensors((_name, _start, data) => sink.write(fromFloat32(data, dtype)));
 }
 
-/** Cuts `size` elements into pieces of at most 8 MB: pairs of start and length. */
+/** Chunks of `size` elements, of at most 8 MB each. */
 export function* chunksOf(size: number): Generator<[start: number, length: number]> {
   for (let start = 0; start < size; start += chunkElements) yield [start, Math.min(chunkElements, size - start)];
 }
