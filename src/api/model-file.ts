@@ -85,7 +85,7 @@ async function isSafetensors(source: ByteSource): Promise<boolean> {
 }
 
 /** Content of a downloaded model's config.json. Files that llm-ts wrote need none, and may lie beside a run's. */
-async function configBeside(
+export async function configBeside(
   { metadata }: SafetensorsHeader,
   beside: string | Blob | undefined,
 ): Promise<GPT2Config | undefined> {

@@ -85,6 +85,7 @@ test("every format is recognised and described", async () => {
     shard: 3,
     sample: 4,
   });
+  expect(await describe(await llmc({ 0: 20240527, 1: 2, 2: 1 }))).toMatchObject({ format: "llm.ts optimizer state" });
   const hellaswag = await llmc({ 0: 20240522, 1: 1, 2: 2, 3: 44 }, new Uint16Array(40));
   expect(await describe(hellaswag)).toMatchObject({ format: "HellaSwag", examples: 2, longestExampleBytes: 44 });
 });
@@ -124,7 +125,7 @@ test.each<[string, Promise<Awaited<ReturnType<typeof openSource>>>, RegExp]>([
     /pointer of Git LFS.*git lfs pull/,
   ],
   ["a GGUF", openSource(latin1("GGUF\x03\x00\x00\x00")), /is a GGUF model/],
-  ["an optimizer state of version 2", llmc({ 0: 20240527, 1: 2 }), /\[1\] \(version, byte 4\) is 2, expected 1/],
+  ["an optimizer state of version 3", llmc({ 0: 20240527, 1: 3 }), /\[1\] \(version, byte 4\) is 3, expected 1 or 2/],
   [
     "an optimizer state of rank 8 of 8",
     llmc({ 0: 20240527, 1: 1, 2: 8, 3: 8 }),

@@ -8,7 +8,7 @@ import { readOptimizerHeader } from "../format/optimizer.ts";
 import { readSafetensorsModel } from "../format/safetensors.ts";
 import { readVocabulary } from "../format/tokenizer.ts";
 import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
-import type { GPT2Config } from "../model/config.ts";
+import { departures, type GPT2Config } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
@@ -45,8 +45,8 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
     case "tokenizer":
       return { format: "tokenizer", bytes, ...(await describeTokenizer(source)) };
     case "optimizer": {
-      const { bytes: _, ...header } = await readOptimizerHeader(source);
-      return { format: "llm.c optimizer state", bytes, ...header };
+      const { bytes: _, version, ...header } = await readOptimizerHeader(source);
+      return { format: `${version === 1 ? "llm.c" : "llm.ts"} optimizer state`, bytes, ...header };
     }
     case "hellaswag":
       return { format: "HellaSwag", bytes, ...(await readHellaSwagHeader(source)) };
@@ -91,7 +91,7 @@ async function describeSafetensors(source: ByteSource, { config }: DescribeOptio
   const { hidden, epsilon, gelu } = model.config;
   const assumed = model.assumed.length > 0 && { assumed: model.assumed.join(", ") };
   const facts = { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config) };
-  return { ...facts, hidden, epsilon, gelu, ...assumed };
+  return { ...facts, hidden, epsilon, gelu, ...departures(model.config), ...assumed };
 }
 
 /** Without its model, a state's sizes cannot be checked. */

@@ -1,7 +1,7 @@
 /** Hugging Face's config.json for GPT-2 (transformers, configuration_gpt2.py). */
 import type { GeluForm } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
-import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
+import { architectureIn, configProblem, departures, type GPT2Config, isGpt2, usualConfig } from "../model/config.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { endTokenFields } from "./generation-config.ts";
 import { parseObject } from "./json.ts";
@@ -43,6 +43,9 @@ const fixed = {
 /** What transformers calls a GPT-2: with the head that predicts the next token, or without, which is the same here. */
 const architectures: readonly unknown[] = ["GPT2LMHeadModel", "GPT2Model"];
 
+/** What a model is called that is no GPT-2: transformers, which knows no such type, refuses it. */
+const ownType = { model_type: "llm-ts-gpt2", architectures: ["LlmTsGPT2"] } as const;
+
 /** InputError, which names it, when a config.json describes another architecture than GPT-2. */
 export async function requireGpt2(source: ByteSource): Promise<void> {
   checkArchitecture(source, await readJson(source));
@@ -51,6 +54,7 @@ export async function requireGpt2(source: ByteSource): Promise<void> {
 function checkArchitecture(source: ByteSource, json: Record<string, unknown>): void {
   const [named]: unknown[] = Array.isArray(json.architectures) ? json.architectures : [];
   const type = json.model_type ?? "gpt2";
+  if (type === ownType.model_type) return;
   if (type === "gpt2" && (named === undefined || architectures.includes(named))) return;
   throw new InputError(
     `${source.name}: this is a ${named ?? type}; llm-ts reads GPT2LMHeadModel. Give a GPT-2, for example ` +
@@ -83,15 +87,16 @@ export async function readHuggingFaceConfig(source: ByteSource): Promise<GPT2Con
   const V = whole("vocab_size");
   const C = whole("n_embd");
   const config: GPT2Config = {
+    ...usualConfig({ V, C }),
     maxT: whole("n_positions", typeof json.n_ctx === "number" ? json.n_ctx : undefined),
     V,
-    Vp: usualConfig({ V, C }).Vp,
     L: whole("n_layer"),
     NH: whole("n_head"),
     C,
     hidden: whole("n_inner", 4 * C),
     epsilon,
     gelu: geluForms[activation],
+    ...(json.model_type === ownType.model_type && architectureIn(json)),
   };
   const problem = configProblem(config);
   if (problem) throw new InputError(`${source.name} describes no model: ${problem}. Give the config.json of a GPT-2.`);
@@ -108,14 +113,15 @@ async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
 /** What torch calls the dtypes of files. */
 const torchTypes: Readonly<Record<FileDType, string>> = { f32: "float32", bf16: "bfloat16", f16: "float16" };
 
-/** The config.json that transformers reads a model with; `endTokens` are those that end a text. */
+/** The config.json that transformers reads a GPT-2 with; `endTokens` are those that end a text. */
 export function huggingFaceConfig(
   config: GPT2Config,
   { dtype = "f32", endTokens = [] }: { readonly dtype?: FileDType; readonly endTokens?: readonly number[] } = {},
 ): Record<string, unknown> {
   return {
-    architectures: ["GPT2LMHeadModel"],
-    model_type: "gpt2",
+    ...(isGpt2(config)
+      ? { architectures: ["GPT2LMHeadModel"], model_type: "gpt2" }
+      : { ...ownType, ...departures(config) }),
     activation_function: activationFunctions[config.gelu],
     n_layer: config.L,
     n_head: config.NH,

@@ -7,7 +7,7 @@
  * - version 5: as 3, in bfloat16.
  */
 import { InputError, UsageError } from "../errors.ts";
-import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
+import { configProblem, departures, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
 import {
@@ -73,11 +73,19 @@ export async function readModelTensors(source: ByteSource, header: ModelHeader, 
 
 /** Why llm.c's format cannot hold a model, in words; undefined when it can. */
 export function modelFormatProblem(config: GPT2Config): string | undefined {
+  const architecture = architectureProblem(config);
+  if (architecture) return architecture;
   if (config.hidden !== 4 * config.C)
     return `its MLP has ${config.hidden} hidden channels, llm.c's format knows only 4C = ${4 * config.C}`;
   if (config.epsilon !== 1e-5) return `its layernorm epsilon is ${config.epsilon}, llm.c's format knows only 0.00001`;
   if (config.gelu !== "tanh") return `its GELU is the ${config.gelu} form, llm.c's format knows only tanh`;
   return undefined;
+}
+
+/** Why none of llm.c's files can be of a model, for its architecture is no GPT-2's; undefined when they can. */
+export function architectureProblem(config: GPT2Config): string | undefined {
+  const [departure] = Object.entries(departures(config));
+  return departure && `its ${departure.join(" is ")}, which llm.c's formats do not know`;
 }
 
 /**

@@ -1,14 +1,16 @@
 /**
  * The optimizer state of llm.c's CUDA trainer, `state_*.bin` (train_gpt2.cu's `save_state`).
  *
- * Header: [0] 20240527, [1] version 1, [2] processes, [3] rank, [4] master weights, [5] shuffled data, [10] step,
+ * Header: [0] 20240527, [1] version, [2] processes, [3] rank, [4] master weights, [5] shuffled data, [10] step,
  * [20..21] and [22..23] random states, [30..31] shard and [32..33] sample. Then AdamW's m and v (and master weights where
  * [4] is 1), float32, in the order of the model's tensors, wte with Vp rows. For shuffled data follow the number of
  * shards (uint64), their order (int32), the number of samples in the current shard (uint64), their order (int32), and
  * the generator: seed (uint64), left (int32), next (uint32), 624 numbers and two constants (uint32).
+ *
+ * Version 1 is llm.c's. Version 2 is the same for a model whose architecture is no GPT-2's: llm.c refuses it.
  */
 import { InputError } from "../errors.ts";
-import type { GPT2Config } from "../model/config.ts";
+import { type GPT2Config, isGpt2 } from "../model/config.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import type { Mt19937State } from "../random/mt19937.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
@@ -16,6 +18,7 @@ import { toInt32 } from "./numbers.ts";
 import { type OnChunk, type ReadChunk, readTensors, streamOf, tensorBytes, writeTensors } from "./tensors.ts";
 
 export interface OptimizerStateHeader {
+  readonly version: number;
   readonly processes: number;
   readonly rank: number;
   readonly masterWeights: boolean;
@@ -65,7 +68,7 @@ const layout = { dtype: "f32", padded: true } as const;
 export async function readOptimizerHeader(source: ByteSource): Promise<OptimizerStateHeader> {
   const header = await readHeaderOf(source, "optimizer");
   const [, version, processes, rank, masterWeights, shuffled] = header;
-  if (version !== 1) throw fieldError(source, header, 1, "version", "1");
+  if (version !== 1 && version !== 2) throw fieldError(source, header, 1, "version", "1 or 2");
   if (processes < 1) throw fieldError(source, header, 2, "processes", "at least 1");
   if (rank < 0 || rank >= processes) throw fieldError(source, header, 3, "rank", `0 to ${processes - 1}`);
   for (const [index, field] of [
@@ -76,6 +79,7 @@ export async function readOptimizerHeader(source: ByteSource): Promise<Optimizer
   if (header[10] < 0) throw fieldError(source, header, 10, "step", "0 or more");
   const positions = new BigUint64Array(header.slice(30, 34).buffer);
   return {
+    version,
     processes,
     rank,
     masterWeights: masterWeights === 1,
@@ -87,6 +91,8 @@ export async function readOptimizerHeader(source: ByteSource): Promise<Optimizer
   };
 }
 
+const versionOf = (config: GPT2Config) => (isGpt2(config) ? 1 : 2);
+
 /** Writes the state of a run of one process without master weights; the caller commits. */
 export async function writeOptimizerState(
   sink: Appender,
@@ -97,7 +103,9 @@ export async function writeOptimizerState(
 ): Promise<void> {
   const random = { 20: roundingState, 22: roundingState };
   const position = { 10: step, 30: shard, 32: sample };
-  await sink.write(makeHeader({ 0: magic.optimizer, 1: 1, 2: 1, 5: shuffle ? 1 : 0, ...random, ...position }));
+  await sink.write(
+    makeHeader({ 0: magic.optimizer, 1: versionOf(config), 2: 1, 5: shuffle ? 1 : 0, ...random, ...position }),
+  );
   for (const readChunk of [readM, readV]) await writeTensors(sink, streamOf(config, readChunk), "f32");
   if (!shuffle) return;
   for (const order of [shuffle.shards, shuffle.samples]) {
@@ -111,7 +119,12 @@ export async function writeOptimizerState(
 
 /** Opens the state that belongs to a model. InputError when it is damaged, of another model, or of several processes. */
 export async function readOptimizerState(source: ByteSource, config: GPT2Config): Promise<OptimizerStateFile> {
-  const { processes, masterWeights, shuffled, step, shard, sample } = await readOptimizerHeader(source);
+  const { version, processes, masterWeights, shuffled, step, shard, sample } = await readOptimizerHeader(source);
+  if (version !== versionOf(config))
+    throw new InputError(
+      `${source.name} has version ${version}, and the state of this model would have ${versionOf(config)}: 1 is of a ` +
+        "GPT-2, 2 of a model whose architecture is another. Give the state that was saved beside the model.",
+    );
   if (processes !== 1)
     throw new InputError(
       `${source.name} belongs to a run of ${processes} processes, and here there is one. Take the model file alone: ` +

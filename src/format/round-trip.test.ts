@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MemorySink } from "../../test/memory-sink.ts";
-import { type GPT2Config, makeConfig } from "../model/config.ts";
+import { architecture, configProblem, type GPT2Config, makeConfig, usualConfig } from "../model/config.ts";
 import { parametersOf, type TensorName } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { readModelHeader, readModelTensors, writeModel } from "./model.ts";
@@ -93,9 +93,14 @@ test("what only safetensors can hold comes back from there, its config as well",
     hidden: fc.integer({ min: 1, max: 40 }),
     epsilon: fc.constantFrom(1e-5, 1e-6, 1e-12, 0.1),
     gelu: fc.constantFrom("tanh" as const, "erf" as const),
+    ...Object.fromEntries(
+      Object.entries<readonly string[]>(architecture).map(([name, values]) => [name, fc.constantFrom(...values)]),
+    ),
   });
   await fc.assert(
     fc.asyncProperty(sizes, others, dtypes, seeds, async (size, other, dtype, seed) => {
+      // An option may ask something of the sizes.
+      fc.pre(configProblem({ ...usualConfig(size), ...size, ...other }) === undefined);
       const config = makeConfig({ ...size, ...other });
       const model = inMemory(config, randomTensors(config, dtype, seed));
       const again = await formats.safetensors(model, dtype);

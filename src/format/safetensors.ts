@@ -4,7 +4,7 @@
  */
 import { sizeOf } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
-import { configProblem, type GPT2Config, usualConfig } from "../model/config.ts";
+import { architectureIn, configProblem, departures, type GPT2Config, isGpt2, usualConfig } from "../model/config.ts";
 import { hubName, parametersOf, type TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { activationFunctions, geluForms } from "./huggingface-config.ts";
@@ -103,11 +103,11 @@ function inferConfig(
   heads?: number,
 ): GPT2Config {
   const [V = 0, C = 0] = tensors.get(hubName("wte"))?.shape ?? [];
-  const [maxT = 0] = tensors.get(hubName("wpe"))?.shape ?? [];
   const [hidden = 0] = tensors.get(hubName("fcb"))?.shape ?? [];
   let L = 0;
   while (tensors.has(hubName("ln1w", L))) L++;
-  const { n_head = heads, layer_norm_epsilon, activation_function } = metadata;
+  const { n_head = heads, layer_norm_epsilon, activation_function, n_positions = 0 } = metadata;
+  const [maxT = Number(n_positions)] = tensors.get(hubName("wpe"))?.shape ?? [];
   if (n_head === undefined && L > 0 && C % channelsOfHead !== 0)
     throw new InputError(
       `${source.name} does not tell how many attention heads its ${C} channels are divided into, and there is no ` +
@@ -123,6 +123,7 @@ function inferConfig(
     hidden,
     ...(layer_norm_epsilon !== undefined && { epsilon: Number(layer_norm_epsilon) }),
     ...(activation_function !== undefined && { gelu: geluForms[activation_function] }),
+    ...architectureIn(metadata),
   };
   const problem = configProblem(config);
   if (problem)
@@ -225,6 +226,7 @@ export async function writeSafetensors(sink: Appender, model: TensorStream, dtyp
     n_head: `${config.NH}`,
     layer_norm_epsilon: `${config.epsilon}`,
     activation_function: activationFunctions[config.gelu],
+    ...(isGpt2(config) ? {} : { n_positions: `${config.maxT}`, ...departures(config) }),
   };
   await sink.write(makeSafetensorsHeader(entries, dtype, metadata));
 

@@ -9,6 +9,7 @@ import { InputError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import type { ByteSink, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
+import { architectureProblem } from "./model.ts";
 import { fromFloat32, toFloat32, toInt32 } from "./numbers.ts";
 import { chunksOf, type OnChunk, type ReadChunk, readTensors, streamOf, tensorBytes, writeTensors } from "./tensors.ts";
 
@@ -24,8 +25,16 @@ export interface DebugState {
   readGradients(onChunk: OnChunk): Promise<void>;
 }
 
+/** InputError for a model whose gradients no debug state can hold; `name`: the file concerned. */
+export function requireArchitecture(name: string, config: GPT2Config): void {
+  const problem = architectureProblem(config);
+  if (problem)
+    throw new InputError(`${name}: there is no debug state of this model: ${problem}. Give a GPT-2 to compare with.`);
+}
+
 /** Opens the debug state of a model. `source` stays open until the caller closes it. */
 export async function readDebugState(source: ByteSource, config: GPT2Config): Promise<DebugState> {
+  requireArchitecture(source.name, config);
   const header = await readHeaderOf(source, "state");
   const [, version, B, T] = header;
   if (version !== 1 && version !== 2) throw fieldError(source, header, 1, "version", "1 or 2");
@@ -78,6 +87,7 @@ export interface DebugStateContent {
 
 /** Writes a debug state of version 2; the caller commits. */
 export async function writeDebugState(sink: ByteSink, config: GPT2Config, content: DebugStateContent): Promise<void> {
+  requireArchitecture(sink.name, config);
   const { B, T, x, y } = content;
   await sink.write(makeHeader({ 0: magic.state, 1: 2, 2: B, 3: T }));
   for (const tokens of [x, y]) await sink.write(new Uint8Array(Int32Array.from(tokens).buffer));

@@ -101,8 +101,8 @@ describe("predictions", () => {
     expect(inside.lens[config.L]).toBe(inside.next);
 
     const { backend, parameters } = reference;
-    const { wte, wpe, lnf } = parameters.weights;
-    const tensors = [wte, wpe, lnf.weight, lnf.bias];
+    const { weights } = parameters;
+    const tensors = (["wte", "wpe", "lnfw", "lnfb"] as const).flatMap((name) => weights.tensors(name));
     const [tokens, positions, weight, bias] = await Promise.all(tensors.map((t) => backend.read(t)));
     const { C, V } = config;
     const t = 7;
@@ -211,7 +211,7 @@ test("its memory is asked for first, and given back whatever happens", async () 
   await inspect(model, prompt.slice(1));
   backend.memoryLimit = Number.MAX_SAFE_INTEGER;
 
-  backend.fill(model.parameters.weights.lnf.bias, Number.NaN);
+  backend.fill(model.parameters.weights.lnf.weight, Number.NaN);
   await expect(inspect(model, prompt)).rejects.toThrow(NotFiniteError);
   expect(backend.bytes).toBe(before);
 });

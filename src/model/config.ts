@@ -1,8 +1,39 @@
 import type { GeluForm } from "../backend/backend.ts";
 import { UsageError } from "../errors.ts";
 
+/**
+ * Options of the architecture: what each may be, GPT-2's own first. A model with another one is no GPT-2: files say so,
+ * and llm.c's cannot hold it.
+ */
+export const architecture = {} as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;
+
+export type Architecture = { readonly [Name in keyof typeof architecture]: (typeof architecture)[Name][number] };
+
+const options: Readonly<Record<string, readonly string[]>> = architecture;
+
+export const architectureNames = Object.keys(options) as unknown as readonly (keyof Architecture)[];
+
+/** The options of the architecture among some fields: unchecked, for `makeConfig` or `configProblem` to judge. */
+export function architectureIn(fields: Readonly<Record<string, unknown>>): Partial<Architecture> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => Object.hasOwn(options, name) && value !== undefined),
+  );
+}
+
+/** The options of the architecture in which a model is no GPT-2. */
+export function departures(config: Architecture): Partial<Architecture> {
+  return Object.fromEntries(
+    Object.entries(architectureIn({ ...config })).filter(([name, value]) => value !== options[name][0]),
+  );
+}
+
+/** Whether a model's architecture is GPT-2's, which llm.c's files and transformers take for granted. */
+export function isGpt2(config: Architecture): boolean {
+  return Object.keys(departures(config)).length === 0;
+}
+
 /** The shape of a GPT-2. Names as in llm.c and FORMATS: T time, V vocabulary, L layers, NH heads, C channels. */
-export interface GPT2Config {
+export interface GPT2Config extends Architecture {
   /** Longest sequence: rows of wpe. */
   readonly maxT: number;
   /** Vocabulary: the tokens that exist. */
@@ -55,12 +86,12 @@ export function presetConfig(name: string, V: number): GPT2Config | undefined {
   return makeConfig({ ...depths[name], maxT: 1024, V });
 }
 
+type Usual = Pick<GPT2Config, "Vp" | "hidden" | "epsilon" | "gelu" | keyof Architecture>;
+
 /** What GPT-2 has where its relatives may differ: a head's input as wide, an MLP four times as wide, and so on. */
-export function usualConfig({
-  V,
-  C,
-}: Pick<GPT2Config, "V" | "C">): Pick<GPT2Config, "Vp" | "hidden" | "epsilon" | "gelu"> {
-  return { Vp: Math.ceil(V / 128) * 128, hidden: 4 * C, epsilon: 1e-5, gelu: "tanh" };
+export function usualConfig({ V, C }: Pick<GPT2Config, "V" | "C">): Usual {
+  const gpt2 = Object.fromEntries(Object.entries(options).map(([name, [first]]) => [name, first])) as Architecture;
+  return { Vp: Math.ceil(V / 128) * 128, hidden: 4 * C, epsilon: 1e-5, gelu: "tanh", ...gpt2 };
 }
 
 /** Fills in what is usual (Vp the next multiple of 128, hidden 4C, epsilon 1e-5, tanh) and checks that the sizes fit. */
@@ -84,6 +115,8 @@ export function configProblem(config: GPT2Config): string | undefined {
   if (config.C % config.NH !== 0) return `C = ${config.C} channels cannot be divided among NH = ${config.NH} heads`;
   if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
   if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${config.gelu}, expected tanh or erf`;
+  for (const [name, value] of Object.entries(architectureIn({ ...config })))
+    if (!options[name].includes(String(value))) return `${name} is ${value}, expected ${options[name].join(" or ")}`;
   if (!(config.epsilon > 0)) return `the layernorm epsilon is ${config.epsilon}, expected a number above 0`;
   return undefined;
 }

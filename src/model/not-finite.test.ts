@@ -92,7 +92,7 @@ describe.each(cpuBackends)("%s", (name) => {
   });
 
   test("a residual stream whose variance overflows stops the run, or is computed right", async () => {
-    const { wpe } = model.parameters.weights;
+    const [wpe] = model.parameters.weights.tensors("wpe");
     const positions = await backend.read(wpe);
     // Far above embeddings of 0.1: without a check, every row of a layernorm would be its bias.
     await backend.write(

@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { InputError, LlmError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
-import { makeConfig } from "../model/config.ts";
+import { architectureIn, makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { Point } from "../plot/points.ts";
@@ -132,7 +132,7 @@ async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   const [L, NH, C, V, maxT] = ["L", "NH", "C", "V", "maxT"].map((name) => numberIn(model, name) ?? 0);
   if (!isObject(model) || typeof model.name !== "string")
     throw new InputError(`${folder}/${configFile} is damaged: it does not say which model was trained.`);
-  const parameters = parameterCount(makeConfig({ L, NH, C, V, maxT }));
+  const parameters = parameterCount(makeConfig({ L, NH, C, V, maxT, ...architectureIn(model) }));
   const last: unknown = Array.isArray(continued) ? continued.at(-1) : undefined;
   const started = isObject(last) && typeof last.started === "string" ? last.started : undefined;
   const lastStart = started === undefined ? undefined : { at: started, ms: numberIn(last, "ms") ?? 0 };

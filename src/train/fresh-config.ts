@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
+import { architectureIn, type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
 import type { RunChoices } from "./settings.ts";
 
 /** Small presets have no fixed longest sequence: a longer block makes a longer one. */
@@ -15,5 +15,5 @@ export function freshConfig(choices: RunChoices, dataV: number): GPT2Config {
   if (!preset) throw new UsageError(`There is no preset "${model}".`);
   const { L = preset.L, NH = preset.NH, C = preset.C } = { L: layers, NH: heads, C: channels };
   const longest = small.includes(model) ? Math.max(preset.maxT, block) : preset.maxT;
-  return makeConfig({ L, NH, C, V, maxT: context ?? longest });
+  return makeConfig({ L, NH, C, V, maxT: context ?? longest, ...architectureIn({ ...choices }) });
 }

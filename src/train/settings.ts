@@ -239,7 +239,7 @@ type Values = { readonly [K in keyof typeof trainOptions]: ValueOf<(typeof train
 
 /** Options that say where a run's model and data come from. All others have a default. */
 export const sourceNames = [
-  ...(["model", "layers", "heads", "channels", "context", "vocab"] as const),
+  ...(Object.keys(sections.Model) as (keyof Sections["Model"])[]),
   ...(["train", "val", "headerless"] as const),
 ];
 

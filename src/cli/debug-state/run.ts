@@ -3,7 +3,7 @@ import { TokenLoader } from "../../data/loader.ts";
 import { UsageError } from "../../errors.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
 import { save } from "../../format/save.ts";
-import { writeDebugState } from "../../format/state.ts";
+import { requireArchitecture, writeDebugState } from "../../format/state.ts";
 import { computeDebugState } from "../../verify/debug-state.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -28,6 +28,7 @@ export async function debugState({ batch: B, block: T, ...flags }: DebugStateFla
   const model = await GPT2.load(await modelPath(flags.model), { backend: "reference" });
   try {
     const { backend, parameters, config } = model;
+    requireArchitecture(flags.model, config);
     if (T > config.maxT)
       throw new UsageError(
         `--block ${T} is longer than the model's ${config.maxT} positions. Choose ${config.maxT} or less.`,

@@ -1,14 +1,15 @@
 import { platform } from "#platform";
-import { openModelFile } from "../../api/model-file.ts";
+import { configBeside, openModelFile } from "../../api/model-file.ts";
 import { availableBackends, surveyKernels } from "../../backend/registry.ts";
 import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
 import { describe } from "../../data/describe.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
-import { readHuggingFaceConfig } from "../../format/huggingface-config.ts";
+import { identify } from "../../format/identify.ts";
+import { readSafetensorsHeader } from "../../format/safetensors-file.ts";
 import { withSource } from "../../format/source.ts";
 import { parameterCount } from "../../model/parameters.ts";
-import { folderOf, inFolder } from "../../platform/paths.ts";
+import { folderOf } from "../../platform/paths.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
 import { duration } from "../display/text.ts";
@@ -70,10 +71,11 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
   const isFolder = (await platform.pathKind(path)) === "folder";
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) return folderFacts(folder);
-  const configPath = inFolder(folder, "config.json");
-  const isSafetensors = path.endsWith(".safetensors") && (await platform.pathKind(configPath)) === "file";
-  const config = isSafetensors ? await withSource(configPath, readHuggingFaceConfig) : undefined;
-  return withSource(path, (source) => describe(source, { headerless, config }));
+  return withSource(path, async (source) => {
+    const isSafetensors = (await identify(source)) === "safetensors";
+    const config = isSafetensors ? await configBeside(await readSafetensorsHeader(source), path) : undefined;
+    return describe(source, { headerless, config });
+  });
 }
 
 /** Prepared data, a run, a model, runs, or texts; InputError for a folder of anything else, or a damaged one. */

@@ -7,7 +7,7 @@ import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config
 import { folderOf } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { freshConfig } from "../../train/fresh-config.ts";
-import { trainOptions } from "../../train/settings.ts";
+import { sections, trainOptions } from "../../train/settings.ts";
 import { modelPath, pretrainedPath } from "../options/model.ts";
 import type { TrainFlags } from "./options.ts";
 
@@ -25,13 +25,15 @@ export interface ModelChoice {
   configFor(V: number): GPT2Config;
 }
 
-const sizeFlags = ["layers", "heads", "channels", "context", "vocab"] as const;
+/** Options that make a new model. */
+const newModelFlags = Object.keys(sections.Model).filter((name) => name !== "model") as (keyof typeof sections.Model)[];
+const neededSizes = ["layers", "heads", "channels"] as const;
 
 /** Resolves `--model`: a preset, custom sizes, a pretrained model, or a file. */
 export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
   const { model = trainOptions.model.default } = flags;
   if (model === "custom" || presetNames.includes(model)) return freshModel(model, flags);
-  const given = sizeFlags.find((name) => flags[name] !== undefined);
+  const given = newModelFlags.find((name) => flags[name] !== undefined);
   if (given !== undefined)
     throw new UsageError(`--${given} makes a new model, but ${model} is a trained one. Use --model custom, or baby.`);
   const isPretrained = pretrainedFile(model) !== undefined;
@@ -39,7 +41,7 @@ export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
 }
 
 function freshModel(model: string, flags: TrainFlags): ModelChoice {
-  const missing = sizeFlags.slice(0, 3).filter((name) => flags[name] === undefined);
+  const missing = neededSizes.filter((name) => flags[name] === undefined);
   if (model === "custom" && missing.length > 0)
     throw new UsageError(`--model custom also needs ${missing.map((name) => `--${name}`).join(", ")}.`);
   const configFor = (dataV: number) => freshConfig({ ...flags, model }, dataV);
