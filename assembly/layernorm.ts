@@ -1,4 +1,4 @@
-// Layernorm (Ba et al., 2016) over the channels of each row.
+// Layernorm (Ba et al., 2016) over the channels of each row; without mean and bias, whose addresses are 0 then, RMS norm.
 //
 // Sums over a row run in four vectors side by side, which are added in a fixed order at the end. The variance is taken
 // in a second pass around the mean: in f32, E[x²] - E[x]² would cancel.
@@ -68,42 +68,53 @@ function normalized(x: v128, mean: v128, rstd: v128): v128 {
   return f32x4.mul(f32x4.sub(x, mean), rstd);
 }
 
+/** y = (x - m) * r * weight + bias, C floats each. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+function scaleRow(y: usize, x: usize, weight: usize, bias: usize, m: v128, r: v128, C: i32, hasBias: bool): void {
+  const pairs = <usize>(C & ~7) << 2;
+  let at: usize = 0;
+  for (; at < pairs; at += 32) {
+    const z0 = normalized(v128.load(x + at), m, r);
+    const z1 = normalized(v128.load(x + at, 16), m, r);
+    const w0 = v128.load(weight + at);
+    const w1 = v128.load(weight + at, 16);
+    v128.store(y + at, hasBias ? madd(z0, w0, v128.load(bias + at)) : f32x4.mul(z0, w0));
+    v128.store(y + at, hasBias ? madd(z1, w1, v128.load(bias + at, 16)) : f32x4.mul(z1, w1), 16);
+  }
+  for (let i = <i32>(at >> 2); i < C; i += 4, at += 16) {
+    const count = min(4, C - i);
+    const z = normalized(loadUpTo4(x + at, count), m, r);
+    const w = loadUpTo4(weight + at, count);
+    storeUpTo4(y + at, hasBias ? madd(z, w, loadUpTo4(bias + at, count)) : f32x4.mul(z, w), count);
+  }
+}
+
 /** out (N,C) = (inp - mean) * rstd * weight + bias; mean and rstd (N) are kept. Threads share the rows. */
 export function layernormForward(
   thread: i32, threads: i32, out: usize, mean: usize, rstd: usize, inp: usize, weight: usize, bias: usize,
   N: i32, C: i32, epsilon: f32,
 ): void {
   const end = shareStart(N, 1, thread + 1, threads);
-  const pairs = <usize>(C & ~7) << 2;
   for (let n = shareStart(N, 1, thread, threads); n < end; n++) {
     const x = inp + (<usize>n * C << 2);
     const y = out + (<usize>n * C << 2);
-    const rowMeanValue = rowMean(x, C);
+    const rowMeanValue = mean ? rowMean(x, C) : 0;
     const rowRstd = reciprocalDeviation(rowVariance(x, C, rowMeanValue), epsilon);
-    store<f32>(mean + (<usize>n << 2), rowMeanValue);
+    if (mean) store<f32>(mean + (<usize>n << 2), rowMeanValue);
     store<f32>(rstd + (<usize>n << 2), rowRstd);
     const m = f32x4.splat(rowMeanValue);
     const r = f32x4.splat(rowRstd);
-    let at: usize = 0;
-    for (; at < pairs; at += 32) {
-      const y0 = madd(normalized(v128.load(x + at), m, r), v128.load(weight + at), v128.load(bias + at));
-      const z1 = normalized(v128.load(x + at, 16), m, r);
-      const y1 = madd(z1, v128.load(weight + at, 16), v128.load(bias + at, 16));
-      v128.store(y + at, y0);
-      v128.store(y + at, y1, 16);
-    }
-    for (let i = <i32>(at >> 2); i < C; i += 4, at += 16) {
-      const count = min(4, C - i);
-      const z = normalized(loadUpTo4(x + at, count), m, r);
-      storeUpTo4(y + at, madd(z, loadUpTo4(weight + at, count), loadUpTo4(bias + at, count)), count);
-    }
+    if (bias) scaleRow(y, x, weight, bias, m, r, C, true);
+    else scaleRow(y, x, weight, 0, m, r, C, false);
   }
 }
 
 /**
  * With z = (inp - mean) * rstd and dz = weight * dout:
  * dinp += rstd (dz - average(dz) - z average(dz z)); dweight = sum of dout z and dbias = sum of dout over the rows,
- * or += if `accumulate`. Threads share the rows for dinp, the channels for dweight and dbias.
+ * or += if `accumulate`. Without a mean nothing flows through it, average(dz), and there is no dbias. Threads share the rows
+ * for dinp, the channels for dweight and dbias.
  */
 export function layernormBackward(
   thread: i32, threads: i32, dinp: usize, dweight: usize, dbias: usize, dout: usize, inp: usize, weight: usize,
@@ -112,9 +123,9 @@ export function layernormBackward(
   const end = shareStart(N, 1, thread + 1, threads);
   for (let n = shareStart(N, 1, thread, threads); n < end; n++) {
     const row = <usize>n * C << 2;
-    const m = load<f32>(mean + (<usize>n << 2));
+    const m = mean ? load<f32>(mean + (<usize>n << 2)) : 0;
     const r = load<f32>(rstd + (<usize>n << 2));
-    backwardRow(dinp + row, dout + row, inp + row, weight, m, r, C);
+    backwardRow(dinp + row, dout + row, inp + row, weight, m, r, C, mean != 0);
   }
   const start = shareStart(C, LINE, thread, threads);
   const count = shareStart(C, LINE, thread + 1, threads) - start;
@@ -124,14 +135,17 @@ export function layernormBackward(
     const channels = min(LINE, start + count - i);
     if (!accumulate) {
       memory.fill(dweight + at, 0, <usize>channels << 2);
-      memory.fill(dbias + at, 0, <usize>channels << 2);
+      if (dbias) memory.fill(dbias + at, 0, <usize>channels << 2);
     }
-    if (channels == LINE) addLineGradients(dweight + at, dbias + at, dout + at, inp + at, mean, rstd, N, C);
+    if (!mean) addScaleGradients(dweight + at, dout + at, inp + at, rstd, N, C, channels);
+    else if (channels == LINE) addLineGradients(dweight + at, dbias + at, dout + at, inp + at, mean, rstd, N, C);
     else addRestGradients(dweight + at, dbias + at, dout + at, inp + at, mean, rstd, N, C, channels);
   }
 }
 
-function backwardRow(dx: usize, dy: usize, x: usize, weight: usize, mean: f32, rstd: f32, C: i32): void {
+function backwardRow(
+  dx: usize, dy: usize, x: usize, weight: usize, mean: f32, rstd: f32, C: i32, hasMean: bool,
+): void {
   const m = f32x4.splat(mean);
   const r = f32x4.splat(rstd);
   const pairs = <usize>(C & ~7) << 2;
@@ -159,7 +173,7 @@ function backwardRow(dx: usize, dy: usize, x: usize, weight: usize, mean: f32, r
     sum = f32x4.add(sum, dz);
     product = madd(dz, normalized(loadUpTo4(x + at, count), m, r), product);
   }
-  const average = f32x4.splat(sumLanes(sum) / <f32>C);
+  const average = f32x4.splat(hasMean ? sumLanes(sum) / <f32>C : 0);
   const projection = f32x4.splat(-sumLanes(product) / <f32>C);
 
   for (at = 0; at < pairs; at += 32) {
@@ -242,5 +256,21 @@ function addRestGradients(
     }
     storeUpTo4(dweight + column, w, width);
     storeUpTo4(dbias + column, b, width);
+  }
+}
+
+/** Adds the terms of all N rows to 1 to 16 channels of RMS norm's dweight. */
+function addScaleGradients(dweight: usize, dy: usize, x: usize, rstd: usize, N: i32, C: i32, count: i32): void {
+  const stride = <usize>C << 2;
+  for (let j = 0; j < count; j += 4) {
+    const width = min(4, count - j);
+    const column = <usize>j << 2;
+    let w = loadUpTo4(dweight + column, width);
+    for (let n: usize = 0; n < <usize>N; n++) {
+      const at = n * stride + column;
+      const z = f32x4.mul(loadUpTo4(x + at, width), v128.load32_splat(rstd + (n << 2)));
+      w = madd(loadUpTo4(dy + at, width), z, w);
+    }
+    storeUpTo4(dweight + column, w, width);
   }
 }

@@ -20,7 +20,6 @@ export { GPT2 } from "./api/gpt2.ts";
 export type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./api/options.ts";
 export type {
   AdamWOptions,
-  Affine,
   AttentionShape,
   Backend,
   BackendLimits,

@@ -21,7 +21,7 @@ import { bits, collect, computeBatch, fixturePath, largest, maxDifference, rando
 import { MemorySink } from "./memory-sink.ts";
 import { run as runCommand, testFolder, writeTokens } from "./run-cli.ts";
 
-const options: readonly (readonly [fixture: string, change: Partial<Architecture>])[] = [];
+const options: readonly (readonly [fixture: string, change: Partial<Architecture>])[] = [["gpt2_rms", { norm: "rms" }]];
 
 const folder = testFolder();
 

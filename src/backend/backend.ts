@@ -73,24 +73,22 @@ export interface KVCache<T = Tensor> {
   readonly values: T;
 }
 
-/** Parameters of a matmul: weight (OC,C) and bias (OC), or none. */
+/** Parameters of a matmul, weight (OC,C) and bias (OC), or of a norm, weight (C) and bias (C). The bias may be missing. */
 export interface Linear<T = Tensor> {
   readonly weight: T;
   readonly bias: T | null;
 }
 
-/** Parameters of a layernorm, weight (C) and bias (C), or of a matmul that has a bias. */
-export interface Affine<T = Tensor> extends Linear<T> {
-  readonly bias: T;
-}
-
 /** Gradients of parameters: overwritten, or added to if `accumulate`. */
 export type Gradient<P> = P & { readonly accumulate: boolean };
 
-/** Result of a layernorm, out (N,C), and what its backward needs: mean (N) and rstd (N), one over the standard deviation. */
+/**
+ * Result of a layernorm, out (N,C), and what its backward needs: mean (N) and rstd (N), one over the standard deviation.
+ * RMS norm has no mean.
+ */
 export interface Normalized<T = Tensor> {
   readonly out: T;
-  readonly mean: T;
+  readonly mean: T | null;
   readonly rstd: T;
 }
 
@@ -129,10 +127,13 @@ export interface Operations<T = Tensor> {
   /** dwte[tokens (B,T)] += dout; dwpe[t] += sum of dout over the batch. Always adds. */
   embeddingBackward(dwte: T, dwpe: T, dout: T, tokens: T): void;
 
-  /** a.out (N,C) = (inp - mean) * rstd * weight + bias; keeps mean and rstd for the backward. */
-  layernormForward(a: Normalized<T>, inp: T, w: Affine<T>, epsilon: number): void;
+  /**
+   * a.out (N,C) = (inp - mean) * rstd * weight + bias; keeps mean and rstd for the backward. Where a.mean and w.bias are null,
+   * RMS norm: mean and bias are 0 then.
+   */
+  layernormForward(a: Normalized<T>, inp: T, w: Linear<T>, epsilon: number): void;
   /** dinp += …, since the residual stream's gradient is already there. `a` is what the forward gave. */
-  layernormBackward(dinp: T, dw: Gradient<Affine<T>>, dout: T, inp: T, w: Affine<T>, a: Normalized<T>): void;
+  layernormBackward(dinp: T, dw: Gradient<Linear<T>>, dout: T, inp: T, w: Linear<T>, a: Normalized<T>): void;
 
   /** out (N,OC) = inp (N,C) weight (OC,C)ᵀ + bias (OC). out and inp may begin at any element: logits of some rows. */
   matmulForward(out: T, inp: T, w: Linear<T>): void;

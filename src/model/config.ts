@@ -5,13 +5,16 @@ import { UsageError } from "../errors.ts";
  * Options of the architecture: what each may be, GPT-2's own first. A model with another one is no GPT-2: files say so,
  * and llm.c's cannot hold it.
  */
-export const architecture = {} as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;
+export const architecture = {
+  /** Of the residual stream, before attention and MLP and at the end: layernorm, or RMS norm without mean and bias. */
+  norm: ["layer", "rms"],
+} as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;
 
 export type Architecture = { readonly [Name in keyof typeof architecture]: (typeof architecture)[Name][number] };
 
 const options: Readonly<Record<string, readonly string[]>> = architecture;
 
-export const architectureNames = Object.keys(options) as unknown as readonly (keyof Architecture)[];
+export const architectureNames = Object.keys(options) as readonly (keyof Architecture)[];
 
 /** The options of the architecture among some fields: unchecked, for `makeConfig` or `configProblem` to judge. */
 export function architectureIn(fields: Readonly<Record<string, unknown>>): Partial<Architecture> {
@@ -116,7 +119,7 @@ export function configProblem(config: GPT2Config): string | undefined {
   if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
   if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${config.gelu}, expected tanh or erf`;
   for (const [name, value] of Object.entries(architectureIn({ ...config })))
-    if (!options[name].includes(String(value))) return `${name} is ${value}, expected ${options[name].join(" or ")}`;
+    if (!options[name].includes(value)) return `${name} is ${value}, expected ${options[name].join(" or ")}`;
   if (!(config.epsilon > 0)) return `the layernorm epsilon is ${config.epsilon}, expected a number above 0`;
   return undefined;
 }

@@ -22,6 +22,7 @@ interface Row {
 
 const scale = { perLayer: true, init: "one" } as const;
 const bias = { perLayer: true, init: "zero" } as const;
+const normBias = { init: "zero", when: ({ norm }: GPT2Config) => norm !== "rms" } as const;
 const matrix = { perLayer: true, init: "normal", decay: true, bf16: true, transposed: true } as const;
 
 /** GPT-2's parameter tensors in llm.c's order, which is that of its files. All else about them derives from this table. */
@@ -29,19 +30,19 @@ const rows = {
   wte: { hub: "wte.weight", shape: ({ Vp, C }) => [Vp, C], init: "normal", decay: true, bf16: true },
   wpe: { hub: "wpe.weight", shape: ({ maxT, C }) => [maxT, C], init: "normal", decay: true },
   ln1w: { ...scale, hub: "ln_1.weight", shape: ({ C }) => [C] },
-  ln1b: { ...bias, hub: "ln_1.bias", shape: ({ C }) => [C] },
+  ln1b: { ...normBias, perLayer: true, hub: "ln_1.bias", shape: ({ C }) => [C] },
   qkvw: { ...matrix, hub: "attn.c_attn.weight", shape: ({ C }) => [3 * C, C] },
   qkvb: { ...bias, hub: "attn.c_attn.bias", shape: ({ C }) => [3 * C] },
   attprojw: { ...matrix, hub: "attn.c_proj.weight", shape: ({ C }) => [C, C], init: "residual" },
   attprojb: { ...bias, hub: "attn.c_proj.bias", shape: ({ C }) => [C] },
   ln2w: { ...scale, hub: "ln_2.weight", shape: ({ C }) => [C] },
-  ln2b: { ...bias, hub: "ln_2.bias", shape: ({ C }) => [C] },
+  ln2b: { ...normBias, perLayer: true, hub: "ln_2.bias", shape: ({ C }) => [C] },
   fcw: { ...matrix, hub: "mlp.c_fc.weight", shape: ({ hidden, C }) => [hidden, C] },
   fcb: { ...bias, hub: "mlp.c_fc.bias", shape: ({ hidden }) => [hidden] },
   fcprojw: { ...matrix, hub: "mlp.c_proj.weight", shape: ({ hidden, C }) => [C, hidden], init: "residual" },
   fcprojb: { ...bias, hub: "mlp.c_proj.bias", shape: ({ C }) => [C] },
   lnfw: { hub: "ln_f.weight", shape: ({ C }) => [C], init: "one" },
-  lnfb: { hub: "ln_f.bias", shape: ({ C }) => [C], init: "zero" },
+  lnfb: { ...normBias, hub: "ln_f.bias", shape: ({ C }) => [C] },
 } as const satisfies Record<string, Row>;
 
 export type TensorName = keyof typeof rows;

@@ -1,9 +1,9 @@
-import { type Affine, type Backend, elementBytes, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import { type Backend, elementBytes, type Linear, sizeOf, type Tensor, view } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "./parameters.ts";
 
 /** The operations of a layer that have parameters. */
-export type LayerParameters = Readonly<Record<"ln1" | "qkv" | "attproj" | "ln2" | "fc" | "fcproj", Affine>>;
+export type LayerParameters = Readonly<Record<"ln1" | "qkv" | "attproj" | "ln2" | "fc" | "fcproj", Linear>>;
 
 /** A tensor of all layers in a backend's memory: consecutive layers share a buffer, as many as the backend's limit takes. */
 interface Stack {
@@ -49,7 +49,7 @@ export class TensorSet {
   readonly wpe: Tensor;
   readonly layers: readonly LayerParameters[];
   /** The last layernorm's. */
-  readonly lnf: Affine;
+  readonly lnf: Linear;
   /** All there is, in llm.c's order, in as few tensors as the backend's buffers allow: for operations on every element. */
   readonly entries: readonly { readonly parameter: ParameterTensor; readonly tensor: Tensor }[];
   readonly #stacks: ReadonlyMap<TensorName, Stack>;
@@ -63,17 +63,18 @@ export class TensorSet {
       this.#stack(parameter.name).blocks.map((tensor) => ({ parameter, tensor })),
     );
     const of = (name: TensorName, l = 0) => this.tensors(name)[l];
+    const ifThere = (name: TensorName, l = 0) => this.#stacks.get(name)?.layers[l] ?? null;
     this.wte = of("wte");
     this.wpe = of("wpe");
     this.layers = Array.from({ length: config.L }, (_, l) => ({
-      ln1: { weight: of("ln1w", l), bias: of("ln1b", l) },
+      ln1: { weight: of("ln1w", l), bias: ifThere("ln1b", l) },
       qkv: { weight: of("qkvw", l), bias: of("qkvb", l) },
       attproj: { weight: of("attprojw", l), bias: of("attprojb", l) },
-      ln2: { weight: of("ln2w", l), bias: of("ln2b", l) },
+      ln2: { weight: of("ln2w", l), bias: ifThere("ln2b", l) },
       fc: { weight: of("fcw", l), bias: of("fcb", l) },
       fcproj: { weight: of("fcprojw", l), bias: of("fcprojb", l) },
     }));
-    this.lnf = { weight: of("lnfw"), bias: of("lnfb") };
+    this.lnf = { weight: of("lnfw"), bias: ifThere("lnfb") };
   }
 
   /** The tensors of all entries. */

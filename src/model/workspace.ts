@@ -109,9 +109,9 @@ function allocRecomputed(at: Allocator, { C, hidden }: GPT2Config, N: number): R
   return { ln1: at.alloc([N, C]), ln2: at.alloc([N, C]), fchgelu: at.alloc([N, hidden]) };
 }
 
-/** Room for a layernorm of the rows of `out`. */
-function allocNormalized(at: Allocator, out: Tensor, N: number): Normalized {
-  return { out, mean: at.alloc([N]), rstd: at.alloc([N]) };
+/** Room for a norm of the rows of `out`. */
+function allocNormalized(at: Allocator, { norm }: GPT2Config, out: Tensor, N: number): Normalized {
+  return { out, mean: norm === "rms" ? null : at.alloc([N]), rstd: at.alloc([N]) };
 }
 
 function allocLayer(
@@ -124,11 +124,11 @@ function allocLayer(
   const { C, hidden } = config;
   const N = B * T;
   return {
-    ln1: allocNormalized(at, recomputed.ln1, N),
+    ln1: allocNormalized(at, config, recomputed.ln1, N),
     qkv: at.alloc([B, T, 3 * C]),
     atty: at.alloc([B, T, C]),
     residual2: at.alloc([N, C]),
-    ln2: allocNormalized(at, recomputed.ln2, N),
+    ln2: allocNormalized(at, config, recomputed.ln2, N),
     fch: at.alloc([N, hidden]),
     fchgelu: recomputed.fchgelu,
     residual3: at.alloc([N, C]),
@@ -143,7 +143,7 @@ function allocBase(at: Allocator, config: GPT2Config, B: number, T: number): Omi
     tokens: at.alloc([B, T], "i32"),
     encoded: at.alloc([N, config.C]),
     projected: at.alloc([N, config.C]),
-    lnf: allocNormalized(at, at.alloc([N, config.C]), N),
+    lnf: allocNormalized(at, config, at.alloc([N, config.C]), N),
   };
 }
 
@@ -291,7 +291,7 @@ export function reshaped(ws: Workspace, B: number, T: number): Workspace {
   };
   const cutNormalized = ({ out, mean, rstd }: Normalized): Normalized => ({
     out: cut(out),
-    mean: cut(mean),
+    mean: mean && cut(mean),
     rstd: cut(rstd),
   });
   return {

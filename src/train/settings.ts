@@ -4,7 +4,7 @@
  */
 import type { DataOrder } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
-import { sizeLimits as limits } from "../model/config.ts";
+import { architecture, sizeLimits as limits } from "../model/config.ts";
 import { choice, counted, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
 
 const text = { kind: "text" } as const;
@@ -31,6 +31,11 @@ export const sections = {
     channels: option("--channels <n>", "width, a multiple of the heads", whole(1, limits.C), fixed),
     context: option("--context <n>", "longest sequence (default: as --block)", tokens, fixed),
     vocab: option("--vocab <n>", "vocabulary (default: that of the data)", counted("tokens", 1, limits.V), fixed),
+    /** Of a new model: layernorm, or RMS norm, without mean and bias. */
+    norm: option("--norm <name>", "of a new model: layernorm, or RMS norm", choice(architecture.norm), {
+      default: "layer",
+      ...fixed,
+    }),
   },
   Data: {
     /** Token files, or a folder that `prepare` wrote. */

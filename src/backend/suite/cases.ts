@@ -198,6 +198,28 @@ export const layernorm = (N: number, C: number, accumulate: boolean): Case =>
     },
   });
 
+export const rmsnorm = (N: number, C: number, accumulate: boolean): Case =>
+  caseOf({
+    name: `rmsnorm N=${N} C=${C} accumulate=${accumulate}`,
+    operands: {
+      out: junk(N, C),
+      rstd: junk(N),
+      x: numbers(N, C),
+      w: numbers(C),
+      dx: numbers(N, C),
+      dw: numbers(C),
+      dout: numbers(N, C),
+    },
+    outputs: { out: "layernormForward", rstd: "layernormForward", dx: "layernormBackward", dw: "layernormBackward" },
+    tolerance: 4 * sums(N + C),
+    run(be, at) {
+      const a = { out: at.out, mean: null, rstd: at.rstd };
+      const w = { weight: at.w, bias: null };
+      be.layernormForward(a, at.x, w, 1e-5);
+      be.layernormBackward(at.dx, { weight: at.dw, bias: null, accumulate }, at.dout, at.x, w, a);
+    },
+  });
+
 export const matmulForward = (N: number, C: number, OC: number, hasBias = true, bf16 = false): Case =>
   caseOf({
     name: `matmulForward N=${N} C=${C} OC=${OC}${hasBias ? "" : " no bias"}${bf16 ? " bf16" : ""}`,
@@ -347,14 +369,16 @@ export const suite: readonly Case[] = [
     embedding(2, 3, 65, 4, bf16),
     embedding(3, 8, 130, 0, bf16),
   ]),
-  ...both.flatMap((accumulate) => [
-    layernorm(1, 2, accumulate),
-    layernorm(1, 48, accumulate),
-    layernorm(29, 65, accumulate),
-    layernorm(145, 48, accumulate),
-    layernorm(7, 768, accumulate),
-    layernorm(64, 19, accumulate),
-  ]),
+  ...[layernorm, rmsnorm].flatMap((norm) =>
+    both.flatMap((accumulate) => [
+      norm(1, 2, accumulate),
+      norm(1, 48, accumulate),
+      norm(29, 65, accumulate),
+      norm(145, 48, accumulate),
+      norm(7, 768, accumulate),
+      norm(64, 19, accumulate),
+    ]),
+  ),
   ...products.flatMap(([N, C, OC]) => [
     ...both.flatMap((hasBias) => both.map((bf16) => matmulForward(N, C, OC, hasBias, bf16))),
     matmulBackwardInput(N, C, OC),

@@ -100,12 +100,20 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   };
 
   readonly layernormForward: Operations["layernormForward"] = (a, inp, w, epsilon) => {
+    const hasMean = a.mean !== null;
     for (const { first, count, rows } of this.rowsOf(inp)) {
       const [, C] = rows.shape;
       this.run({
-        key: "layernorm",
-        source: () => layernormSource,
-        tensors: [from(a.out, first * C), from(a.mean, first), from(a.rstd, first), rows, w.weight, w.bias],
+        key: hasMean ? "layernorm" : "rms norm",
+        source: () => layernormSource(hasMean),
+        tensors: [
+          from(a.out, first * C),
+          ...(a.mean ? [from(a.mean, first)] : []),
+          from(a.rstd, first),
+          rows,
+          w.weight,
+          ...(w.bias ? [w.bias] : []),
+        ],
         u32: [count, C],
         f32: [epsilon, Number.NaN],
         grid: gridOf(count),
@@ -115,14 +123,16 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   };
 
   readonly layernormBackward: Operations["layernormBackward"] = (dinp, dw, dout, inp, w, a) => {
+    const hasMean = a.mean !== null;
+    const name = hasMean ? "layernorm" : "rms norm";
     for (const { first, count: N, rows: x } of this.rowsOf(inp)) {
       const [, C] = x.shape;
-      const [mean, rstd] = [from(a.mean, first), from(a.rstd, first)];
+      const stats = [...(a.mean ? [from(a.mean, first)] : []), from(a.rstd, first)];
       const dx = from(dout, first * C);
       this.run({
-        key: "layernorm backward",
-        source: () => layernormBackwardSource,
-        tensors: [from(dinp, first * C), dx, x, w.weight, mean, rstd],
+        key: `${name} backward`,
+        source: () => layernormBackwardSource(hasMean),
+        tensors: [from(dinp, first * C), dx, x, w.weight, ...stats],
         u32: [N, C],
         grid: gridOf(N),
         flops: 15 * x.size,
@@ -130,16 +140,16 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
       const { rows, chunks } = chunksOf(N);
       const sums = this.scratch("columns", 2 * chunks * C);
       this.run({
-        key: "layernorm backward, columns",
-        source: () => layernormColumnsSource,
-        tensors: [sums, dx, x, mean, rstd],
+        key: `${name} backward, columns`,
+        source: () => layernormColumnsSource(hasMean),
+        tensors: [sums, dx, x, ...stats],
         u32: [N, C, rows, chunks],
         grid: [Math.ceil(C / COLUMNS), chunks],
         flops: 5 * x.size,
       });
       const accumulate = dw.accumulate || first > 0;
       addRows(this, dw.weight, sums, { n: C, first: 0, rows: chunks, accumulate });
-      addRows(this, dw.bias, sums, { n: C, first: chunks, rows: chunks, accumulate });
+      if (dw.bias) addRows(this, dw.bias, sums, { n: C, first: chunks, rows: chunks, accumulate });
     }
   };
 

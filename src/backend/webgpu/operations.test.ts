@@ -41,6 +41,7 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
       cases.reductions(40_003),
       cases.embedding(2, 3, 2000),
       cases.layernorm(200, 96, false),
+      cases.rmsnorm(200, 96, false),
       cases.matmulForward(150, 32, 200), // rows of the result
       cases.matmulForward(20, 100, 300), // rows of the weight
       cases.matmulForward(3, 100, 300, true, true),

@@ -1,11 +1,22 @@
 /** Kernels over rows: layernorm, embedding, sums over columns. */
 
 import { groupIndex, index, notFinite, ROW_THREADS, rowReductions, THREADS } from "./snippets.ts";
-import type { KernelSource } from "./source.ts";
+import type { Access, KernelSource } from "./source.ts";
+
+/** Where a norm has no mean and bias, it is RMS norm. */
+const meanOperand = (hasMean: boolean, access: Access): Readonly<Record<string, Access>> =>
+  hasMean ? { mean: access } : {};
 
 /** One workgroup a row. A variance that overflows would make rstd 0 and the result finite: it becomes NaN. */
-export const layernormSource: KernelSource = {
-  operands: { out: "w", mean: "w", rstd: "w", inp: "r", weight: "r", bias: "r" },
+export const layernormSource = (hasMean: boolean): KernelSource => ({
+  operands: {
+    out: "w",
+    ...meanOperand(hasMean, "w"),
+    rstd: "w",
+    inp: "r",
+    weight: "r",
+    ...(hasMean ? { bias: "r" } : {}),
+  },
   u32: ["N", "C"],
   f32: ["epsilon", "nan"],
   threads: ROW_THREADS,
@@ -15,25 +26,27 @@ if (n >= p.N) { return; }
 let row = n * p.C;
 var s = 0.0;
 for (var c = thread; c < p.C; c += ${ROW_THREADS}u) { s += inp[row + c]; }
-let m = total(thread, s) / f32(p.C);
+let m = ${hasMean ? "total(thread, s) / f32(p.C)" : "0.0"};
 s = 0.0;
 for (var c = thread; c < p.C; c += ${ROW_THREADS}u) { let d = inp[row + c] - m; s += d * d; }
 let variance = total(thread, s) / f32(p.C);
 let r = select(1.0 / sqrt(variance + p.epsilon), p.nan, notFinite(variance));
-for (var c = thread; c < p.C; c += ${ROW_THREADS}u) { out[row + c] = (inp[row + c] - m) * r * weight[c] + bias[c]; }
-if (thread == 0u) { mean[n] = m; rstd[n] = r; }`,
-};
+for (var c = thread; c < p.C; c += ${ROW_THREADS}u) {
+  out[row + c] = (inp[row + c] - m) * r * weight[c]${hasMean ? " + bias[c]" : ""};
+}
+if (thread == 0u) { ${hasMean ? "mean[n] = m; " : ""}rstd[n] = r; }`,
+});
 
 /** The gradient of the input: one workgroup a row. */
-export const layernormBackwardSource: KernelSource = {
-  operands: { dinp: "w", dout: "r", inp: "r", weight: "r", mean: "r", rstd: "r" },
+export const layernormBackwardSource = (hasMean: boolean): KernelSource => ({
+  operands: { dinp: "w", dout: "r", inp: "r", weight: "r", ...meanOperand(hasMean, "r"), rstd: "r" },
   u32: ["N", "C"],
   threads: ROW_THREADS,
   declarations: rowReductions,
   body: `let n = ${groupIndex};
 if (n >= p.N) { return; }
 let row = n * p.C;
-let m = mean[n];
+let m = ${hasMean ? "mean[n]" : "0.0"};
 let r = rstd[n];
 var s = 0.0;
 var t = 0.0;
@@ -42,13 +55,13 @@ for (var c = thread; c < p.C; c += ${ROW_THREADS}u) {
   s += dnorm;
   t += dnorm * (inp[row + c] - m) * r;
 }
-let dnormMean = total(thread, s) / f32(p.C);
+let dnormMean = ${hasMean ? "total(thread, s) / f32(p.C)" : "0.0"};
 let dnormNormMean = total(thread, t) / f32(p.C);
 for (var c = thread; c < p.C; c += ${ROW_THREADS}u) {
   let dnorm = dout[row + c] * weight[c];
   dinp[row + c] += r * (dnorm - dnormMean - (inp[row + c] - m) * r * dnormNormMean);
 }`,
-};
+});
 
 /** Columns of one workgroup of the two kernels below. */
 export const COLUMNS = 64;
@@ -66,8 +79,8 @@ part[group.y * p.C + c] = s;`,
 };
 
 /** part (2, chunks, C): the same of dout * norm, and of dout: the gradients of a layernorm's weight and bias. */
-export const layernormColumnsSource: KernelSource = {
-  operands: { part: "w", dout: "r", inp: "r", mean: "r", rstd: "r" },
+export const layernormColumnsSource = (hasMean: boolean): KernelSource => ({
+  operands: { part: "w", dout: "r", inp: "r", ...meanOperand(hasMean, "r"), rstd: "r" },
   u32: ["N", "C", "rows", "chunks"],
   threads: COLUMNS,
   body: `let c = group.x * ${COLUMNS}u + thread;
@@ -77,11 +90,11 @@ var t = 0.0;
 for (var n = group.y * p.rows; n < min(p.N, (group.y + 1u) * p.rows); n++) {
   let d = dout[n * p.C + c];
   s += d;
-  t += d * (inp[n * p.C + c] - mean[n]) * rstd[n];
+  t += d * (inp[n * p.C + c]${hasMean ? " - mean[n]" : ""}) * rstd[n];
 }
 part[group.y * p.C + c] = t;
 part[(p.chunks + group.y) * p.C + c] = s;`,
-};
+});
 
 /** out (n) = the sum of part's rows from p.first on, or added to it. */
 export const addRowsSource: KernelSource = {
