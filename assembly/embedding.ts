@@ -21,14 +21,16 @@ function rowAt(matrix: usize, n: i32, C: i32): usize {
   return matrix + (<usize>n * <usize>C << 2);
 }
 
-/** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]. Threads share the rows. */
+/** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t], or without wpe where its address is 0. Threads share the rows. */
 export function embeddingForward(
   thread: i32, threads: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
 ): void {
   const end = shareStart(B * T, 1, thread + 1, threads);
   for (let n = shareStart(B * T, 1, thread, threads); n < end; n++) {
     const token = load<i32>(tokens + (<usize>n << 2));
-    addRow(rowAt(out, n, C), rowAt(wte, token, C), rowAt(wpe, past + n % T, C), C);
+    const to = rowAt(out, n, C);
+    if (wpe) addRow(to, rowAt(wte, token, C), rowAt(wpe, past + n % T, C), C);
+    else memory.copy(to, rowAt(wte, token, C), <usize>C << 2);
   }
 }
 
@@ -41,11 +43,11 @@ export function embeddingForwardBf16(
     const token = load<i32>(tokens + (<usize>n << 2));
     const to = rowAt(out, n, C);
     widenBf16(0, 1, to, wte + (<usize>token * <usize>C << 1), C);
-    addRow(to, rowAt(wpe, past + n % T, C), to, C);
+    if (wpe) addRow(to, rowAt(wpe, past + n % T, C), to, C);
   }
 }
 
-/** dwte[tokens] += dout; dwpe[t] += dout. Threads share the channels, so that each adds its rows in order. */
+/** dwte[tokens] += dout; dwpe[t] += dout, where there is one. Threads share the channels, so that each adds its rows in order. */
 export function embeddingBackward(
   thread: i32, threads: i32, dwte: usize, dwpe: usize, dout: usize, tokens: usize, B: i32, T: i32, C: i32,
 ): void {
@@ -56,8 +58,9 @@ export function embeddingBackward(
   for (let n = 0; n < B * T; n++) {
     const from = rowAt(dout, n, C) + column;
     const toToken = rowAt(dwte, load<i32>(tokens + (<usize>n << 2)), C) + column;
-    const toPosition = rowAt(dwpe, n % T, C) + column;
     addRow(toToken, from, toToken, count);
+    if (!dwpe) continue;
+    const toPosition = rowAt(dwpe, n % T, C) + column;
     addRow(toPosition, from, toPosition, count);
   }
 }

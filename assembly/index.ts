@@ -13,6 +13,7 @@ export { benchCopy, benchRead, benchTriad } from "./bench";
 export { benchFma128, benchFma256 } from "./fma";
 export { isFused } from "./probe";
 export { fill, residualForward } from "./residual";
+export { rotary } from "./rotary";
 export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward, weightedSum32 } from "./attention";
 export { softmaxLoss } from "./crossentropy";
 export * from "./constants";

@@ -21,7 +21,11 @@ import { bits, collect, computeBatch, fixturePath, largest, maxDifference, rando
 import { MemorySink } from "./memory-sink.ts";
 import { run as runCommand, testFolder, writeTokens } from "./run-cli.ts";
 
-const options: readonly (readonly [fixture: string, change: Partial<Architecture>])[] = [["gpt2_rms", { norm: "rms" }]];
+const options: readonly (readonly [fixture: string, change: Partial<Architecture>])[] = [
+  ["gpt2_rms", { norm: "rms" }],
+  ["gpt2_rotary", { positions: "rotary" }],
+  ["gpt2_rms_rotary", { norm: "rms", positions: "rotary" }],
+];
 
 const folder = testFolder();
 

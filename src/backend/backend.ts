@@ -122,10 +122,10 @@ export interface AdamWOptions {
 export interface Operations<T = Tensor> {
   fill(out: T, value: number): void;
 
-  /** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t]. Tokens must lie in wte: the caller checks. */
-  embeddingForward(out: T, tokens: T, wte: T, wpe: T, past: number): void;
-  /** dwte[tokens (B,T)] += dout; dwpe[t] += sum of dout over the batch. Always adds. */
-  embeddingBackward(dwte: T, dwpe: T, dout: T, tokens: T): void;
+  /** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t], or without wpe. Tokens must lie in wte: the caller checks. */
+  embeddingForward(out: T, tokens: T, wte: T, wpe: T | null, past: number): void;
+  /** dwte[tokens (B,T)] += dout; dwpe[t] += sum of dout over the batch, if there is one. Always adds. */
+  embeddingBackward(dwte: T, dwpe: T | null, dout: T, tokens: T): void;
 
   /**
    * a.out (N,C) = (inp - mean) * rstd * weight + bias; keeps mean and rstd for the backward. Where a.mean and w.bias are null,
@@ -141,6 +141,14 @@ export interface Operations<T = Tensor> {
   matmulBackwardInput(dinp: T, dout: T, w: Linear<T>): void;
   /** dw.weight (OC,C) = doutᵀ inp, dw.bias (OC) = sum of dout over its rows. */
   matmulBackwardWeight(dw: Gradient<Linear<T>>, dout: T, inp: T): void;
+
+  /**
+   * Rotary positions, in place: the queries and keys of NH heads in qkv (B,T,3C) turn. Channels i and i + hs/2 of a head are a
+   * point, which turns by (past + t) / 10000^(2i/hs), a position up to 2^20. hs is even.
+   */
+  rotaryForward(qkv: T, NH: number, past: number): void;
+  /** The gradients of queries and keys in dqkv (B,T,3C) turn back, in place. */
+  rotaryBackward(dqkv: T, NH: number): void;
 
   /**
    * Causal self-attention of NH heads: out (B,T,C) from qkv (B,T,3C). `saved` is null when no backward follows.

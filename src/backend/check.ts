@@ -31,6 +31,7 @@ const others = [
   cases.embedding(2, 11, 24),
   cases.layernorm(22, 27, true),
   cases.rmsnorm(22, 27, true),
+  cases.rotary(2, 11, 2, 12),
   cases.attention(2, 11, 2, 12),
   cases.gelu(77, "tanh"),
   cases.gelu(77, "erf"),

@@ -63,6 +63,8 @@ const costs: Costs = {
     const [N, C] = matrixOf(inp);
     return matmul("matmul backward, weight", matrixOf(dout)[1], C, N);
   },
+  rotaryForward: (qkv) => stream("rotary forward", (2 * qkv.size) / 3, 8, 3),
+  rotaryBackward: (dqkv) => stream("rotary backward", (2 * dqkv.size) / 3, 8, 3),
   attentionForward: (_out, _saved, qkv) => attention("attention forward", qkv, 2, 4),
   attentionBackward: (dqkv) => attention("attention backward", dqkv, 4, 7),
   geluForward: (out) => stream("gelu forward", out.size, 8, 20),

@@ -8,6 +8,8 @@ import { UsageError } from "../errors.ts";
 export const architecture = {
   /** Of the residual stream, before attention and MLP and at the end: layernorm, or RMS norm without mean and bias. */
   norm: ["layer", "rms"],
+  /** Learned and added to the tokens, or rotary: queries and keys turn by their position. */
+  positions: ["learned", "rotary"],
 } as const satisfies Readonly<Record<string, readonly [string, ...string[]]>>;
 
 export type Architecture = { readonly [Name in keyof typeof architecture]: (typeof architecture)[Name][number] };
@@ -116,6 +118,8 @@ export function configProblem(config: GPT2Config): string | undefined {
       return `${field} is ${value}, expected a whole number from 1 to ${limit}`;
   }
   if (config.C % config.NH !== 0) return `C = ${config.C} channels cannot be divided among NH = ${config.NH} heads`;
+  if (config.positions === "rotary" && (config.C / config.NH) % 2 !== 0)
+    return `a head has C / NH = ${config.C / config.NH} channels, and rotary positions turn pairs of them`;
   if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
   if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${config.gelu}, expected tanh or erf`;
   for (const [name, value] of Object.entries(architectureIn({ ...config })))

@@ -24,7 +24,7 @@ import {
  * already holds.
  */
 export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): void {
-  const { L, NH, epsilon, gelu } = p.config;
+  const { L, NH, epsilon, gelu, positions } = p.config;
   let residual = ws.encoded;
   be.embeddingForward(residual, ws.tokens, p.weights.wte, p.weights.wpe, past);
   for (let l = 0; l < L; l++) {
@@ -33,6 +33,7 @@ export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): vo
 
     be.layernormForward(a.ln1, residual, w.ln1, epsilon);
     be.matmulForward(a.qkv, a.ln1.out, w.qkv);
+    if (positions === "rotary") be.rotaryForward(a.qkv, NH, past);
     be.attentionForward(a.atty, a.attsaved ?? null, a.qkv, NH, a.cache, past);
     be.matmulForward(ws.projected, a.atty, w.attproj);
     be.residualForward(a.residual2, residual, ws.projected);
@@ -73,7 +74,7 @@ export function backward(
   ws: TrainWorkspace,
   { accumulate = false, weight = 1 }: BackwardOptions = {},
 ): void {
-  const { L, NH, epsilon, gelu } = p.config;
+  const { L, NH, epsilon, gelu, positions } = p.config;
   const { dresidual, dchannels, dhidden, dqkv } = ws;
   const { wte, lnf } = p.weights;
   const residualBefore = (l: number) => (l === 0 ? ws.encoded : ws.layers[l - 1].residual3);
@@ -107,12 +108,13 @@ export function backward(
     be.matmulBackwardInput(dchannels, dresidual, w.attproj);
     be.matmulBackwardWeight({ ...dw.attproj, accumulate }, dresidual, a.atty);
     be.attentionBackward(dqkv, dchannels, a.qkv, a.attsaved, NH);
+    if (positions === "rotary") be.rotaryBackward(dqkv, NH);
     be.matmulBackwardInput(dchannels, dqkv, w.qkv);
     be.matmulBackwardWeight({ ...dw.qkv, accumulate }, dqkv, a.ln1.out);
     be.layernormBackward(dresidual, { ...dw.ln1, accumulate }, dchannels, residual, w.ln1, a.ln1);
   }
   // The head has set wte's gradient; positions' gradients are only ever added to.
-  if (!accumulate) be.fill(grads.wpe, 0);
+  if (grads.wpe && !accumulate) be.fill(grads.wpe, 0);
   be.embeddingBackward(grads.wte, grads.wpe, dresidual, ws.tokens);
 }
 

@@ -20,6 +20,7 @@ interface Row {
   readonly when?: (config: GPT2Config) => boolean;
 }
 
+const hasPositions = ({ positions }: GPT2Config) => positions !== "rotary";
 const scale = { perLayer: true, init: "one" } as const;
 const bias = { perLayer: true, init: "zero" } as const;
 const normBias = { init: "zero", when: ({ norm }: GPT2Config) => norm !== "rms" } as const;
@@ -28,7 +29,7 @@ const matrix = { perLayer: true, init: "normal", decay: true, bf16: true, transp
 /** GPT-2's parameter tensors in llm.c's order, which is that of its files. All else about them derives from this table. */
 const rows = {
   wte: { hub: "wte.weight", shape: ({ Vp, C }) => [Vp, C], init: "normal", decay: true, bf16: true },
-  wpe: { hub: "wpe.weight", shape: ({ maxT, C }) => [maxT, C], init: "normal", decay: true },
+  wpe: { hub: "wpe.weight", shape: ({ maxT, C }) => [maxT, C], init: "normal", decay: true, when: hasPositions },
   ln1w: { ...scale, hub: "ln_1.weight", shape: ({ C }) => [C] },
   ln1b: { ...normBias, perLayer: true, hub: "ln_1.bias", shape: ({ C }) => [C] },
   qkvw: { ...matrix, hub: "attn.c_attn.weight", shape: ({ C }) => [3 * C, C] },

@@ -46,7 +46,7 @@ export class TensorSet {
   /** What it has a value for. */
   readonly parameters: readonly ParameterTensor[];
   readonly wte: Tensor;
-  readonly wpe: Tensor;
+  readonly wpe: Tensor | null;
   readonly layers: readonly LayerParameters[];
   /** The last layernorm's. */
   readonly lnf: Linear;
@@ -65,7 +65,7 @@ export class TensorSet {
     const of = (name: TensorName, l = 0) => this.tensors(name)[l];
     const ifThere = (name: TensorName, l = 0) => this.#stacks.get(name)?.layers[l] ?? null;
     this.wte = of("wte");
-    this.wpe = of("wpe");
+    this.wpe = ifThere("wpe");
     this.layers = Array.from({ length: config.L }, (_, l) => ({
       ln1: { weight: of("ln1w", l), bias: ifThere("ln1b", l) },
       qkv: { weight: of("qkvw", l), bias: of("qkvb", l) },

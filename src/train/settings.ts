@@ -36,6 +36,16 @@ export const sections = {
       default: "layer",
       ...fixed,
     }),
+    /** Of a new model: learned and added to the tokens, or rotary: queries and keys turn by their position. */
+    positions: option(
+      "--positions <name>",
+      "of a new model: learned, or rotary (RoPE)",
+      choice(architecture.positions),
+      {
+        default: "learned",
+        ...fixed,
+      },
+    ),
   },
   Data: {
     /** Token files, or a folder that `prepare` wrote. */

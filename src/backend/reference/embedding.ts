@@ -1,5 +1,5 @@
 /**
- * Token and position embedding: out[b,t] = wte[tokens[b,t]] + wpe[past + t].
+ * Token and position embedding: out[b,t] = wte[tokens[b,t]] + wpe[past + t]; of tokens alone where wpe is null.
  *
  * tokens (B,T) int32; wte (Vp,C); wpe (maxT,C); out (B,T,C). `past` is the number of positions already in the key-value
  * cache. Tokens and positions are not checked here: one outside its table gives NaN.
@@ -13,7 +13,7 @@ export const embeddingForward: Operations<HostTensor>["embeddingForward"] = (out
   for (let n = 0; n < B * T; n++) {
     const token = tokens.data[n];
     const position = past + (n % T);
-    for (let c = 0; c < C; c++) out.data[n * C + c] = wte.data[token * C + c] + wpe.data[position * C + c];
+    for (let c = 0; c < C; c++) out.data[n * C + c] = wte.data[token * C + c] + (wpe ? wpe.data[position * C + c] : 0);
   }
 };
 
@@ -27,7 +27,7 @@ export const embeddingBackward: Operations<HostTensor>["embeddingBackward"] = (d
     for (let c = 0; c < C; c++) {
       // forward: out[n,c] = wte[token,c] + wpe[t,c]
       dwte.data[token * C + c] += dout.data[n * C + c];
-      dwpe.data[t * C + c] += dout.data[n * C + c];
+      if (dwpe) dwpe.data[t * C + c] += dout.data[n * C + c];
     }
   }
 };

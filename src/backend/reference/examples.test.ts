@@ -5,8 +5,9 @@ import * as gelu from "./gelu.ts";
 import { hostTensor } from "./host-tensor.ts";
 import * as layernorm from "./layernorm.ts";
 import * as matmul from "./matmul.ts";
+import * as rotary from "./rotary.ts";
 
-const layers = { attention, gelu, layernorm, matmul };
+const layers = { attention, gelu, layernorm, matmul, rotary };
 
 test.each(Object.entries(layers))("the example at the head of %s.ts gives the result that it states", (name, layer) => {
   const source = readFileSync(new URL(`${name}.ts`, import.meta.url), "utf8");

@@ -23,6 +23,7 @@ import { headBackward, headLoss } from "./head.ts";
 import { type HostTensor, hostTensor } from "./host-tensor.ts";
 import { layernormBackward, layernormForward } from "./layernorm.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "./matmul.ts";
+import { rotaryBackward, rotaryForward } from "./rotary.ts";
 
 const operations: Operations<HostTensor> = {
   fill: (out, value) => out.data.fill(value),
@@ -33,6 +34,8 @@ const operations: Operations<HostTensor> = {
   matmulForward,
   matmulBackwardInput,
   matmulBackwardWeight,
+  rotaryForward,
+  rotaryBackward,
   attentionForward,
   attentionBackward,
   geluForward,
@@ -171,6 +174,8 @@ export class ReferenceBackend implements Backend {
   readonly matmulForward = this.enqueued("matmulForward");
   readonly matmulBackwardInput = this.enqueued("matmulBackwardInput");
   readonly matmulBackwardWeight = this.enqueued("matmulBackwardWeight");
+  readonly rotaryForward = this.enqueued("rotaryForward");
+  readonly rotaryBackward = this.enqueued("rotaryBackward");
   readonly attentionForward = this.enqueued("attentionForward");
   readonly attentionBackward = this.enqueued("attentionBackward");
   readonly geluForward = this.enqueued("geluForward");

@@ -143,11 +143,11 @@ export const reductions = (n: number): Case =>
     },
   });
 
-/** Tokens repeat, since there are few. */
-export const embedding = (B: number, T: number, C: number, past = 0, bf16 = false): Case => {
+/** Tokens repeat, since there are few. Without positions, `dwpe` stays as it is. */
+export const embedding = (B: number, T: number, C: number, past = 0, bf16 = false, hasPositions = true): Case => {
   const V = 11;
   return caseOf({
-    name: `embedding B=${B} T=${T} C=${C} past=${past}${bf16 ? " bf16" : ""}`,
+    name: `embedding B=${B} T=${T} C=${C} past=${past}${bf16 ? " bf16" : ""}${hasPositions ? "" : " no wpe"}`,
     operands: {
       tokens: ids(V, B, T),
       wte: { ...numbers(V, C), bf16 },
@@ -160,8 +160,8 @@ export const embedding = (B: number, T: number, C: number, past = 0, bf16 = fals
     outputs: { out: "embeddingForward", dwte: "embeddingBackward", dwpe: "embeddingBackward" },
     tolerance: sums(B * T),
     run(be, at) {
-      be.embeddingForward(at.out, at.tokens, at.wte, at.wpe, past);
-      be.embeddingBackward(at.dwte, at.dwpe, at.dout, at.tokens);
+      be.embeddingForward(at.out, at.tokens, at.wte, hasPositions ? at.wpe : null, past);
+      be.embeddingBackward(at.dwte, hasPositions ? at.dwpe : null, at.dout, at.tokens);
     },
   });
 };
@@ -247,6 +247,20 @@ export const matmulBackwardWeight = (N: number, C: number, OC: number, accumulat
     tolerance: sums(N),
     run: (be, at) =>
       be.matmulBackwardWeight({ weight: at.dw, bias: hasBias ? at.db : null, accumulate }, at.dout, at.x),
+  });
+
+/** There and back: the backward turns other numbers. */
+export const rotary = (B: number, T: number, NH: number, hs: number, past = 0): Case =>
+  caseOf({
+    name: `rotary B=${B} T=${T} NH=${NH} hs=${hs} past=${past}`,
+    operands: { qkv: numbers(B, T, 3 * NH * hs), dqkv: numbers(B, T, 3 * NH * hs) },
+    outputs: { qkv: "rotaryForward", dqkv: "rotaryBackward" },
+    // Cosine and sine, two products and their sum are each rounded once.
+    tolerance: 8 * rounding,
+    run(be, at) {
+      be.rotaryForward(at.qkv, NH, past);
+      be.rotaryBackward(at.dqkv, NH);
+    },
   });
 
 /** `lean` is without what a backward needs. */
@@ -368,6 +382,7 @@ export const suite: readonly Case[] = [
     embedding(5, 29, 48, 0, bf16),
     embedding(2, 3, 65, 4, bf16),
     embedding(3, 8, 130, 0, bf16),
+    embedding(3, 7, 65, 0, bf16, false),
   ]),
   ...[layernorm, rmsnorm].flatMap((norm) =>
     both.flatMap((accumulate) => [
@@ -384,6 +399,13 @@ export const suite: readonly Case[] = [
     matmulBackwardInput(N, C, OC),
     ...both.flatMap((hasBias) => both.map((accumulate) => matmulBackwardWeight(N, C, OC, accumulate, hasBias))),
   ]),
+  ...[
+    [1, 1, 1, 2, 0],
+    [2, 29, 3, 16, 0],
+    [3, 8, 2, 6, 0],
+    [1, 5, 3, 26, 1000],
+    [2, 3, 1, 64, 2 ** 20 - 3],
+  ].map(([B, T, NH, hs, past]) => rotary(B, T, NH, hs, past)),
   ...attentions.flatMap(([B, T, NH, hs]) => [
     attention(B, T, NH, hs),
     ...[piecesOf(T), [{ past: 0, length: T }], [{ past: T, length: 1 }], [{ past: 2, length: Math.ceil(T / 2) }]].map(

@@ -88,6 +88,16 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("matmulBackwardWeight", ...addresses, N, C, OC, Number(dw.accumulate));
   };
 
+  readonly rotaryForward: Operations["rotaryForward"] = (qkv, NH, past) => {
+    const [B, T, width] = qkv.shape;
+    this.run("rotary", this.at(qkv), B, T, width / 3, NH, past, 0);
+  };
+
+  readonly rotaryBackward: Operations["rotaryBackward"] = (dqkv, NH) => {
+    const [B, T, width] = dqkv.shape;
+    this.run("rotary", this.at(dqkv), B, T, width / 3, NH, 0, 1);
+  };
+
   /** (B, NH, T, 2): the largest score of each row, and one over its sum of exponentials. */
   attentionSavedSize({ B, T, NH }: AttentionShape): number {
     return 2 * B * NH * T;

@@ -31,6 +31,7 @@ export const kernelNames = [
   "matmulForward",
   "matmulForwardBf16",
   "residualForward",
+  "rotary",
   "softmaxLoss",
   "sumChunks",
   "sumSquares",

@@ -17,6 +17,7 @@ import { Matmul } from "./matmul.ts";
 import { addRows, chunksOf, sumOf } from "./sums.ts";
 import type { TileName } from "./tile-names.ts";
 import { adamwSource, fillSource, geluBackwardSource, geluSource, residualSource } from "./wgsl/elementwise.ts";
+import { rotarySource, turnsOf } from "./wgsl/rotary.ts";
 import {
   COLUMNS,
   embeddingBackwardSource,
@@ -41,6 +42,8 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: false, fma: true };
   private readonly matmul: Matmul;
+  /** What rotary positions turn by, for each size of heads. */
+  private readonly turns = new Map<number, Tensor>();
 
   constructor(adapter: OpenAdapter, tile?: TileName) {
     super(adapter);
@@ -67,9 +70,9 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
     for (const { first, count, rows } of this.rowsOf(wte)) {
       const [, C] = wte.shape;
       this.run({
-        key: "embedding",
-        source: () => embeddingSource,
-        tensors: [out, tokens, rows, wpe],
+        key: wpe ? "embedding" : "embedding of tokens",
+        source: () => embeddingSource(wpe !== null),
+        tensors: [out, tokens, rows, ...(wpe ? [wpe] : [])],
         u32: [out.size, T, C, past, first, first + count],
         grid: gridOf(out.size, THREADS),
         flops: out.size,
@@ -89,6 +92,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
         grid: gridOf(B * T),
         flops: B * T * (B * T + C),
       });
+    if (!dwpe) return;
     this.run({
       key: "positions backward",
       source: () => positionsBackwardSource,
@@ -160,6 +164,33 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
 
   readonly matmulBackwardWeight: Operations["matmulBackwardWeight"] = (dw, dout, inp) =>
     this.matmul.backwardWeight(dw, dout, inp);
+
+  readonly rotaryForward: Operations["rotaryForward"] = (qkv, NH, past) => this.rotate(qkv, NH, past, false);
+
+  readonly rotaryBackward: Operations["rotaryBackward"] = (dqkv, NH) => this.rotate(dqkv, NH, 0, true);
+
+  private rotate(qkv: Tensor, NH: number, past: number, isBackward: boolean): void {
+    const [, T, width] = qkv.shape;
+    const C = width / 3;
+    const hs = C / NH;
+    const turns = this.turns.get(hs) ?? this.uploadTurns(hs);
+    for (const { first, count, rows } of this.rowsOf(qkv))
+      this.run({
+        key: "rotary",
+        source: () => rotarySource,
+        tensors: [rows, turns],
+        u32: [count * C, T, C, hs, past, first, Number(isBackward)],
+        grid: gridOf(count * C, THREADS),
+        flops: 30 * count * C,
+      });
+  }
+
+  private uploadTurns(hs: number): Tensor {
+    const turns = this.alloc([hs], "i32");
+    this.turns.set(hs, turns);
+    this.write(turns, turnsOf(hs)).catch(() => {}); // every later call fails as well, and says why
+    return turns;
+  }
 
   /** Each row's largest score and one over its sum of exponentials: (B, NH, T, 2). */
   attentionSavedSize({ B, T, NH }: AttentionShape): number {

@@ -42,6 +42,7 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
       cases.embedding(2, 3, 2000),
       cases.layernorm(200, 96, false),
       cases.rmsnorm(200, 96, false),
+      cases.rotary(3, 60, 4, 32),
       cases.matmulForward(150, 32, 200), // rows of the result
       cases.matmulForward(20, 100, 300), // rows of the weight
       cases.matmulForward(3, 100, 300, true, true),

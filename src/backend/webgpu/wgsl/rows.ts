@@ -110,8 +110,8 @@ out[i] = s;`,
 };
 
 /** Rows of wte from p.first to p.end: others are other dispatches', where wte is larger than a binding. */
-export const embeddingSource: KernelSource = {
-  operands: { out: "w", tokens: "r", wte: "r", wpe: "r" },
+export const embeddingSource = (hasPositions: boolean): KernelSource => ({
+  operands: { out: "w", tokens: "r", wte: "r", ...(hasPositions ? { wpe: "r" } : {}) },
   u32: ["n", "T", "C", "past", "first", "end"],
   threads: THREADS,
   body: `let i = ${index()};
@@ -120,8 +120,8 @@ let row = i / p.C;
 let c = i % p.C;
 let token = u32(tokens[row]);
 if (token < p.first || token >= p.end) { return; }
-out[i] = wte[(token - p.first) * p.C + c] + wpe[(p.past + row % p.T) * p.C + c];`,
-};
+out[i] = wte[(token - p.first) * p.C + c]${hasPositions ? " + wpe[(p.past + row % p.T) * p.C + c]" : ""};`,
+});
 
 /**
  * A workgroup a position; only a token's first position works, and adds the rows of all its positions in order: no atomics,
