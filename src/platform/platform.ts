@@ -96,7 +96,7 @@ export interface GpuAccess {
   open(): Promise<object | string>;
   /** Why it has no adapter, and what helps: a phrase. */
   problem(): string;
-  /** Whether an adapter that is software on the processor may be used. */
+  /** Whether an adapter that is software on the CPU may be used. */
   readonly allowsFallback: boolean;
 }
 

@@ -40,5 +40,5 @@ test("a software adapter is refused unless asked for", async () => {
   const message = await page.evaluate<string>(
     'import("llm-ts").then(({ createBackend }) => createBackend("webgpu")).catch(({ message }) => message)',
   );
-  expect(message).toMatch(/^The backend webgpu is not available here: there is only .*software on the processor/);
+  expect(message).toMatch(/^The backend webgpu is not available here: there is only .*software on the CPU/);
 });

@@ -1,4 +1,4 @@
-/** Finding an adapter and opening its device, or saying why there is none and what helps. */
+/** Search for an adapter, and for the reason why there is none. */
 import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
 import type { BackendOptions } from "../entry.ts";
@@ -19,11 +19,11 @@ export interface OpenAdapter {
   readonly device: GPUDevice;
   readonly limits: Limits;
   readonly features: readonly string[];
-  /** What computes, for people: "NVIDIA H200 (nvidia, hopper)". */
+  /** Its name, for people: "NVIDIA H200 (nvidia, hopper)". */
   readonly label: string;
-  /** For people, and for what is kept by it: the driver's name and version, where the browser tells them. */
+  /** Name and version of the driver, where the browser discloses them. */
   readonly driver: string;
-  /** Software on the processor. */
+  /** Software on the CPU. */
   readonly fallback: boolean;
 }
 
@@ -43,7 +43,7 @@ export async function findAdapter(options: Pick<BackendOptions, "fallbackAdapter
   if (!adapter) return platform.gpu.problem();
   if (adapter.info.isFallbackAdapter && !(options.fallbackAdapter ?? platform.gpu.allowsFallback))
     return (
-      `there is only ${labelOf(adapter.info)}, software on the processor, which is slower than the wasm backend. ` +
+      `there is only ${labelOf(adapter.info)}, software on the CPU, which is slower than the wasm backend. ` +
       "To use it all the same, for tests, set LLM_TS_FALLBACK_ADAPTER=1 (in a program: fallbackAdapter: true)"
     );
   for (const [name, least] of Object.entries(needed)) {

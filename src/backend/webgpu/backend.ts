@@ -16,7 +16,14 @@ import { gridOf, inVectors, partsOf } from "./dispatch.ts";
 import { Matmul } from "./matmul.ts";
 import { addRows, chunksOf, sumOf } from "./sums.ts";
 import type { TileName } from "./tile-names.ts";
-import { adamwSource, fillSource, geluBackwardSource, geluSource, residualSource } from "./wgsl/elementwise.ts";
+import {
+  adamwSource,
+  fillSource,
+  fillWholeSource,
+  geluBackwardSource,
+  geluSource,
+  residualSource,
+} from "./wgsl/elementwise.ts";
 import { rotarySource, turnsOf } from "./wgsl/rotary.ts";
 import {
   COLUMNS,
@@ -62,7 +69,8 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   }
 
   readonly fill: Operations["fill"] = (out, value) => {
-    this.elementwise("fill", fillSource, [out], [value]);
+    if (out.dtype === "i32") this.elementwise("fill i32", () => fillWholeSource, [out], [value]);
+    else this.elementwise("fill", fillSource, [out], [value]);
   };
 
   readonly embeddingForward: Operations["embeddingForward"] = (out, tokens, wte, wpe, past) => {
@@ -277,7 +285,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   ): void {
     const most = Math.floor(this.window / 16) * 4;
     for (const { first, count } of partsOf(tensors[0].size, most)) {
-      const vectors = tensors.every((tensor) => inVectors(tensor, count));
+      const vectors = tensors.every((tensor) => tensor.dtype === "f32" && inVectors(tensor, count));
       const n = vectors ? count / 4 : count;
       this.run({
         key: vectors ? `${key}, vectors` : key,

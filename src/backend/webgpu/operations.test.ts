@@ -1,4 +1,4 @@
-// What the suite (backend.test.ts) does not have: other tiles, operands larger than a binding, what is told of failures.
+// What the suite (backend.test.ts) does not have: other tiles, operands larger than a binding, failures.
 import { expect, test } from "vitest";
 import { describeGpu, openGpu } from "../../../test/gpu.ts";
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
@@ -61,6 +61,14 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
     await backend.write({ ...whole, offset: 3, shape: [4], size: 4 }, Float32Array.of(-4, -5, -6, -7));
     expect([...(await backend.read(whole))]).toEqual([1, 2, 3, -4, -5, -6, -7, 8, 9]);
     expect(() => backend.residualForward(whole, whole, whole)).toThrow(BackendError);
+  });
+
+  test("whole numbers are filled", async () => {
+    const backend = await openGpu();
+    const whole = backend.alloc([8], "i32");
+    backend.fill(whole, -7);
+    const bits = new Int32Array((await backend.read({ ...whole, dtype: "f32" })).buffer);
+    expect([...bits]).toEqual(Array(8).fill(-7));
   });
 
   test("memory is counted, and given back", async () => {

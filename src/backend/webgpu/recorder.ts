@@ -89,7 +89,7 @@ export class Recorder {
     else action();
   }
 
-  /** The queue is empty: what it held tells the device's speed, if it held enough. */
+  /** Called when the queue is empty: estimates the device's speed from what it held, if that was enough. */
   idle(): void {
     const { flops, since } = this.#pending;
     this.#pending.flops = 0;

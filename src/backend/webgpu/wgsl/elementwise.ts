@@ -26,6 +26,9 @@ function elementwise(
 export const fillSource = (vectors: boolean) =>
   elementwise({ out: "w" }, vectors, "out[i] = T(p.value);", { f32: ["value"] });
 
+/** Of int32. */
+export const fillWholeSource = elementwise({ out: "w" }, false, "out[i] = i32(p.value);", { f32: ["value"] });
+
 export const residualSource = (vectors: boolean) =>
   elementwise({ out: "w", a: "r", b: "r" }, vectors, "out[i] = a[i] + b[i];");
 
