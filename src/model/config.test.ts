@@ -46,6 +46,7 @@ describe("sizes that do not fit", () => {
     [{ C: 2 ** 30, hidden: 8 }, "C is 1073741824"],
     [{ V: Number.NaN }, "V is NaN"],
     [{ epsilon: 0 }, "epsilon is 0"],
+    [{ C: 6, positions: "rotary" as const }, "C / NH = 3 channels a head, expected an even number"],
   ])("%o", (change, message) => {
     expect(() => makeConfig({ ...sizes, ...change })).toThrow(UsageError);
     expect(() => makeConfig({ ...sizes, ...change })).toThrow(message);

@@ -119,7 +119,7 @@ export function configProblem(config: GPT2Config): string | undefined {
   }
   if (config.C % config.NH !== 0) return `C = ${config.C} channels cannot be divided among NH = ${config.NH} heads`;
   if (config.positions === "rotary" && (config.C / config.NH) % 2 !== 0)
-    return `a head has C / NH = ${config.C / config.NH} channels, and rotary positions turn pairs of them`;
+    return `C / NH = ${config.C / config.NH} channels a head, expected an even number for rotary positions`;
   if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
   if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${config.gelu}, expected tanh or erf`;
   for (const [name, value] of Object.entries(architectureIn({ ...config })))
