@@ -25,12 +25,17 @@ function rowAt(matrix: usize, n: i32, C: i32): usize {
 export function embeddingForward(
   thread: i32, threads: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
 ): void {
+  const start = shareStart(B * T, 1, thread, threads);
   const end = shareStart(B * T, 1, thread + 1, threads);
-  for (let n = shareStart(B * T, 1, thread, threads); n < end; n++) {
+  if (!wpe) {
+    for (let n = start; n < end; n++) {
+      memory.copy(rowAt(out, n, C), rowAt(wte, load<i32>(tokens + (<usize>n << 2)), C), <usize>C << 2);
+    }
+    return;
+  }
+  for (let n = start; n < end; n++) {
     const token = load<i32>(tokens + (<usize>n << 2));
-    const to = rowAt(out, n, C);
-    if (wpe) addRow(to, rowAt(wte, token, C), rowAt(wpe, past + n % T, C), C);
-    else memory.copy(to, rowAt(wte, token, C), <usize>C << 2);
+    addRow(rowAt(out, n, C), rowAt(wte, token, C), rowAt(wpe, past + n % T, C), C);
   }
 }
 
@@ -55,12 +60,18 @@ export function embeddingBackward(
   const count = shareStart(C, LINE, thread + 1, threads) - start;
   if (count == 0) return;
   const column = <usize>start << 2;
+  if (!dwpe) {
+    for (let n = 0; n < B * T; n++) {
+      const toToken = rowAt(dwte, load<i32>(tokens + (<usize>n << 2)), C) + column;
+      addRow(toToken, rowAt(dout, n, C) + column, toToken, count);
+    }
+    return;
+  }
   for (let n = 0; n < B * T; n++) {
     const from = rowAt(dout, n, C) + column;
     const toToken = rowAt(dwte, load<i32>(tokens + (<usize>n << 2)), C) + column;
-    addRow(toToken, from, toToken, count);
-    if (!dwpe) continue;
     const toPosition = rowAt(dwpe, n % T, C) + column;
+    addRow(toToken, from, toToken, count);
     addRow(toPosition, from, toPosition, count);
   }
 }
