@@ -102,12 +102,14 @@ const matmul: MakeCase = (choices) => {
   };
 };
 
+/** Layernorm, or RMS norm: without mean and bias. */
 const layernorm: MakeCase = (choices) => {
+  const isRms = choices.oneIn(3);
   const [N, C] = [choices.between(1, 20), choices.between(2, 80)];
   const [mx, mw, mb, md] = [choices.magnitude(), choices.magnitude(-3, 3), choices.magnitude(-3, 3), 1];
   const numbers = (size: number, ...shape: number[]) => random(choices, size, ...shape);
   return {
-    name: `layernorm N=${N} C=${C} sizes ${[mx, mw, mb]}`,
+    name: `${isRms ? "rms norm" : "layernorm"} N=${N} C=${C} sizes ${[mx, mw, mb]}`,
     operands: {
       x: numbers(mx, N, C),
       w: numbers(mw, C),
@@ -121,10 +123,11 @@ const layernorm: MakeCase = (choices) => {
       db: junk(C),
     },
     run(be, at) {
-      const a = { out: at.out, mean: at.mean, rstd: at.rstd };
-      const w = { weight: at.w, bias: at.b };
+      const a = { out: at.out, mean: isRms ? null : at.mean, rstd: at.rstd };
+      const w = { weight: at.w, bias: isRms ? null : at.b };
+      const dw = { weight: at.dw, bias: isRms ? null : at.db, accumulate: false };
       be.layernormForward(a, at.x, w, 1e-5);
-      be.layernormBackward(at.dx, { weight: at.dw, bias: at.db, accumulate: false }, at.dout, at.x, w, a);
+      be.layernormBackward(at.dx, dw, at.dout, at.x, w, a);
     },
     outputs({ rstd }) {
       // A row whose values are close together loses digits when its mean is subtracted.
@@ -134,7 +137,7 @@ const layernorm: MakeCase = (choices) => {
       const row = (index: number) => Math.floor(index / C);
       const mayOverflow = C * mx * mx > safe;
       return [
-        { tensor: "mean", tolerance: sum(C, mx), mayOverflow: C * mx > safe },
+        ...(isRms ? [] : [{ tensor: "mean", tolerance: sum(C, mx), mayOverflow: C * mx > safe }]),
         { tensor: "rstd", tolerance: (e, n) => rowError(n) * Math.abs(e) + smallest, mayOverflow },
         {
           tensor: "out",
@@ -147,9 +150,30 @@ const layernorm: MakeCase = (choices) => {
           mayOverflow,
         },
         { tensor: "dw", tolerance: () => (worst + N * rounding) * 2 * N * z * md, mayOverflow },
-        { tensor: "db", tolerance: sum(N, md), mayOverflow: false },
+        ...(isRms ? [] : [{ tensor: "db", tolerance: sum(N, md), mayOverflow: false }]),
       ];
     },
+  };
+};
+
+/** Forward and, in another tensor, backward. */
+const rotary: MakeCase = (choices) => {
+  const [B, T, NH] = [choices.between(1, 3), choices.between(1, 40), choices.between(1, 3)];
+  const hs = 2 * choices.between(1, 40);
+  const past = choices.one([0, choices.between(1, 30), choices.between(1, 2 ** 20 - 40)]);
+  const size = choices.magnitude();
+  const one = () => random(choices, size, B, T, 3 * NH * hs);
+  // Cosine, sine, two products and their sum are each rounded.
+  const tolerance = () => 8 * rounding * size + smallest;
+  const mayOverflow = 2 * size > safe;
+  return {
+    name: `rotary B=${B} T=${T} NH=${NH} hs=${hs} past=${past} size ${size}`,
+    operands: { qkv: one(), dqkv: one() },
+    run(be, at) {
+      be.rotaryForward(at.qkv, NH, past);
+      be.rotaryBackward(at.dqkv, NH);
+    },
+    outputs: () => ["qkv", "dqkv"].map((tensor) => ({ tensor, tolerance, mayOverflow })),
   };
 };
 
@@ -338,7 +362,7 @@ const adamw: MakeCase = (choices) => {
   };
 };
 
-const makers = [matmul, layernorm, attention, elementwise, embedding, head, adamw];
+const makers = [matmul, layernorm, rotary, attention, elementwise, embedding, head, adamw];
 
 async function resultsOf(be: Backend, { operands, run }: Case): Promise<Record<string, Float32Array>> {
   const at: Record<string, Tensor> = {};
@@ -370,7 +394,7 @@ function compare(
   }
 }
 
-const casesPerTrial = 14;
+const casesPerTrial = 16;
 
 /** Vectors of 128 bits, and of 256 where this engine has them. */
 const simd256Choices = platform.problemOfSimd256() === undefined ? [false, true] : [false];
