@@ -132,7 +132,7 @@ describe.each(options)("%s", (fixture, change) => {
     await expect(readOptimizerState(await bytesOf(config), makeConfig(sizes))).rejects.toThrow(/has version 2/);
   });
 
-  test("a run goes on from a checkpoint bit for bit", async () => {
+  test("a run resumes from a checkpoint bit for bit", async () => {
     const backend = await createBackend("wasm", { threads: 2 });
     const trainerOf = (model: GPT2) => new Trainer(model, { learningRate: 1e-2, weightDecay: 0.1, gradClip: 1 });
     const run = (trainer: Trainer, loader: CountingBatches, steps: number) =>

@@ -123,7 +123,9 @@ test("a number of heads that no file has is asked for, or said to be assumed", a
   const narrow = place("narrow/model.safetensors");
   stripped(place("tiny/model.safetensors"), narrow);
   const asked = await run(["generate", "1", "--model", "narrow", "-g", "1"], { cwd: place("") });
-  expect(asked.stderr).toMatch(/narrow\/model\.safetensors does not tell how many attention heads its 32 channels/);
+  expect(asked.stderr).toMatch(
+    /narrow\/model\.safetensors does not have the number of attention heads of its 32 channels/,
+  );
   expect(asked.code).toBe(1);
   expect((await convert("narrow", "narrow4", "--heads", "4")).code).toBe(0);
   expect(json(place("narrow4/config.json"))).toMatchObject({

@@ -76,7 +76,7 @@ test("other machines need the token in the address", async () => {
 });
 
 // Windows has no such limit.
-test.skipIf(process.platform === "win32")("requests that nobody reads, and no file handles left", async () => {
+test.skipIf(process.platform === "win32")("unread responses, and no file handles left", async () => {
   const args = [
     "-c",
     'ulimit -n 64; exec "$@"',

@@ -80,7 +80,7 @@ test("a setting of it that an option changed after its last checkpoint stays cha
   expect(stdout).toContain('"lr":0.00025531266972462173');
 });
 
-test("a setting of it that somebody edited is named as it stands there", async () => {
+test("an edited setting is named as it is in the file", async () => {
   edit(({ run, ...others }) => ({ ...others, run: { ...run, lr: 1 } }));
   const { stderr, code } = await resume("-x", "24");
   expect(stderr).toContain('"run.learningRate" (formerly "lr") is 1, and the checkpoint has 0.002');

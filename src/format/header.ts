@@ -67,7 +67,7 @@ function wrongMagic(source: ByteSource, found: number, expected: readonly LlmcFo
   const wanted = expected.map((format) => `${magic[format]} of ${names[format]}`).join(" or ");
   const really = known
     ? `this is ${names[known]}. Give the right file`
-    : "this is another kind of file. Give the right one; llm-ts info FILE tells what a file is";
+    : "this is another kind of file. Give the right one; llm-ts info FILE describes a file";
   return new InputError(`${source.name}: header field [0] (magic, byte 0) is ${found}, expected ${wanted}: ${really}.`);
 }
 

@@ -7,7 +7,7 @@ import { endTokenFields } from "./generation-config.ts";
 import { parseObject } from "./json.ts";
 import type { FileDType } from "./numbers.ts";
 
-/** What a tokenizer on the hub may consist of. */
+/** Files of a tokenizer on the hub. */
 export const hubTokenizerFiles = [
   "tokenizer.json",
   "tokenizer_config.json",
@@ -29,7 +29,7 @@ export const geluForms: Readonly<Record<string, GeluForm>> = {
   gelu_python: "erf",
 };
 
-/** What transformers calls each form in GPT-2. */
+/** Name of each form in a GPT-2 configuration of transformers. */
 export const activationFunctions: Readonly<Record<GeluForm, string>> = { tanh: "gelu_new", erf: "gelu" };
 
 /** Switches that change what the model computes, with the value that this program computes. */
@@ -40,10 +40,10 @@ const fixed = {
   tie_word_embeddings: true,
 } as const;
 
-/** What transformers calls a GPT-2: with the head that predicts the next token, or without, which is the same here. */
+/** GPT-2 classes of transformers: with the language-model head, or without, since its weights are wte. */
 const architectures: readonly unknown[] = ["GPT2LMHeadModel", "GPT2Model"];
 
-/** What a model is called that is no GPT-2: transformers, which knows no such type, refuses it. */
+/** `model_type` of a model that is not a GPT-2, so that transformers refuses it as unknown. */
 const ownType = { model_type: "llm-ts-gpt2", architectures: ["LlmTsGPT2"] } as const;
 
 /** InputError, which names it, when a config.json describes another architecture than GPT-2. */
@@ -110,7 +110,7 @@ async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
   return parseObject(source.name, text, "Download it again, or give a model's config.json.");
 }
 
-/** What torch calls the dtypes of files. */
+/** Names of the dtypes in torch. */
 const torchTypes: Readonly<Record<FileDType, string>> = { f32: "float32", bf16: "bfloat16", f16: "float16" };
 
 /** The config.json that transformers reads a GPT-2 with; `endTokens` are those that end a text. */

@@ -105,7 +105,9 @@ test("what Hugging Face's older files have is read: a prefix, masks, the head a 
     "transformer.h.0.attn.bias": { dtype: "U8", shape: [1, 1, 4, 4], data_offsets: [end, end + 16] },
   };
   // Without our note of the heads, a config.json is needed: 32 channels make no head of 64.
-  await expect(read(put(whole, more))).rejects.toThrow(/does not tell how many attention heads its 32 channels/);
+  await expect(read(put(whole, more))).rejects.toThrow(
+    /does not have the number of attention heads of its 32 channels/,
+  );
   const again = await read(put(whole, more), tiny.config);
   expectSame(again.tensors, tiny.tensors);
   more[data.length] ^= 1;

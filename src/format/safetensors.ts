@@ -21,9 +21,9 @@ import { chunksOf, type OnChunk, type TensorStream } from "./tensors.ts";
 
 export interface SafetensorsModel {
   readonly config: GPT2Config;
-  /** What its numbers are; where they are of several kinds, one that holds them all. */
+  /** Type of the weights; if there are several, one that represents them all. */
   readonly dtype: FileDType;
-  /** Fields of config.json that neither it nor the file tells, and that were taken from GPT-2. */
+  /** Fields of config.json that are in neither file, and were assumed as in GPT-2. */
   readonly assumed: readonly string[];
   /** The weights as they are in the file, by Hugging Face's names without prefix. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -36,7 +36,7 @@ interface Part {
   /** First element in our tensor. */
   readonly start: number;
   readonly storedShape: readonly number[];
-  /** Whether it is stored (in, out), and ours is (out, in). */
+  /** True if it is stored as (in, out), transposed. */
   readonly transposed?: boolean;
   /** Elements of ours that follow and are not stored: zeros. */
   readonly padding: number;
@@ -77,8 +77,8 @@ export async function readSafetensorsModel(
   const known = config ?? inferConfig(source, tensors, metadata, heads);
   const dtype = checkTensors(source, known, tensors);
   await checkHead(source, tensors);
-  const told = { ...metadata, ...(heads !== undefined && { n_head: heads }) };
-  const assumed = config ? [] : inferredFields.filter((field) => !Object.hasOwn(told, field));
+  const given = { ...metadata, ...(heads !== undefined && { n_head: heads }) };
+  const assumed = config ? [] : inferredFields.filter((field) => !Object.hasOwn(given, field));
   return { config: known, dtype, assumed, tensors };
 }
 
@@ -91,7 +91,7 @@ function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>): Map<string, 
   return found;
 }
 
-/** What shapes of tensors do not tell. */
+/** Fields that do not follow from the shapes of tensors. */
 const inferredFields = ["n_head", "layer_norm_epsilon", "activation_function"];
 
 const channelsOfHead = 64;
@@ -110,7 +110,7 @@ function inferConfig(
   const [maxT = Number(n_positions)] = tensors.get(hubName("wpe"))?.shape ?? [];
   if (n_head === undefined && L > 0 && C % channelsOfHead !== 0)
     throw new InputError(
-      `${source.name} does not tell how many attention heads its ${C} channels are divided into, and there is no ` +
+      `${source.name} does not have the number of attention heads of its ${C} channels, and there is no ` +
         "config.json beside it. Put the model's config.json there, or say the number: llm-ts convert MODEL FOLDER --heads N.",
     );
   const config: GPT2Config = {

@@ -32,7 +32,7 @@ export function departures(config: Architecture): Partial<Architecture> {
   );
 }
 
-/** Whether a model's architecture is GPT-2's, which llm.c's files and transformers take for granted. */
+/** True if the architecture is GPT-2's, as llm.c's files and transformers assume. */
 export function isGpt2(config: Architecture): boolean {
   return Object.keys(departures(config)).length === 0;
 }
@@ -93,7 +93,7 @@ export function presetConfig(name: string, V: number): GPT2Config | undefined {
 
 type Usual = Pick<GPT2Config, "Vp" | "hidden" | "epsilon" | "gelu" | keyof Architecture>;
 
-/** What GPT-2 has where its relatives may differ: a head's input as wide, an MLP four times as wide, and so on. */
+/** Values of GPT-2 where related models may differ: the padded vocabulary, an MLP of 4C channels, and so on. */
 export function usualConfig({ V, C }: Pick<GPT2Config, "V" | "C">): Usual {
   const gpt2 = Object.fromEntries(Object.entries(options).map(([name, [first]]) => [name, first])) as Architecture;
   return { Vp: Math.ceil(V / 128) * 128, hidden: 4 * C, epsilon: 1e-5, gelu: "tanh", ...gpt2 };

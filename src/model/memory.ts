@@ -13,7 +13,7 @@ import {
 
 /** Everything a run holds in its backend's memory. */
 export interface MemoryPlan {
-  /** How the matrices are kept; default f32. */
+  /** Type of the matrices; default f32. */
   readonly weights?: "f32" | "bf16";
   /** Gradients and AdamW's moments as well as weights. */
   readonly optimizer?: boolean;
@@ -31,7 +31,7 @@ export interface MemoryPlan {
   readonly inspect?: { readonly T: number };
 }
 
-/** What a plan allocates, in bytes. */
+/** Bytes that a plan allocates. */
 interface MemoryNeeded {
   readonly total: number;
   /** The largest buffer. */
@@ -70,7 +70,7 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 
-/** What makes a plan need less. */
+/** Advice for reducing the memory of a plan. */
 function smaller({ inspect, train, evaluate }: MemoryPlan): string {
   if (inspect) return "A shorter prompt needs less.";
   if (evaluate && !train) return "A shorter block needs less.";
@@ -81,7 +81,7 @@ function smaller({ inspect, train, evaluate }: MemoryPlan): string {
   );
 }
 
-/** What of a plan a model's own weights are. */
+/** The part of a plan that is the model's weights. */
 export function weightsPlan({ weights }: Parameters): Pick<MemoryPlan, "weights"> {
   return { weights: weights.dtype };
 }

@@ -1,7 +1,7 @@
 import { sizeOf } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 
-/** What there is to know of one parameter tensor. */
+/** Properties of a parameter tensor. */
 interface Row {
   /** The shape: of each layer's, where there is one a layer. A matrix is (out, in). */
   readonly shape: (config: GPT2Config) => readonly number[];
@@ -16,7 +16,7 @@ interface Row {
   readonly hub: string;
   /** A matrix that is (in, out) there. */
   readonly transposed?: boolean;
-  /** Whether a model of this configuration has it; default: each has. */
+  /** True if a model of this configuration has it; default: always. */
   readonly when?: (config: GPT2Config) => boolean;
 }
 
@@ -57,7 +57,7 @@ export interface ParameterTensor extends Omit<Row, "shape" | "when"> {
   readonly name: TensorName;
   /** The shape: of each layer's, where there is one a layer. */
   readonly shape: readonly number[];
-  /** How many of them there are: L, or 1. In files they follow each other. */
+  /** Number of such tensors: L, or 1. Contiguous in files. */
   readonly count: number;
   /** Elements of all of them. */
   readonly size: number;

@@ -43,7 +43,7 @@ function allocStack(
  */
 export class TensorSet {
   readonly dtype: "f32" | "bf16";
-  /** What it has a value for. */
+  /** The parameters, in the order of the table. */
   readonly parameters: readonly ParameterTensor[];
   readonly wte: Tensor;
   readonly wpe: Tensor | null;
@@ -54,7 +54,7 @@ export class TensorSet {
   readonly entries: readonly { readonly parameter: ParameterTensor; readonly tensor: Tensor }[];
   readonly #stacks: ReadonlyMap<TensorName, Stack>;
 
-  /** Allocates a set; whoever gave the allocator frees it. bf16: the matrices in bfloat16, to be read only. */
+  /** Allocates a set, to be freed by the owner of the allocator. bf16: matrices in bfloat16, read-only. */
   constructor(at: Pick<Backend, "alloc" | "limits">, config: GPT2Config, dtype: "f32" | "bf16" = "f32") {
     this.dtype = dtype;
     this.parameters = parametersOf(config);
@@ -125,13 +125,13 @@ export class TensorSet {
   }
 }
 
-/** What is needed to run a model: its shape and its weights. */
+/** A model to run: configuration and weights. */
 export interface Parameters {
   readonly config: GPT2Config;
   readonly weights: TensorSet;
 }
 
-/** What training adds to the weights: their gradients, and AdamW's running means of gradient and squared gradient. */
+/** Tensors of training besides the weights: gradients, and AdamW's first and second moments. */
 export interface TrainingTensors {
   readonly grads: TensorSet;
   readonly m: TensorSet;

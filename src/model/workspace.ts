@@ -9,7 +9,7 @@ import {
 } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 
-/** What allocating a workspace needs of a backend; `memory.ts` has a second one, which only counts. */
+/** The part of a backend that allocates workspaces; `memory.ts` has one that only counts. */
 export type Allocator = Pick<Backend, "alloc" | "limits" | "attentionSavedSize" | "headScratchSize">;
 
 /** One layer's activations, all of N = B*T rows: what its backward needs again. */
@@ -59,7 +59,7 @@ export interface LossWorkspace extends Workspace {
 /** A workspace for training: every layer's activations are kept, and there is room for what flows backward. */
 export interface TrainWorkspace extends LossWorkspace {
   readonly layers: readonly (LayerActivations & { readonly attsaved: Tensor })[];
-  /** Whether all layers share ln1, ln2 and fchgelu, so that `backward` has to compute them again. */
+  /** True if all layers share ln1, ln2 and fchgelu, which `backward` then recomputes. */
   readonly recompute: boolean;
   /** (N,C) the gradient of the residual stream, from the last layer to the first. */
   readonly dresidual: Tensor;
@@ -71,7 +71,7 @@ export interface TrainWorkspace extends LossWorkspace {
 
 /** A workspace for a training step of several batches, whose gradients are added up: all of it can be enqueued at once. */
 export interface StepWorkspace {
-  /** What all batches go through, one after the other. */
+  /** Activations, shared by all batches in turn. */
   readonly shared: TrainWorkspace;
   /** The same for each batch, with tokens, targets and mean loss (stats, 1) of its own. */
   readonly batches: readonly TrainWorkspace[];
@@ -102,7 +102,7 @@ export interface InspectWorkspace extends Workspace {
   readonly headScratch: Tensor;
 }
 
-/** What follows quickly from other activations: (N,C) both layernorms' results, (N,hidden) GELU's. */
+/** Activations that are cheap to recompute: results of both layernorms (N,C) and of GELU (N,hidden). */
 type Recomputed = Readonly<Record<"ln1" | "ln2" | "fchgelu", Tensor>>;
 
 function allocRecomputed(at: Allocator, { C, hidden }: GPT2Config, N: number): Recomputed {
@@ -162,7 +162,7 @@ function allocLoss(at: Allocator, config: GPT2Config, B: number, T: number) {
 /**
  * From how many channels on a training step computes layernorms and GELUs twice rather than keep their results, a third
  * of all activations. Beside the matrix products, which grow with the square of the channels, that is 1% of GPT-2 124M's
- * step (docs/LOG.md); a small model would lose more, for memory that nobody misses.
+ * step (docs/LOG.md); a small model would lose more, and needs no memory saved.
  */
 const RECOMPUTE_FROM = 512;
 

@@ -65,7 +65,7 @@ export async function openStream(url: string): Promise<ByteStream> {
   const length = response.headers.get("Content-Length");
   return {
     name: url,
-    // Where the server compresses, content-length is that of the compressed bytes.
+    // With compression, content-length is that of the compressed bytes.
     size: length === null || response.headers.has("Content-Encoding") ? undefined : Number(length),
     async *[Symbol.asyncIterator]() {
       const reader = response.body?.getReader();

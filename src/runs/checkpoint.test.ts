@@ -48,7 +48,7 @@ async function train(run: RunFolder, trainer: Trainer, order: TokenLoaderOptions
   for await (const event of events) await run.record(event);
 }
 
-/** What a run's events say, without times and paths. */
+/** Events of a run, without times and paths. */
 async function metricsOf(run: string) {
   const lines = (await readFile(join(run, "metrics.jsonl"), "utf8")).trimEnd().split("\n");
   return lines

@@ -187,7 +187,7 @@ export class Rows {
   /** Number of rows unchanged since this was last set. */
   kept = 0;
 
-  /** Goes on from arrays of one length, which are its own from now on. */
+  /** Starts with arrays of equal length, and takes ownership of them. */
   constructor(step: Int32Array, values: readonly Float32Array[]) {
     this.#length = step.length;
     this.#step = step;

@@ -1,4 +1,4 @@
-/** Settings in a run's config.json that somebody edited, found by what its checkpoint was made with. */
+/** Detection of edited settings in a run's config.json, by comparison with its checkpoint. */
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { optionNamed, settingNames, sourceNames, trainOptions } from "../train/settings.ts";

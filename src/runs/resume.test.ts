@@ -90,7 +90,7 @@ async function begin(order: DataOrder, saved?: Saved) {
   };
 }
 
-/** What a run reports, but for times. */
+/** Events of a run, without times. */
 function essence(events: readonly TrainEvent[]) {
   const kept = events.filter(({ type }) => type !== "done" && type !== "checkpoint");
   return kept.map((event) => (event.type === "step" ? { ...event, ms: 0, tokensPerSecond: 0 } : event));

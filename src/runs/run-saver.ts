@@ -54,7 +54,7 @@ export class RunSaver {
     return this.#logging(() => this.#folder.record(event));
   }
 
-  /** Writes down what waits, for somebody who reads the log. */
+  /** Writes pending lines, before the log is read. */
   flush(): Promise<void> {
     return this.#logging(() => this.#folder.flush());
   }

@@ -149,7 +149,7 @@ export interface RunHost {
   readonly provideModel?: (make: () => Promise<GPT2>) => Promise<GPT2>;
 }
 
-/** A run ready to train. Whoever has it disposes of the trainer, and closes folder and loaders. */
+/** A run ready to train. Its owner disposes of the trainer, and closes folder and loaders. */
 export interface StartedRun {
   readonly trainer: Trainer;
   readonly folder: RunFolder | undefined;

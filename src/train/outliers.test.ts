@@ -25,7 +25,7 @@ test("measurements that are all the same have no outlier", () => {
   expect(zScore(filled(0.5, 0.5), 0.5)).toBe(0);
 });
 
-test("a window kept as JSON goes on bit for bit", () => {
+test("a window restored from JSON continues bit for bit", () => {
   const window = filled(0.1, 0.7);
   const draw = (i: number) => Math.sin(i) / 3;
   for (let i = 0; i < 200; i++) zScore(window, draw(i));

@@ -38,7 +38,7 @@ test("wsd stays on the peak and falls in the last fifth", () => {
 });
 
 describe.each(scheduleNames)("%s", (schedule) => {
-  test("keeps its last rate in a run that goes on past the planned steps", () => {
+  test("keeps its last rate in a run that continues past the planned steps", () => {
     const options = { schedule, warmupSteps: 10, finalFraction: 0.1 };
     const last = learningRateAt(110, 110, 3e-4, options);
     expect(last).toBeCloseTo(schedule === "constant" ? 3e-4 : 3e-5, 12);

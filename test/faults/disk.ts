@@ -45,7 +45,7 @@ function fill(path: string): void {
 export const diskFaults: readonly Fault[] = [
   {
     name: "disk full until the end",
-    what: "the run says so and goes on, older checkpoints stay, exit 1; with more room, resumed",
+    what: "the run says so and continues, older checkpoints stay, exit 1; with more room, resumed",
     quick: 1,
     full: 5,
     skip: noMount,

@@ -290,7 +290,7 @@ const renderings: readonly Rendering[] = [
   { of: /tokens of an unknown tokenizer/, zh: () => "不知道这些词元如何切分文本：可以显示，但不能读入文本。" },
   // --- Damaged or unsupported files ---
   {
-    of: /^(.+) does not tell how many attention heads its (\d+) channels/s,
+    of: /^(.+) does not have the number of attention heads of its (\d+) channels/s,
     zh: (name) => `${name} 没有说明注意力头的数量。请连同它的 config.json 一起选择。`,
     en: (name) => `${name} does not say how many attention heads it has. Choose it together with its config.json.`,
   },

@@ -243,7 +243,7 @@ export class WebGpuDevice {
   }
 
   #check(): void {
-    if (this.#disposed) throw new BackendError("This backend was disposed of. Create a new one to go on.");
+    if (this.#disposed) throw new BackendError("This backend was disposed of. Create a new one.");
     if (this.#failure) throw this.#failure;
   }
 }

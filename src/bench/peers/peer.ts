@@ -17,7 +17,7 @@ export interface PeerProgram {
   dispose(): Promise<void>;
 }
 
-/** What peer programs are started with. */
+/** Context of peer programs. */
 export interface PeerContext {
   readonly threads: number;
   /** All matmuls of the benchmark. */

@@ -16,7 +16,7 @@ export interface Target {
   readonly model: string;
 }
 
-/** Formats of other programs, so that nobody gets a folder named model.gguf. */
+/** Extensions of other programs' formats, which are refused as names of a folder: model.gguf. */
 const foreign = /\.(pt|pth|gguf|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
 
 export async function targetOf(path: string, to: "bin" | "safetensors" | undefined): Promise<Target> {
