@@ -148,7 +148,7 @@ describe("a config.json that was edited", () => {
     ["run", "weightDecay", undefined, '"run.weightDecay" is missing, expected a number, 0 or more'],
     ["given", "batch", "3", '"given.batch" is "3", expected a whole number of sequences from 1 to 65536'],
     ["given", "bacth", 3, '"given.bacth" is not a setting'],
-    ["given", "backend", "gpu", '"given.backend" is "gpu", expected one of wasm, reference'],
+    ["given", "backend", "gpu", '"given.backend" is "gpu", expected one of wasm, webgpu, reference'],
     ["run", "batch", 3, '"run.batch" is 3, and the checkpoint has 2. Put back what the checkpoint has'],
     ["run", "order", "shuffle", '"run.order" is "shuffle", and the checkpoint has "file"'],
     ["run", "steps", 50, '"run.steps" is 50, and the checkpoint has 4'],
