@@ -33,7 +33,8 @@ export type {
   Linear,
   Normalized,
   Operations,
-  ProbeName,
+  Probe,
+  Probes,
   Tensor,
 } from "./backend/backend.ts";
 export type { BackendOptions } from "./backend/entry.ts";

@@ -204,8 +204,25 @@ export interface BackendPromises {
   readonly fma: boolean;
 }
 
-/** Loops that measure a device: multiply-adds in 256-bit or 128-bit registers, and three patterns of memory access. */
-export type ProbeName = "benchFma256" | "benchFma128" | "benchCopy" | "benchTriad" | "benchRead";
+/** A micro-kernel that measures a limit of the device. */
+export interface Probe {
+  readonly name: string;
+  /**
+   * Multiply-adds without memory access; three patterns of memory access without arithmetic; on devices where they cost
+   * something, a dispatch without work, and a submit of one.
+   */
+  readonly limit: "fma" | "copy" | "triad" | "read" | "dispatch" | "submit";
+  /** Of one run: floating-point operations, bytes read and written, or 1. */
+  readonly work: number;
+  /** Enqueues one run. */
+  run(): void;
+}
+
+/** Micro-kernels with their operands. */
+export interface Probes {
+  readonly all: readonly Probe[];
+  free(): Promise<void>;
+}
 
 export interface Backend extends Operations {
   /** Name in the registry: "wasm", "reference". */
@@ -222,8 +239,8 @@ export interface Backend extends Operations {
   readonly promises: BackendPromises;
   /** Bytes that tensors take now, with the backend's own scratch memory. */
   readonly memoryUsed: number;
-  /** Runs a micro-kernel that measures a limit of the device. Optional. */
-  probe?(name: ProbeName, tensors: readonly Tensor[], n: number): void;
+  /** Micro-kernels that measure the device's limits, with up to 400 MB of operands. Optional. */
+  probes?(): Promise<Probes>;
 
   /** A new tensor in a buffer of its own, all zero. MemoryError beyond the limits. Never called inside a training step. */
   alloc(shape: readonly number[], dtype?: DType): Tensor;

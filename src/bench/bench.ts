@@ -1,10 +1,12 @@
 /** The whole benchmark: limits and matmuls, then training steps and generation, then the profile, each beside its peers. */
 import { GPT2 } from "../api/gpt2.ts";
-import { createBackend, defaultBackend, type KernelName } from "../backend/registry.ts";
-import { BackendError } from "../errors.ts";
+import { type BackendName, createBackend, type KernelName } from "../backend/registry.ts";
+import { UsageError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
+import { encodingOf } from "./encoding.ts";
+import { describeAdapter, gpuOf } from "./gpu.ts";
 import { floorMs, isMeasured, type LimitsTrial, limitsTrial, type MeasuredBackend } from "./limits.ts";
 import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "./matmuls.ts";
 import type { PeerProgram } from "./peers/peer.ts";
@@ -13,6 +15,7 @@ import { profileStep } from "./profile.ts";
 import {
   type BenchReport,
   describeMachine,
+  type Encoding,
   type Figure,
   isFigure,
   type Limits,
@@ -21,21 +24,26 @@ import {
   type Row,
 } from "./report.ts";
 import {
+  type BatchSize,
   batchesOf,
   callsOfToken,
   configOf,
   generationRunner,
   type ModelName,
   neededWork,
+  softwareEffort,
   stepsPerRound,
   trainingRunner,
 } from "./steps.ts";
 
 export interface BenchOptions {
+  readonly backend: BackendName;
   readonly threads?: number;
   readonly revectorize: boolean;
   readonly kernel: KernelName | "auto";
   readonly models: readonly ModelName[];
+  /** Batch and sequence length of the steps instead of the usual ones; the rows of the matmuls too. */
+  readonly batch: Partial<BatchSize>;
   /** Fewer shapes, shorter measurements. */
   readonly quick: boolean;
   /** Rounds; the median is reported. */
@@ -52,12 +60,19 @@ const LIMITS_MS = 20;
 /** Repeats of a profiled step. */
 const PROFILE_REPEATS = 5;
 
+/** Measures everything that `options` ask for, one device at a time. Throws the signal's reason when aborted. */
 export async function bench(options: BenchOptions): Promise<BenchReport> {
-  const { models, quick, repeats } = options;
+  const { models, quick, repeats, batch } = options;
+  const batches = models.map((name) => batchesOf(name, quick, batch));
   const device = await startDevice(options);
+  const gpu = gpuOf(device);
   const { threads } = device;
   let d12: GPT2 | undefined;
-  const matmuls = matmulsOf(models, quick);
+  const isChosen = batch.B !== undefined || batch.T !== undefined;
+  const matmuls = models.flatMap((name, at) => {
+    const [{ B, T }] = batches[at];
+    return matmulsOf(name, quick, isChosen ? B * T : undefined);
+  });
   const context = { threads, matmuls, steps: stepsPerRound(768, 256), d12: () => d12 };
   const peerPrograms = await startPeers(options.against, context);
   try {
@@ -71,13 +86,15 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       made.push(model);
     }
     const top = limits[limits.length - 1];
-    const modelRows = await measureModels(options, made, top, peerPrograms);
+    const modelRows = await measureModels(options, made, batches, top, peerPrograms);
+    const encodings: Encoding[] = [];
     const profiles: Profile[] = [];
-    for (const [at, name] of models.entries()) {
-      if (!options.profile) break;
-      options.onProgress(`profile of ${name}`, at / models.length);
-      const [{ B, T }] = batchesOf(name, quick);
-      profiles.push(await profileStep(`${name} B=${B} T=${T}`, made[at], B, T, PROFILE_REPEATS));
+    for (const [at, model] of made.entries()) {
+      const [{ B, T }] = batches[at];
+      const name = `${models[at]} B=${B} T=${T}`;
+      options.onProgress(`profile of ${models[at]}`, at / models.length);
+      if (gpu) encodings.push(await encodingOf(name, gpu, model, B, T));
+      if (options.profile) profiles.push(await profileStep(name, model, B, T, PROFILE_REPEATS));
     }
     return {
       format: "llm-ts bench",
@@ -86,12 +103,14 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       node: process.version,
       v8: process.versions.v8,
       kernels: device.description,
+      ...(gpu && { adapter: describeAdapter(gpu) }),
       threads,
       repeats,
       machine: describeMachine(),
       limits,
       peers: peerPrograms.map(({ peer }) => peer),
       rows: [...rows, ...modelRows],
+      ...(gpu && { encodings }),
       profiles,
     };
   } finally {
@@ -100,10 +119,13 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   }
 }
 
-async function startDevice({ threads, revectorize, kernel }: BenchOptions): Promise<MeasuredBackend> {
-  const backend = await createBackend(defaultBackend, { threads, revectorize, kernel });
+async function startDevice({ backend: name, threads, revectorize, kernel }: BenchOptions): Promise<MeasuredBackend> {
+  const backend = await createBackend(name, { threads, revectorize, kernel });
   if (isMeasured(backend)) return backend;
-  throw new BackendError(`The ${backend.name} backend has no probes of its device, which the benchmark compares with.`);
+  await backend.dispose();
+  throw new UsageError(
+    `The ${backend.name} backend has no probes of its device's limits, which bench compares with: choose another --backend.`,
+  );
 }
 
 /** The machine's limits and the matmuls, on one thread and on all, interleaved with the peers' matmuls. */
@@ -164,27 +186,29 @@ function nameOf(matmul: Matmul): string {
 
 /** Training steps and generation of all models, interleaved with the peers' training steps. */
 async function measureModels(
-  { repeats, quick, models, onProgress, signal }: BenchOptions,
+  { repeats, models, onProgress, signal }: BenchOptions,
   made: readonly GPT2[],
+  batches: readonly (readonly BatchSize[])[],
   limits: Limits,
   peerPrograms: readonly PeerProgram[],
 ): Promise<Row[]> {
   const comparisons: Comparison[] = [];
   const facts: Omit<Row, "ours" | "peers">[] = [];
   const trainers = made.map((model) => new Trainer(model));
+  const effort = gpuOf(made[0].backend)?.adapter.fallback ? softwareEffort : undefined;
   for (const [at, model] of made.entries()) {
     const { config } = model;
-    for (const { B, T } of batchesOf(models[at], quick)) {
+    for (const { B, T } of batches[at]) {
       const name = `${models[at]} training step, B=${B} T=${T}`;
       const peerRunners = peerPrograms.flatMap(({ step }) => step?.(config, B, T) ?? []);
-      comparisons.push({ name, runners: [trainingRunner(trainers[at], B, T), ...peerRunners] });
+      comparisons.push({ name, runners: [trainingRunner(trainers[at], B, T, effort?.steps), ...peerRunners] });
       const work = neededWork(callsOfStep(config, B, T), limits);
       facts.push({ kind: "step", name, threads: limits.threads, tokens: B * T, ...work });
     }
     for (const weights of ["f32", "bf16"] as const) {
       const name = `${models[at]} one token written${weights === "bf16" ? ", weights in bfloat16" : ""}`;
       const writer = weights === "f32" ? model : await GPT2.create(config, { backend: model.backend, weights });
-      comparisons.push({ name, runners: [generationRunner(writer)] });
+      comparisons.push({ name, runners: [generationRunner(writer, effort?.tokens)] });
       const work = neededWork(callsOfToken(config, weights), limits);
       facts.push({ kind: "generation", name, threads: limits.threads, tokens: 1, ...work });
     }

@@ -1,28 +1,16 @@
-/** Limits of the machine: multiply-adds without memory access, and memory access without arithmetic. */
-import type { Backend, ProbeName, Tensor } from "../backend/backend.ts";
-import { type Comparison, type Result, repeated } from "./comparison.ts";
+/** Limits of the machine, by the probes of its backend. */
+import type { Backend, Probe } from "../backend/backend.ts";
+import { type Comparison, type Result, type Runner, repeated } from "./comparison.ts";
 import { isFigure, type Limits } from "./report.ts";
 
-/** Floats of each streamed array: 128 MiB, more than a cache holds. */
-const ARRAY = 2 ** 25;
-/** Rounds of multiply-adds in one call: some milliseconds. */
-const ROUNDS = 2 ** 19;
 /** Measurements of each limit in a round. */
 const TRIES = 5;
-/** Floats per thread for the multiply-adds, and the index of the factor and the summand among them. */
-const PER_THREAD = 256;
-const FACTOR = 128;
-
-/** Floating-point operations of a round: registers of 4 floats, a multiplication and an addition in each. */
-const perRound = { benchFma256: 24 * 4 * 2, benchFma128: 12 * 4 * 2 };
-/** Bytes moved per float of an array. */
-const perFloat = { benchCopy: 8, benchTriad: 12, benchRead: 4 };
 
 /** A backend with probes of its device. */
-export type MeasuredBackend = Backend & Required<Pick<Backend, "probe">>;
+export type MeasuredBackend = Backend & Required<Pick<Backend, "probes">>;
 
 export function isMeasured(backend: Backend): backend is MeasuredBackend {
-  return backend.probe !== undefined;
+  return backend.probes !== undefined;
 }
 
 export interface LimitsTrial {
@@ -32,52 +20,39 @@ export interface LimitsTrial {
   free(): Promise<void>;
 }
 
-export async function limitsTrial(device: MeasuredBackend, minMs: number, arraySize = ARRAY): Promise<LimitsTrial> {
-  const { threads } = device;
-  const operands = device.alloc([threads * PER_THREAD]);
-  const values = new Float32Array(threads * PER_THREAD);
-  for (let at = 0; at < values.length; at += PER_THREAD) values.set([0.5, 1], at + FACTOR);
-  await device.write(operands, values);
-  const arrays = [0, 1, 2].map(() => device.alloc([arraySize]));
-  // The system maps memory on the first write.
-  for (const array of arrays) device.fill(array, 1);
-  await device.sync();
-
-  const probe = (kernel: ProbeName, tensors: readonly Tensor[], n: number): Comparison => {
-    const { name, warmUp, measure } = repeated("llm.ts", minMs, async (times) => {
-      for (let i = 0; i < times; i++) device.probe(kernel, tensors, n);
-      await device.sync();
-    });
-    return {
-      name: `limits, ${device.device}, ${kernel}`,
-      runners: [{ name, warmUp, measure: () => bestOf(TRIES, measure) }],
-    };
-  };
-  const [a, b, c] = arrays;
+export async function limitsTrial(device: MeasuredBackend, minMs: number): Promise<LimitsTrial> {
+  const probes = await device.probes();
   return {
-    comparisons: [
-      probe("benchFma256", [operands], ROUNDS),
-      probe("benchFma128", [operands], ROUNDS),
-      probe("benchCopy", [a, b], arraySize),
-      probe("benchTriad", [a, b, c], arraySize),
-      probe("benchRead", [operands, a], arraySize),
-    ],
-    limits(results) {
-      const [fma256, fma128, copy, triad, read] = results.map(msOf);
-      const gflops = (name: keyof typeof perRound, ms: number) => (perRound[name] * ROUNDS * threads) / ms / 1e6;
-      const gigabytes = (name: keyof typeof perFloat, ms: number) => (perFloat[name] * arraySize) / ms / 1e6;
-      return {
-        threads,
-        gflops: Math.max(gflops("benchFma256", fma256), gflops("benchFma128", fma128)),
-        copy: gigabytes("benchCopy", copy),
-        triad: gigabytes("benchTriad", triad),
-        read: gigabytes("benchRead", read),
-      };
-    },
-    async free() {
-      for (const tensor of [operands, ...arrays]) await device.free(tensor);
-    },
+    comparisons: probes.all.map((probe) => ({
+      name: `limits, ${device.device}, ${probe.name}`,
+      runners: [runnerOf(probe, device, minMs)],
+    })),
+    limits: (results) => limitsOf(device.threads, probes.all, results.map(msOf)),
+    free: () => probes.free(),
   };
+}
+
+function runnerOf(probe: Probe, device: Backend, minMs: number): Runner {
+  const { name, warmUp, measure } = repeated("llm.ts", minMs, async (times) => {
+    for (let i = 0; i < times; i++) probe.run();
+    await device.sync();
+  });
+  return { name, warmUp, measure: () => bestOf(TRIES, measure) };
+}
+
+/** The limits, from the milliseconds of one run of each probe. The best of several probes of one limit counts. */
+export function limitsOf(threads: number, probes: readonly Omit<Probe, "run">[], ms: readonly number[]): Limits {
+  const perMs = (limit: Probe["limit"]) =>
+    Math.max(...probes.map((probe, at) => (probe.limit === limit ? probe.work / ms[at] : 0)));
+  const limits = {
+    threads,
+    gflops: perMs("fma") / 1e6,
+    copy: perMs("copy") / 1e6,
+    triad: perMs("triad") / 1e6,
+    read: perMs("read") / 1e6,
+  };
+  if (!probes.some(({ limit }) => limit === "dispatch")) return limits;
+  return { ...limits, dispatchUs: 1000 / perMs("dispatch"), submitUs: 1000 / perMs("submit") };
 }
 
 async function bestOf(tries: number, measure: () => Promise<number>): Promise<number> {

@@ -2,6 +2,7 @@
 import { type Backend, type Tensor, view } from "../backend/backend.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
 import { type Runner, repeated } from "./comparison.ts";
+import type { ModelName } from "./steps.ts";
 
 /**
  * NT, forward: y (N,OC) = x (N,C) w (OC,C)ᵀ. NN, the gradient of the input: y w. TN, the gradient of the weight: yᵀ x.
@@ -21,28 +22,28 @@ export interface Matmul extends Layer {
   readonly form: Form;
 }
 
-const d12: readonly Layer[] = [
-  { name: "d12 qkv", N: 256, C: 768, OC: 2304 },
-  { name: "d12 projection", N: 256, C: 768, OC: 768 },
-  { name: "d12 MLP up", N: 256, C: 768, OC: 3072 },
-  { name: "d12 MLP down", N: 256, C: 3072, OC: 768 },
-  { name: "d12 head", N: 256, C: 768, OC: 50304 },
-];
-const d12Long: readonly Layer[] = [{ name: "d12 MLP up", N: 1024, C: 768, OC: 3072 }];
-const baby: readonly Layer[] = [
-  { name: "baby qkv", N: 768, C: 128, OC: 384 },
-  { name: "baby projection", N: 768, C: 128, OC: 128 },
-  { name: "baby MLP up", N: 768, C: 128, OC: 512 },
-  { name: "baby MLP down", N: 768, C: 512, OC: 128 },
-];
+const layers: Readonly<Record<ModelName, readonly Layer[]>> = {
+  d12: [
+    { name: "d12 qkv", N: 256, C: 768, OC: 2304 },
+    { name: "d12 projection", N: 256, C: 768, OC: 768 },
+    { name: "d12 MLP up", N: 256, C: 768, OC: 3072 },
+    { name: "d12 MLP down", N: 256, C: 3072, OC: 768 },
+    { name: "d12 head", N: 256, C: 768, OC: 50304 },
+  ],
+  baby: [
+    { name: "baby qkv", N: 768, C: 128, OC: 384 },
+    { name: "baby projection", N: 768, C: 128, OC: 128 },
+    { name: "baby MLP up", N: 768, C: 128, OC: 512 },
+    { name: "baby MLP down", N: 768, C: 512, OC: 128 },
+  ],
+};
+const d12Long: Layer = { name: "d12 MLP up", N: 1024, C: 768, OC: 3072 };
 
-export function matmulsOf(models: readonly string[], quick: boolean): Matmul[] {
-  const layers = [
-    ...(models.includes("d12") ? d12 : []),
-    ...(models.includes("d12") && !quick ? d12Long : []),
-    ...(models.includes("baby") ? baby : []),
-  ];
-  return layers.flatMap((layer) => forms.map((form) => ({ ...layer, form })));
+/** A model's matmuls, with `rows` tokens or the usual number. A backend computes its head in blocks: at most the usual ones. */
+export function matmulsOf(model: ModelName, quick: boolean, rows?: number): Matmul[] {
+  const usual = model === "d12" && !quick && rows === undefined ? [...layers.d12, d12Long] : layers[model];
+  const rowsOf = ({ name, N }: Layer) => (name === "d12 head" ? Math.min(N, rows ?? N) : (rows ?? N));
+  return usual.flatMap((layer) => forms.map((form) => ({ ...layer, N: rowsOf(layer), form })));
 }
 
 /** Rows and columns of the result, and the length of its sums. */

@@ -1,51 +1,46 @@
-/** Profile of a training step: every call of a real step is replayed alone and timed. */
+/**
+ * Profile of a training step: every call of a real step is replayed and timed, on a GPU by its own clock where it has one,
+ * elsewhere alone, by waiting for it.
+ */
 import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
-import { type Call, costOf, type OperationName, recordOperations } from "../backend/work.ts";
-import { backward, forward, gradientNorm, update } from "../model/gpt2.ts";
-import { usualAdamw } from "../model/step-calls.ts";
-import { TensorScope } from "../model/tensor-scope.ts";
-import { TensorSet } from "../model/tensor-set.ts";
-import { allocTrainWorkspace } from "../model/workspace.ts";
+import { type Call, costOf, recordOperations } from "../backend/work.ts";
 import { median } from "./comparison.ts";
+import { gpuOf } from "./gpu.ts";
 import type { Profile, ProfileRow } from "./report.ts";
-import { syntheticTokens } from "./steps.ts";
+import { syntheticStep } from "./synthetic-step.ts";
 
 /** Samples of the round trip. */
 const ROUND_TRIPS = 200;
 
 export async function profileStep(name: string, model: GPT2, B: number, T: number, repeats: number): Promise<Profile> {
-  const { backend, config, parameters } = model;
+  const { backend } = model;
+  const step = await syntheticStep(model, B, T);
   const calls: Call[] = [];
-  const be = recordOperations(backend, (call) => calls.push(call));
-  const memory = new TensorScope(backend);
-  const training = {
-    grads: new TensorSet(memory, config),
-    m: new TensorSet(memory, config),
-    v: new TensorSet(memory, config),
-  };
-  const workspace = allocTrainWorkspace(memory, config, B, T);
-  const tokens = syntheticTokens(B * T + 1, config.V);
-  await backend.write(workspace.tokens, tokens.subarray(0, B * T));
-  await backend.write(workspace.head.targets, tokens.subarray(1));
-  forward(be, parameters, workspace);
-  backward(be, parameters, training.grads, workspace);
-  gradientNorm(be, training.grads, workspace);
-  update(be, parameters, training, usualAdamw);
+  step.run(recordOperations(backend, (call) => calls.push(call)));
   await backend.sync();
-
-  const roundTripMs = await roundTrip(backend, () => backend.fill(workspace.stats, 0));
+  const gpu = gpuOf(backend);
+  const hasTimestamps = gpu?.hasTimestamps ?? false;
+  const roundTripMs = hasTimestamps ? undefined : await roundTrip(backend, () => backend.fill(step.stats, 0));
   const times = calls.map((): number[] => []);
   // In the order of the step, so that operands are in cache, or not, as in the step.
-  for (let i = 0; i < repeats; i++)
-    for (const [at, { operation, args }] of calls.entries())
-      times[at].push(await timeOf(backend, () => replay(backend, operation, args)));
-
-  await memory.free();
-  const ms = times.map((samples) => Math.max(0, median(samples) - roundTripMs));
+  for (let i = 0; i < repeats; i++) {
+    const runs = calls.map((call) => () => replay(backend, call));
+    const round = gpu && hasTimestamps ? await gpu.timesOf(runs) : await timesOf(backend, runs);
+    for (const [at, ms] of round.entries()) times[at].push(ms);
+  }
+  await step.free();
+  const ms = times.map((samples) => Math.max(0, median(samples) - (roundTripMs ?? 0)));
   const rows = rowsOf(calls, ms);
   const sum = ms.reduce((total, one) => total + one, 0);
   return { name, threads: backend.threads, roundTripMs, ms: sum, rows };
+}
+
+/** Milliseconds of each of `runs`, waiting for one after the other. */
+async function timesOf(backend: Backend, runs: readonly (() => void)[]): Promise<number[]> {
+  const times: number[] = [];
+  for (const run of runs) times.push(await timeOf(backend, run));
+  return times;
 }
 
 async function timeOf(backend: Backend, run: () => void): Promise<number> {
@@ -61,7 +56,7 @@ async function roundTrip(backend: Backend, run: () => void): Promise<number> {
   return median(samples);
 }
 
-function replay(backend: Backend, operation: OperationName, args: readonly unknown[]): void {
+function replay(backend: Backend, { operation, args }: Call): void {
   const run: (...args: never[]) => void = backend[operation];
   run.apply(backend, args as never[]);
 }

@@ -19,7 +19,30 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Limits of the machine at a number of threads, as far as WebAssembly reaches. */
+/** A GPU. */
+export interface Adapter {
+  readonly name: string;
+  /** Name and version, where known. */
+  readonly driver: string;
+  /** Software on the CPU. */
+  readonly isSoftware: boolean;
+  /** Profiles are by timestamp queries, else by waiting for each operation. */
+  readonly hasTimestamps: boolean;
+}
+
+/** Cost of a training step to the calling thread of a GPU. */
+export interface Encoding {
+  readonly name: string;
+  /** From the first operation to the last submit. */
+  readonly ms: number;
+  readonly dispatches: number;
+  readonly submits: number;
+  /** Made in the second step: none, if all is well. */
+  readonly pipelines: number;
+  readonly bindGroups: number;
+}
+
+/** Limits of the machine at a number of threads as far as WebAssembly reaches, or of a GPU as far as WebGPU does. */
 export interface Limits {
   readonly threads: number;
   /** Single-precision multiply-adds, two operations each, touching no memory. */
@@ -28,6 +51,9 @@ export interface Limits {
   readonly copy: number;
   readonly triad: number;
   readonly read: number;
+  /** Of a GPU, in microseconds: a dispatch without work among many, and a submit of one. */
+  readonly dispatchUs?: number;
+  readonly submitUs?: number;
 }
 
 /** Median and samples of a measurement. */
@@ -81,8 +107,8 @@ export interface ProfileRow {
 export interface Profile {
   readonly name: string;
   readonly threads: number;
-  /** Round trip of one command, subtracted from every call. */
-  readonly roundTripMs: number;
+  /** Round trip of one command, subtracted from every call; undefined for times by the GPU's clock. */
+  readonly roundTripMs?: number;
   /** Sum of all operations. */
   readonly ms: number;
   readonly rows: readonly ProfileRow[];
@@ -95,12 +121,16 @@ export interface BenchReport {
   readonly node: string;
   readonly v8: string;
   readonly kernels: string;
+  /** The GPU that computed, if one did. */
+  readonly adapter?: Adapter;
   readonly threads: number;
   readonly repeats: number;
   readonly machine: Machine;
   readonly limits: readonly Limits[];
   readonly peers: readonly Peer[];
   readonly rows: readonly Row[];
+  /** On a GPU, of each model. */
+  readonly encodings?: readonly Encoding[];
   readonly profiles: readonly Profile[];
 }
 

@@ -5,7 +5,7 @@
 import { axes, colours, escaped, logarithmic, picture, px } from "../plot/axes.ts";
 import { bandwidth } from "./limits.ts";
 import type { BenchReport, Limits } from "./report.ts";
-import { threadsOf } from "./table.ts";
+import { placeOf } from "./table.ts";
 
 export interface Point {
   readonly name: string;
@@ -19,13 +19,13 @@ const area = { left: 92, top: 80, width: 480, height: 400 };
 /** x of the legend. */
 const legendLeft = area.left + area.width + 36;
 
-/** Bounds of both axes; points beyond are drawn on the edge. */
+/** Bounds of both axes, of a processor's speeds or a GPU's; points beyond are drawn on the edge. */
 const intensities = [0.05, 500] as const;
-const speeds = [0.1, 1000] as const;
+const slower = [0.1, 1000] as const;
+const faster = [1, 100_000] as const;
 const xScale = logarithmic(intensities, [area.left, area.left + area.width], 3);
-const yScale = logarithmic(speeds, [area.top + area.height, area.top], 3);
 const x = (intensity: number) => xScale.at(Math.min(intensity, intensities[1]));
-const y = (gflops: number) => yScale.at(Math.min(gflops, speeds[1]));
+type Y = (gflops: number) => number;
 
 /** Points of the profile if there is one, else of the matmuls. */
 function pointsOf({ profiles, rows, threads }: BenchReport): Point[] {
@@ -45,12 +45,19 @@ export function rooflineSvg(report: BenchReport): string {
   const points = pointsOf(report);
   const title = report.profiles[0] ? `operations of a training step, ${report.profiles[0].name}` : "matmuls";
   const height = Math.max(area.top + area.height + 64, area.top + 20 * points.length + 40);
-  const subtitle = `${report.machine.processor}, ${threadsOf(limits.threads)}, Node ${report.node.slice(1)}`;
-  const content = [axes(area, xScale, yScale, "operations per byte", "GFLOP/s"), roof(limits), ...points.map(pointSvg)];
+  const subtitle = `${report.adapter?.name ?? report.machine.processor}, ${placeOf(report, limits.threads)}, Node ${report.node.slice(1)}`;
+  const speeds = limits.gflops > slower[1] ? faster : slower;
+  const yScale = logarithmic(speeds, [area.top + area.height, area.top], 3);
+  const y: Y = (gflops) => yScale.at(Math.min(gflops, speeds[1]));
+  const content = [
+    axes(area, xScale, yScale, "operations per byte", "GFLOP/s"),
+    roof(limits, y),
+    ...points.map((point, at) => pointSvg(point, at, y)),
+  ];
   return picture(width, height, title, subtitle, content.join("\n"));
 }
 
-function roof(limits: Limits): string {
+function roof(limits: Limits, y: Y): string {
   const { gflops } = limits;
   const slope = bandwidth(limits);
   const [left] = intensities;
@@ -63,7 +70,7 @@ function roof(limits: Limits): string {
 const [pointColour, , , , roofColour] = colours;
 
 /** A numbered dot, and its line in the legend. */
-function pointSvg({ name, intensity, gflops }: Point, at: number): string {
+function pointSvg({ name, intensity, gflops }: Point, at: number, y: Y): string {
   const [cx, cy] = [x(intensity), y(gflops)];
   const line = area.top + 14 + 20 * at;
   return `<circle cx="${px(cx)}" cy="${px(cy)}" r="8" fill="${pointColour}" fill-opacity="0.75"/>

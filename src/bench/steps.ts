@@ -2,6 +2,7 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { type Call, callsOf, costOf, type OperationName, type Work } from "../backend/work.ts";
 import type { Batch } from "../data/batch.ts";
+import { UsageError } from "../errors.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
 import { decodeStep } from "../model/gpt2.ts";
 import { TensorSet } from "../model/tensor-set.ts";
@@ -25,8 +26,23 @@ export function configOf(name: ModelName): GPT2Config {
   );
 }
 
-/** Batch and sequence length of the measured steps. */
-export function batchesOf(name: ModelName, quick: boolean): { readonly B: number; readonly T: number }[] {
+/** Batch and sequence length of a step. */
+export interface BatchSize {
+  readonly B: number;
+  readonly T: number;
+}
+
+/** The batches whose steps are measured: the usual ones, or one with the B or T of `chosen`. UsageError for too long a T. */
+export function batchesOf(name: ModelName, quick: boolean, { B, T }: Partial<BatchSize>): BatchSize[] {
+  const usual = usualBatches(name, quick);
+  if (B === undefined && T === undefined) return usual;
+  const { maxT } = configOf(name);
+  if (T !== undefined && T > maxT)
+    throw new UsageError(`${name} has a context of ${maxT} tokens: choose -t ${maxT} or less, or another --model.`);
+  return [{ B: B ?? usual[0].B, T: T ?? usual[0].T }];
+}
+
+function usualBatches(name: ModelName, quick: boolean): BatchSize[] {
   if (name === "baby") return [{ B: 12, T: 64 }];
   return quick
     ? [{ B: 4, T: 64 }]
@@ -67,8 +83,9 @@ class SyntheticBatches implements BatchSource {
   reset(): void {}
 }
 
-export function trainingRunner(trainer: Trainer, B: number, T: number): Runner {
+export function trainingRunner(trainer: Trainer, B: number, T: number, stepsAtOnce?: number): Runner {
   const { V, C } = trainer.model.config;
+  const steps = stepsAtOnce ?? stepsPerRound(C, B * T);
   const loader = new SyntheticBatches(B, T, V);
   const run = async (steps: number) => {
     const times: number[] = [];
@@ -82,19 +99,22 @@ export function trainingRunner(trainer: Trainer, B: number, T: number): Runner {
       await run(2);
     },
     // Without the first step, whose activations are in memory that is not mapped yet.
-    measure: async () => median((await run(1 + stepsPerRound(C, B * T))).slice(1)),
+    measure: async () => median((await run(1 + steps)).slice(1)),
   };
 }
 
 /** Tokens generated per measurement, after the first. */
 const TOKENS = 48;
 
-export function generationRunner(model: GPT2): Runner {
+/** What a measurement repeats on a software adapter, which nobody needs to know exactly. */
+export const softwareEffort = { steps: 2, tokens: 8 };
+
+export function generationRunner(model: GPT2, tokens = TOKENS): Runner {
   const msPerToken = async () => {
     let first: number | undefined;
-    for await (const _token of model.generateTokens([0], { maxTokens: TOKENS + 1, temperature: 0, pastEnd: true }))
+    for await (const _token of model.generateTokens([0], { maxTokens: tokens + 1, temperature: 0, pastEnd: true }))
       first ??= performance.now();
-    return (performance.now() - (first ?? 0)) / TOKENS;
+    return (performance.now() - (first ?? 0)) / tokens;
   };
   return {
     name: "llm.ts",

@@ -12,17 +12,23 @@ export function tablesOf(report: BenchReport): string {
   const parts = [
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,
     `Node ${report.node.slice(1)}; ${report.kernels}; medians of ${report.repeats}; ${report.date.slice(0, 10)}`,
+    ...adapterLines(report),
     ...peers.map(({ name, description, missing }) => `${name}: ${missing ? "missing: " : ""}${description}`),
     "",
     table(
-      ["limits", "GFLOP/s", "copy GB/s", "triad GB/s", "read GB/s"],
-      limits.map((limit) => [
-        threadsOf(limit.threads),
-        ...[limit.gflops, limit.copy, limit.triad, limit.read].map((value) => value.toFixed(1)),
+      [
+        "limits",
+        ...["GFLOP/s", "copy GB/s", "triad GB/s", "read GB/s"],
+        ...(report.adapter ? ["dispatch µs", "submit µs"] : []),
+      ],
+      limits.map(({ threads, gflops, copy, triad, read, dispatchUs = [], submitUs = [] }) => [
+        placeOf(report, threads),
+        ...[gflops, copy, triad, read, dispatchUs, submitUs].flat().map((value) => value.toFixed(1)),
       ]),
     ),
-    ...matmulTables(matmuls, namesIn(matmuls)),
+    ...matmulTables(report, matmuls, namesIn(matmuls)),
     modelTable(models, namesIn(models)),
+    ...encodingTables(report),
     ...profiles.map((profile) => profileTable(profile, report)),
     ...problems(rows),
   ];
@@ -33,11 +39,49 @@ export function threadsOf(threads: number): string {
   return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 
+/** Where something was computed: "2 threads", "GPU". */
+export function placeOf({ adapter }: Pick<BenchReport, "adapter">, threads: number): string {
+  return adapter ? "GPU" : threadsOf(threads);
+}
+
+function adapterLines({ adapter }: BenchReport): string[] {
+  if (!adapter) return [];
+  const { name, driver, isSoftware, hasTimestamps } = adapter;
+  const facts = [
+    `GPU: ${name}`,
+    driver && driver !== name ? `driver ${driver}` : "",
+    isSoftware ? "software on the CPU: its figures say nothing about a GPU" : "",
+    hasTimestamps ? "" : "no timestamp queries: profiles are by waiting for each operation",
+  ];
+  return [facts.filter(Boolean).join("; ")];
+}
+
+/** What a step costs the calling thread, and what of it the second step made: pipelines and bind groups, which are kept. */
+function encodingTables({ encodings = [] }: BenchReport): string[] {
+  if (encodings.length === 0) return [];
+  const headings = ["encoding of a step", "ms", "dispatches", "submits", "new pipelines", "new bind groups"];
+  return [
+    table(
+      headings,
+      encodings.map(({ name, ms, ...counts }) => [
+        name,
+        milliseconds(ms),
+        ...[counts.dispatches, counts.submits, counts.pipelines, counts.bindGroups].map(String),
+      ]),
+    ),
+  ];
+}
+
 /** GFLOP/s of the matmuls, a table per number of threads. */
-function matmulTables(matmuls: readonly Row[], peers: readonly string[]): string[] {
+function matmulTables(report: BenchReport, matmuls: readonly Row[], peers: readonly string[]): string[] {
   return [...new Set(matmuls.map(({ threads }) => threads))].map((threads) =>
     table(
-      [`matmuls, GFLOP/s, ${threadsOf(threads)}`, "llm.ts", "of floor", ...peers.flatMap((peer) => [peer, "ratio"])],
+      [
+        `matmuls, GFLOP/s, ${placeOf(report, threads)}`,
+        "llm.ts",
+        "of floor",
+        ...peers.flatMap((peer) => [peer, "ratio"]),
+      ],
       matmuls
         .filter((row) => row.threads === threads)
         .map((row) => [
@@ -71,6 +115,8 @@ function beside(row: Row, figure: Figure | Problem | undefined, show: (ms: numbe
 }
 
 function profileTable({ name, roundTripMs, ms, rows, threads }: Profile, { limits }: BenchReport): string {
+  const timing =
+    roundTripMs === undefined ? "by the GPU's timestamps" : `${(1000 * roundTripMs).toFixed(0)} µs a call subtracted`;
   const limit = limits.find((one) => one.threads === threads);
   const shareOfFloor = (row: { flops: number; bytes: number; ms: number }) =>
     limit ? percent(Math.max(row.flops / limit.gflops, row.bytes / bandwidth(limit)) / 1e6 / row.ms) : "";
@@ -83,7 +129,7 @@ function profileTable({ name, roundTripMs, ms, rows, threads }: Profile, { limit
     [`operations of ${name}`, "calls", "ms", "share", "GFLOP/s", "GB/s", "of floor"],
     [
       ...rows.map((row) => [row.operation, String(row.calls), row.ms.toFixed(2), percent(row.share), ...ratesOf(row)]),
-      [`sum, ${(1000 * roundTripMs).toFixed(0)} µs a call subtracted`, "", ms.toFixed(2), "", "", "", ""],
+      [`sum, ${timing}`, "", ms.toFixed(2), "", "", "", ""],
     ],
   );
 }

@@ -5,7 +5,7 @@ import {
   type DeviceBuffer,
   type DType,
   elementBytes,
-  type ProbeName,
+  type Probes,
   sizeOf,
   type Tensor,
 } from "../backend.ts";
@@ -14,6 +14,7 @@ import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
 import { ALONE, type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
 import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
+import { wasmProbes } from "./probes.ts";
 
 class WasmBuffer implements DeviceBuffer {
   readonly owner: WasmDevice;
@@ -130,9 +131,8 @@ export class WasmDevice {
     this.run("fill", this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
   }
 
-  /** Micro-kernels of `llm-ts bench` (assembly/bench.ts, fma.mjs). */
-  probe(kernel: ProbeName, tensors: readonly Tensor[], n: number): void {
-    this.run(kernel, ...tensors.map((tensor) => this.at(tensor)), n);
+  probes(): Promise<Probes> {
+    return wasmProbes(this, (kernel, tensors, n) => this.run(kernel, ...tensors.map((tensor) => this.at(tensor)), n));
   }
 
   private get live(): DeviceParts {

@@ -12,6 +12,9 @@ const raised = [
   "maxStorageBuffersPerShaderStage",
 ] as const;
 
+/** Features that are used where the adapter has them: timestamps by `llm-ts bench --profile`. */
+const optional = ["timestamp-query"] as const;
+
 export type Limits = Readonly<Record<(typeof raised)[number], number>>;
 
 /** An adapter with its device. */
@@ -58,7 +61,8 @@ export async function openAdapter(options: Pick<BackendOptions, "fallbackAdapter
   const adapter = await findAdapter(options);
   if (typeof adapter === "string") throw new BackendError(`The webgpu backend cannot be used here: ${adapter}.`);
   const limits = Object.fromEntries(raised.map((name) => [name, adapter.limits[name]])) as Limits;
-  const device = await adapter.requestDevice({ requiredLimits: limits });
+  const requiredFeatures = optional.filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures });
   const { info } = adapter;
   return {
     device,

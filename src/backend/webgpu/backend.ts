@@ -6,6 +6,7 @@ import {
   elementBytes,
   matrixOf,
   type Operations,
+  type Probes,
   type Tensor,
   view,
 } from "../backend.ts";
@@ -14,6 +15,7 @@ import { attentionBackward, attentionForward } from "./attention.ts";
 import { ALIGNMENT, WebGpuDevice } from "./device.ts";
 import { gridOf, inVectors, partsOf } from "./dispatch.ts";
 import { Matmul } from "./matmul.ts";
+import { webGpuProbes } from "./probes.ts";
 import { addRows, chunksOf, sumOf } from "./sums.ts";
 import type { TileName } from "./tile-names.ts";
 import {
@@ -66,6 +68,10 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
 
   get description(): string {
     return `webgpu, ${this.device}`;
+  }
+
+  probes(): Promise<Probes> {
+    return webGpuProbes(this);
   }
 
   readonly fill: Operations["fill"] = (out, value) => {

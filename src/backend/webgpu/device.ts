@@ -2,9 +2,10 @@ import { BackendError, MemoryError, UsageError } from "../../errors.ts";
 import { type DType, elementBytes, sizeOf, type Tensor } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { OpenAdapter } from "./adapter.ts";
-import { type Dispatch, GpuBuffer, gridOf } from "./dispatch.ts";
+import { type Dispatch, GpuBuffer, gridOf, partsOf } from "./dispatch.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Recorder } from "./recorder.ts";
+import { Timestamps } from "./timestamps.ts";
 import { putHalvesSource } from "./wgsl/elementwise.ts";
 import { THREADS } from "./wgsl/snippets.ts";
 
@@ -21,6 +22,9 @@ export const ALIGNMENT = 16;
 
 /** Offsets of bindings, which begin at or before an operand's first element. */
 const BINDING_ALIGNMENT = 256;
+
+/** What is timed with one set of queries: half the passes that a set has room for, should a submit divide some. */
+const TIMED_AT_ONCE = 1024;
 
 /** What the device has done since its start. */
 export interface Counts {
@@ -222,6 +226,35 @@ export class WebGpuDevice {
     const kept = this.#scratch.get(key) ?? this.alloc([rounded]);
     this.#scratch.set(key, kept);
     return kept;
+  }
+
+  /** Submits what was recorded, without waiting for it. */
+  submit(): void {
+    this.#recorder.close();
+  }
+
+  get hasTimestamps(): boolean {
+    return this.#device.features.has("timestamp-query");
+  }
+
+  /** Milliseconds that the GPU takes for what each of `runs` records, by its own clock. Needs `hasTimestamps`. */
+  async timesOf(runs: readonly (() => void)[]): Promise<number[]> {
+    const times: number[] = [];
+    for (const { first, count } of partsOf(runs.length, TIMED_AT_ONCE)) {
+      await this.sync();
+      const timestamps = new Timestamps(this.#device);
+      try {
+        for (let i = 0; i < count; i++) {
+          this.#recorder.timed = () => timestamps.nextPass(i);
+          runs[first + i]();
+        }
+      } finally {
+        this.#recorder.timed = undefined;
+      }
+      await this.sync();
+      times.push(...(await timestamps.read(count)));
+    }
+    return times;
   }
 
   run(dispatch: Dispatch): void {

@@ -81,6 +81,39 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
     expect(() => backend.alloc([2 ** 40])).toThrow(MemoryError);
   });
 
+  test("times operations by the GPU's clock, those that a submit divides too", async (context) => {
+    const backend = await openGpu();
+    if (!backend.hasTimestamps) return context.skip("the adapter has no timestamp queries");
+    const [small, large] = [backend.alloc([4]), backend.alloc([2 ** 20])];
+    const fillTwice = () => {
+      backend.fill(large, 1);
+      backend.submit();
+      backend.fill(large, 2);
+    };
+    const runs = [() => backend.fill(small, 1), () => {}, () => backend.fill(large, 1), fillTwice];
+    const [tiny, nothing, once, twice] = await backend.timesOf(runs);
+    expect(nothing).toBe(0);
+    for (const ms of [tiny, once, twice]) expect(ms).toBeGreaterThan(0);
+    expect([...(await backend.read(large)).subarray(0, 2)]).toEqual([2, 2]);
+    // More than one set of queries holds.
+    const many = await backend.timesOf(Array.from({ length: 2100 }, () => () => backend.fill(small, 3)));
+    expect(many).toHaveLength(2100);
+    expect(Math.min(...many)).toBeGreaterThan(0);
+  });
+
+  test("probes compute what they are said to, and give their memory back", async () => {
+    const backend = await openGpu();
+    const { all, free } = await backend.probes();
+    expect(all.map(({ limit }) => limit)).toEqual(["fma", "copy", "triad", "read", "dispatch", "submit"]);
+    const { dispatches } = backend.counts;
+    for (const probe of all) probe.run();
+    await backend.sync();
+    expect(backend.counts.dispatches - dispatches).toBe(6);
+    expect(backend.memoryUsed).toBe(3 * 4 * 2 ** 21);
+    await free();
+    expect(backend.memoryUsed).toBe(0);
+  });
+
   test("after the device is lost, everything says so", async () => {
     const backend = await openGpu();
     const tensor = backend.alloc([4]);

@@ -14,8 +14,11 @@ const FIRST_SUBMIT = 5e9;
 /** How long the GPU is to be busy with one submit, in seconds: systems reset one that is for two. */
 const SUBMIT_SECONDS = 0.1;
 
+/** Timestamps for a pass of what is measured. */
+export type Timed = () => GPUComputePassTimestampWrites;
+
 type Command =
-  | { readonly call: Call; readonly slot: number; readonly grid: Grid }
+  | { readonly call: Call; readonly slot: number; readonly grid: Grid; readonly timed: Timed | undefined }
   | { readonly from: GPUBuffer; readonly start: number; readonly to: GPUBuffer; readonly bytes: number };
 
 class Batch {
@@ -35,6 +38,8 @@ class Batch {
 export class Recorder {
   /** Parameters of one batch's dispatches: bound at a dynamic offset, so that bind groups can be kept. */
   readonly ring: GPUBuffer;
+  /** What is recorded from now on gets passes of its own, with these timestamps. */
+  timed: Timed | undefined;
   dispatches = 0;
   submits = 0;
   /** Resolves once everything closed so far is submitted; undefined when it is already. */
@@ -60,7 +65,7 @@ export class Recorder {
     for (const [i, { unit, base }] of call.operands.entries()) batch.u32[at++] = (tensors[i].offset - base) / unit;
     for (const value of u32) batch.u32[at++] = value;
     for (const value of f32) batch.f32[at++] = value;
-    batch.commands.push({ call, slot: batch.slots, grid });
+    batch.commands.push({ call, slot: batch.slots, grid, timed: this.timed });
     batch.slots++;
     batch.flops += flops;
     this.dispatches++;
@@ -111,10 +116,16 @@ export class Recorder {
   #submit(batch: Batch): void {
     const encoder = this.#device.createCommandEncoder();
     let pass: GPUComputePassEncoder | undefined;
+    let timedPass: Timed | undefined;
     for (const command of batch.commands) {
       if ("call" in command) {
-        const { call, slot, grid } = command;
-        pass ??= encoder.beginComputePass();
+        const { call, slot, grid, timed } = command;
+        if (pass && timed !== timedPass) {
+          pass.end();
+          pass = undefined;
+        }
+        timedPass = timed;
+        pass ??= encoder.beginComputePass({ timestampWrites: timed?.() });
         pass.setPipeline(call.kernel.pipeline as GPUComputePipeline); // compiled: batches wait for theirs
         pass.setBindGroup(0, call.bindGroup, [slot * SLOT_BYTES]);
         pass.dispatchWorkgroups(...grid);

@@ -15,6 +15,7 @@ const makers = {
   llmc,
   torch: (name, path, context) => torch(name, path, {}, context),
   "torch-tuned": (name, path, context) => torch(name, path, keepMemory, context),
+  "torch-gpu": (name, path, context) => torch(name, path, {}, context, "gpu"),
   "torch-avx2": (name, path, context) => torch(name, path, { ...keepMemory, OPENBLAS_CORETYPE: avx2 }, context),
 } satisfies Record<string, Maker>;
 

@@ -1,6 +1,7 @@
 /**
  * GPT-2 in PyTorch, for `python3 -c`. Prints its version and threads, then, for each line of JSON on standard input
- * ({L, NH, C, V, Vp, maxT, B, T, steps}), the milliseconds of that many training steps.
+ * ({L, NH, C, V, Vp, maxT, B, T, steps}), the milliseconds of that many training steps. Arguments: threads, and "cpu" or "gpu"
+(CUDA, ROCm or Metal), in float32 without TF32.
  */
 export const torchScript = `
 import json, sys, time
@@ -8,14 +9,26 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-threads = int(sys.argv[1])
-torch.set_num_threads(threads)
-torch.manual_seed(1)
-fused_attention = getattr(F, "scaled_dot_product_attention", None)
-
 
 def say(**facts):
     print(json.dumps(facts), flush=True)
+
+
+threads = int(sys.argv[1])
+torch.set_num_threads(threads)
+torch.manual_seed(1)
+device = torch.device("cpu")
+if sys.argv[2] == "gpu":
+    metal = getattr(torch.backends, "mps", None)
+    if torch.cuda.is_available():
+        device = torch.device("cuda")
+        torch.backends.cuda.matmul.allow_tf32 = False
+    elif metal and metal.is_available():
+        device = torch.device("mps")
+    else:
+        say(error="it finds no GPU")
+        sys.exit()
+fused_attention = getattr(F, "scaled_dot_product_attention", None)
 
 
 class Block(nn.Module):
@@ -56,14 +69,15 @@ class GPT2(nn.Module):
         nn.init.normal_(self.tokens.weight, std=0.02)
 
     def forward(self, tokens, targets):
-        x = self.tokens(tokens) + self.positions(torch.arange(tokens.shape[1]))
+        x = self.tokens(tokens) + self.positions(torch.arange(tokens.shape[1], device=tokens.device))
         for block in self.blocks:
             x = block(x)
         logits = F.linear(self.norm(x), self.tokens.weight)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
-say(version=torch.__version__, threads=torch.get_num_threads(), capability=torch.backends.cpu.get_cpu_capability()
+say(version=torch.__version__, threads=torch.get_num_threads(), device=
+    torch.cuda.get_device_name() if device.type == "cuda" else device.type, capability=torch.backends.cpu.get_cpu_capability()
     if hasattr(torch.backends, "cpu") and hasattr(torch.backends.cpu, "get_cpu_capability") else "")
 models = {}
 for line in sys.stdin:
@@ -72,12 +86,12 @@ for line in sys.stdin:
         shape = (job["L"], job["NH"], job["C"], job["Vp"], job["maxT"])
         if shape not in models:
             models.clear()
-            model = GPT2(*shape)
+            model = GPT2(*shape).to(device)
             models[shape] = model, torch.optim.AdamW(model.parameters(), lr=1e-4)
         model, optimizer = models[shape]
         times = []
         for _ in range(job["steps"]):
-            batch = torch.randint(job["V"], (job["B"], job["T"] + 1))
+            batch = torch.randint(job["V"], (job["B"], job["T"] + 1), device=device)
             start = time.perf_counter()
             loss = model(batch[:, :-1].contiguous(), batch[:, 1:].contiguous())
             optimizer.zero_grad(set_to_none=True)

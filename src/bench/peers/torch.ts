@@ -15,6 +15,7 @@ interface Answer {
   readonly version?: string;
   readonly threads?: number;
   readonly capability?: string;
+  readonly device?: string;
   readonly times?: readonly number[];
   readonly error?: string;
 }
@@ -29,28 +30,32 @@ export const keepMemory = {
   MALLOC_TOP_PAD_: String(2 ** 28),
 };
 
+/** Where it computes. */
+type Place = "cpu" | "gpu";
+
 export async function torch(
   name: string,
   python: string | undefined,
   environment: Readonly<Record<string, string>>,
   { threads }: PeerContext,
+  place: Place = "cpu",
 ): Promise<PeerProgram> {
   const program = python ?? "python3";
-  const child = new Python(program, threads, environment);
+  const child = new Python(program, threads, environment, place);
   let hello: Answer;
   try {
     hello = await child.answer();
+    if (hello.error !== undefined) throw new Error(hello.error);
   } catch (error) {
     return missing(
       name,
-      `${program} has no working torch (${messageOf(error)}): pip install torch, or give torch:PYTHON`,
+      `${program} has no working torch (${messageOf(error)}): pip install torch, or give ${name}:PYTHON`,
     );
   }
-  const { version, threads: used, capability } = hello;
+  const { version, threads: used, capability, device } = hello;
   const facts = [
     `PyTorch ${version}`,
-    used === undefined ? "" : threadsOf(used),
-    capability,
+    ...(place === "gpu" ? [device] : [used === undefined ? "" : threadsOf(used), capability]),
     ...Object.entries(environment).map((pair) => pair.join("=")),
   ];
   return {
@@ -81,11 +86,11 @@ class Python {
   readonly #lines: AsyncIterator<string>;
   #complaint = "";
 
-  constructor(program: string, threads: number, environment: Readonly<Record<string, string>>) {
+  constructor(program: string, threads: number, environment: Readonly<Record<string, string>>, place: Place) {
     // No other processor's kernels, unless `environment` asks for them.
     const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith("OPENBLAS_"));
     const env = { ...Object.fromEntries(inherited), OMP_NUM_THREADS: String(threads), ...environment };
-    this.#child = spawn(program, ["-c", torchScript, String(threads)], { env, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn(program, ["-c", torchScript, String(threads), place], { env, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.on("error", (error) => {
       this.#complaint = error.message;
     });

@@ -1,32 +1,36 @@
 import { type Command, Option } from "commander";
-import { addKernelOptions } from "../options/backend.ts";
+import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
 import type { BenchFlags } from "./run.ts";
 
 export function addBench(program: Command): void {
-  addKernelOptions(program.command("bench"))
+  addBackendOptions(program.command("bench"))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
       "Measures the limits of this machine, matmuls, training steps and generation, interleaved with other " +
         "programs where given. Needs up to 4 GB, and some minutes without other work on the machine.",
     )
     .addOption(new Option("--model <name>", "only this model (default: both)").choices(["d12", "baby"]))
+    .option("-b, --batch-size <n>", "sequences of a measured step, instead of the usual ones", whole(1, 1024))
+    .option("-t, --sequence-length <n>", "tokens of each, instead of the usual ones", whole(1, 1024))
     .option("--quick", "fewer shapes and rounds: about a minute")
     .option("--repeats <n>", "rounds; the median is reported (default: 5, with --quick 2)", whole(1, 100))
     .option("--profile", "also time every operation of a training step")
     .option(
       "--against <peer...>",
-      "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned",
+      "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned, torch-gpu",
     )
     .option("--json <file>", "write the full report")
     .option("--svg <file>", "write a roofline plot")
+    .option("--markdown-row", "with --backend webgpu: also print a row for the table of adapters in docs/webgpu.md")
     .addHelpText(
       "after",
       examples(
         ["a first look", "llm-ts bench --quick"],
         ["beside OpenBLAS (npm install koffi) and PyTorch", "llm-ts bench --against openblas torch"],
         ["beside llm.c, as you built it", "llm-ts bench --model d12 --against llmc:llm.c/train_gpt2"],
+        ["a GPU, beside PyTorch on it", "llm-ts bench --backend webgpu -b 8 -t 1024 --model d12 --against torch-gpu"],
         ["a profile of a training step", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
       ),
     )

@@ -1,31 +1,40 @@
 import { platform } from "#platform";
+import { adapterRow } from "../../bench/adapter-row.ts";
 import { type BenchOptions, bench } from "../../bench/bench.ts";
 import { parsePeer } from "../../bench/peers/peers.ts";
 import { rooflineSvg } from "../../bench/roofline.ts";
 import { modelNames } from "../../bench/steps.ts";
 import { tablesOf } from "../../bench/table.ts";
+import { UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
 import { cutToWidth } from "../../plot/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import type { KernelFlags } from "../options/backend.ts";
+import type { BackendFlags } from "../options/backend.ts";
 import { print } from "../output.ts";
 
 /** The options of `llm-ts bench`. */
-export interface BenchFlags extends KernelFlags {
+export interface BenchFlags extends BackendFlags {
   readonly model?: "d12" | "baby";
+  readonly batchSize?: number;
+  readonly sequenceLength?: number;
   readonly quick?: boolean;
   readonly repeats?: number;
   readonly profile?: boolean;
   readonly against?: readonly string[];
   readonly json?: string;
   readonly svg?: string;
+  readonly markdownRow?: boolean;
 }
 
 /** Measures and prints the tables; `--json` and `--svg` write files. */
 export async function runBench(flags: BenchFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const { threads, revectorize, kernel, model, quick = false, profile = false, json, svg } = flags;
+  const { backend, threads, revectorize, kernel, model, quick = false, profile = false, json, svg } = flags;
+  if (flags.markdownRow && backend !== "webgpu")
+    throw new UsageError("--markdown-row is for GPUs: add --backend webgpu, or leave it out.");
   const options: BenchOptions = {
+    backend,
+    batch: { B: flags.batchSize, T: flags.sequenceLength },
     threads,
     revectorize,
     kernel,
@@ -44,6 +53,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     const report = await bench(options);
     endLine(process.stderr);
     await print(tablesOf(report));
+    if (flags.markdownRow) await print(`${adapterRow(report)}\n`);
     if (json !== undefined) await saveText(json, `${JSON.stringify(report, null, 2)}\n`);
     if (svg !== undefined) await saveText(svg, rooflineSvg(report));
   } catch (error) {
