@@ -65,9 +65,15 @@ export function checkWarmup(
   );
 }
 
-/** Number of batches of B*T tokens in `totalBatch` tokens; 0: one batch. UsageError when that is no whole number. */
+/** Number of batches of B*T tokens in `totalBatch` tokens; 0: one batch. UsageError when that is no whole number, or too many. */
 export function batchesIn(totalBatch: number, B: number, T: number): number {
   const tokens = B * T;
+  const most = trainOptions.accumulate.max;
+  if (totalBatch > most * tokens)
+    throw new UsageError(
+      `A total batch of ${totalBatch} tokens is ${Math.ceil(totalBatch / tokens)} batches of B * T = ${B} * ${T} = ` +
+        `${tokens}, and an update takes ${most} at most: ${most * tokens} tokens. Choose a larger batch, or a smaller total batch.`,
+    );
   if (totalBatch % tokens === 0) return totalBatch / tokens || 1;
   const below = Math.floor(totalBatch / tokens) * tokens;
   const fitting = below > 0 ? `${below} or ${below + tokens}` : `${tokens}`;

@@ -91,7 +91,7 @@ export const sections = {
       shown: "default: B*T",
     }),
     /** Batches whose mean gradient makes one update: as one large batch, but for rounding. */
-    accumulate: { ...batches, default: 1 },
+    accumulate: { ...counted("batches", 1, 1 << 16), default: 1 },
     /** -1: one epoch. */
     steps: option("-x, --steps <n>", "updates; -1: one pass over the data", counted("updates", -1), {
       default: 41,

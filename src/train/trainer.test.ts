@@ -297,6 +297,12 @@ test("the tokens of a total batch make up whole batches", () => {
   expect(() => batchesIn(200, 4, 16)).toThrow(UsageError);
   expect(() => batchesIn(200, 4, 16)).toThrow("B * T = 4 * 16 = 64. The nearest that can: 192 or 256.");
   expect(() => batchesIn(10, 4, 16)).toThrow("The nearest that can: 64.");
+  expect(batchesIn(65536 * 32, 2, 16)).toBe(65536);
+  const tooMany = () => batchesIn(100_000_000, 2, 16);
+  expect(tooMany).toThrow(UsageError);
+  expect(tooMany).toThrow(
+    "is 3125000 batches of B * T = 2 * 16 = 32, and an update takes 65536 at most: 2097152 tokens.",
+  );
 });
 
 describe("what cannot be trained", () => {
