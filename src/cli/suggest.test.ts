@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { delimiter } from "node:path";
 import { expect, test } from "vitest";
-import { commandNames, programName, quoted, type Start } from "./suggest.ts";
+import { quoted } from "../platform/quoted.ts";
+import { commandNames, programName, type Start } from "./suggest.ts";
 
 const plain: Start = { argv: [], argv0: "node", execArgv: [], env: {}, cwd: "/home/me", platform: "linux" };
 const startedAs = (script: string, start: Partial<Start> = {}) =>

@@ -3,6 +3,7 @@
  * takes as they are.
  */
 import { basename, delimiter, dirname, isAbsolute, relative, resolve } from "node:path";
+import { quoted } from "../platform/quoted.ts";
 
 /** Facts of a process by which its start can be repeated. */
 export interface Start {
@@ -67,15 +68,4 @@ function runnerOf(env: Start["env"], script: string): string | undefined {
 function fromHere(path: string, cwd: string): string {
   const shorter = relative(cwd, path);
   return shorter.startsWith("..") ? path : shorter;
-}
-
-/**
- * An argument as a shell takes it: bare where it has nothing that a shell reads. Else in single quotes; on Windows in
- * double quotes, which cmd and PowerShell share, or in single ones where PowerShell would expand something in them.
- */
-export function quoted(arg: string, platform: NodeJS.Platform = process.platform): string {
-  const isBare = platform === "win32" ? /^[\p{L}\p{N}_+:.,/\\=-]+$/u : /^(?!=)[\p{L}\p{N}_%+:.,/@=-]+$/u;
-  if (isBare.test(arg)) return arg;
-  if (platform !== "win32") return `'${arg.replaceAll("'", String.raw`'\''`)}'`;
-  return /[$`]/.test(arg) ? `'${arg.replaceAll("'", "''")}'` : `"${arg}"`;
 }

@@ -206,7 +206,7 @@ async function formatCheckpointInfo(info: CheckpointInfo): Promise<string> {
 
 /** InputError when the text is damaged, or of a version that this program does not know. */
 async function parseCheckpointInfo(path: string, text: string): Promise<CheckpointInfo> {
-  const { sha256, ...content } = parseObject(path, text);
+  const { sha256, ...content } = parseObject(path, text, "The checkpoint is damaged: use another one.");
   const isIntact = sha256 === (await hashOf(content));
   // An intact file of a later version is not damaged.
   if (content.version !== version && isIntact)

@@ -104,7 +104,7 @@ export async function holdsRun(folder: string): Promise<boolean> {
   for (const name of [metricsFile, logFile]) if ((await platform.pathKind(`${folder}/${name}`)) === "file") return true;
   if ((await platform.pathKind(`${folder}/${configFile}`)) !== "file") return false;
   try {
-    const config = parseObject(folder, await readSmallText(`${folder}/${configFile}`));
+    const config = parseObject(folder, await readSmallText(`${folder}/${configFile}`), "");
     return "version" in config && "created" in config;
   } catch (error) {
     // A damaged one counts as a run, so that lists show it.

@@ -6,7 +6,7 @@ import { isObject } from "../format/json.ts";
 import type { Loaders } from "../train/loaders.ts";
 import { expectation, fits, type Rule } from "../train/setting-rules.ts";
 import { type RunChoices, settingNames, type TrainSettings, trainOptions } from "../train/settings.ts";
-import { placeOf } from "./run-config.ts";
+import { orTrainElsewhere, placeOf } from "./run-config.ts";
 
 /** The token files of a run, by which they are known again. */
 export interface DataRecord {
@@ -51,8 +51,7 @@ export function readRecord(folder: string, { cwd, given, data, run }: Readonly<R
     ...(isData(data) ? [] : ['"data" does not say which files the run was trained on']),
   ];
   throw new InputError(
-    `${folder}/config.json: ${problems.join("; ")}. The run cannot be resumed like that: correct it, or continue training its model ` +
-      "in a new folder (llm-ts train --model, with this one).",
+    `${folder}/config.json: ${problems.join("; ")}. The run cannot be resumed like that: ${orTrainElsewhere("correct it", folder)}`,
   );
 }
 

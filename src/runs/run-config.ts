@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
+import { quoted } from "../platform/quoted.ts";
 import type { TrainOption } from "../train/setting-rules.ts";
 import { optionNamed, trainOptions } from "../train/settings.ts";
 
@@ -41,6 +42,11 @@ export function placeOf(field: string, name: string): string {
   return `"${field}.${name}"${formerly ? ` (formerly "${formerly}")` : ""}`;
 }
 
+/** What to do about a run that cannot be resumed, with a command to paste. */
+export function orTrainElsewhere(remedy: string, folder: string): string {
+  return `${remedy}, or continue training its model in a new folder: llm-ts train --model ${quoted(folder)} -o runs/`;
+}
+
 /** A name of today that is there as well stands: then the former one is not a setting. */
 function renamed(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const today = (name: string) => formerNames.get(name) ?? name;
@@ -53,17 +59,23 @@ function renamed(settings: Readonly<Record<string, unknown>>): Record<string, un
 export async function readRunConfig(folder: string): Promise<RunConfig | undefined> {
   const path = inFolder(folder, "config.json");
   if ((await platform.pathKind(path)) === undefined) return undefined;
-  const content = withCurrentNames(parseObject(path, await readSmallText(path)));
+  const content = withCurrentNames(
+    parseObject(
+      path,
+      await readSmallText(path),
+      `The run cannot be resumed: ${orTrainElsewhere("correct it", folder)}`,
+    ),
+  );
   const { version, created } = content;
   if (version === runConfigVersion && isTime(created)) return { ...content, version, created };
   if (version === runConfigVersion)
     throw new InputError(
       `${path} is damaged: "created" is ${JSON.stringify(created) ?? "missing"}, expected a time such as ` +
-        `"2026-01-31T12:00:00.000Z". Put one there, or train the model on in a new folder (llm-ts train --model, with this one).`,
+        `"2026-01-31T12:00:00.000Z": ${orTrainElsewhere("put one there", folder)}`,
     );
   throw new InputError(
     `${path}: "version" is ${JSON.stringify(version) ?? "missing"}, expected ${runConfigVersion}. Another version of ` +
-      `llm-ts wrote this run: continue it with that one, or train its model on in a new folder (llm-ts train --model, with this one).`,
+      `llm-ts wrote this run: ${orTrainElsewhere("continue it with that one", folder)}`,
   );
 }
 

@@ -12,9 +12,9 @@ import { type HellaSwagExample, readHellaSwag } from "../../format/hellaswag.ts"
 import { identify } from "../../format/identify.ts";
 import { withSource } from "../../format/source.ts";
 import { headerlessHint, openTokenFile } from "../../format/tokens.ts";
+import { quoted } from "../../platform/quoted.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { datasetFiles, hubDatasets } from "../pull/hub.ts";
-import { quoted } from "../suggest.ts";
 
 /** A sequence that may be a file which has to be closed. */
 export type OpenSequence = TokenSequence & { close(): Promise<void> };
