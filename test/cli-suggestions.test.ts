@@ -1,6 +1,6 @@
 /** Pastes every command that the program suggests into a shell, with paths that need quoting. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeHub } from "./fake-hub.ts";
@@ -84,7 +84,34 @@ test("where a text is given for tokens, and where info looks at one", async () =
   const [prepare = "", then = ""] = commandsIn(train.stderr);
   paste(prepare, 1);
   paste(then, 1, "-x 1 -t 16 -b 1 -s 0 -v 0 -m 1");
+  writeFileSync(join(cwd, "val.txt"), "Whether 'tis nobler.\n".repeat(300));
+  const custom = await run(["train", ...tiny, "-x", "1", "-i", `data/${awkward}`, "--val=val.txt", "-o", "custom"], {
+    cwd,
+  });
+  expect(custom.code).toBe(1);
+  expect(custom.stderr).toMatch(/--layers 1 .*--val=data\/val -o custom\n/);
+  paste(custom.stderr, 2);
   paste((await run(["info", `${awkward}.txt`], { cwd })).stderr, 1, "-o again");
+});
+
+test("where a run's config.json is damaged, edited or of another version", async () => {
+  const path = `${awkward} damaged`;
+  const trained = await run(["train", ...tiny, "--vocab", "50257", "-x", "1", "-o", path], { cwd });
+  expect(trained.code, trained.stderr).toBe(0);
+  const file = join(cwd, path, "config.json");
+  const content = JSON.parse(readFileSync(file, "utf8"));
+  const texts = [
+    "{",
+    "[]",
+    ...[{ created: "soon" }, { version: 2 }, { cwd: 5 }].map((edit) => JSON.stringify({ ...content, ...edit })),
+  ];
+  for (const text of texts) {
+    writeFileSync(file, text);
+    const refused = await run(["train", "-o", path, "--resume"], { cwd });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).not.toContain("SyntaxError");
+    paste(refused.stderr, 1, "-x 1 -t 16 -b 1 -s 0 -v 0 -m 1");
+  }
 });
 
 test("where a run is to be resumed on data of other tokens", async () => {

@@ -11,18 +11,27 @@ import { suggestion } from "../suggest.ts";
 
 /**
  * InputError, with the commands to type instead, where token files are expected and `path` names a text, documents, or a
- * folder of them. `model`: what is to be trained, since small models learn from characters.
+ * folder of them. The last one is this process's own command with the prepared folder. `model`: what is to be trained,
+ * since small models learn from characters.
  */
 export async function requireTokens(path: string, model?: string): Promise<void> {
   const what = await textKind(path);
   if (what === undefined) return;
   const name = parse(path).name.replace(/^[.-]+/, "") || "text";
   const tokenizer = model === "baby" && what !== "documents" ? ["--tokenizer", "char"] : [];
+  const folder = `data/${name}`;
   throw new InputError(
     `${path} is ${what}, and token files are expected. Prepare it, and give the folder with its tokens:\n` +
-      `  ${suggestion("prepare", path, ...tokenizer, "-o", `data/${name}`)}\n` +
-      `  ${suggestion("train", ...(model === undefined ? [] : ["--model", model]), "--train", `data/${name}`, "-o", "runs/")}`,
+      `  ${suggestion("prepare", path, ...tokenizer, "-o", folder)}\n` +
+      `  ${suggestion(...process.argv.slice(2).map((arg) => withPath(arg, path, folder)))}`,
   );
+}
+
+/** An argument that is `path`, or an option with it as its value ("--train=book.txt", "-ibook.txt"), with `folder` instead. */
+function withPath(arg: string, path: string, folder: string): string {
+  if (arg === path) return folder;
+  const [option = ""] = /^(--[\w-]+=|-\w)/.exec(arg) ?? [];
+  return option !== "" && arg.slice(option.length) === path ? option + folder : arg;
 }
 
 async function textKind(path: string): Promise<"a text" | "documents" | "a folder of texts" | undefined> {
