@@ -108,6 +108,9 @@ test("help has examples, for every command", async () => {
     const help = await run([command, "-h"]);
     expect(help.stdout).toMatch(/\nExamples:\n {2}# .+\n {2}\$ /);
     expect(help.code).toBe(0);
+    // Broken at 80 columns with the program's name as it was started.
+    const [, description = ""] = help.stdout.split("\n\n");
+    for (const line of description.split("\n")) expect(line.length <= 80 || !line.includes(" "), line).toBe(true);
   }
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   expect((await run(["--version"])).stdout).toBe(`${version}\n`);

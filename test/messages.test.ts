@@ -1,5 +1,5 @@
 /** Commands and options named in messages and help texts exist where they are printed. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { parseSync } from "vite";
 import { expect, test } from "vitest";
 import { createProgram } from "../src/cli/program.ts";
@@ -113,6 +113,17 @@ function mentionsIn(text: string): Mention[] {
 
 test("help is broken into lines by the width of the terminal alone", () => {
   for (const command of program.commands) expect(command.description(), command.name()).not.toContain("\n");
+});
+
+test("no option takes an empty name or path", () => {
+  let found = 0;
+  for (const [name, { options }] of commands)
+    for (const option of options.filter(({ required, optional, variadic }) => (required || optional) && !variadic)) {
+      found++;
+      const parse = () => option.parseArg?.("", undefined);
+      expect(parse, `${name} ${option.flags}`).toThrow(InvalidArgumentError);
+    }
+  expect(found).toBeGreaterThan(100);
 });
 
 test("every option in a message exists in the command that prints it, or that is named before it", () => {

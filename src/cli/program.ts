@@ -10,6 +10,7 @@ import { addEval } from "./eval/command.ts";
 import { addGenerate } from "./generate/command.ts";
 import { addInfo } from "./info/command.ts";
 import { examples } from "./options/common.ts";
+import { name as nameParser } from "./options/values.ts";
 import { addPlot } from "./plot/command.ts";
 import { addPrepare } from "./prepare/command.ts";
 import { addPull } from "./pull/command.ts";
@@ -50,19 +51,31 @@ export function createProgram(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError("llm-ts --help lists the commands.")
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({
+      showGlobalOptions: false,
+      // Before lines are broken: the name may be longer here.
+      styleDescriptionText: asStarted,
+      styleUsage: asStarted,
+    })
     .configureOutput({
-      writeOut: (text) => process.stdout.write(asStarted(text)),
       writeErr: (text) => process.stderr.write(asStarted(text)),
     })
     .addHelpText("after", examples(["what a command does, its options and examples", "llm-ts encode --help"]));
 
   // Settings above are inherited by the commands added from here on.
   for (const add of commands) add(program);
-  for (const command of program.commands)
+  for (const command of program.commands) {
+    refuseEmpty(command);
     command.showHelpAfterError(`llm-ts ${command.name()} --help shows its options and examples.`);
+  }
   addHelp(program);
   return program;
+}
+
+/** An option without a parser of its own takes a name or path. An empty one, such as that of an unset variable, is none. */
+function refuseEmpty({ options }: Command): void {
+  for (const option of options)
+    if ((option.required || option.optional) && !option.variadic && !option.parseArg) option.argParser(nameParser);
 }
 
 /** Unlike commander's own, it refuses a command that does not exist. */

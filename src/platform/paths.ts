@@ -1,8 +1,8 @@
 /** Paths as text, without access to files. */
 
-/** Path of a file in a folder. Forward slashes work everywhere. */
+/** Path of a file in a folder; "" is the current one. Forward slashes work everywhere. */
 export function inFolder(folder: string, name: string): string {
-  return /[\\/]$/.test(folder) ? folder + name : `${folder}/${name}`;
+  return folder === "" || /[\\/]$/.test(folder) ? folder + name : `${folder}/${name}`;
 }
 
 /** The last part of a path: the name of a file or folder. */

@@ -25,7 +25,7 @@ test.each([
   ["beta1", [0, 0.9], [-0.1, 1, 0.99999999], "a number from 0 to 0.999999"],
   ["order", ["file", "shuffle", "random"], ["File", "", 0, undefined], "one of file, shuffle, random"],
   ["overfit", [true, false], [0, 1, "true", undefined], "true or false"],
-  ["model", ["gpt2", ""], [0, undefined, null], "a text"],
+  ["model", ["gpt2", "a b"], ["", 0, undefined, null], "a name or path"],
 ] as const)("%s", (name, good, bad, expected) => {
   const rule = trainOptions[name];
   for (const value of good) expect(fits(rule, value), String(value)).toBe(true);

@@ -25,8 +25,13 @@ export interface ChoiceRule {
   readonly bare?: boolean;
 }
 
+/** A name or path, not empty: an empty folder would be the root of the file system. */
+export interface TextRule {
+  readonly kind: "text";
+}
+
 export type NumberRule = WholeRule | RealRule;
-export type Rule = NumberRule | ChoiceRule | { readonly kind: "switch" } | { readonly kind: "text" };
+export type Rule = NumberRule | ChoiceRule | TextRule | { readonly kind: "switch" };
 
 /** The type of the values that keep to a rule. */
 export type ValueOf<R extends Rule> = R extends NumberRule
@@ -87,7 +92,7 @@ export function option<const R extends Rule, const F extends Facts>(flags: strin
 /** True if a value of any type satisfies a rule. */
 export function fits(rule: Rule, value: unknown): boolean {
   if (rule.kind === "switch") return typeof value === "boolean";
-  if (rule.kind === "text") return typeof value === "string";
+  if (rule.kind === "text") return typeof value === "string" && value !== "";
   if (rule.kind === "choice")
     return rule.values.some((word) => word === value) || (rule.bare === true && value === true);
   if (typeof value !== "number" || !Number.isFinite(value) || value < rule.min) return false;
@@ -97,7 +102,7 @@ export function fits(rule: Rule, value: unknown): boolean {
 /** Values that a rule allows, in words behind "expected": "a whole number of updates, 0 or more". */
 export function expectation(rule: Rule): string {
   if (rule.kind === "switch") return "true or false";
-  if (rule.kind === "text") return "a text";
+  if (rule.kind === "text") return "a name or path";
   if (rule.kind === "choice") return `one of ${rule.values.join(", ")}`;
   const { kind, unit, min, max = Number.MAX_SAFE_INTEGER } = rule;
   const number = `${kind === "whole" ? "a whole number" : "a number"}${unit === undefined ? "" : ` of ${unit}`}`;

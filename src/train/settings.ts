@@ -25,11 +25,16 @@ export const sections = {
   Model: {
     /** A preset, `custom`, the name of a pretrained model, or the path of a model file. */
     model: option("-e, --model <name|file>", "what to train, see below", text, { default: "gpt2", ...fixed }),
-    /** Of `custom`, or of `baby` made larger. */
-    layers: option("--layers <n>", "of custom, or of baby made larger: layers", whole(1, limits.L), fixed),
+    /** Of `custom`, or in place of a preset's. */
+    layers: option("--layers <n>", "layers, for custom or in place of a preset's", whole(1, limits.L), fixed),
     heads: option("--heads <n>", "attention heads in a layer", whole(1, limits.NH), fixed),
     channels: option("--channels <n>", "width, a multiple of the heads", whole(1, limits.C), fixed),
-    context: option("--context <n>", "longest sequence (default: as --block)", tokens, fixed),
+    context: option(
+      "--context <n>",
+      "longest sequence (default: that of the preset; baby, custom: at least --block)",
+      tokens,
+      fixed,
+    ),
     vocab: option("--vocab <n>", "vocabulary (default: that of the data)", counted("tokens", 1, limits.V), fixed),
     /** Of a new model: layernorm, or RMS norm, without mean and bias. */
     norm: option("--norm <name>", "of a new model: layernorm, or RMS norm", choice(architecture.norm), {
@@ -133,7 +138,7 @@ export const sections = {
     /** AdamW's decay of the first moment. */
     beta1: option("--beta1 <f>", "AdamW's decay of the first moment", decay, { default: 0.9 }),
     /** AdamW's decay of the second moment. */
-    beta2: option("--beta2 <f>", "and of the second", decay, { default: 0.999, baby: 0.99 }),
+    beta2: option("--beta2 <f>", "AdamW's decay of the second moment", decay, { default: 0.999, baby: 0.99 }),
     /** AdamW's epsilon. Below 1e-44 it is 0 in single precision, and the update of a row without gradients 0 / 0. */
     eps: option("--eps <f>", "AdamW's epsilon", real(1e-44), { default: 1e-8 }),
     /** Largest norm of all gradients together; larger ones are scaled down to it. 0 never clips. */
@@ -148,14 +153,14 @@ export const sections = {
      */
     skipLossZ: option(
       "--skip-loss-z <f>",
-      "no update when the loss is so many deviations above the last 128",
+      "skip an update whose loss is so many standard deviations above the mean of the last 128",
       deviations,
-      { default: 0, zero: "always", shown: "", llmc: "-sl" },
+      { default: 0, zero: "never", llmc: "-sl" },
     ),
     /** The same for the norm of the gradients: llm.c's -sg. */
     skipNormZ: option("--skip-norm-z <f>", "the same for the norm of the gradients", deviations, {
       default: 0,
-      shown: "default for both: 0",
+      zero: "never",
       llmc: "-sg",
     }),
     /**

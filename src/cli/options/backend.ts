@@ -40,7 +40,7 @@ export function addBackendOptions(command: Command): Command {
 
 export function addKernelOptions(command: Command): Command {
   return command
-    .option("--threads <n>", "(default: OMP_NUM_THREADS, else all cores)", whole(1, MOST_THREADS))
+    .option("--threads <n>", "threads that compute (default: OMP_NUM_THREADS, else all cores)", whole(1, MOST_THREADS))
     .addOption(
       new Option("--kernel <name>", "a kernel from llm-ts info --system instead of the fastest")
         .argParser(kernel)

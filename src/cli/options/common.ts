@@ -2,6 +2,7 @@
 import { Option } from "commander";
 import { headerlessTypes } from "../../format/headerless.ts";
 import { trainOptions } from "../../train/settings.ts";
+import { asStarted } from "../suggest.ts";
 
 const flag = "--headerless";
 
@@ -25,5 +26,5 @@ export function bareHeaderlessLast(args: readonly string[]): string[] {
 
 /** Examples below the options of `--help`: for each a comment and a command. */
 export function examples(...pairs: readonly (readonly [comment: string, command: string])[]): string {
-  return `\nExamples:\n${pairs.map(([comment, command]) => `  # ${comment}\n  $ ${command}`).join("\n")}\n`;
+  return `\nExamples:\n${pairs.map(([comment, command]) => `  # ${comment}\n  $ ${asStarted(command)}`).join("\n")}\n`;
 }

@@ -1,13 +1,26 @@
 import { InvalidArgumentError } from "commander";
-import { expectation, fits, type NumberRule, real as realRule, whole as wholeRule } from "../../train/setting-rules.ts";
+import {
+  expectation,
+  fits,
+  type NumberRule,
+  type Rule,
+  real as realRule,
+  whole as wholeRule,
+} from "../../train/setting-rules.ts";
 
 /** A parser for an option that takes a number within a rule. */
 export function numeric(rule: NumberRule): (text: string) => number {
-  return (text) => {
-    const value = number(text);
-    if (fits(rule, value)) return value;
-    throw new InvalidArgumentError(`Expected ${expectation(rule)}.`);
-  };
+  return (text) => within(rule, number(text));
+}
+
+/** The parser of an option that takes a name or path. */
+export function name(text: string): string {
+  return within({ kind: "text" }, text);
+}
+
+function within<T>(rule: Rule, value: T): T {
+  if (fits(rule, value)) return value;
+  throw new InvalidArgumentError(`Expected ${expectation(rule)}.`);
 }
 
 /** A parser for an option that takes a whole number from `min` to `max`. */
