@@ -272,7 +272,9 @@ describe.skipIf(process.platform === "win32")("signals", () => {
 });
 
 describe("complaints", () => {
-  beforeAll(() => {
+  beforeAll(async () => {
+    const prepare = ["prepare", "-", "--tokenizer", "char", "-o", "chars"];
+    expect((await run(prepare, { cwd: folder, input: "abcd".repeat(500) })).code).toBe(0);
     writeFileSync(join(folder, "truncated.bin"), readFileSync(tiny).subarray(0, 5000));
     writeFileSync(join(folder, "text.bin"), "no model".repeat(1000));
     writeTokens(join(folder, "short.bin"), 10, 101);
@@ -286,6 +288,33 @@ describe("complaints", () => {
     [1, /gpt2_124M\.bin.*--model d12 .*--model baby/],
     [1, /missing\.bin does not exist/, "-e", "missing.bin"],
     [2, /no model called "d13".*d12/, "-e", "d13"],
+    [2, /no model called "cutsom".*custom/, "-e", "cutsom", "--layers", "2"],
+    [1, /missing\.bin does not exist/, "-e", "missing.bin", "--layers", "2"],
+    [2, /--layers makes a new model, but .* is a trained one/, "-e", tiny, "--layers", "2"],
+    [
+      2,
+      /--vocab is 3, expected 4 or more: the data's tokenizer has 4 tokens/,
+      "-e",
+      "baby",
+      "--vocab",
+      "3",
+      "-i",
+      "chars",
+    ],
+    [2, /--out <dir>' argument '' is invalid\. Expected a name or path/, "-e", tiny, "-o", ""],
+    [
+      2,
+      /is 50000000 batches of B \* T = 2 \* 1 = 2, and an update takes 65536/,
+      "-e",
+      tiny,
+      ...data,
+      "-b",
+      "2",
+      "-t",
+      "1",
+      "-d",
+      "100000000",
+    ],
     [1, /empty is a folder without a model/, "-e", "empty"],
     [1, /truncated\.bin has 5000 bytes, expected \d+.*truncated/, "-e", "truncated.bin"],
     [1, /text\.bin: header field \[0\] \(magic, byte 0\)/, "-e", "text.bin"],

@@ -3,7 +3,7 @@ import { isGpt2Vocabulary, requireFit } from "../../api/model-tokenizer.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
-import { sameTokens } from "../../tokenizer/tokenizer.ts";
+import { fits, sameTokens } from "../../tokenizer/tokenizer.ts";
 import { suggestion } from "../suggest.ts";
 import { type DataChoice, defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
@@ -17,6 +17,11 @@ export async function chooseData(
 ): Promise<DataChoice> {
   const data = await (flags.train === undefined ? shakespeare(flags, model, onProgress) : named(flags, flags.train));
   const V = model.config?.V ?? flags.vocab;
+  if (data.tokenizer && flags.vocab !== undefined && !model.config && !fits(data.tokenizer, flags.vocab))
+    throw new UsageError(
+      `--vocab is ${flags.vocab}, expected ${data.tokenizer.vocabSize} or more: the data's tokenizer has ` +
+        `${data.tokenizer.vocabSize} tokens.`,
+    );
   if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer.tokens(), model.tokenizer.tokens()))
     throw new InputError(
       `${data.name} was prepared with other tokens than ${model.name} was trained with. Prepare it with the model's: ` +

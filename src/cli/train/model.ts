@@ -33,11 +33,24 @@ const neededSizes = ["layers", "heads", "channels"] as const;
 export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
   const { model = trainOptions.model.default } = flags;
   if (model === "custom" || presetNames.includes(model)) return freshModel(model, flags);
+  const isPretrained = pretrainedFile(model) !== undefined;
+  if (!isPretrained) await requireModel(model);
   const given = newModelFlags.find((name) => flags[name] !== undefined);
   if (given !== undefined)
-    throw new UsageError(`--${given} makes a new model, but ${model} is a trained one. Use --model custom, or baby.`);
-  const isPretrained = pretrainedFile(model) !== undefined;
+    throw new UsageError(
+      `--${given} makes a new model, but ${model} is a trained one. Use --model custom, or a preset such as baby.`,
+    );
   return fileModel(model, await (isPretrained ? pretrainedPath(model, placesOf(flags)) : modelPath(model)));
+}
+
+/** UsageError for a name that is neither a model's nor a file's, InputError for the path of a file that does not exist. */
+async function requireModel(name: string): Promise<void> {
+  if ((await platform.pathKind(name)) !== undefined) return;
+  if (/[./\\]/.test(name)) throw new InputError(`${name} does not exist. Check the path.`);
+  throw new UsageError(
+    `There is no model called "${name}", and no file. Choose one of ${presetNames.join(", ")}, custom, gpt2, ` +
+      "gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, or give the path of a model file.",
+  );
 }
 
 function freshModel(model: string, flags: TrainFlags): ModelChoice {
@@ -52,13 +65,7 @@ function freshModel(model: string, flags: TrainFlags): ModelChoice {
 
 /** A model that was trained before. */
 export async function fileModel(name: string, path: string): Promise<ModelChoice> {
-  const file = await openModelFile(path).catch(async (error: unknown) => {
-    if (!(error instanceof InputError) || (await platform.pathKind(path)) || /[./\\]/.test(path)) throw error;
-    throw new UsageError(
-      `There is no model called "${path}", and no file. Choose one of ${presetNames.join(", ")}, custom, gpt2, ` +
-        "gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, or give the path of a model file.",
-    );
-  });
+  const file = await openModelFile(path);
   try {
     const { config } = file;
     return { name, config, file: path, tokenizer: await tokenizerOf(path, config.V), configFor: () => config };
