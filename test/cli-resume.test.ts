@@ -198,6 +198,14 @@ test("a run folder of llm.c's resumes with the given options", async () => {
   expect(config("llmc").run.order).toBe("shuffle");
 });
 
+test("an occupied folder is refused before the model is looked for, and a missing model makes no folder", async () => {
+  const occupied = await train("-e", "no/model.bin", "-o", "whole");
+  expect([occupied.code, occupied.stderr]).toEqual([1, expect.stringContaining("whole already holds a run")]);
+  const missing = await train("-e", "no/model.bin", "-o", "without model");
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no/model.bin")]);
+  expect(readdirSync(folder)).not.toContain("without model");
+});
+
 describe("complaints", () => {
   test.each<[code: number, message: RegExp, ...args: string[]]>([
     [2, /--resume continues the run in a folder: name it with --out/],

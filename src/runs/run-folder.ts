@@ -115,6 +115,21 @@ export class RunFolder {
   /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
   static async check(path: string): Promise<void> {
     if (isParent(path)) await platform.makeFolder(path);
+  /** InputError when `path` is a file or already holds a run. Makes nothing. */
+  static async requireVacant(path: string): Promise<void> {
+    const kind = await platform.pathKind(path.replace(/(?<=.)[/\\]+$/, ""));
+    if (isNoFolder(kind))
+      throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
+    const name = isParent(path) ? undefined : await runFileIn(path);
+    if (name === undefined) return;
+    const owner = await platform.lockOwner(inFolder(path, lockName));
+    const whose = owner ? `, which ${owner.who} has since ${owner.started}` : "";
+    throw new InputError(
+      `${path} already holds a run (${name} is there)${whose}. ${owner ? "Choose" : "Continue it with --resume (-y), choose"} ` +
+        "another folder, or end the path in a slash to get a new numbered folder inside it.",
+    );
+  }
+
     const folder = isParent(path) ? path.replace(/[/\\]+$/, "") : await makeNamed(path);
     const probe = await platform.createSink(`${folder}/.llm-ts`);
     await probe.abort();
@@ -124,7 +139,7 @@ export class RunFolder {
     return new RunFolder(path, await platform.lockFile(inFolder(path, lockName), onWatch));
   }
 
-  /** Content of config.json; undefined for a run of llm.c's that was not continued yet. */
+  /** Content of config.json, or of a checkpoint's copy of it; undefined for a run of llm.c's that was not continued yet. */
   get config(): RunConfig | undefined {
     return this.#config;
   }
@@ -239,17 +254,9 @@ async function runFileIn(path: string): Promise<string | undefined> {
 }
 
 async function makeNamed(path: string): Promise<string> {
-  const kind = await platform.pathKind(path);
-  if (isNoFolder(kind)) throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
-  if (kind === undefined) await platform.makeFolder(path);
-  const name = await runFileIn(path);
-  if (name === undefined) return path;
-  const owner = await platform.lockOwner(inFolder(path, lockName));
-  const whose = owner ? `, which ${owner.who} has since ${owner.started}` : "";
-  throw new InputError(
-    `${path} already holds a run (${name} is there)${whose}. ${owner ? "Choose" : "Continue it with --resume (-y), choose"} ` +
-      "another folder, or end the path in a slash to get a new numbered folder inside it.",
-  );
+  await RunFolder.requireVacant(path);
+  if ((await platform.pathKind(path)) === undefined) await platform.makeFolder(path);
+  return path;
 }
 
 async function makeNumbered(parent: string, modelName: string): Promise<string> {

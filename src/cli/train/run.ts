@@ -45,6 +45,7 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
   const flags = resumed?.flags ?? typed;
   const { out, headerless, force } = flags;
   if (!headerless)
+  if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
   const choice = await (resumed?.checkpoint
     ? fileModel(resumed.modelName, resumed.checkpoint.model)
