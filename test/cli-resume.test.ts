@@ -206,6 +206,13 @@ test("an occupied folder is refused before the model is looked for, and a missin
   expect(readdirSync(folder)).not.toContain("without model");
 });
 
+test("validation data that no validation reads must still be there", async () => {
+  const given = tiny.map((arg) => (arg === "val.bin" ? "nothere" : arg));
+  const { code, stderr } = await train(...given, "-x", "1", "-v", "0", "-o", "unread");
+  expect([code, stderr]).toEqual([1, expect.stringContaining("nothere does not exist")]);
+  expect(readdirSync(folder)).not.toContain("unread");
+});
+
 describe("complaints", () => {
   test.each<[code: number, message: RegExp, ...args: string[]]>([
     [2, /--resume continues the run in a folder: name it with --out/],

@@ -82,7 +82,7 @@ export class TokenLoader {
     for (const [name, value] of Object.entries({ B, T }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new UsageError(`${name} is ${value}, expected a whole number of at least 1.`);
-    const paths = await pathsOf(patterns, split);
+    const paths = await tokenFilesOf(patterns, split);
     const files: TokenFile[] = [];
     try {
       for (const path of paths) files.push(await openTokenFile(await platform.openSource(path), options));
@@ -149,7 +149,8 @@ export class TokenLoader {
   }
 }
 
-async function pathsOf(patterns: string | readonly string[], split: "train" | "val"): Promise<string[]> {
+/** The token files of paths, patterns and folders of prepared data. InputError where there are none. */
+export async function tokenFilesOf(patterns: string | readonly string[], split: "train" | "val"): Promise<string[]> {
   const found: string[] = [];
   for (const pattern of typeof patterns === "string" ? [patterns] : patterns) {
     const isFolder = (await platform.pathKind(pattern)) === "folder";

@@ -1,5 +1,6 @@
 import type { GPT2 } from "../../api/gpt2.ts";
 import type { Backend } from "../../backend/backend.ts";
+import { tokenFilesOf } from "../../data/loader.ts";
 import { InputError } from "../../errors.ts";
 import { memoryNeeded } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
@@ -47,6 +48,8 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
   if (!headerless)
   if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
+  // Without validations nothing else looks for it.
+  if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
   const choice = await (resumed?.checkpoint
     ? fileModel(resumed.modelName, resumed.checkpoint.model)
     : chooseModel(flags));
