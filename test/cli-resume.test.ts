@@ -213,6 +213,23 @@ test("validation data that no validation reads must still be there", async () =>
   expect(readdirSync(folder)).not.toContain("unread");
 });
 
+test("a folder of ours without its config.json resumes with the settings that its checkpoint recorded", async () => {
+  const options = [...tiny, "--kernel", "plain-6x8", "-l", "1e-2", "-k", "cosine", "-s", "0"];
+  await train(...options, "-x", "8", "-n", "4", "-o", "recorded whole");
+  await train(...options, "-x", "8", "-n", "4", "-o", "recorded");
+  // As if killed after the checkpoint of step 4.
+  for (const file of ["config.json", "DONE_00000008"]) rmSync(join(folder, "recorded", file));
+  const { code, stderr } = await train("-o", "recorded", "-y");
+  expect(stderr).toContain(
+    "recorded has no config.json: its settings are those that the checkpoint of step 4 recorded",
+  );
+  expect(stderr).toContain("computing with plain-6x8, as the run did");
+  expect(code).toBe(0);
+  expect(losses("recorded")).toEqual(losses("recorded whole"));
+  const [was, is] = [config("recorded whole"), config("recorded")];
+  expect(is).toMatchObject({ given: { ...was.given }, run: was.run, continued: [{ step: 4, changes: [] }] });
+});
+
 describe("complaints", () => {
   test.each<[code: number, message: RegExp, ...args: string[]]>([
     [2, /--resume continues the run in a folder: name it with --out/],

@@ -15,8 +15,8 @@ import { nameOf } from "../platform/paths.ts";
 import type { Appender } from "../platform/platform.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { Trainer } from "../train/trainer.ts";
-import { type CheckpointPaths, checkpointModel, checkpointPaths } from "./checkpoint-list.ts";
-import { withCurrentNames } from "./run-config.ts";
+import { type CheckpointPaths, checkpointModel, checkpointPaths, completeSteps } from "./checkpoint-list.ts";
+import { isRunConfig, type RunConfig, readRunConfig, withCurrentNames } from "./run-config.ts";
 
 /** A checkpoint that was found whole. */
 export interface Checkpoint {
@@ -123,8 +123,7 @@ function writerOf({ model: { backend } }: Trainer, tensors: TensorSet): OnChunk 
 /** Opens a checkpoint and compares its files with their sha256. InputError says what is damaged or missing. */
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
-  const isLlmc = (await platform.pathKind(paths.info)) === undefined;
-  const info = isLlmc ? undefined : await parseCheckpointInfo(paths.info, await readSmallText(paths.info));
+  const info = await readInfo(paths.info);
   const model = await checkpointModel(folder, step);
   for (const path of [model, paths.state]) {
     const expected = info?.files[nameOf(path)];
@@ -137,6 +136,30 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
   const state = await withSource(paths.state, (source) => readOptimizerState(source, config));
   if (state.step !== step) throw new InputError(`${paths.state} is of step ${state.step}: it is another checkpoint's.`);
   return { folder, step, model, shuffled: state.shuffle !== undefined, info };
+}
+
+/** Undefined where the file is missing: of llm.c's checkpoints. */
+async function readInfo(path: string): Promise<CheckpointInfo | undefined> {
+  if ((await platform.pathKind(path)) === undefined) return undefined;
+  return parseCheckpointInfo(path, await readSmallText(path));
+}
+
+/**
+ * The config.json of a run folder; where it is missing, its copy in the newest checkpoint that has one, and the updates
+ * `from` of that.
+ */
+export async function recordedConfig(folder: string): Promise<{ config?: RunConfig; from?: number }> {
+  const config = await readRunConfig(folder);
+  if (config) return { config };
+  for (const from of await completeSteps(folder)) {
+    const info = await readInfo(checkpointPaths(folder, from).info).catch((error: unknown) => {
+      // A damaged checkpoint is reported where it is opened.
+      if (!(error instanceof InputError)) throw error;
+      return undefined;
+    });
+    if (info && isRunConfig(info.config)) return { config: info.config, from };
+  }
+  return {};
 }
 
 async function checkFile(path: string, expected: FileHash): Promise<void> {

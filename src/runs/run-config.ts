@@ -79,6 +79,11 @@ export async function readRunConfig(folder: string): Promise<RunConfig | undefin
   );
 }
 
+/** True for the content of a config.json of this version. */
+export function isRunConfig(content: Readonly<Record<string, unknown>>): content is RunConfig {
+  return content.version === runConfigVersion && isTime(content.created);
+}
+
 function isTime(value: unknown): value is string {
   return typeof value === "string" && !Number.isNaN(Date.parse(value));
 }

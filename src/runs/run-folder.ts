@@ -10,7 +10,7 @@ import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { complete } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
 import type { CheckpointInfo } from "./checkpoint.ts";
-import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, openCheckpoint, recordedConfig, writeCheckpoint } from "./checkpoint.ts";
 import {
   checkpointModel,
   completeSteps,
@@ -20,7 +20,7 @@ import {
   removeTemporaries,
 } from "./checkpoint-list.ts";
 import { type Checkpointed, keepLines, keptLog, keptMetrics } from "./log.ts";
-import { type RunConfig, readRunConfig, runConfigVersion } from "./run-config.ts";
+import { type RunConfig, runConfigVersion } from "./run-config.ts";
 
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", "metrics.jsonl", "main.log"];
@@ -45,6 +45,7 @@ export class RunFolder {
   readonly path: string;
   readonly #lock: FileLock;
   #config: RunConfig | undefined;
+  #configFrom: number | undefined;
   /** Time of the last write, and its duration. */
   #written = 0;
   #msOfWriting = 0;
@@ -87,7 +88,9 @@ export class RunFolder {
   static async open(path: string, onWatch?: OnWatch): Promise<RunFolder> {
     const folder = await RunFolder.#take(path, onWatch);
     try {
-      folder.#config = await readRunConfig(path);
+      const { config, from } = await recordedConfig(path);
+      folder.#config = config;
+      folder.#configFrom = from;
       await removeTemporaries(path);
       return folder;
     } catch (error) {
@@ -112,9 +115,6 @@ export class RunFolder {
     }
   }
 
-  /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
-  static async check(path: string): Promise<void> {
-    if (isParent(path)) await platform.makeFolder(path);
   /** InputError when `path` is a file or already holds a run. Makes nothing. */
   static async requireVacant(path: string): Promise<void> {
     const kind = await platform.pathKind(path.replace(/(?<=.)[/\\]+$/, ""));
@@ -130,6 +130,9 @@ export class RunFolder {
     );
   }
 
+  /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
+  static async check(path: string): Promise<void> {
+    if (isParent(path)) await platform.makeFolder(path);
     const folder = isParent(path) ? path.replace(/[/\\]+$/, "") : await makeNamed(path);
     const probe = await platform.createSink(`${folder}/.llm-ts`);
     await probe.abort();
@@ -142,6 +145,11 @@ export class RunFolder {
   /** Content of config.json, or of a checkpoint's copy of it; undefined for a run of llm.c's that was not continued yet. */
   get config(): RunConfig | undefined {
     return this.#config;
+  }
+
+  /** Updates of the checkpoint that `config` was read from, where config.json is missing. */
+  get configFrom(): number | undefined {
+    return this.#configFrom;
   }
 
   /** The process that had this folder and ended without giving it back: killed, or lost with its machine. */

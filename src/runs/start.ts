@@ -51,9 +51,11 @@ export async function openResumable(path: string, remark: Remark, force = false)
     remark(`${path} is held by ${who}, which cannot be seen from here: watching its heartbeat for ${ms / 1000} s`),
   );
   try {
-    const { config } = folder;
+    const { config, configFrom } = folder;
     const checkpoint = await newestCheckpoint(folder, remark, force);
     if (!config) return { folder, checkpoint };
+    if (configFrom !== undefined)
+      remark(`${path} has no config.json: its settings are those that the checkpoint of step ${configFrom} recorded`);
     const record = readRecord(path, config);
     if (checkpoint) requireUnedited(folder, checkpoint);
     const { model } = config;

@@ -232,6 +232,12 @@ const renderings: readonly Rendering[] = [
     of: /^the checkpoint of step (\d+) cannot be used: /,
     zh: (step) => `第 ${step} 次更新的检查点已损坏，改用更早的检查点。`,
   },
+  {
+    of: /^opfs:\/runs\/(.+) has no config\.json: its settings are those that the checkpoint of step (\d+) recorded/s,
+    zh: (name, step) => `${name} 没有 config.json，改用第 ${step} 次更新的检查点中记录的设置。`,
+    en: (name, step) =>
+      `${name} has no config.json: its settings are those that the checkpoint of step ${step} recorded.`,
+  },
   { of: /^This run is complete:/, zh: () => "这次训练已经完成。要接着训练，请打开它的模型。" },
   {
     of: /^The data is not what the run in .+ was trained on:/s,

@@ -3,10 +3,10 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import { isNoFolder } from "../../platform/glob.ts";
-import { namesOfRuns } from "../../runs/node-run-list.ts";
+import { recordedConfig } from "../../runs/checkpoint.ts";
+import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
 import { type GivenOptions, readRecord } from "../../runs/record.ts";
 import { isStopped } from "../../runs/restore.ts";
-import { readRunConfig } from "../../runs/run-config.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { openResumable, type Resumable } from "../../runs/start.ts";
 import type { TrainSettings } from "../../train/settings.ts";
@@ -57,7 +57,7 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
 export async function givenComputing(out: string | undefined): Promise<Pick<GivenOptions, "backend" | "kernel">> {
   if (out === undefined) return {};
   const path = await runPath(out);
-  const config = await readRunConfig(path);
+  const { config } = await recordedConfig(path);
   const { backend, kernel } = config ? readRecord(path, config).given : {};
   return { ...(backend && { backend }), ...(kernel && { kernel }) };
 }
