@@ -36,7 +36,7 @@ test("more updates with --force are those of a longer run, and config.json recor
   expect(refused.stderr).toContain("The run in half has other settings. --steps: 4, now 8. Leave it out");
   expect(refused.code).toBe(2);
   const { code, stderr } = await train("-o", "half/", "-y", "-x", "8", "--force");
-  expect(stderr).toContain("continuing half after 4 updates");
+  expect(stderr).toContain("resuming half after 4 updates");
   expect(code).toBe(0);
   expect(losses("half")).toEqual(losses("whole"));
   expect(config("half")).toMatchObject({ run: { steps: 8 }, continued: [{ step: 4, changes: ["--steps: 4, now 8"] }] });
@@ -98,7 +98,7 @@ test("from another folder, the paths still start where they were typed", async (
   const { code, stderr } = await run(["train", "-o", "../moved", "-y", "-x", "3", "--force"], {
     cwd: join(folder, "elsewhere"),
   });
-  expect(stderr).toContain("continuing ../moved after 2 updates");
+  expect(stderr).toContain("resuming ../moved after 2 updates");
   expect(code).toBe(0);
 });
 
@@ -181,7 +181,7 @@ describe("a config.json that was edited", () => {
     await ended;
     expect(config("edited").continued.at(-1).set).toEqual({ steps: 9_000_000, learningRate: 1e-3 });
     const { code, stderr } = await train("-o", "edited", "-y", "-x", "8", "--force");
-    expect(stderr).toContain("continuing edited after 6 updates");
+    expect(stderr).toContain("resuming edited after 6 updates");
     expect(code).toBe(0);
   });
 });
@@ -196,21 +196,6 @@ test("a run folder of llm.c's resumes with the given options", async () => {
   expect(code).toBe(0);
   expect(losses("llmc")).toEqual(losses("whole").slice(4));
   expect(config("llmc").run.order).toBe("shuffle");
-});
-
-test("an occupied folder is refused before the model is looked for, and a missing model makes no folder", async () => {
-  const occupied = await train("-e", "no/model.bin", "-o", "whole");
-  expect([occupied.code, occupied.stderr]).toEqual([1, expect.stringContaining("whole already holds a run")]);
-  const missing = await train("-e", "no/model.bin", "-o", "without model");
-  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no/model.bin")]);
-  expect(readdirSync(folder)).not.toContain("without model");
-});
-
-test("validation data that no validation reads must still be there", async () => {
-  const given = tiny.map((arg) => (arg === "val.bin" ? "nothere" : arg));
-  const { code, stderr } = await train(...given, "-x", "1", "-v", "0", "-o", "unread");
-  expect([code, stderr]).toEqual([1, expect.stringContaining("nothere does not exist")]);
-  expect(readdirSync(folder)).not.toContain("unread");
 });
 
 test("a folder of ours without its config.json resumes with the settings that its checkpoint recorded", async () => {
@@ -230,10 +215,62 @@ test("a folder of ours without its config.json resumes with the settings that it
   expect(is).toMatchObject({ given: { ...was.given }, run: was.run, continued: [{ step: 4, changes: [] }] });
 });
 
+test("a folder of runs is refused with their names, with or without a slash", async () => {
+  await train(...tiny, "-x", "1", "-o", "numbered/");
+  for (const out of ["numbered", "numbered/"]) {
+    const { code, stderr } = await train(...tiny, "-o", out, "-y");
+    expect(stderr).toContain(
+      `${out} is a folder of runs: give the one to resume to --out (the newest first): ${join("numbered", "gpt2_tiny-001")}`,
+    );
+    expect(code).toBe(2);
+  }
+  expect(readdirSync(join(folder, "numbered"))).toEqual(["gpt2_tiny-001"]);
+});
+
+test("a run that --early-stop ended says how to train on, and does that when pasted", async () => {
+  await train(...tiny, "-x", "6", "-l", "0", "--early-stop", "1", "-v", "1", "-s", "0", "-o", "stopped");
+  const complete = "The run in stopped is complete: 1 update was made, and --early-stop 1 ended it.";
+  expect((await train("-o", "stopped", "-y")).stderr).toContain(complete);
+  const vain = await train("-o", "stopped", "-y", "-x", "7", "--force");
+  expect(vain.code).toBe(2);
+  expect(vain.stderr).toContain(`No update is left to which --steps: 6, now 7 would apply. ${complete}`);
+  expect(config("stopped").run.steps).toBe(6);
+  const args = /^ {2}.* train (.*)$/m.exec(vain.stderr)?.[1]?.split(" ") ?? [];
+  expect(args).toEqual(["-o", "stopped", "--resume", "-x", "7", "--early-stop", "0", "--force"]);
+  expect((await train(...args)).stdout).toContain("step 6:");
+  expect(config("stopped").run).toMatchObject({ steps: 7, earlyStop: 0 });
+});
+
+test("fewer updates than a cut-off run made are refused, and nothing changes", async () => {
+  await train(...tiny, "-x", "6", "-o", "cut");
+  const log = join(folder, "cut", "metrics.jsonl");
+  writeFileSync(log, readFileSync(log, "utf8").replace(/\{"event":"done".*\n/, ""));
+  const before = readFileSync(join(folder, "cut", "config.json"), "utf8");
+  const { code, stderr } = await train("-o", "cut", "-y", "-x", "3", "--force");
+  expect([code, stderr]).toEqual([2, expect.stringContaining("6 updates were made already, and --steps (-x) is 3")]);
+  expect(readFileSync(join(folder, "cut", "config.json"), "utf8")).toBe(before);
+});
+
+test("validation data that no validation reads must still be there", async () => {
+  const given = tiny.map((arg) => (arg === "val.bin" ? "nothere" : arg));
+  const { code, stderr } = await train(...given, "-x", "1", "-v", "0", "-o", "unread");
+  expect([code, stderr]).toEqual([1, expect.stringContaining("nothere does not exist")]);
+  expect(readdirSync(folder)).not.toContain("unread");
+});
+
+test("an occupied folder is refused before the model is looked for, and a missing model makes no folder", async () => {
+  const occupied = await train("-e", "no/model.bin", "-o", "whole");
+  expect([occupied.code, occupied.stderr]).toEqual([1, expect.stringContaining("whole already holds a run")]);
+  const missing = await train("-e", "no/model.bin", "-o", "without model");
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no/model.bin")]);
+  expect(readdirSync(folder)).not.toContain("without model");
+});
+
 describe("complaints", () => {
   test.each<[code: number, message: RegExp, ...args: string[]]>([
-    [2, /--resume continues the run in a folder: name it with --out/],
-    [2, /runs\/ holds runs in numbered folders: name the one to continue, such as runs\/baby-001/, "-o", "runs/"],
+    [2, /--resume resumes the run in a folder: name it with --out/],
+    [2, /nothing\/ holds no run to resume, and the slash .* such as nothing\/mine/, "-o", "nothing/"],
+    [2, /No update is left to which --lr: 0\.0001, now 1 would apply/, "-o", "whole", "-l", "1", "--force"],
     [2, /--batch: 2, now 3\. --batch cannot change within a run, not even with --force/, "-o", "whole", "-b", "3"],
     [2, /--batch: 2, now 3\. --batch cannot change/, "-o", "whole", "-b", "3", "--force"],
     [

@@ -1,6 +1,6 @@
 /** Pastes every command that the program suggests into a shell, with paths that need quoting. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeHub } from "./fake-hub.ts";
@@ -61,7 +61,9 @@ test("after an interruption", async () => {
   const [write = "", resume = ""] = commandsIn((await ended).stderr);
   paste(write, 1, "-g 2");
   expect(resume).toMatch(/ --resume$/);
-  paste(resume, 1, "-x 3 --force");
+  const saved = readdirSync(join(cwd, path)).filter((name) => name.startsWith("DONE_"));
+  const made = Number(saved.sort().at(-1)?.slice("DONE_".length));
+  paste(resume, 1, `-x ${made + 1} --force`);
 });
 
 test("after pulling a model", async () => {

@@ -52,7 +52,7 @@ test("it is listed, and its curves are drawn", async () => {
 
 test("it resumes to the bit as the program of then did, and is recorded with the names of today", async () => {
   const { stdout, stderr, code } = await resume("-x", "24");
-  expect([code, stderr]).toEqual([0, expect.stringContaining("continuing run after 18 updates")]);
+  expect([code, stderr]).toEqual([0, expect.stringContaining("resuming run after 18 updates")]);
   const steps = stdout
     .trim()
     .split("\n")
@@ -65,7 +65,7 @@ test("it resumes to the bit as the program of then did, and is recorded with the
     { steps: 18, learningRate: 0.002 },
     { steps: 24 },
   ]);
-  expect((await resume("-x", "30", "-l", "1e-3")).stderr).toContain("continuing run after 24 updates");
+  expect((await resume("-x", "30", "-l", "1e-3")).stderr).toContain("resuming run after 24 updates");
 });
 
 test("a setting of it that an option changed after its last checkpoint stays changed", async () => {

@@ -23,8 +23,12 @@ export async function runsIn(folder: string): Promise<TimedRun[]> {
 }
 
 /** The newest runs of a folder that have a model to write with, as a list for people; empty where there are none. */
-export async function namesOfRuns(folder: string, most = 5): Promise<string> {
-  const runs = (await runsIn(folder)).filter(({ checkpoint }) => checkpoint !== undefined);
+export async function namesOfRuns(folder: string): Promise<string> {
+  return shortList((await runsIn(folder)).filter(({ checkpoint }) => checkpoint !== undefined));
+}
+
+/** The folders of the first runs, as a list for people; empty where there are none. */
+export function shortList(runs: readonly TimedRun[], most = 5): string {
   const names = runs.slice(0, most).map((run) => run.folder);
   return [...names, ...(runs.length > most ? ["…"] : [])].join(", ");
 }

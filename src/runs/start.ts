@@ -5,7 +5,7 @@
  */
 import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
-import { InputError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { requireMemory } from "../model/memory.ts";
@@ -126,6 +126,7 @@ export async function prepareRun(request: RunRequest, onOtherData: (reason: stri
   const chosen = settingsOf(choices, model.config.maxT);
   const loaders = await openLoaders({ ...data, headerless: choices.headerless }, chosen, model.config.V);
   const settings = planUpdates(choices, chosen, loaders);
+  requireMore(settings, resumed);
   const dataRecord = isKept ? await recordData(data.name, loaders) : undefined;
   if (resumed?.record && dataRecord) {
     const found = dataDifferences(resumed.record.data, dataRecord);
@@ -134,6 +135,15 @@ export async function prepareRun(request: RunRequest, onOtherData: (reason: stri
   }
   const done = resumed ? await isComplete({ settings, loaders }, resumed.folder, resumed.checkpoint) : false;
   return { ...request, settings, loaders, dataRecord, isComplete: done };
+}
+
+/** UsageError where the number of updates was changed to fewer than were made. */
+function requireMore({ steps }: TrainSettings, { checkpoint, record }: Partial<Resumable> = {}): void {
+  const made = checkpoint?.step ?? 0;
+  if (steps >= made || steps === record?.run.steps) return;
+  throw new UsageError(
+    `${made} updates were made already, and --steps (-x) is ${steps}. Give ${made} to end the run there, or more.`,
+  );
 }
 
 /** Environment of a run: the command, or the page's engine. */

@@ -20,7 +20,7 @@ async function damage(lab: Lab, number: number, harm: (path: string, bytes: Buff
   harm(file, readFileSync(file));
   const { stderr } = await lab.finishAlike(path);
   assert.match(stderr, new RegExp(`the checkpoint of step ${steps} cannot be used: .*${files[number % files.length]}`));
-  assert.match(stderr, /continuing .* after 39 updates/);
+  assert.match(stderr, /resuming .* after 39 updates/);
 }
 
 export const damageFaults: readonly Fault[] = [

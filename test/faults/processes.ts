@@ -23,7 +23,7 @@ async function interrupt(lab: Lab, number: number, signal: "SIGINT" | "SIGTERM",
   assert.ok(readdirSync(path).includes(`DONE_${name(made)}`), `step ${made} was not saved`);
   assert.ok(!readdirSync(path).includes("run.lock"));
   const { stderr: said } = await lab.finishAlike(path, order);
-  assert.match(said, new RegExp(`continuing .* after ${made} updates`));
+  assert.match(said, new RegExp(`resuming .* after ${made} updates`));
 }
 
 /** Killed again and again until the run is done: each child lives a random time, from before its start to its end. */
@@ -40,9 +40,10 @@ async function killAtRandom(lab: Lab, number: number): Promise<void> {
     await Promise.race([wait(lab.pick(1.05 * ms)), ended]);
     const wasKilled = child.kill("SIGKILL");
     const { code, stdout, stderr } = await ended;
-    const resumedAt = Number(/continuing .* after (\d+) updates/.exec(stderr)?.[1] ?? 0);
+    const resumedAt = Number(/resuming .* after (\d+) updates/.exec(stderr)?.[1] ?? 0);
     // A child that has reported its resume must not have lost a reported checkpoint.
-    if (/continuing|begins/.test(stderr)) assert.ok(resumedAt >= saved, `${saved} updates were saved: ${stderr}`);
+    if (/resuming .* after|begins/.test(stderr))
+      assert.ok(resumedAt >= saved, `${saved} updates were saved: ${stderr}`);
     killed.saved = Math.max(saved, lastCheckpoint(stdout));
     if (wasKilled && code === null) return;
     // It came to its end before it could be killed.

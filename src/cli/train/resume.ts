@@ -8,8 +8,8 @@ import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
 import { type GivenOptions, readRecord } from "../../runs/record.ts";
 import { isStopped } from "../../runs/restore.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
-import { openResumable, type Resumable } from "../../runs/start.ts";
-import type { TrainSettings } from "../../train/settings.ts";
+import { openResumable, type PreparedRun, type Resumable } from "../../runs/start.ts";
+import { suggestion } from "../suggest.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import { computingOf, type TrainFlags, typedOf } from "./options.ts";
 
@@ -43,8 +43,8 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
     const settled = await settle(resumable, flags, remark);
     remark(
       checkpoint
-        ? `continuing ${path} after ${checkpoint.step} updates`
-        : `${path} has no checkpoint to continue from: the run begins again`,
+        ? `resuming ${path} after ${updates(checkpoint.step)}`
+        : `${path} has no checkpoint to resume from: the run begins again`,
     );
     return { ...resumable, ...settled };
   } catch (error) {
@@ -62,12 +62,24 @@ export async function givenComputing(out: string | undefined): Promise<Pick<Give
   return { ...(backend && { backend }), ...(kernel && { kernel }) };
 }
 
-/** A slash at the end means a new folder inside, unless it was only typed behind a run's name. */
+/**
+ * The folder of one run, that is there or is to be. A slash at the end means a new folder inside, unless it was only typed
+ * behind a run's name. UsageError for a folder of runs.
+ */
 async function runPath(out: string | undefined): Promise<string> {
-  if (out === undefined) throw new UsageError("--resume continues the run in a folder: name it with --out (-o).");
+  if (out === undefined) throw new UsageError("--resume resumes the run in a folder: name it with --out (-o).");
   const path = out.replace(/(?<=.)[/\\]+$/, "");
-  if (path === out || (await RunFolder.holdsRun(path))) return path;
-  throw new UsageError(`${out} holds runs in numbered folders: name the one to continue, such as ${out}baby-001.`);
+  if (await RunFolder.holdsRun(path)) return path;
+  const runs = await runsIn(path);
+  const readable = runs.filter(({ status }) => status !== "unreadable");
+  const names = shortList(readable.length > 0 ? readable : runs);
+  if (names !== "")
+    throw new UsageError(`${out} is a folder of runs: give the one to resume to --out (the newest first): ${names}.`);
+  if (path === out) return path;
+  throw new UsageError(
+    `${out} holds no run to resume, and the slash at its end asks for a new numbered folder inside. Leave out --resume (-y) ` +
+      `to start a run there, or name its folder, such as ${out}mine.`,
+  );
 }
 
 type Settled = Pick<Resumed, "flags" | "given" | "modelName" | "changes">;
@@ -118,10 +130,24 @@ async function locate(path: string | undefined, cwd: string): Promise<string | u
   return (await leadsTo(there)) ? there : path;
 }
 
-export function alreadyComplete(settings: TrainSettings, { folder, checkpoint }: Resumed): string {
-  const why = checkpoint && isStopped(settings, checkpoint) ? " and --early-stop ended it" : "";
-  return (
-    `The run in ${folder.path} is complete: ${checkpoint?.step} updates were made${why}. For more, give a larger ` +
-    "--steps (-x) with --force."
-  );
+/** What to say of a run of which nothing is left to do. UsageError where settings were changed, which would do nothing. */
+export function alreadyComplete({ settings }: PreparedRun, { folder, checkpoint, changes }: Resumed): string {
+  const { steps, earlyStop } = settings;
+  const step = checkpoint?.step ?? 0;
+  const stopped = checkpoint !== undefined && isStopped(settings, checkpoint);
+  const isShort = step < steps;
+  const why = stopped && isShort ? `, and --early-stop ${earlyStop} ended it` : "";
+  const change = stopped
+    ? `--early-stop 0 (or more than ${earlyStop})${isShort ? "" : " and a larger --steps (-x)"}`
+    : "a larger --steps (-x)";
+  const options = ["-x", String(steps), "--early-stop", "0", "--force"];
+  const command = suggestion("train", "-o", folder.path, "--resume", ...options);
+  const found =
+    `The run in ${folder.path} is complete: ${updates(step)} ${step === 1 ? "was" : "were"} made${why}. ` +
+    `For more, give ${change} with --force${stopped && isShort ? `:\n  ${command}` : "."}`;
+  if (changes.length > 0)
+    throw new UsageError(`No update is left to which ${changes.join("; ")} would apply. ${found}`);
+  return found;
 }
+
+const updates = (count: number) => `${count} ${count === 1 ? "update" : "updates"}`;

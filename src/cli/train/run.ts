@@ -30,7 +30,7 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
     const resumed = flags.resume ? await openRun(flags, display.remark.bind(display)) : undefined;
     try {
       const run = await prepare(flags, display, resumed);
-      if (resumed && run.isComplete) display.remark(alreadyComplete(run.settings, resumed));
+      if (resumed && run.isComplete) display.remark(alreadyComplete(run, resumed));
       else await trainWith(run, flags.out, await starting, display, interrupt);
     } finally {
       await resumed?.folder.close();
@@ -45,8 +45,8 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
 async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resumed | undefined): Promise<PreparedRun> {
   const flags = resumed?.flags ?? typed;
   const { out, headerless, force } = flags;
-  if (!headerless)
   if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
+  if (!headerless)
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
   // Without validations nothing else looks for it.
   if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
