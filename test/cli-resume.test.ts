@@ -141,7 +141,7 @@ describe("a config.json that was edited", () => {
   test.each<[field: string, name: string, value: unknown, complaint: string]>([
     ["run", "keep", -1, '"run.keep" is -1, expected a whole number of checkpoints, 0 or more'],
     ["run", "steps", -5, '"run.steps" is -5, expected a whole number of updates, 0 or more'],
-    ["run", "accumulate", 0, '"run.accumulate" is 0, expected a whole number of batches, 1 or more'],
+    ["run", "accumulate", 0, '"run.accumulate" is 0, expected a whole number of batches from 1 to 65536'],
     ["run", "seed", 1.5, '"run.seed" is 1.5, expected a whole number from 0 to 4294967295'],
     ["run", "order", "any", '"run.order" is "any", expected one of file, shuffle, random'],
     ["run", "overfit", 1, '"run.overfit" is 1, expected true or false'],
