@@ -240,3 +240,12 @@ describe.each(["file", "shuffle", "random"] as const)("a group reads the %s orde
     expect([...(await other.next()).inputs]).toEqual([...(await whole.next()).inputs.subarray(12)]);
   });
 });
+
+test("an order that there is not, and no options", async () => {
+  await writeShards();
+  const open = (options: unknown) => TokenLoader.open(`${folder}/s_*.bin`, options as TokenLoaderOptions);
+  await expect(open({ ...sizes, order: "x" })).rejects.toThrow(
+    'There is no order "x". Choose one of file, shuffle, random.',
+  );
+  await expect(open(undefined)).rejects.toThrow("B is undefined");
+});

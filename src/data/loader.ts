@@ -9,6 +9,7 @@ import { splitFiles } from "./dataset-folder.ts";
 import {
   type BatchOrder,
   type DataOrder,
+  dataOrders,
   type LoaderPosition,
   makeOrder,
   rowsOfRank,
@@ -78,7 +79,9 @@ export class TokenLoader {
    * InputError when there is none, one is damaged, or one is too short for a batch.
    */
   static async open(patterns: string | readonly string[], options: TokenLoaderOptions): Promise<TokenLoader> {
-    const { B, T, split = "train" } = options;
+    const { B, T, split = "train", order = "file" } = options ?? {};
+    if (!dataOrders.includes(order))
+      throw new UsageError(`There is no order "${order}". Choose one of ${dataOrders.join(", ")}.`);
     for (const [name, value] of Object.entries({ B, T }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new UsageError(`${name} is ${value}, expected a whole number of at least 1.`);

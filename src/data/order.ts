@@ -2,8 +2,9 @@ import { InputError } from "../errors.ts";
 import type { Rank } from "../group/group.ts";
 import { Mt19937, type Mt19937State } from "../random/mt19937.ts";
 
-/** In which order a loader goes through its data. */
-export type DataOrder = "file" | "shuffle" | "random";
+/** Orders in which a loader goes through its data. */
+export const dataOrders = ["file", "shuffle", "random"] as const;
+export type DataOrder = (typeof dataOrders)[number];
 
 /** A run of neighbouring tokens in one of the files. */
 export interface Window {

@@ -8,6 +8,7 @@
  * decide by a result, they decide alike.
  */
 import type { Backend, Tensor } from "../backend/backend.ts";
+import { UsageError } from "../errors.ts";
 
 /** A member's place in its group. */
 export interface Rank {
@@ -23,6 +24,16 @@ export interface Group extends Rank {
   mean(values: readonly number[]): Promise<readonly number[]>;
   /** True if it is true in any member. */
   any(value: boolean): Promise<boolean>;
+}
+
+/** UsageError for what is no group: found before the first step rather than in it. */
+export function checkGroup(group: Group): void {
+  const methods = ["sumTensors", "mean", "any"] as const;
+  if (!methods.every((name) => typeof group?.[name] === "function"))
+    throw new UsageError(`A group has the methods ${methods.join(", ")}. Without other processes, leave it out or take alone.`);
+  const { rank, size } = group;
+  if (!Number.isSafeInteger(size) || !Number.isSafeInteger(rank) || rank < 0 || rank >= size)
+    throw new UsageError(`Rank ${rank} of ${size} is no place in a group, expected whole numbers from 0 to the size.`);
 }
 
 /** The group of one process. */

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
 import type { GPT2Config } from "../model/config.ts";
 import {
   type BatchSource,
@@ -7,7 +8,7 @@ import {
   type TrainerOptions,
   trainerOptionNames,
 } from "./options.ts";
-import { expectation, fits, type Rule, whole } from "./setting-rules.ts";
+import { expectation, fits, type Rule, type TrainOption, whole } from "./setting-rules.ts";
 import { optionNamed, type RunChoices, type TrainSettings, trainOptions } from "./settings.ts";
 
 /** In the API a run may make no update, validate on nothing and write nothing. */
@@ -30,6 +31,22 @@ export function checkSettings(choices: RunChoices): void {
   }
 }
 
+/** Options of `Trainer.run` that are no settings. */
+const otherRunOptions = ["valLoader", "samplePrompt", "checkpoint", "signal"];
+
+/**
+ * UsageError for options that are no object, or that nothing knows by their name: a misspelled one would be its default,
+ * unnoticed. Settings that another part of a run takes are passed over.
+ */
+export function checkNames(what: "Trainer" | "Trainer.run", options: unknown): void {
+  if (!isObject(options)) throw new UsageError(`The options of ${what} are ${options}, expected an object.`);
+  for (const name of Object.keys(options)) {
+    if (optionNamed(name) || (what === "Trainer.run" && otherRunOptions.includes(name))) continue;
+    const renamed = Object.entries<TrainOption>(trainOptions).find(([, { formerly }]) => formerly === name);
+    throw new UsageError(`${what} has no option "${name}".${renamed ? ` It is called ${renamed[0]}.` : ""}`);
+  }
+}
+
 /** UsageError when an option of a trainer is out of its range. */
 export function checkTrainerOptions(options: Required<TrainerOptions>): void {
   for (const name of trainerOptionNames) check(name, options[name], trainOptions[name]);
@@ -37,7 +54,17 @@ export function checkTrainerOptions(options: Required<TrainerOptions>): void {
 
 /** UsageError when a run's options are out of their ranges, or its batches too long for the model. */
 export function checkRun(config: GPT2Config, loader: BatchSource, options: CompleteRunOptions): void {
-  const { valLoader, earlyStop, valEvery, valBatches } = options;
+  for (const source of [loader, options.valLoader])
+    if (source !== undefined && !isObject(source))
+      throw new UsageError(`A loader is ${source}, expected a source of batches.`);
+  if (loader === undefined)
+    throw new UsageError("Trainer.run needs a loader: a source of batches, such as a TokenLoader.");
+  const { valLoader, earlyStop, valEvery, valBatches, samplePrompt, checkpoint, signal } = options;
+  if (samplePrompt !== undefined) check("samplePrompt", samplePrompt, { kind: "text" });
+  if (checkpoint !== undefined && typeof checkpoint !== "function")
+    throw new UsageError(`checkpoint is ${checkpoint}, expected a function that saves the model.`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new UsageError(`signal is ${signal}, expected an AbortSignal.`);
   // Samplers check their seed themselves: the API's may be any whole number.
   for (const name of runOptionNames) if (name !== "sampleSeed") check(name, options[name], runRules[name]);
   if (earlyStop > 0 && (!valLoader || valEvery === 0 || valBatches === 0))

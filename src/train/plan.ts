@@ -13,7 +13,7 @@ import {
   type LossWorkspace,
   type StepWorkspace,
 } from "../model/workspace.ts";
-import { checkRun, checkWarmup } from "./checks.ts";
+import { checkNames, checkRun, checkWarmup } from "./checks.ts";
 import { type BatchSource, type RunOptions, runOptionNames, type TrainerOptions } from "./options.ts";
 import { complete, type TrainSettings } from "./settings.ts";
 
@@ -78,6 +78,8 @@ export function planRun(
   options: RunOptions,
   { rank }: Rank,
 ): RunPlan {
+  checkNames("Trainer.run", options);
+  if (options.steps === undefined) throw new UsageError("Trainer.run needs `steps`, the number of updates to make.");
   const settings = complete(runOptionNames, options, { finalValBatches: options.valBatches || undefined });
   const { steps, overfit, valEvery, valBatches, finalValBatches, earlyStop, earlyStopDelta, checkpointEvery } =
     settings;

@@ -50,3 +50,7 @@ describe.each(scheduleNames)("%s", (schedule) => {
     expect(rates(2, options).slice(0, 2)).toEqual(schedule === "constant" ? [1, 1] : [0.5, 1]);
   });
 });
+
+test("a schedule that there is not", () => {
+  expect(() => learningRateAt(0, 10, 1, { schedule: "bad" as never })).toThrow('There is no schedule "bad"');
+});

@@ -1,4 +1,5 @@
 /** Learning rate schedules, by llm.c's names and formulas (llmc/schedulers.h). */
+import { UsageError } from "../errors.ts";
 import { complete, type TrainSettings, trainOptions } from "./settings.ts";
 
 export const scheduleNames = trainOptions.schedule.values;
@@ -18,6 +19,8 @@ const shares: Record<ScheduleName, (done: number) => number> = {
 export function learningRateAt(step: number, steps: number, peak: number, options: ScheduleOptions = {}): number {
   const { schedule, warmupSteps, finalFraction } = complete(["schedule", "warmupSteps", "finalFraction"], options);
   if (schedule !== "constant" && step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
+  if (!Object.hasOwn(shares, schedule))
+    throw new UsageError(`There is no schedule "${schedule}". Choose one of ${scheduleNames.join(", ")}.`);
   const fall = schedule === "wsd" ? decayPoint(steps) : warmupSteps;
   // Before the fall the rate is the peak; after the planned steps it stays on its last value.
   const done = Math.min(1, Math.max(0, step - fall) / Math.max(1, steps - fall));

@@ -2,14 +2,14 @@
  * Every option of a training run, in one table: command line, help, checks, types, defaults, the page's fields and what
  * config.json records derive from it.
  */
-import type { DataOrder } from "../data/order.ts";
+import { dataOrders } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
 import { architecture, sizeLimits as limits } from "../model/config.ts";
 import { choice, counted, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
 
 const text = { kind: "text" } as const;
 const toggle = { kind: "switch" } as const;
-const orders = ["file", "shuffle", "random"] as const satisfies readonly DataOrder[];
+
 const seed = whole(0, 0xffffffff);
 /** Closer to 1, single precision has 1. */
 const decay = real(0, 0.999999);
@@ -73,7 +73,11 @@ export const sections = {
       { ...choice(headerlessTypes), bare: true },
       fixed,
     ),
-    order: option("--order <name>", "in which order", choice(orders), { default: "file", baby: "random", ...fixed }),
+    order: option("--order <name>", "in which order", choice(dataOrders), {
+      default: "file",
+      baby: "random",
+      ...fixed,
+    }),
     seed: option("--seed <n>", "of everything random", seed, {
       default: 42,
       shown: "default: 42; 1337 for the texts, as in llm.c",

@@ -4,6 +4,7 @@ import { CountingBatches } from "../../test/counting-batches.ts";
 import { bits, collect, readSet } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { InputError, MemoryError, NotFiniteError, UsageError } from "../errors.ts";
+import { alone } from "../group/group.ts";
 import { makeConfig } from "../model/config.ts";
 import { memoryNeeded } from "../model/memory.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
@@ -452,4 +453,36 @@ test("nothing is allocated inside a step", async () => {
   const options = { steps: 3, valLoader: new CountingBatches(B, T), valEvery: 1, sampleEvery: 1, sampleTokens: 4 };
   for await (const _ of new Trainer(model).run(new CountingBatches(B, T), options)) counts.push(backend.allocations);
   expect(new Set(counts).size).toBe(1);
+});
+
+describe("options that nothing knows are refused, rather than their defaults taken", () => {
+  const source = () => new CountingBatches(B, T);
+  const invalid = (value: unknown) => value as never;
+
+  test.each([
+    [{ lr: 1 }, 'Trainer has no option "lr". It is called learningRate.'],
+    [{ bogus: 1 }, 'Trainer has no option "bogus".'],
+    [null, "The options of Trainer are null, expected an object."],
+  ])("new Trainer(model, %o)", (options, message) => {
+    expect(() => new Trainer(model, invalid(options))).toThrow(UsageError);
+    expect(() => new Trainer(model, invalid(options))).toThrow(message);
+  });
+
+  test.each([
+    [{}, "needs `steps`"],
+    [undefined, "The options of Trainer.run are undefined"],
+    [{ steps: 1, valLoaders: 1 }, 'Trainer.run has no option "valLoaders".'],
+    [{ steps: 1, samplePrompt: 5 }, "samplePrompt is 5, expected a text"],
+    [{ steps: 1, checkpoint: 5 }, "checkpoint is 5, expected a function"],
+    [{ steps: 1, signal: 5 }, "signal is 5, expected an AbortSignal"],
+  ])("run(loader, %o)", async (options, message) => {
+    const trainer = new Trainer(model);
+    await expect(collect(trainer.run(source(), invalid(options)))).rejects.toThrow(UsageError);
+    await expect(collect(trainer.run(source(), invalid(options)))).rejects.toThrow(message);
+    await expect(collect(trainer.run(invalid(undefined), { steps: 1 }))).rejects.toThrow("needs a loader");
+  });
+
+  test.each([null, {}, { ...alone, any: undefined }, { ...alone, rank: 2 }])("a group %o", (group) => {
+    expect(() => new Trainer(model, {}, invalid(group))).toThrow(UsageError);
+  });
 });

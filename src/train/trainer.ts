@@ -1,12 +1,12 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { writeBatch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
-import { alone, type Group } from "../group/group.ts";
+import { alone, checkGroup, type Group } from "../group/group.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
-import { checkTrainerOptions } from "./checks.ts";
+import { checkNames, checkTrainerOptions } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
@@ -49,6 +49,8 @@ export class Trainer {
     this.model = model;
     this.#group = group;
     this.#memory = new TensorScope(model.backend);
+    checkNames("Trainer", options);
+    checkGroup(group);
     this.options = complete(trainerOptionNames, options);
     checkTrainerOptions(this.options);
     if (model.parameters.weights.dtype === "bf16")
