@@ -30,7 +30,9 @@ export interface Group extends Rank {
 export function checkGroup(group: Group): void {
   const methods = ["sumTensors", "mean", "any"] as const;
   if (!methods.every((name) => typeof group?.[name] === "function"))
-    throw new UsageError(`A group has the methods ${methods.join(", ")}. Without other processes, leave it out or take alone.`);
+    throw new UsageError(
+      `A group has the methods ${methods.join(", ")}. Without other processes, leave it out or take alone.`,
+    );
   const { rank, size } = group;
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(rank) || rank < 0 || rank >= size)
     throw new UsageError(`Rank ${rank} of ${size} is no place in a group, expected whole numbers from 0 to the size.`);
