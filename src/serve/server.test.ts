@@ -127,7 +127,7 @@ describe("runs", () => {
       expect.objectContaining({
         folder: "damaged",
         status: "unreadable",
-        reason: expect.stringContaining("no valid JSON"),
+        reason: expect.stringContaining("not valid JSON"),
       }),
     );
   });
@@ -151,7 +151,7 @@ describe("runs", () => {
     expect([[...step], [...loss], broken]).toEqual([[0, 1, 2], [5, 4.75, 4.5], 1]);
     expect(decodeColumns(await (await get("/api/runs/begun/curves")).arrayBuffer()).step).toHaveLength(0);
     const damaged = await get("/api/runs/damaged/curves");
-    expect([damaged.status, await damaged.json()]).toEqual([409, { error: expect.stringContaining("no valid JSON") }]);
+    expect([damaged.status, await damaged.json()]).toEqual([409, { error: expect.stringContaining("not valid JSON") }]);
   });
 
   test("a run's own folder is a list of one", async () => {
