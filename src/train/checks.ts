@@ -60,7 +60,8 @@ export function checkRun(config: GPT2Config, loader: BatchSource, options: Compl
   if (loader === undefined)
     throw new UsageError("Trainer.run needs a loader: a source of batches, such as a TokenLoader.");
   const { valLoader, earlyStop, valEvery, valBatches, samplePrompt, checkpoint, signal } = options;
-  if (samplePrompt !== undefined) check("samplePrompt", samplePrompt, { kind: "text" });
+  if (samplePrompt !== undefined && typeof samplePrompt !== "string")
+    throw new UsageError(`samplePrompt is ${samplePrompt}, expected a text.`);
   if (checkpoint !== undefined && typeof checkpoint !== "function")
     throw new UsageError(`checkpoint is ${checkpoint}, expected a function that saves the model.`);
   if (signal !== undefined && !(signal instanceof AbortSignal))
