@@ -78,6 +78,7 @@ test("only Node's platform, the hub, the benchmark, the studio's server and the 
 const backendUsers: Readonly<Record<string, RegExp>> = {
   "src/backend/wasm/": /^src\/platform\/[a-z-]+-entry\.ts$/,
   "src/backend/reference/": /^src\/inspect\/inspect\.ts$/,
+  "src/backend/webgpu/": /^$/,
 };
 
 test("backends are had from the registry", () => {

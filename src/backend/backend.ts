@@ -224,6 +224,25 @@ export interface Probes {
   free(): Promise<void>;
 }
 
+/** A device with a queue of its own, such as a GPU: its adapter, and what a benchmark measures there. */
+export interface QueueDevice {
+  readonly adapter: {
+    readonly label: string;
+    /** Name and version, where known. */
+    readonly driver: string;
+    /** Software on the CPU. */
+    readonly fallback: boolean;
+  };
+  /** Totals since the start of the device. */
+  readonly counts: Readonly<Record<"dispatches" | "submits" | "pipelines" | "bindGroups", number>>;
+  /** True if the device has a clock for `timesOf`. */
+  readonly hasTimestamps: boolean;
+  /** Submits everything enqueued so far, without waiting for it. */
+  submit(): void;
+  /** Milliseconds that the device takes for what each of `runs` enqueues, by its own clock. Needs `hasTimestamps`. */
+  timesOf(runs: readonly (() => void)[]): Promise<number[]>;
+}
+
 export interface Backend extends Operations {
   /** Name in the registry: "wasm", "reference". */
   readonly name: string;
@@ -239,6 +258,8 @@ export interface Backend extends Operations {
   readonly promises: BackendPromises;
   /** Bytes that tensors take now, with the backend's own scratch memory. */
   readonly memoryUsed: number;
+  /** The device, if it has a queue of its own. */
+  readonly queueDevice?: QueueDevice;
   /** Micro-kernels that measure the device's limits, with up to 400 MB of operands. Optional. */
   probes?(): Promise<Probes>;
 

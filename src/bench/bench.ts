@@ -1,18 +1,19 @@
 /** The whole benchmark: limits and matmuls, then training steps and generation, then the profile, each beside its peers. */
 import { GPT2 } from "../api/gpt2.ts";
+import type { QueueDevice } from "../backend/backend.ts";
 import { type BackendName, createBackend, type KernelName } from "../backend/registry.ts";
 import { UsageError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
 import { encodingOf } from "./encoding.ts";
-import { describeAdapter, gpuOf } from "./gpu.ts";
 import { floorMs, isMeasured, type LimitsTrial, limitsTrial, type MeasuredBackend } from "./limits.ts";
 import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "./matmuls.ts";
 import type { PeerProgram } from "./peers/peer.ts";
 import { type PeerChoice, startPeers } from "./peers/peers.ts";
 import { profileStep } from "./profile.ts";
 import {
+  type Adapter,
   type BenchReport,
   describeMachine,
   type Encoding,
@@ -65,7 +66,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const { models, quick, repeats, batch } = options;
   const batches = models.map((name) => batchesOf(name, quick, batch));
   const device = await startDevice(options);
-  const gpu = gpuOf(device);
+  const { queueDevice } = device;
   const { threads } = device;
   let d12: GPT2 | undefined;
   const isChosen = batch.B !== undefined || batch.T !== undefined;
@@ -93,7 +94,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       const [{ B, T }] = batches[at];
       const name = `${models[at]} B=${B} T=${T}`;
       options.onProgress(`profile of ${models[at]}`, at / models.length);
-      if (gpu) encodings.push(await encodingOf(name, gpu, model, B, T));
+      if (queueDevice) encodings.push(await encodingOf(name, queueDevice, model, B, T));
       if (options.profile) profiles.push(await profileStep(name, model, B, T, PROFILE_REPEATS));
     }
     return {
@@ -103,14 +104,14 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       node: process.version,
       v8: process.versions.v8,
       kernels: device.description,
-      ...(gpu && { adapter: describeAdapter(gpu) }),
+      ...(queueDevice && { adapter: describeAdapter(queueDevice) }),
       threads,
       repeats,
       machine: describeMachine(),
       limits,
       peers: peerPrograms.map(({ peer }) => peer),
       rows: [...rows, ...modelRows],
-      ...(gpu && { encodings }),
+      ...(queueDevice && { encodings }),
       profiles,
     };
   } finally {
@@ -184,6 +185,11 @@ function nameOf(matmul: Matmul): string {
   return `${matmul.name} ${matmul.form} ${dimensions(matmul).join("x")}`;
 }
 
+function describeAdapter({ adapter, hasTimestamps }: QueueDevice): Adapter {
+  const { label, driver, fallback } = adapter;
+  return { name: label, driver, isSoftware: fallback, hasTimestamps };
+}
+
 /** Training steps and generation of all models, interleaved with the peers' training steps. */
 async function measureModels(
   { repeats, models, onProgress, signal }: BenchOptions,
@@ -195,7 +201,7 @@ async function measureModels(
   const comparisons: Comparison[] = [];
   const facts: Omit<Row, "ours" | "peers">[] = [];
   const trainers = made.map((model) => new Trainer(model));
-  const effort = gpuOf(made[0].backend)?.adapter.fallback ? softwareEffort : undefined;
+  const effort = made[0].backend.queueDevice?.adapter.fallback ? softwareEffort : undefined;
   for (const [at, model] of made.entries()) {
     const { config } = model;
     for (const { B, T } of batches[at]) {

@@ -1,6 +1,6 @@
 /** Cost of a training step to the calling thread of a GPU: what it records and submits, and how long that takes. */
 import type { GPT2 } from "../api/gpt2.ts";
-import type { WebGpuBackend } from "../backend/webgpu/backend.ts";
+import type { QueueDevice } from "../backend/backend.ts";
 import { median } from "./comparison.ts";
 import type { Encoding } from "./report.ts";
 import { syntheticStep } from "./synthetic-step.ts";
@@ -11,7 +11,7 @@ const STEPS = 5;
 /** A first step compiles and binds all kernels; the second one's counts, and the median duration from it on. */
 export async function encodingOf(
   name: string,
-  gpu: WebGpuBackend,
+  device: QueueDevice,
   model: GPT2,
   B: number,
   T: number,
@@ -21,15 +21,15 @@ export async function encodingOf(
   const timed = async () => {
     const start = performance.now();
     step.run();
-    gpu.submit();
+    device.submit();
     times.push(performance.now() - start);
-    await gpu.sync();
+    await model.backend.sync();
   };
   await timed();
   times.length = 0;
-  const before = gpu.counts;
+  const before = device.counts;
   await timed();
-  const after = gpu.counts;
+  const after = device.counts;
   while (times.length < STEPS) await timed();
   await step.free();
   return {

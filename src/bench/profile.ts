@@ -6,7 +6,6 @@ import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import { type Call, costOf, recordOperations } from "../backend/work.ts";
 import { median } from "./comparison.ts";
-import { gpuOf } from "./gpu.ts";
 import type { Profile, ProfileRow } from "./report.ts";
 import { syntheticStep } from "./synthetic-step.ts";
 
@@ -19,14 +18,13 @@ export async function profileStep(name: string, model: GPT2, B: number, T: numbe
   const calls: Call[] = [];
   step.run(recordOperations(backend, (call) => calls.push(call)));
   await backend.sync();
-  const gpu = gpuOf(backend);
-  const hasTimestamps = gpu?.hasTimestamps ?? false;
-  const roundTripMs = hasTimestamps ? undefined : await roundTrip(backend, () => backend.fill(step.stats, 0));
+  const clock = backend.queueDevice?.hasTimestamps ? backend.queueDevice : undefined;
+  const roundTripMs = clock ? undefined : await roundTrip(backend, () => backend.fill(step.stats, 0));
   const times = calls.map((): number[] => []);
   // In the order of the step, so that operands are in cache, or not, as in the step.
   for (let i = 0; i < repeats; i++) {
     const runs = calls.map((call) => () => replay(backend, call));
-    const round = gpu && hasTimestamps ? await gpu.timesOf(runs) : await timesOf(backend, runs);
+    const round = clock ? await clock.timesOf(runs) : await timesOf(backend, runs);
     for (const [at, ms] of round.entries()) times[at].push(ms);
   }
   await step.free();

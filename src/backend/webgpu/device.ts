@@ -1,5 +1,5 @@
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
-import { type DType, elementBytes, sizeOf, type Tensor } from "../backend.ts";
+import { type DType, elementBytes, type QueueDevice, sizeOf, type Tensor } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { OpenAdapter } from "./adapter.ts";
 import { type Dispatch, GpuBuffer, gridOf, partsOf } from "./dispatch.ts";
@@ -26,16 +26,8 @@ const BINDING_ALIGNMENT = 256;
 /** What is timed with one set of queries: half the passes that a set has room for, should a submit divide some. */
 const TIMED_AT_ONCE = 1024;
 
-/** What the device has done since its start. */
-export interface Counts {
-  readonly dispatches: number;
-  readonly submits: number;
-  readonly pipelines: number;
-  readonly bindGroups: number;
-}
-
 /** The device under the operations: tensors in buffers, and kernels in the order in which they were enqueued. */
-export class WebGpuDevice {
+export class WebGpuDevice implements QueueDevice {
   readonly adapter: OpenAdapter;
   /** The most bytes of one operand that a kernel can be given. */
   readonly window: number;
@@ -73,7 +65,11 @@ export class WebGpuDevice {
     });
   }
 
-  get counts(): Counts {
+  get queueDevice(): QueueDevice {
+    return this;
+  }
+
+  get counts(): QueueDevice["counts"] {
     const { dispatches, submits } = this.#recorder;
     const { pipelines, bindGroups } = this.#pipelines;
     return { dispatches, submits, pipelines, bindGroups };
@@ -228,7 +224,6 @@ export class WebGpuDevice {
     return kept;
   }
 
-  /** Submits what was recorded, without waiting for it. */
   submit(): void {
     this.#recorder.close();
   }
@@ -237,7 +232,6 @@ export class WebGpuDevice {
     return this.#device.features.has("timestamp-query");
   }
 
-  /** Milliseconds that the GPU takes for what each of `runs` records, by its own clock. Needs `hasTimestamps`. */
   async timesOf(runs: readonly (() => void)[]): Promise<number[]> {
     const times: number[] = [];
     for (const { first, count } of partsOf(runs.length, TIMED_AT_ONCE)) {
