@@ -35,6 +35,7 @@ export type {
   Operations,
   Probe,
   Probes,
+  QueueDevice,
   Tensor,
 } from "./backend/backend.ts";
 export type { BackendOptions } from "./backend/entry.ts";

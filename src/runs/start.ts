@@ -11,7 +11,7 @@ import type { GPT2Config } from "../model/config.ts";
 import { requireMemory } from "../model/memory.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TrainEvent } from "../train/events.ts";
-import { type Loaders, openLoaders } from "../train/loaders.ts";
+import { closeLoaders, type Loaders, openLoaders } from "../train/loaders.ts";
 import type { RunOptions } from "../train/options.ts";
 import { runMemory } from "../train/plan.ts";
 import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
@@ -91,6 +91,14 @@ export interface ModelSource {
   readonly tokenizer?: Tokenizer;
 }
 
+/** A run to resume, and what differs from now on. */
+export interface Continuation extends Resumable {
+  /** Changed settings, in words. */
+  readonly changes: readonly string[];
+  /** Called with the reason if the data is not what it was; a text: that is refused, with this advice. */
+  readonly otherData: ((reason: string) => void) | string;
+}
+
 /** Request for a run. */
 export interface RunRequest {
   readonly model: ModelSource;
@@ -100,9 +108,7 @@ export interface RunRequest {
   readonly given: GivenOptions;
   /** Those that count: of a resumed run, with what its record has. */
   readonly choices: RunChoices;
-  readonly resumed?: Resumable;
-  /** Of a resumed run: settings that differ from now on, in words. */
-  readonly changes?: readonly string[];
+  readonly resumed?: Continuation;
   /** True if the run has a folder, or gets one. */
   readonly isKept: boolean;
 }
@@ -117,24 +123,30 @@ export interface PreparedRun extends RunRequest {
   readonly isComplete: boolean;
 }
 
-/**
- * Opens the data and resolves the settings. UsageError or InputError for what does not fit together; `onOtherData` is called
- * with the reason when a run's data is not what it was, and throws unless that is accepted.
- */
-export async function prepareRun(request: RunRequest, onOtherData: (reason: string) => void): Promise<PreparedRun> {
+/** Opens the data and resolves the settings. UsageError or InputError for what does not fit together. */
+export async function prepareRun(request: RunRequest): Promise<PreparedRun> {
   const { model, data, choices, resumed, isKept } = request;
   const chosen = settingsOf(choices, model.config.maxT);
   const loaders = await openLoaders({ ...data, headerless: choices.headerless }, chosen, model.config.V);
-  const settings = planUpdates(choices, chosen, loaders);
-  requireMore(settings, resumed);
-  const dataRecord = isKept ? await recordData(data.name, loaders) : undefined;
-  if (resumed?.record && dataRecord) {
-    const found = dataDifferences(resumed.record.data, dataRecord);
-    if (found.length > 0)
-      onOtherData(`the data is not what the run in ${resumed.folder.path} was trained on: ${found.join("; ")}`);
+  try {
+    const settings = planUpdates(choices, chosen, loaders);
+    requireMore(settings, resumed);
+    const dataRecord = isKept ? await recordData(data.name, loaders) : undefined;
+    if (resumed && dataRecord) requireSameData(resumed, dataRecord);
+    const done = resumed ? await isComplete({ settings, loaders }, resumed.folder, resumed.checkpoint) : false;
+    return { ...request, settings, loaders, dataRecord, isComplete: done };
+  } catch (error) {
+    await closeLoaders(loaders);
+    throw error;
   }
-  const done = resumed ? await isComplete({ settings, loaders }, resumed.folder, resumed.checkpoint) : false;
-  return { ...request, settings, loaders, dataRecord, isComplete: done };
+}
+
+function requireSameData({ folder, record, otherData }: Continuation, now: DataRecord): void {
+  const found = record ? dataDifferences(record.data, now) : [];
+  if (found.length === 0) return;
+  const reason = `data is not what the run in ${folder.path} was trained on: ${found.join("; ")}`;
+  if (typeof otherData === "string") throw new InputError(`The ${reason}. ${otherData}`);
+  otherData(`the ${reason}`);
 }
 
 /** UsageError where the number of updates was changed to fewer than were made. */
@@ -173,10 +185,16 @@ export interface StartedRun {
 export async function startRun(run: PreparedRun, host: RunHost): Promise<StartedRun> {
   const { model: source, settings, loaders } = run;
   const { backend, provideModel = (make) => make() } = host;
-  requireMemory(backend, source.config, runMemory(source.config, settings));
-  const model = await provideModel(() => makeModel(source, settings.seed, host));
-  const trainer = new Trainer(model, settings);
-  return { trainer, folder: await openFolder(run, trainer, host), loaders, settings };
+  let trainer: Trainer | undefined;
+  try {
+    requireMemory(backend, source.config, runMemory(source.config, settings));
+    const model = await provideModel(() => makeModel(source, settings.seed, host));
+    trainer = new Trainer(model, settings);
+    return { trainer, folder: await openFolder(run, trainer, host), loaders, settings };
+  } catch (error) {
+    await Promise.allSettled([trainer?.dispose(), closeLoaders(loaders)]);
+    throw error;
+  }
 }
 
 function makeModel(source: ModelSource, seed: number, { backend, onProgress }: RunHost): Promise<GPT2> {
@@ -187,10 +205,10 @@ function makeModel(source: ModelSource, seed: number, { backend, onProgress }: R
 
 /** The folder of a new run, or of a resumed one, whose trainer is restored from it. */
 async function openFolder(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
-  const { given, settings, dataRecord, resumed, changes = [], model: source } = run;
+  const { given, settings, dataRecord, resumed, model: source } = run;
   const record = { cwd: host.cwd, given, data: dataRecord, run: settings };
   if (resumed) {
-    const { folder, checkpoint } = resumed;
+    const { folder, checkpoint, changes } = resumed;
     await restoreRun(folder, checkpoint, trainer, host.remark);
     const continued = history(folder, trainer, settings, changes);
     await folder.writeConfig(trainer.model, source.name, { ...record, continued });

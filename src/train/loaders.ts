@@ -1,5 +1,4 @@
 import { TokenLoader } from "../data/loader.ts";
-import { alone, type Rank } from "../group/group.ts";
 import type { RunChoices, TrainSettings } from "./settings.ts";
 
 export interface Loaders {
@@ -12,11 +11,19 @@ export async function openLoaders(
   { train, val, headerless }: Pick<RunChoices, "val" | "headerless"> & { readonly train: string },
   { batch: B, block: T, order, dataSeed: seed, valEvery }: TrainSettings,
   V: number,
-  group: Rank = alone,
 ): Promise<Loaders> {
-  const options = { B, T, V, headerless, group };
+  const options = { B, T, V, headerless };
   const loader = await TokenLoader.open(train, { ...options, order, seed });
   if (val === undefined || valEvery === 0) return { train: loader };
-  // Always in file order: every validation sees the same tokens.
-  return { train: loader, val: await TokenLoader.open(val, { ...options, split: "val" }) };
+  try {
+    // Always in file order: every validation sees the same tokens.
+    return { train: loader, val: await TokenLoader.open(val, { ...options, split: "val" }) };
+  } catch (error) {
+    await loader.close();
+    throw error;
+  }
+}
+
+export async function closeLoaders({ train, val }: Loaders): Promise<void> {
+  await Promise.all([train.close(), val?.close()]);
 }

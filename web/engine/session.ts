@@ -2,6 +2,7 @@ import { BackendError, LlmError, messageOf } from "../../src/errors.ts";
 import { RunSaver } from "../../src/runs/run-saver.ts";
 import { runEvents, type StartedRun } from "../../src/runs/start.ts";
 import { noteOf, type TrainEvent } from "../../src/train/events.ts";
+import { closeLoaders } from "../../src/train/loaders.ts";
 import { checkpointBytes } from "./estimate.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunInfo, RunState } from "./protocol.ts";
@@ -224,12 +225,7 @@ export class Session {
     const { trainer, folder, loaders } = this.#parts;
     this.#isReleasing = true;
     await Promise.allSettled([this.#recorded]);
-    const results = await Promise.allSettled([
-      trainer.dispose(),
-      folder?.close(),
-      loaders.train.close(),
-      loaders.val?.close(),
-    ]);
+    const results = await Promise.allSettled([trainer.dispose(), folder?.close(), closeLoaders(loaders)]);
     const problems = results.filter((result) => result.status === "rejected").map(({ reason }) => reason);
     // A failed backend has nothing left to free.
     const problem = problems.find((reason) => !(reason instanceof BackendError));

@@ -13,6 +13,7 @@ import {
   startRun,
 } from "../../src/runs/start.ts";
 import { freshConfig } from "../../src/train/fresh-config.ts";
+import { closeLoaders } from "../../src/train/loaders.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
 import { openPrepared, type Prepared } from "./data.ts";
 import { type ModelSlot, summaryOf } from "./model-slot.ts";
@@ -33,16 +34,13 @@ export async function startNewRun(choice: RunChoice, data: Prepared, context: St
   const { given, config, start } = choice;
   const { runs, remark } = context;
   checkChoice(choice, data);
-  const run = await prepareRun(
-    {
-      model: { name: start?.name ?? given.model, config, tokenizer: data.tokenizer },
-      data: { name: data.summary.name, train: given.train, val: given.val },
-      given,
-      choices: given,
-      isKept: runs !== undefined,
-    },
-    refuseOtherData,
-  );
+  const run = await prepareRun({
+    model: { name: start?.name ?? given.model, config, tokenizer: data.tokenizer },
+    data: { name: data.summary.name, train: given.train, val: given.val },
+    given,
+    choices: given,
+    isKept: runs !== undefined,
+  });
   if (choice.remark !== undefined) remark(choice.remark);
   let unkept: string | undefined;
   const onUnkept = ({ message }: InputError) => {
@@ -64,29 +62,24 @@ export async function resumeRun(
     const { record, checkpoint } = resumable;
     if (!record) throw new InputError(`${path} has no config.json: resume it with llm-ts train --resume.`);
     const data = await openPrepared(record.given.train ?? "");
-    const run = await prepareRun(
-      {
-        model: { ...(await modelOf(resumable, record.given)), file: checkpoint?.model, tokenizer: data.tokenizer },
-        data: { name: data.summary.name, train: data.folder, val: record.given.val },
-        given: record.given,
-        choices: { ...record.given, ...record.run },
-        resumed: resumable,
-        isKept: true,
-      },
-      refuseOtherData,
-    );
-    if (run.isComplete)
+    const run = await prepareRun({
+      model: { ...(await modelOf(resumable, record.given)), file: checkpoint?.model, tokenizer: data.tokenizer },
+      data: { name: data.summary.name, train: data.folder, val: record.given.val },
+      given: record.given,
+      choices: { ...record.given, ...record.run },
+      resumed: { ...resumable, changes: [], otherData: "It cannot be resumed." },
+      isKept: true,
+    });
+    if (run.isComplete) {
+      await closeLoaders(run.loaders);
       throw new InputError("This run is complete: all its updates were made. Open its model to train it on.");
+    }
     const parts = await partsOf(run, data, { ...hostOf(run, context), cwd: record.cwd });
     return { ...parts, saveFirst: false, data };
   } catch (error) {
     await resumable.folder.close();
     throw error;
   }
-}
-
-function refuseOtherData(reason: string): never {
-  throw new InputError(`${reason[0]?.toUpperCase()}${reason.slice(1)}. It cannot be resumed.`);
 }
 
 /** Name and configuration of a resumed run's model: as its checkpoint has it, or as a fresh one of its vocabulary. */

@@ -56,21 +56,19 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
   if (out !== undefined && !resumed) await RunFolder.check(out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
-  const run = await prepareRun(
-    {
-      model: { name: choice.name, config, file: choice.file, tokenizer: data.tokenizer },
-      data,
-      given: resumed?.given ?? typedOf(flags),
-      choices: flags,
-      resumed,
-      changes: resumed?.changes,
-      isKept: out !== undefined,
+  const run = await prepareRun({
+    model: { name: choice.name, config, file: choice.file, tokenizer: data.tokenizer },
+    data,
+    given: resumed?.given ?? typedOf(flags),
+    choices: flags,
+    resumed: resumed && {
+      ...resumed,
+      otherData: force
+        ? (reason) => display.remark(`${reason}. It resumes nevertheless, because of --force`)
+        : "Bring the old data back, or add --force to resume with the data as it is.",
     },
-    (reason) => {
-      if (!force) throw otherData(reason);
-      display.remark(`${reason}. It resumes nevertheless, because of --force`);
-    },
-  );
+    isKept: out !== undefined,
+  });
   const { settings } = run;
   if (flags.warmupSteps && settings.schedule === "constant")
     display.remark(
@@ -82,12 +80,6 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
 }
 
 const gpt2Vocabulary = 50257;
-
-function otherData(reason: string): InputError {
-  return new InputError(
-    `${reason[0]?.toUpperCase()}${reason.slice(1)}. Bring the old data back, or add --force to resume with the data as it is.`,
-  );
-}
 
 async function trainWith(
   run: PreparedRun,
