@@ -68,8 +68,8 @@ export interface RunPlan {
 }
 
 /**
- * UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: the part of it that is already allocated. Samples and
- * checkpoints are rank 0's.
+ * UsageError or MemoryError when the run cannot be; nothing is allocated. `own`: the part of it that is already allocated.
+ * Samples and checkpoints are rank 0's.
  */
 export function planRun(
   { model, step, options: { accumulate, ...schedule } }: Planned,
@@ -101,9 +101,9 @@ export function planRun(
     checkpoint: rank === 0 && checkpoint ? { every: checkpointEvery, save: checkpoint } : undefined,
     signal,
   };
-  const positions = plan.sample && plan.sample.prompt.length + plan.sample.newTokens;
+  const { B, T } = loader;
   const needed = {
-    ...stepAndSampleMemory(model.config, { B: loader.B, T: loader.T, accumulate }, positions),
+    ...memoryOf({ B, T, accumulate }, plan.sample && samplePositions(model.config, plan.sample)),
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
   };
   requireMemory(model.backend, model.config, needed, heldByOthers(model.backend, model.config, own));
@@ -115,15 +115,12 @@ export function runMemory(
   config: GPT2Config,
   { batch: B, block: T, accumulate, sampleEvery, sampleTokens }: TrainSettings,
 ): MemoryPlan {
-  return stepAndSampleMemory(config, { B, T, accumulate }, sampleEvery > 0 ? sampleTokens : undefined);
+  const S = samplePositions(config, { prompt: [], newTokens: sampleTokens });
+  return memoryOf({ B, T, accumulate }, sampleEvery > 0 ? S : undefined);
 }
 
-function stepAndSampleMemory(
-  { maxT }: GPT2Config,
-  train: { readonly B: number; readonly T: number; readonly accumulate: number },
-  positions: number | undefined,
-): MemoryPlan {
-  return { optimizer: true, train, decode: positions ? { S: Math.min(maxT, positions) } : undefined };
+function memoryOf(train: MemoryPlan["train"], S: number | undefined): MemoryPlan {
+  return { optimizer: true, train, decode: S === undefined ? undefined : { S } };
 }
 
 function planSample(
@@ -148,8 +145,11 @@ function sameShape(a: BatchSource, b: BatchSource): boolean {
   return a.B === b.B && a.T === b.T;
 }
 
-function samplePositions({ config }: GPT2, { prompt, newTokens }: SamplePlan): number {
-  return Math.min(config.maxT, prompt.length + newTokens);
+function samplePositions(
+  { maxT }: GPT2Config,
+  { prompt, newTokens }: Pick<SamplePlan, "prompt" | "newTokens">,
+): number {
+  return Math.min(maxT, prompt.length + newTokens);
 }
 
 /** The activations of a run. */
@@ -173,6 +173,6 @@ export function allocRunMemory(
   return {
     step,
     evaluate: validation && evaluation(validation),
-    decode: sample && allocDecodeWorkspace(at, config, samplePositions(model, sample)),
+    decode: sample && allocDecodeWorkspace(at, config, samplePositions(config, sample)),
   };
 }
