@@ -78,7 +78,7 @@ describe.each(options)("%s", (fixture, change) => {
     expect(new Set(found).size).toBe(1);
   });
 
-  test("its operations keep to the contract, and all samples read anew what they forget", async () => {
+  test("its operations keep to the contract, and all samples reread what they forget", async () => {
     const samples = async (backend: Backend = new ReferenceBackend()) => {
       const model = await randomModel(backend, config);
       await collect(new Trainer(model, { accumulate: 2 }).run(new CountingBatches(2, 9), { steps: 2, sampleEvery: 0 }));

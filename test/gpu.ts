@@ -17,7 +17,7 @@ const folders = [
 ];
 const driver = folders.map((folder) => join(folder, "vk_swiftshader_icd.json")).find(existsSync);
 
-/** What a program's environment has to have for the software adapter. */
+/** Environment variables of a program for the software adapter. */
 export const gpuEnvironment: Readonly<Record<string, string>> = {
   LLM_TS_FALLBACK_ADAPTER: "1",
   ...(process.platform === "linux" && driver && { VK_DRIVER_FILES: process.env.VK_DRIVER_FILES ?? driver }),
@@ -25,7 +25,7 @@ export const gpuEnvironment: Readonly<Record<string, string>> = {
 Object.assign(process.env, gpuEnvironment);
 
 const adapter = await findAdapter();
-/** Why there is no adapter; undefined if there is one. */
+/** Reason for a missing adapter; undefined if there is one. */
 export const problemOfGpu = typeof adapter === "string" ? adapter : undefined;
 if (problemOfGpu && process.env.CI)
   throw new Error(

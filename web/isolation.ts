@@ -17,7 +17,7 @@ export async function isolatePage(): Promise<void> {
 
 const mark = "studio isolation";
 
-/** Whether the page has just reloaded for isolation, in vain. */
+/** True if the page has just reloaded for isolation, in vain. */
 function hasReloaded(): boolean {
   return Date.now() - Number(sessionStorage.getItem(mark) ?? 0) < 10_000;
 }

@@ -12,7 +12,7 @@ export interface BackendOptions {
    * it is off unless asked for, here or by the name of a kernel. Only the kernels are compiled so.
    */
   readonly revectorize?: boolean;
-  /** Whether webgpu may take an adapter that is software on the CPU, slower than wasm: for tests. */
+  /** True lets webgpu take an adapter that is software on the CPU, slower than wasm: for tests. */
   readonly fallbackAdapter?: boolean;
   /** Kernel by name; "auto", the default, is the fastest that passes the start-up check. */
   readonly kernel?: string;

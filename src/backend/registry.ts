@@ -18,7 +18,7 @@ export const backendNames = entries.map(({ name }) => name);
 export const defaultBackend: BackendName = entries[0].name;
 export const kernelNames: readonly KernelName[] = entries.flatMap(({ kernels }): readonly KernelName[] => kernels);
 
-/** Whether a backend can be used on this machine and, if not, the reason. */
+/** True if a backend can be used on this machine, else the reason. */
 export interface Availability {
   readonly name: BackendName;
   readonly available: boolean;

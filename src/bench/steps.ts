@@ -106,7 +106,7 @@ export function trainingRunner(trainer: Trainer, B: number, T: number, stepsAtOn
 /** Tokens generated per measurement, after the first. */
 const TOKENS = 48;
 
-/** What a measurement repeats on a software adapter, which nobody needs to know exactly. */
+/** Repeats of a measurement on a software adapter, where precision is of no use. */
 export const softwareEffort = { steps: 2, tokens: 8 };
 
 export function generationRunner(model: GPT2, tokens = TOKENS): Runner {

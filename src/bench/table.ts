@@ -39,7 +39,7 @@ export function threadsOf(threads: number): string {
   return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 
-/** Where something was computed: "2 threads", "GPU". */
+/** Place of computation: "2 threads", "GPU". */
 export function placeOf({ adapter }: Pick<BenchReport, "adapter">, threads: number): string {
   return adapter ? "GPU" : threadsOf(threads);
 }
@@ -56,7 +56,7 @@ function adapterLines({ adapter }: BenchReport): string[] {
   return [facts.filter(Boolean).join("; ")];
 }
 
-/** What a step costs the calling thread, and what of it the second step made: pipelines and bind groups, which are kept. */
+/** Cost of a step to the calling thread, and the pipelines and bind groups that its second step made. */
 function encodingTables({ encodings = [] }: BenchReport): string[] {
   if (encodings.length === 0) return [];
   const headings = ["encoding of a step", "ms", "dispatches", "submits", "new pipelines", "new bind groups"];

@@ -31,7 +31,7 @@ export function reportError(error: unknown): number {
   return 1;
 }
 
-/** Why standard output failed; undefined as long as all was written. */
+/** Failure of standard output; undefined as long as all was written. */
 let problem: string | undefined;
 /** Listener of a command that continues without standard output. */
 let onLost: ((problem: string) => void) | undefined;
@@ -50,7 +50,7 @@ export function outliveOutput(onProblem: (problem: string) => void): void {
   onLost = onProblem;
 }
 
-/** Why standard output failed, such as "standard output is closed"; undefined as long as all was written. */
+/** Failure of standard output, such as "standard output is closed"; undefined as long as all was written. */
 export function outputProblem(): string | undefined {
   return problem;
 }

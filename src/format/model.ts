@@ -71,7 +71,7 @@ export async function readModelTensors(source: ByteSource, header: ModelHeader, 
   await readTensors(source, header.dataOffset, header.config, layouts[header.version], onChunk);
 }
 
-/** Why llm.c's format cannot hold a model, in words; undefined when it can. */
+/** Reason for which llm.c's format cannot hold a model, in words; undefined when it can. */
 export function modelFormatProblem(config: GPT2Config): string | undefined {
   const architecture = architectureProblem(config);
   if (architecture) return architecture;
@@ -82,7 +82,7 @@ export function modelFormatProblem(config: GPT2Config): string | undefined {
   return undefined;
 }
 
-/** Why none of llm.c's files can be of a model, for its architecture is no GPT-2's; undefined when they can. */
+/** Reason for which no file of llm.c's can be of a model whose architecture is not GPT-2's; undefined for a GPT-2. */
 export function architectureProblem(config: GPT2Config): string | undefined {
   const [departure] = Object.entries(departures(config));
   return departure && `its ${departure.join(" is ")}, which llm.c's formats do not know`;

@@ -108,7 +108,7 @@ export async function metaHint(path: string): Promise<string> {
   if ((await platform.pathKind(meta)) !== "file") return "";
   return (
     ` ${meta} beside it has nanoGPT's characters, which llm-ts does not read: a model that is to write text needs the ` +
-    "text itself, prepared anew."
+    "text itself, prepared again."
   );
 }
 

@@ -4,7 +4,7 @@ import { logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
 import type { Sampler } from "./sampler.ts";
 import { StopFilter } from "./stop.ts";
 
-/** Why a text ended: enough tokens, a stop string, the end-of-text token, or the signal. */
+/** Reason for which a text ended: enough tokens, a stop string, the end-of-text token, or the signal. */
 export type FinishReason = "length" | "stop" | "end-of-text" | "interrupted";
 
 export interface TokenEvent {

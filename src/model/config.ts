@@ -110,7 +110,7 @@ export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "
 /** Largest plausible value of each size: four times GPT-2 XL and more, small enough that no product overflows. */
 export const sizeLimits = { maxT: 1 << 20, V: 1 << 20, Vp: 1 << 20, L: 1024, NH: 1024, C: 1 << 16, hidden: 1 << 18 };
 
-/** Why no model can have this configuration, in words; undefined when one can. */
+/** Problem of a configuration that no model can have, in words; undefined for a valid one. */
 export function configProblem(config: GPT2Config): string | undefined {
   for (const [field, limit] of Object.entries(sizeLimits)) {
     const value = config[field as keyof typeof sizeLimits];

@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import { importOptional } from "./node-optional.ts";
 import type { GpuAccess } from "./platform.ts";
 
-/** What we use of the package. */
+/** The part of the package that is used. */
 interface Dawn {
   create(options: readonly string[]): object;
 }
@@ -43,7 +43,7 @@ function problem(): string {
   );
 }
 
-/** Whether the system's loader finds a library: one that is found is refused only because it is no addon of Node. */
+/** True if the system's loader finds a library: one that is found is refused only because it is no addon of Node. */
 function hasLibrary(name: string): boolean {
   try {
     process.dlopen({ exports: {} }, name);

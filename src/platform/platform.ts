@@ -94,9 +94,9 @@ export type CompiledModule = typeof globalThis extends { WebAssembly: { Module: 
 export interface GpuAccess {
   /** WebGPU's entry point (`GPU`, which TypeScript's older libraries do not declare), or why there is none: a phrase. */
   open(): Promise<object | string>;
-  /** Why it has no adapter, and what helps: a phrase. */
+  /** Reason for a missing adapter, and what helps: a phrase. */
   problem(): string;
-  /** Whether an adapter that is software on the CPU may be used. */
+  /** True if an adapter that is software on the CPU may be used. */
   readonly allowsFallback: boolean;
 }
 
@@ -150,7 +150,7 @@ export interface Platform {
   startKernelWorker(): KernelWorker;
   /** OMP_NUM_THREADS, else the number of cores. */
   defaultThreads(): number;
-  /** Why 128-bit operations cannot be fused to 256-bit ones here; undefined where they can. */
+  /** Reason for which 128-bit operations cannot be fused to 256-bit ones here; undefined where they can. */
   problemOfSimd256(): string | undefined;
   /**
    * Compiles a module; `simd256` with 128-bit operations fused to 256-bit ones, or the reason why the engine cannot.

@@ -29,7 +29,7 @@ test("what is not there counts for nothing when values are smoothed", () => {
   expect([...smoothed]).toEqual([Number.NaN, a, Number.NaN, b, c, Number.NaN]);
 });
 
-test("values that come later are smoothed in without computing all anew", () => {
+test("values that come later are smoothed in without computing all again", () => {
   const values = Array.from({ length: 5000 }, (_, i) => 2 + Math.sin(i * i));
   const smoothed = new Float64Array(5000);
   const whole = new Float64Array(5000);

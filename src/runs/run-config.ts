@@ -42,7 +42,7 @@ export function placeOf(field: string, name: string): string {
   return `"${field}.${name}"${formerly ? ` (formerly "${formerly}")` : ""}`;
 }
 
-/** What to do about a run that cannot be resumed, with a command to paste. */
+/** Advice for a run that cannot be resumed, with a command to paste. */
 export function orTrainElsewhere(remedy: string, folder: string): string {
   return `${remedy}, or continue training its model in a new folder: llm-ts train --model ${quoted(folder)} -o runs/`;
 }

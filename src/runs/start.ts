@@ -44,7 +44,7 @@ export interface Resumable {
 
 /**
  * Locks the folder of a run and finds its newest whole checkpoint. InputError when another process has it, its config.json
- * is damaged or was edited, or no checkpoint is whole; with `force`, the run then starts anew in this folder.
+ * is damaged or was edited, or no checkpoint is whole; with `force`, the run then starts over in this folder.
  */
 export async function openResumable(path: string, remark: Remark, force = false): Promise<Resumable> {
   const folder = await RunFolder.open(path, ({ who }, ms) =>

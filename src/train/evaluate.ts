@@ -11,7 +11,7 @@ import type { BatchSource } from "./options.ts";
 /**
  * Mean loss over the first `batches` batches of `loader`, of which each member of the group takes its rows, in nats a token;
  * undefined when the `signal` of any member ended it early.
- * NotFiniteError when the model gives no number.
+ * NotFiniteError when the loss is NaN or infinite.
  */
 export async function evaluate(
   be: Backend,

@@ -29,7 +29,7 @@ interface Outcome {
   readonly checkpoints: readonly number[];
 }
 
-/** What one member of a group does: its own backend, model, loaders of `rows` / size rows, and trainer. */
+/** A run of one member of a group: its own backend, model, loaders of `rows` / size rows, and trainer. */
 async function member(
   group: Group,
   order: DataOrder,

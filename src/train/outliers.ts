@@ -6,7 +6,7 @@ export interface OutlierWindow {
   /** At most 128; the oldest is at `oldest` when they are so many. */
   readonly values: number[];
   oldest: number;
-  /** Running sums over `values`. Their rounding is part of the state: adding up anew would change the last bits. */
+  /** Running sums over `values`. Their rounding is part of the state: adding up again would change the last bits. */
   sum: number;
   sumOfSquares: number;
 }

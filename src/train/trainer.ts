@@ -101,7 +101,7 @@ export class Trainer {
    * under way are fetched ahead; when the run ends early, a loader that can seek goes back to them.
    *
    * Throws UsageError and MemoryError before anything is allocated, InputError for a token outside the vocabulary,
-   * and NotFiniteError when a loss or gradient is no number: before the update, so the weights stay as they were.
+   * and NotFiniteError when a loss or gradient is NaN or infinite: before the update, so the weights stay as they were.
    */
   async *run(loader: BatchSource, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
     if (this.#running) throw new UsageError("This trainer is already running. Wait for that run to end.");

@@ -12,7 +12,7 @@ export interface Fault {
   /** Number of trials: in the ordinary tests, and for the table. */
   readonly quick: number;
   readonly full: number;
-  /** Why it cannot be tried on this machine. */
+  /** Reason for which it cannot be tried on this machine. */
   readonly skip?: string | false;
   /** Does it once; throws when anything is lost. */
   attempt(lab: Lab, number: number): Promise<void>;

@@ -15,7 +15,7 @@ export interface RandomTrial {
   readonly what: string;
   /** Number of seeds in the ordinary tests. */
   readonly quick: number;
-  /** Why it cannot be tried on this machine. */
+  /** Reason for which it cannot be tried on this machine. */
   readonly skip?: string | false;
   /** Runs the case of a seed. Throws, with the seed in the message, on any difference. */
   trial(lab: Lab, seed: number): Promise<Counts>;

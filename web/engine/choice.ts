@@ -61,7 +61,7 @@ function requireLoaded(loaded: LoadedModel | undefined, { tokenizer, summary }: 
   return loaded;
 }
 
-/** Whether the validation data is enough for one batch, which is read in the order of the file. */
+/** True if the validation data is enough for one batch, which is read in the order of the file. */
 function valFits({ summary: { valTokens } }: Prepared, { batch, block }: TrainSettings): boolean {
   return valTokens > batch * block;
 }

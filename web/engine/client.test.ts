@@ -8,7 +8,7 @@ const { port1: page, port2: worker } = new MessageChannel();
 let cancelled = Promise.withResolvers<void>();
 let emit: (update: EngineUpdate) => void = () => {};
 
-/** What the tests call of an engine. */
+/** The part of an engine that the tests call. */
 const fake: Partial<Engine> = {
   configure: async () => {},
   detail: async (name) => Promise.reject(new InputError(`There is no run ${name}.`)),

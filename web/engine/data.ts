@@ -62,7 +62,7 @@ function requireTokenizer({ model }: Preparing): Tokenizer {
 
 const sharedPrefix = "tinyshakespeare-";
 
-/** Whether the folder holds the bundled text, which all tabs share and none removes. */
+/** True if the folder holds the bundled text, which all tabs share and none removes. */
 export function isSharedData(folder: string): boolean {
   return folder.includes(`/${sharedPrefix}`);
 }

@@ -6,7 +6,7 @@ import { huggingFaceTokenizer } from "../../src/tokenizer/huggingface.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { sameTokens, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
-/** Whether a file is part of a tokenizer of the hub's. */
+/** True if a file is part of a tokenizer of the hub's. */
 export function isHubFile({ name }: File): boolean {
   return hubTokenizerFiles.some((file) => file === name);
 }

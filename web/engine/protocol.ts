@@ -27,7 +27,7 @@ export interface DeviceInfo {
   readonly kernel: string;
   /** Relaxed SIMD, with a fused multiply-add; false: plain SIMD, which every engine supports. */
   readonly relaxed: boolean;
-  /** Whether threads can share memory, which takes a cross-origin isolated page; without it there is one thread. */
+  /** True if threads can share memory, which takes a cross-origin isolated page; without it there is one thread. */
   readonly sharedMemory: boolean;
   /** Bytes available for models, gradients and activations together. */
   readonly memoryLimit: number;
@@ -140,7 +140,7 @@ export interface Estimate {
 export interface RunInfo {
   /** The run folder's name, "baby-001"; without a folder the model's. */
   readonly name: string;
-  /** Whether the run has a folder, from which it can be resumed. */
+  /** True if the run has a folder, from which it can be resumed. */
   readonly isKept: boolean;
   readonly model: ModelSummary;
   readonly data: string;
@@ -184,7 +184,7 @@ export interface EngineUpdate {
   readonly model?: ModelSummary | null;
   /** Warnings, such as a full storage. In English, as errors are. */
   readonly remarks: readonly string[];
-  /** Why the newest state of the run is not in storage; null: it is saved. */
+  /** Reason for which the newest state of the run is not in storage; null: it is saved. */
   readonly unsaved?: string | null;
 }
 
@@ -241,7 +241,7 @@ export type ExportFormat = "bin" | "safetensors" | "config" | "tokenizer";
 
 /** A run in the tab's storage. */
 export interface StoredRun extends RunSummary {
-  /** Whether it can be resumed: incomplete, not locked, and its data exists. */
+  /** True if it can be resumed: incomplete, not locked, and its data exists. */
   readonly canResume: boolean;
   /** Bytes of all its files. */
   readonly bytes: number;

@@ -11,7 +11,7 @@ import { SaveClock } from "./save-clock.ts";
 
 /** A run, ready to start or resume. */
 export interface SessionParts extends StartedRun {
-  /** Why the run has no folder, if the storage failed. */
+  /** Failure of the storage, for which the run has no folder. */
   readonly unkept?: string;
   readonly info: RunInfo;
   /** Save before the first step: the initial weights exist nowhere else. */
@@ -127,7 +127,7 @@ export class Session {
     else this.#setState({ phase: "failed", run, message: messageOf(failure), isBug: !(failure instanceof LlmError) });
   }
 
-  /** Whether the last update and the whole log are in storage. */
+  /** True if the last update and the whole log are in storage. */
   get #isSaved(): boolean {
     return this.#saver !== undefined && this.#saver.problem === undefined && this.#savedStep === this.#step;
   }

@@ -18,7 +18,7 @@ export const share = signal<number | undefined>();
 /** The model inspected last, as the store had it. */
 let inspected: ModelSummary | undefined;
 
-/** Whether the loaded model has not been inspected. */
+/** True if the loaded model has not been inspected. */
 export function isNew(): boolean {
   return model.value !== undefined && model.value !== inspected;
 }

@@ -38,7 +38,7 @@ export function ChartCursor({
 }: {
   plot: RefObject<uPlot | undefined>;
   latest: { readonly current: ChartProps };
-  /** Whether the pointer is over this chart: of charts that share a cursor, only this one shows the tip. */
+  /** True if the pointer is over this chart: of charts that share a cursor, only this one shows the tip. */
   pointed: ReadonlySignal<boolean>;
   /** Changes when the plot is recreated. */
   kind: string;

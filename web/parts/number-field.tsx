@@ -3,7 +3,7 @@ import type { NumberRule } from "../../src/train/setting-rules.ts";
 import { Field } from "./field.tsx";
 
 /**
- * A number input. `onChange` gets every change, NaN for text that is no number; the owner of the value validates it, and
+ * A number input. `onChange` gets every change, NaN for text that is not a number; the owner of the value validates it, and
  * passes `error`.
  */
 export function NumberField({

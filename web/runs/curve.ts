@@ -55,7 +55,7 @@ export class Curve {
     return { values, extremes: this.#smoothedExtremes };
   }
 
-  /** Whether the smoothed values must be recomputed; an automatic window may lag behind a little. */
+  /** True if the smoothed values must be recomputed; an automatic window may lag behind a little. */
   #isStale(decay: number, window: number | undefined): boolean {
     if (Number.isNaN(this.#decay)) return true;
     const [is, was] = [1 / (1 - decay), 1 / (1 - this.#decay)];

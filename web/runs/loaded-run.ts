@@ -15,7 +15,7 @@ export class LoadedRun {
   readonly key: RunKey;
   readonly name: string;
   readonly detail = signal<RunDetail | undefined>(undefined);
-  /** Why it could not be read. */
+  /** Reason for which it could not be read. */
   readonly problem = signal<string | undefined>(undefined);
   /** Changes with the data. */
   readonly version = signal(0);

@@ -21,7 +21,7 @@ export const lists = {
 /** The server's folder; null: there is no server; undefined: not known yet. */
 export const folder = signal<string | null | undefined>(undefined);
 
-/** Whether the server answers. */
+/** True while the server answers. */
 export const connected = signal(true);
 
 /** Options of the charts. */

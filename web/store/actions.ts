@@ -30,7 +30,7 @@ export function cancelPrepare(): void {
 /** The tokenizer to which the current text is being changed. */
 const pendingTokenizer = signal<TextTokenizer | undefined>();
 
-/** Whether the loaded model has a tokenizer that encodes text. */
+/** True if the loaded model has a tokenizer that encodes text. */
 export const modelEncodes = computed(() => model.value !== undefined && encodes(model.value));
 
 function encodes({ tokenizer }: ModelSummary): boolean {
@@ -124,7 +124,7 @@ export async function openRun(name: string): Promise<void> {
   await afterOpening(await attempt("stored", () => whileReplacing(() => engine.openRun(name))));
 }
 
-/** Prepares a text in the earlier model's tokens anew, in those of the opened one. `summary` undefined: opening failed. */
+/** Prepares a text that is in the earlier model's tokens again, in those of the opened one. `summary` undefined: opening failed. */
 async function afterOpening(summary: ModelSummary | undefined): Promise<void> {
   if (!summary) return;
   preset.value = "opened";

@@ -35,7 +35,7 @@ test("a pause does not count", () => {
   expect(pace.msLeft(30)).toBe(1000);
 });
 
-test("going back to a checkpoint starts to measure anew", () => {
+test("going back to a checkpoint restarts the measurement", () => {
   const pace = new Pace();
   pace.mark(0, 500);
   pace.mark(1000, 3);

@@ -10,13 +10,13 @@ export class Pace {
 
   /** Records that `step` updates were made at `time`, in milliseconds. */
   mark(time: number, step: number): void {
-    // A run that went back to its checkpoint is measured anew.
+    // A run that went back to its checkpoint is measured from there.
     if (step < (this.#marks.at(-1)?.step ?? 0)) this.reset();
     this.#marks.push({ time, step });
     while (this.#marks.length > 2 && time - this.#marks[1].time >= this.#span) this.#marks.shift();
   }
 
-  /** Starts to measure anew, after a pause for instance. */
+  /** Restarts the measurement, after a pause for instance. */
   reset(): void {
     this.#marks.length = 0;
   }

@@ -40,7 +40,7 @@ export function change(settings: Settings): void {
 export const estimate = signal<Estimate | undefined>();
 /** The engine's message if the run cannot start. */
 export const problem = signal<string | undefined>();
-/** Whether the estimate is of the present choice. */
+/** True if the estimate is of the present choice. */
 export const isCurrent = signal(false);
 
 /** All settings in effect: changed ones, the preset's, and the engine's defaults. */

@@ -21,7 +21,7 @@ export const run = signal<RunState>({ phase: "idle" });
 export const activity = signal<Activity | undefined>();
 export const data = signal<DataSummary | undefined>();
 export const model = signal<ModelSummary | undefined>();
-/** Why the newest state of the run is not in storage. */
+/** Reason for which the newest state of the run is not in storage. */
 export const unsaved = signal<string | undefined>();
 
 /**

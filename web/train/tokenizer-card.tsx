@@ -8,7 +8,7 @@ export function TokenizerCard() {
   const t = text().tokenizer;
   const current = data.value?.tokenizer;
   const isFromBefore = data.value !== undefined && input.value === undefined;
-  // Token files cannot be tokenized anew.
+  // Token files cannot be tokenized again.
   const isFixed = isFromBefore || data.value?.hasOwnTokens === true;
   const shown = isFixed ? current : tokenizer.value;
   const { model: own, ...names } = t.names;

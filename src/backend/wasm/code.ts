@@ -51,7 +51,7 @@ function withNote(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<Arra
   return longer;
 }
 
-/** Why no kernel can run on this engine, as a phrase; undefined where kernels can. */
+/** Reason for which no kernel can run on this engine, as a phrase; undefined where kernels can. */
 export function problemOfEngine(): string | undefined {
   // Undefined under node --jitless, and in Safari's lockdown mode.
   if (typeof WebAssembly === "undefined") return "this JavaScript engine has no WebAssembly, or was started without it";

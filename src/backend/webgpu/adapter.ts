@@ -30,10 +30,10 @@ export interface OpenAdapter {
   readonly fallback: boolean;
 }
 
-/** What kernels need of an adapter beyond what WebGPU guarantees: nothing, but a compatibility-mode adapter has less. */
+/** Limits that kernels need: those that WebGPU guarantees, which a compatibility-mode adapter may lack. */
 const needed = { maxStorageBuffersPerShaderStage: 8, maxComputeInvocationsPerWorkgroup: 256 } as const;
 
-/** The adapter that would be used, or why there is none: a phrase for people. */
+/** The adapter that would be used, or the reason for a missing one: a phrase for people. */
 export async function findAdapter(options: Pick<BackendOptions, "fallbackAdapter"> = {}): Promise<GPUAdapter | string> {
   const gpu = await platform.gpu.open();
   if (typeof gpu === "string") return gpu;

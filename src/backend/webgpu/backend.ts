@@ -51,14 +51,14 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: false, fma: true };
   private readonly matmul: Matmul;
-  /** What rotary positions turn by, for each size of heads. */
+  /** Frequencies of rotary positions, by head size. */
   private readonly turns = new Map<number, Tensor>();
 
   constructor(adapter: OpenAdapter, tile?: TileName) {
     super(adapter);
     this.kernel = tile ?? "";
     this.matmul = new Matmul(this, tile);
-    // How much memory a GPU has is nowhere to be asked.
+    // WebGPU does not tell how much memory a GPU has.
     this.limits = { total: Number.MAX_SAFE_INTEGER, buffer: adapter.limits.maxBufferSize, alignment: ALIGNMENT };
   }
 

@@ -24,13 +24,13 @@ export async function createWebGpuBackend({ kernel = "auto", fallbackAdapter }: 
   }
 }
 
-/** Why there is no adapter: a phrase for people. */
+/** Reason for a missing adapter, a phrase for people; undefined if there is one. */
 export async function problemOfAdapter(options?: BackendOptions): Promise<string | undefined> {
   const adapter = await findAdapter(options);
   return typeof adapter === "string" ? adapter : undefined;
 }
 
-/** What there is to know of the adapter. */
+/** Facts about the adapter, in words. */
 export async function describeAdapter(): Promise<string> {
   const adapter = await findAdapter();
   return typeof adapter === "string" ? adapter : factsOf(adapter);

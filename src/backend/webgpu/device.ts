@@ -23,7 +23,7 @@ export const ALIGNMENT = 16;
 /** Offsets of bindings, which begin at or before an operand's first element. */
 const BINDING_ALIGNMENT = 256;
 
-/** What is timed with one set of queries: half the passes that a set has room for, should a submit divide some. */
+/** Runs timed with one set of queries: half the passes that a set takes, since a submit may divide some. */
 const TIMED_AT_ONCE = 1024;
 
 /** The device under the operations: tensors in buffers, and kernels in the order in which they were enqueued. */

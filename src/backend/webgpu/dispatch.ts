@@ -1,4 +1,4 @@
-/** What is handed to the GPU: buffers, and kernels to run on them. */
+/** Buffers of the GPU, and kernels to run on them. */
 import type { DeviceBuffer, Tensor } from "../backend.ts";
 import type { KernelSource } from "./wgsl/source.ts";
 
@@ -58,7 +58,7 @@ export function partsOf(count: number, most: number): { readonly first: number; 
   return parts;
 }
 
-/** Whether rows of a tensor can be read in vectors of four: `lengths` are the rows' own and their distances. */
+/** True if rows of a tensor can be read in vectors of four: `lengths` are the rows' own and their distances. */
 export function inVectors({ offset }: Tensor, ...lengths: number[]): boolean {
   return offset % 4 === 0 && lengths.every((length) => length % 4 === 0);
 }

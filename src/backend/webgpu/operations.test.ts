@@ -1,4 +1,4 @@
-// What the suite (backend.test.ts) does not have: other tiles, operands larger than a binding, failures.
+// Cases beyond the suite (backend.test.ts): other tiles, operands larger than a binding, failures.
 import { expect, test } from "vitest";
 import { describeGpu, openGpu } from "../../../test/gpu.ts";
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";

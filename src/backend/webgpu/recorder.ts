@@ -11,7 +11,7 @@ const SLOTS = 2048;
 /** Floating-point operations of a submit before the device's speed is known: a tenth of a second at 50 GFLOP/s. */
 const FIRST_SUBMIT = 5e9;
 
-/** How long the GPU is to be busy with one submit, in seconds: systems reset one that is for two. */
+/** Duration of one submit's work, in seconds: systems reset a GPU that is busy with one for two. */
 const SUBMIT_SECONDS = 0.1;
 
 /** Timestamps for a pass of what is measured. */
@@ -38,7 +38,7 @@ class Batch {
 export class Recorder {
   /** Parameters of one batch's dispatches: bound at a dynamic offset, so that bind groups can be kept. */
   readonly ring: GPUBuffer;
-  /** What is recorded from now on gets passes of its own, with these timestamps. */
+  /** If set, each recorded dispatch gets a pass of its own with these timestamps. */
   timed: Timed | undefined;
   dispatches = 0;
   submits = 0;

@@ -30,7 +30,7 @@ export const keepMemory = {
   MALLOC_TOP_PAD_: String(2 ** 28),
 };
 
-/** Where it computes. */
+/** The device on which it computes. */
 type Place = "cpu" | "gpu";
 
 export async function torch(

@@ -82,7 +82,7 @@ async function isWhole(folder: string, kind: Kind): Promise<boolean> {
       hash.update(await withSource(inFolder(folder, name), (source) => source.read(0, source.size)));
     return hash.digest() === contents[kind];
   } catch (error) {
-    // Damaged or half removed: it is made anew.
+    // Damaged or half removed: it is made again.
     if (error instanceof InputError) return false;
     throw error;
   }

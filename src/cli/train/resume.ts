@@ -130,7 +130,7 @@ async function locate(path: string | undefined, cwd: string): Promise<string | u
   return (await leadsTo(there)) ? there : path;
 }
 
-/** What to say of a run of which nothing is left to do. UsageError where settings were changed, which would do nothing. */
+/** Remark on a run of which nothing is left to do. UsageError where settings were changed, which would have no effect. */
 export function alreadyComplete({ settings }: PreparedRun, { folder, checkpoint, changes }: Resumed): string {
   const { steps, earlyStop } = settings;
   const step = checkpoint?.step ?? 0;

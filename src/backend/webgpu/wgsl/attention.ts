@@ -23,7 +23,7 @@ const ROW = TILE / 4 + 1;
 export interface AttentionForm {
   /** Channels of a head. */
   readonly hs: number;
-  /** Whether rows can be read and written in vectors of four. */
+  /** True if rows can be read and written in vectors of four. */
   readonly vectors: boolean;
 }
 

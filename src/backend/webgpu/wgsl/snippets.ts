@@ -12,7 +12,7 @@ export const index = (threads = THREADS) => `(group.y * groups.x + group.x) * ${
 /** The index of this workgroup among all. */
 export const groupIndex = "group.y * groups.x + group.x";
 
-/** Whether x is an infinity or NaN, by its bits: comparisons with either may be optimised away. */
+/** True if x is infinite or NaN, by its bits: comparisons with either may be optimised away. */
 export const notFinite = `fn notFinite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u; }`;
 
 /**

@@ -22,7 +22,7 @@ export interface KernelSource {
   readonly body: string;
 }
 
-/** Where an operand is found: the binding's index, and the type of its elements in memory. */
+/** Place of an operand: the binding's index, and the type of its elements in memory. */
 export interface Place {
   readonly binding: number;
   readonly dtype: DType;
