@@ -266,6 +266,22 @@ test("an occupied folder is refused before the model is looked for, and a missin
   expect(readdirSync(folder)).not.toContain("without model");
 });
 
+test("sizes that the model has by default are no change, and what follows a changed setting changes with it", async () => {
+  const line = [...tiny, "--order", "shuffle", "-n", "2", "-o", "sizes"];
+  await train(...line, "-x", "2", "-m", "4");
+  const { V, L } = config("sizes").model;
+  const same = await train("-o", "sizes", "-y", "--vocab", String(V), "--layers", String(L));
+  expect([same.code, same.stderr]).toEqual([0, expect.stringContaining("The run in sizes is complete")]);
+  const changed = await train("-o", "sizes", "-y", "-x", "4", "-m", "2", "--force");
+  expect(changed.code).toBe(0);
+  expect(config("sizes").run).toMatchObject({ valBatches: 2, finalValBatches: 2 });
+  const chosen = await train("-o", "sizes", "-y", "-x", "6", "-m", "3", "--final-val-batches", "1", "--force");
+  expect(chosen.code).toBe(0);
+  expect(config("sizes").run).toMatchObject({ valBatches: 3, finalValBatches: 1 });
+  await train("-o", "sizes", "-y", "-x", "8", "-m", "2", "--force");
+  expect(config("sizes").run).toMatchObject({ valBatches: 2, finalValBatches: 1 });
+});
+
 describe("complaints", () => {
   test.each<[code: number, message: RegExp, ...args: string[]]>([
     [2, /--resume resumes the run in a folder: name it with --out/],
@@ -294,7 +310,7 @@ describe("complaints", () => {
       "cosine",
     ],
     [2, /--model: .*gpt2_tiny\.bin, now baby\. --model cannot/, "-o", "whole", "-e", "baby"],
-    [2, /--layers: none, now 3/, "-o", "whole", "--layers", "3"],
+    [2, /--layers: 2, now 3/, "-o", "whole", "--layers", "3"],
     [
       1,
       /not what the run in whole was trained on: val\.bin has 1224 bytes, and train\.bin had/,

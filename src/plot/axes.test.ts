@@ -24,4 +24,5 @@ test("a logarithmic axis has equal factors, and a line for what is not above 0",
   expect(labels(scale)).toEqual("0.1 0.2 0.5 1 2 5 10 20 50 100 200 500 1,000".split(" "));
   expect(labels(logarithmic([1e-4, 1e8], [0, 1], 7))).toContain("100,000,000");
   expect(labels(logarithmic([1.5, 4.2], [0, 1], 5)).length).toBeGreaterThan(3);
+  expect(labels(logarithmic([3.3021, 3.3049], [0, 1], 5))).toEqual(["3.3025", "3.303", "3.3035", "3.304", "3.3045"]);
 });

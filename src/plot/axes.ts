@@ -91,11 +91,20 @@ export function linear(values: Range, [left, right]: Range, count: number, exact
 /** Equal factors. Values that are not above 0 stand at the low end. */
 export function logarithmic([low, high]: Range, [left, right]: Range, count: number): Scale {
   const width = Math.log10(high / low) || 1;
+  const ticks = logTicks(low, high, count);
+  const digits = distinguishingDigits(ticks);
   return {
     at: (value) => left + (Math.log10(Math.max(value, low) / low) / width) * (right - left),
-    ticks: logTicks(low, high, count),
-    label: (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 3 }),
+    ticks,
+    label: (value) => value.toLocaleString("en-US", { maximumSignificantDigits: digits }),
   };
+}
+
+/** Significant digits, at least 3, in which no two of `values` look the same. */
+function distinguishingDigits(values: readonly number[]): number {
+  let digits = 3;
+  while (digits < 17 && new Set(values.map((value) => value.toPrecision(digits))).size < values.length) digits++;
+  return digits;
 }
 
 /** Powers of ten, with their twos and fives where that is not too many; even steps where these are too few. */

@@ -6,17 +6,20 @@ import type { RunOptions } from "./options.ts";
 import type { TrainOption } from "./setting-rules.ts";
 import { complete, type RunChoices, settingNames, type TrainSettings, trainOptions } from "./settings.ts";
 
+/** Settings that follow another one where they are not chosen themselves. */
+export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatches: "valBatches" } as const;
+
 /**
  * The settings of a run whose model has `maxT` positions, before the data is known: `steps` may be -1.
  * UsageError for a block that is longer, and for a total batch that batches do not make up.
  */
 export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
-  const { model, steps, block, seed, valBatches } = choices;
+  const { model, steps, block } = choices;
   if (block !== undefined && block > maxT)
     throw new UsageError(
       `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
     );
-  const derived = { dataSeed: seed, sampleSeed: seed, finalValBatches: valBatches };
+  const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
   const found = complete(settingNames, choices, derived, model === "baby" ? babyDefaults(steps) : {});
   const settings = { ...found, block: Math.min(found.block, maxT) };
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block) };

@@ -1,5 +1,7 @@
 /** Options of a resumed run that differ from those it was started with. */
 import { UsageError } from "../../errors.ts";
+import { isObject } from "../../format/json.ts";
+import { architectureIn } from "../../model/config.ts";
 import type { RunRecord } from "../../runs/record.ts";
 import { optionNamed } from "../../train/settings.ts";
 import { longFlag, type TrainFlags } from "./options.ts";
@@ -17,14 +19,26 @@ interface Difference {
   readonly now: unknown;
 }
 
-/** The flags given now that say something else than the run's settings do. Data is compared by its content, elsewhere. */
-export function differingFlags(flags: TrainFlags, { given, run }: RunRecord): Difference[] {
-  const before: Readonly<Record<string, unknown>> = { ...given, ...run };
+/**
+ * The flags given now that say something else than the run's settings and the sizes of its `model`, as config.json has it,
+ * do. Data is compared by its content, elsewhere.
+ */
+export function differingFlags(flags: TrainFlags, { given, run }: RunRecord, model: unknown): Difference[] {
+  const before: Readonly<Record<string, unknown>> = { ...sizesOf(model), ...given, ...run };
   const typed: Readonly<Record<string, unknown>> = { ...given };
   return Object.entries(flags)
     .filter(([name]) => isSetting(name, { run }))
     .filter(([name, now]) => now !== before[name] && now !== typed[name])
     .map(([name, now]) => ({ name, before: before[name], now }));
+}
+
+/** The options that describe a model of one's own, with the values of a model that has them by default. */
+function sizesOf(model: unknown): Partial<TrainFlags> {
+  if (!isObject(model)) return {};
+  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+  const { L, NH, C, V, maxT } = model;
+  const [layers, heads, channels, context, vocab] = [L, NH, C, maxT, V].map(number);
+  return { layers, heads, channels, context, vocab, ...architectureIn(model) };
 }
 
 /** The flag of a setting: "--lr". */

@@ -9,6 +9,8 @@ import { type GivenOptions, readRecord } from "../../runs/record.ts";
 import { isStopped } from "../../runs/restore.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { openResumable, type PreparedRun, type Resumable } from "../../runs/start.ts";
+import { derivedFrom } from "../../train/resolve.ts";
+import type { RunChoices, TrainSettings } from "../../train/settings.ts";
 import { suggestion } from "../suggest.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import { computingOf, type TrainFlags, typedOf } from "./options.ts";
@@ -104,7 +106,7 @@ async function settle(
     };
   }
   const { given, run, cwd } = record;
-  const found = differingFlags(flags, record);
+  const found = differingFlags(flags, record, folder.config?.model);
   refuse(folder.path, found, flags.force ?? false);
   const changed = Object.fromEntries(found.map(({ name, now }) => [name, now]));
   const passing = Object.fromEntries(Object.entries(flags).filter(([name]) => !isSetting(name, record)));
@@ -114,11 +116,18 @@ async function settle(
     model: await locate(given.model, cwd),
   };
   return {
-    flags: { ...flags, ...given, ...run, ...passing, ...paths, ...changed },
+    flags: { ...flags, ...given, ...withoutDerived(run, given, changed), ...passing, ...paths, ...changed },
     given: { ...given, ...paths, ...changed, ...computingOf(flags) },
     modelName,
     changes: found.map(describe),
   };
+}
+
+/** The run's settings without those that were derived from one that is changed now: they are derived again. */
+function withoutDerived(run: TrainSettings, given: GivenOptions, changed: RunChoices): RunChoices {
+  const isOutdated = (name: string) =>
+    Object.entries(derivedFrom).some(([derived, from]) => name === derived && from in changed) && !(name in given);
+  return Object.fromEntries(Object.entries(run).filter(([name]) => !isOutdated(name)));
 }
 
 /** A path as it was typed in another folder; one that leads somewhere from here as well is taken as it is. */
