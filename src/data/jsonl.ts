@@ -2,6 +2,7 @@ import { InputError, messageOf } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { type ReadTextOptions, readText } from "./text.ts";
+import { TextSplitter } from "./text-splitter.ts";
 
 export interface Item {
   /** Location, for messages. */
@@ -14,16 +15,15 @@ const longestLine = 64 << 20;
 
 /** The objects of a .jsonl file, one a line; empty lines are passed over. InputError says which line is none. */
 export async function* readJsonl(stream: ByteStream, options?: ReadTextOptions): AsyncGenerator<Item> {
-  let rest = "";
+  const splitter = new TextSplitter("\n");
   let line = 0;
   let isStart = true;
   for await (const piece of readText(stream, options)) {
     // Editors on Windows put a byte order mark before the first object.
     const text = isStart ? piece.replace(/^\ufeff/, "") : piece;
     isStart &&= piece === "";
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > longestLine)
+    const lines = splitter.push(text);
+    if (splitter.rest.length > longestLine)
       throw new InputError(
         `${stream.name}: line ${line + lines.length + 1} is longer than ${longestLine >> 20} million characters. A .jsonl ` +
           "file has one object a line.",
@@ -33,7 +33,7 @@ export async function* readJsonl(stream: ByteStream, options?: ReadTextOptions):
       if (content.trim() !== "") yield parse(`${stream.name}, line ${line}`, content);
     }
   }
-  if (rest.trim() !== "") yield parse(`${stream.name}, line ${line + 1}`, rest);
+  if (splitter.rest.trim() !== "") yield parse(`${stream.name}, line ${line + 1}`, splitter.rest);
 }
 
 function parse(name: string, content: string): Item {

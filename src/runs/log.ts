@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { TextSplitter } from "../data/text-splitter.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { save } from "../format/save.ts";
@@ -28,9 +29,9 @@ const longestLine = 1 << 26;
 export class LineCutter {
   readonly #name: string;
   readonly #decoder = new TextDecoder();
+  readonly #splitter = new TextSplitter("\n");
   #read = 0;
   #end = 0;
-  #rest = "";
 
   /** `name`: of the file, for errors. */
   constructor(name: string) {
@@ -42,13 +43,8 @@ export class LineCutter {
     const newline = chunk.lastIndexOf(10);
     if (newline >= 0) this.#end = this.#read + newline + 1;
     this.#read += chunk.length;
-    this.#rest += this.#decoder.decode(chunk, { stream: true });
-    if (newline >= 0) {
-      const lines = this.#rest.split("\n");
-      this.#rest = lines.pop() ?? "";
-      return lines;
-    }
-    if (this.#rest.length <= longestLine) return [];
+    const lines = this.#splitter.push(this.#decoder.decode(chunk, { stream: true }));
+    if (this.rest.length <= longestLine) return lines;
     throw new InputError(`${this.#name} has a line of over ${longestLine} characters: it is not the log of a run.`);
   }
 
@@ -59,7 +55,7 @@ export class LineCutter {
 
   /** Text behind the last line end. */
   get rest(): string {
-    return this.#rest;
+    return this.#splitter.rest;
   }
 }
 
@@ -162,13 +158,14 @@ function isBefore({ step: at, validatedAt, sampledAt }: Checkpointed, event: str
 /** Keeps some lines of a text file, all or none of the change. A file that is missing is no error. */
 export async function keepLines(path: string, keep: KeepLine): Promise<void> {
   if ((await platform.pathKind(path)) !== "file") return;
-  const [decoder, encoder] = [new TextDecoder(), new TextEncoder()];
-  let rest = "";
+  const encoder = new TextEncoder();
+  const cutter = new LineCutter(path);
   await save(path, async (sink) => {
     for await (const chunk of await platform.openStream(path)) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      const kept = lines.filter(keep).map((line) => `${line}\n`);
+      const kept = cutter
+        .push(chunk)
+        .filter(keep)
+        .map((line) => `${line}\n`);
       await sink.write(encoder.encode(kept.join("")));
     }
     // Without its end, the last line was never finished.

@@ -65,8 +65,7 @@ export class AddedTokens {
       const token = this.#tokens.get(content);
       let [start, end] = [index, index + content.length];
       if (!token || start < done || (token.singleWord && hasWordBeside(text, start, end))) continue;
-      if (token.lstrip)
-        start = Math.max(done, start - (/\p{White_Space}*$/u.exec(text.slice(done, start))?.[0].length ?? 0));
+      if (token.lstrip) while (start > done && isSpace.test(text[start - 1])) start--;
       if (token.rstrip) end += /^\p{White_Space}*/u.exec(text.slice(end))?.[0].length ?? 0;
       if (start > done) sections.push({ start: done, end: start });
       sections.push({ start, end, id: token.id });
@@ -84,6 +83,9 @@ function patternOf(tokens: readonly AddedToken[]): RegExp {
   const contents = tokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
   return new RegExp(contents.map((content) => content.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|"), "g");
 }
+
+/** All white space of Unicode is of one code unit. */
+const isSpace = /\p{White_Space}/u;
 
 const word = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]";
 const endsWithWord = new RegExp(`${word}$`, "u");

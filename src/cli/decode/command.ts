@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { TextSplitter } from "../../data/text-splitter.ts";
 import { InputError } from "../../errors.ts";
 import { TextStream } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -37,13 +38,9 @@ async function decode(args: readonly string[], options: { tokenizer: string }): 
 
 /** The words of a text that comes in pieces. */
 async function* words(pieces: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string[]> {
-  let rest = "";
-  for await (const piece of pieces) {
-    const found = (rest + piece).split(/[\s,[\]]+/);
-    rest = found.pop() ?? "";
-    yield found.filter((word) => word !== "");
-  }
-  if (rest !== "") yield [rest];
+  const splitter = new TextSplitter(/[\s,[\]]+/);
+  for await (const piece of pieces) yield splitter.push(piece).filter((word) => word !== "");
+  if (splitter.rest !== "") yield [splitter.rest];
 }
 
 function idOf(word: string): number {
