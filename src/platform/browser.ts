@@ -90,6 +90,7 @@ export const platform: Platform = {
   recall,
   remember,
   gpu,
+  openForeign: async () => "a page in a browser cannot load libraries of the system",
   // WebKit for GTK has isolated pages whose memory cannot be shared.
   sharedMemory: globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function",
 };

@@ -16,6 +16,7 @@ import {
   renameFile,
   sha256,
 } from "./node-files.ts";
+import { openForeign } from "./node-foreign.ts";
 import { gpu } from "./node-gpu.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
 import { defaultThreads, loadKernels, startKernelWorker } from "./node-workers.ts";
@@ -47,5 +48,6 @@ export const platform: Platform = {
   recall,
   remember,
   gpu,
+  openForeign,
   sharedMemory: typeof SharedArrayBuffer === "function",
 };

@@ -100,6 +100,39 @@ export interface GpuAccess {
   readonly allowsFallback: boolean;
 }
 
+export interface LoadOptions {
+  /** Makes the library's symbols visible to those loaded later, as plug-ins of the library may need; false by default. */
+  readonly global?: boolean;
+  /** Reason against a library that was loaded, a phrase: the next one is tried. */
+  readonly problemOf?: (library: ForeignLibrary) => string | undefined;
+}
+
+/** Access to native libraries through their C interfaces, for the thread that opened it. */
+export interface ForeignLoader {
+  /**
+   * Loads the first that can be of some libraries, each given by its path or by its name on the system's search path.
+   * Otherwise the reasons, a phrase: "NAME: reason; NAME: reason".
+   */
+  load(libraries: string | readonly string[], options?: LoadOptions): ForeignLibrary | string;
+  /** Address of a view's first byte. That of a WebAssembly.Memory which is shared stays the same when it grows. */
+  addressOf(view: ArrayBufferView): bigint;
+}
+
+/**
+ * A native library. Prototypes are C's, with koffi's types: `int`, `float`, `uintptr_t` (a number or bigint),
+ * `const float *` (a typed array, used in place, also over shared memory), `_Out_ int *` (an array, filled in). BackendError
+ * for a function that the library lacks. Nothing checks that a prototype is the library's.
+ */
+export interface ForeignLibrary {
+  /** The name or path that it was loaded by. */
+  readonly name: string;
+  declare<A extends readonly unknown[], R>(prototype: string): (...args: A) => R;
+  /** The same, run on another thread; views in the arguments must not be touched until then. */
+  declareAsync<A extends readonly unknown[], R>(prototype: string): (...args: A) => Promise<R>;
+  /** Address of a function or variable; undefined if the library has none of this name. */
+  addressOf(symbol: string): bigint | undefined;
+}
+
 /**
  * Paths are Node's own. In a browser, those that begin with opfs:/ lead to the files that the browser keeps for the
  * page's site; for all else there, openSource and openStream take URLs, createSink offers a download, and the rest is an
@@ -164,6 +197,8 @@ export interface Platform {
   /** Caches a small text that can be recreated. Fails silently. */
   remember(name: string, text: string): Promise<void>;
   readonly gpu: GpuAccess;
+  /** Access to native libraries, or why there is none: a phrase. */
+  openForeign(): Promise<ForeignLoader | string>;
   /** True if workers may share memory: always in Node, only in isolated pages in a browser. */
   readonly sharedMemory: boolean;
 }

@@ -6,15 +6,10 @@
  * that WebAssembly reaches, and so separates the quality of the kernels from the width of the vectors.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { importOptional } from "../../platform/node-optional.ts";
+import { openForeign } from "../../platform/node-foreign.ts";
 import { type Runner, repeated } from "../comparison.ts";
 import { dimensions, type Matmul, numbers, type Operands, operandSizes } from "../matmuls.ts";
 import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
-
-/** The used part of koffi. */
-interface Koffi {
-  load(path: string): { func(signature: string): (...args: unknown[]) => unknown };
-}
 
 const libraries = [
   "libopenblas.so.0",
@@ -42,24 +37,24 @@ export async function openblas(
   coreType: string | undefined,
   { matmuls }: PeerContext,
 ): Promise<PeerProgram> {
-  const koffi = ((await importOptional("koffi")) as { default: Koffi } | undefined)?.default;
-  if (!koffi) return missing(name, "needs the package koffi: npm install koffi");
+  const foreign = await openForeign();
+  if (typeof foreign === "string") return missing(name, foreign);
   if (loaded) return missing(name, "only one OpenBLAS can be loaded: measure the other one in another run");
   for (const key of Object.keys(process.env)) if (key.startsWith("OPENBLAS_")) delete process.env[key];
   if (coreType !== undefined) process.env.OPENBLAS_CORETYPE = coreType;
-  const library = firstOf(koffi, path === undefined ? libraries : [path]);
-  if (!library)
+  const library = foreign.load(path ?? libraries);
+  if (typeof library === "string")
     return missing(
       name,
       path === undefined
         ? "no OpenBLAS was found: install it (Debian: libopenblas0-openmp), or give openblas:PATH"
-        : `${path} cannot be loaded as a library`,
+        : `it cannot be loaded: ${library}`,
     );
   loaded = true;
-  const config = library.func("const char *openblas_get_config()");
-  const core = library.func("const char *openblas_get_corename()");
-  const setThreads = library.func("void openblas_set_num_threads(int)");
-  const sgemm = library.func(
+  const config = library.declare<[], string>("const char *openblas_get_config()");
+  const core = library.declare<[], string>("const char *openblas_get_corename()");
+  const setThreads = library.declare<[threads: number], void>("void openblas_set_num_threads(int)");
+  const sgemm = library.declare<readonly (number | Float32Array)[], void>(
     "void cblas_sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int)",
   );
   let operands: Operands<Float32Array> | undefined = allocate(matmuls);
@@ -97,17 +92,6 @@ export async function openblas(
     },
     async dispose() {},
   };
-}
-
-function firstOf(koffi: Koffi, paths: readonly string[]) {
-  for (const path of paths) {
-    try {
-      return koffi.load(path);
-    } catch {
-      // Try the next one.
-    }
-  }
-  return undefined;
 }
 
 function allocate(matmuls: readonly Matmul[]): Operands<Float32Array> {
