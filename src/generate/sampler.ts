@@ -1,6 +1,7 @@
 import { NotFiniteError, UsageError } from "../errors.ts";
 import { splitmix64 } from "../random/splitmix.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
+import { keepTop, type TopOptions } from "./keep-top.ts";
 
 /** Options for choosing the next token. */
 export interface SamplingOptions {
@@ -62,34 +63,6 @@ export function softmax(logits: Float32Array, temperature = 1): Float32Array {
   return probabilities;
 }
 
-/**
- * Sets all but the `topK` most probable to 0, of those all but the first that reach `topP` together, and of those all
- * below the share `minP` of the most probable.
- */
-function keepTop(probabilities: Float32Array, topK: number, topP: number, minP: number): void {
-  const sorted = probabilities.slice().sort().reverse();
-  let kept = topK > 0 ? Math.min(topK, sorted.length) : sorted.length;
-  if (topP < 1) {
-    let total = 0;
-    for (let i = 0; i < kept; i++) total += sorted[i];
-    let reached = 0;
-    for (let i = 0; i < kept; i++) {
-      reached += sorted[i];
-      if (reached >= topP * total) kept = i + 1;
-    }
-  }
-  while (sorted[kept - 1] < minP * sorted[0]) kept--;
-  // Of equally probable tokens at the border, the first ones stay.
-  const border = sorted[kept - 1];
-  let atBorder = kept - sorted.indexOf(border);
-  let sum = 0;
-  for (let i = 0; i < probabilities.length; i++) {
-    if (probabilities[i] < border || (probabilities[i] === border && atBorder-- <= 0)) probabilities[i] = 0;
-    sum += probabilities[i];
-  }
-  for (let i = 0; i < probabilities.length; i++) probabilities[i] /= sum;
-}
-
 /** llm.c's rule: the first token whose cumulative probability, summed in single precision, exceeds the coin. */
 export function sampleMult(probabilities: Float32Array, coin: number): number {
   let sum = 0;
@@ -104,12 +77,17 @@ export function sampleMult(probabilities: Float32Array, coin: number): number {
   );
 }
 
+/** The first of `V` logits that is NaN or infinite, if any. A callback for each would take ten times as long. */
+function notFinite(logits: Float32Array, V: number): number | undefined {
+  for (let i = 0; i < V; i++) if (!Number.isFinite(logits[i])) return logits[i];
+  return undefined;
+}
+
 /** Chooses tokens, one after the other. Draws one random number a token, none when greedy. */
 export class Sampler {
   readonly #temperature: number;
-  readonly #topK: number;
-  readonly #topP: number;
-  readonly #minP: number;
+  /** Undefined where all tokens are kept. */
+  readonly #top: TopOptions | undefined;
   readonly #penalty: number;
   readonly #excluded: readonly number[];
   readonly #rng: Xorshift64;
@@ -142,10 +120,8 @@ export class Sampler {
       );
     if (typeof seed !== "bigint" && !Number.isSafeInteger(seed))
       throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
-    this.#temperature = temperature;
-    this.#topK = topK;
-    this.#topP = topP;
-    this.#minP = minP;
+    this.#temperature = topK === 1 ? 0 : temperature;
+    if (topK > 0 || topP < 1 || minP > 0) this.#top = { topK, topP, minP };
     this.#penalty = repetitionPenalty;
     this.#excluded = excluded;
     this.#rng = new Xorshift64(state ?? (llmc ? seed : stateOf(BigInt(seed))));
@@ -161,16 +137,16 @@ export class Sampler {
    * the logits is NaN or infinite.
    */
   next(logits: Float32Array, V: number, seen: Iterable<number> = []): number {
-    const strange = logits.subarray(0, V).findIndex((value) => !Number.isFinite(value));
-    if (strange >= 0)
+    const strange = notFinite(logits, V);
+    if (strange !== undefined)
       throw new NotFiniteError(
-        `The model's output contains ${logits[strange]}, so no token can be chosen. Its weights are damaged: load ` +
+        `The model's output contains ${strange}, so no token can be chosen. Its weights are damaged: load ` +
           "another checkpoint, or train again with a lower learning rate.",
       );
     const values = this.#adjusted(logits, V, seen);
-    if (this.#temperature === 0 || this.#topK === 1) return argmax(values);
+    if (this.#temperature === 0) return argmax(values);
     const probabilities = softmax(values, this.#temperature);
-    if (this.#topK > 0 || this.#topP < 1 || this.#minP > 0) keepTop(probabilities, this.#topK, this.#topP, this.#minP);
+    if (this.#top) keepTop(probabilities, this.#top);
     return sampleMult(probabilities, this.#rng.randfloat32());
   }
 
