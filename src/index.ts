@@ -46,6 +46,12 @@ export { TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
 export type { DataOrder, LoaderPosition } from "./data/order.ts";
 export { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "./data/prepare.ts";
 export {
+  type TrainedTokenizer,
+  type TrainTokenizerOptions,
+  trainTokenizer,
+  writeTokenizer,
+} from "./data/train-tokenizer.ts";
+export {
   BackendError,
   InputError,
   LlmError,

@@ -1,157 +1,95 @@
-/** A model and its tokenizer belong together: in prepare, train, generate, convert and back. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** `llm-ts tokenizer` and `prepare --tokenizer bpe:N` as a program. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { run, testFolder } from "./run-cli.ts";
 
 const folder = testFolder();
-const place = (...names: string[]) => join(folder, ...names);
-const llm = async (...args: string[]) => {
-  const result = await run(args, { cwd: folder, env: { LLM_TS_CACHE: place("cache") } });
-  return { ...result, all: result.stdout + result.stderr };
-};
-const ok = async (...args: string[]) => {
-  const result = await llm(...args);
-  expect(result.code, result.all).toBe(0);
-  return result;
-};
-const json = (...names: string[]) => JSON.parse(readFileSync(place(...names), "utf8"));
-const small = ["--layers", "1", "--heads", "1", "--channels", "8", "--context", "16", "-t", "8", "-b", "1", "-x", "0"];
-const promptTokens = async (model: string, prompt: string) => {
-  const { stdout } = await ok("generate", prompt, "--model", model, "-n", "1", "--json");
-  return JSON.parse(stdout).promptTokens;
-};
+const llmTs = (...args: string[]) => run(args, { cwd: folder });
 
-/** A byte-level BPE of 256 bytes, a few merges and two added tokens. */
-const oracle = JSON.parse(readFileSync(new URL("fixtures/tokenizers.json", import.meta.url), "utf8")).base;
-const V = Object.keys(oracle.model.vocab).length + 1;
-const user = V - 1;
-
-beforeAll(() => {
-  mkdirSync(place("foreign"));
-  const added = [...oracle.added_tokens, { ...oracle.added_tokens[0], id: user, content: "<|user|>" }];
-  writeFileSync(place("foreign/tokenizer.json"), JSON.stringify({ ...oracle, added_tokens: added }));
-  writeFileSync(place("foreign/tokenizer_config.json"), JSON.stringify({ eos_token: "<|endoftext|>" }));
-  writeFileSync(place("text.txt"), "the thing in the ab abc <|user|> the other thing\n".repeat(40));
-  writeFileSync(place("lines.jsonl"), Array.from({ length: 200 }, (_, i) => `{"text":"the thing ${i}"}\n`).join(""));
+test("train writes a tokenizer, says how well it does and what comes next; compare puts it beside others", async () => {
+  const { code, stdout, stderr } = await llmTs("tokenizer", "train", "tinyshakespeare", "--vocab", "512", "-o", "bpe");
+  expect([code, stdout.trim().split("\n")]).toEqual([
+    0,
+    readdirSync(join(folder, "bpe"))
+      .map((name) => `bpe/${name}`)
+      .sort(byOrder),
+  ]);
+  const [, bytes] = /512 tokens; one stands for ([\d.]+) bytes/.exec(stderr) ?? [];
+  const [, ...next] = /Next: .*?main\.js (prepare .*)/.exec(stderr)?.[1].split(" ") ?? [];
+  expect(next).toEqual(["tinyshakespeare", "--tokenizer", "bpe"]);
+  const compared = await llmTs("tokenizer", "compare", "tinyshakespeare", "-t", "bpe", "byte", "--json");
+  const [own, byte] = JSON.parse(compared.stdout);
+  expect(own).toMatchObject({ name: "bpe", vocabSize: 512 });
+  expect(own.bytesPerToken.toFixed(2)).toBe(bytes);
+  expect(byte).toEqual({ name: "byte", vocabSize: 256, tokens: 1115394, bytesPerToken: 1 });
+  const table = await llmTs("tokenizer", "compare", "tinyshakespeare", "-t", "bpe", "-t", "byte");
+  expect(table.stdout).toMatch(
+    /^tokenizer +vocabulary +tokens +bytes a token\nbpe +512 .*\nbyte +256 +1,115,394 +1\.00\n$/,
+  );
 });
 
-test("prepare, train, resume, convert and back keep any tokenizer", async () => {
-  const prepared = await ok("prepare", "text.txt", "--tokenizer", "foreign", "-o", "data");
-  expect(prepared.stdout).toMatch(/data\/tokenizer\.json: huggingface, 269 tokens/);
-  expect(json("data/dataset.json")).toMatchObject({ tokenizer: "huggingface", vocabSize: V });
-  await ok("train", "--model", "custom", "-i", "data", ...small, "-o", "run");
-  expect(await promptTokens("run", "the<|user|>")).toEqual([257, user]);
-  await ok("train", "-o", "run", "--resume", "-x", "2", "--force");
-  await ok("convert", "run", "hub");
-  expect(json("hub/tokenizer.json").added_tokens).toHaveLength(2);
-  expect(await promptTokens("hub", "the<|user|>")).toEqual([257, user]);
-  await ok("convert", "hub", "back/model.bin");
-  expect(await promptTokens("back/model.bin", "the<|user|>")).toEqual([257, user]);
-  expect((await ok("encode", "the<|user|>", "--tokenizer", "foreign/tokenizer.json")).stdout).toBe(`257 ${user}\n`);
-  copyFileSync(place("foreign/tokenizer.json"), place("other.json"));
-  for (const name of ["other.json", "run", "data", "back/model.bin", "hub/model.safetensors"])
-    expect((await ok("encode", "the<|user|>", "--tokenizer", name)).stdout, name).toBe(`257 ${user}\n`);
-  await ok("train", "--model", "hub", "-i", "data", "-t", "8", "-b", "1", "-x", "1", "-o", "tuned");
-  expect(await promptTokens("tuned", "the<|user|>")).toEqual([257, user]);
-  await ok("eval", "text.txt", "--model", "tuned", "--limit", "20");
-  await ok("prepare", "lines.jsonl", "--tokenizer", "run", "-o", "lines");
-  expect(json("lines/dataset.json")).toMatchObject({ tokenizer: "huggingface", documents: 200 });
-}, 120_000);
+const byOrder = (a: string, b: string) => order.indexOf(a) - order.indexOf(b);
+const order = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.bin"].map(
+  (name) => `bpe/${name}`,
+);
 
-test("a character model is trained on another text in its own characters", async () => {
-  writeFileSync(place("a.txt"), "abcdefgh\n".repeat(60));
-  writeFileSync(place("b.txt"), "hgf ab\n".repeat(60));
-  writeFileSync(place("c.txt"), "hgfab\n".repeat(60));
-  await ok("prepare", "a.txt", "--tokenizer", "char", "-o", "a");
-  await ok("train", "--model", "custom", "-i", "a", ...small, "-o", "chars");
-  const refused = await llm("prepare", "b.txt", "--tokenizer", "chars", "-o", "b");
-  expect([refused.code, refused.stderr]).toEqual([
+test("prepare trains a vocabulary and encodes in it; a model learns in it and writes text", async () => {
+  writeFileSync(join(folder, "book.txt"), "the cat sat on the mat, the dog on the log.\n".repeat(200));
+  const prepared = await llmTs("prepare", "book.txt", "--tokenizer", "bpe:265", "-o", "book", "--json");
+  expect(JSON.parse(prepared.stdout)).toMatchObject({ tokenizer: "huggingface", vocabSize: 265, bytes: 8800 });
+  const model = ["-e", "custom", "--layers", "1", "--heads", "1", "--channels", "16", "-t", "8", "-b", "2"];
+  const trained = await llmTs("train", "-i", "book", ...model, "-x", "3", "-o", "run", "-s", "0");
+  expect([trained.code, JSON.parse(readFileSync(join(folder, "run/config.json"), "utf8")).model.V]).toEqual([0, 265]);
+  const written = await llmTs("generate", "-e", "run", "the cat", "--tokens", "4");
+  expect([written.code, written.stdout]).toEqual([0, expect.stringContaining("the cat")]);
+});
+
+test("a field of .jsonl is the text, for train and prepare", async () => {
+  const line = JSON.stringify({ body: "the cat sat on the mat, the dog on the log.\n" });
+  writeFileSync(join(folder, "docs.jsonl"), `${line}\n`.repeat(200));
+  const trained = await llmTs(
+    "tokenizer",
+    "train",
+    "docs.jsonl",
+    "--field",
+    "body",
+    "--vocab",
+    "265",
+    "-o",
+    "fields",
+    "--json",
+  );
+  expect(JSON.parse(trained.stdout)).toMatchObject({ vocabSize: 265, bytes: 8800 });
+  const prepared = await llmTs("prepare", "docs.jsonl", "--field", "body", "--tokenizer", "bpe:265", "-o", "docs");
+  expect([prepared.code, prepared.stdout]).toEqual([0, expect.stringContaining("huggingface, 265 tokens")]);
+  expect(readFileSync(join(folder, "docs/tokenizer.json"))).toEqual(
+    readFileSync(join(folder, "fields/tokenizer.json")),
+  );
+});
+
+test.each<[code: number, message: RegExp, ...args: string[]]>([
+  [2, /vocabulary is 100, expected a whole number from 257/, "prepare", "book.txt", "--tokenizer", "bpe:100"],
+  [2, /--tokenizer bpe:many: expected the size .* as in bpe:8192/, "prepare", "book.txt", "--tokenizer", "bpe:many"],
+  [2, /reads the text twice/, "prepare", "-", "--tokenizer", "bpe:300"],
+  [2, /Expected a whole number from 257/, "tokenizer", "train", "book.txt", "--vocab", "12"],
+  [
     1,
-    expect.stringMatching(/b\.txt: The character " " .* not among the 9/),
-  ]);
-  await ok("prepare", "c.txt", "--tokenizer", "chars", "-o", "c");
-  await ok("prepare", "c.txt", "--tokenizer", "char", "-o", "own");
-  await ok("train", "--model", "chars", "-i", "c", "-t", "8", "-b", "1", "-x", "1", "-o", "more");
-  expect(await promptTokens("more", "h")).toEqual([8]);
-  const other = await llm("train", "--model", "chars", "-i", "own", "-t", "8", "-b", "1", "-x", "1");
-  expect(other.code).toBe(1);
-  expect(other.stderr).toMatch(/other tokens than .*prepare .*--tokenizer/s);
-}, 60_000);
-
-test("convert never leaves a model beside another's tokenizer", async () => {
-  for (const [name, alphabet] of [
-    ["small", "abcdefghijklmnop"],
-    ["large", "ABCDEFGHIJKLMNOP"],
-  ]) {
-    writeFileSync(place(`${name}.txt`), alphabet.repeat(20));
-    await ok("prepare", `${name}.txt`, "--tokenizer", "char", "-o", `${name}-data`);
-    await ok("train", "--model", "custom", "-i", `${name}-data`, ...small, "-o", `${name}-run`);
-  }
-  await ok("convert", "small-run", "both/small.bin");
-  for (const target of ["both/large.bin", "both/large.safetensors"])
-    for (const force of [[], ["--force"]]) {
-      const refused = await llm("convert", "large-run", target, ...force);
-      expect([refused.code, refused.stderr]).toEqual([
-        1,
-        expect.stringMatching(
-          /both holds another tokenizer \(tokenizer\.bin\), which belongs to small\.bin.*folder of its own/s,
-        ),
-      ]);
-      expect(existsSync(place(target))).toBe(false);
-    }
-  await ok("convert", "small-run", "replaced");
-  await ok("convert", "large-run", "replaced", "--force");
-  expect(await promptTokens("replaced", "A")).toEqual([0]);
-  // The hub's files of the earlier tokenizer are removed, too.
-  await ok("prepare", "text.txt", "--tokenizer", "foreign", "-o", "data-2");
-  await ok("train", "--model", "custom", "-i", "data-2", ...small, "-o", "run-2");
-  await ok("convert", "run-2", "replaced", "--force");
-  expect(readdirSync(place("replaced"))).not.toContain("tokenizer.bin");
-  await ok("convert", "small-run", "replaced", "--force");
-  expect(readdirSync(place("replaced")).filter((name) => /tokenizer/.test(name))).toEqual(["tokenizer.bin"]);
-  expect(await promptTokens("replaced", "a")).toEqual([0]);
-}, 120_000);
-
-test("GPT-2's vocabulary padded to 50304 goes through train, convert and back", async () => {
-  writeFileSync(place("words.txt"), "Hello world, hello again.\n".repeat(20));
-  await ok("prepare", "words.txt", "-o", "words");
-  await ok("train", "--model", "custom", "--vocab", "50304", "-i", "words", ...small, "-o", "padded");
-  await ok("convert", "padded", "padded-hub");
-  expect(json("padded-hub/config.json")).toMatchObject({ vocab_size: 50304, eos_token_id: 50256 });
-  expect(await promptTokens("padded-hub", "Hello")).toEqual([15496]);
-  await ok("train", "--model", "padded-hub", "-i", "words", "-t", "8", "-b", "1", "-x", "1");
-  await ok("convert", "padded-hub", "padded-bin/model.bin");
-  expect(await promptTokens("padded-bin/model.bin", "Hello")).toEqual([15496]);
-  writeFileSync(place("padded-hub/generation_config.json"), JSON.stringify({ eos_token_id: [50256, 11] }));
-  await ok("convert", "padded-hub", "ends.bin");
-  await ok("convert", "ends.bin", "ends");
-  expect(json("ends/generation_config.json").eos_token_id).toEqual([50256, 11]);
-}, 120_000);
-
-test("a tokenizer of 50,258 tokens beside a model of GPT-2's 50,257 is the model's, and its further token is refused", async () => {
-  await ok("train", "--model", "custom", "--vocab", "50257", ...small, "-o", "exact");
-  await ok("convert", "exact", "exact-hub");
-  const tokenizer = json("exact-hub/tokenizer.json");
-  const { vocab } = tokenizer.model;
-  [vocab.Hello, vocab["\u0120world"]] = [vocab["\u0120world"], vocab.Hello];
-  tokenizer.added_tokens.push({ ...tokenizer.added_tokens[0], id: 50257, content: "<|user|>" });
-  writeFileSync(place("exact-hub/tokenizer.json"), JSON.stringify(tokenizer));
-  for (const name of ["vocab.json", "merges.txt"]) rmSync(place("exact-hub", name));
-  expect(await promptTokens("exact-hub", "Hello world")).toEqual([995, 15496]);
-  const refused = await llm("generate", "Hello<|user|>", "--model", "exact-hub", "-n", "1");
-  expect([refused.code, refused.stderr]).toEqual([
-    1,
-    expect.stringMatching(/token 50257, and the model knows 0 to 50256/),
-  ]);
-  await ok("convert", "exact-hub", "exact-bin/model.bin");
-  expect(await promptTokens("exact-bin/model.bin", "Hello world")).toEqual([995, 15496]);
-}, 120_000);
-
-test("what is not a tokenizer is named", async () => {
-  writeFileSync(place("old.model"), "minbpe v1\n");
-  expect((await llm("encode", "x", "--tokenizer", "old.model")).stderr).toMatch(/tokenizer of minbpe's/);
-  expect((await llm("encode", "x", "--tokenizer", "text.txt")).stderr).toMatch(/text\.txt is not a tokenizer/);
-  expect((await llm("prepare", "text.txt", "--tokenizer", "nowhere")).stderr).toMatch(/nowhere/);
-  rmSync(place("old.model"));
+    /The text gives \d+ tokens, and 9000 were asked for/,
+    "tokenizer",
+    "train",
+    "book.txt",
+    "--vocab",
+    "9000",
+    "-o",
+    "no",
+  ],
+  [1, /book\.txt is a file, where a folder/, "tokenizer", "train", "book.txt", "--vocab", "300", "-o", "book.txt"],
+  [2, /required option '--vocab <n>'[\s\S]*tokenizer train --help shows/, "tokenizer", "train", "book.txt"],
+  [2, /unknown command 'trian'/, "tokenizer", "trian"],
+  [1, /nothere/, "tokenizer", "compare", "book.txt", "-t", "nothere"],
+])("exit code %i and %s", async (code, message, ...args) => {
+  const found = await llmTs(...args);
+  expect([found.code, found.stderr]).toEqual([code, expect.stringMatching(message)]);
+  expect(existsSync(join(folder, "no"))).toBe(false);
 });

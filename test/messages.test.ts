@@ -1,5 +1,5 @@
 /** Commands and options named in messages and help texts exist where they are printed. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, type Option } from "commander";
 import { parseSync } from "vite";
 import { expect, test } from "vitest";
 import { createProgram } from "../src/cli/program.ts";
@@ -88,9 +88,12 @@ function knows(command: Command | undefined, option: string): boolean {
   return (
     option === "--help" ||
     option === "-h" ||
-    (command?.options.some(({ long, short }) => option === long || option === short) ?? false)
+    (command ? optionsOf(command) : []).some(({ long, short }) => option === long || option === short)
   );
 }
+
+/** A command's options, and those of the commands below it. */
+const optionsOf = ({ options, commands }: Command): readonly Option[] => [...options, ...commands.flatMap(optionsOf)];
 
 /** The declarations of options are no mentions. */
 interface Mention {
@@ -117,8 +120,10 @@ test("help is broken into lines by the width of the terminal alone", () => {
 
 test("no option takes an empty name or path", () => {
   let found = 0;
-  for (const [name, { options }] of commands)
-    for (const option of options.filter(({ required, optional, variadic }) => (required || optional) && !variadic)) {
+  for (const [name, command] of commands)
+    for (const option of optionsOf(command).filter(
+      ({ required, optional, variadic }) => (required || optional) && !variadic,
+    )) {
       found++;
       const parse = () => option.parseArg?.("", undefined);
       expect(parse, `${name} ${option.flags}`).toThrow(InvalidArgumentError);

@@ -17,6 +17,7 @@ import { addPull } from "./pull/command.ts";
 import { addRuns } from "./runs/command.ts";
 import { addStudio } from "./studio/command.ts";
 import { asStarted } from "./suggest.ts";
+import { addTokenizer } from "./tokenizer/command.ts";
 import { addTrain } from "./train/command.ts";
 import { addVerify } from "./verify/command.ts";
 
@@ -25,6 +26,7 @@ const commands = [
   addPull,
   addConvert,
   addPrepare,
+  addTokenizer,
   addTrain,
   addGenerate,
   addEval,
@@ -64,12 +66,16 @@ export function createProgram(): Command {
 
   // Settings above are inherited by the commands added from here on.
   for (const add of commands) add(program);
-  for (const command of program.commands) {
-    refuseEmpty(command);
-    command.showHelpAfterError(`llm-ts ${command.name()} --help shows its options and examples.`);
-  }
+  for (const command of program.commands) finish(command, command.name());
   addHelp(program);
   return program;
+}
+
+/** Settings of a command and of those below it, once they have their options. */
+function finish(command: Command, name: string): void {
+  refuseEmpty(command);
+  command.showHelpAfterError(`llm-ts ${name} --help shows its options and examples.`);
+  for (const below of command.commands) finish(below, `${name} ${below.name()}`);
 }
 
 /** An option without a parser of its own takes a name or path. An empty one, such as that of an unset variable, is none. */

@@ -53,6 +53,7 @@ function nameOf(input: string | Blob): string {
 
 /** The bundled text; its origin is in data/README.md. */
 const shakespeareUrl = new URL("../../data/tinyshakespeare.txt", import.meta.url);
+const shakespeare = "tiny Shakespeare";
 const shakespeareNames = { train: "tiny_shakespeare_train.bin", val: "tiny_shakespeare_val.bin" };
 /** llm.c keeps the first 32,768 tokens for validation. */
 const shakespeareValTokens = 32768;
@@ -62,13 +63,12 @@ const shakespeareValTokens = 32768;
  * gpt2 they are llm.c's, byte for byte (dev/data/tinyshakespeare.py); with char or byte the split is nanoGPT's.
  */
 export async function prepareTinyshakespeare(folder: string, options: PrepareOptions): Promise<Dataset> {
-  const bytes = await readWhole(shakespeareUrl);
-  const source = "tiny Shakespeare";
   const { tokenizer } = options;
   if (tokenizer !== "gpt2" && !(typeof tokenizer === "object" && tokenizer.kind === "gpt2")) {
-    const documents = [{ name: source, size: bytes.length, open: async () => inMemory(source, bytes) }];
-    return prepareDocuments({ source, documents }, folder, shakespeareNames, options);
+    const documents = [await shakespeareDocument()];
+    return prepareDocuments({ source: shakespeare, documents }, folder, shakespeareNames, options);
   }
+  const bytes = await readWhole(shakespeareUrl);
   if (options.valFraction !== undefined)
     throw new UsageError(
       `tinyshakespeare in GPT-2's tokens is split as llm.c does it: the first ${shakespeareValTokens} tokens are for ` +
@@ -81,9 +81,15 @@ export async function prepareTinyshakespeare(folder: string, options: PrepareOpt
     options.onProgress?.({ bytesDone: bytes.length, bytesTotal: bytes.length, tokens: tokens.length });
     const hash = await platform.sha256();
     hash.update(bytes);
-    const facts = { source, sha256: hash.digest(), bytes: bytes.length, documents };
+    const facts = { source: shakespeare, sha256: hash.digest(), bytes: bytes.length, documents };
     return { facts, tokenizer: await gpt2Tokenizer() };
   });
+}
+
+/** The bundled text, to be read like a file. */
+export async function shakespeareDocument(): Promise<Document> {
+  const bytes = await readWhole(shakespeareUrl);
+  return { name: shakespeare, size: bytes.length, open: async () => inMemory(shakespeare, bytes) };
 }
 
 /** Every section between empty lines is a document to llm.c; the empty line stays at its end. */

@@ -1,13 +1,15 @@
 import { BytePairEncoder, type RankOf } from "./bpe.ts";
 import type { IdBuffer } from "./id-buffer.ts";
 import { PieceCache } from "./piece-cache.ts";
-import { pieceEnd } from "./pieces.ts";
+import { type PieceEnd, trailingSpaceStart } from "./pieces.ts";
 import type { TextEncoding } from "./section-tokenizer.ts";
 
 export interface ByteLevelParts {
   readonly rankOf: RankOf;
   /** Ids by the token's bytes, each byte one character of the key; every single byte is there. */
   readonly ids: ReadonlyMap<string, number>;
+  /** The split of a text into pieces. */
+  readonly pieceEnd: PieceEnd;
   /** A piece that is a token is encoded as that token, whatever merges there are. */
   readonly wholePieces: boolean;
   /** A text that does not begin with a space gets one. */
@@ -15,7 +17,7 @@ export interface ByteLevelParts {
 }
 
 /**
- * GPT-2's byte-level BPE: a text is split into pieces by GPT-2's pattern, and each piece's bytes are merged by rank.
+ * Byte-level BPE: a text is split into pieces by the pattern of GPT-2 or GPT-4, and each piece's bytes are merged by rank.
  * GPT-2's own tokenizer does so, and those of many models on the hub.
  */
 export class ByteLevelText implements TextEncoding {
@@ -35,10 +37,11 @@ export class ByteLevelText implements TextEncoding {
 
   encodeUntil(text: string, limit: number, ids: IdBuffer): number {
     const units = codeUnits(text);
+    const settled = limit < text.length ? Math.min(limit, trailingSpaceStart(units)) : limit;
     let start = 0;
-    for (let end = 0; start < limit; start = end) {
-      end = pieceEnd(units, start);
-      if (end > limit) break;
+    for (let end = 0; start < settled; start = end) {
+      end = this.#parts.pieceEnd(units, start);
+      if (end > settled) break;
       if (this.#cache.recall(units, start, end, ids)) continue;
       const first = ids.length;
       this.#encodePiece(text.slice(start, end), ids);
@@ -60,7 +63,7 @@ const encoder = new TextEncoder();
 let unitBuffer = new Uint16Array(1024);
 
 /** The UTF-16 code units of a text, good until the next call. */
-function codeUnits(text: string): Uint16Array {
+export function codeUnits(text: string): Uint16Array {
   if (unitBuffer.length < text.length) unitBuffer = new Uint16Array(2 * text.length);
   for (let i = 0; i < text.length; i++) unitBuffer[i] = text.charCodeAt(i);
   return unitBuffer.subarray(0, text.length);

@@ -5,6 +5,7 @@
  */
 import { addedToken } from "./added-tokens.ts";
 import { ByteLevelText, utf8 } from "./byte-level.ts";
+import { piecePatterns } from "./pieces.ts";
 import { SectionTokenizer } from "./section-tokenizer.ts";
 import type { VocabularyTokenizer } from "./tokenizer.ts";
 
@@ -27,6 +28,7 @@ function makeTokenizer(vocabulary: readonly (string | readonly number[])[]): Voc
   const text = new ByteLevelText({
     rankOf: (bytes, start, _middle, end) => ids.get(bytes.slice(start, end)) ?? -1,
     ids,
+    pieceEnd: piecePatterns.gpt2.endOf,
     wholePieces: true,
     prefixSpace: false,
   });

@@ -1,31 +1,94 @@
 /**
- * GPT-2's tokenizer as the files that transformers and transformers.js read: tokenizer.json with tokenizer_config.json,
- * and the older vocab.json and merges.txt, which are OpenAI's encoder.json and vocab.bpe byte for byte.
+ * A tokenizer as the files that transformers and transformers.js read: tokenizer.json with tokenizer_config.json, and the
+ * older vocab.json and merges.txt. GPT-2's are OpenAI's encoder.json and vocab.bpe byte for byte.
  */
 import { gpt2Tokenizer } from "./gpt2.ts";
+import { type PiecePattern, piecePatterns } from "./pieces.ts";
 import { byteAlphabet } from "./tokenizer-json.ts";
+import type { BpeVocabulary } from "./train-bpe.ts";
 
 const bytes = 256;
 
 /** The files' texts by their names; `maxT` is the longest sequence that the model takes. */
 export async function gpt2HuggingFaceFiles(maxT: number): Promise<Readonly<Record<string, string>>> {
   const all = (await gpt2Tokenizer()).tokens();
-  const endOfText = { id: all.length - 1, content: "<|endoftext|>" };
+  const endOfText = "<|endoftext|>";
   const tokens = all.slice(0, -1).map((token) => String.fromCharCode(...token));
-  const merges = mergesOf(tokens).map((pair) => pair.map(visible).join(" "));
-  const vocab = [...tokens.map(visible), endOfText.content];
-  const settings = { add_prefix_space: false, trim_offsets: true, use_regex: true };
-  const byteLevel = { type: "ByteLevel", ...settings };
+  return byteLevelFiles({
+    vocab: [...tokens.map(visible), endOfText],
+    merges: mergesOf(tokens).map((pair) => pair.map(visible).join(" ")),
+    special: [all.length - 1],
+    preTokenizer: byteLevel,
+    settings: {
+      tokenizer_class: "GPT2Tokenizer",
+      add_prefix_space: false,
+      bos_token: endOfText,
+      eos_token: endOfText,
+      unk_token: endOfText,
+      model_max_length: maxT,
+    },
+  });
+}
+
+/** The files of a vocabulary that was trained with a pattern. The first special token, if any, ends a text. */
+export function trainedFiles(
+  { tokens, merges }: BpeVocabulary,
+  special: readonly string[],
+  pattern: PiecePattern,
+): ReadonlyMap<string, string> {
+  const vocab = tokens.map((token, id) => (id < special.length ? token : visible(token)));
+  const split = {
+    type: "Split",
+    pattern: { Regex: piecePatterns[pattern].regex },
+    behavior: "Isolated",
+    invert: false,
+  };
+  const [end] = special;
+  const files = byteLevelFiles({
+    vocab,
+    merges: merges.map(([first, second]) => `${vocab[first]} ${vocab[second]}`),
+    special: special.map((_, id) => id),
+    preTokenizer:
+      pattern === "gpt2" ? byteLevel : { type: "Sequence", pretokenizers: [split, { ...byteLevel, use_regex: false }] },
+    settings: {
+      tokenizer_class: "PreTrainedTokenizerFast",
+      clean_up_tokenization_spaces: false,
+      ...(end !== undefined && { bos_token: end, eos_token: end, pad_token: end }),
+    },
+  });
+  return new Map(Object.entries(files));
+}
+
+const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+
+interface ByteLevelFiles {
+  /** Tokens by id, in GPT-2's visible characters but for special ones. */
+  readonly vocab: readonly string[];
+  /** "a b", in order of rank. */
+  readonly merges: readonly string[];
+  readonly special: readonly number[];
+  readonly preTokenizer: object;
+  /** Content of tokenizer_config.json. */
+  readonly settings: object;
+}
+
+function byteLevelFiles({ vocab, merges, special, preTokenizer, settings }: ByteLevelFiles): Record<string, string> {
   return {
     "tokenizer.json": JSON.stringify({
       version: "1.0",
       truncation: null,
       padding: null,
-      added_tokens: [
-        { ...endOfText, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
-      ],
+      added_tokens: special.map((id) => ({
+        id,
+        content: vocab[id],
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      })),
       normalizer: null,
-      pre_tokenizer: byteLevel,
+      pre_tokenizer: preTokenizer,
       post_processor: { ...byteLevel, trim_offsets: false },
       decoder: byteLevel,
       model: {
@@ -40,18 +103,7 @@ export async function gpt2HuggingFaceFiles(maxT: number): Promise<Readonly<Recor
         merges,
       },
     }),
-    "tokenizer_config.json": `${JSON.stringify(
-      {
-        tokenizer_class: "GPT2Tokenizer",
-        add_prefix_space: false,
-        bos_token: endOfText.content,
-        eos_token: endOfText.content,
-        unk_token: endOfText.content,
-        model_max_length: maxT,
-      },
-      null,
-      2,
-    )}\n`,
+    "tokenizer_config.json": `${JSON.stringify(settings, null, 2)}\n`,
     "vocab.json": `{${vocab.map((token, id) => `${asciiJson(token)}: ${id}`).join(", ")}}`,
     "merges.txt": `#version: 0.2\n${merges.join("\n")}\n`,
   };

@@ -9,10 +9,11 @@ import { InputError } from "../errors.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { readSmallText } from "../format/source.ts";
 import type { AddedToken } from "./added-tokens.ts";
-import { ByteLevelText, binaryString } from "./byte-level.ts";
+import { type ByteLevelParts, ByteLevelText, binaryString } from "./byte-level.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
 import { isGpt2Json } from "./gpt2-json.ts";
 import { libraryText } from "./library.ts";
+import { piecePatterns } from "./pieces.ts";
 import { type Around, SectionTokenizer } from "./section-tokenizer.ts";
 import { sameTokens, type Tokenizer } from "./tokenizer.ts";
 import {
@@ -91,10 +92,10 @@ async function makeTokenizer(
 /** Encoder of our own for a tokenizer; undefined if only the library implements its splitting rules. */
 function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
   const model = recordOf(json.model);
-  const pre = recordOf(json.pre_tokenizer);
-  const isPlain = pre.type === "ByteLevel" && pre.use_regex !== false && (json.normalizer ?? null) === null;
+  const split = splitOf(json.pre_tokenizer);
   const suffixes = [model.continuing_subword_prefix, model.end_of_word_suffix];
-  if (!isPlain || suffixes.some((suffix) => (suffix ?? "") !== "")) return undefined;
+  if (!split || (json.normalizer ?? null) !== null || suffixes.some((suffix) => (suffix ?? "") !== ""))
+    return undefined;
   const ids = new Map<string, number>();
   for (const [token, id] of Object.entries(recordOf(model.vocab))) {
     const bytes = bytesIn(token);
@@ -106,9 +107,29 @@ function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
     rankOf: (bytes, start, middle, end) =>
       ranks.get(pairKey(bytes.slice(start, middle), bytes.slice(middle, end))) ?? -1,
     ids,
+    ...split,
     wholePieces: model.ignore_merges === true,
-    prefixSpace: pre.add_prefix_space === true,
   });
+}
+
+/** A pre-tokenizer that splits as GPT-2 or GPT-4 does; undefined for others. */
+function splitOf(preTokenizer: unknown): Pick<ByteLevelParts, "pieceEnd" | "prefixSpace"> | undefined {
+  const pre = recordOf(preTokenizer);
+  if (pre.type === "ByteLevel" && pre.use_regex !== false)
+    return { pieceEnd: piecePatterns.gpt2.endOf, prefixSpace: pre.add_prefix_space === true };
+  const [split, bytes] = (Array.isArray(pre.pretokenizers) ? pre.pretokenizers : []).map(recordOf);
+  const isGpt4 =
+    pre.type === "Sequence" &&
+    Array.isArray(pre.pretokenizers) &&
+    pre.pretokenizers.length === 2 &&
+    split.type === "Split" &&
+    recordOf(split.pattern).Regex === piecePatterns.gpt4.regex &&
+    split.behavior === "Isolated" &&
+    split.invert !== true &&
+    bytes.type === "ByteLevel" &&
+    bytes.use_regex === false &&
+    bytes.add_prefix_space !== true;
+  return isGpt4 ? { pieceEnd: piecePatterns.gpt4.endOf, prefixSpace: false } : undefined;
 }
 
 /** Separator: characters of bytes have codes below 256, so it occurs nowhere else. */

@@ -3,9 +3,9 @@
  * regular expression, whose matches are pieces among others (`Isolated`) or the only ones, or not pieces at all (`Removed`).
  * The library takes JavaScript's white space and digits for Unicode's elsewhere, and knows no other behaviour of a split.
  */
+import { piecePatterns } from "./pieces.ts";
 import { type Json, recordOf } from "./tokenizer-json.ts";
 
-const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const punctuation = "[\\p{P}!-/:-@\\[-`{-~]";
 
 /** The pre-tokenizer as splits. */
@@ -40,7 +40,7 @@ function byteLevel(pre: Json): unknown {
   const bytes = { ...pre, add_prefix_space: false, use_regex: false };
   return sequence([
     ...(pre.add_prefix_space === true ? [space] : []),
-    ...(pre.use_regex === false ? [] : [onlyMatches(gpt2Pattern)]),
+    ...(pre.use_regex === false ? [] : [onlyMatches(piecePatterns.gpt2.regex)]),
     bytes,
   ]);
 }

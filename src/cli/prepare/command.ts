@@ -20,7 +20,8 @@ export function addPrepare(program: Command): void {
     .addOption(
       new Option(
         "--tokenizer <name>",
-        "gpt2, char (one token a character), byte, or that of a model, a run, data, or a tokenizer's file (.bin, .json)",
+        "gpt2, char (one token a character), byte, bpe:8192 (trained on the text, of so many tokens), or that of a model, a " +
+          "run, data, or a tokenizer's file (.bin, .json)",
       ).default("gpt2"),
     )
     .option(
@@ -52,6 +53,7 @@ ${examples(
   ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
   ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
   ["a book of your own", "llm-ts prepare book.txt --out data/book"],
+  ["the same in a vocabulary of its own", "llm-ts prepare book.txt --tokenizer bpe:8192 --out data/book-bpe"],
   [
     "another text for an existing model, in its own tokens",
     "llm-ts prepare more.txt --tokenizer runs/baby-001 -o more",

@@ -1,17 +1,17 @@
-import { parse } from "node:path";
 import { SingleBar } from "cli-progress";
 import { platform } from "#platform";
 import type { Dataset } from "../../data/dataset.ts";
-import { findInputs } from "../../data/documents.ts";
 import { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../data/prepare.ts";
 import { requireEncoding } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { holdsRun } from "../../runs/read-run.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
 import { advised } from "../options/data.ts";
 import { tokenizerNamed } from "../options/tokenizer.ts";
-import { print, say } from "../output.ts";
-import { suggestion } from "../suggest.ts";
+import { print } from "../output.ts";
+import { trainShown } from "../tokenizer/run.ts";
+import { itemFiles, nameOfTexts } from "./inputs.ts";
 import { prepareFineweb, prepareHellaSwag, prepareOwnItems, prepareTinyStories } from "./items.ts";
 
 /** The options of `llm-ts prepare`. */
@@ -40,10 +40,10 @@ export async function prepare(inputs: readonly string[], flags: PrepareFlags): P
 async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   if (await prepareDataset(inputs, flags)) return;
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
-  const folder = flags.out ?? `data/${nameOf(inputs)}`;
-  const progress = progressBar();
+  const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
   const { valFraction, encoding } = flags;
-  const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerNamed(flags.tokenizer);
+  const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerFor(inputs, flags);
+  const progress = progressBar();
   const options: PrepareOptions = { tokenizer, valFraction, encoding, onProgress: progress.update };
   try {
     const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
@@ -52,6 +52,26 @@ async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Pr
   } finally {
     progress.stop();
   }
+}
+
+/** The tokenizer that `--tokenizer` names; bpe:8192 is trained on the texts first. */
+async function tokenizerFor(
+  inputs: readonly string[],
+  { tokenizer, encoding, field }: PrepareFlags,
+): Promise<Tokenizer> {
+  if (!tokenizer.startsWith("bpe:")) return tokenizerNamed(tokenizer);
+  const vocabSize = Number(tokenizer.slice("bpe:".length) || Number.NaN);
+  if (!Number.isInteger(vocabSize))
+    throw new UsageError(
+      `--tokenizer ${tokenizer}: expected the size of a vocabulary behind the colon, as in bpe:8192.`,
+    );
+  if (inputs.includes("-"))
+    throw new UsageError(
+      `--tokenizer ${tokenizer} reads the text twice, to train the tokenizer and to encode, and standard input can be read ` +
+        "once. Save the text in a file first.",
+    );
+  const { tokenizer: trained } = await trainShown(inputs, { vocabSize, encoding, field });
+  return trained;
 }
 
 /** InputError for folders that hold no text but a training run. */
@@ -69,7 +89,7 @@ async function refuseRuns(inputs: readonly string[]): Promise<void> {
 
 /** Data sets of documents with fields, if that is what the inputs name. */
 async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): Promise<boolean> {
-  const folder = flags.out ?? `data/${nameOf(inputs)}`;
+  const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
   const name = inputs.length === 1 ? inputs[0] : "";
   if (name === "tinyshakespeare") return false;
   const isNamed = ["tinystories", "fineweb", "hellaswag"].includes(name);
@@ -80,7 +100,7 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): P
       `${inputs.join(", ")}: documents with fields are encoded with tokens that are known before, not with char, whose ` +
         "characters are known at the end. Give --tokenizer byte or gpt2, or the tokenizer of a model or of other data.",
     );
-  const tokenizer = await tokenizerNamed(flags.tokenizer);
+  const tokenizer = await (isNamed ? tokenizerNamed(flags.tokenizer) : tokenizerFor(inputs, flags));
   if (name === "hellaswag") {
     const file = await prepareHellaSwag(folder, tokenizer);
     await print(flags.json ? `${JSON.stringify({ folder, file })}\n` : `${file}\n`);
@@ -95,29 +115,6 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): P
   const dataset = await (named[name]?.(folder, options) ?? own());
   await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
   return true;
-}
-
-/** The .jsonl and .parquet files that arguments name; UsageError when there are plain texts as well. */
-async function itemFiles(inputs: readonly string[]): Promise<readonly string[]> {
-  const { texts, items, leftOut } = await findInputs(inputs);
-  if (leftOut.length > 0) say(`left out, as they are no texts: ${listed(leftOut)}`);
-  if (items.length === 0 || texts.length === 0) return items;
-  throw new UsageError(
-    `${items[0]} holds documents with fields, and ${texts[0].name} is a plain text. Prepare them apart, into different ` +
-      `folders, as in ${suggestion("prepare", ...items.slice(0, 3), "-o", "data/documents")}`,
-  );
-}
-
-/** The first names of a list, and how many more there are. */
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(", ");
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
-}
-
-/** book.txt, books/ and tinyshakespeare give their names; several texts, or those of standard input, have none. */
-function nameOf(inputs: readonly string[]): string {
-  const name = inputs.length === 1 ? parse(inputs[0]).name : "";
-  return /^[^.*?-]/.test(name) ? name : "text";
 }
 
 function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {
