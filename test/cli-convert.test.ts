@@ -11,6 +11,7 @@ const place = (...names: string[]) => join(folder, ...names);
 const convert = (...args: string[]) => run(["convert", ...args], { cwd: folder });
 const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
 const tiny = fixturePath("gpt2_tiny.bin");
+const odd = fixturePath("gpt2_odd.bin");
 const erf = fixturePath("gpt2_erf");
 
 test("a .bin becomes a folder for transformers, and comes back byte for byte", async () => {
@@ -54,7 +55,10 @@ test("what .bin cannot hold is refused with the reason, and nothing is written",
   for (const [args, reason] of [
     [[erf, "erf.bin"], /does not fit a \.bin: its MLP has 48 hidden channels/],
     [[tiny, "tiny-f16.bin", "--dtype", "f16"], /holds float32 \(version 3\) or bfloat16 \(version 5\), not float16/],
-    [[tiny, "model.gguf"], /writes llm\.c's \.bin and safetensors/],
+    [[tiny, "model.onnx"], /writes llm\.c's \.bin, safetensors and GGUF/],
+    [[erf, "erf.gguf"], /GGUF's gpt2 cannot hold this model: gelu is erf/],
+    [[odd, "odd.gguf", "--dtype", "q8_0"], /q8_0 has a scale for 32 numbers of a row/],
+    [[tiny, "tiny-q8.bin", "--dtype", "q8_0"], /q8_0 is a type of GGUF alone/],
     [[tiny, "model.bin", "--to", "safetensors"], /named for \.bin, and --to says safetensors/],
   ] as const) {
     const before = readdirSync(folder);
@@ -158,4 +162,35 @@ test("a number of heads that no file has is asked for, or said to be assumed", a
     n_head: 2,
     _assumed: expect.arrayContaining(["n_head"]),
   });
+});
+
+test("GGUF and back is the same model, with its tokenizer inside", async () => {
+  expect((await convert(tiny, "tiny.gguf")).code).toBe(0);
+  expect((await convert("tiny.gguf", "from-gguf.bin")).code).toBe(0);
+  expect(readFileSync(place("from-gguf.bin")).equals(readFileSync(tiny))).toBe(true);
+  const trained = ["train", "-e", "custom", "--layers", "1", "--heads", "1", "--channels", "32", "-t", "8", "-b", "2"];
+  const prepared = await run(["prepare", "tinyshakespeare", "--tokenizer", "bpe:300", "-o", "own"], { cwd: folder });
+  expect(prepared.code).toBe(0);
+  await run([...trained, "-i", "own", "-x", "2", "-s", "0", "-v", "0", "-o", "own-run"], { cwd: folder });
+  expect((await convert("own-run", "own.gguf", "--dtype", "q8_0")).code).toBe(0);
+  const info = await run(["info", "own.gguf", "--json"], { cwd: folder });
+  expect(JSON.parse(info.stdout)).toMatchObject({
+    format: "GGUF model",
+    dtype: "q8_0",
+    V: 300,
+    tokenizer: "huggingface, 300 tokens",
+  });
+  const written = await run(["generate", "To be", "-e", "own.gguf", "--tokens", "3"], { cwd: folder });
+  expect([written.code, written.stdout]).toEqual([0, expect.stringContaining("To be")]);
+  expect((await convert("own.gguf", "own-folder")).code).toBe(0);
+  expect(readdirSync(place("own-folder"))).toContain("tokenizer.json");
+  expect(readFileSync(place("own-folder/merges.txt"))).toEqual(readFileSync(place("own/merges.txt")));
+});
+
+test("a vocabulary without an end of text says where llama.cpp ends", async () => {
+  const model = ["-e", "custom", "--layers", "1", "--heads", "1", "--channels", "8", "-t", "8", "-b", "2"];
+  await run(["prepare", "tinyshakespeare", "--tokenizer", "char", "-o", "chars"], { cwd: folder });
+  await run(["train", ...model, "-i", "chars", "-x", "1", "-s", "0", "-v", "0", "-o", "char-run"], { cwd: folder });
+  const { code, stderr } = await convert("char-run", "chars.gguf");
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/no token that ends a text.*there it ends at "\$"/)]);
 });

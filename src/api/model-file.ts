@@ -2,6 +2,8 @@ import { platform } from "#platform";
 import { endsOf, planTokenizer } from "../data/tokenizer-files.ts";
 import { UsageError } from "../errors.ts";
 import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
+import { ggufModel, readGguf, writeGguf } from "../format/gguf.ts";
+import { type GgmlType, readGgufHeader } from "../format/gguf-file.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { identify } from "../format/identify.ts";
 import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
@@ -15,6 +17,7 @@ import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { endTokensInGguf, ggufVocabulary } from "../tokenizer/gguf-vocabulary.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A model file whose header was read and checked; its tensors come in chunks, in llm.c's order. */
@@ -31,7 +34,7 @@ export interface ModelFile extends TensorStream {
 }
 
 /**
- * Opens llm.c's .bin or a safetensors file, identified by its first bytes, or the index of a model in several
+ * Opens llm.c's .bin, a safetensors file or llama.cpp's GGUF, identified by its first bytes, or the index of a model in several
  * safetensors files. `configFile` is the config.json of safetensors that have no folder to find it in; `heads` the number of
  * attention heads where there is none. InputError when it is none of these.
  */
@@ -61,6 +64,7 @@ export async function openModelFile(
         close,
       };
     }
+    if ((await identify(source)) === "gguf") return { ...(await openGguf(source)), bytes, close };
     const header = await readModelHeader(source);
     const { config, dtype } = header;
     const endTokens = await endTokensIn(path, [generationConfigFile]);
@@ -77,6 +81,19 @@ export async function openModelFile(
     await close();
     throw error;
   }
+}
+
+/** A model of llama.cpp's. Numbers of q8_0 are exact in float32. */
+async function openGguf(source: ByteSource): Promise<Omit<ModelFile, "bytes" | "close">> {
+  const header = await readGgufHeader(source);
+  const model = ggufModel(source, header);
+  return {
+    config: model.config,
+    dtype: model.type === "q8_0" ? "f32" : model.type,
+    assumed: [],
+    endTokens: endTokensInGguf(header.fields),
+    readTensors: (onChunk) => readGguf(source, model, onChunk),
+  };
 }
 
 async function isSafetensors(source: ByteSource): Promise<boolean> {
@@ -111,8 +128,8 @@ async function endTokensIn(
 }
 
 export interface SaveOptions {
-  /** Type that the numbers are converted to, rounded to nearest, ties to even. Default: f32. */
-  readonly dtype?: FileDType;
+  /** Type that the numbers are converted to, rounded to nearest, ties to even; q8_0 in GGUF alone. Default: f32. */
+  readonly dtype?: GgmlType;
   /** Tokenizer of the model; it is written beside the model. */
   readonly tokenizer?: Tokenizer;
   /** The tokens that end a text. Default: the tokenizer's end of text. */
@@ -126,15 +143,23 @@ export interface SaveOptions {
 /**
  * Writes a model whole or not at all, as the path's ending says: .bin in llm.c's version 3 (f32) or 5 (bf16), or
  * .safetensors, with the config.json that transformers requires beside it where there is none yet. Its tokenizer comes beside
- * it, for llm.c or for transformers. Gives the paths of what was written. UsageError where the format cannot hold the model,
+ * it, for llm.c or for transformers; in llama.cpp's .gguf it is inside. Gives the paths of what was written. UsageError where the format cannot hold the model,
  * InputError where the folder holds a tokenizer that the model would be read with, or that another one needs.
  */
 export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<string[]> {
   const { dtype = "f32", assumed = [], tokenizer, replace = (await platform.pathKind(path)) !== undefined } = options;
   const { endTokens = endsOf(tokenizer) } = options;
+  if (path.endsWith(".gguf")) {
+    const { fields } = await ggufVocabulary(tokenizer, model.config.V, endTokens);
+    await save(path, (sink) => writeGguf(sink, model, dtype, fields));
+    return [path];
+  }
   const isBin = path.endsWith(".bin");
   if (!isBin && !path.endsWith(".safetensors"))
-    throw new UsageError(`${path}: a model is saved as .bin or .safetensors. Give the file one of these endings.`);
+    throw new UsageError(
+      `${path}: a model is saved as .bin, .safetensors or .gguf. Give the file one of these endings.`,
+    );
+  if (dtype === "q8_0") throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf.`);
   const { V, maxT } = model.config;
   const folder = folderOf(path);
   const name = nameOf(path);

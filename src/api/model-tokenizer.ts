@@ -1,5 +1,10 @@
+import { platform } from "#platform";
 import { findTokenizer } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
+import { readGgufHeader } from "../format/gguf-file.ts";
+import { identify } from "../format/identify.ts";
+import { withSource } from "../format/source.ts";
+import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import { fits, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -21,14 +26,24 @@ export function requireFit(tokenizer: Tokenizer, V: number): Tokenizer {
 }
 
 /**
- * The tokenizer that belongs to a model of vocabulary `V`: the one that lies beside its file, else GPT-2's for GPT-2's
+ * The tokenizer that belongs to a model of vocabulary `V`: the one in its file (GGUF) or beside it, else GPT-2's for GPT-2's
  * vocabulary. InputError when one lies there that has more tokens than the model.
  */
 export async function tokenizerOf(modelPath: string | undefined, V: number): Promise<Tokenizer | undefined> {
-  const found = modelPath === undefined ? undefined : await findTokenizer(modelPath, V);
+  const found =
+    modelPath === undefined ? undefined : ((await tokenizerInside(modelPath)) ?? (await findTokenizer(modelPath, V)));
   // A smaller one beside a model of exactly GPT-2's tokens is another model's.
   if (found && !(V === GPT2_VOCABULARY && found.vocabSize < V)) return requireFit(found, V);
   return isGpt2Vocabulary(V) ? gpt2Tokenizer() : undefined;
+}
+
+/** The tokenizer in a model's own file: GGUF. */
+async function tokenizerInside(path: string): Promise<Tokenizer | undefined> {
+  if ((await platform.pathKind(path)) !== "file") return undefined;
+  return withSource(path, async (source) => {
+    if ((await identify(source)) !== "gguf") return undefined;
+    return tokenizerInGguf(path, (await readGgufHeader(source)).fields);
+  });
 }
 
 /**

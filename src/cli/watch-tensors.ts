@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import type { FileDType } from "../format/numbers.ts";
+import type { GgmlType } from "../format/gguf-file.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { ProgressLine } from "./display/progress-line.ts";
@@ -11,7 +11,7 @@ import { say } from "./output.ts";
  */
 export async function watchTensors<T>(
   { config, readTensors }: TensorStream,
-  dtype: FileDType,
+  dtype: GgmlType,
   name: string,
   write: (model: TensorStream) => Promise<T>,
 ): Promise<T> {

@@ -124,7 +124,7 @@ test.each<[string, Promise<Awaited<ReturnType<typeof openSource>>>, RegExp]>([
     openSource(latin1("version https://git-lfs.github.com/spec/v1\noid sha256:1")),
     /pointer of Git LFS.*git lfs pull/,
   ],
-  ["a GGUF", openSource(latin1("GGUF\x03\x00\x00\x00")), /is a GGUF model/],
+  ["a GGUF that is cut off", openSource(latin1("GGUF\x03\x00\x00\x00")), /is damaged: its header ends behind byte 8/],
   ["an optimizer state of version 3", llmc({ 0: 20240527, 1: 3 }), /\[1\] \(version, byte 4\) is 3, expected 1 or 2/],
   [
     "an optimizer state of rank 8 of 8",

@@ -1,5 +1,7 @@
 import { InputError } from "../errors.ts";
 import { foreignFile } from "../format/foreign.ts";
+import { ggufModel } from "../format/gguf.ts";
+import { readGgufHeader } from "../format/gguf-file.ts";
 import { readHeader } from "../format/header.ts";
 import { readHellaSwagHeader } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
@@ -11,6 +13,7 @@ import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/
 import { departures, type GPT2Config } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { isBin, otherThanUtf8 } from "./not-text.ts";
 
@@ -37,6 +40,8 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
       return { format: "llm.c model", bytes, ...(await describeModel(source)) };
     case "safetensors":
       return { format: "safetensors model", bytes, ...(await describeSafetensors(source, options)) };
+    case "gguf":
+      return { format: "GGUF model", bytes, ...(await describeGguf(source)) };
     case "state":
       return { format: "llm.c debug state", bytes, ...(await describeState(source)) };
     case "tokens":
@@ -64,7 +69,7 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
       if (encoding !== undefined) return { format: "text", bytes, encoding };
       throw new InputError(
         `${source.name} ${what === undefined ? "has" : `is ${what}, and has`} none of the formats that llm-ts knows: ` +
-          `llm.c's .bin files, safetensors and texts. ${hint ?? "Give another file."}`,
+          `llm.c's .bin files, safetensors, GGUF and texts. ${hint ?? "Give another file."}`,
       );
     }
   }
@@ -92,6 +97,14 @@ async function describeSafetensors(source: ByteSource, { config }: DescribeOptio
   const assumed = model.assumed.length > 0 && { assumed: model.assumed.join(", ") };
   const facts = { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config) };
   return { ...facts, hidden, epsilon, gelu, ...departures(model.config), ...assumed };
+}
+
+async function describeGguf(source: ByteSource) {
+  const header = await readGgufHeader(source);
+  const { config, type } = ggufModel(source, header);
+  const tokenizer = await tokenizerInGguf(source.name, header.fields);
+  const named = tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none";
+  return { dtype: type, tensors: header.tensors.size, ...sizes(config), hidden: config.hidden, tokenizer: named };
 }
 
 /** Without its model, a state's sizes cannot be checked. */

@@ -38,7 +38,6 @@ const signatures: readonly Signature[] = [
   },
   { pattern: /^PK\x03\x04/, describe: always("a zip archive", "Unpack it first.") },
   { pattern: /^\x1f\x8b/, describe: always("compressed by gzip", "Unpack it first (gzip -dk).") },
-  { pattern: /^GGUF/, describe: always("a GGUF model (llama.cpp)", "Give the safetensors that it was made from.") },
   { pattern: /^\x89HDF/, describe: always("an HDF5 file (TensorFlow, Keras)", "Give the model's safetensors.") },
   {
     pattern: /^\x93NUMPY/,

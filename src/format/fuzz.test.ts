@@ -8,6 +8,8 @@ import type { GPT2Config } from "../model/config.ts";
 import { openSource } from "../platform/node-files.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { Mt19937 } from "../random/mt19937.ts";
+import { ggufModel, readGguf, writeGguf } from "./gguf.ts";
+import { readGgufHeader } from "./gguf-file.ts";
 import { makeHeader } from "./header.ts";
 import { readHellaSwagHeader } from "./hellaswag.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "./huggingface-config.ts";
@@ -31,6 +33,17 @@ async function safetensorsBytes(config: GPT2Config): Promise<Uint8Array> {
     sink,
     streamOf(config, async (_name, _start, length) => new Float32Array(length)),
   );
+  return sink.bytes;
+}
+
+async function ggufBytes(config: GPT2Config): Promise<Uint8Array> {
+  const sink = new MemorySink();
+  const zeros = streamOf(config, async (_name, _start, length) => new Float32Array(length));
+  const vocabulary = {
+    "tokenizer.ggml.tokens": { strings: ["a", "b"] },
+    "tokenizer.ggml.token_type": { i32s: [1, 3] },
+  };
+  await writeGguf(sink, zeros, "f16", { ...vocabulary, "tokenizer.ggml.add_bos_token": false });
   return sink.bytes;
 }
 
@@ -96,6 +109,10 @@ const formats: Record<string, { bytes: Uint8Array; read: (source: ByteSource) =>
   safetensors: {
     bytes: await safetensorsBytes(config),
     read: async (source) => readSafetensors(source, await readSafetensorsModel(source), nothing),
+  },
+  GGUF: {
+    bytes: await ggufBytes(config),
+    read: async (source) => readGguf(source, ggufModel(source, await readGgufHeader(source)), nothing),
   },
   "config.json": {
     bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, { endTokens: [7] }))),

@@ -1,7 +1,7 @@
 import type { ByteSource } from "../platform/platform.ts";
 import { formatOfMagic, headerBytes, type LlmcFormat, readHeader } from "./header.ts";
 
-export type FileFormat = LlmcFormat | "safetensors" | "json" | "parquet" | "text";
+export type FileFormat = LlmcFormat | "safetensors" | "gguf" | "json" | "parquet" | "text";
 
 /** Format of a file by its first bytes; undefined if it is unknown. */
 export async function identify(source: ByteSource): Promise<FileFormat | undefined> {
@@ -12,7 +12,9 @@ export async function identify(source: ByteSource): Promise<FileFormat | undefin
   }
   const start = await source.read(0, Math.min(source.size, textBytes));
   if (isSafetensors(start)) return "safetensors";
-  if (String.fromCharCode(...start.subarray(0, 4)) === "PAR1") return "parquet";
+  const magic = String.fromCharCode(...start.subarray(0, 4));
+  if (magic === "PAR1") return "parquet";
+  if (magic === "GGUF") return "gguf";
   if (start[0] === 0x7b) return "json";
   return isText(start, source.size > start.length) ? "text" : undefined;
 }

@@ -34,22 +34,34 @@ export async function gpt2HuggingFaceFiles(maxT: number): Promise<Readonly<Recor
 export function trainedFiles(
   { tokens, merges }: BpeVocabulary,
   special: readonly string[],
-  pattern: PiecePattern,
+  split: PiecePattern,
 ): ReadonlyMap<string, string> {
   const vocab = tokens.map((token, id) => (id < special.length ? token : visible(token)));
-  const split = {
-    type: "Split",
-    pattern: { Regex: piecePatterns[pattern].regex },
-    behavior: "Isolated",
-    invert: false,
-  };
-  const [end] = special;
-  const files = byteLevelFiles({
+  return byteLevelTokenizerFiles({
     vocab,
     merges: merges.map(([first, second]) => `${vocab[first]} ${vocab[second]}`),
     special: special.map((_, id) => id),
+    split,
+    endToken: special[0],
+  });
+}
+
+export interface ByteLevelVocabulary extends Pick<ByteLevelFiles, "vocab" | "merges" | "special"> {
+  readonly split: PiecePattern;
+  readonly endToken?: string;
+}
+
+/** The files of a byte-level BPE other than GPT-2's. */
+export function byteLevelTokenizerFiles({
+  split,
+  endToken: end,
+  ...vocabulary
+}: ByteLevelVocabulary): ReadonlyMap<string, string> {
+  const pieces = { type: "Split", pattern: { Regex: piecePatterns[split].regex }, behavior: "Isolated", invert: false };
+  const files = byteLevelFiles({
+    ...vocabulary,
     preTokenizer:
-      pattern === "gpt2" ? byteLevel : { type: "Sequence", pretokenizers: [split, { ...byteLevel, use_regex: false }] },
+      split === "gpt2" ? byteLevel : { type: "Sequence", pretokenizers: [pieces, { ...byteLevel, use_regex: false }] },
     settings: {
       tokenizer_class: "PreTrainedTokenizerFast",
       clean_up_tokenization_spaces: false,
@@ -132,10 +144,17 @@ function lastPair(token: string, ids: ReadonlyMap<string, number>): [string, str
 }
 
 /** GPT-2's visible character for each byte. */
-const characters = [...byteAlphabet()].sort(([, a], [, b]) => a - b).map(([character]) => character);
+const alphabet = byteAlphabet();
+const characters = [...alphabet].sort(([, a], [, b]) => a - b).map(([character]) => character);
 
-function visible(token: string): string {
+/** The visible form of bytes, of which `token` has one a character. */
+export function visible(token: string): string {
   return Array.from(token, (byte) => characters[byte.charCodeAt(0)]).join("");
+}
+
+/** The text that the visible form of its bytes stands for. */
+export function fromVisible(token: string): string {
+  return new TextDecoder().decode(Uint8Array.from(token, (character) => alphabet.get(character) ?? 0));
 }
 
 /** JSON as Python writes it: ASCII alone. */

@@ -92,7 +92,7 @@ async function makeTokenizer(
 /** Encoder of our own for a tokenizer; undefined if only the library implements its splitting rules. */
 function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
   const model = recordOf(json.model);
-  const split = splitOf(json.pre_tokenizer);
+  const split = pieceSplitOf(json.pre_tokenizer);
   const suffixes = [model.continuing_subword_prefix, model.end_of_word_suffix];
   if (!split || (json.normalizer ?? null) !== null || suffixes.some((suffix) => (suffix ?? "") !== ""))
     return undefined;
@@ -113,7 +113,7 @@ function byteLevelText(name: string, json: Json): ByteLevelText | undefined {
 }
 
 /** A pre-tokenizer that splits as GPT-2 or GPT-4 does; undefined for others. */
-function splitOf(preTokenizer: unknown): Pick<ByteLevelParts, "pieceEnd" | "prefixSpace"> | undefined {
+export function pieceSplitOf(preTokenizer: unknown): Pick<ByteLevelParts, "pieceEnd" | "prefixSpace"> | undefined {
   const pre = recordOf(preTokenizer);
   if (pre.type === "ByteLevel" && pre.use_regex !== false)
     return { pieceEnd: piecePatterns.gpt2.endOf, prefixSpace: pre.add_prefix_space === true };

@@ -8,19 +8,27 @@ export function addConvert(program: Command): void {
     .command("convert")
     .summary("write a model in another format or precision")
     .description(
-      "Converts between llm.c's .bin and Hugging Face's safetensors, and between float32, bfloat16 and float16 (rounded " +
-        "to the nearest, ties to even). A model of any size takes little memory; nothing appears before it is whole.",
+      "Converts between llm.c's .bin, Hugging Face's safetensors and llama.cpp's GGUF, and between float32, bfloat16 and " +
+        "float16 (rounded to the nearest, ties to even); GGUF also as q8_0, bytes with a scale for 32 of them. A model of any size takes little memory; nothing appears before it is whole.",
     )
     .argument("<in>", "a model file, a folder of safetensors, a run folder (its newest checkpoint), or a name as gpt2")
-    .argument("<out>", "NAME.bin, NAME.safetensors, or a folder for all that transformers loads a model from")
+    .argument(
+      "<out>",
+      "NAME.bin, NAME.safetensors, NAME.gguf, or a folder for all that transformers loads a model from",
+    )
     .addOption(
-      new Option("--to <format>", "the format, where OUT's name does not determine it").choices(["bin", "safetensors"]),
+      new Option("--to <format>", "the format, where OUT's name does not determine it").choices([
+        "bin",
+        "safetensors",
+        "gguf",
+      ]),
     )
     .addOption(
       new Option("--dtype <type>", "type of the weights (default: as in IN; .bin: f32 or bf16)").choices([
         "f32",
         "bf16",
         "f16",
+        "q8_0",
       ]),
     )
     .option(
@@ -39,6 +47,7 @@ export function addConvert(program: Command): void {
         ],
         ["half the size", "llm-ts convert gpt2_124M.bin gpt2_124M_bf16.bin --dtype bf16"],
         ["a model of the hub for llm.c", "llm-ts convert path/to/snapshot my-gpt2.bin"],
+        ["for llama.cpp, with its tokenizer inside", "llm-ts convert runs/baby my-gpt2.gguf --dtype f16"],
         ["a single file in float16", "llm-ts convert gpt2_124M.bin gpt2.safetensors --dtype f16"],
       ),
     )

@@ -4,11 +4,12 @@ import { type ModelFile, openModelFile, saveModelFile } from "../../api/model-fi
 import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
 import { UsageError } from "../../errors.ts";
 import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
-import { bytesPer, type FileDType } from "../../format/numbers.ts";
+import { type GgmlType, ggmlBytes } from "../../format/gguf-file.ts";
 import { saveText } from "../../format/save.ts";
 import { sizeOf } from "../../format/source.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { folderOf, inFolder } from "../../platform/paths.ts";
+import { ggufVocabulary } from "../../tokenizer/gguf-vocabulary.ts";
 import { requireRoom } from "../disk-space.ts";
 import { bytes } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -21,8 +22,8 @@ import { requireFree, type Target, targetOf, wholeFolder } from "./target.ts";
 
 /** The options of `llm-ts convert`. */
 export interface ConvertFlags {
-  readonly to?: "bin" | "safetensors";
-  readonly dtype?: "f32" | "bf16" | "f16";
+  readonly to?: "bin" | "safetensors" | "gguf";
+  readonly dtype?: GgmlType;
   readonly heads?: number;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -39,7 +40,8 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     await requireFree(target, from, flags.force);
     const dtype = flags.dtype ?? (target.kind === "bin" && file.dtype === "f16" ? "f32" : file.dtype);
     const parameters = parameterCount(file.config);
-    await requireRoom(dirname(target.path), parameters * bytesPer[dtype], "write to another disk");
+    requireType(target, dtype);
+    await requireRoom(dirname(target.path), ggmlBytes(dtype, parameters), "write to another disk");
     const started = performance.now();
     const remarks: string[] = [];
     const files = await write(target, from, file, dtype, flags.force ?? false, (text) => remarks.push(text));
@@ -68,17 +70,27 @@ function requireHeads(from: string, { config, assumed }: ModelFile, heads: numbe
   if (assumed.includes("n_head")) say(assumedText(from, config));
 }
 
+/** UsageError for a type that the target's format lacks, before anything is written. */
+function requireType({ kind, path }: Target, dtype: GgmlType): void {
+  if (dtype === "q8_0" && kind !== "gguf")
+    throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf, or choose bf16.`);
+}
+
 /** Gives the paths of the files written. */
 async function write(
   target: Target,
   from: string,
   file: ModelFile,
-  dtype: FileDType,
+  dtype: GgmlType,
   replace: boolean,
   remark: (text: string) => void,
 ): Promise<string[]> {
   const tokenizer = await tokenizerFor(from, file.config.V, remark);
   const endTokens = file.endTokens ?? endsOf(tokenizer);
+  if (target.kind === "gguf") {
+    const { remark: about } = await ggufVocabulary(tokenizer, file.config.V, endTokens);
+    if (about !== undefined) remark(about);
+  }
   const saveModel = (path: string) =>
     watchTensors(file, dtype, target.model, (model) =>
       saveModelFile(path, model, { dtype, assumed: file.assumed, tokenizer, endTokens, replace }),

@@ -9,30 +9,34 @@ import { inFolder } from "../../platform/paths.ts";
 
 export interface Target {
   /** One file, or a folder with all that transformers loads a model from. */
-  readonly kind: "bin" | "safetensors" | "folder";
+  readonly kind: "bin" | "safetensors" | "gguf" | "folder";
   /** The path of the file or folder. */
   readonly path: string;
   /** The path of the model file. */
   readonly model: string;
 }
 
-/** Extensions of other programs' formats, which are refused as names of a folder: model.gguf. */
-const foreign = /\.(pt|pth|gguf|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
+/** Extensions of other programs' formats, which are refused as names of a folder: model.onnx. */
+const foreign = /\.(pt|pth|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
 
-export async function targetOf(path: string, to: "bin" | "safetensors" | undefined): Promise<Target> {
+export async function targetOf(path: string, to: "bin" | "safetensors" | "gguf" | undefined): Promise<Target> {
   await refuseDanglingLink(path);
-  const named = /\.(bin|safetensors)$/.exec(path)?.[1];
+  const named = /\.(bin|safetensors|gguf)$/.exec(path)?.[1];
   if ((await platform.pathKind(path)) !== "folder") {
-    if (named === "bin" || named === "safetensors") {
+    if (named === "bin" || named === "safetensors" || named === "gguf") {
       if (to === undefined || to === named) return { kind: named, path, model: path };
       throw new UsageError(`${path} is named for .${named}, and --to says ${to}. Leave --to out, or change the name.`);
     }
     if (foreign.test(path))
       throw new UsageError(
-        `${path}: llm-ts writes llm.c's .bin and safetensors. Name the file NAME.bin or NAME.safetensors, or give a folder.`,
+        `${path}: llm-ts writes llm.c's .bin, safetensors and GGUF. Name the file NAME.bin, NAME.safetensors or NAME.gguf, or ` +
+          "give a folder.",
       );
   }
-  if (to === "bin") return { kind: "bin", path: inFolder(path, "model.bin"), model: inFolder(path, "model.bin") };
+  if (to === "bin" || to === "gguf") {
+    const model = inFolder(path, `model.${to}`);
+    return { kind: to, path: model, model };
+  }
   return { kind: "folder", path, model: inFolder(path, "model.safetensors") };
 }
 
