@@ -33,6 +33,7 @@ const layers = [
   "eval",
   "train",
   "runs",
+  "mistakes",
   "verify",
   "bench",
   "index.ts",

@@ -93,7 +93,7 @@ test.each<[code: number, message: RegExp, ...args: string[]]>([
     "--state",
     state,
   ],
-  [2, /required option '--state <file>'/, "verify", "--model", model],
+  [2, /one of --state/, "verify", "--model", model],
   [2, /--losses <list>' argument '1,x' is invalid/, "verify", "--model", model, "--state", state, "--losses", "1,x"],
   [2, /--block 17 is longer/, "debug-state", "--model", model, "--train", "tokens.bin", "-t", "17", "--out", "x.bin"],
   [

@@ -18,6 +18,7 @@ import { addRuns } from "./runs/command.ts";
 import { addStudio } from "./studio/command.ts";
 import { asStarted } from "./suggest.ts";
 import { addTokenizer } from "./tokenizer/command.ts";
+import { addTrace } from "./trace/command.ts";
 import { addTrain } from "./train/command.ts";
 import { addVerify } from "./verify/command.ts";
 
@@ -32,6 +33,7 @@ const commands = [
   addEval,
   addVerify,
   addDebugState,
+  addTrace,
   addEncode,
   addDecode,
   addInfo,

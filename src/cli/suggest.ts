@@ -18,19 +18,8 @@ export interface Start {
 
 /** All commands of the program; messages name them as `llm-ts train`. */
 export const commandNames = [
-  ...[
-    "pull",
-    "convert",
-    "prepare",
-    "tokenizer",
-    "train",
-    "generate",
-    "eval",
-    "verify",
-    "debug-state",
-    "encode",
-    "decode",
-  ],
+  ...["pull", "convert", "prepare", "tokenizer", "train", "generate", "eval", "verify", "debug-state", "trace"],
+  ...["encode", "decode"],
   ...["info", "runs", "plot", "studio", "bench", "help"],
 ] as const;
 

@@ -134,17 +134,17 @@ function strings(value: unknown): Record<string, string> {
   );
 }
 
-/** Header of a new file, whose tensors of `dtype` follow in the given order. */
+/** Header of a new file, whose tensors of `dtype`, or int32 where they are integers, follow in the given order. */
 export function makeSafetensorsHeader(
-  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly integer?: boolean }[],
   dtype: FileDType,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
-  for (const { name, shape } of tensors) {
-    const end = offset + shape.reduce((product, n) => product * n, bytesPer[dtype]);
-    header[name] = { dtype: dtype.toUpperCase(), shape, data_offsets: [offset, end] };
+  for (const { name, shape, integer } of tensors) {
+    const end = offset + shape.reduce((product, n) => product * n, integer ? 4 : bytesPer[dtype]);
+    header[name] = { dtype: integer ? "I32" : dtype.toUpperCase(), shape, data_offsets: [offset, end] };
     offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));

@@ -1,21 +1,37 @@
 import type { Command } from "commander";
+import { UsageError } from "../../errors.ts";
+import { trainOptions } from "../../train/settings.ts";
 import { addBackendOptions } from "../options/backend.ts";
-import { examples } from "../options/common.ts";
-import { reals } from "../options/values.ts";
+import { examples, headerlessOption } from "../options/common.ts";
+import { addUpdateOptions } from "../options/update.ts";
+import { numeric, reals } from "../options/values.ts";
 import type { VerifyFlags } from "./run.ts";
+import type { TraceVerifyFlags } from "./trace.ts";
+
+type Flags = Omit<VerifyFlags & TraceVerifyFlags, "model" | "state" | "trace"> &
+  Partial<Pick<VerifyFlags & TraceVerifyFlags, "model" | "state" | "trace">>;
 
 export function addVerify(program: Command): void {
   const command = program
     .command("verify")
-    .summary("check a model's numbers against a debug state")
+    .summary("check numbers: a model's against a debug state, a port's against a trace")
     .description(
       "Checks that logits, loss and every gradient are those of a debug state, then takes ten AdamW steps: llm.c's " +
-        "test_gpt2.",
+        "test_gpt2. With --trace: compares the tensors that another program computed for one training step with the right " +
+        "ones, in the order of computation, and names the first that deviates, with the likely reason.",
     )
-    .requiredOption("-e, --model <file>", "a model file, like gpt2_124M.bin")
-    .requiredOption("--state <file>", "its debug state, like gpt2_124M_debug_state.bin")
+    .option("-e, --model <file>", "a model file, like gpt2_124M.bin")
+    .option("--state <file>", "its debug state, like gpt2_124M_debug_state.bin")
     .option("--losses <list>", "expected losses of the ten steps (default: those of GPT-2 124M)", reals(10))
+    .option("--trace <file>", "another program's tensors, as safetensors; docs/learn/port.md says how they are called")
+    .option("--expected <file>", "of --trace: a file of llm-ts trace in place of the model")
+    .option("-i, --data <file>", "of --trace: the token file, where the dump has no tensors tokens and targets")
+    .option("-b, --batch <n>", "of --data: sequences in the batch", numeric(trainOptions.batch), 2)
+    .option("-t, --block <n>", "of --data: tokens in a sequence", numeric(trainOptions.block), 8)
+    .option("--partial", "of --trace: tensors may be missing, as long as a port is not complete")
+    .addOption(headerlessOption())
     .option("--json", "one JSON object with all differences");
+  addUpdateOptions(command);
   addBackendOptions(command)
     .addHelpText(
       "after",
@@ -23,10 +39,25 @@ export function addVerify(program: Command): void {
 Two right programs differ by rounding. Allowed are 1e-4 for logits, 1e-5 for the loss and 1e-4 of a tensor's largest
 value for its gradient, more in proportion where logits exceed 10, and 1e-3 for the losses of the ten steps.
 Exit code 0 when all is okay, 1 when not.
-${examples(["llm.c's own test", "llm-ts verify --model gpt2_124M.bin --state gpt2_124M_debug_state.bin"])}`,
+With --trace, activations may differ by 2e-5 of a tensor's largest value, gradients by 1e-4; --lr and the options beside it
+are those of the port's update. Exit code 0 when all agrees and nothing is missing.
+${examples(
+  ["llm.c's own test", "llm-ts verify --model gpt2_124M.bin --state gpt2_124M_debug_state.bin"],
+  ["a port's tensors, with a trace", "llm-ts verify --trace mine.safetensors --expected trace.safetensors"],
+  ["the same with the model alone", "llm-ts verify --trace mine.safetensors --model runs/baby-001"],
+)}`,
     )
-    .action(async (flags: VerifyFlags) => {
+    .action(async (flags: Flags) => {
+      if ((flags.state === undefined) === (flags.trace === undefined))
+        throw new UsageError("verify needs one of --state, a debug state, and --trace, another program's tensors.");
+      if (flags.trace !== undefined) {
+        const { verifyTrace } = await import("./trace.ts");
+        return verifyTrace({ ...flags, trace: flags.trace });
+      }
+      const { model, state } = flags;
+      if (model === undefined || state === undefined)
+        throw new UsageError("--state needs the model that it belongs to: --model with a model file.");
       const { runVerify } = await import("./run.ts");
-      await runVerify(flags);
+      await runVerify({ ...flags, model, state });
     });
 }
