@@ -35,7 +35,7 @@ function step(param: v128, m: v128, v: v128, decay: v128, rootScale: v128, epsil
  * rootScale = 1 / sqrt(1 - beta2^t), stepSize = learningRate / (1 - beta1^t).
  */
 export function adamw(
-  thread: i32, threads: i32, param: usize, grad: usize, m: usize, v: usize, n: i32,
+  part: i32, parts: i32, param: usize, grad: usize, m: usize, v: usize, n: i32,
   gradScale: f32, beta1Rest: f32, beta2: f32, beta2Rest: f32, decay: f32, rootScale: f32, epsilon: f32, stepSize: f32,
 ): void {
   const scale = f32x4.splat(gradScale);
@@ -47,8 +47,8 @@ export function adamw(
   const eps = f32x4.splat(epsilon);
   const size = f32x4.splat(stepSize);
 
-  const start = shareStart(n, LINE, thread, threads);
-  const end = shareStart(n, LINE, thread + 1, threads);
+  const start = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
   let at = <usize>start << 2;
   for (const stop = <usize>(start + ((end - start) & ~7)) << 2; at < stop; at += 32) {
     const g0 = f32x4.mul(v128.load(grad + at), scale);

@@ -1,6 +1,6 @@
 // Causal self-attention, all heads, forward and backward.
 //
-// The unit of work is one head of one sequence (b, h): threads take whole units, so bits never depend on their number.
+// The unit of work is one head of one sequence (b, h): parts take whole units, so bits never depend on their number.
 // A unit processes its queries in blocks of rows: scores of a block (rows x visible keys) in the scratch buffer, softmax
 // on them, and the matmuls by sgemm. Scores above the diagonal are skipped block by block.
 //
@@ -59,12 +59,12 @@ function wholeTiles(seen: i32, keys: i32): i32 {
  * past + T - 1, then query t sees positions 0 to past + t. Without, keys = values = 0 and past = 0.
  */
 export function attentionForward(
-  thread: i32, threads: i32, out: usize, saved: usize, qkv: usize, keys: usize, values: usize,
+  part: i32, parts: i32, out: usize, saved: usize, qkv: usize, keys: usize, values: usize,
   B: i32, T: i32, C: i32, NH: i32, past: i32, S: i32,
 ): void {
   const hs = C / NH;
-  const end = B * NH * (thread + 1) / threads;
-  for (let unit = B * NH * thread / threads; unit < end; unit++) {
+  const end = B * NH * (part + 1) / parts;
+  for (let unit = B * NH * part / parts; unit < end; unit++) {
     const b = unit / NH;
     const column = <usize>(unit % NH * hs) << 2; // of the head, in bytes, in any row of C floats
     const q = qkv + (<usize>(b * T) * 3 * C << 2) + column;
@@ -108,7 +108,7 @@ function headForward(
       softmaxRow(at, past + t0 + i + 1, seen, scale, saved ? saved + <usize>(t0 + i) * SAVED_BYTES : 0);
     }
     if (T <= FEW_QUERIES) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
-    else sgemm(false, false, rows, hs, seen, scores, row, v, ld, oBlock, C, 0, false);
+    else sgemm(false, false, rows, hs, seen, scores, row, v, ld, oBlock, C, false);
   }
 }
 
@@ -120,7 +120,7 @@ function blockScores(
   scores: usize, row: i32, q: usize, k: usize, ld: i32, T: i32, C: i32, rows: i32, seen: i32, keys: i32, hs: i32,
 ): void {
   if (T <= FEW_QUERIES) dotScores(scores, row, q, 3 * C, k, ld, rows, seen, hs);
-  else sgemm(false, true, rows, wholeTiles(seen, keys), hs, q, 3 * C, k, ld, scores, row, 0, false);
+  else sgemm(false, true, rows, wholeTiles(seen, keys), hs, q, 3 * C, k, ld, scores, row, false);
 }
 
 /**
@@ -264,12 +264,12 @@ export function weightedSum32(to: usize, weights: usize, v: usize, stride: usize
 
 /** dqkv (B, T, 3C) is overwritten; dout (B, T, C); saved (B, NH, T, 2) from the forward. */
 export function attentionBackward(
-  thread: i32, threads: i32, dqkv: usize, dout: usize, qkv: usize, saved: usize,
+  part: i32, parts: i32, dqkv: usize, dout: usize, qkv: usize, saved: usize,
   B: i32, T: i32, C: i32, NH: i32,
 ): void {
   const hs = C / NH;
-  const end = B * NH * (thread + 1) / threads;
-  for (let unit = B * NH * thread / threads; unit < end; unit++) {
+  const end = B * NH * (part + 1) / parts;
+  for (let unit = B * NH * part / parts; unit < end; unit++) {
     const b = unit / NH;
     const column = <usize>(unit % NH * hs) << 2;
     const inQkv = (<usize>(b * T) * 3 * C << 2) + column;
@@ -306,15 +306,15 @@ function headBackward(dq: usize, dout: usize, q: usize, saved: usize, T: i32, C:
     const qBlock = q + (<usize>t0 * ld << 2);
     const doutBlock = dout + (<usize>t0 * C << 2);
     blockScores(probabilities, row, qBlock, k, ld, T, C, rows, seen, T, hs);
-    sgemm(false, true, rows, wholeTiles(seen, T), hs, doutBlock, C, v, ld, dscores, row, 0, false);
+    sgemm(false, true, rows, wholeTiles(seen, T), hs, doutBlock, C, v, ld, dscores, row, false);
     for (let i = 0; i < rows; i++) {
       const p = probabilities + (<usize>(i * row) << 2);
       const ds = dscores + (<usize>(i * row) << 2);
       softmaxRowBackward(p, ds, t0 + i + 1, seen, scale, saved + <usize>(t0 + i) * SAVED_BYTES);
     }
-    sgemm(true, false, seen, hs, rows, probabilities, row, doutBlock, C, dv, ld, 0, later);
-    sgemm(true, false, seen, hs, rows, dscores, row, qBlock, ld, dk, ld, 0, later);
-    sgemm(false, false, rows, hs, seen, dscores, row, k, ld, dq + (<usize>t0 * ld << 2), ld, 0, false);
+    sgemm(true, false, seen, hs, rows, probabilities, row, doutBlock, C, dv, ld, later);
+    sgemm(true, false, seen, hs, rows, dscores, row, qBlock, ld, dk, ld, later);
+    sgemm(false, false, rows, hs, seen, dscores, row, k, ld, dq + (<usize>t0 * ld << 2), ld, false);
     later = true;
   }
 }

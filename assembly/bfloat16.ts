@@ -26,9 +26,9 @@ export function widenUpTo4(ptr: usize, count: i32): v128 {
 }
 
 /** to (n) floats = from (n) bfloat16. */
-export function widenBf16(thread: i32, threads: i32, to: usize, from: usize, n: i32): void {
-  let i = shareStart(n, LINE, thread, threads);
-  const end = shareStart(n, LINE, thread + 1, threads);
+export function widenBf16(part: i32, parts: i32, to: usize, from: usize, n: i32): void {
+  let i = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
   for (; i + 8 <= end; i += 8) {
     const halves = v128.load(from + (<usize>i << 1));
     v128.store(to + (<usize>i << 2), widenLow(halves));

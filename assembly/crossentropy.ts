@@ -7,14 +7,14 @@ import { exp, high, loadTail, log, low, maxLanes, minLanes, storeTail, sumF64 } 
 /**
  * losses (rows) = log of the sum of exponentials of logits (rows, Vp), over the first V columns, minus the logit of
  * targets (rows, i32). If `writeGrad`, logits become dlogits = (softmax - one-hot) * scale, 0 in columns V to Vp;
- * otherwise they are left as they are. Threads take whole rows.
+ * otherwise they are left as they are. Parts take whole rows.
  */
 export function softmaxLoss(
-  thread: i32, threads: i32, losses: usize, logits: usize, targets: usize, rows: i32, V: i32, Vp: i32, scale: f32,
+  part: i32, parts: i32, losses: usize, logits: usize, targets: usize, rows: i32, V: i32, Vp: i32, scale: f32,
   writeGrad: i32,
 ): void {
-  const end = rows * (thread + 1) / threads;
-  for (let i = rows * thread / threads; i < end; i++) {
+  const end = rows * (part + 1) / parts;
+  for (let i = rows * part / parts; i < end; i++) {
     const x = logits + (<usize>i * Vp << 2);
     const target = x + (<usize>i32.load(targets + (<usize>i << 2)) << 2);
     const logit = f32.load(target);

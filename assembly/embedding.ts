@@ -21,12 +21,12 @@ function rowAt(matrix: usize, n: i32, C: i32): usize {
   return matrix + (<usize>n * <usize>C << 2);
 }
 
-/** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t], or without wpe where its address is 0. Threads share the rows. */
+/** out (B,T,C) = wte[tokens (B,T)] + wpe[past + t], or without wpe where its address is 0. Parts share the rows. */
 export function embeddingForward(
-  thread: i32, threads: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
+  part: i32, parts: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
 ): void {
-  const start = shareStart(B * T, 1, thread, threads);
-  const end = shareStart(B * T, 1, thread + 1, threads);
+  const start = shareStart(B * T, 1, part, parts);
+  const end = shareStart(B * T, 1, part + 1, parts);
   if (!wpe) {
     for (let n = start; n < end; n++) {
       memory.copy(rowAt(out, n, C), rowAt(wte, load<i32>(tokens + (<usize>n << 2)), C), <usize>C << 2);
@@ -41,10 +41,10 @@ export function embeddingForward(
 
 /** The same with wte in bfloat16. */
 export function embeddingForwardBf16(
-  thread: i32, threads: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
+  part: i32, parts: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
 ): void {
-  const end = shareStart(B * T, 1, thread + 1, threads);
-  for (let n = shareStart(B * T, 1, thread, threads); n < end; n++) {
+  const end = shareStart(B * T, 1, part + 1, parts);
+  for (let n = shareStart(B * T, 1, part, parts); n < end; n++) {
     const token = load<i32>(tokens + (<usize>n << 2));
     const to = rowAt(out, n, C);
     widenBf16(0, 1, to, wte + (<usize>token * <usize>C << 1), C);
@@ -52,12 +52,12 @@ export function embeddingForwardBf16(
   }
 }
 
-/** dwte[tokens] += dout; dwpe[t] += dout, where there is one. Threads share the channels, so that each adds its rows in order. */
+/** dwte[tokens] += dout; dwpe[t] += dout, where there is one. Parts share the channels, so that each adds its rows in order. */
 export function embeddingBackward(
-  thread: i32, threads: i32, dwte: usize, dwpe: usize, dout: usize, tokens: usize, B: i32, T: i32, C: i32,
+  part: i32, parts: i32, dwte: usize, dwpe: usize, dout: usize, tokens: usize, B: i32, T: i32, C: i32,
 ): void {
-  const start = shareStart(C, LINE, thread, threads);
-  const count = shareStart(C, LINE, thread + 1, threads) - start;
+  const start = shareStart(C, LINE, part, parts);
+  const count = shareStart(C, LINE, part + 1, parts) - start;
   if (count == 0) return;
   const column = <usize>start << 2;
   if (!dwpe) {

@@ -1,5 +1,6 @@
 // Matmuls with few rows (decoding), as dot products: memory-bound, since each weight is used too rarely for packing to pay.
 import { loadTail, loadUpTo4, madd, sumLanes } from "./math";
+import { shareStart } from "./split";
 import { tileScratch } from "./gemm";
 import { widenHigh, widenLow, widenUpTo4 } from "./bfloat16";
 
@@ -14,13 +15,18 @@ export function fewRows(): i32 {
   return FEW_ROWS;
 }
 
-/** As matmulForward, for up to FEW_ROWS rows, with a weight (OC, C) of bfloat16. The same bits as if it were float32. */
-export function matmulForwardBf16(
-  thread: i32, threads: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
+/** out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias (OC), for up to FEW_ROWS rows N; bias 0: none. */
+export function matmulFewRows(
+  part: i32, parts: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
 ): void {
-  const o0 = <i32>(<i64>OC * thread / threads);
-  const o1 = <i32>(<i64>OC * (thread + 1) / threads);
-  dotProducts(out, inp, weight, bias, N, C, OC, o0, o1, 1);
+  dotProducts(out, inp, weight, bias, N, C, OC, shareStart(OC, 1, part, parts), shareStart(OC, 1, part + 1, parts), 2);
+}
+
+/** The same with a weight (OC, C) of bfloat16. The same bits as if it were float32. */
+export function matmulFewRowsBf16(
+  part: i32, parts: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
+): void {
+  dotProducts(out, inp, weight, bias, N, C, OC, shareStart(OC, 1, part, parts), shareStart(OC, 1, part + 1, parts), 1);
 }
 
 /**
@@ -28,7 +34,7 @@ export function matmulForwardBf16(
  * is bfloat16: 1 << size. Four streams of weight rows, each a quarter of the range, so that each is read in order. A
  * column's bits do not depend on the stream that it falls into.
  */
-export function dotProducts(
+function dotProducts(
   out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32, size: i32,
 ): void {
   const quarter = (o1 - o0 + STREAMS - 1) / STREAMS;

@@ -5,31 +5,31 @@ import { loadUpTo4, storeUpTo4 } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** out may be inp. */
-export function geluForward(thread: i32, threads: i32, out: usize, inp: usize, n: i32): void {
-  forward(thread, threads, out, inp, n, false);
+export function geluForward(part: i32, parts: i32, out: usize, inp: usize, n: i32): void {
+  forward(part, parts, out, inp, n, false);
 }
 
 /** out may be inp. */
-export function geluErfForward(thread: i32, threads: i32, out: usize, inp: usize, n: i32): void {
-  forward(thread, threads, out, inp, n, true);
+export function geluErfForward(part: i32, parts: i32, out: usize, inp: usize, n: i32): void {
+  forward(part, parts, out, inp, n, true);
 }
 
 /** dinp may be dout. */
-export function geluBackward(thread: i32, threads: i32, dinp: usize, inp: usize, dout: usize, n: i32): void {
-  backward(thread, threads, dinp, inp, dout, n, false);
+export function geluBackward(part: i32, parts: i32, dinp: usize, inp: usize, dout: usize, n: i32): void {
+  backward(part, parts, dinp, inp, dout, n, false);
 }
 
 /** dinp may be dout. */
-export function geluErfBackward(thread: i32, threads: i32, dinp: usize, inp: usize, dout: usize, n: i32): void {
-  backward(thread, threads, dinp, inp, dout, n, true);
+export function geluErfBackward(part: i32, parts: i32, dinp: usize, inp: usize, dout: usize, n: i32): void {
+  backward(part, parts, dinp, inp, dout, n, true);
 }
 
 /** Two vectors at a time, which V8 can make one of 256 bits; `erf` is a constant where this is inlined. */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function forward(thread: i32, threads: i32, out: usize, inp: usize, n: i32, erf: bool): void {
-  const start = shareStart(n, LINE, thread, threads);
-  const end = shareStart(n, LINE, thread + 1, threads);
+function forward(part: i32, parts: i32, out: usize, inp: usize, n: i32, erf: bool): void {
+  const start = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
   let i = start;
   let at = <usize>start << 2;
   for (; i <= end - 8; i += 8, at += 32) {
@@ -46,9 +46,9 @@ function forward(thread: i32, threads: i32, out: usize, inp: usize, n: i32, erf:
 
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function backward(thread: i32, threads: i32, dinp: usize, inp: usize, dout: usize, n: i32, erf: bool): void {
-  const start = shareStart(n, LINE, thread, threads);
-  const end = shareStart(n, LINE, thread + 1, threads);
+function backward(part: i32, parts: i32, dinp: usize, inp: usize, dout: usize, n: i32, erf: bool): void {
+  const start = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
   let i = start;
   let at = <usize>start << 2;
   for (; i <= end - 8; i += 8, at += 32) {

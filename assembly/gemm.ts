@@ -1,29 +1,32 @@
-// sgemm: the single-threaded GEMM behind every layer, and a thread's scratch buffer.
+// GEMM: c (M, N) = start + a (M, K) b (K, N), where start is c itself, a bias row or zero.
 //
-// c (M, N) = start + a (M, K) b (K, N), where start is c itself, a bias row or zero. The classic blocking (Goto and van
-// de Geijn, 2008): blocks of k; in them a is packed for up to A_ROWS rows, b for B_COLUMNS columns at a time, and for
-// each pair of packed panels one tile of c is computed by a kernel of tiles.mjs. A panel of b stays in the L1 cache
-// while MC rows of a pass by in L2.
+// The classic blocking (Goto and van de Geijn, 2008): blocks of k; in them a is packed for up to MC rows, b for up to
+// B_COLUMNS columns at a time, and for each pair of packed panels one tile of c is computed by a kernel of tiles.mjs. A panel
+// of b stays in the L1 cache while MC rows of a pass by in L2.
+//
+// Two drivers. `packShared` and `multiplyShared` are commands for all threads (src/backend/wasm/gemm.ts): the operand of the
+// shorter side of c is packed first, by all, and each part packs its own share of the other. `sgemm` is one thread's, for the
+// small matmuls inside of attention.
 //
 // Bits: every element of c sums its K terms in order, in blocks of k that depend on K alone. So neither the tile,
 // nor M and N, nor a cut of c between threads changes a bit.
 //
 // Memory: each thread is an instance of this module of its own, over one shared memory. Before any kernel that needs
-// it (matmul*, attention*), give each instance its own zone: setScratch(ptr), ptr a multiple of 16 (better of 64), the
-// zone scratchBytes(T) long (attention.ts), T being the longest row of attention (past + T) that it will see. What is
-// in it never outlives a command.
+// it (multiplyShared, matmulFewRows*, attention*), give each instance its own zone: setScratch(ptr), ptr a multiple of 16
+// (better of 64), the zone scratchBytes(T) long (attention.ts), T being the longest row of attention (past + T) that it will
+// see. What is in it never outlives a part of a command.
 import { copyFloats, packColumns, packRows } from "./pack";
+import { shareStart } from "./split";
 import { tile4x8, tile6x16, tile6x8 } from "./tiles";
 
 const KC = 384;
 const MC = 264; // divisible by 6 and 4; GPT-2's 4 x 64 rows are one block
-const A_ROWS = 4 * MC;
 const B_COLUMNS = 192; // divisible by 16 and 8
 
 const ZEROS_BYTES = KC * 4;
 const TILE_BYTES = 6 * 16 * 4;
 const B_BYTES = KC * B_COLUMNS * 4;
-const A_BYTES = KC * A_ROWS * 4;
+const A_BYTES = KC * MC * 4;
 /** The part of a thread's scratch memory that sgemm takes; attention's begins behind it. */
 export const GEMM_BYTES = ZEROS_BYTES + TILE_BYTES + B_BYTES + A_BYTES;
 
@@ -63,13 +66,92 @@ export function setTile(id: i32): void {
   NR = id == 0 ? 16 : 8;
 }
 
+/** Bits of the last argument of packShared and multiplyShared. */
+const SHARED_A = 1;
+/** The operand's stored rows hold one k each: a is stored (K, M), b (K, N); else (M, K), (N, K). */
+const BY_K = 2;
+const ACCUMULATE = 4;
+
+/**
+ * to = the panels of `count` rows of a (SHARED_A), or columns of b, for k terms: block after block of `depth` terms.
+ * `ld`: floats from one stored row to the next. Parts take whole stored rows, which are read in order.
+ */
+export function packShared(
+  part: i32, parts: i32, to: usize, from: usize, ld: i32, count: i32, k: i32, depth: i32, bits: i32,
+): void {
+  const R = bits & SHARED_A ? MR : NR;
+  const stride = <usize>ld << 2;
+  const padded = (count + R - 1) / R * R;
+  if (bits & BY_K) {
+    const end = shareStart(k, 1, part + 1, parts);
+    let k0 = shareStart(k, 1, part, parts);
+    while (k0 < end) {
+      const block = k0 / depth * depth;
+      const length = min(depth, k - block);
+      const stop = min(end, block + length);
+      const panels = to + (<usize>(block * padded + (k0 - block) * R) << 2);
+      packRows(panels, from + <usize>k0 * stride, stride, stop - k0, count, R, length);
+      k0 = stop;
+    }
+    return;
+  }
+  const first = shareStart(count, R, part, parts);
+  const rows = shareStart(count, R, part + 1, parts) - first;
+  if (rows == 0) return;
+  for (let block = 0; block < k; block += depth) {
+    const length = min(depth, k - block);
+    const panels = to + (<usize>(block * padded + first * length) << 2);
+    packColumns(panels, from + <usize>first * stride + (<usize>block << 2), stride, length, rows, R, zeros);
+  }
+}
+
+/**
+ * c = start + a b for k terms, from the panels of the shared operand (`count` of its rows or columns) and the other one,
+ * `from` (n of its columns or rows, ld and BY_K its own). Parts take whole panels of the n. ldc: floats from one row of c to the
+ * next. Start is c itself (ACCUMULATE), else the bias row, or zero if that is 0.
+ */
+export function multiplyShared(
+  part: i32, parts: i32, packed: usize, from: usize, ld: i32, c: usize, ldc: i32, bias: usize,
+  n: i32, count: i32, k: i32, depth: i32, bits: i32,
+): void {
+  const sharedA = bits & SHARED_A;
+  const R = sharedA ? NR : MR;
+  const RS = sharedA ? MR : NR;
+  const padded = (count + RS - 1) / RS * RS;
+  const most = sharedA ? B_COLUMNS : MC;
+  const own = sharedA ? packedB : packedA;
+  const stride = <usize>ld << 2;
+  const strideC = <usize>ldc << 2;
+  const end = shareStart(n, R, part + 1, parts);
+  for (let first = shareStart(n, R, part, parts); first < end; first += most) {
+    const width = min(most, end - first);
+    for (let block = 0; block < k; block += depth) {
+      const length = min(depth, k - block);
+      const panels = packed + (<usize>(block * padded) << 2);
+      const fromC = (bits & ACCUMULATE) != 0 || block > 0;
+      if (bits & BY_K) packRows(own, from + <usize>block * stride + (<usize>first << 2), stride, length, width, R, length);
+      else packColumns(own, from + <usize>first * stride + (<usize>block << 2), stride, length, width, R, zeros);
+      if (sharedA) {
+        const column = <usize>first << 2;
+        for (let i = 0; i < count; i += MC) {
+          const a = panels + (<usize>(i * length) << 2);
+          const corner = c + <usize>i * strideC + column;
+          multiplyPanels(min(MC, count - i), width, length, a, own, corner, strideC, bias ? bias + column : 0, fromC);
+        }
+      } else {
+        multiplyPanels(width, count, length, own, panels, c + <usize>first * strideC, strideC, bias, fromC);
+      }
+    }
+  }
+}
+
 /**
  * c (M, N) = start + a b. `transA`: a is stored (K, M), else (M, K). `transB`: b is stored (N, K), else (K, N).
- * lda, ldb, ldc: floats from one stored row to the next. `accumulate`: start is c; else `bias` (N), or zero if it is 0.
+ * lda, ldb, ldc: floats from one stored row to the next. `accumulate`: start is c; else zero.
  */
 export function sgemm(
   transA: bool, transB: bool, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
-  c: usize, ldc: i32, bias: usize, accumulate: bool,
+  c: usize, ldc: i32, accumulate: bool,
 ): void {
   const strideA = <usize>lda << 2;
   const strideB = <usize>ldb << 2;
@@ -81,55 +163,41 @@ export function sgemm(
     const fromC = accumulate || k0 > 0;
     const blockA = a + (transA ? <usize>k0 * strideA : <usize>k0 << 2);
     const blockB = b + (transB ? <usize>k0 << 2 : <usize>k0 * strideB);
-    for (let i0 = 0; i0 < M; i0 += A_ROWS) {
-      const rows = min(A_ROWS, M - i0);
-      packA(transA, blockA, strideA, i0, rows, k);
-      for (let j0 = 0; j0 < N; j0 += B_COLUMNS) {
-        const columns = min(B_COLUMNS, N - j0);
-        if (transB) packColumns(packedB, blockB + <usize>j0 * strideB, strideB, k, columns, NR, zeros);
-        else packRows(packedB, blockB + (<usize>j0 << 2), strideB, k, columns, NR);
-        for (let i = 0; i < rows; i += MC) {
-          const corner = c + <usize>(i0 + i) * strideC + (<usize>j0 << 2);
-          const biasAt = bias ? bias + (<usize>j0 << 2) : 0;
-          multiplyPanels(min(MC, rows - i), columns, k, i, corner, strideC, biasAt, fromC);
-        }
+    for (let j0 = 0; j0 < N; j0 += B_COLUMNS) {
+      const columns = min(B_COLUMNS, N - j0);
+      if (transB) packColumns(packedB, blockB + <usize>j0 * strideB, strideB, k, columns, NR, zeros);
+      else packRows(packedB, blockB + (<usize>j0 << 2), strideB, k, columns, NR, k);
+      for (let i0 = 0; i0 < M; i0 += MC) {
+        const rows = min(MC, M - i0);
+        if (transA) packRows(packedA, blockA + (<usize>i0 << 2), strideA, k, rows, MR, k);
+        else packColumns(packedA, blockA + <usize>i0 * strideA, strideA, k, rows, MR, zeros);
+        const corner = c + <usize>i0 * strideC + (<usize>j0 << 2);
+        multiplyPanels(rows, columns, k, packedA, packedB, corner, strideC, 0, fromC);
       }
     }
   }
 }
 
-/** Packs `rows` rows of a from row i0 on, MC at a time, so that not too many panels are written at once. */
-function packA(transA: bool, a: usize, stride: usize, i0: i32, rows: i32, k: i32): void {
-  for (let i = 0; i < rows; i += MC) {
-    const count = min(MC, rows - i);
-    const to = packedA + (<usize>(i * k) << 2);
-    if (transA) packRows(to, a + (<usize>(i0 + i) << 2), stride, k, count, MR);
-    else packColumns(to, a + <usize>(i0 + i) * stride, stride, k, count, MR, zeros);
-  }
-}
-
-/** c (rows, columns) from the packed panels of a, from its packed row `first` on, and all those of b. */
+/** c (rows, columns) from panels of a and of b, k long. */
 function multiplyPanels(
-  rows: i32, columns: i32, k: i32, first: i32, c: usize, stride: usize, bias: usize, fromC: bool,
+  rows: i32, columns: i32, k: i32, a: usize, b: usize, c: usize, stride: usize, bias: usize, fromC: bool,
 ): void {
   const panelA = <usize>(k * MR) << 2;
   const panelB = <usize>(k * NR) << 2;
-  const start = packedA + (<usize>(first * k) << 2);
-  let pb = packedB;
   for (let j = 0; j < columns; j += NR) {
     const init = bias ? bias + (<usize>j << 2) : zeros;
     const width = min(NR, columns - j);
-    let pa = start;
+    let pa = a;
     for (let i = 0; i < rows; i += MR) {
       const at = c + <usize>i * stride + (<usize>j << 2);
       const height = min(MR, rows - i);
       const from = fromC ? at : init;
       const fromStride = fromC ? stride : 0;
-      if (height == MR && width == NR) tile(k, pa, pb, from, fromStride, at, stride);
-      else edgeTile(height, width, k, pa, pb, from, fromStride, at, stride);
+      if (height == MR && width == NR) tile(k, pa, b, from, fromStride, at, stride);
+      else edgeTile(height, width, k, pa, b, from, fromStride, at, stride);
       pa += panelA;
     }
-    pb += panelB;
+    b += panelB;
   }
 }
 

@@ -1,8 +1,8 @@
 // Exports of the WebAssembly module. Each file's header documents its kernels' operands.
-export { setScratch, setTile } from "./gemm";
+export { multiplyShared, packShared, setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
-export { matmulForward, matmulBackwardInput, matmulBackwardWeight } from "./matmul";
-export { dotFour, dotFourBf16, fewRows, matmulForwardBf16 } from "./few-rows";
+export { sumRows } from "./matmul";
+export { dotFour, dotFourBf16, fewRows, matmulFewRows, matmulFewRowsBf16 } from "./few-rows";
 export { widenBf16 } from "./bfloat16";
 export { adamw } from "./adamw";
 export { embeddingBackward, embeddingForward, embeddingForwardBf16 } from "./embedding";

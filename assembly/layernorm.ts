@@ -90,13 +90,13 @@ function scaleRow(y: usize, x: usize, weight: usize, bias: usize, m: v128, r: v1
   }
 }
 
-/** out (N,C) = (inp - mean) * rstd * weight + bias; mean and rstd (N) are kept. Threads share the rows. */
+/** out (N,C) = (inp - mean) * rstd * weight + bias; mean and rstd (N) are kept. Parts share the rows. */
 export function layernormForward(
-  thread: i32, threads: i32, out: usize, mean: usize, rstd: usize, inp: usize, weight: usize, bias: usize,
+  part: i32, parts: i32, out: usize, mean: usize, rstd: usize, inp: usize, weight: usize, bias: usize,
   N: i32, C: i32, epsilon: f32,
 ): void {
-  const end = shareStart(N, 1, thread + 1, threads);
-  for (let n = shareStart(N, 1, thread, threads); n < end; n++) {
+  const end = shareStart(N, 1, part + 1, parts);
+  for (let n = shareStart(N, 1, part, parts); n < end; n++) {
     const x = inp + (<usize>n * C << 2);
     const y = out + (<usize>n * C << 2);
     const rowMeanValue = mean ? rowMean(x, C) : 0;
@@ -113,22 +113,22 @@ export function layernormForward(
 /**
  * With z = (inp - mean) * rstd and dz = weight * dout:
  * dinp += rstd (dz - average(dz) - z average(dz z)); dweight = sum of dout z and dbias = sum of dout over the rows,
- * or += if `accumulate`. Without a mean nothing flows through it, average(dz), and there is no dbias. Threads share the rows
+ * or += if `accumulate`. Without a mean nothing flows through it, average(dz), and there is no dbias. Parts share the rows
  * for dinp, the channels for dweight and dbias.
  */
 export function layernormBackward(
-  thread: i32, threads: i32, dinp: usize, dweight: usize, dbias: usize, dout: usize, inp: usize, weight: usize,
+  part: i32, parts: i32, dinp: usize, dweight: usize, dbias: usize, dout: usize, inp: usize, weight: usize,
   mean: usize, rstd: usize, N: i32, C: i32, accumulate: i32,
 ): void {
-  const end = shareStart(N, 1, thread + 1, threads);
-  for (let n = shareStart(N, 1, thread, threads); n < end; n++) {
+  const end = shareStart(N, 1, part + 1, parts);
+  for (let n = shareStart(N, 1, part, parts); n < end; n++) {
     const row = <usize>n * C << 2;
     const m = mean ? load<f32>(mean + (<usize>n << 2)) : 0;
     const r = load<f32>(rstd + (<usize>n << 2));
     backwardRow(dinp + row, dout + row, inp + row, weight, m, r, C, mean != 0);
   }
-  const start = shareStart(C, LINE, thread, threads);
-  const count = shareStart(C, LINE, thread + 1, threads) - start;
+  const start = shareStart(C, LINE, part, parts);
+  const count = shareStart(C, LINE, part + 1, parts) - start;
   if (count == 0) return;
   for (let i = start; i < start + count; i += LINE) {
     const at = <usize>i << 2;

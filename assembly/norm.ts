@@ -80,28 +80,28 @@ function chunkSum(inp: usize, count: i32): f64 {
 }
 
 /** partials (ceil(n / chunkSize)) f64: the sum of squares of each chunk of inp. */
-export function sumSquares(thread: i32, threads: i32, partials: usize, inp: usize, n: i32): void {
+export function sumSquares(part: i32, parts: i32, partials: usize, inp: usize, n: i32): void {
   const chunks = (n + CHUNK - 1) / CHUNK;
-  const end = shareStart(chunks, 1, thread + 1, threads);
-  for (let i = shareStart(chunks, 1, thread, threads); i < end; i++) {
+  const end = shareStart(chunks, 1, part + 1, parts);
+  for (let i = shareStart(chunks, 1, part, parts); i < end; i++) {
     const sum = chunkSquares(inp + (<usize>i * CHUNK << 2), min(CHUNK, n - i * CHUNK));
     store<f64>(partials + (<usize>i << 3), sum);
   }
 }
 
 /** partials (ceil(n / chunkSize)) f64: the sum of each chunk of inp. */
-export function sumChunks(thread: i32, threads: i32, partials: usize, inp: usize, n: i32): void {
+export function sumChunks(part: i32, parts: i32, partials: usize, inp: usize, n: i32): void {
   const chunks = (n + CHUNK - 1) / CHUNK;
-  const end = shareStart(chunks, 1, thread + 1, threads);
-  for (let i = shareStart(chunks, 1, thread, threads); i < end; i++) {
+  const end = shareStart(chunks, 1, part + 1, parts);
+  for (let i = shareStart(chunks, 1, part, parts); i < end; i++) {
     const sum = chunkSum(inp + (<usize>i * CHUNK << 2), min(CHUNK, n - i * CHUNK));
     store<f64>(partials + (<usize>i << 3), sum);
   }
 }
 
 /** out (1) = the sum of partials (count) f64, divided by `divisor`. */
-export function combine(thread: i32, threads: i32, out: usize, partials: usize, count: i32, divisor: i32): void {
-  if (thread) return;
+export function combine(part: i32, parts: i32, out: usize, partials: usize, count: i32, divisor: i32): void {
+  
   let sum: f64 = 0;
   for (let i = 0; i < count; i++) sum += load<f64>(partials + (<usize>i << 3));
   store<f32>(out, <f32>(sum / <f64>divisor));

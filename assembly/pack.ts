@@ -14,19 +14,22 @@ export function copyFloats(dst: usize, src: usize, count: i32): void {
   if (i < count) storeTail(dst + (<usize>i << 2), loadTail(src + (<usize>i << 2), count - i), count - i);
 }
 
-/** src (k, n) with rows `stride` bytes apart, into panels of R of the n. */
-export function packRows(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32): void {
-  if (R == 16) copyPanels(dst, src, stride, k, n, 16);
-  else if (R == 8) copyPanels(dst, src, stride, k, n, 8);
-  else if (R == 6) copyPanels(dst, src, stride, k, n, 6);
-  else copyPanels(dst, src, stride, k, n, 4);
+/**
+ * src (k, n) with rows `stride` bytes apart, into panels of R of the n. The panels are `length` long: more than k where
+ * others pack the rest of them.
+ */
+export function packRows(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32, length: i32): void {
+  if (R == 16) copyPanels(dst, src, stride, k, n, 16, length);
+  else if (R == 8) copyPanels(dst, src, stride, k, n, 8, length);
+  else if (R == 6) copyPanels(dst, src, stride, k, n, 6, length);
+  else copyPanels(dst, src, stride, k, n, 4, length);
 }
 
 /** Row by row, so that the source is read in order; the panels are as many streams of writes. R is a constant. */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function copyPanels(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32): void {
-  const panelBytes = <usize>(k * R) << 2;
+function copyPanels(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32, length: i32): void {
+  const panelBytes = <usize>(length * R) << 2;
   const rest = n % R;
   for (let i = 0; i < k; i++) {
     let from = src + <usize>i * stride;

@@ -3,9 +3,9 @@ import { loadTail, storeTail } from "./math";
 import { LINE, shareStart } from "./split";
 
 /** out = a + b; out may be either. */
-export function residualForward(thread: i32, threads: i32, out: usize, a: usize, b: usize, n: i32): void {
-  const start = shareStart(n, LINE, thread, threads);
-  const end = shareStart(n, LINE, thread + 1, threads);
+export function residualForward(part: i32, parts: i32, out: usize, a: usize, b: usize, n: i32): void {
+  const start = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
   const vectors = start + ((end - start) & ~3);
   let at = <usize>start << 2;
   for (const stop = <usize>vectors << 2; at < stop; at += 16) {
@@ -16,9 +16,9 @@ export function residualForward(thread: i32, threads: i32, out: usize, a: usize,
 }
 
 /** Sets all 4-byte elements to `bits`: an integer, or a float's bit pattern. */
-export function fill(thread: i32, threads: i32, out: usize, n: i32, bits: i32): void {
-  const start = shareStart(n, LINE, thread, threads);
-  const end = shareStart(n, LINE, thread + 1, threads);
+export function fill(part: i32, parts: i32, out: usize, n: i32, bits: i32): void {
+  const start = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
   if (bits == 0) {
     memory.fill(out + (<usize>start << 2), 0, <usize>(end - start) << 2);
     return;

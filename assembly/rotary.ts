@@ -63,15 +63,15 @@ function sinesOf(position: i32, i: i32, hs: i32, quarter: i32): v128 {
 
 /**
  * Point i of a head has the channels i and i + hs/2; at position past + t it turns by (past + t) / 10000^(2i/hs), or back if
- * `isBackward`. Threads share the positions.
+ * `isBackward`. Parts share the positions.
  */
 export function rotary(
-  thread: i32, threads: i32, qkv: usize, B: i32, T: i32, C: i32, NH: i32, past: i32, isBackward: i32,
+  part: i32, parts: i32, qkv: usize, B: i32, T: i32, C: i32, NH: i32, past: i32, isBackward: i32,
 ): void {
   const hs = C / NH;
   const half = <usize>(hs / 2) << 2;
-  const end = shareStart(T, 1, thread + 1, threads);
-  for (let t = shareStart(T, 1, thread, threads); t < end; t++) {
+  const end = shareStart(T, 1, part + 1, parts);
+  for (let t = shareStart(T, 1, part, parts); t < end; t++) {
     for (let i = 0; i < hs / 2; i += 4) {
       const count = min(4, hs / 2 - i);
       const cosine = sinesOf(past + t, i, hs, 1);

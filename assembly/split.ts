@@ -1,15 +1,15 @@
-// Distribution of an output's elements to threads.
+// Division of an output into the parts of a command, which threads claim (src/backend/wasm/protocol.ts).
 
 /**
- * First element of the share of `thread`, with `n` elements distributed in whole groups of `grain`. The share ends where
- * the next thread's begins.
+ * First element of part `part` of `parts`, with `n` elements distributed in whole groups of `grain`. It ends where the
+ * next one begins.
  */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-export function shareStart(n: i32, grain: i32, thread: i32, threads: i32): i32 {
+export function shareStart(n: i32, grain: i32, part: i32, parts: i32): i32 {
   const groups = (<i64>n + grain - 1) / grain;
-  return <i32>min<i64>(n, (groups * thread) / threads * grain);
+  return <i32>min<i64>(n, (groups * part) / parts * grain);
 }
 
-/** One cache line of floats: two threads never write to the same one if tensors are aligned to it. */
+/** One cache line of floats: two parts never write to the same one if tensors are aligned to it. */
 export const LINE: i32 = 16;

@@ -9,10 +9,12 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { gemmCommands } from "../dist/backend/wasm/gemm.js";
 import { compile } from "../dist/platform/node-compile.js";
 
 const MiB = 2 ** 20;
 const TARGETS = 60 * MiB; // zeros
+const PACKED = 50 * MiB;
 
 if (isMainThread) await main();
 else work();
@@ -80,19 +82,24 @@ function operand(i) {
 function allJobs() {
   const jobs = [];
   const [a, b, c, d] = [0, 1, 2, 3].map(operand);
-  const add = (title, kernel, args, flops) => jobs.push({ title, kernel, args, flops });
+  const add = (title, kernel, args, flops) => jobs.push({ title, commands: [{ kernel, args }], flops });
+  const gemm = (title, M, N, K, a, b, accumulate) => {
+    const commands = [...gemmCommands({ M, N, K, a, b, c: operand(2), bias: 0, accumulate }, PACKED)];
+    jobs.push({ title, commands: commands.map(({ kernel, args }) => ({ kernel, args })), flops: 2 * M * N * K });
+  };
+  const rows = (address, ld) => ({ address, ld, transposed: false });
+  const columns = (address, ld) => ({ address, ld, transposed: true });
   const products = (name, N, C, OC) => {
-    const flops = 2 * N * C * OC;
-    add(`matmul forward          ${name} ${N}x${OC}x${C}`, "matmulForward", [a, b, c, d, N, C, OC], flops);
-    add(`matmul backward, input  ${name} ${N}x${C}x${OC}`, "matmulBackwardInput", [a, b, c, N, C, OC], flops);
-    add(`matmul backward, weight ${name} ${OC}x${C}x${N}`, "matmulBackwardWeight", [a, d, b, c, N, C, OC, 1], flops);
+    gemm(`matmul forward          ${name} ${N}x${OC}x${C}`, N, OC, C, rows(a, C), columns(b, C), false);
+    gemm(`matmul backward, input  ${name} ${N}x${C}x${OC}`, N, C, OC, rows(a, OC), rows(b, C), false);
+    gemm(`matmul backward, weight ${name} ${OC}x${C}x${N}`, OC, C, N, columns(a, OC), rows(b, C), true);
   };
   for (const [name, tile, size] of [
     ["6x16", 0, 96],
     ["6x8", 1, 48],
     ["4x8", 2, 32],
   ])
-    jobs.push({ title: `matmul tile alone, ${name}, k=384`, kernel: `tile${name}`, tile, flops: 2 * size * 384 });
+    jobs.push({ title: `matmul tile alone, ${name}, k=384`, bare: `tile${name}`, tile, flops: 2 * size * 384 });
   products("d12 qkv ", 256, 768, 2304);
   products("d12 proj", 256, 768, 768);
   products("d12 fc  ", 256, 768, 3072);
@@ -101,7 +108,7 @@ function allJobs() {
   products("baby qkv", 768, 128, 384);
   products("baby fc ", 768, 128, 512);
   products("baby down", 768, 512, 128);
-  add("matmul forward, decoding one token, 3072x768", "matmulForward", [a, b, c, d, 1, 768, 3072], 2 * 768 * 3072);
+  add("matmul forward, decoding one token, 3072x768", "matmulFewRows", [a, b, c, d, 1, 768, 3072], 2 * 768 * 3072);
   for (const [name, B, T, NH, hs] of [
     ["d12", 4, 64, 12, 64],
     ["d12", 1, 1024, 12, 64],
@@ -124,11 +131,13 @@ function work() {
   const { module, memory, barrier, thread } = workerData;
   const { exports: kernels } = new WebAssembly.Instance(module, { env: { memory, abort() {} } });
   kernels.setScratch((1 + 16 * thread) * MiB);
-  parentPort.on("message", ({ kernel, args, threads, tile, seconds }) => {
+  parentPort.on("message", ({ bare, commands, threads, tile, seconds }) => {
     kernels.setTile(tile);
-    const once = kernel.startsWith("tile")
-      ? aloneTile(kernels[kernel], thread)
-      : () => kernels[kernel](thread, threads, ...args);
+    const once = bare
+      ? aloneTile(kernels[bare], thread)
+      : () => {
+          for (const { kernel, args } of commands) kernels[kernel](thread, threads, ...args);
+        };
     const meet = () => {
       Atomics.add(barrier, 0, 1);
       while (Atomics.load(barrier, 0) < threads);

@@ -35,8 +35,8 @@ test("a kernel that does not exist is wrong usage", async () => {
 
 test.each([
   ["few", /^hint: OMP_NUM_THREADS is "few", which is not a number of threads/m],
-  ["200", /^hint: 200 threads share \d+ cores?/m],
-  ["1000", /^hint: OMP_NUM_THREADS is 1000: using 256 threads/m],
+  ["60", /^hint: 60 threads share \d+ cores?/m],
+  ["1000", /^hint: OMP_NUM_THREADS is 1000: using 64 threads, the maximum/m],
 ])("OMP_NUM_THREADS=%s is answered by a hint", async (threads, hint) => {
   const args = ["generate", "--model", "nowhere.bin"];
   const { stderr } = await run(args, { cwd: folder, env: { ...env, OMP_NUM_THREADS: threads } });

@@ -1,9 +1,12 @@
 /** An entry of the registry: the description of a kind of backend, known before it is created. */
 import type { Backend } from "./backend.ts";
 
+/** Largest number of worker threads. */
+export const MAX_THREADS = 64;
+
 /** Options of all backends. A backend ignores those that do not apply to it, but refuses a kernel that it does not have. */
 export interface BackendOptions {
-  /** Worker threads: OMP_NUM_THREADS, else one a core. Always 1 without shared memory. */
+  /** Worker threads, at most 64: OMP_NUM_THREADS, else one a core. Always 1 without shared memory. */
   readonly threads?: number;
   /** Memory shared with worker threads: used where the platform allows it, unless false. */
   readonly shared?: boolean;

@@ -1,10 +1,15 @@
 import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor } from "../backend.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
+import { type Gemm, gemmCommands, type Matrix, PACKED_FLOATS } from "./gemm.ts";
 import { SET_TILE } from "./kernels.ts";
+import { elements, undivided, units } from "./parts.ts";
 import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
 
 /** Logits of one block of rows in the head: 64 MiB. */
 const HEAD_LOGITS = 2 ** 24;
+
+/** Nanoseconds on one thread, of one element or, for `dot`, of one multiply-add. Estimates, by which work is divided. */
+const NS = { read: 0.1, copy: 0.2, exp: 0.6, layernorm: 0.3, adamw: 0.5, dot: 0.03 };
 
 /** Operations as commands: tensors become addresses, options become the numbers that kernels take. */
 export class WasmBackend extends WasmDevice implements Backend {
@@ -33,30 +38,34 @@ export class WasmBackend extends WasmDevice implements Backend {
   /** Selects the GEMM tile of the commands that follow: another speed, the same bits. */
   useTile(tile: Tile): void {
     this.variant = { ...this.variant, tile };
-    this.command(SET_TILE, tiles.indexOf(tile));
+    this.set(SET_TILE, tiles.indexOf(tile));
   }
 
   readonly embeddingForward: Operations["embeddingForward"] = (out, tokens, wte, wpe, past) => {
     const [B, T] = tokens.shape;
     const [, C] = wte.shape;
     const kernel = wte.dtype === "bf16" ? "embeddingForwardBf16" : "embeddingForward";
-    this.run(kernel, this.at(out), this.at(tokens), this.addressOf(wte), this.at(wpe), B, T, C, past);
+    const work = units(B * T, C * NS.copy);
+    this.run(kernel, work, this.at(out), this.at(tokens), this.addressOf(wte), this.at(wpe), B, T, C, past);
   };
 
   readonly embeddingBackward: Operations["embeddingBackward"] = (dwte, dwpe, dout, tokens) => {
     const [B, T] = tokens.shape;
     const [, C] = dwte.shape;
-    this.run("embeddingBackward", this.at(dwte), this.at(dwpe), this.at(dout), this.at(tokens), B, T, C);
+    const work = elements(C, B * T * NS.copy);
+    this.run("embeddingBackward", work, this.at(dwte), this.at(dwpe), this.at(dout), this.at(tokens), B, T, C);
   };
 
   readonly layernormForward: Operations["layernormForward"] = (a, inp, w, epsilon) => {
     const addresses = [a.out, a.mean, a.rstd, inp, w.weight, w.bias].map((t) => this.at(t));
-    this.run("layernormForward", ...addresses, ...matrixOf(inp), epsilon);
+    const [N, C] = matrixOf(inp);
+    this.run("layernormForward", units(N, C * NS.layernorm), ...addresses, N, C, epsilon);
   };
 
   readonly layernormBackward: Operations["layernormBackward"] = (dinp, dw, dout, inp, w, a) => {
     const addresses = [dinp, dw.weight, dw.bias, dout, inp, w.weight, a.mean, a.rstd].map((t) => this.at(t));
-    this.run("layernormBackward", ...addresses, ...matrixOf(inp), Number(dw.accumulate));
+    const [N, C] = matrixOf(inp);
+    this.run("layernormBackward", units(N, 2 * C * NS.layernorm), ...addresses, N, C, Number(dw.accumulate));
   };
 
   readonly matmulForward: Operations["matmulForward"] = (out, inp, { weight, bias }) => {
@@ -66,36 +75,61 @@ export class WasmBackend extends WasmDevice implements Backend {
   /** Matmul of N rows with a weight (OC,C) of either type. Few rows read bfloat16 in place; many amortize widening it. */
   private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number): void {
     const [OC, C] = weight.shape;
-    const address = this.addressOf(weight);
-    if (weight.dtype !== "bf16") this.run("matmulForward", out, inp, address, bias, N, C, OC);
-    else if (N <= this.fewRows) this.run("matmulForwardBf16", out, inp, address, bias, N, C, OC);
-    else {
-      const widened = this.ensureScratch("widened", 4 * C * OC);
-      this.run("widenBf16", widened, address, C * OC);
-      this.run("matmulForward", out, inp, widened, bias, N, C, OC);
+    const isBf16 = weight.dtype === "bf16";
+    let address = this.addressOf(weight);
+    if (N <= this.fewRows) {
+      const kernel = isBf16 ? "matmulFewRowsBf16" : "matmulFewRows";
+      this.run(kernel, units(OC, C * (NS.read + N * NS.dot)), out, inp, address, bias, N, C, OC);
+      return;
     }
+    if (isBf16) {
+      const widened = this.ensureScratch("widened", 4 * C * OC);
+      this.run("widenBf16", elements(C * OC, NS.copy), widened, address, C * OC);
+      address = widened;
+    }
+    this.gemm({ M: N, N: OC, K: C, a: rows(inp, C), b: transposed(address, C), c: out, bias, accumulate: false });
+  }
+
+  private gemm(gemm: Gemm): void {
+    const packed = this.ensureScratch("packed", 4 * PACKED_FLOATS);
+    for (const { kernel, work, args } of gemmCommands(gemm, packed)) this.run(kernel, work, ...args);
   }
 
   readonly matmulBackwardInput: Operations["matmulBackwardInput"] = (dinp, dout, { weight }) => {
-    const [N, OC] = matrixOf(dout);
-    this.run("matmulBackwardInput", this.at(dinp), this.at(dout), this.at(weight), N, weight.shape[1], OC);
+    this.inputGradient(this.at(dinp), this.at(dout), weight, matrixOf(dout)[0]);
   };
 
+  /** dinp (N,C) = dout (N,OC) weight (OC,C) */
+  private inputGradient(dinp: number, dout: number, weight: Tensor, N: number): void {
+    const [OC, C] = weight.shape;
+    const [a, b] = [rows(dout, OC), rows(this.at(weight), C)];
+    this.gemm({ M: N, N: C, K: OC, a, b, c: dinp, bias: 0, accumulate: false });
+  }
+
   readonly matmulBackwardWeight: Operations["matmulBackwardWeight"] = (dw, dout, inp) => {
-    const [N, C] = matrixOf(inp);
-    const [, OC] = matrixOf(dout);
-    const addresses = [dw.weight, dw.bias, dout, inp].map((t) => this.at(t));
-    this.run("matmulBackwardWeight", ...addresses, N, C, OC, Number(dw.accumulate));
+    const [N, OC] = matrixOf(dout);
+    if (dw.bias) {
+      const work = elements(OC, N * NS.read);
+      this.run("sumRows", work, this.at(dw.bias), this.at(dout), N, OC, Number(dw.accumulate));
+    }
+    this.weightGradient(dw.weight, this.at(dout), this.at(inp), N, dw.accumulate);
   };
+
+  /** dweight (OC,C) = dout (N,OC)ᵀ inp (N,C), or += */
+  private weightGradient(dweight: Tensor, dout: number, inp: number, N: number, accumulate: boolean): void {
+    const [OC, C] = dweight.shape;
+    const [a, b] = [transposed(dout, OC), rows(inp, C)];
+    this.gemm({ M: OC, N: C, K: N, a, b, c: this.at(dweight), bias: 0, accumulate });
+  }
 
   readonly rotaryForward: Operations["rotaryForward"] = (qkv, NH, past) => {
     const [B, T, width] = qkv.shape;
-    this.run("rotary", this.at(qkv), B, T, width / 3, NH, past, 0);
+    this.run("rotary", units(T, B * width * NS.exp), this.at(qkv), B, T, width / 3, NH, past, 0);
   };
 
   readonly rotaryBackward: Operations["rotaryBackward"] = (dqkv, NH) => {
     const [B, T, width] = dqkv.shape;
-    this.run("rotary", this.at(dqkv), B, T, width / 3, NH, 0, 1);
+    this.run("rotary", units(T, B * width * NS.exp), this.at(dqkv), B, T, width / 3, NH, 0, 1);
   };
 
   /** (B, NH, T, 2): the largest score of each row, and one over its sum of exponentials. */
@@ -108,27 +142,30 @@ export class WasmBackend extends WasmDevice implements Backend {
     const S = cache?.keys.shape[1] ?? 0;
     this.ensureWorkerScratch(Math.max(T, S));
     const addresses = [out, saved, qkv, cache?.keys ?? null, cache?.values ?? null].map((t) => this.at(t));
-    this.run("attentionForward", ...addresses, B, T, width / 3, NH, past, S);
+    const work = units(B * NH, T * (past + T) * (NS.exp + (width / 3 / NH) * NS.dot));
+    this.run("attentionForward", work, ...addresses, B, T, width / 3, NH, past, S);
   };
 
   readonly attentionBackward: Operations["attentionBackward"] = (dqkv, dout, qkv, saved, NH) => {
     const [B, T, width] = qkv.shape;
     this.ensureWorkerScratch(T);
     const addresses = [dqkv, dout, qkv, saved].map((t) => this.at(t));
-    this.run("attentionBackward", ...addresses, B, T, width / 3, NH);
+    const work = units(B * NH, 2 * T * T * (NS.exp + (width / 3 / NH) * NS.dot));
+    this.run("attentionBackward", work, ...addresses, B, T, width / 3, NH);
   };
 
   readonly geluForward: Operations["geluForward"] = (out, inp, form) => {
-    this.run(form === "erf" ? "geluErfForward" : "geluForward", this.at(out), this.at(inp), out.size);
+    const kernel = form === "erf" ? "geluErfForward" : "geluForward";
+    this.run(kernel, elements(out.size, NS.exp), this.at(out), this.at(inp), out.size);
   };
 
   readonly geluBackward: Operations["geluBackward"] = (dinp, inp, dout, form) => {
     const kernel = form === "erf" ? "geluErfBackward" : "geluBackward";
-    this.run(kernel, this.at(dinp), this.at(inp), this.at(dout), dinp.size);
+    this.run(kernel, elements(dinp.size, NS.exp), this.at(dinp), this.at(inp), this.at(dout), dinp.size);
   };
 
   readonly residualForward: Operations["residualForward"] = (out, a, b) => {
-    this.run("residualForward", this.at(out), this.at(a), this.at(b), out.size);
+    this.run("residualForward", elements(out.size, NS.copy), this.at(out), this.at(a), this.at(b), out.size);
   };
 
   headScratchSize(N: number, Vp: number): number {
@@ -141,7 +178,8 @@ export class WasmBackend extends WasmDevice implements Backend {
     const logits = this.at(scratch);
     for (const { first, rows } of headBlocks(N, scratch.size, Vp)) {
       this.multiply(logits, this.at(inp, first * C), wte, 0, rows);
-      this.run("softmaxLoss", this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, 0, 0);
+      const work = units(rows, V * NS.exp);
+      this.run("softmaxLoss", work, this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, 0, 0);
     }
   };
 
@@ -150,22 +188,21 @@ export class WasmBackend extends WasmDevice implements Backend {
     const [N, C] = matrixOf(inp);
     const [Vp] = wte.shape;
     const logits = this.at(scratch); // softmaxLoss overwrites them with their gradient
-    const weight = this.at(wte);
     for (const { first, rows } of headBlocks(N, scratch.size, Vp)) {
       const x = this.at(inp, first * C);
-      const accumulate = dwte.accumulate || first > 0;
-      this.run("matmulForward", logits, x, weight, 0, rows, C, Vp);
-      this.run("softmaxLoss", this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, scale, 1);
-      this.run("matmulBackwardInput", this.at(dinp, first * C), logits, weight, rows, C, Vp);
-      this.run("matmulBackwardWeight", this.at(dwte.weight), 0, logits, x, rows, C, Vp, Number(accumulate));
+      this.multiply(logits, x, wte, 0, rows);
+      const work = units(rows, V * NS.exp);
+      this.run("softmaxLoss", work, this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, scale, 1);
+      this.inputGradient(this.at(dinp, first * C), logits, wte, rows);
+      this.weightGradient(dwte.weight, logits, x, rows, dwte.accumulate || first > 0);
     }
   };
 
   readonly mean: Operations["mean"] = (out, inp) => {
     const chunks = this.chunksOf(inp);
     const partials = this.ensureScratch("partials", 8 * chunks);
-    this.run("sumChunks", partials, this.at(inp), inp.size);
-    this.run("combine", this.at(out), partials, chunks, inp.size);
+    this.run("sumChunks", units(chunks, this.chunk * NS.read), partials, this.at(inp), inp.size);
+    this.run("combine", undivided, this.at(out), partials, chunks, inp.size);
   };
 
   readonly sumSquares: Operations["sumSquares"] = (out, tensors) => {
@@ -173,10 +210,10 @@ export class WasmBackend extends WasmDevice implements Backend {
     const partials = this.ensureScratch("partials", 8 * chunks);
     let at = partials;
     for (const tensor of tensors) {
-      this.run("sumSquares", at, this.at(tensor), tensor.size);
+      this.run("sumSquares", units(this.chunksOf(tensor), this.chunk * NS.read), at, this.at(tensor), tensor.size);
       at += 8 * this.chunksOf(tensor);
     }
-    this.run("combine", this.at(out), partials, chunks, 1);
+    this.run("combine", undivided, this.at(out), partials, chunks, 1);
   };
 
   readonly adamw: Operations["adamw"] = (param, grad, m, v, options) => {
@@ -186,8 +223,18 @@ export class WasmBackend extends WasmDevice implements Backend {
     const stepSize = learningRate / (1 - beta1 ** step);
     const addresses = [param, grad, m, v].map((t) => this.at(t));
     const scalars = [gradScale, 1 - beta1, beta2, 1 - beta2, decay, rootScale, eps, stepSize];
-    this.run("adamw", ...addresses, param.size, ...scalars);
+    this.run("adamw", elements(param.size, NS.adamw), ...addresses, param.size, ...scalars);
   };
+}
+
+/** A matrix of rows of `ld` floats. */
+function rows(address: number, ld: number): Matrix {
+  return { address, ld, transposed: false };
+}
+
+/** The transpose of a matrix of rows of `ld` floats. */
+function transposed(address: number, ld: number): Matrix {
+  return { address, ld, transposed: true };
 }
 
 /** N rows in blocks of nearly equal size whose logits fit the scratch memory. */

@@ -12,9 +12,12 @@ import {
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
-import { ALONE, type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
+import { PACKED_FLOATS } from "./gemm.ts";
+import { type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
 import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
+import { elements, partsOf, type Work } from "./parts.ts";
 import { wasmProbes } from "./probes.ts";
+import { EVERY_WORKER } from "./protocol.ts";
 
 class WasmBuffer implements DeviceBuffer {
   readonly owner: WasmDevice;
@@ -36,8 +39,14 @@ export interface DeviceParts {
   readonly kernels: KernelExports;
 }
 
-/** `partials`: f64 sums of chunks, of `mean` and `sumSquares`; `widened`: a bfloat16 matrix as float32. */
-type ScratchName = "partials" | "widened";
+/**
+ * `packed`: the shared operand of a matmul; `partials`: f64 sums of chunks, of `mean` and `sumSquares`; `widened`: a bfloat16
+ * matrix as float32.
+ */
+type ScratchName = "packed" | "partials" | "widened";
+
+/** Nanoseconds of an element of a fill. */
+const FILL_NS = 0.1;
 
 const floats = new Float32Array(1);
 const bits = new Int32Array(floats.buffer);
@@ -54,7 +63,7 @@ export class WasmDevice {
   private readonly ownMemory: number;
   /** Per-worker scratch memory: its address, and the longest row of attention (T) that it holds. */
   private workerScratch: { readonly address: number; readonly T: number } | null = null;
-  private opcodeOffset = 0; // ALONE while `alone` runs
+  private isAlone = false; // while `alone` runs
   /** Scratch buffers shared by all workers: the output of one command that the next one reads. */
   private readonly scratchBuffers = new Map<ScratchName, { readonly address: number; readonly bytes: number }>();
 
@@ -63,6 +72,7 @@ export class WasmDevice {
     this.threads = parts.executor.threads;
     this.promises = { sameBits: true, fma: parts.kernels.isFused(1 + 2 ** -12) === 1 };
     this.ensureWorkerScratch(0);
+    this.ensureScratch("packed", 4 * PACKED_FLOATS);
     this.ownMemory = parts.memory.used;
     const total = MEMORY_LIMIT - this.ownMemory;
     this.limits = { total, buffer: total, alignment: elementBytes.f32 };
@@ -77,7 +87,7 @@ export class WasmDevice {
     const words = Math.ceil((size * elementBytes[dtype]) / 4);
     const { address, zero } = this.live.memory.take(words * 4);
     const tensor = { buffer: new WasmBuffer(this, address, words * 4), dtype, offset: 0, shape, size };
-    if (!zero) this.run("fill", address, words, 0);
+    if (!zero) this.run("fill", elements(words, FILL_NS), address, words, 0);
     return tensor;
   }
 
@@ -128,11 +138,13 @@ export class WasmDevice {
 
   fill(out: Tensor, value: number): void {
     floats[0] = value;
-    this.run("fill", this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
+    this.run("fill", elements(out.size, FILL_NS), this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
   }
 
   probes(): Promise<Probes> {
-    return wasmProbes(this, (kernel, tensors, n) => this.run(kernel, ...tensors.map((tensor) => this.at(tensor)), n));
+    return wasmProbes(this, (kernel, tensors, n) =>
+      this.run(kernel, EVERY_WORKER, ...tensors.map((tensor) => this.at(tensor)), n),
+    );
   }
 
   private get live(): DeviceParts {
@@ -140,21 +152,23 @@ export class WasmDevice {
     throw new BackendError("This backend was disposed of. Create a new one.");
   }
 
-  protected run(kernel: KernelName, ...args: number[]): void {
-    this.command(this.opcodeOffset + opcodeOf(kernel), ...args);
+  protected run(kernel: KernelName, work: Work, ...args: number[]): void {
+    const parts = partsOf(work, this.isAlone ? 1 : this.threads);
+    this.live.executor.enqueue(opcodeOf(kernel), parts, ...args);
   }
 
-  protected command(opcode: number, ...args: number[]): void {
-    this.live.executor.enqueue(opcode, ...args);
+  /** Runs a command on every worker. */
+  protected set(opcode: number, ...args: number[]): void {
+    this.live.executor.enqueue(opcode, EVERY_WORKER, ...args);
   }
 
-  /** Runs what `body` enqueues on one thread. */
+  /** Runs each command that `body` enqueues in one part, on one thread. */
   alone(body: () => void): void {
-    this.opcodeOffset = ALONE;
+    this.isAlone = true;
     try {
       body();
     } finally {
-      this.opcodeOffset = 0;
+      this.isAlone = false;
     }
   }
 
@@ -178,17 +192,22 @@ export class WasmDevice {
     return this.bufferOf(tensor).address + elementBytes[tensor.dtype] * tensor.offset;
   }
 
+  /** Elements of each partial sum of `sumChunks` and `sumSquares`. */
+  protected get chunk(): number {
+    return this.live.kernels.chunkSize();
+  }
+
   protected chunksOf(tensor: Tensor): number {
-    return Math.ceil(tensor.size / this.live.kernels.chunkSize());
+    return Math.ceil(tensor.size / this.chunk);
   }
 
   /** Grows the per-worker scratch memory to attention over rows of up to T keys. */
   protected ensureWorkerScratch(T: number): void {
     if (this.workerScratch && this.workerScratch.T >= T) return;
-    const { memory, executor, kernels } = this.live;
+    const { memory, kernels } = this.live;
     const stride = aligned(kernels.scratchBytes(T));
     const { address } = memory.take(stride * this.threads);
-    executor.enqueue(SET_SCRATCH, address, stride);
+    this.set(SET_SCRATCH, address, stride);
     this.replace(this.workerScratch);
     this.workerScratch = { address, T };
   }

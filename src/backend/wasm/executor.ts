@@ -4,8 +4,11 @@ import { type KernelExports, kernelNames, runCommand } from "./kernels.ts";
 
 export interface Executor {
   readonly threads: number;
-  /** Runs a command after all before it. The next `after` rejects with its failure. */
-  enqueue(opcode: number, ...args: number[]): void;
+  /**
+   * Runs a command after all before it, in so many parts, or on every worker (EVERY_WORKER). The next `after` rejects with
+   * its failure.
+   */
+  enqueue(opcode: number, parts: number, ...args: number[]): void;
   /** Runs `step` on the calling thread, after all commands before it and before any after it. */
   after<T>(step: () => T): Promise<T>;
   dispose(): Promise<void>;
@@ -29,7 +32,7 @@ export class DirectExecutor implements Executor {
     this.kernels = kernels;
   }
 
-  enqueue(opcode: number, ...args: number[]): void {
+  enqueue(opcode: number, _parts: number, ...args: number[]): void {
     if (this.error) return;
     try {
       runCommand(this.kernels, opcode, 0, 1, args, 0);

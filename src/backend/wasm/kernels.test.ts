@@ -1,14 +1,15 @@
-// The kernels of assembly/ one by one, called directly: one instance stands for each thread in turn. Every result is
-// compared with plain float64 loops; bits must not depend on the number of threads nor on the tile; operands stand at
+// The kernels of assembly/ one by one, called directly: one instance computes each part in turn. Every result is
+// compared with plain float64 loops; bits must not depend on the number of parts nor on the tile; operands stand at
 // the very end of memory in turn (a read past one would trap), between guards (a write past one shows).
 import { readFileSync } from "node:fs";
 import v8 from "node:v8";
 import { describe, expect, test } from "vitest";
+import { type Gemm, gemmCommands } from "./gemm.ts";
 
 type Kernel = (...args: number[]) => number | undefined;
 
 const TILES = [0, 1, 2];
-const THREADS = [1, 2, 3];
+const PARTS = [1, 2, 3, 7];
 const PAGES = 256;
 const GUARD = 12345.678;
 
@@ -35,26 +36,31 @@ function random(size: number, seed: number): Float32Array {
 
 type Operands = Record<string, Float32Array | Int32Array>;
 
+/** Floats of the buffer for the shared operand of a matmul: so few that larger ones take several blocks in both directions. */
+const PACKED_FLOATS = 64 * 384;
+
 class Machine {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Record<string, Kernel>;
   readonly scratch = 16;
+  readonly packed: number;
 
   constructor(loaded: NonNullable<ReturnType<typeof load>>) {
     this.memory = loaded.memory;
     this.kernels = loaded.kernels;
     this.kernels.setScratch(this.scratch);
+    this.packed = Math.ceil((this.scratch + (this.kernels.scratchBytes(128) as number)) / 64) * 64;
   }
 
   /**
-   * Runs `call` on every thread in turn with the operands in memory, the one called `last` at its very end; gives the
+   * Runs `call` for every part in turn with the operands in memory, the one called `last` at its very end; gives the
    * operands back as they are then. Checks that nothing around them was written.
    */
   run(
     operands: Operands,
     last: string,
-    threads: number,
-    call: (kernels: Record<string, Kernel>, at: Record<string, number>, thread: number, threads: number) => void,
+    parts: number,
+    call: (kernels: Record<string, Kernel>, at: Record<string, number>, part: number, parts: number) => void,
   ): Operands {
     const names = [...Object.keys(operands).filter((name) => name !== last), last];
     const floats = new Float32Array(this.memory.buffer);
@@ -69,8 +75,8 @@ class Machine {
       floats.fill(GUARD, start - 5, start);
       end = start - 5;
     }
-    expect(end * 4).toBeGreaterThan(this.scratch + (this.kernels.scratchBytes(128) as number));
-    for (let thread = 0; thread < threads; thread++) call(this.kernels, at, thread, threads);
+    expect(end * 4).toBeGreaterThan(this.packed + 4 * PACKED_FLOATS);
+    for (let part = 0; part < parts; part++) call(this.kernels, at, part, parts);
 
     const result: Operands = {};
     for (const name of names) {
@@ -105,7 +111,7 @@ function worst(actual: ArrayLike<number>, expected: ArrayLike<number>, scale: nu
 }
 
 /**
- * Runs `call` for every tile, thread count and last operand, checks that `output` has the same bits each time, and
+ * Runs `call` for every tile, number of parts and last operand, checks that `output` has the same bits each time, and
  * gives it.
  */
 function outputOf(
@@ -117,16 +123,16 @@ function outputOf(
 ): Record<string, Float32Array> {
   let first: Operands | undefined;
   const runs: [number, number, string][] = [];
-  for (const tile of tiles) for (const threads of THREADS) runs.push([tile, threads, outputs[0]]);
+  for (const tile of tiles) for (const parts of PARTS) runs.push([tile, parts, outputs[0]]);
   for (const last of Object.keys(operands)) for (const tile of tiles) runs.push([tile, 1, last]);
-  for (const [tile, threads, last] of runs) {
+  for (const [tile, parts, last] of runs) {
     machine.kernels.setTile(tile);
-    const result = machine.run(operands, last, threads, call);
+    const result = machine.run(operands, last, parts, call);
     first ??= result;
     for (const name of Object.keys(operands)) {
       const expected = outputs.includes(name) ? first[name] : operands[name];
       const same = Buffer.compare(Buffer.from(result[name].buffer), Buffer.from(expected.slice().buffer)) === 0;
-      if (!same) throw new Error(`${name} differs: tile ${tile}, ${threads} threads, ${last} last`);
+      if (!same) throw new Error(`${name} differs: tile ${tile}, ${parts} parts, ${last} last`);
     }
   }
   return first as Record<string, Float32Array>;
@@ -169,7 +175,14 @@ const SHAPES = [
   [11, 800, 30],
   [1010, 12, 18],
   [18, 11, 1013],
+  [70, 801, 90],
 ];
+
+/** All parts of each command of a matmul before those of the next. */
+function gemm(machine: Machine, parts: number, gemm: Gemm): void {
+  for (const { kernel, args } of gemmCommands(gemm, machine.packed, PACKED_FLOATS))
+    for (let part = 0; part < parts; part++) machine.kernels[kernel](part, parts, ...args);
+}
 
 describe("matmul", () => {
   forEachBuild("forward", (machine) => {
@@ -182,8 +195,18 @@ describe("matmul", () => {
           machine,
           { out: new Float32Array(N * OC).fill(NaN), inp, weight, bias },
           ["out"],
-          (kernels, at, thread, threads) =>
-            kernels.matmulForward(thread, threads, at.out, at.inp, at.weight, withBias ? at.bias : 0, N, C, OC),
+          (kernels, at, part, parts) => {
+            const bias = withBias ? at.bias : 0;
+            if (N <= (kernels.fewRows() as number))
+              kernels.matmulFewRows(part, parts, at.out, at.inp, at.weight, bias, N, C, OC);
+            else if (part === 0)
+              gemm(machine, parts, {
+                ...{ M: N, N: OC, K: C },
+                a: { address: at.inp, ld: C, transposed: false },
+                b: { address: at.weight, ld: C, transposed: true },
+                ...{ c: at.out, bias, accumulate: false },
+              });
+          },
         );
         const expected = product(
           N,
@@ -206,8 +229,15 @@ describe("matmul", () => {
         machine,
         { dinp: new Float32Array(N * C).fill(NaN), dout, weight },
         ["dinp"],
-        (kernels, at, thread, threads) =>
-          kernels.matmulBackwardInput(thread, threads, at.dinp, at.dout, at.weight, N, C, OC),
+        (_, at, part, parts) => {
+          if (part > 0) return;
+          gemm(machine, parts, {
+            ...{ M: N, N: C, K: OC },
+            a: { address: at.dout, ld: OC, transposed: false },
+            b: { address: at.weight, ld: C, transposed: false },
+            ...{ c: at.dinp, bias: 0, accumulate: false },
+          });
+        },
       );
       const expected = product(
         N,
@@ -232,8 +262,16 @@ describe("matmul", () => {
           machine,
           { dweight, dbias, dout, inp },
           ["dweight", "dbias"],
-          (kernels, at, thread, threads) =>
-            kernels.matmulBackwardWeight(thread, threads, at.dweight, at.dbias, at.dout, at.inp, N, C, OC, accumulate),
+          (kernels, at, part, parts) => {
+            kernels.sumRows(part, parts, at.dbias, at.dout, N, OC, accumulate);
+            if (part > 0) return;
+            gemm(machine, parts, {
+              ...{ M: OC, N: C, K: N },
+              a: { address: at.dout, ld: OC, transposed: true },
+              b: { address: at.inp, ld: C, transposed: false },
+              ...{ c: at.dweight, bias: 0, accumulate: accumulate === 1 },
+            });
+          },
         );
         const expected = product(
           OC,
@@ -341,8 +379,8 @@ describe("attention", () => {
         machine,
         { out: nan(B * T * C), saved: nan(B * NH * T * 2), qkv },
         ["out", "saved"],
-        (kernels, at, thread, threads) =>
-          kernels.attentionForward(thread, threads, at.out, at.saved, at.qkv, 0, 0, B, T, C, NH, 0, 0),
+        (kernels, at, part, parts) =>
+          kernels.attentionForward(part, parts, at.out, at.saved, at.qkv, 0, 0, B, T, C, NH, 0, 0),
       );
       expect(worst(forward.out, expected.out, 1)).toBeLessThan(3e-6);
       expect(worst(forward.saved, expected.saved, 1)).toBeLessThan(3e-6);
@@ -351,8 +389,8 @@ describe("attention", () => {
         machine,
         { dqkv: nan(B * T * 3 * C), dout, qkv, saved: forward.saved },
         ["dqkv"],
-        (kernels, at, thread, threads) =>
-          kernels.attentionBackward(thread, threads, at.dqkv, at.dout, at.qkv, at.saved, B, T, C, NH),
+        (kernels, at, part, parts) =>
+          kernels.attentionBackward(part, parts, at.dqkv, at.dout, at.qkv, at.saved, B, T, C, NH),
       );
       const largest = expected.dqkv.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
       expect(worst(backward.dqkv, expected.dqkv, largest)).toBeLessThan(3e-6);
@@ -451,8 +489,8 @@ describe("attention", () => {
         machine,
         { out: new Float32Array(B * T * C).fill(NaN), qkv, keys: spread(oldKeys), values: spread(oldValues) },
         ["out", "keys", "values"],
-        (kernels, at, thread, threads) =>
-          kernels.attentionForward(thread, threads, at.out, 0, at.qkv, at.keys, at.values, B, T, C, NH, past, S),
+        (kernels, at, part, parts) =>
+          kernels.attentionForward(part, parts, at.out, 0, at.qkv, at.keys, at.values, B, T, C, NH, past, S),
       );
       expect(worst(out, expected.out, 1)).toBeLessThan(3e-6);
       for (let b = 0; b < B; b++)
@@ -494,8 +532,8 @@ describe("softmax and cross-entropy", () => {
           machine,
           { losses: new Float32Array(rows).fill(NaN), logits, targets },
           writeGrad ? ["losses", "logits"] : ["losses"],
-          (kernels, at, thread, threads) =>
-            kernels.softmaxLoss(thread, threads, at.losses, at.logits, at.targets, rows, V, Vp, scale, writeGrad),
+          (kernels, at, part, parts) =>
+            kernels.softmaxLoss(part, parts, at.losses, at.logits, at.targets, rows, V, Vp, scale, writeGrad),
         );
         expect(worst(result.losses, losses, 1)).toBeLessThan(1e-6);
         if (writeGrad) expect(worst(result.logits, gradient, 1)).toBeLessThan(2e-7);

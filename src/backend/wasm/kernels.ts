@@ -1,8 +1,8 @@
 /**
  * Exports of the modules built from assembly/ that TypeScript calls by name, and the commands that workers run.
  *
- * The arguments of a kernel: thread, threads, byte addresses, sizes, floats. All workers call a kernel at the same time,
- * each on its own instance of the module over the shared memory, and each computes its own slice of the output.
+ * The arguments of a kernel: part, parts, byte addresses, sizes, floats. It computes one of so many equal parts of the output;
+ * each worker has its own instance of the module over the shared memory.
  */
 
 /** Kernels that run as commands. The opcode of a command is the index of its kernel here. */
@@ -26,14 +26,15 @@ export const kernelNames = [
   "geluForward",
   "layernormBackward",
   "layernormForward",
-  "matmulBackwardInput",
-  "matmulBackwardWeight",
-  "matmulForward",
-  "matmulForwardBf16",
+  "matmulFewRows",
+  "matmulFewRowsBf16",
+  "multiplyShared",
+  "packShared",
   "residualForward",
   "rotary",
   "softmaxLoss",
   "sumChunks",
+  "sumRows",
   "sumSquares",
   "widenBf16",
 ] as const;
@@ -45,7 +46,7 @@ export type Kernel = (...args: number[]) => void;
 export interface KernelExports extends Record<KernelName, Kernel> {
   /** Elements per partial sum (f64) of `sumChunks` and `sumSquares`. */
   chunkSize(): number;
-  /** Largest number of rows that a matmul computes as dot products; the limit of matmulForwardBf16. */
+  /** Largest number of rows that a matmul computes as dot products; the limit of matmulFewRows. */
   fewRows(): number;
   /** Bytes of scratch memory per instance for attention over up to T keys. */
   scratchBytes(T: number): number;
@@ -61,8 +62,6 @@ export const FENCE = kernelNames.length;
 export const SET_SCRATCH = FENCE + 1;
 /** (tile): selects the GEMM tile by its index in `tiles`. */
 export const SET_TILE = FENCE + 2;
-/** Added to a kernel's opcode: the first worker computes the whole output, the others skip. */
-export const ALONE = 256;
 
 export function opcodeOf(name: KernelName): number {
   return kernelNames.indexOf(name);
@@ -78,23 +77,24 @@ export function exportsOf(instance: WebAssembly.Instance): KernelExports {
   return instance.exports as unknown as KernelExports;
 }
 
-/** Runs this thread's slice of one command. Kernels ignore surplus arguments; adamw has the most, 13. */
+/**
+ * Runs one part of a command; of a command for every worker, `part` is the worker. Kernels ignore surplus arguments; adamw has
+ * the most, 13.
+ */
 export function runCommand(
   kernels: KernelExports,
   opcode: number,
-  thread: number,
-  threads: number,
+  part: number,
+  parts: number,
   args: ArrayLike<number>,
   at: number,
 ): void {
-  if (opcode >= ALONE) {
-    if (thread === 0) runCommand(kernels, opcode - ALONE, 0, 1, args, at);
-  } else if (opcode === SET_SCRATCH) kernels.setScratch(args[at] + thread * args[at + 1]);
+  if (opcode === SET_SCRATCH) kernels.setScratch(args[at] + part * args[at + 1]);
   else if (opcode === SET_TILE) kernels.setTile(args[at]);
   else if (opcode < kernelNames.length)
     kernels[kernelNames[opcode]](
-      thread,
-      threads,
+      part,
+      parts,
       args[at],
       args[at + 1],
       args[at + 2],

@@ -10,12 +10,16 @@ import type { KernelWorker } from "../../platform/platform.ts";
 import { type Executor, kernelFailure } from "./executor.ts";
 import { FENCE } from "./kernels.ts";
 import {
+  ARGS,
   announce,
   CAPACITY,
+  claimsOf,
+  EVERY_WORKER,
   FENCED,
   FINISHED,
   failureMessage,
   PUBLISHED,
+  positionOf,
   SHARED_BYTES,
   type Shared,
   sharedViews,
@@ -25,6 +29,7 @@ import type { WorkerReport, WorkerStart } from "./worker.ts";
 
 interface Command {
   readonly opcode: number;
+  readonly parts: number;
   readonly args: readonly number[];
 }
 
@@ -46,6 +51,8 @@ export class WorkerPool implements Executor {
   /** Commands written into the ring so far, modulo 2^32, and how many of them are known to be done. */
   private published = 0;
   private done = 0;
+  /** Commands that every worker is known to have left behind. */
+  private passed = 0;
   private queue: (Command | Step)[] = [];
   /** Number of the last fence set, the value of `published` behind it, and whether it is still awaited. */
   private fence = 0;
@@ -73,10 +80,10 @@ export class WorkerPool implements Executor {
     for (const worker of this.workers) worker.keepAlive(false);
   }
 
-  enqueue(opcode: number, ...args: number[]): void {
+  enqueue(opcode: number, parts: number, ...args: number[]): void {
     if (this.error) return;
-    if (this.queue.length === 0 && this.hasFreeSlot()) this.publish(opcode, args);
-    else this.defer({ opcode, args });
+    if (this.queue.length === 0 && this.hasFreeSlot()) this.publish(opcode, parts, args);
+    else this.defer({ opcode, parts, args });
   }
 
   after<T>(step: () => T): Promise<T> {
@@ -120,18 +127,31 @@ export class WorkerPool implements Executor {
   }
 
   private hasFreeSlot(): boolean {
-    return ((this.published - Atomics.load(this.views.control, FINISHED)) | 0) < CAPACITY - 1;
+    return this.occupied() < CAPACITY - 1;
+  }
+
+  /** Slots of the ring that a worker may still read: a late one, too. The positions are read when they seem to matter. */
+  private occupied(): number {
+    const slots = () => (this.published - this.passed) | 0;
+    if (slots() >= CAPACITY / 2) {
+      const positions = this.workers.map((_, thread) => Atomics.load(this.views.control, positionOf(thread)));
+      const behind = Math.max(...positions.map((position) => (this.published - position) | 0));
+      this.passed = (this.published - behind) | 0;
+    }
+    return slots();
   }
 
   private isIdle(): boolean {
     return this.done === this.published || Atomics.load(this.views.control, FINISHED) === this.published;
   }
 
-  private publish(opcode: number, args: readonly number[]): void {
+  private publish(opcode: number, parts: number, args: readonly number[]): void {
     const { control, ring } = this.views;
     const slot = slotOf(this.published);
     ring[slot] = opcode;
-    for (let i = 0; i < args.length; i++) ring[slot + 1 + i] = args[i];
+    ring[slot + 1] = parts;
+    for (let i = 0; i < args.length; i++) ring[slot + ARGS + i] = args[i];
+    Atomics.store(control, claimsOf(this.published), 0);
     this.published = (this.published + 1) | 0;
     announce(control, PUBLISHED, this.published);
   }
@@ -155,7 +175,7 @@ export class WorkerPool implements Executor {
         item.run();
       } else {
         if (!this.hasFreeSlot()) break;
-        this.publish(item.opcode, item.args);
+        this.publish(item.opcode, item.parts, item.args);
       }
       taken++;
     }
@@ -163,11 +183,13 @@ export class WorkerPool implements Executor {
     if (this.queue.length > 0) this.setFence();
   }
 
+  /** Where late workers occupy half of the ring, the fence waits for them: then all slots are free behind it. */
   private setFence(): void {
     this.fencePending = true;
     this.keepAlive(true);
     this.fence = (this.fence + 1) | 0;
-    this.publish(FENCE, [this.fence, this.waitAsync ? 0 : 1]);
+    const parts = this.occupied() < CAPACITY / 2 ? 1 : EVERY_WORKER;
+    this.publish(FENCE, parts, [this.fence, this.waitAsync ? 0 : 1]);
     this.fenced = this.published;
     if (this.waitAsync) void this.awaitFence();
   }

@@ -1,30 +1,47 @@
 /**
  * Protocol between the calling thread and the workers: a ring of commands and control words, in shared memory.
  *
- * The caller writes a command into the ring and increments PUBLISHED. Every worker runs its slice of every command, in
- * order; the last one to finish a command increments FINISHED, the barrier before the next. Both words count commands,
- * modulo 2^32. A waiting worker spins for some tens of microseconds, then parks.
+ * The caller writes a command into the ring and increments PUBLISHED. A command is computed in parts, equal shares of its
+ * output. A worker claims the next part from the command's counter, computes it and claims another; the worker that
+ * completes the last part increments FINISHED, and the next command begins. Both words count commands, modulo 2^32. So a
+ * command waits for a worker only while that worker computes a part: one that is slow takes fewer parts, one that the
+ * system has not scheduled takes none, and goes to the current command when it runs again. A waiting worker spins for some
+ * tens of microseconds, then parks.
  */
+
+import { MAX_THREADS } from "../entry.ts";
 
 /** Capacity of the ring in commands, a power of two. One slot is reserved for a fence. */
 export const CAPACITY = 1024;
-/** f64 elements per command: the opcode and up to 15 arguments. f64 holds every i32, address and f32. */
+/** f64 elements per command: opcode, parts, up to 13 arguments. f64 holds every i32, address and f32. */
 const SLOT = 16;
+/** Arguments begin here in a slot. */
+export const ARGS = 2;
+
+/** Largest number of parts of a command. */
+export const MAX_PARTS = 16 * MAX_THREADS;
+/** In place of the number of parts: every worker runs the command once. */
+export const EVERY_WORKER = 0;
 
 /** Distance of control words in an Int32Array: each has cache lines of its own. */
 const APART = 32;
 /** Commands that the caller has written. */
 export const PUBLISHED = 0 * APART;
-/** Commands that all workers have run. */
+/** Commands that are complete. */
 export const FINISHED = 1 * APART;
-/** Workers that have finished the current command. */
-export const ARRIVED = 2 * APART;
 /** Number of the last fence passed, which the caller awaits. */
-export const FENCED = 3 * APART;
+export const FENCED = 2 * APART;
 /** Failure state: 0 none; 1 a worker is writing the message; 2 written, and all skip the remaining commands. */
-export const FAILED = 4 * APART;
+export const FAILED = 3 * APART;
+/** Number of the command that each worker is at: it reads none before that. */
+const POSITIONS = 4 * APART;
+/** For each slot of the ring the parts claimed, in the low half, and those completed, in the high half. */
+const CLAIMS = POSITIONS + MAX_THREADS * APART;
+/** A claim more than there are parts is made by each worker at most: all fit into 16 bits. */
+const CLAIMED = 1;
+const COMPLETED = 1 << 16;
 /** Length of the failure message in UTF-16 code units, which follow, one a word. */
-const MESSAGE = 5 * APART;
+const MESSAGE = CLAIMS + CAPACITY * (APART / 2);
 const MESSAGE_LENGTH = 1000;
 const CONTROL_WORDS = MESSAGE + 1 + MESSAGE_LENGTH;
 
@@ -48,6 +65,40 @@ export function slotOf(count: number): number {
   return (count & (CAPACITY - 1)) * SLOT;
 }
 
+/** Index of the word that counts the parts of command number `count`. */
+export function claimsOf(count: number): number {
+  return CLAIMS + (count & (CAPACITY - 1)) * (APART / 2);
+}
+
+/** Index of the word with the position of a worker. */
+export function positionOf(thread: number): number {
+  return POSITIONS + thread * APART;
+}
+
+/**
+ * Claims parts and runs `compute` on each until all are claimed. True for the one worker whose part completed the command.
+ * Looks before it claims: a late worker would only take the counter's cache line from the others.
+ */
+export function runParts(control: Int32Array, word: number, parts: number, compute: (part: number) => void): boolean {
+  if (claimedOf(Atomics.load(control, word)) >= parts) return false;
+  let counts = Atomics.add(control, word, CLAIMED);
+  while (claimedOf(counts) < parts) {
+    compute(claimedOf(counts));
+    counts = Atomics.add(control, word, COMPLETED + CLAIMED);
+    if ((counts >>> 16) + 1 === parts) return true;
+  }
+  return false;
+}
+
+/** Counts a worker that has run a command for every worker. True for the last one. */
+export function countWorker(control: Int32Array, word: number, threads: number): boolean {
+  return Atomics.add(control, word, CLAIMED) === threads - 1;
+}
+
+function claimedOf(counts: number): number {
+  return counts & (COMPLETED - 1);
+}
+
 /** Bounds of the spins before a worker parks: about 5 and 50 microseconds. */
 const MIN_SPINS = 1_000;
 const MAX_SPINS = 10_000;
@@ -69,20 +120,22 @@ export class Waiter {
     this.word = word;
   }
 
-  /** Returns once the word is no longer `value`. Blocks: never for the calling thread. */
-  waitWhile(value: number): void {
+  /** The word once it is no longer `value`. Blocks: never for the calling thread. */
+  waitWhile(value: number): number {
     const { control, word } = this;
     this.waits = (this.waits + 1) % 32;
     const spins = this.waits === 0 ? MAX_SPINS : this.spins;
     for (let i = 0; i < spins; i++) {
-      if (Atomics.load(control, word) === value) continue;
+      const now = Atomics.load(control, word);
+      if (now === value) continue;
       this.spins = Math.min(2 * this.spins, MAX_SPINS);
-      return;
+      return now;
     }
     this.spins = Math.max(this.spins >> 1, MIN_SPINS);
     Atomics.add(control, word + PARKED, 1);
     while (Atomics.load(control, word) === value) Atomics.wait(control, word, value);
     Atomics.sub(control, word + PARKED, 1);
+    return Atomics.load(control, word);
   }
 }
 

@@ -10,7 +10,19 @@ import { createBackend } from "../registry.ts";
 import { createWasmBackend } from "./create.ts";
 import { opcodeOf } from "./kernels.ts";
 import { WorkerPool } from "./pool.ts";
-import { CAPACITY, FENCED, SHARED_BYTES, sharedViews } from "./protocol.ts";
+import {
+  CAPACITY,
+  claimsOf,
+  EVERY_WORKER,
+  FENCED,
+  FINISHED,
+  PUBLISHED,
+  positionOf,
+  runParts,
+  SHARED_BYTES,
+  sharedViews,
+  slotOf,
+} from "./protocol.ts";
 import type { WorkerStart } from "./worker.ts";
 
 const kinds: BackendOptions[] = [
@@ -129,6 +141,66 @@ describe("order", () => {
   });
 });
 
+describe("parts", () => {
+  const control = () => sharedViews(new SharedArrayBuffer(SHARED_BYTES)).control;
+
+  test("each is claimed once, and one worker learns that it completed the command", () => {
+    const words = control();
+    const word = claimsOf(7);
+    const claimed: number[] = [];
+    // A second worker runs as a whole while the first computes part 1; the late one finds nothing left.
+    const outcomes: boolean[] = [];
+    const worker = (during: (part: number) => void) => {
+      const outcome = runParts(words, word, 5, (part) => {
+        claimed.push(part);
+        during(part);
+      });
+      outcomes.push(outcome);
+    };
+    worker((part) => {
+      if (part === 1) worker(() => {});
+    });
+    worker(() => {});
+    expect(claimed).toEqual([0, 1, 2, 3, 4]);
+    expect(outcomes).toEqual([false, true, false]);
+  });
+
+  test("the same bits with 64 threads as with one", async () => {
+    const outputs = async (threads: number) => {
+      const backend = await createWasmBackend({ threads, kernel: "relaxed-4x8" });
+      const [N, C, OC] = [100, 770, 90];
+      const values = (shape: number[]) => {
+        const tensor = backend.alloc(shape);
+        void backend.write(
+          tensor,
+          Float32Array.from({ length: tensor.size }, (_, i) => Math.sin(i)),
+        );
+        return tensor;
+      };
+      const [x, y, weight, bias, dx] = [[N, C], [N, OC], [OC, C], [OC], [N, C]].map(values);
+      const [qkv, dqkv] = [values([5, 20, 3 * 30]), values([5, 20, 3 * 30])];
+      const [out, saved] = [values([5, 20, 30]), values([5 * 3 * 20 * 2])];
+      const ln = { weight: values([C]), bias: values([C]) };
+      const normalized = { out: values([N, C]), mean: values([N]), rstd: values([N]) };
+      for (let repeat = 0; repeat < 20; repeat++) {
+        backend.layernormForward(normalized, x, ln, 1e-5);
+        backend.matmulForward(y, normalized.out, { weight, bias });
+        backend.matmulBackwardInput(dx, y, { weight, bias: null });
+        backend.layernormBackward(x, { ...ln, accumulate: true }, dx, normalized.out, ln, normalized);
+        backend.matmulBackwardWeight({ weight, bias, accumulate: true }, y, x);
+        backend.attentionForward(out, saved, qkv, 3);
+        backend.attentionBackward(dqkv, out, qkv, saved, 3);
+        backend.geluForward(qkv, dqkv, "tanh");
+      }
+      const all: Float32Array[] = [];
+      for (const tensor of [x, y, weight, bias, dx, qkv, dqkv, out, ln.weight]) all.push(await backend.read(tensor));
+      await backend.dispose();
+      return all;
+    };
+    expect(await outputs(64)).toEqual(await outputs(1));
+  });
+});
+
 describe("failures", () => {
   onEachAnew("a trap in a kernel rejects the next await, and all after it", async (backend) => {
     const { tensor } = vector(backend, 1);
@@ -178,7 +250,7 @@ describe("failures", () => {
   });
 
   test("impossible options are refused by name and number", async () => {
-    for (const threads of [0, -1, 1.5, Number.NaN, 1e6])
+    for (const threads of [0, -1, 1.5, Number.NaN, 65, 1e6])
       await expect(createBackend("wasm", { threads })).rejects.toThrow(UsageError);
     await expect(createBackend("webgpu")).rejects.toThrow(/wasm, reference/);
     await expect(createBackend("reference", { kernel: "plain-4x8" })).rejects.toThrow(
@@ -228,7 +300,7 @@ describe("workers", () => {
     const pool = await poolOf([worker]);
     const { control } = sharedViews(worker.start?.shared ?? new SharedArrayBuffer(SHARED_BYTES));
     let passed = false;
-    pool.enqueue(opcodeOf("fill"), 0, 0, 0);
+    pool.enqueue(opcodeOf("fill"), 1, 0, 0, 0);
     const pending = pool.after(() => {
       passed = true;
     });
@@ -242,10 +314,39 @@ describe("workers", () => {
     await pool.dispose();
   });
 
+  test("no slot is overwritten that a late one may still read, and a fence makes it catch up", async () => {
+    const workers = [new FakeWorker(), new FakeWorker()];
+    const pool = await poolOf(workers);
+    const { control, ring } = sharedViews(workers[0].start?.shared ?? new SharedArrayBuffer(SHARED_BYTES));
+    const published = () => Atomics.load(control, PUBLISHED);
+    const fence = () => ring[slotOf(published() - 1) + 1];
+    /** All commands are complete; each worker is at its position. */
+    const advance = async (passed: number, ...positions: number[]) => {
+      for (const [thread, position] of positions.entries()) Atomics.store(control, positionOf(thread), position);
+      Atomics.store(control, FINISHED, published());
+      Atomics.store(control, FENCED, passed);
+      Atomics.notify(control, FENCED);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    for (let i = 0; i < 2 * CAPACITY; i++) pool.enqueue(opcodeOf("fill"), 1, i, 0, 0);
+    expect(published()).toBe(CAPACITY);
+    expect(fence()).toBe(EVERY_WORKER);
+    await advance(1, CAPACITY, CAPACITY - 1);
+    expect(published()).toBe(2 * CAPACITY - 1);
+    // The second worker is late: the last slot is a fence for both.
+    await advance(2, 2 * CAPACITY - 1, 2 * CAPACITY - 1);
+    expect(published()).toBe(2 * CAPACITY + 2);
+    const pending = pool.after(() => "done");
+    expect(fence()).toBe(1);
+    await advance(3, published(), CAPACITY);
+    expect(await pending).toBe("done");
+    await pool.dispose();
+  });
+
   test("one that dies is reported to all who wait, and the others are stopped", async () => {
     const workers = [new FakeWorker(), new FakeWorker()];
     const pool = await poolOf(workers);
-    pool.enqueue(opcodeOf("fill"), 0, 0, 0);
+    pool.enqueue(opcodeOf("fill"), 1, 0, 0, 0);
     const pending = pool.after(() => "never");
     workers[1].die(new Error("out of memory"));
     await expect(pending).rejects.toThrow(/Worker thread 2 of 2 failed: out of memory/);

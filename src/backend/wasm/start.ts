@@ -1,6 +1,7 @@
 /** Starts a backend on one kernel variant, unchecked: create.ts and survey.ts check it. */
 import { platform } from "#platform";
 import { UsageError } from "../../errors.ts";
+import { MAX_THREADS } from "../entry.ts";
 import { WasmBackend } from "./backend.ts";
 import type { CompiledCode } from "./code.ts";
 import { DirectExecutor } from "./executor.ts";
@@ -14,8 +15,6 @@ export interface ThreadConfig {
   readonly shared: boolean;
   readonly threads: number;
 }
-
-const MAX_THREADS = 256;
 
 /** Resolves the defaults. UsageError for an invalid number of threads. */
 export function threadConfig(shared = platform.sharedMemory, threads?: number): ThreadConfig {

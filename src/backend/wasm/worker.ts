@@ -1,18 +1,23 @@
 /**
- * Worker loop of the wasm backend: runs this thread's slice of every command in the ring, in step with the others.
+ * Worker loop of the wasm backend: claims and computes parts of the commands in the ring, in their order.
  *
  * Independent of the kind of worker: platform/ has the entry files.
  */
 import { messageOf } from "../../errors.ts";
 import { FENCE, instantiate, type KernelExports, kernelNames, runCommand } from "./kernels.ts";
 import {
-  ARRIVED,
+  ARGS,
   announce,
+  claimsOf,
+  countWorker,
+  EVERY_WORKER,
   FAILED,
   FENCED,
   FINISHED,
   PUBLISHED,
+  positionOf,
   recordFailure,
+  runParts,
   sharedViews,
   slotOf,
   Waiter,
@@ -47,29 +52,42 @@ export function runWorker(start: WorkerStart, report: (message: WorkerReport) =>
   const { control, ring } = sharedViews(start.shared);
   const published = new Waiter(control, PUBLISHED);
   const finished = new Waiter(control, FINISHED);
-  for (let command = 0; ; command = (command + 1) | 0) {
-    published.waitWhile(command);
-    const slot = slotOf(command);
+
+  /** One part of a command, or this worker's run of one for every worker. */
+  const run = (slot: number, part: number, parts: number) => {
     const opcode = ring[slot];
-    if (opcode === FENCE) {
-      if (thread === 0) passFence(control, ring[slot + 1], ring[slot + 2] === 1, report);
-    } else if (Atomics.load(control, FAILED) === 0) {
-      try {
-        runCommand(kernels, opcode, thread, threads, ring, slot + 1);
-      } catch (error) {
-        recordFailure(control, `${kernelNames[opcode] ?? `command ${opcode}`}: ${messageOf(error)}`);
-      }
+    if (opcode === FENCE) return;
+    if (Atomics.load(control, FAILED) !== 0) return;
+    try {
+      runCommand(kernels, opcode, part, parts, ring, slot + ARGS);
+    } catch (error) {
+      recordFailure(control, `${kernelNames[opcode] ?? `command ${opcode}`}: ${messageOf(error)}`);
     }
-    if (Atomics.add(control, ARRIVED, 1) === threads - 1) {
-      Atomics.store(control, ARRIVED, 0);
-      announce(control, FINISHED, (command + 1) | 0);
+  };
+  /** Computes what this worker can claim of a command. True for the one worker that completes it. */
+  const compute = (command: number): boolean => {
+    const slot = slotOf(command);
+    const parts = ring[slot + 1];
+    if (parts !== EVERY_WORKER) return runParts(control, claimsOf(command), parts, (part) => run(slot, part, parts));
+    run(slot, thread, threads);
+    return countWorker(control, claimsOf(command), threads);
+  };
+
+  for (let command = 0; ; ) {
+    Atomics.store(control, positionOf(thread), command);
+    published.waitWhile(command);
+    if (compute(command)) {
+      const slot = slotOf(command);
+      if (ring[slot] === FENCE) passFence(control, ring[slot + ARGS], ring[slot + ARGS + 1] === 1, report);
+      command = (command + 1) | 0;
+      announce(control, FINISHED, command);
     } else {
-      finished.waitWhile(command);
+      command = finished.waitWhile(command);
     }
   }
 }
 
-/** All commands before the fence are done, because of the barrier after each. */
+/** All commands before the fence are complete: each begins when the one before it is. */
 function passFence(control: Int32Array, fence: number, byMessage: boolean, report: (m: WorkerReport) => void): void {
   Atomics.store(control, FENCED, fence);
   if (byMessage) report({ type: "fence" });

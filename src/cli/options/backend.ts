@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { MAX_THREADS } from "../../backend/entry.ts";
 import {
   type BackendName,
   backendNames,
@@ -23,8 +24,6 @@ export interface BackendFlags extends KernelFlags {
   readonly backend: BackendName;
 }
 
-const MOST_THREADS = 256;
-
 export function addBackendOptions(command: Command): Command {
   return addKernelOptions(
     command.addOption(
@@ -40,7 +39,11 @@ export function addBackendOptions(command: Command): Command {
 
 export function addKernelOptions(command: Command): Command {
   return command
-    .option("--threads <n>", "threads that compute (default: OMP_NUM_THREADS, else all cores)", whole(1, MOST_THREADS))
+    .option(
+      "--threads <n>",
+      "threads that compute, up to 64 (default: OMP_NUM_THREADS, else all cores)",
+      whole(1, MAX_THREADS),
+    )
     .addOption(
       new Option("--kernel <name>", "a kernel from llm-ts info --system instead of the fastest")
         .argParser(kernel)
@@ -64,10 +67,10 @@ function hintAtThreads(given: number | undefined): void {
   const threads = given ?? ompThreads() ?? cores;
   if (given === undefined && wanted && ompThreads() === undefined)
     hint(`OMP_NUM_THREADS is "${wanted}", which is not a number of threads: using one per core, ${cores}.`);
-  else if (threads > MOST_THREADS) hint(`OMP_NUM_THREADS is ${threads}: using ${MOST_THREADS} threads, the maximum.`);
+  else if (threads > MAX_THREADS) hint(`OMP_NUM_THREADS is ${threads}: using ${MAX_THREADS} threads, the maximum.`);
   else if (threads > cores)
     hint(
-      `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is slower than --threads ${cores}. The results are the same.`,
+      `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is no faster than --threads ${cores}. The results are the same.`,
     );
 }
 
