@@ -88,6 +88,22 @@ test("plot leaves out what holds no run, among what runs/* names", async () => {
   expect(code).toBe(0);
 });
 
+test("plot --csv prints every update and validation, a line each", async () => {
+  const { code, stdout } = await llm("plot", "runs/1e-3", "runs/1e-4", "--csv");
+  const [header, ...lines] = stdout.trimEnd().split("\n");
+  expect([code, header]).toEqual([0, "run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second"]);
+  const steps = lines.filter((line) => line.startsWith("1e-3,step,"));
+  const [, , step, loss, rate] = steps[1].split(",");
+  const logged = readFileSync(join(folder, "runs/1e-3/metrics.jsonl"), "utf8").split("\n");
+  const second = logged.map((line) => (line === "" ? {} : JSON.parse(line))).filter(({ event }) => event === "step")[1];
+  expect([step, loss, rate].map(Number)).toEqual([second.step, second.loss, second.lr]);
+  expect(lines.filter((line) => line.startsWith("1e-4,val,")).length).toBeGreaterThan(1);
+  const validations = await llm("plot", "runs/1e-3", "--csv", "--val-only");
+  expect(validations.stdout.trimEnd().split("\n").slice(1)).toEqual(
+    lines.filter((line) => line.startsWith("1e-3,val,")),
+  );
+});
+
 test("plot --val-only ends its axis with the last update", async () => {
   const { stdout } = await llm("plot", "runs/1e-3", "--val-only", "-o", "val.svg");
   expect(stdout).toMatch(/ 20 steps\n$/);

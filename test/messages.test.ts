@@ -26,6 +26,8 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/runs/run-folder.ts": /^(-y|--resume)$/,
   // `debug-state` computes by the reference backend alone.
   "src/backend/wasm/create.ts": /--(no-revectorize|kernel)/,
+  // Only `verify` reads traces.
+  "src/verify/trace-file.ts": /--expected/,
   // A font.
   "src/plot/axes.ts": /-apple-system/,
 };

@@ -48,11 +48,11 @@ export const crossEntropy: Operation<Head, LossVariant> = {
     { what: notShifted, variant: { targetOf: ownToken } },
     { what: shiftedTwice, variant: { targetOf: nextTarget } },
     {
-      what: "it is the probability of the target: the loss is -log of it",
+      what: "it is the probability of the target: the loss is the negative logarithm of it",
       variant: { loss: (sum, logit) => Math.exp(logit - sum) },
     },
     {
-      what: "the minus is missing: the loss is -log of the probability",
+      what: "the minus is missing: the loss is the negative logarithm of the probability",
       variant: { loss: (sum, logit) => logit - sum },
     },
     {

@@ -78,6 +78,17 @@ export async function readRun(folder: string, tallyOf = readTally): Promise<RunS
   }
 }
 
+/** The events of a run's log, in their order. InputError when the folder holds no log. */
+export async function* readMetrics(folder: string): AsyncGenerator<Metric, void, undefined> {
+  const path = await logPath(folder);
+  if (path === undefined) throw new InputError(`${folder} holds no log of a run yet.`);
+  for await (const lines of linesOf(path))
+    for (const line of lines) {
+      const metric = parseLine(line);
+      if (metric) yield metric;
+    }
+}
+
 /** Reads one quantity of all updates, and the validation losses. InputError when the folder holds no such thing. */
 export async function readCurves(folder: string, quantity: Quantity): Promise<RunCurves> {
   const path = await logPath(folder);

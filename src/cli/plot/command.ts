@@ -28,12 +28,14 @@ export function addPlot(program: Command): void {
       "decay of the exponential average; 0: no smoothing (default: averages over a fiftieth of a run)",
       real(0, 0.999999),
     )
+    .option("--csv", "print the numbers as CSV in place of a picture: updates and validations, a line each")
     .option("--val-only", "validation losses alone")
     .addHelpText(
       "after",
       examples(
         ["two runs", "llm-ts plot runs/baby-001 runs/baby-002"],
         ["all validation losses", "llm-ts plot runs/* --val-only -o val.svg"],
+        ["all numbers of a run, for a spreadsheet", "llm-ts plot runs/baby-001 --csv > baby.csv"],
         ["was the learning rate too high?", "llm-ts plot runs/baby-001 --what norm --log"],
       ),
     )

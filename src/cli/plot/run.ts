@@ -4,7 +4,7 @@ import { InputError, UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
 import { type Curve, curvesSvg, stepsOf } from "../../plot/curves.ts";
 import { decayFor, smooth } from "../../plot/points.ts";
-import { holdsRun, type Quantity, readCurves } from "../../runs/read-run.ts";
+import { holdsRun, type Quantity, readCurves, readMetrics } from "../../runs/read-run.ts";
 import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -17,6 +17,7 @@ export interface PlotFlags {
   readonly log?: boolean;
   readonly smooth?: number;
   readonly valOnly?: boolean;
+  readonly csv?: boolean;
 }
 
 /** Quantities of `--what`, with the titles of picture and axis. */
@@ -37,6 +38,7 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
   const { quantity, title, axis } = drawings[what];
   const curves: Curve[] = [];
   const runs = await withoutOthers(paths);
+  if (flags.csv) return printCsv(runs, valOnly ?? false);
   for (const [at, name] of namesOf(runs).entries()) {
     const { train, val } = await readCurves(runs[at], quantity);
     const curve = { name, train: valOnly ? [] : train, val: what === "loss" ? val : [] };
@@ -54,6 +56,21 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
   const drawing = terminalChart(curves, what, decay);
   if (drawing !== "") await print(`${drawing}\n`);
   process.stderr.write(`\nthe picture is in ${out}\n`);
+}
+
+const csvColumns = ["loss", "learningRate", "norm", "ms", "tokensPerSecond"] as const;
+
+/** Prints a line for every update and validation; NaN and what a log does not have are empty. */
+async function printCsv(runs: readonly string[], valOnly: boolean): Promise<void> {
+  await print("run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second\n");
+  for (const [at, name] of namesOf(runs).entries()) {
+    const quoted = /[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+    for await (const metric of readMetrics(runs[at])) {
+      if (metric.event !== "val" && (metric.event !== "step" || valOnly)) continue;
+      const cells = csvColumns.map((column) => metric[column] ?? "");
+      await print(`${[quoted, metric.event, metric.step, ...cells].join(",")}\n`);
+    }
+  }
 }
 
 /** Of several folders, such as those that runs/* names, those that hold a run. */
