@@ -210,7 +210,8 @@ export class WorkerPool implements Executor {
     if (this.error) return;
     this.done = this.fenced;
     this.drain();
-    if (!this.fencePending) this.keepAlive(false);
+    // A worker that is being terminated keeps the process alive until it has ended, and `dispose` with it.
+    if (!this.fencePending && !this.error) this.keepAlive(false);
   }
 
   /** One worker is enough to keep the process alive. */

@@ -18,6 +18,7 @@ import {
   FINISHED,
   PUBLISHED,
   positionOf,
+  recordFailure,
   runParts,
   SHARED_BYTES,
   sharedViews,
@@ -294,6 +295,24 @@ describe("workers", () => {
     await pool.start(module, memory);
     return pool;
   }
+
+  test("a failed kernel ends its workers, and nothing lets the process end before them", async () => {
+    const calls: string[] = [];
+    const worker = Object.assign(new FakeWorker(), {
+      keepAlive: (on: boolean) => void calls.push(on ? "kept alive" : "let go"),
+      terminate: async () => void calls.push("terminated"),
+    });
+    const pool = await poolOf([worker]);
+    const { control } = sharedViews(worker.start?.shared ?? new SharedArrayBuffer(SHARED_BYTES));
+    pool.enqueue(opcodeOf("fill"), 0, 0, 0);
+    const pending = pool.after(() => {});
+    recordFailure(control, "fill: is not a function");
+    Atomics.store(control, FENCED, 1);
+    Atomics.notify(control, FENCED);
+    await expect(pending).rejects.toThrow("fill: is not a function");
+    await pool.dispose();
+    expect(calls).toEqual(["let go", "kept alive", "terminated"]);
+  });
 
   test("a notification that is not the fence's is not taken for it", async () => {
     const worker = new FakeWorker();
