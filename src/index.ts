@@ -33,12 +33,13 @@ export type {
   Linear,
   Normalized,
   Operations,
+  Precision,
   Probe,
   Probes,
   QueueDevice,
   Tensor,
 } from "./backend/backend.ts";
-export type { BackendOptions } from "./backend/entry.ts";
+export type { BackendOptions, OnStart } from "./backend/entry.ts";
 export { type BackendName, backendNames, createBackend, type KernelName } from "./backend/registry.ts";
 export type { Batch } from "./data/batch.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";

@@ -119,6 +119,28 @@ test("another backend is spoken of, and used; the one that was chosen is kept", 
   expect(config("rounding").given.backend).toBeUndefined();
 });
 
+test("a change of precision needs --force, is said and recorded, and files are float32 either way", async () => {
+  const mixed = ["-i", "train.bin", "-j", "val.bin", "-b", "2", "-t", "8", "--precision", "bf16"];
+  const custom = ["-e", "custom", "--layers", "1", "--heads", "2", "--channels", "16"];
+  const first = await train(...custom, ...mixed, "--backend", "reference", "-x", "2", "-o", "mixed");
+  expect([first.code, config("mixed").run.precision]).toEqual([0, "bf16"]);
+  const wasm = ["-o", "mixed", "-y", "-x", "4", "--backend", "wasm"];
+  const lacking = await train(...wasm, "--force");
+  expect(lacking.stderr).toContain(
+    "The wasm backend trains in fp32, not in bf16. Leave --precision out, or choose a backend that has it: webgpu, reference",
+  );
+  const refused = await train(...wasm, "--precision", "fp32");
+  expect(refused.stderr).toContain("--precision: bf16, now fp32");
+  expect([lacking.code, refused.code]).toEqual([2, 2]);
+  const { code, stderr } = await train(...wasm, "--precision", "fp32", "--force");
+  expect([code, stderr]).toEqual([0, expect.stringContaining("resuming mixed after 2 updates")]);
+  expect(config("mixed")).toMatchObject({
+    run: { precision: "fp32" },
+    continued: [{ changes: expect.arrayContaining(["--precision: bf16, now fp32"]) }],
+  });
+  expect(losses("mixed")).toHaveLength(4);
+});
+
 test("a kernel that was chosen is kept, and its bits", async () => {
   const plain = [...tiny, "-v", "0", "-s", "0", "--kernel", "plain-6x8"];
   await train(...plain, "-x", "4", "-o", "plain whole");

@@ -1,11 +1,11 @@
-import type { BackendLimits, DType, Tensor } from "../src/backend/backend.ts";
+import { type BackendLimits, type DType, elementBytes, type Tensor } from "../src/backend/backend.ts";
 import { ReferenceBackend } from "../src/backend/reference/reference.ts";
 
 /** The reference backend with a settable memory limit; counts allocations and frees. */
 export class CountingBackend extends ReferenceBackend {
   override limits: BackendLimits = { total: Number.MAX_SAFE_INTEGER, buffer: Number.MAX_SAFE_INTEGER, alignment: 4 };
   allocations = 0;
-  /** Held at the moment. */
+  /** Held at the moment, as a device that has 16-bit memory would. */
   bytes = 0;
 
   get memoryLimit(): number {
@@ -19,12 +19,12 @@ export class CountingBackend extends ReferenceBackend {
   override alloc(shape: readonly number[], dtype?: DType): Tensor {
     const tensor = super.alloc(shape, dtype);
     this.allocations++;
-    this.bytes += tensor.buffer.bytes;
+    this.bytes += tensor.size * elementBytes[tensor.dtype];
     return tensor;
   }
 
   override async free(tensor: Tensor): Promise<void> {
-    this.bytes -= tensor.buffer.bytes;
+    this.bytes -= tensor.size * elementBytes[tensor.dtype];
     await super.free(tensor);
   }
 }

@@ -1,4 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
+import type { OnStart } from "../backend/entry.ts";
 import type { BackendName, KernelName } from "../backend/registry.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -16,6 +17,8 @@ export interface ModelOptions {
   readonly revectorize?: boolean;
   /** Kernels of the backend: a tile of webgpu's matmuls, or of wasm those that `llm-ts info --system` names; default "auto": the fastest that compute right. */
   readonly kernel?: KernelName | "auto";
+  /** Called while a first start takes seconds, to time a GPU's matmuls: what it does, and the share done, 0 to 1. */
+  readonly onStart?: OnStart;
   /**
    * Storage of the matrices: float32 (the default), or bfloat16, rounded to nearest, ties to even: half the memory and
    * nearly twice as many tokens a second, for generating only.

@@ -8,7 +8,7 @@ import { type Backend, type GeluForm, type Tensor, view } from "./backend.ts";
 import type { BackendOptions } from "./entry.ts";
 import { ReferenceBackend } from "./reference/reference.ts";
 import { availableBackends, backends, createBackend } from "./registry.ts";
-import { suite } from "./suite/cases.ts";
+import { halfPrecision, suite } from "./suite/cases.ts";
 import { problemsOf, runCase } from "./suite/run.ts";
 import { operationNames } from "./work.ts";
 
@@ -23,7 +23,8 @@ const wasm = (build: "relaxed" | "plain"): BackendOptions[] => [
 const groups: Readonly<Record<string, readonly BackendOptions[][]>> = { wasm: [wasm("relaxed"), wasm("plain")] };
 
 const reference = new ReferenceBackend();
-const expected = new Map(await Promise.all(suite.map(async (one) => [one, await runCase(reference, one)] as const)));
+const all = [...suite, ...halfPrecision];
+const expected = new Map(await Promise.all(all.map(async (one) => [one, await runCase(reference, one)] as const)));
 
 const started: { name: string; instances: Backend[] }[] = [
   { name: "strict reference", instances: [new ReferenceBackend({ alignment: 256 })] },
@@ -38,7 +39,8 @@ for (const { name, available } of backends) {
 afterAll(() => Promise.all(started.flatMap(({ instances }) => instances.map((backend) => backend.dispose()))));
 
 describe.each(started)("$name", ({ instances }) => {
-  test.each(suite)("$name", async (one) => {
+  const { precisions } = instances[0];
+  test.each(all.filter(({ precision = "fp32" }) => precisions.includes(precision)))("$name", async (one) => {
     const [first, ...others] = await Promise.all(instances.map((backend) => runCase(backend, one)));
     const wanted = expected.get(one);
     expect(wanted && problemsOf(one, first, wanted)).toEqual([]);

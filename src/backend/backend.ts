@@ -21,6 +21,16 @@ export type DType = "f32" | "i32" | "bf16";
 
 export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2 };
 
+/**
+ * Storage of a training step's matrices and activations: f32, or bf16 beside f32 for sums, the residual stream and the weights
+ * that AdamW updates (mixed precision).
+ */
+export const precisions = ["fp32", "bf16"] as const;
+export type Precision = (typeof precisions)[number];
+
+/** The type of tensors in which a precision stores matrices and activations. */
+export const storageOf = { fp32: "f32", bf16: "bf16" } as const satisfies Record<Precision, DType>;
+
 /** Largest error of `mean` and `sumSquares`, relative to the sum of the magnitudes of their terms: two roundings of f32. */
 export const reductionTolerance = 2 ** -23;
 
@@ -30,9 +40,9 @@ export interface DeviceBuffer {
 }
 
 /**
- * A view of a device buffer: `size` elements from element `offset` on. bf16 is for weights that are only read: the
- * `weight` of matmulForward and the `wte` of embeddingForward. Writing rounds to it (to nearest, ties to even), reading
- * widens; all sums are in f32.
+ * A view of a device buffer: `size` elements from element `offset` on. Writing rounds to bf16 (to nearest, ties to even),
+ * reading widens; all sums are in f32. Every backend takes it for weights that are only read: the `weight` of matmulForward
+ * and the `wte` of embeddingForward. One with bf16 among its `precisions` takes it for all operands that operands.ts lists.
  */
 export interface Tensor {
   readonly buffer: DeviceBuffer;
@@ -182,8 +192,11 @@ export interface Operations<T = Tensor> {
   mean(out: T, inp: T): void;
   /** out (1), at any element, = sum of the squares of all elements of all tensors, within `reductionTolerance`. */
   sumSquares(out: T, tensors: readonly T[]): void;
-  /** One AdamW update of `param`, as torch.optim.AdamW does it (decoupled decay, bias-corrected moments). */
-  adamw(param: T, grad: T, m: T, v: T, options: AdamWOptions): void;
+  /**
+   * One AdamW update of `param`, as torch.optim.AdamW does it (decoupled decay, bias-corrected moments). With `copy`, a bf16
+   * tensor of the same size, the result goes there as well, rounded.
+   */
+  adamw(param: T, grad: T, m: T, v: T, options: AdamWOptions, copy?: T | null): void;
 }
 
 /** Memory limits of a backend, in bytes. */
@@ -256,6 +269,8 @@ export interface Backend extends Operations {
   readonly threads: number;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises;
+  /** What a training step can be stored in. */
+  readonly precisions: readonly Precision[];
   /** Bytes that tensors take now, with the backend's own scratch memory. */
   readonly memoryUsed: number;
   /** The device, if it has a queue of its own. */

@@ -1,5 +1,7 @@
 /** An entry of the registry: the description of a kind of backend, known before it is created. */
-import type { Backend } from "./backend.ts";
+import type { Backend, Precision } from "./backend.ts";
+
+export type OnStart = (what: string, share: number) => void;
 
 /** Largest number of worker threads. */
 export const MAX_THREADS = 64;
@@ -17,6 +19,8 @@ export interface BackendOptions {
   readonly revectorize?: boolean;
   /** True lets webgpu take an adapter that is software on the CPU, slower than wasm: for tests. */
   readonly fallbackAdapter?: boolean;
+  /** Called while the first start on a device takes seconds: what it does, and the share that is done, 0 to 1. */
+  readonly onStart?: OnStart;
   /** Kernel by name; "auto", the default, is the fastest that passes the start-up check. */
   readonly kernel?: string;
 }
@@ -25,6 +29,8 @@ export interface BackendEntry {
   readonly name: string;
   /** Valid names for `BackendOptions.kernel` besides "auto". */
   readonly kernels: readonly string[];
+  /** That of the backends: see there. */
+  readonly precisions: readonly Precision[];
   /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */
   available(options?: BackendOptions): Promise<true | string>;
   /** Where `available`: facts about the device, for people and for reports. */

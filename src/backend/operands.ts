@@ -14,6 +14,26 @@ const anywhere: Paths = {
   sumSquares: ["0"],
 };
 
+/** Operands that may be bf16, on a backend with that precision. Widths of rows and heads are multiples of 8 then. */
+export const inBfloat16: Paths = {
+  embeddingForward: ["2"],
+  layernormForward: ["0.out"],
+  layernormBackward: ["2", "5.out"],
+  matmulForward: ["0", "1", "2.weight"],
+  matmulBackwardInput: ["0", "1", "2.weight"],
+  matmulBackwardWeight: ["1", "2"],
+  rotaryForward: ["0"],
+  rotaryBackward: ["0"],
+  attentionForward: ["0", "2"],
+  attentionBackward: ["0", "1", "2"],
+  geluForward: ["0", "1"],
+  geluBackward: ["0", "1", "2"],
+  residualForward: ["2"],
+  headLoss: ["1", "2"],
+  headBackward: ["1", "3", "4"],
+  adamw: ["5"],
+};
+
 /** Operands that an operation writes, where that is not the first alone. */
 const written: Paths = {
   embeddingBackward: ["0", "1"],
@@ -23,7 +43,7 @@ const written: Paths = {
   attentionForward: ["0", "1", "4.keys", "4.values"],
   headLoss: ["0.losses", "0.scratch"],
   headBackward: ["0.losses", "0.scratch", "1", "2.weight"],
-  adamw: ["0", "2", "3"],
+  adamw: ["0", "2", "3", "5"],
 };
 
 /** Operations whose result may overwrite an operand of the same shape. */
@@ -39,10 +59,24 @@ function tensorsOf(operand: unknown, path: string): [path: string, tensor: Tenso
   return Object.entries(operand).flatMap(([name, member]) => tensorsOf(member, path === "" ? name : `${path}.${name}`));
 }
 
-/** BackendError for operands that break the contract: misaligned, or written in a buffer that another operand shares. */
+const isWritten = (operation: OperationName, path: string) => (written[operation] ?? ["0"]).includes(path);
+
+/** The operands that a call writes in bf16. */
+export function writtenInBfloat16({ operation, args }: Call): Tensor[] {
+  return tensorsOf(args, "")
+    .filter(([path, { dtype }]) => dtype === "bf16" && isWritten(operation, path))
+    .map(([, tensor]) => tensor);
+}
+
+/**
+ * BackendError for operands that break the contract: misaligned, of another type, or written in a buffer that another
+ * operand shares.
+ */
 export function checkOperands({ operation, args }: Call, { alignment }: BackendLimits): void {
   const tensors = tensorsOf(args, "");
   for (const [path, { offset, dtype }] of tensors) {
+    if (dtype === "bf16" && !inBfloat16[operation]?.includes(path))
+      throw new BackendError(`${operation}: operand ${path} is bfloat16, and this one has to be float32.`);
     const start = offset * elementBytes[dtype];
     if (start % alignment !== 0 && !anywhere[operation]?.includes(path))
       throw new BackendError(
@@ -50,7 +84,7 @@ export function checkOperands({ operation, args }: Call, { alignment }: BackendL
           `${alignment} (limits.alignment). Allocate it apart, or view it from such a byte on.`,
       );
   }
-  for (const [path, tensor] of tensors.filter(([path]) => (written[operation] ?? ["0"]).includes(path))) {
+  for (const [path, tensor] of tensors.filter(([path]) => isWritten(operation, path))) {
     const shared = tensors.find(
       ([other, { buffer, offset, size }]) =>
         other !== path &&

@@ -120,8 +120,14 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   }
 }
 
-async function startDevice({ backend: name, threads, revectorize, kernel }: BenchOptions): Promise<MeasuredBackend> {
-  const backend = await createBackend(name, { threads, revectorize, kernel });
+async function startDevice({
+  backend: name,
+  threads,
+  revectorize,
+  kernel,
+  onProgress,
+}: BenchOptions): Promise<MeasuredBackend> {
+  const backend = await createBackend(name, { threads, revectorize, kernel, onStart: onProgress });
   if (isMeasured(backend)) return backend;
   await backend.dispose();
   throw new UsageError(

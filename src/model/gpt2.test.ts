@@ -60,7 +60,7 @@ describe.each(["reference", "wasm"] as const)("on %s", (name) => {
   test("what is computed again instead of kept changes no bit, and takes less memory", async () => {
     const gradients = [];
     for (const recompute of [false, true]) {
-      const ws = allocTrainWorkspace(backend, config, 4, T, recompute);
+      const ws = allocTrainWorkspace(backend, config, 4, T, { recompute });
       const grads = new TensorSet(backend, config);
       await put(ws, 0);
       forward(backend, model.parameters, ws);

@@ -141,12 +141,14 @@ export interface UpdateOptions extends AdamWOptions {
   readonly decayAll?: boolean;
 }
 
-/** One AdamW step on all parameters. */
+/** One AdamW step on all parameters, and on their copy in bf16 if there is one. */
 export function update(be: Backend, p: Parameters, training: TrainingTensors, options: UpdateOptions): void {
-  const { grads, m, v } = training;
+  const { grads, m, v, copy } = training;
   for (const [i, { parameter, tensor }] of p.weights.entries.entries()) {
     const weightDecay = options.decayAll || parameter.decay ? options.weightDecay : 0;
-    be.adamw(tensor, grads.entries[i].tensor, m.entries[i].tensor, v.entries[i].tensor, { ...options, weightDecay });
+    const rounded = copy && parameter.bf16 ? copy.entries[i].tensor : null;
+    const [dw, dm, dv] = [grads, m, v].map(({ entries }) => entries[i].tensor);
+    be.adamw(tensor, dw, dm, dv, { ...options, weightDecay }, rounded);
   }
 }
 

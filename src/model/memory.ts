@@ -1,4 +1,4 @@
-import { type Backend, elementBytes, sizeOf } from "../backend/backend.ts";
+import { type Backend, elementBytes, type Precision, sizeOf } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
 import { parameterCount } from "./parameters.ts";
@@ -17,6 +17,8 @@ export interface MemoryPlan {
   readonly weights?: "f32" | "bf16";
   /** Gradients and AdamW's moments as well as weights. */
   readonly optimizer?: boolean;
+  /** Of training: bf16 for a copy of the matrices, and activations in bf16. Default fp32. */
+  readonly precision?: Precision;
   /** Workspaces, by batch and block. */
   readonly train?: {
     readonly B: number;
@@ -54,10 +56,12 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  const { weights, optimizer, train, evaluate, decode, inspect } = plan;
-  for (let sets = optimizer ? 4 : 1; sets > 0; sets--) new TensorSet(counter, config, weights);
-  if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1);
-  if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T);
+  const { weights, optimizer, precision, train, evaluate, decode, inspect } = plan;
+  const own = new TensorSet(counter, config, weights);
+  if (optimizer) for (const _ of ["grads", "m", "v"]) new TensorSet(counter, config);
+  if (optimizer && precision === "bf16") new TensorSet(counter, config, "bf16", own);
+  if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1, precision);
+  if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T, precision);
   if (decode) allocDecodeWorkspace(counter, config, decode.S, decode.B);
   if (inspect) allocInspectWorkspace(counter, config, inspect.T);
   return { total, largest };
@@ -100,7 +104,8 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const fits = ({ total, largest }: MemoryNeeded) => total + others <= limits.total && largest <= limits.buffer;
   const needed = measure(backend, config, plan);
   if (fits(needed)) return;
-  const fixed = measure(backend, config, { optimizer: plan.optimizer, weights: plan.weights });
+  const { optimizer, weights, precision } = plan;
+  const fixed = measure(backend, config, { optimizer, weights, precision });
   const advice = fits(fixed)
     ? smaller(plan)
     : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed.total)}` +

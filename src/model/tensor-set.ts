@@ -25,7 +25,8 @@ function allocStack(
   const size = sizeOf(shape);
   const bytes = Math.ceil((size * elementBytes[type]) / alignment) * alignment;
   const stride = bytes / elementBytes[type];
-  const inBlock = Math.max(1, Math.floor(buffer / bytes));
+  // As many in either type, so that a copy in bf16 is cut like the weights.
+  const inBlock = Math.max(1, Math.floor(buffer / (elementBytes.f32 * stride)));
   const blocks: Tensor[] = [];
   const layers: Tensor[] = [];
   for (let first = 0; first < count; first += inBlock) {
@@ -39,7 +40,7 @@ function allocStack(
 
 /**
  * One value for each parameter of a model: the parameters themselves, their gradients, or a moment of AdamW. Zero at first.
- * Sets of one configuration and type, on one backend, are cut alike.
+ * Sets of one configuration on one backend are cut alike, if they are of one type or matrices are of multiples of 8 columns.
  */
 export class TensorSet {
   readonly dtype: "f32" | "bf16";
@@ -54,11 +55,21 @@ export class TensorSet {
   readonly entries: readonly { readonly parameter: ParameterTensor; readonly tensor: Tensor }[];
   readonly #stacks: ReadonlyMap<TensorName, Stack>;
 
-  /** Allocates a set, to be freed by the owner of the allocator. bf16: matrices in bfloat16, read-only. */
-  constructor(at: Pick<Backend, "alloc" | "limits">, config: GPT2Config, dtype: "f32" | "bf16" = "f32") {
+  /**
+   * Allocates a set, to be freed by the owner of the allocator. bf16: matrices in bfloat16; beside `weights`, everything else
+   * is theirs.
+   */
+  constructor(
+    at: Pick<Backend, "alloc" | "limits">,
+    config: GPT2Config,
+    dtype: "f32" | "bf16" = "f32",
+    weights?: TensorSet,
+  ) {
     this.dtype = dtype;
     this.parameters = parametersOf(config);
-    this.#stacks = new Map(this.parameters.map((parameter) => [parameter.name, allocStack(at, parameter, dtype)]));
+    const stack = (parameter: ParameterTensor) =>
+      weights && !parameter.bf16 ? weights.#stack(parameter.name) : allocStack(at, parameter, dtype);
+    this.#stacks = new Map(this.parameters.map((parameter) => [parameter.name, stack(parameter)]));
     this.entries = this.parameters.flatMap((parameter) =>
       this.#stack(parameter.name).blocks.map((tensor) => ({ parameter, tensor })),
     );
@@ -104,6 +115,15 @@ export class TensorSet {
       await be.write(piece, data.subarray(from, from + piece.size));
   }
 
+  /** Takes over the matrices of another set, in pieces, rounded to this one's type. */
+  async copyMatrices(be: Backend, from: TensorSet): Promise<void> {
+    for (const { name, size, bf16 } of this.parameters)
+      for (let start = 0; bf16 && start < size; start += COPIED_AT_ONCE) {
+        const length = Math.min(COPIED_AT_ONCE, size - start);
+        await this.write(be, name, start, await from.read(be, name, start, length));
+      }
+  }
+
   /** The pieces of memory that hold `length` elements from `start` on, each with how many come before it. */
   *#cut(name: TensorName, start: number, length: number): Generator<[from: number, piece: Tensor]> {
     const { pieces } = this.#stack(name);
@@ -125,6 +145,9 @@ export class TensorSet {
   }
 }
 
+/** Elements read and written at once: 16 MiB of f32. */
+const COPIED_AT_ONCE = 2 ** 22;
+
 /** A model to run: configuration and weights. */
 export interface Parameters {
   readonly config: GPT2Config;
@@ -136,4 +159,11 @@ export interface TrainingTensors {
   readonly grads: TensorSet;
   readonly m: TensorSet;
   readonly v: TensorSet;
+  /** With mixed precision: the weights that forward and backward read, matrices in bf16, which AdamW keeps up to date. */
+  readonly copy?: TensorSet;
+}
+
+/** The model as forward and backward read it. */
+export function computedWith({ config, weights }: Parameters, { copy = weights }: TrainingTensors): Parameters {
+  return { config, weights: copy };
 }

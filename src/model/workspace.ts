@@ -1,9 +1,12 @@
 import {
   type Backend,
+  type DType,
   elementBytes,
   type HeadLoss,
   type KVCache,
   type Normalized,
+  type Precision,
+  storageOf,
   type Tensor,
   view,
 } from "../backend/backend.ts";
@@ -12,7 +15,10 @@ import type { GPT2Config } from "./config.ts";
 /** The part of a backend that allocates workspaces; `memory.ts` has one that only counts. */
 export type Allocator = Pick<Backend, "alloc" | "limits" | "attentionSavedSize" | "headScratchSize">;
 
-/** One layer's activations, all of N = B*T rows: what its backward needs again. */
+/**
+ * One layer's activations, all of N = B*T rows: what its backward needs again. With mixed precision they are bf16, but for the
+ * residual stream, which sums up all layers, and the numbers that norms and attention keep of each row.
+ */
 export interface LayerActivations {
   /** (N,C) after the first layernorm. */
   readonly ln1: Normalized;
@@ -105,8 +111,8 @@ export interface InspectWorkspace extends Workspace {
 /** Activations that are cheap to recompute: results of both layernorms (N,C) and of GELU (N,hidden). */
 type Recomputed = Readonly<Record<"ln1" | "ln2" | "fchgelu", Tensor>>;
 
-function allocRecomputed(at: Allocator, { C, hidden }: GPT2Config, N: number): Recomputed {
-  return { ln1: at.alloc([N, C]), ln2: at.alloc([N, C]), fchgelu: at.alloc([N, hidden]) };
+function allocRecomputed(at: Allocator, { C, hidden }: GPT2Config, N: number, type: DType): Recomputed {
+  return { ln1: at.alloc([N, C], type), ln2: at.alloc([N, C], type), fchgelu: at.alloc([N, hidden], type) };
 }
 
 /** Room for a norm of the rows of `out`. */
@@ -119,31 +125,38 @@ function allocLayer(
   config: GPT2Config,
   B: number,
   T: number,
-  recomputed = allocRecomputed(at, config, B * T),
+  type: DType = "f32",
+  recomputed = allocRecomputed(at, config, B * T, type),
 ): LayerActivations {
   const { C, hidden } = config;
   const N = B * T;
   return {
     ln1: allocNormalized(at, config, recomputed.ln1, N),
-    qkv: at.alloc([B, T, 3 * C]),
-    atty: at.alloc([B, T, C]),
+    qkv: at.alloc([B, T, 3 * C], type),
+    atty: at.alloc([B, T, C], type),
     residual2: at.alloc([N, C]),
     ln2: allocNormalized(at, config, recomputed.ln2, N),
-    fch: at.alloc([N, hidden]),
+    fch: at.alloc([N, hidden], type),
     fchgelu: recomputed.fchgelu,
     residual3: at.alloc([N, C]),
   };
 }
 
-function allocBase(at: Allocator, config: GPT2Config, B: number, T: number): Omit<Workspace, "layers"> {
+function allocBase(
+  at: Allocator,
+  config: GPT2Config,
+  B: number,
+  T: number,
+  type: DType = "f32",
+): Omit<Workspace, "layers"> {
   const N = B * T;
   return {
     B,
     T,
     tokens: at.alloc([B, T], "i32"),
     encoded: at.alloc([N, config.C]),
-    projected: at.alloc([N, config.C]),
-    lnf: allocNormalized(at, config, at.alloc([N, config.C]), N),
+    projected: at.alloc([N, config.C], type),
+    lnf: allocNormalized(at, config, at.alloc([N, config.C], type), N),
   };
 }
 
@@ -171,24 +184,28 @@ export function allocTrainWorkspace(
   config: GPT2Config,
   B: number,
   T: number,
-  recompute: boolean = config.C >= RECOMPUTE_FROM,
+  {
+    precision = "fp32",
+    recompute = config.C >= RECOMPUTE_FROM,
+  }: { readonly precision?: Precision; readonly recompute?: boolean } = {},
 ): TrainWorkspace {
+  const type = storageOf[precision];
   const { L, C, NH, hidden } = config;
   const N = B * T;
   const savedSize = at.attentionSavedSize({ B, T, C, NH });
-  const shared = recompute ? allocRecomputed(at, config, N) : undefined;
+  const shared = recompute ? allocRecomputed(at, config, N, type) : undefined;
   return {
-    ...allocBase(at, config, B, T),
+    ...allocBase(at, config, B, T, type),
     ...allocLoss(at, config, B, T),
     layers: Array.from({ length: L }, () => ({
-      ...allocLayer(at, config, B, T, shared),
+      ...allocLayer(at, config, B, T, type, shared),
       attsaved: at.alloc([savedSize]),
     })),
     recompute,
     dresidual: at.alloc([N, C]),
-    dchannels: at.alloc([N, C]),
-    dhidden: at.alloc([N, hidden]),
-    dqkv: at.alloc([B, T, 3 * C]),
+    dchannels: at.alloc([N, C], type),
+    dhidden: at.alloc([N, hidden], type),
+    dqkv: at.alloc([B, T, 3 * C], type),
   };
 }
 
@@ -198,8 +215,9 @@ export function allocStepWorkspace(
   B: number,
   T: number,
   count: number,
+  precision: Precision = "fp32",
 ): StepWorkspace {
-  const shared = allocTrainWorkspace(at, config, B, T);
+  const shared = allocTrainWorkspace(at, config, B, T, { precision });
   const means = at.alloc([count]);
   const batches = Array.from({ length: count }, (_, i) => ({
     ...shared,
@@ -211,10 +229,17 @@ export function allocStepWorkspace(
 }
 
 /** Nothing flows backward here, so all layers take turns in the same activations. */
-export function allocLossWorkspace(at: Allocator, config: GPT2Config, B: number, T: number): LossWorkspace {
-  const shared = allocLayer(at, config, B, T);
+export function allocLossWorkspace(
+  at: Allocator,
+  config: GPT2Config,
+  B: number,
+  T: number,
+  precision: Precision = "fp32",
+): LossWorkspace {
+  const type = storageOf[precision];
+  const shared = allocLayer(at, config, B, T, type);
   const layers = Array.from({ length: config.L }, () => shared);
-  return { ...allocBase(at, config, B, T), ...allocLoss(at, config, B, T), layers };
+  return { ...allocBase(at, config, B, T, type), ...allocLoss(at, config, B, T), layers };
 }
 
 /** At least S positions, so many that the cache of each sequence begins where the backend wants its operands. */

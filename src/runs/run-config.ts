@@ -21,12 +21,18 @@ const formerNames = new Map(
   Object.entries<TrainOption>(trainOptions).flatMap(([name, { formerly }]) => (formerly ? [[formerly, name]] : [])),
 );
 
-/** The content of a config.json with the settings of version 0.1 under their names of today. */
+const laterSettings = Object.fromEntries(
+  Object.entries<TrainOption>(trainOptions).flatMap(([name, { later, default: value }]) =>
+    later ? [[name, value]] : [],
+  ),
+);
+
+/** The content of a config.json with the settings of version 0.1 under their names of today, and those that came later. */
 export function withCurrentNames(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { run, given, continued } = config;
   return {
     ...config,
-    ...(isObject(run) && { run: renamed(run) }),
+    ...(isObject(run) && { run: { ...laterSettings, ...renamed(run) } }),
     ...(isObject(given) && { given: renamed(given) }),
     ...(Array.isArray(continued) && {
       continued: continued.map((start) =>

@@ -10,6 +10,7 @@ import { isObject } from "../format/json.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { requireMemory } from "../model/memory.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { checkPrecision } from "../train/checks.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { closeLoaders, type Loaders, openLoaders } from "../train/loaders.ts";
 import type { RunOptions } from "../train/options.ts";
@@ -187,6 +188,7 @@ export async function startRun(run: PreparedRun, host: RunHost): Promise<Started
   const { backend, provideModel = (make) => make() } = host;
   let trainer: Trainer | undefined;
   try {
+    checkPrecision(backend, source.config, settings.precision);
     requireMemory(backend, source.config, runMemory(source.config, settings));
     const model = await provideModel(() => makeModel(source, settings.seed, host));
     trainer = new Trainer(model, settings);

@@ -1,3 +1,5 @@
+import type { Backend, Precision } from "../backend/backend.ts";
+import { backends } from "../backend/registry.ts";
 import { UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { GPT2Config } from "../model/config.ts";
@@ -50,6 +52,27 @@ export function checkNames(what: "Trainer" | "Trainer.run", options: unknown): v
 /** UsageError when an option of a trainer is out of its range. */
 export function checkTrainerOptions(options: Required<TrainerOptions>): void {
   for (const name of trainerOptionNames) check(name, options[name], trainOptions[name]);
+}
+
+/** UsageError for a precision that a backend lacks, or that a model's widths do not suit. */
+export function checkPrecision(
+  { name, precisions }: Pick<Backend, "name" | "precisions">,
+  { C, NH, hidden }: GPT2Config,
+  precision: Precision,
+): void {
+  if (precision === "fp32") return;
+  if (!precisions.includes(precision)) {
+    const others = backends.filter((other) => other.precisions.includes(precision)).map((other) => other.name);
+    throw new UsageError(
+      `The ${name} backend trains in ${precisions.join(", ")}, not in ${precision}. Leave --precision out, or choose a ` +
+        `backend that has it: ${others.join(", ")} (--backend).`,
+    );
+  }
+  if ((C / NH) % 8 === 0 && hidden % 8 === 0) return;
+  throw new UsageError(
+    `Precision ${precision} needs heads and a hidden layer of a multiple of 8 channels, and this model has heads of ` +
+      `${C / NH} and a hidden layer of ${hidden}. Leave --precision out, or choose other --channels and --heads.`,
+  );
 }
 
 /** UsageError when a run's options are out of their ranges, or its batches too long for the model. */

@@ -1,4 +1,5 @@
 import type { GPT2 } from "../api/gpt2.ts";
+import type { Precision } from "../backend/backend.ts";
 import { UsageError } from "../errors.ts";
 import { Sampler } from "../generate/sampler.ts";
 import type { Rank } from "../group/group.ts";
@@ -57,6 +58,7 @@ export interface RunPlan {
   readonly loader: BatchSource;
   /** Batches of an update. */
   readonly accumulate: number;
+  readonly precision: Precision;
   /** Count of updates at the end of this run, those of earlier runs included. */
   readonly last: number;
   readonly overfit: boolean;
@@ -90,6 +92,7 @@ export function planRun(
   const plan: RunPlan = {
     loader,
     accumulate,
+    precision: schedule.precision,
     last,
     overfit,
     validation:
@@ -103,7 +106,7 @@ export function planRun(
   };
   const { B, T } = loader;
   const needed = {
-    ...memoryOf({ B, T, accumulate }, plan.sample && samplePositions(model.config, plan.sample)),
+    ...memoryOf({ B, T, accumulate }, plan.precision, plan.sample && samplePositions(model.config, plan.sample)),
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
   };
   requireMemory(model.backend, model.config, needed, heldByOthers(model.backend, model.config, own));
@@ -113,14 +116,14 @@ export function planRun(
 /** Everything that a run with these settings holds in memory. Its validation shares the step's activations. */
 export function runMemory(
   config: GPT2Config,
-  { batch: B, block: T, accumulate, sampleEvery, sampleTokens }: TrainSettings,
+  { batch: B, block: T, accumulate, precision, sampleEvery, sampleTokens }: TrainSettings,
 ): MemoryPlan {
   const S = samplePositions(config, { prompt: [], newTokens: sampleTokens });
-  return memoryOf({ B, T, accumulate }, sampleEvery > 0 ? S : undefined);
+  return memoryOf({ B, T, accumulate }, precision, sampleEvery > 0 ? S : undefined);
 }
 
-function memoryOf(train: MemoryPlan["train"], S: number | undefined): MemoryPlan {
-  return { optimizer: true, train, decode: S === undefined ? undefined : { S } };
+function memoryOf(train: MemoryPlan["train"], precision: Precision, S: number | undefined): MemoryPlan {
+  return { optimizer: true, precision, train, decode: S === undefined ? undefined : { S } };
 }
 
 function planSample(
@@ -163,13 +166,13 @@ export interface RunMemory {
 export function allocRunMemory(
   at: Allocator,
   model: GPT2,
-  { loader, accumulate, validation, sample }: RunPlan,
+  { loader, accumulate, precision, validation, sample }: RunPlan,
 ): RunMemory {
   const { config } = model;
-  const step = allocStepWorkspace(at, config, loader.B, loader.T, accumulate);
+  const step = allocStepWorkspace(at, config, loader.B, loader.T, accumulate, precision);
   const evaluation = ({ loader: { B, T } }: ValidationPlan) =>
     // No batch is under way while a validation runs, so it can have training's activations.
-    B === loader.B && T === loader.T ? step.shared : allocLossWorkspace(at, config, B, T);
+    B === loader.B && T === loader.T ? step.shared : allocLossWorkspace(at, config, B, T, precision);
   return {
     step,
     evaluate: validation && evaluation(validation),

@@ -78,6 +78,8 @@ interface Facts {
   readonly change?: "never" | "always";
   /** Its name in config.json of version 0.1. */
   readonly formerly?: string;
+  /** Missing in config.json of version 0.1, which had its default. */
+  readonly later?: true;
   /** Its flag in llm.c's GPU trainer, where that differs. */
   readonly llmc?: string;
 }

@@ -2,6 +2,7 @@
  * Every option of a training run, in one table: command line, help, checks, types, defaults, the page's fields and what
  * config.json records derive from it.
  */
+import { precisions } from "../backend/backend.ts";
 import { dataOrders } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
 import { architecture, sizeLimits as limits } from "../model/config.ts";
@@ -176,6 +177,17 @@ export const sections = {
       "stop at a loss or gradient that is NaN or infinite, or skip it",
       choice(["stop", "skip"]),
       { default: "stop", formerly: "onNan" },
+    ),
+    /**
+     * `bf16`, mixed precision: activations and the matrices that forward and backward read are stored in 16 bits; sums, the
+     * residual stream, gradients of weights, AdamW and the weights that it updates stay in float32, and so do files. Not on
+     * every backend.
+     */
+    precision: option(
+      "--precision <name>",
+      "of activations and matrices: fp32, or bf16 for less memory (webgpu, reference)",
+      choice(precisions),
+      { default: "fp32", later: true },
     ),
   },
   "Validation and samples": {

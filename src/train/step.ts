@@ -3,7 +3,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { Group } from "../group/group.ts";
 import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
 import { describeNotFinite, firstNotFinite, notFiniteError } from "../model/not-finite.ts";
-import type { TensorSet, TrainingTensors } from "../model/tensor-set.ts";
+import { computedWith, type TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
 import type { StepWorkspace } from "../model/workspace.ts";
 import type { StepEvent } from "./events.ts";
 import type { TrainerOptions } from "./options.ts";
@@ -47,7 +47,7 @@ export async function trainingStep<R>(
   const { backend, parameters } = model;
   const { gradClip } = options;
   const { grads } = tensors;
-  accumulateGradients(backend, parameters, grads, ws, 1 / group.size);
+  accumulateGradients(backend, computedWith(parameters, tensors), grads, ws, 1 / group.size);
   await group.sumTensors(backend, grads.blocks);
   gradientNorm(backend, grads, ws.shared);
   // The one read of a step: all that decides on its update.

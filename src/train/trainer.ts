@@ -4,9 +4,9 @@ import { UsageError } from "../errors.ts";
 import { alone, checkGroup, type Group } from "../group/group.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
-import { TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
+import { computedWith, TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
-import { checkNames, checkTrainerOptions } from "./checks.ts";
+import { checkNames, checkPrecision, checkTrainerOptions } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
@@ -53,6 +53,7 @@ export class Trainer {
     checkGroup(group);
     this.options = complete(trainerOptionNames, options);
     checkTrainerOptions(this.options);
+    checkPrecision(model.backend, model.config, this.options.precision);
     if (model.parameters.weights.dtype === "bf16")
       throw new UsageError("This model's weights are bfloat16, for generating only. Load it in float32 to train it.");
   }
@@ -89,7 +90,8 @@ export class Trainer {
   /** AdamW's running means of gradients and squared gradients, to be saved and filled. MemoryError if there is no room. */
   moments(): Pick<TrainingTensors, "m" | "v"> {
     const { backend, config } = this.model;
-    requireMemory(backend, config, { optimizer: true }, heldByOthers(backend, config, this.#own));
+    const { precision } = this.options;
+    requireMemory(backend, config, { optimizer: true, precision }, heldByOthers(backend, config, this.#own));
     const { m, v } = this.#allocate();
     return { m, v };
   }
@@ -112,7 +114,10 @@ export class Trainer {
       const restored = this.#restored;
       if (restored) await goTo(loader, this.#state.loader);
       const tensors = this.#allocate();
-      const memory = new TensorScope(this.model.backend);
+      const { backend, parameters } = this.model;
+      // Others may have written the weights since the last update.
+      await tensors.copy?.copyMatrices(backend, parameters.weights);
+      const memory = new TensorScope(backend);
       try {
         const activations = allocRunMemory(memory, this.model, plan);
         this.#restored = false;
@@ -143,13 +148,20 @@ export class Trainer {
 
   /** The part of a run's memory that is already allocated. */
   get #own(): MemoryPlan {
-    return { optimizer: this.#tensors !== undefined };
+    return { optimizer: this.#tensors !== undefined, precision: this.options.precision };
   }
 
   #allocate(): TrainingTensors {
-    const allocate = () => new TensorSet(this.#memory, this.model.config);
+    const { config, weights } = this.model.parameters;
+    const allocate = () => new TensorSet(this.#memory, config);
+    const isMixed = this.options.precision === "bf16";
     try {
-      this.#tensors ??= { grads: allocate(), m: allocate(), v: allocate() };
+      this.#tensors ??= {
+        grads: allocate(),
+        m: allocate(),
+        v: allocate(),
+        copy: isMixed ? new TensorSet(this.#memory, config, "bf16", weights) : undefined,
+      };
     } catch (error) {
       // A backend that cannot even free tells so to whoever uses it next.
       this.#memory.free().catch(() => {});
@@ -165,7 +177,8 @@ export class Trainer {
     restored: boolean,
   ): AsyncGenerator<TrainEvent, void, undefined> {
     const { loader, accumulate, last, overfit, validation, earlyStop, sample, checkpoint, signal } = plan;
-    const { backend, parameters: p } = this.model;
+    const { backend } = this.model;
+    const p = computedWith(this.model.parameters, tensors);
     const group = this.#group;
     const state = this.#state;
     const context = { model: this.model, tensors, options: this.options, state, group };

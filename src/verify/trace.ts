@@ -89,7 +89,7 @@ class TracedStep {
     this.#be = be;
     this.#at = at;
     this.#p = p;
-    this.ws = allocTrainWorkspace(at, p.config, B, T, false);
+    this.ws = allocTrainWorkspace(at, p.config, B, T, { recompute: false });
     this.#grads = new TensorSet(at, p.config);
     this.#logits = at.alloc([B * T, p.config.Vp]);
   }

@@ -6,12 +6,12 @@
  *
  * m and v (first and second moment) are exponential moving averages that start at 0; dividing by 1 - beta^step removes
  * that bias. Weight decay is decoupled: it acts on the parameter directly, not through m and v. All four tensors have one
- * shape. If g² overflows float32, v and the parameter become NaN instead of the update silently becoming 0.
+ * shape; a copy for mixed precision is the parameter, rounded. If g² overflows float32, v and the parameter become NaN instead of the update silently becoming 0.
  */
 import type { Operations } from "../backend.ts";
 import type { HostTensor } from "./host-tensor.ts";
 
-export const adamw: Operations<HostTensor>["adamw"] = (params, grads, firstMoments, secondMoments, options) => {
+export const adamw: Operations<HostTensor>["adamw"] = (params, grads, firstMoments, secondMoments, options, copy) => {
   const { learningRate, beta1, beta2, eps, weightDecay, gradScale, step } = options;
   const [param, grad, m, v] = [params.data, grads.data, firstMoments.data, secondMoments.data];
   const correction1 = 1 - beta1 ** step;
@@ -24,4 +24,5 @@ export const adamw: Operations<HostTensor>["adamw"] = (params, grads, firstMomen
     const direction = m[i] / correction1 / (Math.sqrt(v[i] / correction2) + eps);
     param[i] -= learningRate * (direction + weightDecay * param[i]);
   }
+  copy?.data.set(param);
 };

@@ -1,10 +1,12 @@
 import { UsageError } from "../../errors.ts";
+import { precisions } from "../backend.ts";
 import type { BackendEntry } from "../entry.ts";
 
 /** Plain TypeScript: slow, everywhere. */
 export const reference = {
   name: "reference",
   kernels: [],
+  precisions,
   available: async () => true,
   async create({ kernel = "auto" }) {
     if (kernel !== "auto")

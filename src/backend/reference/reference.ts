@@ -9,11 +9,12 @@ import {
   type DType,
   elementBytes,
   type Operations,
+  precisions,
   sizeOf,
   type Tensor,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
-import { checkOperands, isTensor } from "../operands.ts";
+import { checkOperands, isTensor, writtenInBfloat16 } from "../operands.ts";
 import type { OperationName } from "../work.ts";
 import { adamw } from "./adamw.ts";
 import { attentionBackward, attentionForward, attentionSavedSize } from "./attention.ts";
@@ -101,6 +102,8 @@ export class ReferenceBackend implements Backend {
   readonly threads = 1;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: true, fma: false };
+  /** Elements of bfloat16 are held in f32, rounded. */
+  readonly precisions = precisions;
   memoryUsed = 0;
   private queue: (() => void)[] = [];
   private running: Promise<void> = Promise.resolve();
@@ -191,8 +194,13 @@ export class ReferenceBackend implements Backend {
   private enqueued<Name extends OperationName>(name: Name): Operations[Name] {
     const operation = operations[name] as (...operands: unknown[]) => void;
     return (...operands: unknown[]) => {
-      checkOperands({ operation: name, args: operands }, this.limits);
-      this.queue.push(() => operation(...operands.map(onHost)));
+      const call = { operation: name, args: operands };
+      checkOperands(call, this.limits);
+      const halves = writtenInBfloat16(call).map(f32);
+      this.queue.push(() => {
+        operation(...operands.map(onHost));
+        for (const data of halves) data.set(fromBfloat16(toBfloat16(data)));
+      });
     };
   }
 }

@@ -5,7 +5,7 @@
  *
  * run.ts puts all tensors between guards, which nothing may overwrite.
  */
-import { type Backend, type GeluForm, reductionTolerance, type Tensor } from "../backend.ts";
+import { type Backend, type GeluForm, type Precision, reductionTolerance, type Tensor } from "../backend.ts";
 import type { OperationName } from "../work.ts";
 
 /** A tensor of a case, and what it holds at first. */
@@ -26,6 +26,8 @@ export interface Case {
   readonly outputs: Readonly<Record<string, OperationName>>;
   /** Largest error of a result of magnitude 1; proportional above that. */
   readonly tolerance: number;
+  /** Only for backends that have it. */
+  readonly precision?: Precision;
   readonly run: (be: Backend, at: Readonly<Record<string, Tensor>>) => void;
 }
 
@@ -352,7 +354,99 @@ export const head = (N: number, C: number, V: number, Vp: number, accumulate: bo
   });
 };
 
+/** A case with some operands in bfloat16. */
+export const inBfloat16 = (one: Case, ...names: readonly string[]): Case => ({
+  ...one,
+  name: `${one.name}, ${names.join(" and ")} in bf16`,
+  operands: Object.fromEntries(
+    Object.entries(one.operands).map(([name, operand]) => [
+      name,
+      names.includes(name) ? { ...operand, bf16: true } : operand,
+    ]),
+  ),
+  precision: "bf16",
+});
+
+/** AdamW with a copy of the parameter. */
+export const adamwCopy = (n: number): Case =>
+  caseOf({
+    name: `adamw with a copy n=${n}`,
+    operands: { param: numbers(n), grad: numbers(n), m: zeros(n), v: zeros(n), copy: { ...junk(n), bf16: true } },
+    outputs: { param: "adamw", m: "adamw", v: "adamw", copy: "adamw" },
+    tolerance: few,
+    precision: "bf16",
+    run(be, at) {
+      const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 };
+      be.adamw(at.param, at.grad, at.m, at.v, { ...options, gradScale: 1, step: 1 }, at.copy);
+    },
+  });
+
+/** A projection that is added to the residual stream. */
+export const residualInBfloat16 = (n: number): Case =>
+  caseOf({
+    name: `residual n=${n}, b in bf16`,
+    operands: { out: junk(n), a: numbers(n), b: { ...numbers(n), bf16: true } },
+    outputs: { out: "residualForward" },
+    tolerance: 0,
+    precision: "bf16",
+    run: (be, at) => be.residualForward(at.out, at.a, at.b),
+  });
+
+/** GELU and its backward in place, as a step has them. */
+export const geluInBfloat16 = (n: number, form: GeluForm): Case => {
+  const half = (operand: Operand): Operand => ({ ...operand, bf16: true });
+  return caseOf({
+    name: `gelu (${form}) n=${n} in bf16`,
+    operands: { out: half(junk(n)), inp: half(numbers(n)), d: half(numbers(n)) },
+    outputs: { out: "geluForward", d: "geluBackward" },
+    tolerance: few,
+    precision: "bf16",
+    run(be, at) {
+      be.geluForward(at.out, at.inp, form);
+      be.geluBackward(at.d, at.inp, at.d, form);
+    },
+  });
+};
+
 const both = [false, true];
+
+/** Every operation with operands in bfloat16, of widths that are multiples of 8. */
+export const halfPrecision: readonly Case[] = [
+  ...[8, 4104].flatMap((n) => [
+    adamwCopy(n),
+    residualInBfloat16(n),
+    geluInBfloat16(n, "tanh"),
+    geluInBfloat16(n, "erf"),
+  ]),
+  inBfloat16(layernorm(29, 48, false), "out", "dout"),
+  inBfloat16(layernorm(7, 768, true), "dout"),
+  inBfloat16(rmsnorm(29, 72, true), "out", "dout"),
+  ...[
+    [1, 8, 16],
+    [3, 48, 144],
+    [29, 72, 48],
+    [145, 400, 40],
+  ].flatMap(([N, C, OC]) => [
+    inBfloat16(matmulForward(N, C, OC), "out", "x", "w"),
+    inBfloat16(matmulForward(N, C, OC, false), "x"),
+    inBfloat16(matmulBackwardInput(N, C, OC), "dx", "dout", "w"),
+    inBfloat16(matmulBackwardInput(N, C, OC), "dx", "w"),
+    inBfloat16(matmulBackwardWeight(N, C, OC, true), "dout", "x"),
+    inBfloat16(matmulBackwardWeight(N, C, OC, false), "x"),
+  ]),
+  // Of a long sum and few results.
+  inBfloat16(matmulBackwardInput(20, 24, 1104), "dx", "w"),
+  inBfloat16(rotary(2, 29, 3, 16), "qkv", "dqkv"),
+  inBfloat16(rotary(1, 5, 2, 8, 1000), "qkv", "dqkv"),
+  ...[
+    [1, 1, 1, 8],
+    [2, 29, 3, 16],
+    [1, 70, 1, 16],
+    [1, 9, 1, 128], // more channels than a tile may have
+  ].map(([B, T, NH, hs]) => inBfloat16(attention(B, T, NH, hs), "out", "lean", "qkv", "dout", "dqkv")),
+  ...both.map((accumulate) => inBfloat16(head(29, 64, 211, 256, accumulate), "dx", "x", "wte")),
+];
+
 const lengths = [1, 2, 3, 4, 47, 4096, 10_001];
 const products = [
   [1, 1, 1],

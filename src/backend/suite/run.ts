@@ -100,12 +100,17 @@ function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array
   ];
 }
 
+/** From one bfloat16 to the next, relative to it: sums that differ in the last bit of f32 may be rounded apart. */
+const bfloat16Step = 2 ** -7;
+
 /** Operations with wrong results, and stray writes, by name. `least`: lower bound of the tolerance. */
 export function problemsOf(one: Case, { values, strays }: Results, expected: Results, least = 0): string[] {
-  const tolerance = Math.max(one.tolerance, least);
-  const isClose = (found: number, wanted: number) => Math.abs(found - wanted) <= tolerance * (1 + Math.abs(wanted));
+  const isClose = (name: string, found: number, wanted: number) => {
+    const tolerance = Math.max(one.tolerance, least, one.operands[name].bf16 ? bfloat16Step : 0);
+    return Math.abs(found - wanted) <= tolerance * (1 + Math.abs(wanted));
+  };
   const wrong = Object.entries(one.outputs).filter(
-    ([name]) => !expected.values[name].every((wanted, i) => isClose(values[name][i], wanted)),
+    ([name]) => !expected.values[name].every((wanted, i) => isClose(name, values[name][i], wanted)),
   );
   return [...new Set([...wrong.map(([, operation]) => operation), ...strays])];
 }

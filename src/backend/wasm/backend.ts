@@ -14,6 +14,7 @@ const NS = { read: 0.1, copy: 0.2, exp: 0.6, layernorm: 0.3, adamw: 0.5, dot: 0.
 /** Operations as commands: tensors become addresses, options become the numbers that kernels take. */
 export class WasmBackend extends WasmDevice implements Backend {
   readonly name = "wasm";
+  readonly precisions = ["fp32"] as const;
   private variant: Variant;
 
   constructor(variant: Variant, parts: DeviceParts) {
@@ -216,12 +217,13 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("combine", undivided, this.at(out), partials, chunks, 1);
   };
 
-  readonly adamw: Operations["adamw"] = (param, grad, m, v, options) => {
+  readonly adamw: Operations["adamw"] = (param, grad, m, v, options, copy = null) => {
     const { learningRate, beta1, beta2, eps, weightDecay, gradScale, step } = options;
     const decay = 1 - learningRate * weightDecay;
     const rootScale = 1 / Math.sqrt(1 - beta2 ** step);
     const stepSize = learningRate / (1 - beta1 ** step);
     const addresses = [param, grad, m, v].map((t) => this.at(t));
+    this.at(copy); // bfloat16, which is refused
     const scalars = [gradScale, 1 - beta1, beta2, 1 - beta2, decay, rootScale, eps, stepSize];
     this.run("adamw", elements(param.size, NS.adamw), ...addresses, param.size, ...scalars);
   };

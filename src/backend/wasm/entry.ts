@@ -5,6 +5,7 @@ import { variantNames } from "./variants.ts";
 export const wasm = {
   name: "wasm",
   kernels: variantNames,
+  precisions: ["fp32"],
   async available() {
     const { problemOfEngine } = await import("./code.ts");
     return problemOfEngine() ?? true;

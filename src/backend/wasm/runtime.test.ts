@@ -304,7 +304,7 @@ describe("workers", () => {
     });
     const pool = await poolOf([worker]);
     const { control } = sharedViews(worker.start?.shared ?? new SharedArrayBuffer(SHARED_BYTES));
-    pool.enqueue(opcodeOf("fill"), 0, 0, 0);
+    pool.enqueue(opcodeOf("fill"), 1, 0, 0, 0);
     const pending = pool.after(() => {});
     recordFailure(control, "fill: is not a function");
     Atomics.store(control, FENCED, 1);

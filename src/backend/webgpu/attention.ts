@@ -34,15 +34,17 @@ export function attentionForward(gpu: WebGpuDevice, NH: number, { out, saved, qk
     const form = { hs, vectors: [out, qkv, ...cached].every((tensor) => inVectors(tensor, hs)) };
     const options = { cache: cache !== undefined, save: saved !== null };
     const isTiled = fitsTiles(gpu, hs) && (!cache || T >= LEAST_QUERIES);
+    const result = isTiled ? part(out) : floatsFor(gpu, part(out));
     gpu.run({
       key: `attention ${keyOf(isTiled, form)}${cache ? " cache" : ""}${saved ? " saved" : ""}`,
       source: () => (isTiled ? attentionSource(form, options) : attentionRowsSource(options)),
-      tensors: [part(out), part(qkv), ...cached, ...(saved ? [part(saved)] : [])],
+      tensors: [result, part(qkv), ...cached, ...(saved ? [part(saved)] : [])],
       u32: [T, C, NH, hs, past, S],
       f32: [1 / Math.sqrt(hs), Number.NaN],
       grid: [isTiled ? Math.ceil(T / TILE) : T, NH, B],
       flops: 4 * B * T * (past + T) * C,
     });
+    gpu.round(part(out), result);
   }
 }
 
@@ -71,8 +73,9 @@ export function attentionBackward(gpu: WebGpuDevice, NH: number, { dqkv, dout, q
     const hs = C / NH;
     const form = { hs, vectors: [dqkv, dout, qkv].every((tensor) => inVectors(tensor, hs)) };
     const isTiled = fitsTiles(gpu, hs);
+    const result = isTiled ? part(dqkv) : floatsFor(gpu, part(dqkv));
     const shared = {
-      tensors: [part(dqkv), part(dout), part(qkv), part(saved), gpu.scratch("D", B * NH * T)],
+      tensors: [result, part(dout), part(qkv), part(saved), gpu.scratch("D", B * NH * T)],
       u32: [T, C, NH, hs],
       f32: [1 / Math.sqrt(hs), Number.NaN],
       grid: [isTiled ? Math.ceil(T / TILE) : T, NH, B] as const,
@@ -88,7 +91,13 @@ export function attentionBackward(gpu: WebGpuDevice, NH: number, { dqkv, dout, q
       source: () => (isTiled ? keysBackwardSource(form) : keyRowsBackwardSource),
       ...shared,
     });
+    gpu.round(part(dqkv), result);
   }
+}
+
+/** `tensor`, or floats in place of bfloat16, which kernels by rows do not write: `round` brings them there. */
+function floatsFor(gpu: WebGpuDevice, tensor: Tensor): Tensor {
+  return tensor.dtype === "f32" ? tensor : view(gpu.scratch("floats", tensor.size), 0, tensor.shape);
 }
 
 const keyOf = (isTiled: boolean, { hs, vectors }: AttentionForm) =>

@@ -7,6 +7,7 @@ import {
   matrixOf,
   type Operations,
   type Probes,
+  precisions,
   type Tensor,
   view,
 } from "../backend.ts";
@@ -18,6 +19,7 @@ import { Matmul } from "./matmul.ts";
 import { webGpuProbes } from "./probes.ts";
 import { addRows, chunksOf, sumOf } from "./sums.ts";
 import type { TileName } from "./tile-names.ts";
+import type { TileChoice } from "./tiles.ts";
 import {
   adamwSource,
   fillSource,
@@ -50,6 +52,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly threads = 1;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: false, fma: true };
+  readonly precisions = precisions;
   private readonly matmul: Matmul;
   /** Frequencies of rotary positions, by head size. */
   private readonly turns = new Map<number, Tensor>();
@@ -60,6 +63,11 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
     this.matmul = new Matmul(this, tile);
     // WebGPU does not tell how much memory a GPU has.
     this.limits = { total: Number.MAX_SAFE_INTEGER, buffer: adapter.limits.maxBufferSize, alignment: ALIGNMENT };
+  }
+
+  /** The tiles of matmuls, where no kernel was chosen. */
+  set tiles(choice: TileChoice) {
+    this.matmul.choice = choice;
   }
 
   get device(): string {
@@ -121,18 +129,20 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
     const hasMean = a.mean !== null;
     for (const { first, count, rows } of this.rowsOf(inp)) {
       const [, C] = rows.shape;
+      const out = from(a.out, first * C);
+      const vectors = [out, rows, w.weight, ...(w.bias ? [w.bias] : [])].every((tensor) => inVectors(tensor, C));
       this.run({
-        key: hasMean ? "layernorm" : "rms norm",
-        source: () => layernormSource(hasMean),
+        key: `${hasMean ? "layernorm" : "rms norm"}${vectors ? ", vectors" : ""}`,
+        source: () => layernormSource(hasMean, vectors),
         tensors: [
-          from(a.out, first * C),
+          out,
           ...(a.mean ? [from(a.mean, first)] : []),
           from(a.rstd, first),
           rows,
           w.weight,
           ...(w.bias ? [w.bias] : []),
         ],
-        u32: [count, C],
+        u32: [count, C, vectors ? C / 4 : C],
         f32: [epsilon, Number.NaN],
         grid: gridOf(count),
         flops: 10 * rows.size,
@@ -184,17 +194,19 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly rotaryBackward: Operations["rotaryBackward"] = (dqkv, NH) => this.rotate(dqkv, NH, 0, true);
 
   private rotate(qkv: Tensor, NH: number, past: number, isBackward: boolean): void {
-    const [, T, width] = qkv.shape;
-    const C = width / 3;
+    const [, T, channels] = qkv.shape;
+    const C = channels / 3;
     const hs = C / NH;
     const turns = this.turns.get(hs) ?? this.uploadTurns(hs);
+    const vectors = inVectors(qkv, hs / 2);
+    const [width, half] = vectors ? [C / 4, hs / 8] : [C, hs / 2];
     for (const { first, count, rows } of this.rowsOf(qkv))
       this.run({
-        key: "rotary",
-        source: () => rotarySource,
+        key: vectors ? "rotary, vectors" : "rotary",
+        source: () => rotarySource(vectors),
         tensors: [rows, turns],
-        u32: [count * C, T, C, hs, past, first, Number(isBackward)],
-        grid: gridOf(count * C, THREADS),
+        u32: [count * width, T, width, half, past, first, Number(isBackward)],
+        grid: gridOf(count * width, THREADS),
         flops: 30 * count * C,
       });
   }
@@ -273,13 +285,14 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly sumSquares: Operations["sumSquares"] = (out, tensors) =>
     sumOf(this, out, tensors, { squares: true, divisor: 1 });
 
-  readonly adamw: Operations["adamw"] = (param, grad, m, v, options) => {
+  readonly adamw: Operations["adamw"] = (param, grad, m, v, options, copy) => {
     const { learningRate, beta1, beta2, eps, weightDecay, gradScale, step } = options;
     const decay = 1 - learningRate * weightDecay;
     const rootScale = 1 / Math.sqrt(1 - beta2 ** step);
     const stepSize = learningRate / (1 - beta1 ** step);
     const scalars = [gradScale, 1 - beta1, beta2, 1 - beta2, decay, rootScale, eps, stepSize, Number.NaN];
-    this.elementwise("adamw", adamwSource, [param, grad, m, v], scalars);
+    if (!copy) this.elementwise("adamw", (vectors) => adamwSource(vectors, false), [param, grad, m, v], scalars);
+    else this.elementwise("adamw, copy", (vectors) => adamwSource(vectors, true), [param, grad, m, v, copy], scalars);
   };
 
   /** A kernel on all elements of tensors of one size. */
@@ -291,7 +304,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   ): void {
     const most = Math.floor(this.window / 16) * 4;
     for (const { first, count } of partsOf(tensors[0].size, most)) {
-      const vectors = tensors.every((tensor) => tensor.dtype === "f32" && inVectors(tensor, count));
+      const vectors = tensors.every((tensor) => tensor.dtype !== "i32" && inVectors(tensor, count));
       const n = vectors ? count / 4 : count;
       this.run({
         key: vectors ? `${key}, vectors` : key,

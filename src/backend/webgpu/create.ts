@@ -5,15 +5,22 @@ import type { BackendOptions } from "../entry.ts";
 import { factsOf, findAdapter, openAdapter } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
+import { chooseTiles } from "./tile-trial.ts";
 
 /** A backend on the adapter that the system prefers, once it has computed some operations right. */
-export async function createWebGpuBackend({ kernel = "auto", fallbackAdapter }: BackendOptions): Promise<Backend> {
-  const backend = new WebGpuBackend(await openAdapter({ fallbackAdapter }), tileNamed(kernel));
+export async function createWebGpuBackend(options: BackendOptions): Promise<Backend> {
+  const { kernel = "auto", fallbackAdapter, onStart } = options;
+  const tile = tileNamed(kernel);
+  const backend = new WebGpuBackend(await openAdapter({ fallbackAdapter }), tile);
   try {
     // Together, so that all kernels are compiled side by side.
     const problems = await Promise.all([problemOfMatmuls(backend), problemOfOthers(backend)]);
     const problem = problems.find((one) => one !== undefined);
-    if (problem === undefined) return backend;
+    if (problem === undefined) {
+      // Software is for tests, and takes a minute to compile and time all tiles.
+      if (tile === undefined && !backend.adapter.fallback) backend.tiles = await chooseTiles(backend, { onStart });
+      return backend;
+    }
     throw new BackendError(
       `${backend.device} computes wrong: ${problem}. Update its driver (now ${backend.adapter.driver || "unknown"}), or ` +
         "use another backend.",

@@ -1,12 +1,12 @@
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
-import { type DType, elementBytes, type QueueDevice, sizeOf, type Tensor } from "../backend.ts";
+import { type DType, elementBytes, type QueueDevice, sizeOf, type Tensor, view } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { OpenAdapter } from "./adapter.ts";
 import { type Dispatch, GpuBuffer, gridOf, partsOf } from "./dispatch.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Recorder } from "./recorder.ts";
 import { Timestamps } from "./timestamps.ts";
-import { putHalvesSource } from "./wgsl/elementwise.ts";
+import { putHalvesSource, roundSource } from "./wgsl/elementwise.ts";
 import { THREADS } from "./wgsl/snippets.ts";
 
 const MAP_READ = 0x1;
@@ -222,6 +222,20 @@ export class WebGpuDevice implements QueueDevice {
     const kept = this.#scratch.get(key) ?? this.alloc([rounded]);
     this.#scratch.set(key, kept);
     return kept;
+  }
+
+  /** out = inp, rounded to its type; nothing where they are one. In whole vectors of four. */
+  round(out: Tensor, inp: Tensor): void {
+    if (out.buffer === inp.buffer) return;
+    for (const { first, count } of partsOf(out.size, Math.floor(this.window / 16) * 4))
+      this.run({
+        key: "round",
+        source: () => roundSource,
+        tensors: [view(out, first, [count]), view(inp, first, [count])],
+        u32: [count / 4],
+        grid: gridOf(count / 4, THREADS),
+        flops: count,
+      });
   }
 
   submit(): void {

@@ -1,3 +1,4 @@
+import { precisions } from "../backend.ts";
 import type { BackendEntry } from "../entry.ts";
 import { tileNames } from "./tile-names.ts";
 
@@ -5,6 +6,7 @@ import { tileNames } from "./tile-names.ts";
 export const webgpu = {
   name: "webgpu",
   kernels: tileNames,
+  precisions,
   async available(options) {
     const { problemOfAdapter } = await import("./create.ts");
     return (await problemOfAdapter(options)) ?? true;

@@ -1,10 +1,11 @@
 /** Matrix products: which kernel computes one, in how many parts. */
 import { BackendError } from "../../errors.ts";
-import { type Gradient, type Linear, matrixOf, type Tensor, view } from "../backend.ts";
+import { elementBytes, type Gradient, type Linear, matrixOf, type Tensor, view } from "../backend.ts";
 import type { WebGpuDevice } from "./device.ts";
 import { gridOf, inVectors } from "./dispatch.ts";
 import { addRows, columnSums } from "./sums.ts";
 import type { TileName } from "./tile-names.ts";
+import { type Form, sizeOfResult, type TileChoice, usualTiles } from "./tiles.ts";
 import { DOT_COLUMNS, dotsSource, FEW_ROWS } from "./wgsl/dots.ts";
 import { matmulKey, matmulSource, tiles } from "./wgsl/matmul.ts";
 
@@ -36,8 +37,12 @@ const LEAST_K = 256;
 /** Products are cut at multiples of this, so that all operands stay whole vectors. */
 const CUT = 64;
 
-/** The matrix products of a device, all with one tile or each with the one that suits its shape. */
+/** A tile of no form deeper than this in K. */
+const DEEPEST = 16;
+
+/** The matrix products of a device, all with one tile or each with the one that suits its form and size. */
 export class Matmul {
+  choice: TileChoice = usualTiles;
   readonly #gpu: WebGpuDevice;
   readonly #tile: TileName | undefined;
 
@@ -70,17 +75,16 @@ export class Matmul {
 
   /** In halves, where an operand is larger than a binding. */
   #multiply(product: Product): void {
-    const cut = cutOf(product, this.#gpu.window / 4);
+    const cut = cutOf(product, this.#gpu.window);
     if (cut) for (const half of halvesOf(product, cut)) this.#multiply(half);
-    else if (product.M <= FEW_ROWS && product.kInnerA && product.kInnerB) this.#dots(product);
+    else if (isOfFewRows(product)) this.#dots(product);
     else this.#tiled(product);
   }
 
   #tiled(product: Product): void {
     const { M, N, K, A, B, C, bias, kInnerA, kInnerB, strideA, strideB, strideC, accumulate } = product;
-    const name = this.#tile ?? tileFor(M, N);
-    const { BM, BN, BK } = tiles[name];
-    const [columns, rows] = [Math.ceil(N / BN), Math.ceil(M / BM)];
+    const name = this.#tile ?? this.choice[formOf(product)][sizeOfResult(M, N)];
+    const { BM, BN } = tiles[name];
     const form = {
       kInnerA,
       kInnerB,
@@ -90,16 +94,16 @@ export class Matmul {
       bias: bias !== null,
     };
     const canSplit = !bias && strideC === N;
-    const parts = canSplit ? Math.min(Math.ceil(ENOUGH_GROUPS / (columns * rows)), Math.floor(K / LEAST_K)) : 1;
+    const parts = canSplit ? partsOfSum(product) : 1;
     const isSplit = parts > 1;
     const target = isSplit ? this.#gpu.scratch("parts", parts * M * N) : C;
-    const kSplit = isSplit ? Math.ceil(K / parts / BK) * BK : K;
+    const kSplit = isSplit ? Math.ceil(K / parts / DEEPEST) * DEEPEST : K;
     this.#gpu.run({
       key: matmulKey(name, form),
       source: () => matmulSource(name, form),
       tensors: bias ? [target, A, B, bias] : [target, A, B],
       u32: [M, N, K, strideA, strideB, strideC, Number(accumulate && !isSplit), kSplit, M * N],
-      grid: [columns, rows, isSplit ? parts : 1],
+      grid: [Math.ceil(N / BN), Math.ceil(M / BM), isSplit ? parts : 1],
       flops: 2 * M * N * K,
     });
     if (isSplit) addRows(this.#gpu, C, target, { n: M * N, first: 0, rows: parts, accumulate });
@@ -118,17 +122,29 @@ export class Matmul {
   }
 }
 
-/** Small products have too few large tiles. */
-function tileFor(M: number, N: number): TileName {
-  return Math.ceil(M / 64) * Math.ceil(N / 64) < 64 ? "32x32" : "64x64";
+/** Dot products write element by element. */
+function isOfFewRows({ M, C, kInnerA, kInnerB }: Product): boolean {
+  return M <= FEW_ROWS && kInnerA && kInnerB && C.dtype === "f32";
 }
 
-/** The dimension to cut so that each operand is at most `most` elements; undefined if all of them are. */
+function formOf({ kInnerA, kInnerB }: Product): Form {
+  if (!kInnerA) return "weight";
+  return kInnerB ? "forward" : "input";
+}
+
+/** Parts into which K is divided: those that the usual tile needs, with any tile, so that all add in the same order. */
+function partsOfSum(product: Product): number {
+  const { M, N, K } = product;
+  const { BM, BN } = tiles[usualTiles[formOf(product)][sizeOfResult(M, N)]];
+  return Math.min(Math.ceil(ENOUGH_GROUPS / (Math.ceil(N / BN) * Math.ceil(M / BM))), Math.floor(K / LEAST_K));
+}
+
+/** The dimension to cut so that each operand is at most `most` bytes; undefined if all of them are. */
 function cutOf(product: Product, most: number): "M" | "N" | "K" | undefined {
-  const { M, N, K, kInnerA, kInnerB, strideA, strideB, strideC } = product;
-  const largeA = (kInnerA ? M : K) * strideA > most;
-  const largeB = (kInnerB ? N : K) * strideB > most;
-  const largeC = M * strideC > most;
+  const { M, N, K, A, B, C, kInnerA, kInnerB, strideA, strideB, strideC } = product;
+  const largeA = (kInnerA ? M : K) * strideA * elementBytes[A.dtype] > most;
+  const largeB = (kInnerB ? N : K) * strideB * elementBytes[B.dtype] > most;
+  const largeC = M * strideC * elementBytes[C.dtype] > most;
   if (!largeA && !largeB && !largeC) return undefined;
   if (M > CUT && (largeC || (kInnerA && largeA))) return "M";
   if (N > CUT && kInnerB && largeB) return "N";

@@ -7,9 +7,9 @@ import { makeConfig } from "../../model/config.ts";
 import { accumulateGradients, gradientNorm, update } from "../../model/gpt2.ts";
 import { tensorNames } from "../../model/parameters.ts";
 import { usualAdamw } from "../../model/step-calls.ts";
-import { TensorSet } from "../../model/tensor-set.ts";
+import { computedWith, TensorSet } from "../../model/tensor-set.ts";
 import { allocStepWorkspace } from "../../model/workspace.ts";
-import type { Backend } from "../backend.ts";
+import type { Backend, Precision } from "../backend.ts";
 import { ReferenceBackend } from "../reference/reference.ts";
 import type { WebGpuBackend } from "./backend.ts";
 
@@ -17,10 +17,19 @@ const config = makeConfig({ maxT: 24, V: 37, L: 2, NH: 2, C: 32 });
 const [B, T] = [2, 16];
 
 /** Losses and norms of training steps on tokens that can be predicted, and what each step added to the backend's counts. */
-async function train(backend: Backend, steps: number, counts: () => Readonly<Record<string, number>> = () => ({})) {
+async function train(
+  backend: Backend,
+  steps: number,
+  counts: () => Readonly<Record<string, number>> = () => ({}),
+  precision: Precision = "fp32",
+) {
   const { parameters } = await randomModel(backend, config);
   const [grads, m, v] = [0, 1, 2].map(() => new TensorSet(backend, config));
-  const ws = allocStepWorkspace(backend, config, B, T, 2);
+  const copy = precision === "bf16" ? new TensorSet(backend, config, "bf16", parameters.weights) : undefined;
+  await copy?.copyMatrices(backend, parameters.weights);
+  const training = { grads, m, v, copy };
+  const computed = computedWith(parameters, training);
+  const ws = allocStepWorkspace(backend, config, B, T, 2, precision);
   const losses: number[] = [];
   const norms: number[] = [];
   const added: Record<string, number>[] = [];
@@ -37,10 +46,10 @@ async function train(backend: Backend, steps: number, counts: () => Readonly<Rec
         Int32Array.from({ length: B * T }, (_, i) => token(i + 1)),
       );
     }
-    accumulateGradients(backend, parameters, grads, ws);
+    accumulateGradients(backend, computed, grads, ws);
     gradientNorm(backend, grads, ws.shared);
     const [loss, squares] = await backend.read(ws.shared.stats);
-    update(backend, parameters, { grads, m, v }, { ...usualAdamw, learningRate: 3e-3, step });
+    update(backend, parameters, training, { ...usualAdamw, learningRate: 3e-3, step });
     await backend.sync();
     losses.push(loss);
     norms.push(Math.sqrt(squares));
@@ -69,6 +78,20 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
       expect(step).toMatchObject({ pipelines: 0, bindGroups: 0 });
       expect(step.submits).toBeLessThanOrEqual(4);
     }
+  });
+
+  test("with mixed precision, twenty steps have the reference's losses but for roundings", async () => {
+    const steps = 20;
+    const oracle = await train(new ReferenceBackend(), steps, undefined, "bf16");
+    const single = await train(new ReferenceBackend(), steps);
+    const { losses, added } = await train(gpu, steps, () => ({ ...gpu.counts }), "bf16");
+    const worst = (other: readonly number[]) => Math.max(...losses.map((loss, i) => Math.abs(loss - other[i])));
+    // Before any update a few values that lie between two of bfloat16's are rounded apart.
+    expect(Math.abs(losses[0] - oracle.losses[0])).toBeLessThan(2e-4);
+    expect(worst(oracle.losses)).toBeLessThan(1e-2);
+    expect(worst(single.losses)).toBeLessThan(1e-2);
+    expect(worst(single.losses)).toBeGreaterThan(1e-5);
+    for (const step of added.slice(1)) expect(step).toMatchObject({ pipelines: 0, bindGroups: 0 });
   });
 
   test("a loss that is not finite is seen", async () => {

@@ -77,9 +77,10 @@ export class Pipelines {
     const places: Place[] = [];
     const operands = dispatch.tensors.map(({ dtype, offset }, i) => {
       const buffer = buffers[i];
-      if (dtype === "bf16" && isWritten(accesses[i]))
+      if (dtype === "bf16" && isWritten(accesses[i]) && lanes(accesses[i]) === 1)
         throw new BackendError(
-          "bfloat16 weights can only be read, to generate. Load the model in float32 for all else.",
+          `${dispatch.key}: a result has to be in float32, unless its rows are whole vectors of four. bfloat16 weights can ` +
+            "only be read, to generate: load the model in float32 for all else.",
         );
       const start = buffer.bytes > window ? baseOf(dtype, offset) : 0;
       let binding = written.has(buffer) ? bound.findIndex((other) => other.buffer === buffer) : -1;

@@ -1,7 +1,7 @@
 /** Sums of rows, and over all elements of tensors. */
 import { matrixOf, type Tensor, view } from "../backend.ts";
 import type { WebGpuDevice } from "./device.ts";
-import { gridOf, partsOf } from "./dispatch.ts";
+import { gridOf, inVectors, partsOf } from "./dispatch.ts";
 import { addRowsSource, COLUMNS, columnSumsSource } from "./wgsl/rows.ts";
 import { THREADS } from "./wgsl/snippets.ts";
 import { CHUNK, chunkSumsSource, combineSource } from "./wgsl/sums.ts";
@@ -16,12 +16,14 @@ interface Rows {
 
 /** out (n) = the sum of some rows of part, or added to it. */
 export function addRows(gpu: WebGpuDevice, out: Tensor, part: Tensor, { n, first, rows, accumulate }: Rows): void {
+  const vectors = inVectors(out, n) && inVectors(part, n);
+  const width = vectors ? n / 4 : n;
   gpu.run({
-    key: "add rows",
-    source: () => addRowsSource,
+    key: vectors ? "add rows, vectors" : "add rows",
+    source: () => addRowsSource(vectors),
     tensors: [out, part],
-    u32: [n, first, rows, Number(accumulate)],
-    grid: gridOf(n, THREADS),
+    u32: [width, first, rows, Number(accumulate)],
+    grid: gridOf(width, THREADS),
     flops: rows * n,
   });
 }

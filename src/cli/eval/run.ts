@@ -8,7 +8,7 @@ import type { HeaderlessType } from "../../format/headerless.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { grouped } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import type { BackendFlags } from "../options/backend.ts";
+import { type BackendFlags, startProgress } from "../options/backend.ts";
 import { advised } from "../options/data.ts";
 import { modelPath } from "../options/model.ts";
 import { print, say } from "../output.ts";
@@ -37,7 +37,13 @@ export async function runEval(data: readonly string[], flags: EvalFlags): Promis
     throw new UsageError("--block and --stride are for token files and texts, and none was named.");
   const interrupt = new Interrupt();
   const { backend, threads, revectorize, kernel } = flags;
-  const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
+  const model = await GPT2.load(await modelPath(flags.model), {
+    backend,
+    threads,
+    revectorize,
+    kernel,
+    onStart: startProgress(),
+  });
   try {
     const scorer = new Scorer(model);
     const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;

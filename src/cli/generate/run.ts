@@ -5,7 +5,7 @@ import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { runsIn } from "../../runs/node-run-list.ts";
 import { Interrupt } from "../interrupt.ts";
-import type { BackendFlags } from "../options/backend.ts";
+import { type BackendFlags, startProgress } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
 import { say } from "../output.ts";
 import { type Prompt, printJson, printText } from "./output.ts";
@@ -37,7 +37,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   const text = argument === "-" ? await standardInput() : (argument ?? "");
   const { backend, threads, revectorize, kernel, weights } = flags;
   const path = await (flags.model === undefined ? newestModelPath() : modelPath(flags.model));
-  const model = await GPT2.load(path, { backend, threads, revectorize, kernel, weights });
+  const model = await GPT2.load(path, { backend, threads, revectorize, kernel, onStart: startProgress(), weights });
   try {
     const options = optionsOf(flags);
     if (flags.interactive) {

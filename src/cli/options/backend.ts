@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { OnStart } from "../../backend/entry.ts";
 import { MAX_THREADS } from "../../backend/entry.ts";
 import {
   type BackendName,
@@ -10,6 +11,7 @@ import {
 } from "../../backend/registry.ts";
 import { UsageError } from "../../errors.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
+import { ProgressLine } from "../display/progress-line.ts";
 import { whole } from "./values.ts";
 
 /** Options for kernels, shared by several commands. */
@@ -59,6 +61,16 @@ function kernel(name: string): string {
   } catch (error) {
     throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error;
   }
+}
+
+/** Shows what the first start on a device measures. */
+export function startProgress(): OnStart {
+  let line: ProgressLine | undefined;
+  return (what, share) => {
+    line ??= new ProgressLine(what);
+    line.update(share);
+    if (share === 1) line.end();
+  };
 }
 
 function hintAtThreads(given: number | undefined): void {

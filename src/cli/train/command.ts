@@ -36,8 +36,9 @@ ${examples(
       const isChosen = ["backend", "kernel"].some((name) => command.getOptionValueSource(name) === "cli");
       const flags = typed.resume && !isChosen ? await keepComputing(typed) : typed;
       const { createBackend } = await import("../../backend/registry.ts");
+      const { startProgress } = await import("../options/backend.ts");
       // Workers start while the rest is imported and the data is looked at.
-      const backend = createBackend(flags.backend, flags);
+      const backend = createBackend(flags.backend, { ...flags, onStart: startProgress() });
       backend.catch(() => {}); // thrown where it is awaited
       const { train } = await import("./run.ts");
       await train(flags, backend);

@@ -4,7 +4,7 @@ import { type DebugState, readDebugState } from "../../format/state.ts";
 import { type Comparison, type VerifyEvent, verify } from "../../verify/verify.ts";
 import { paintFor } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import type { BackendFlags } from "../options/backend.ts";
+import { type BackendFlags, startProgress } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
 
 /** The options of `llm-ts verify`. */
@@ -21,7 +21,13 @@ export async function runVerify(flags: VerifyFlags): Promise<void> {
   const { backend, threads, revectorize, kernel } = flags;
   const source = await platform.openSource(flags.state);
   try {
-    const model = await GPT2.load(await modelPath(flags.model), { backend, threads, revectorize, kernel });
+    const model = await GPT2.load(await modelPath(flags.model), {
+      backend,
+      threads,
+      revectorize,
+      kernel,
+      onStart: startProgress(),
+    });
     try {
       const state = await readDebugState(source, model.config);
       const report = flags.json ? jsonReport() : textReport(state, model.backend.description);

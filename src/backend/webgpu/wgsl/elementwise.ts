@@ -23,6 +23,8 @@ function elementwise(
   };
 }
 
+export const roundSource = elementwise({ out: "w", inp: "r" }, true, "out[i] = inp[i];");
+
 export const fillSource = (vectors: boolean) =>
   elementwise({ out: "w" }, vectors, "out[i] = T(p.value);", { f32: ["value"] });
 
@@ -67,17 +69,19 @@ export const geluBackwardSource = (form: GeluForm, vectors: boolean) =>
   );
 
 /** A square beyond f32 gives NaN, which 0 times the difference of infinities is not sure to give. */
-export const adamwSource = (vectors: boolean) =>
+export const adamwSource = (vectors: boolean, hasCopy: boolean) =>
   elementwise(
-    { param: "w", grad: "r", m: "w", v: "w" },
+    { param: "w", grad: "r", m: "w", v: "w", ...(hasCopy && { copy: "w" }) },
     vectors,
     `let g = grad[i] * p.gradScale;
 let m1 = m[i] + p.oneMinusBeta1 * (g - m[i]);
 let v1 = p.beta2 * v[i] + p.oneMinusBeta2 * g * g;
 m[i] = m1;
 v[i] = v1;
-let next = param[i] * p.decay - p.stepSize * m1 / (sqrt(v1) * p.rootScale + p.epsilon);
-param[i] = select(next, T(p.nan), (bitcast<U>(v1) & U(0x7f800000u)) == U(0x7f800000u));`,
+let updated = param[i] * p.decay - p.stepSize * m1 / (sqrt(v1) * p.rootScale + p.epsilon);
+let next = select(updated, T(p.nan), (bitcast<U>(v1) & U(0x7f800000u)) == U(0x7f800000u));
+param[i] = next;
+${hasCopy ? "copy[i] = next;" : ""}`,
     {
       declarations: `alias U = ${vectors ? "vec4<u32>" : "u32"};`,
       f32: ["gradScale", "oneMinusBeta1", "beta2", "oneMinusBeta2", "decay", "rootScale", "epsilon", "stepSize", "nan"],

@@ -17,12 +17,17 @@ export function turnsOf(hs: number): Int32Array {
   return new Int32Array(turns.buffer);
 }
 
-/** A thread a point of a query or key, in rows from p.first on. */
-export const rotarySource: KernelSource = {
-  operands: { qkv: "w", turns: "r" },
-  u32: ["n", "T", "C", "hs", "past", "first", "isBackward"],
-  threads: THREADS,
-  declarations: `
+/**
+ * In rows from p.first on, a thread a point of a query or key, or four next to each other: `half` and `width` count what it
+ * has, halves of heads and rows.
+ */
+export function rotarySource(vectors: boolean): KernelSource {
+  const [xe, ye] = vectors ? ["x[e]", "y[e]"] : ["x", "y"];
+  return {
+    operands: { qkv: vectors ? "w4" : "w", turns: "r" },
+    u32: ["n", "T", "width", "half", "past", "first", "isBackward"],
+    threads: THREADS,
+    declarations: `
 fn highHalf(a: u32, b: u32) -> u32 {
   let low = (a & 0xffffu) * (b & 0xffffu);
   let one = (a & 0xffffu) * (b >> 16u);
@@ -30,26 +35,32 @@ fn highHalf(a: u32, b: u32) -> u32 {
   let carry = ((low >> 16u) + (one & 0xffffu) + (other & 0xffffu)) >> 16u;
   return (a >> 16u) * (b >> 16u) + (one >> 16u) + (other >> 16u) + carry;
 }`,
-  body: `let j = ${index()};
+    body: `let j = ${index()};
 if (j >= p.n) { return; }
-let row = j / p.C;
-let half = p.hs / 2u;
-let i = (j % p.C) % half;
-let x_ = row * 3u * p.C + ((j % p.C) / half) * p.hs + i;
+let row = j / p.width;
+let i = (j % p.width) % p.half;
+let at = row * 3u * p.width + ((j % p.width) / p.half) * 2u * p.half + i;
 let position = p.past + (p.first + row) % p.T;
-let turn = position * bitcast<u32>(turns[2u * i]) + highHalf(position, bitcast<u32>(turns[2u * i + 1u]));
-let quarters = (turn + 0x20000000u) >> 30u;
-let angle = f32(bitcast<i32>(turn - (quarters << 30u))) * ${(2 * Math.PI) / 2 ** 32};
-let z = angle * angle;
-let small = angle + angle * z * (-1.6666654611e-1 + z * (8.3321608736e-3 + z * -1.9515295891e-4));
-let large = 1.0 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5));
-var sine = select(small, large, (quarters & 1u) == 1u);
-var cosine = select(large, small, (quarters & 1u) == 1u);
-if (quarters == 2u || quarters == 3u) { sine = -sine; }
-if (quarters == 1u || quarters == 2u) { cosine = -cosine; }
-if (p.isBackward == 1u) { sine = -sine; }
-let x = qkv[x_];
-let y = qkv[x_ + half];
-qkv[x_] = x * cosine - y * sine;
-qkv[x_ + half] = x * sine + y * cosine;`,
-};
+var x = qkv[at];
+var y = qkv[at + p.half];
+for (var e = 0u; e < ${vectors ? 4 : 1}u; e++) {
+  let point = ${vectors ? "4u * i + e" : "i"};
+  let turn = position * bitcast<u32>(turns[2u * point]) + highHalf(position, bitcast<u32>(turns[2u * point + 1u]));
+  let quarters = (turn + 0x20000000u) >> 30u;
+  let angle = f32(bitcast<i32>(turn - (quarters << 30u))) * ${(2 * Math.PI) / 2 ** 32};
+  let z = angle * angle;
+  let small = angle + angle * z * (-1.6666654611e-1 + z * (8.3321608736e-3 + z * -1.9515295891e-4));
+  let large = 1.0 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5));
+  var sine = select(small, large, (quarters & 1u) == 1u);
+  var cosine = select(large, small, (quarters & 1u) == 1u);
+  if (quarters == 2u || quarters == 3u) { sine = -sine; }
+  if (quarters == 1u || quarters == 2u) { cosine = -cosine; }
+  if (p.isBackward == 1u) { sine = -sine; }
+  let before = vec2<f32>(${xe}, ${ye});
+  ${xe} = before.x * cosine - before.y * sine;
+  ${ye} = before.x * sine + before.y * cosine;
+}
+qkv[at] = x;
+qkv[at + p.half] = y;`,
+  };
+}

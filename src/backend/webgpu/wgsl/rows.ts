@@ -7,31 +7,37 @@ import type { Access, KernelSource } from "./source.ts";
 const meanOperand = (hasMean: boolean, access: Access): Readonly<Record<string, Access>> =>
   hasMean ? { mean: access } : {};
 
-/** One workgroup a row. A variance that overflows would make rstd 0 and the result finite: it becomes NaN. */
-export const layernormSource = (hasMean: boolean): KernelSource => ({
+/**
+ * One workgroup a row, of p.columns elements or vectors. A variance that overflows would make rstd 0 and the result finite: it
+ * becomes NaN.
+ */
+export const layernormSource = (hasMean: boolean, vectors: boolean): KernelSource => ({
   operands: {
-    out: "w",
+    out: vectors ? "w4" : "w",
     ...meanOperand(hasMean, "w"),
     rstd: "w",
-    inp: "r",
-    weight: "r",
-    ...(hasMean ? { bias: "r" } : {}),
+    inp: vectors ? "r4" : "r",
+    weight: vectors ? "r4" : "r",
+    ...(hasMean ? { bias: vectors ? "r4" : "r" } : {}),
   },
-  u32: ["N", "C"],
+  u32: ["N", "C", "columns"],
   f32: ["epsilon", "nan"],
   threads: ROW_THREADS,
-  declarations: `${rowReductions}\n${notFinite}`,
+  declarations: `${rowReductions}
+${notFinite}
+alias T = ${vectors ? "vec4<f32>" : "f32"};
+fn inRow(x: T) -> f32 { return ${vectors ? "(x.x + x.y) + (x.z + x.w)" : "x"}; }`,
   body: `let n = ${groupIndex};
 if (n >= p.N) { return; }
-let row = n * p.C;
-var s = 0.0;
-for (var c = thread; c < p.C; c += ${ROW_THREADS}u) { s += inp[row + c]; }
-let m = ${hasMean ? "total(thread, s) / f32(p.C)" : "0.0"};
-s = 0.0;
-for (var c = thread; c < p.C; c += ${ROW_THREADS}u) { let d = inp[row + c] - m; s += d * d; }
-let variance = total(thread, s) / f32(p.C);
+let row = n * p.columns;
+var s = T();
+for (var c = thread; c < p.columns; c += ${ROW_THREADS}u) { s += inp[row + c]; }
+let m = ${hasMean ? "total(thread, inRow(s)) / f32(p.C)" : "0.0"};
+s = T();
+for (var c = thread; c < p.columns; c += ${ROW_THREADS}u) { let d = inp[row + c] - m; s += d * d; }
+let variance = total(thread, inRow(s)) / f32(p.C);
 let r = select(1.0 / sqrt(variance + p.epsilon), p.nan, notFinite(variance));
-for (var c = thread; c < p.C; c += ${ROW_THREADS}u) {
+for (var c = thread; c < p.columns; c += ${ROW_THREADS}u) {
   out[row + c] = (inp[row + c] - m) * r * weight[c]${hasMean ? " + bias[c]" : ""};
 }
 if (thread == 0u) { ${hasMean ? "mean[n] = m; " : ""}rstd[n] = r; }`,
@@ -96,18 +102,18 @@ part[group.y * p.C + c] = t;
 part[(p.chunks + group.y) * p.C + c] = s;`,
 });
 
-/** out (n) = the sum of part's rows from p.first on, or added to it. */
-export const addRowsSource: KernelSource = {
-  operands: { out: "w", part: "r" },
+/** out (n elements, or vectors) = the sum of part's rows from p.first on, or added to it. */
+export const addRowsSource = (vectors: boolean): KernelSource => ({
+  operands: vectors ? { out: "w4", part: "r4" } : { out: "w", part: "r" },
   u32: ["n", "first", "rows", "accumulate"],
   threads: THREADS,
   body: `let i = ${index()};
 if (i >= p.n) { return; }
-var s = 0.0;
+var s = ${vectors ? "vec4<f32>()" : "0.0"};
 for (var r = p.first; r < p.first + p.rows; r++) { s += part[r * p.n + i]; }
 if (p.accumulate == 1u) { s += out[i]; }
 out[i] = s;`,
-};
+});
 
 /** Rows of wte from p.first to p.end: others are other dispatches', where wte is larger than a binding. */
 export const embeddingSource = (hasPositions: boolean): KernelSource => ({

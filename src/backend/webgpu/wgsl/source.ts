@@ -77,6 +77,7 @@ export function wgslOf(source: KernelSource, places: readonly Place[]): string {
     return `@group(0) @binding(${i + 1}) var<storage, ${mode}> memory${i}: ${type};`;
   });
   const readers: string[] = [];
+  const writers: string[] = [];
   let code = `${source.declarations ?? ""}
 @compute @workgroup_size(${source.threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -87,16 +88,21 @@ ${source.body}
     const memory = `memory${binding}`;
     const width = lanes(source.operands[name]);
     if (dtype === "bf16") readers.push(bfloat16Reader(name, memory, width));
+    const at = (index: string) => `p.at_${name} + (${index})`;
+    if (dtype === "bf16" && isWritten(source.operands[name])) {
+      writers.push(bfloat16Writer(name, memory));
+      code = replaceAssignments(code, name, (index, value) => `write_${name}(${at(index)}, ${value});`);
+    }
     code = replaceAccesses(code, name, (index) => {
-      const at = `p.at_${name} + (${index})`;
-      if (dtype === "bf16") return `read_${name}(${at})`;
-      if (dtype === "i32" && bindings[binding].type === "array<f32>") return `bitcast<i32>(${memory}[${at}])`;
-      return `${memory}[${at}]`;
+      if (dtype === "bf16") return `read_${name}(${at(index)})`;
+      if (dtype === "i32" && bindings[binding].type === "array<f32>") return `bitcast<i32>(${memory}[${at(index)}])`;
+      return `${memory}[${at(index)}]`;
     });
   }
+  if (writers.length > 0) writers.unshift(halves);
   return `struct Parameters { ${fields.join(", ")} }
 @group(0) @binding(0) var<uniform> p: Parameters;
-${[...storage, ...readers, code].join("\n")}`;
+${[...storage, ...readers, ...writers, code].join("\n")}`;
 }
 
 /** A bfloat16 is the upper half of a float32; two lie in a u32, the first in its lower half. */
@@ -104,6 +110,28 @@ function bfloat16Reader(name: string, memory: string, width: number): string {
   if (width === 4)
     return `fn read_${name}(i: u32) -> vec4<f32> { let w = ${memory}[i]; return bitcast<vec4<f32>>(vec4<u32>(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u)); }`;
   return `fn read_${name}(i: u32) -> f32 { let w = ${memory}[i >> 1u]; return bitcast<f32>(select(w << 16u, w & 0xffff0000u, (i & 1u) == 1u)); }`;
+}
+
+/** Rounds to nearest, ties to even. NaN stays NaN: it must not become infinity. */
+const halves = `fn halves(x: vec4<f32>) -> vec2<u32> {
+  let bits = bitcast<vec4<u32>>(x);
+  let isNan = (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+  let rounded = bits + vec4<u32>(0x7fffu) + ((bits >> vec4<u32>(16u)) & vec4<u32>(1u));
+  let upper = select(rounded, bits | vec4<u32>(0x400000u), isNan) >> vec4<u32>(16u);
+  return upper.xz | (upper.yw << vec2<u32>(16u));
+}`;
+
+/** In whole vectors: threads that each wrote half of a word would undo each other's. */
+function bfloat16Writer(name: string, memory: string): string {
+  return `fn write_${name}(i: u32, x: vec4<f32>) { ${memory}[i] = halves(x); }`;
+}
+
+/** `code` with every `name[index] = value;` replaced by what `assign` makes of them; `+=` and the like read first. */
+function replaceAssignments(code: string, name: string, assign: (index: string, value: string) => string): string {
+  const assignment = new RegExp(`\\b${name}\\[([^;{}]*)\\] ([-+*/]?)= ([^;]*);`, "g");
+  return code.replace(assignment, (_, index: string, operator: string, value: string) =>
+    assign(index, operator ? `${name}[${index}] ${operator} (${value})` : value),
+  );
 }
 
 /** `code` with every `name[index]` replaced by what `access` makes of its index. */

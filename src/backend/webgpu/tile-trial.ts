@@ -1,0 +1,171 @@
+/** Times the tiles of the matrix products on an adapter, once; the fastest are kept for later starts. */
+import { platform } from "#platform";
+import { hashOf, ResultCache } from "../../platform/result-cache.ts";
+import { type Tensor, view } from "../backend.ts";
+import type { OnStart } from "../entry.ts";
+import type { WebGpuBackend } from "./backend.ts";
+import { Matmul } from "./matmul.ts";
+import { type TileName, tileNames } from "./tile-names.ts";
+import { choiceAsText, choiceFrom, type Form, forms, type Size, sizes, type TileChoice, usualTiles } from "./tiles.ts";
+import { matmulSource } from "./wgsl/matmul.ts";
+
+/** M, N and K of a trial's products. */
+export type Shapes = Readonly<Record<Size, readonly [M: number, N: number, K: number]>>;
+
+/** GPT-2 124M's channels, and results in the middle of their size class. */
+const shapesOfTrial: Shapes = { small: [256, 768, 768], medium: [1024, 1024, 768], large: [2048, 2048, 768] };
+
+/** Duration of one measurement, of as many products as that takes, and how often each tile gets one. */
+const MEASURE_MS = 20;
+const ROUNDS = 3;
+
+/** As much faster than the usual tile another one has to be: less is noise. */
+const LEAST_GAIN = 0.95;
+
+/** Elements of a result that are compared with sums in double precision. */
+const CHECKED = 200;
+
+const cache = new ResultCache("webgpu-tiles", {
+  recall: (name) => platform.recall(name),
+  remember: (name, text) => platform.remember(name, text),
+});
+
+/** Everything that the speed of the tiles depends on: adapter, driver, engine and the kernels' source. */
+function keyOf({ adapter: { label, driver } }: WebGpuBackend): string {
+  const form = { vectorsA: true, vectorsB: true, vectorsC: true, bias: false };
+  const sources = tileNames.map((name) => matmulSource(name, { ...form, kInnerA: true, kInnerB: true }).body);
+  return `${label}, ${driver}, ${platform.engine()}, ${hashOf(new TextEncoder().encode(sources.join()))}`;
+}
+
+/** The tiles that an earlier start found fastest here, else those that are now. */
+export async function chooseTiles(backend: WebGpuBackend, options: TrialOptions = {}): Promise<TileChoice> {
+  const key = keyOf(backend);
+  const kept = choiceFrom((await cache.recall(key)) ?? "", tileNames);
+  if (kept) return kept;
+  const choice = await timeTiles(backend, options);
+  await cache.keep(key, choiceAsText(choice));
+  return choice;
+}
+
+interface TrialOptions {
+  readonly shapes?: Shapes;
+  readonly tiles?: readonly TileName[];
+  readonly onStart?: OnStart;
+}
+
+/** The fastest tile for each form and size. One that computes wrong is left out. */
+export async function timeTiles(
+  backend: WebGpuBackend,
+  { shapes = shapesOfTrial, tiles = tileNames, onStart }: TrialOptions = {},
+): Promise<TileChoice> {
+  const products = new Products(backend, shapes);
+  const total = 1 + forms.length * sizes.length;
+  let done = 0;
+  const progress = () => onStart?.(`timing the matrix products of ${backend.device}`, done++ / total);
+  try {
+    await products.fill();
+    progress();
+    const right = await products.rightTiles(tiles);
+    const choice: Record<Form, Record<Size, TileName>> = structuredClone(usualTiles) as never;
+    for (const form of forms)
+      for (const size of sizes) {
+        progress();
+        choice[form][size] = await products.fastest(form, size, right[form]);
+      }
+    progress();
+    return choice;
+  } finally {
+    await products.free();
+  }
+}
+
+/** Products of the shapes of a trial, in the same memory. */
+class Products {
+  readonly #gpu: WebGpuBackend;
+  readonly #shapes: Shapes;
+  readonly #tensors: readonly Tensor[];
+  readonly #contents: readonly Float32Array[];
+
+  constructor(gpu: WebGpuBackend, shapes: Shapes) {
+    this.#gpu = gpu;
+    this.#shapes = shapes;
+    const most = (size: (shape: readonly number[]) => number) => Math.max(...Object.values(shapes).map(size));
+    const [a, b, c] = [most(([M, , K]) => M * K), most(([, N, K]) => N * K), most(([M, N]) => M * N)];
+    this.#tensors = [a, b, c].map((size) => gpu.alloc([size]));
+    this.#contents = [a, b].map((size, at) => Float32Array.from({ length: size }, (_, i) => Math.sin(at + 1.7 * i)));
+  }
+
+  async fill(): Promise<void> {
+    for (const [i, data] of this.#contents.entries()) await this.#gpu.write(this.#tensors[i], data);
+  }
+
+  async free(): Promise<void> {
+    for (const tensor of this.#tensors) await this.#gpu.free(tensor);
+  }
+
+  #run(form: Form, size: Size, tile: TileName): void {
+    const [M, N, K] = this.#shapes[size];
+    const [A, B, C] = this.#tensors;
+    const matmul = new Matmul(this.#gpu, tile);
+    const result = view(C, 0, [M, N]);
+    if (form === "forward") matmul.forward(result, view(A, 0, [M, K]), { weight: view(B, 0, [N, K]), bias: null });
+    else if (form === "input") matmul.backwardInput(result, view(A, 0, [M, K]), view(B, 0, [K, N]));
+    else {
+      const dw = { weight: result, bias: null, accumulate: false };
+      matmul.backwardWeight(dw, view(A, 0, [K, M]), view(B, 0, [K, N]));
+    }
+  }
+
+  /** The tiles that compute the small product right, by form. All are compiled side by side. */
+  async rightTiles(tiles: readonly TileName[]): Promise<Record<Form, TileName[]>> {
+    const [M, N] = this.#shapes.small;
+    const right: Record<Form, TileName[]> = { forward: [], input: [], weight: [] };
+    const reads = forms.flatMap((form) =>
+      tiles.map((tile) => {
+        this.#run(form, "small", tile);
+        return { form, tile, result: this.#gpu.read(view(this.#tensors[2], 0, [M, N])) };
+      }),
+    );
+    const results = await Promise.all(reads.map(({ result }) => result));
+    for (const [i, { form, tile }] of reads.entries()) if (this.#isRight(form, results[i])) right[form].push(tile);
+    return right;
+  }
+
+  #isRight(form: Form, result: Float32Array): boolean {
+    const [M, N, K] = this.#shapes.small;
+    const [a, b] = this.#contents;
+    return Array.from({ length: CHECKED }, (_, i) => (i * 7919 + (i % 7)) % (M * N)).every((at) => {
+      const [m, n] = [Math.floor(at / N), at % N];
+      let sum = 0;
+      for (let k = 0; k < K; k++)
+        sum += (form === "weight" ? a[k * M + m] : a[m * K + k]) * (form === "forward" ? b[n * K + k] : b[k * N + n]);
+      return Math.abs(result[at] - sum) <= 1e-4 * (1 + Math.abs(sum));
+    });
+  }
+
+  /** The fastest of `tiles`; the usual one, unless another is clearly faster. */
+  async fastest(form: Form, size: Size, tiles: readonly TileName[]): Promise<TileName> {
+    const usual = usualTiles[form][size];
+    for (const tile of tiles) this.#run(form, size, tile);
+    await this.#gpu.sync();
+    const once = await this.#msOf(form, size, usual, 1);
+    const count = Math.min(100, Math.max(1, Math.round(MEASURE_MS / once)));
+    const best = new Map<TileName, number>();
+    for (let round = 0; round < ROUNDS; round++)
+      for (const tile of tiles) {
+        const ms = await this.#msOf(form, size, tile, count);
+        best.set(tile, Math.min(ms, best.get(tile) ?? Number.POSITIVE_INFINITY));
+      }
+    const [[fastest, ms] = [usual, 0]] = [...best].sort(([, one], [, other]) => one - other);
+    const usualMs = best.get(usual) ?? Number.POSITIVE_INFINITY;
+    return ms < LEAST_GAIN * usualMs ? fastest : usual;
+  }
+
+  /** Milliseconds of a product, of `count` together. */
+  async #msOf(form: Form, size: Size, tile: TileName, count: number): Promise<number> {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) this.#run(form, size, tile);
+    await this.#gpu.sync();
+    return (performance.now() - start) / count;
+  }
+}

@@ -1,0 +1,96 @@
+// Tiles of the matrix products: the same bits of all of them, and the trial that chooses.
+import { expect, test, vi } from "vitest";
+import { platform } from "#platform";
+import { describeGpu, openGpu } from "../../../test/gpu.ts";
+import * as cases from "../suite/cases.ts";
+import { runCases } from "../suite/run.ts";
+import { type TileName, tileNames } from "./tile-names.ts";
+import { chooseTiles, type Shapes, timeTiles } from "./tile-trial.ts";
+import { choiceAsText, choiceFrom, sizeOfResult, usualTiles } from "./tiles.ts";
+
+test("a choice is kept as text, and anything else is none", () => {
+  expect(choiceFrom(choiceAsText(usualTiles), tileNames)).toEqual(usualTiles);
+  const other = { ...usualTiles, weight: { small: "64x64-4x4", medium: "128x64", large: "128x128" } } as const;
+  expect(choiceFrom(choiceAsText(other), tileNames)).toEqual(other);
+  for (const text of [
+    "",
+    "32x32",
+    choiceAsText(usualTiles).replace("64x64", "7x7"),
+    `${choiceAsText(usualTiles)} 64x64`,
+  ])
+    expect(choiceFrom(text, tileNames)).toBeUndefined();
+  expect([sizeOfResult(64, 64 * 63), sizeOfResult(512, 512), sizeOfResult(8192, 768)]).toEqual([
+    "small",
+    "medium",
+    "large",
+  ]);
+});
+
+describeGpu("webgpu", { timeout: 180_000 }, () => {
+  const shapes: Shapes = { small: [36, 40, 64], medium: [64, 40, 32], large: [40, 64, 32] };
+  const two: readonly TileName[] = ["32x32", "64x64"];
+
+  test("all tiles add in the same order: the same bits, in parts of a long sum as well", async () => {
+    const products = [
+      cases.matmulForward(40, 48, 36),
+      cases.matmulBackwardInput(40, 36, 600),
+      cases.matmulBackwardWeight(600, 36, 40, true, false),
+    ];
+    const results = [];
+    for (const tile of ["32x32", "64x64-4x4", "128x64"] as const)
+      results.push((await runCases(await openGpu(tile), products)).map(({ values }) => values));
+    for (const other of results.slice(1)) expect(other).toEqual(results[0]);
+  });
+
+  test("the trial says how far it is, gives its memory back, and finds a tile of those there are", async () => {
+    const backend = await openGpu();
+    const shares: number[] = [];
+    const onStart = (what: string, share: number) => {
+      expect(what).toContain(backend.device);
+      shares.push(share);
+    };
+    const choice = await timeTiles(backend, { shapes, tiles: two, onStart });
+    const chosen = choiceAsText(choice).split(" ");
+    expect(chosen).toHaveLength(9);
+    for (const tile of chosen) expect(two).toContain(tile);
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect([shares[0], shares.length]).toEqual([0, 11]);
+    expect(backend.memoryUsed).toBeLessThan(100_000); // scratch memory of divided sums is kept
+  });
+
+  test("a tile that computes wrong is not chosen", async () => {
+    const backend = await openGpu();
+    const prototype: GPUDevice = Object.getPrototypeOf(backend.adapter.device);
+    const { createShaderModule } = prototype;
+    prototype.createShaderModule = function (this: GPUDevice, { code, label, ...descriptor }) {
+      const broken = label?.startsWith("matmul 32x32") ? code.replace("sums[1][0] +=", "sums[1][0] -=") : code;
+      return createShaderModule.call(this, { ...descriptor, label, code: broken });
+    };
+    try {
+      const choice = await timeTiles(backend, { shapes, tiles: two });
+      expect(choiceAsText(choice)).toBe(Array(9).fill("64x64").join(" "));
+    } finally {
+      prototype.createShaderModule = createShaderModule;
+    }
+  });
+
+  test("a choice is kept: the second start times nothing", async () => {
+    const disk = new Map<string, string>();
+    const recall = vi.spyOn(platform, "recall").mockImplementation(async (name) => disk.get(name));
+    const remember = vi.spyOn(platform, "remember").mockImplementation(async (name, text) => {
+      disk.set(name, text);
+    });
+    try {
+      const onStart = vi.fn();
+      const first = await chooseTiles(await openGpu(), { shapes, tiles: two, onStart });
+      expect(onStart).toHaveBeenCalled();
+      expect(disk.get("webgpu-tiles")).toContain(choiceAsText(first));
+      onStart.mockClear();
+      expect(await chooseTiles(await openGpu(), { shapes, tiles: two, onStart })).toEqual(first);
+      expect(onStart).not.toHaveBeenCalled();
+    } finally {
+      recall.mockRestore();
+      remember.mockRestore();
+    }
+  });
+});
