@@ -27,6 +27,15 @@ test("info --system shows every kernel, and which one is taken", async () => {
   expect(text.stdout).toMatch(/^kernels, GFLOP\/s of one thread\n(.*\n)* {2}\S+ +\d+ {2}chosen$/m);
 });
 
+test("info --system shows how many threads are used, their speeds, and why", async () => {
+  const { stdout } = await run(["info", "--system"], { cwd: folder, env });
+  expect(stdout).toMatch(/^threads +1$/m);
+  expect(stdout).toMatch(/^threads because +OMP_NUM_THREADS asks for them$/m);
+  const measured = await run(["info", "--system"], { cwd: folder, env: { ...env, OMP_NUM_THREADS: "" } });
+  expect(measured.stdout).toMatch(/^threads because +\S/m);
+  expect(measured.stdout).toMatch(/^threads, GFLOP\/s of all together\n(.*\n)* {2}\d+ +\d+ {2}chosen$/m);
+});
+
 test("a kernel that does not exist is wrong usage", async () => {
   const { stderr, code } = await run([...train, "--kernel", "fast"], { cwd: folder, env });
   expect(stderr).toMatch(/no kernel "fast".*plain-4x8/);

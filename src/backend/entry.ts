@@ -8,7 +8,10 @@ export const MAX_THREADS = 64;
 
 /** Options of all backends. A backend ignores those that do not apply to it, but refuses a kernel that it does not have. */
 export interface BackendOptions {
-  /** Worker threads, at most 64: OMP_NUM_THREADS, else one a core. Always 1 without shared memory. */
+  /**
+   * Worker threads, at most 64: OMP_NUM_THREADS, else one a core, or fewer where a measurement shows that they are
+   * as fast. Always 1 without shared memory.
+   */
   readonly threads?: number;
   /** Memory shared with worker threads: used where the platform allows it, unless false. */
   readonly shared?: boolean;
@@ -43,7 +46,10 @@ export interface BackendEntry {
 
 /** Measurements of all kernels of a backend on this machine. */
 export interface Survey {
+  /** Number of threads that commands use from now on. */
   readonly threads: number;
+  /** Speeds by which it was chosen; undefined where OMP_NUM_THREADS or a missing shared memory leaves no choice. */
+  readonly threadSpeeds?: readonly ThreadSpeed[];
   /** Limit of all tensors together, in bytes. */
   readonly memoryLimit: number;
   readonly candidates: readonly Candidate[];
@@ -51,6 +57,12 @@ export interface Survey {
   readonly chosen?: string;
   /** The kernel that an earlier start has cached; undefined if there is none, or it has expired. */
   readonly kept?: string;
+}
+
+export interface ThreadSpeed {
+  readonly threads: number;
+  /** GFLOP/s of all threads together. */
+  readonly gflops: number;
 }
 
 export interface Candidate {

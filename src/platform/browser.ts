@@ -82,7 +82,8 @@ export const platform: Platform = {
   },
   loadKernels,
   startKernelWorker,
-  defaultThreads: () => navigator.hardwareConcurrency,
+  wantedThreads: () => undefined,
+  usableCores: () => navigator.hardwareConcurrency,
   // A page has no say in how its WebAssembly is compiled.
   problemOfSimd256: () => "a page in a browser cannot ask for them",
   compile: (bytes) => WebAssembly.compile(bytes),

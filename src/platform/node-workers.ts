@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { BackendError, messageOf } from "../errors.ts";
 import type { KernelBuild, KernelWorker } from "./platform.ts";
@@ -21,10 +20,6 @@ export function ompThreads(): number | undefined {
   // OpenMP also takes a list, one number for each level of nesting: the first is ours.
   const wanted = Number(/^\s*(\d+)\s*(,|$)/.exec(process.env.OMP_NUM_THREADS ?? "")?.[1]);
   return wanted >= 1 ? wanted : undefined;
-}
-
-export function defaultThreads(): number {
-  return ompThreads() ?? availableParallelism();
 }
 
 /** Extension of the entry: that of this file, .ts from the sources, .js from a build. */

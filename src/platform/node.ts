@@ -1,5 +1,6 @@
 import { recall, remember } from "./node-cache.ts";
 import { compile, problemOfSimd256 } from "./node-compile.ts";
+import { usableCores } from "./node-cores.ts";
 import { engine } from "./node-engine.ts";
 import {
   appendText,
@@ -19,7 +20,7 @@ import {
 import { openForeign } from "./node-foreign.ts";
 import { gpu } from "./node-gpu.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
-import { defaultThreads, loadKernels, startKernelWorker } from "./node-workers.ts";
+import { loadKernels, ompThreads, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
 /** Node's answer to the platform contract. */
@@ -41,7 +42,8 @@ export const platform: Platform = {
   sha256,
   loadKernels,
   startKernelWorker,
-  defaultThreads,
+  wantedThreads: ompThreads,
+  usableCores: () => usableCores().count,
   problemOfSimd256,
   compile,
   engine,

@@ -181,8 +181,10 @@ export interface Platform {
   /** The bytes of a build of assembly/. BackendError when they are not there. */
   loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>;
   startKernelWorker(): KernelWorker;
-  /** OMP_NUM_THREADS, else the number of cores. */
-  defaultThreads(): number;
+  /** Number of threads that the environment asks for, by OMP_NUM_THREADS. */
+  wantedThreads(): number | undefined;
+  /** Cores that this process may use: by its affinity, and by its container's quota, rounded down. */
+  usableCores(): number;
   /** Reason for which 128-bit operations cannot be fused to 256-bit ones here; undefined where they can. */
   problemOfSimd256(): string | undefined;
   /**

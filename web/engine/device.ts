@@ -45,7 +45,7 @@ export class Device {
     return {
       description,
       threads,
-      cores: globalThis.navigator?.hardwareConcurrency ?? platform.defaultThreads(),
+      cores: globalThis.navigator?.hardwareConcurrency ?? platform.usableCores(),
       kernel,
       relaxed: promises.fma,
       sharedMemory: platform.sharedMemory,

@@ -1,4 +1,4 @@
-/** Cache of the fastest tile of each module, kept between starts. */
+/** Cache of the fastest tile of each module, and of the number of threads, kept between starts. */
 import { platform } from "#platform";
 import { ResultCache } from "../../platform/result-cache.ts";
 import type { CompiledCode } from "./code.ts";
@@ -22,4 +22,18 @@ export async function recallTile(key: string): Promise<Tile | undefined> {
 
 export async function keepTile(key: string, tile: Tile): Promise<void> {
   await cache.keep(key, tile);
+}
+
+/** Of the numbers of threads measured on so many cores, the one chosen. */
+export async function recallThreads(code: Code, compiled: CompiledCode, cores: number): Promise<number | undefined> {
+  const kept = await cache.recall(threadsKey(code, compiled, cores));
+  return kept === undefined ? undefined : Number(kept);
+}
+
+export async function keepThreads(code: Code, compiled: CompiledCode, cores: number, threads: number): Promise<void> {
+  await cache.keep(threadsKey(code, compiled, cores), String(threads));
+}
+
+function threadsKey(code: Code, compiled: CompiledCode, cores: number): string {
+  return `threads of ${cores} cores, ${choiceKey(code, compiled)}`;
 }

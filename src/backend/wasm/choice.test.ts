@@ -8,6 +8,7 @@ import type { Backend } from "../backend.ts";
 import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
 import { createReferenceBackend } from "../reference/reference.ts";
+import { candidatesOf, fewestOf } from "./thread-trial.ts";
 import { type Code, type Tile, tiles, variantNames } from "./variants.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-choice-"));
@@ -278,4 +279,57 @@ test.each([
   const lazy = Object.assign(backend, { [name]: () => {} });
   const problem = name.startsWith("matmul") ? await problemOfMatmuls(lazy) : await problemOfOthers(lazy);
   expect(problem).toMatch(new RegExp(`^wrong result of .*\\b${name}\\b`));
+});
+
+describe("the number of threads", () => {
+  /** The program on a machine of four cores; the code that it runs there by default. */
+  async function onFourCores() {
+    const program = await fresh();
+    vi.stubEnv("OMP_NUM_THREADS", "");
+    vi.spyOn(program.platform, "usableCores").mockReturnValue(4);
+    const code: Code = { build: "relaxed", simd256: false };
+    const compiled = await program.compileCode(code, true);
+    if (typeof compiled === "string") throw new Error(compiled);
+    const threads = async () => {
+      const backend = await program.createWasmBackend();
+      await backend.dispose();
+      return backend.threads;
+    };
+    return { ...program, code, compiled, threads };
+  }
+
+  test("is measured at the first start, and kept", async () => {
+    const { code, compiled, recallThreads, threads } = await onFourCores();
+    const chosen = await threads();
+    expect([2, 3, 4]).toContain(chosen);
+    expect(await recallThreads(code, compiled, 4)).toBe(chosen);
+  });
+
+  test("is taken as kept; what is kept of another machine or damaged is measured again", async () => {
+    const { code, compiled, keepThreads, recallThreads, threads } = await onFourCores();
+    await keepThreads(code, compiled, 4, 3);
+    expect(await threads()).toBe(3);
+    await keepThreads(code, compiled, 4, 77);
+    expect([2, 3, 4]).toContain(await threads());
+    expect(await recallThreads(code, compiled, 4)).not.toBe(77);
+  });
+
+  test("that was asked for is not measured", async () => {
+    const { code, compiled, createWasmBackend, recallThreads, threads } = await onFourCores();
+    const backend = await createWasmBackend({ threads: 1 });
+    expect(backend.threads).toBe(1);
+    await backend.dispose();
+    vi.stubEnv("OMP_NUM_THREADS", "5");
+    expect(await threads()).toBe(5);
+    expect(await recallThreads(code, compiled, 4)).toBeUndefined();
+  });
+
+  test("is the lowest that is nearly as fast as the best", () => {
+    const rows = (...gflops: number[]) => gflops.map((gflops, i) => ({ threads: 8 - 2 * i, gflops }));
+    expect(fewestOf(rows(400, 300, 200))).toBe(8);
+    expect(fewestOf(rows(400, 399, 200))).toBe(6);
+    expect(fewestOf(rows(350, 360, 400))).toBe(4);
+    expect(candidatesOf(2)).toEqual([2]);
+    expect(candidatesOf(16)).toEqual([16, 12, 8]);
+  });
 });

@@ -6,6 +6,7 @@ import type { WasmBackend } from "./backend.ts";
 import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
 import { startBackend, type ThreadConfig, threadConfig } from "./start.ts";
+import { chooseThreads } from "./thread-trial.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
 import { type Code, codes, type Tile, tiles, variantOf } from "./variants.ts";
 
@@ -36,7 +37,8 @@ const ASK = "llm-ts info --system shows those that can; --kernel auto takes the 
 async function attempt(code: Code, config: ThreadConfig, tile?: Tile): Promise<WasmBackend | string> {
   const compiled = await compileCode(code, config.shared);
   if (typeof compiled === "string") return compiled;
-  const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, config);
+  const threads = config.isDefault ? await chooseThreads(code, compiled, config.threads) : config.threads;
+  const backend = await startBackend({ ...code, tile: tile ?? tiles[0] }, compiled, { ...config, threads });
   const problem = await selectTile(backend, choiceKey(code, compiled), tile).catch(asProblem);
   if (problem === undefined) return backend;
   await backend.dispose();

@@ -14,11 +14,21 @@ export interface ThreadConfig {
   /** Memory shared with worker threads. Without it, commands run on the calling thread. */
   readonly shared: boolean;
   readonly threads: number;
+  /** Nobody chose the number of threads: fewer may be as fast (thread-trial.ts). */
+  readonly isDefault?: boolean;
 }
 
 /** Resolves the defaults. UsageError for an invalid number of threads. */
 export function threadConfig(shared = platform.sharedMemory, threads?: number): ThreadConfig {
-  if (threads === undefined) return { shared, threads: shared ? Math.min(platform.defaultThreads(), MAX_THREADS) : 1 };
+  if (threads === undefined && !shared) return { shared, threads: 1 };
+  if (threads === undefined) {
+    const wanted = platform.wantedThreads();
+    return {
+      shared,
+      threads: Math.min(wanted ?? platform.usableCores(), MAX_THREADS),
+      isDefault: wanted === undefined,
+    };
+  }
   if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)
     return { shared, threads: shared ? threads : 1 };
   throw new UsageError(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}.`);

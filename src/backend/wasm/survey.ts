@@ -1,28 +1,47 @@
 /** Survey of all kernel variants on this machine, for `llm-ts info --system`: speed, correctness and the choice. */
 import { BackendError } from "../../errors.ts";
 import { problemOfMatmuls, problemOfOthers } from "../check.ts";
-import type { Candidate, Survey } from "../entry.ts";
-import { choiceKey, keepTile, recallTile } from "./choice-cache.ts";
+import type { Candidate, Survey, ThreadSpeed } from "../entry.ts";
+import { choiceKey, keepThreads, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
 import { MEMORY_LIMIT } from "./memory.ts";
 import { startBackend, type ThreadConfig, threadConfig } from "./start.ts";
+import { candidatesOf, fewestOf, timeThreads } from "./thread-trial.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
 import { type Code, codes, nameOf, tiles } from "./variants.ts";
 
 /** Measures and checks every variant, and caches the fastest for later starts. */
-export async function surveyKernels(threads?: number): Promise<Survey> {
-  const config = threadConfig(undefined, threads);
+export async function surveyKernels(wanted?: number): Promise<Survey> {
+  const config = threadConfig(undefined, wanted);
   const candidates: Candidate[] = [];
   let [chosen, kept]: (string | undefined)[] = [];
+  let { threads } = config;
+  let threadSpeeds: ThreadSpeed[] | undefined;
   for (const code of codes) {
     const found = await survey(code, config);
     candidates.push(...found.candidates);
-    if (chosen === undefined) ({ chosen, kept } = found);
+    if (chosen !== undefined || found.chosen === undefined) continue;
+    ({ chosen, kept } = found);
+    if (config.isDefault) ({ threads, threadSpeeds } = await surveyThreads(code, config.threads));
   }
-  return { threads: config.threads, memoryLimit: MEMORY_LIMIT, candidates, chosen, kept };
+  return { threads, threadSpeeds, memoryLimit: MEMORY_LIMIT, candidates, chosen, kept };
 }
 
-async function survey(code: Code, config: ThreadConfig): Promise<Omit<Survey, "threads" | "memoryLimit">> {
+/** Speeds of one thread and of all numbers to choose from; the choice is kept for later starts. */
+async function surveyThreads(
+  code: Code,
+  cores: number,
+): Promise<Pick<Survey, "threads"> & { threadSpeeds: ThreadSpeed[] }> {
+  const compiled = await compileCode(code, true);
+  if (typeof compiled === "string") throw new BackendError(compiled);
+  const candidates = candidatesOf(cores);
+  const threadSpeeds = await timeThreads(code, compiled, [...new Set([...candidates, 1])]);
+  const threads = fewestOf(threadSpeeds.filter(({ threads }) => candidates.includes(threads)));
+  await keepThreads(code, compiled, cores, threads);
+  return { threads, threadSpeeds };
+}
+
+async function survey(code: Code, config: ThreadConfig): Promise<Pick<Survey, "candidates" | "chosen" | "kept">> {
   const allOut = (problem: string) => ({
     candidates: tiles.map((tile) => ({ kernel: nameOf({ ...code, tile }), problem })),
   });

@@ -17,7 +17,7 @@ import { Interrupt } from "../interrupt.ts";
 import { locateModel } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
-import { backendTable, kernelTable, systemFacts } from "./system.ts";
+import { backendTable, kernelTable, systemFacts, threadTable } from "./system.ts";
 
 /** The options of `llm-ts info`. */
 export interface InfoFlags {
@@ -61,10 +61,13 @@ async function infoSystem(flags: InfoFlags): Promise<void> {
   const backends = await availableBackends();
   const survey = await surveyKernels();
   const facts = systemFacts(survey);
-  if (flags.json) return show({ ...facts, backends, kernels: survey?.candidates ?? [] }, flags);
+  if (flags.json) {
+    const { candidates = [], threadSpeeds = [] } = survey ?? {};
+    return show({ ...facts, backends, kernels: candidates, threadSpeeds }, flags);
+  }
   await show(facts, flags);
   await print(`\n${backendTable(backends)}`);
-  if (survey) await print(`\n${kernelTable(survey)}`);
+  if (survey) await print(`\n${kernelTable(survey)}${threadTable(survey)}`);
 }
 
 async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {

@@ -1,6 +1,8 @@
 import { cpus, freemem, totalmem } from "node:os";
-import type { Survey } from "../../backend/entry.ts";
+import { MAX_THREADS, type Survey } from "../../backend/entry.ts";
 import type { Availability } from "../../backend/registry.ts";
+import { usableCores } from "../../platform/node-cores.ts";
+import { ompThreads } from "../../platform/node-workers.ts";
 
 /** Facts about the machine for `llm-ts info --system`. */
 export function systemFacts(survey: Survey | undefined): Readonly<Record<string, unknown>> {
@@ -8,6 +10,7 @@ export function systemFacts(survey: Survey | undefined): Readonly<Record<string,
     processor: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
     threads: survey?.threads,
+    "threads because": survey && threadReasonOf(survey),
     memory: gigabytes(totalmem()),
     "free memory": gigabytes(freemem()),
     system: `${process.platform} ${process.arch}`,
@@ -17,6 +20,15 @@ export function systemFacts(survey: Survey | undefined): Readonly<Record<string,
     kernel: survey?.chosen ?? "none: only the reference backend computes right here",
     reason: survey && reasonOf(survey),
   };
+}
+
+function threadReasonOf({ threads, threadSpeeds = [] }: Survey): string {
+  if (ompThreads() !== undefined) return "OMP_NUM_THREADS asks for them";
+  const { count, quota } = usableCores();
+  const limit = quota === undefined ? "one per core" : `the container grants ${quota} of the cores' time`;
+  if (threads === Math.min(count, MAX_THREADS)) return limit;
+  const speeds = threadSpeeds.map(({ threads, gflops }) => `${threads}: ${gflops.toFixed(0)}`).join(", ");
+  return `${count} threads are no faster (GFLOP/s by threads: ${speeds})`;
 }
 
 function reasonOf({ chosen, kept }: Survey): string {
@@ -41,6 +53,17 @@ export function kernelTable({ candidates, chosen }: Survey): string {
     return `  ${kernel.padEnd(18)}${(gflops?.toFixed(0) ?? "-").padStart(5)}  ${note}`.trimEnd();
   });
   return `kernels, GFLOP/s of one thread\n${rows.join("\n")}\n`;
+}
+
+/** Speed of all threads together, for each number of them. */
+export function threadTable({ threads, threadSpeeds }: Survey): string {
+  if (threadSpeeds === undefined) return "";
+  const rows = [...threadSpeeds]
+    .sort((a, b) => a.threads - b.threads)
+    .map((row) =>
+      `  ${String(row.threads).padEnd(18)}${row.gflops.toFixed(0).padStart(5)}  ${row.threads === threads ? "chosen" : ""}`.trimEnd(),
+    );
+  return `\nthreads, GFLOP/s of all together\n${rows.join("\n")}\n`;
 }
 
 function gigabytes(bytes: number): string {

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { OnStart } from "../../backend/entry.ts";
 import { MAX_THREADS } from "../../backend/entry.ts";
@@ -10,6 +9,7 @@ import {
   kernelNamed,
 } from "../../backend/registry.ts";
 import { UsageError } from "../../errors.ts";
+import { usableCores } from "../../platform/node-cores.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { whole } from "./values.ts";
@@ -43,7 +43,7 @@ export function addKernelOptions(command: Command): Command {
   return command
     .option(
       "--threads <n>",
-      "threads that compute, up to 64 (default: OMP_NUM_THREADS, else all cores)",
+      "threads that compute, up to 64 (default: OMP_NUM_THREADS, else as many as are faster than fewer)",
       whole(1, MAX_THREADS),
     )
     .addOption(
@@ -74,7 +74,7 @@ export function startProgress(): OnStart {
 }
 
 function hintAtThreads(given: number | undefined): void {
-  const cores = availableParallelism();
+  const cores = usableCores().count;
   const wanted = process.env.OMP_NUM_THREADS;
   const threads = given ?? ompThreads() ?? cores;
   if (given === undefined && wanted && ompThreads() === undefined)

@@ -86,7 +86,7 @@ const numbered = (name: string) => (index: number) => `${name}_${String(index).p
 
 async function prepare(
   folder: string,
-  { field, encoding, shardTokens, tokenizer, threads = platform.defaultThreads() }: ItemsFlags,
+  { field, encoding, shardTokens, tokenizer, threads = platform.wantedThreads() ?? platform.usableCores() }: ItemsFlags,
   data: Pick<ItemsPlan, "source" | "files" | "outputs" | "outputOf" | "rule">,
 ): Promise<Dataset> {
   const reading = new ProgressLine("reading");
