@@ -12,7 +12,7 @@ import { Trainer } from "../src/train/trainer.ts";
 import { CountingBatches } from "./counting-batches.ts";
 import { bits, collect, randomModel, readSet } from "./fixtures.ts";
 
-const config = makeConfig({ maxT: 10, V: 50, L: 5, NH: 2, C: 12 });
+const config = makeConfig({ maxT: 10, V: 50, L: 5, NH: 2, C: 16 });
 
 /** The largest tensor of it all: the logits of two sequences of 9 tokens. */
 const buffer = 2 * 9 * 128 * 4;
@@ -33,7 +33,12 @@ async function everything(backend: Backend) {
     // More tokens than positions, so that all sequences are recomputed once.
     samples: await collect(model.generateSamples(prompt, { samples: 3, maxTokens: 12 })),
     llmc: await collect(model.generateTokens(prompt, { maxTokens: 4, llmc: true })),
-    scores: await scorer.score([{ tokens: [1, 2, 3, 4, 5], from: 2 }]),
+    // Two of them begin alike.
+    scores: await scorer.score([
+      { tokens: [1, 2, 3, 4, 5], from: 2 },
+      { tokens: [7, 2, 3, 9, 4], from: 3 },
+      { tokens: [7, 2, 8, 5], from: 3 },
+    ]),
   };
 }
 
@@ -41,7 +46,7 @@ test("training, generating and scoring keep to the contract, in many buffers as 
   const strict = new ReferenceBackend({ alignment: 256, buffer });
   const { weights } = (await GPT2.create(config, { backend: strict })).parameters;
   const blocks = weights.entries.filter(({ parameter }) => parameter.name === "fcw").map(({ tensor }) => tensor);
-  expect(blocks.map(({ size }) => size)).toEqual([4 * 48 * 12, 48 * 12]);
+  expect(blocks.map(({ size }) => size)).toEqual([2 * 64 * 16, 2 * 64 * 16, 64 * 16]);
   expect(await everything(strict)).toEqual(await everything(new ReferenceBackend()));
 });
 
@@ -52,5 +57,5 @@ test("a model whose largest tensor no buffer can hold is refused before anything
     requireMemory(new ReferenceBackend({ alignment: 256, buffer: bytes }), config, plan);
   expect(refused(buffer - 4)).toThrow(MemoryError);
   expect(refused(buffer - 4)).toThrow(/in one piece, and a buffer of the reference backend can hold .* smaller batch/);
-  expect(refused(128 * 12 * 4 - 4)).toThrow(/parameters alone take .* choose a smaller model/);
+  expect(refused(128 * 16 * 4 - 4)).toThrow(/parameters alone take .* choose a smaller model/);
 });

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomModel } from "../../test/fixtures.ts";
 import type { GPT2 } from "../api/gpt2.ts";
+import type { Tensor } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
+import { recordOperations } from "../backend/work.ts";
 import { InputError, NotFiniteError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
@@ -10,7 +12,8 @@ import { allocLossWorkspace } from "../model/workspace.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { VocabularyTokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluateLoss, type TokenSequence } from "./loss.ts";
-import { batchesOf, type Row, type RowScore, Scorer } from "./scorer.ts";
+import { layoutsOf, type Row } from "./packing.ts";
+import { type RowScore, Scorer } from "./scorer.ts";
 import { evaluateHellaSwag, evaluateLambada, fitting } from "./tasks.ts";
 
 const config = makeConfig({ maxT: 16, V: 256, L: 2, NH: 2, C: 16 });
@@ -38,11 +41,13 @@ const sequence = (tokens: readonly number[], name = "tokens"): TokenSequence => 
 });
 
 /** -log softmax of the last token given the others, by hand: all logits of the reference, then 64-bit arithmetic. */
-async function lossByHand(tokens: readonly number[]): Promise<{ loss: number; isLargest: boolean }> {
-  const { backend, parameters } = models.reference;
+async function lossByHand(
+  tokens: readonly number[],
+  { backend, parameters }: GPT2 = models.reference,
+): Promise<{ loss: number; isLargest: boolean }> {
   const [T, target] = [tokens.length - 1, tokens[tokens.length - 1]];
   const memory = new TensorScope(backend);
-  const ws = allocLossWorkspace(memory, config, 1, T);
+  const ws = allocLossWorkspace(memory, parameters.config, 1, T);
   const out = memory.alloc([T, config.Vp]);
   await backend.write(ws.tokens, Int32Array.from(tokens.slice(0, T)));
   forward(backend, parameters, ws);
@@ -54,9 +59,9 @@ async function lossByHand(tokens: readonly number[]): Promise<{ loss: number; is
   return { loss, isLargest: last.indexOf(largest) === target };
 }
 
-async function lossesByHand(tokens: readonly number[], from: number): Promise<number[]> {
+async function lossesByHand(tokens: readonly number[], from: number, model?: GPT2): Promise<number[]> {
   const losses: number[] = [];
-  for (let i = from; i < tokens.length; i++) losses.push((await lossByHand(tokens.slice(0, i + 1))).loss);
+  for (let i = from; i < tokens.length; i++) losses.push((await lossByHand(tokens.slice(0, i + 1), model)).loss);
   return losses;
 }
 
@@ -194,6 +199,61 @@ describe.each(backends)("%s", (backend) => {
   });
 });
 
+/** `count` rows that go on from one context, each with `scored` tokens of its own. */
+function endingsOf(context: readonly number[], count: number, scored: number): Row[] {
+  return Array.from({ length: count }, (_, i) => ({
+    tokens: [...context, ...ids(scored, 20 + i)],
+    from: context.length,
+  }));
+}
+
+test("rows that begin alike share their beginning: it is computed once, with the same bits", async () => {
+  const { backend, parameters } = models.wasm;
+  let computed = 0;
+  const counting = recordOperations(backend, ({ operation, args }) => {
+    if (operation === "geluForward") computed += (args[0] as Tensor).size / config.hidden / config.L;
+  });
+  const scorer = new Scorer({ backend: counting, parameters });
+  const rows = [...endingsOf(ids(7, 1), 4, 10), ...endingsOf(ids(6, 2), 4, 9)];
+  const shared = await scorer.score(rows);
+  // The last given token of a row predicts its first scored one, and the last scored one predicts nothing.
+  expect(computed).toBe(6 + 4 * 10 + 5 + 4 * 9);
+  computed = 0;
+  // More than eight rows each, so that the same kernels compute them alone.
+  for (const [i, row] of rows.entries()) expect(shared[i]).toEqual((await scorer.score([row]))[0]);
+  expect(computed).toBe(rows.reduce((sum, { tokens }) => sum + tokens.length - 1, 0));
+  await scorer.dispose();
+});
+
+test("a shared beginning whose rows do not fit one batch is computed in each", async () => {
+  const scorer = new Scorer(models.reference, config.maxT);
+  const rows = endingsOf(ids(8, 3), 5, 4);
+  const found = await scorer.score(rows);
+  for (const [i, { tokens, from }] of rows.entries()) {
+    const expected = await lossesByHand(Array.from(tokens), from);
+    for (const [n, loss] of expected.entries())
+      expect(Math.abs(found[i].losses[n] - loss)).toBeLessThanOrEqual(near(loss));
+  }
+  await scorer.dispose();
+});
+
+test.each([
+  { positions: "rotary", norm: "rms" },
+  { positions: "learned", norm: "layer" },
+] as const)("any architecture: positions $positions, norm $norm", async (architecture) => {
+  const backend = await createBackend("reference");
+  const model = await randomModel(backend, { ...config, ...architecture });
+  const scorer = new Scorer(model);
+  const rows = [...endingsOf(ids(5, 1), 3, 4), { tokens: ids(9, 4), from: 1 }, { tokens: ids(9, 5), from: 1 }];
+  const found = await scorer.score(rows);
+  for (const [i, { tokens, from }] of rows.entries()) {
+    const expected = await lossesByHand(Array.from(tokens), from, model);
+    for (const [n, loss] of expected.entries())
+      expect(Math.abs(found[i].losses[n] - loss)).toBeLessThanOrEqual(near(loss));
+  }
+  await backend.dispose();
+});
+
 test("limits, several sequences, and what cannot be", async () => {
   const scorer = new Scorer(models.wasm);
   const [a, b] = [ids(20, 1), ids(9, 2)];
@@ -255,13 +315,33 @@ test("a model whose loss is NaN is refused with the damaged weight", async () =>
   await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(/lnfw/);
 });
 
-test("batches hold all rows once, and no more tokens than they may", () => {
-  const lengths = Array.from({ length: 100 }, (_, i) => 1 + ((37 * i) % 41));
-  const batches = batchesOf(lengths, 64);
-  expect(batches.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, i) => i));
-  for (const rows of batches)
-    expect(rows.length === 1 || rows.length * Math.max(...rows.map((i) => lengths[i])) <= 64).toBe(true);
-  const padded = batches.reduce((sum, rows) => sum + rows.length * Math.max(...rows.map((i) => lengths[i])), 0);
-  expect(padded).toBeLessThan(1.1 * total(lengths));
-  expect(batchesOf([100], 64)).toEqual([[0]]);
-});
+test.each([1, 16])(
+  "batches hold all rows once, and no more than they may; segments begin at multiples of %i",
+  (unit) => {
+    const rows: Row[] = Array.from({ length: 100 }, (_, i) => {
+      const from = 1 + ((37 * Math.floor(i / 3)) % 11);
+      const context = ids(from, Math.floor(i / 3) * 7);
+      return { tokens: [...context, ...ids(1 + ((5 * i) % 9), i)], from };
+    });
+    const capacity = 64 + 2 * (unit - 1);
+    const layouts = layoutsOf(rows, capacity, unit);
+    expect(layouts.flatMap(({ places }) => places.map(({ index }) => index))).toEqual(rows.map((_, i) => i));
+    for (const { rows: used, segments, scored, places, prefixes } of layouts) {
+      expect(used).toBeLessThanOrEqual(capacity);
+      expect(scored.start + scored.length).toBe(used);
+      expect(segments.every(({ start }) => start % unit === 0)).toBe(true);
+      const taken = [...prefixes, ...places].flatMap(({ span: { start, length } }) =>
+        Array.from({ length }, (_, i) => start + i),
+      );
+      expect(new Set(taken).size).toBe(taken.length);
+      for (const { index, span } of places) expect(span.length).toBe(rows[index].tokens.length - rows[index].from);
+      const attended = segments.reduce((sum, { B, T }) => sum + B * T, 0);
+      expect(attended).toBe(taken.length);
+    }
+    // Three rows to a context, which two batches have where it is divided.
+    const prefixes = layouts.reduce((sum, layout) => sum + layout.prefixes.length, 0);
+    expect(prefixes).toBeLessThanOrEqual(34 + layouts.length);
+    const whole = layoutsOf([{ tokens: ids(101), from: 1 }], 64, unit);
+    expect(whole.map(({ places }) => places.length)).toEqual([1]);
+  },
+);

@@ -1,7 +1,8 @@
 import { InputError, UsageError } from "../errors.ts";
 import type { TokenFile } from "../format/tokens.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Row, Scorer } from "./scorer.ts";
+import type { Row } from "./packing.ts";
+import type { Scorer } from "./scorer.ts";
 
 /** Tokens in a row: a token file, or a text that was encoded. */
 export type TokenSequence = Pick<TokenFile, "name" | "count" | "read">;

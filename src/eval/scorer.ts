@@ -3,18 +3,13 @@ import { writeBatch } from "../data/batch.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp } from "../generate/logprobs.ts";
 import { argmax } from "../generate/sampler.ts";
-import { Arena } from "../model/arena.ts";
-import { forward, logits } from "../model/gpt2.ts";
+import { logits } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
+import { allocPackedWorkspace, firstRows, forwardPacked, type PackedWorkspace, rowUnit } from "../model/packed.ts";
+import { TensorScope } from "../model/tensor-scope.ts";
 import type { Parameters } from "../model/tensor-set.ts";
-import type { LossWorkspace } from "../model/workspace.ts";
-
-/** A sequence of tokens, of which those from `from` (1 or more) on are scored, each given all before it. */
-export interface Row {
-  readonly tokens: ArrayLike<number>;
-  readonly from: number;
-}
+import { type Layout, layoutsOf, prefixLength, type Row, type Span } from "./packing.ts";
 
 /** Scores of a row's tokens. */
 export interface RowScore {
@@ -37,117 +32,130 @@ export interface ScoreOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Tokens of a batch: enough for matrices that are worth their weights' way from memory. */
-const tokensPerBatch = 1024;
+/** Rows of a batch: enough for matrices that are worth their weights' way from memory. */
+const rowsPerBatch = 1024;
 
 /**
- * Scores rows of tokens, many in one forward pass. Attention looks back only, so neither what fills a batch behind a
- * row nor other rows change its score, but for rounding: the wasm backend multiplies few rows (assembly/few-rows.ts) with
- * another kernel, which adds in another order.
+ * Scores rows of tokens, many in one forward pass. Attention looks back only, so a row's score does not depend on what
+ * else is in its batch; rows that follow each other and begin alike, up to the token that predicts the first scored one,
+ * share that beginning. But for rounding: the wasm backend has other kernels for few rows (assembly/few-rows.ts) and for up
+ * to four queries, which add in another order.
  */
 export class Scorer {
   readonly model: ScoredModel;
-  readonly #arena: Arena;
+  readonly #memory: TensorScope;
+  readonly #whole: PackedWorkspace;
+  readonly #unit: number;
 
   /** `tokens`: of a batch, the longest row at least. MemoryError when that does not fit beside the model. */
-  constructor(model: ScoredModel, tokens: number = Math.max(tokensPerBatch, model.parameters.config.maxT)) {
+  constructor(model: ScoredModel, tokens: number = Math.max(rowsPerBatch, model.parameters.config.maxT)) {
     const { backend, parameters } = model;
+    const { config } = parameters;
+    this.#unit = rowUnit(backend, config);
+    // Both parts of the longest row begin where the backend wants its operands.
+    const rows = tokens + 2 * (this.#unit - 1);
     const own = weightsPlan(parameters);
-    const others = heldByOthers(backend, parameters.config, own);
-    requireMemory(backend, parameters.config, { ...own, evaluate: { B: 1, T: tokens } }, others);
+    requireMemory(backend, config, { ...own, score: { rows } }, heldByOthers(backend, config, own));
     this.model = model;
-    this.#arena = new Arena(backend, parameters.config, tokens);
+    this.#memory = new TensorScope(backend);
+    try {
+      this.#whole = allocPackedWorkspace(this.#memory, config, rows);
+    } catch (error) {
+      void this.#memory.free();
+      throw error;
+    }
   }
 
   /** Rows of this length that fit a batch. */
   rowsPerBatch(length: number): number {
-    return Math.max(1, Math.floor(this.#arena.tokens / length));
+    return Math.max(1, Math.floor(this.#whole.T / length));
   }
 
   /** The scores of all rows, in their order. */
   async score(rows: readonly Row[], { greedy = false, onProgress }: ScoreOptions = {}): Promise<RowScore[]> {
-    const lengths = rows.map(inputLength);
-    const total = lengths.reduce((sum, length) => sum + length, 0);
+    const layouts = layoutsOf(rows, this.#whole.T, this.#unit);
+    const total = layouts.reduce((sum, layout) => sum + layout.rows, 0);
     const scores: RowScore[] = new Array(rows.length);
     let done = 0;
-    for (const batch of batchesOf(lengths, this.#arena.tokens)) {
-      const found = await this.#scoreBatch(
-        batch.map((index) => rows[index]),
-        greedy,
-      );
-      for (const [i, index] of batch.entries()) {
-        scores[index] = found[i];
-        done += lengths[index];
-      }
+    for (const layout of layouts) {
+      for (const [index, score] of await this.#scoreBatch(rows, layout, greedy)) scores[index] = score;
+      done += layout.rows;
       onProgress?.(done, total);
     }
     return scores;
   }
 
   async dispose(): Promise<void> {
-    await this.#arena.free();
+    await this.#memory.free();
   }
 
-  async #scoreBatch(rows: readonly Row[], greedy: boolean): Promise<RowScore[]> {
+  /** The scores of a layout's rows, by their index. */
+  async #scoreBatch(rows: readonly Row[], layout: Layout, greedy: boolean): Promise<[number, RowScore][]> {
     const { backend, parameters } = this.model;
-    const T = Math.max(...rows.map(inputLength));
-    const ws = this.#arena.workspace(rows.length, T);
-    await this.#write(ws, rows);
-    forward(backend, parameters, ws);
-    const scores = greedy ? await this.#greedyScores(ws, rows) : await this.#losses(ws, rows);
-    for (const { losses } of scores) for (let i = 0; i < losses.length; i++) await this.#requireFinite(losses[i]);
+    const { places, scored } = layout;
+    const ws = firstRows(this.#whole, layout.rows);
+    const targets = await this.#write(ws, rows, layout);
+    forwardPacked(backend, parameters, ws, layout.segments);
+    const found: Judged = greedy ? await this.#judge(ws, scored, targets) : { losses: await this.#losses(ws, scored) };
+    const scores: [number, RowScore][] = [];
+    for (const { index, span } of places) {
+      const [start, end] = [span.start - scored.start, span.start - scored.start + span.length];
+      const losses = found.losses.subarray(start, end);
+      for (const loss of losses) await this.#requireFinite(loss);
+      scores.push([index, { losses, greedy: found.isLargest?.subarray(start, end).every((largest) => largest === 1) }]);
+    }
     return scores;
   }
 
-  async #write(ws: LossWorkspace, rows: readonly Row[]): Promise<void> {
+  /** Writes tokens, their positions and targets; returns the targets (rows). */
+  async #write(ws: PackedWorkspace, rows: readonly Row[], { prefixes, places }: Layout): Promise<Int32Array> {
     const { backend, parameters } = this.model;
-    const inputs = new Int32Array(ws.B * ws.T);
-    const targets = new Int32Array(ws.B * ws.T);
-    for (const [b, { tokens }] of rows.entries()) {
-      const row = Int32Array.from(tokens);
-      inputs.set(row.subarray(0, -1), b * ws.T);
-      targets.set(row.subarray(1), b * ws.T);
-    }
+    const [inputs, targets, positions] = [0, 1, 2].map(() => new Int32Array(ws.T));
+    const put = (tokens: ArrayLike<number>, first: number, { start, length }: Span) => {
+      for (let i = 0; i < length; i++) {
+        inputs[start + i] = tokens[first + i];
+        targets[start + i] = tokens[first + i + 1];
+        positions[start + i] = first + i;
+      }
+    };
+    for (const { index, span } of prefixes) put(rows[index].tokens, 0, span);
+    for (const { index, span } of places) put(rows[index].tokens, prefixLength(rows[index]), span);
     await writeBatch(backend, ws, { inputs, targets }, parameters.config.V);
+    await backend.write(ws.rowPositions, positions);
+    return targets;
   }
 
-  /** The head is as much work as four layers of GPT-2 124M, so it is computed for the scored positions alone. */
-  async #losses(ws: LossWorkspace, rows: readonly Row[]): Promise<RowScore[]> {
+  /** The losses of the scored rows. The head is as much work as four layers of GPT-2 124M: it is computed for these alone. */
+  async #losses(ws: PackedWorkspace, { start, length }: Span): Promise<Float32Array> {
     const { backend, parameters } = this.model;
     const { C } = parameters.config;
-    const { losses, targets } = ws.head;
-    for (const { start, length } of merged(scoredPositions(rows, ws.T))) {
-      const head = { ...ws.head, losses: view(losses, start, [length]), targets: view(targets, start, [length]) };
-      backend.headLoss(head, view(ws.lnf.out, start * C, [length, C]), parameters.weights.wte);
-    }
-    const found = await backend.read(losses);
-    return scoredPositions(rows, ws.T).map(({ start, length }) => ({ losses: found.subarray(start, start + length) }));
+    const losses = view(ws.head.losses, start, [length]);
+    const head = { ...ws.head, losses, targets: view(ws.head.targets, start, [length]) };
+    backend.headLoss(head, view(ws.lnf.out, start * C, [length, C]), parameters.weights.wte);
+    return backend.read(losses);
   }
 
   /** Logits are read, as many rows of them as the head's scratch memory takes, and judged here. */
-  async #greedyScores(ws: LossWorkspace, rows: readonly Row[]): Promise<RowScore[]> {
+  async #judge(ws: PackedWorkspace, { start, length }: Span, targets: Int32Array): Promise<Judged> {
     const { backend, parameters } = this.model;
     const { C, V, Vp } = parameters.config;
     const most = Math.floor(ws.head.scratch.size / Vp);
-    const scores: RowScore[] = [];
-    for (const [b, { start, length }] of scoredPositions(rows, ws.T).entries()) {
-      const { tokens, from } = rows[b];
-      const losses: number[] = [];
-      let greedy = true;
-      for (let first = 0; first < length; first += most) {
-        const count = Math.min(most, length - first);
-        const out = view(ws.head.scratch, 0, [count, Vp]);
-        logits(backend, parameters, out, view(ws.lnf.out, (start + first) * C, [count, C]));
-        const read = await backend.read(out);
-        for (let i = 0; i < count; i++) {
-          const judged = judge(read.subarray(i * Vp, i * Vp + V), tokens[from + first + i]);
-          losses.push(judged.loss);
-          greedy &&= judged.isLargest;
-        }
+    const losses = new Float64Array(length);
+    const isLargest = new Uint8Array(length);
+    for (let first = 0; first < length; first += most) {
+      const count = Math.min(most, length - first);
+      const out = view(ws.head.scratch, 0, [count, Vp]);
+      logits(backend, parameters, out, view(ws.lnf.out, (start + first) * C, [count, C]));
+      const read = await backend.read(out);
+      for (let i = 0; i < count; i++) {
+        const row = read.subarray(i * Vp, i * Vp + V);
+        const target = targets[start + first + i];
+        losses[first + i] = logSumExp(row) - row[target];
+        // Of equal ones the first is the model's choice.
+        isLargest[first + i] = Number(argmax(row) === target);
       }
-      scores.push({ losses, greedy });
     }
-    return scores;
+    return { losses, isLargest };
   }
 
   async #requireFinite(loss: number): Promise<void> {
@@ -162,49 +170,9 @@ export class Scorer {
   }
 }
 
-/** A row's last token is only predicted. */
-function inputLength({ tokens }: Row): number {
-  return tokens.length - 1;
-}
-
-interface Positions {
-  readonly start: number;
-  readonly length: number;
-}
-
-/** Positions, in a batch of rows of T, that predict the scored tokens of each row. */
-function scoredPositions(rows: readonly Row[], T: number): Positions[] {
-  return rows.map(({ tokens, from }, b) => ({ start: b * T + from - 1, length: tokens.length - from }));
-}
-
-/** Positions that follow each other at once, as one. */
-function merged(positions: readonly Positions[]): Positions[] {
-  const runs: Positions[] = [];
-  for (const { start, length } of positions) {
-    const last = runs.at(-1);
-    if (last && last.start + last.length === start) runs[runs.length - 1] = { ...last, length: last.length + length };
-    else runs.push({ start, length });
-  }
-  return runs;
-}
-
-/** The loss of a target among its logits (V), and whether its logit is the largest: of equal ones the first counts. */
-function judge(logits: Float32Array, target: number): { loss: number; isLargest: boolean } {
-  return { loss: logSumExp(logits) - logits[target], isLargest: argmax(logits) === target };
-}
-
-/**
- * Cuts rows of these lengths into batches of at most `tokens` tokens, padding included. Rows of like length come
- * together, the longest first, so that little is padding; a row that is longer than a batch gets one of its own.
- * Gives, for each batch, the indices of its rows.
- */
-export function batchesOf(lengths: readonly number[], tokens: number): number[][] {
-  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
-  const batches: number[][] = [];
-  for (let start = 0; start < order.length; ) {
-    const rows = Math.max(1, Math.floor(tokens / lengths[order[start]]));
-    batches.push(order.slice(start, start + rows));
-    start += rows;
-  }
-  return batches;
+/** What is known of scored rows, one after the other. */
+interface Judged {
+  readonly losses: Float32Array | Float64Array;
+  /** 1 where the target is the most probable token. */
+  readonly isLargest?: Uint8Array;
 }

@@ -1,7 +1,8 @@
 import { InputError } from "../errors.ts";
 import type { HellaSwagExample } from "../format/hellaswag.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Row, ScoreOptions, Scorer } from "./scorer.ts";
+import type { Row } from "./packing.ts";
+import type { ScoreOptions, Scorer } from "./scorer.ts";
 
 /** A share of examples, with its standard error; of a single example there is none. */
 export interface Share {

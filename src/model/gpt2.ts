@@ -7,10 +7,12 @@
  * in backend/reference, one short file each.
  */
 import { type AdamWOptions, type Backend, type Tensor, view } from "../backend/backend.ts";
+import type { GPT2Config } from "./config.ts";
 import type { Parameters, TensorSet, TrainingTensors } from "./tensor-set.ts";
 import {
   type DecodeWorkspace,
   firstPositions,
+  type LayerActivations,
   type LossWorkspace,
   row,
   type StepWorkspace,
@@ -24,17 +26,26 @@ import {
  * already holds.
  */
 export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): void {
-  const { L, NH, epsilon, gelu, positions } = p.config;
+  be.embeddingForward(ws.encoded, ws.tokens, p.weights.wte, p.weights.wpe, past);
+  forwardLayers(be, p, ws, (a) => attend(be, p.config, a, past));
+}
+
+/** All of `forward` behind the embedding; `attention` fills a layer's atty from its qkv. */
+export function forwardLayers(
+  be: Backend,
+  p: Parameters,
+  ws: Workspace,
+  attention: (a: LayerActivations) => void,
+): void {
+  const { L, epsilon, gelu } = p.config;
   let residual = ws.encoded;
-  be.embeddingForward(residual, ws.tokens, p.weights.wte, p.weights.wpe, past);
   for (let l = 0; l < L; l++) {
     const a = ws.layers[l];
     const w = p.weights.layers[l];
 
     be.layernormForward(a.ln1, residual, w.ln1, epsilon);
     be.matmulForward(a.qkv, a.ln1.out, w.qkv);
-    if (positions === "rotary") be.rotaryForward(a.qkv, NH, past);
-    be.attentionForward(a.atty, a.attsaved ?? null, a.qkv, NH, a.cache, past);
+    attention(a);
     be.matmulForward(ws.projected, a.atty, w.attproj);
     be.residualForward(a.residual2, residual, ws.projected);
 
@@ -46,6 +57,17 @@ export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): vo
     residual = a.residual3;
   }
   be.layernormForward(ws.lnf, residual, p.weights.lnf, epsilon);
+}
+
+/** a.atty (B,T,C) from a.qkv (B,T,3C): rotary positions, if the model has them, and attention. */
+export function attend(
+  be: Backend,
+  { NH, positions }: GPT2Config,
+  a: Pick<LayerActivations, "qkv" | "atty" | "attsaved" | "cache">,
+  past = 0,
+): void {
+  if (positions === "rotary") be.rotaryForward(a.qkv, NH, past);
+  be.attentionForward(a.atty, a.attsaved ?? null, a.qkv, NH, a.cache, past);
 }
 
 /** After `forward`: ws.head.losses (N) of its targets, and their mean in ws.stats. */

@@ -1,6 +1,7 @@
 import { type Backend, elementBytes, type Precision, sizeOf } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
+import { allocPackedWorkspace } from "./packed.ts";
 import { parameterCount } from "./parameters.ts";
 import { type Parameters, TensorSet } from "./tensor-set.ts";
 import {
@@ -27,6 +28,8 @@ export interface MemoryPlan {
     readonly accumulate?: number;
   };
   readonly evaluate?: { readonly B: number; readonly T: number };
+  /** Rows of packed sequences to score at once. */
+  readonly score?: { readonly rows: number };
   /** Longest sequence to generate, and how many at once; default 1. */
   readonly decode?: { readonly S: number; readonly B?: number };
   /** Tokens to look inside at. */
@@ -56,12 +59,13 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  const { weights, optimizer, precision, train, evaluate, decode, inspect } = plan;
+  const { weights, optimizer, precision, train, evaluate, score, decode, inspect } = plan;
   const own = new TensorSet(counter, config, weights);
   if (optimizer) for (const _ of ["grads", "m", "v"]) new TensorSet(counter, config);
   if (optimizer && precision === "bf16") new TensorSet(counter, config, "bf16", own);
   if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1, precision);
   if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T, precision);
+  if (score) allocPackedWorkspace(counter, config, score.rows);
   if (decode) allocDecodeWorkspace(counter, config, decode.S, decode.B);
   if (inspect) allocInspectWorkspace(counter, config, inspect.T);
   return { total, largest };
@@ -75,9 +79,9 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 
 /** Advice for reducing the memory of a plan. */
-function smaller({ inspect, train, evaluate }: MemoryPlan): string {
+function smaller({ inspect, train, evaluate, score }: MemoryPlan): string {
   if (inspect) return "A shorter prompt needs less.";
-  if (evaluate && !train) return "A shorter block needs less.";
+  if (score || (evaluate && !train)) return "A shorter block needs less.";
   if (!train) return "Fewer texts at once need less.";
   return (
     "A smaller batch or block needs less (llm-ts train: -b, -t, and -d, which keeps an update's tokens by accumulating " +

@@ -249,6 +249,12 @@ function cachePositions({ limits }: Allocator, S: number, C: number): number {
   return positions;
 }
 
+/** Keys and values of B sequences of at least S positions. */
+export function allocCache(at: Allocator, S: number, B: number, C: number): KVCache {
+  const shape = [B, cachePositions(at, S, C), C];
+  return { keys: at.alloc(shape), values: at.alloc(shape) };
+}
+
 /** At most T tokens at a time, S positions in all: a longer prompt is taken in pieces. */
 export function allocDecodeWorkspace(
   at: Allocator,
@@ -259,8 +265,7 @@ export function allocDecodeWorkspace(
 ): DecodeWorkspace {
   const { L, C, Vp } = config;
   const positions = cachePositions(at, S, C);
-  const shape = [B, positions, C];
-  const caches = Array.from({ length: L }, () => ({ keys: at.alloc(shape), values: at.alloc(shape) }));
+  const caches = Array.from({ length: L }, () => allocCache(at, S, B, C));
   const cacheOf = (cache: KVCache, b: number): KVCache => ({
     keys: view(cache.keys, b * positions * C, [1, positions, C]),
     values: view(cache.values, b * positions * C, [1, positions, C]),
