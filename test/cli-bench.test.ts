@@ -74,6 +74,10 @@ test("says how to install a missing peer, and continues", () => {
   ]);
   expect(done.stdout).toMatch(/^llmc: missing: .*make train_gpt2/m);
   expect(done.stdout).toMatch(/^openblas: missing: /m);
+  expect(done.stdout).toMatch(/^matmuls, GFLOP\/s, 2 threads .*openblas/m);
+  expect(done.stdout).toMatch(/^baby MLP up TN 512x128x768 .* missing$/m);
+  expect(done.stdout).toMatch(/^models .*llmc ms .*torch ms/m);
+  expect(done.stdout).toMatch(/^baby training step, .* missing +missing$/m);
   expect(done.stdout).toMatch(/^torch: missing: nowhere-python .*ENOENT.*pip install torch/m);
 });
 
@@ -94,7 +98,7 @@ test.skipIf(process.platform === "win32")("sets peers beside us, and says which 
   expect(code).toBe(0);
   expect(stdout).toMatch(/^torch: PyTorch 9\.9, 1 thread$/m);
   expect(stdout).toMatch(/^torch-tuned failed in "baby training step, B=12 T=64": out of luck$/m);
-  expect(stdout).toMatch(/^baby training step, .* 5\.00 +\d+\.\d\dx +failed$/m);
+  expect(stdout).toMatch(/^baby training step, .* 5\.00 +5\.00 to 5\.00 +(\d+\.\d\dx) +\1 +failed$/m);
   const { rows }: BenchReport = JSON.parse(readFileSync(join(folder, "peers.json"), "utf8"));
   const [{ peers }] = rows.filter(({ kind }) => kind === "step");
   expect(peers).toEqual({ torch: { ms: 5, samples: [5] }, "torch-tuned": { problem: "out of luck" } });

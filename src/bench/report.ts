@@ -91,6 +91,8 @@ export interface Peer {
   /** Version, kernels, threads; or what is missing, and how to install it. */
   readonly description: string;
   readonly missing: boolean;
+  /** The workloads that it can run; absent in reports before this field. */
+  readonly kind?: RowKind;
 }
 
 /** One operation of a training step, summed over its calls. */

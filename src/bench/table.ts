@@ -1,14 +1,16 @@
 /** A report as text tables. */
 import { table } from "../plot/text.ts";
 import { bandwidth } from "./limits.ts";
-import { type BenchReport, type Figure, isFigure, type Problem, type Profile, type Row } from "./report.ts";
+import { type BenchReport, type Figure, isFigure, type Peer, type Profile, type Row } from "./report.ts";
 
 export function tablesOf(report: BenchReport): string {
   const { machine, limits, peers, rows, profiles } = report;
-  const namesIn = (some: readonly Row[]) =>
-    peers.map(({ name }) => name).filter((name) => some.some((row) => row.peers[name] !== undefined));
   const matmuls = rows.filter(({ kind }) => kind === "product");
   const models = rows.filter(({ kind }) => kind !== "product");
+  const peersIn = (some: readonly Row[]) =>
+    peers.filter(({ name, missing, kind }) =>
+      some.some((row) => row.peers[name] !== undefined || (missing && row.kind === kind)),
+    );
   const parts = [
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,
     `Node ${report.node.slice(1)}; ${report.kernels}; medians of ${report.repeats}; ${report.date.slice(0, 10)}`,
@@ -26,8 +28,8 @@ export function tablesOf(report: BenchReport): string {
         ...[gflops, copy, triad, read, dispatchUs, submitUs].flat().map((value) => value.toFixed(1)),
       ]),
     ),
-    ...matmulTables(report, matmuls, namesIn(matmuls)),
-    modelTable(models, namesIn(models)),
+    ...matmulTables(report, matmuls, peersIn(matmuls)),
+    modelTable(models, peersIn(models)),
     ...encodingTables(report),
     ...profiles.map((profile) => profileTable(profile, report)),
     ...problems(rows),
@@ -73,45 +75,62 @@ function encodingTables({ encodings = [] }: BenchReport): string[] {
 }
 
 /** GFLOP/s of the matmuls, a table per number of threads. */
-function matmulTables(report: BenchReport, matmuls: readonly Row[], peers: readonly string[]): string[] {
+function matmulTables(report: BenchReport, matmuls: readonly Row[], peers: readonly Peer[]): string[] {
   return [...new Set(matmuls.map(({ threads }) => threads))].map((threads) =>
     table(
       [
         `matmuls, GFLOP/s, ${placeOf(report, threads)}`,
         "llm.ts",
+        "worst to best",
         "of floor",
-        ...peers.flatMap((peer) => [peer, "ratio"]),
+        ...peers.flatMap(({ name }) => [name, "worst to best", "ratio", "of bests"]),
       ],
       matmuls
         .filter((row) => row.threads === threads)
         .map((row) => [
           row.name,
-          (row.flops / row.ours.ms / 1e6).toFixed(1),
+          ...figureCells(row.ours, gflops(row)),
           percent(row.floorMs / row.ours.ms),
-          ...peers.flatMap((peer) => beside(row, row.peers[peer], (ms) => (row.flops / ms / 1e6).toFixed(1))),
+          ...peers.flatMap((peer) => beside(row, peer, gflops(row))),
         ]),
     ),
   );
 }
 
-function modelTable(rows: readonly Row[], peers: readonly string[]): string {
+function modelTable(rows: readonly Row[], peers: readonly Peer[]): string {
   return table(
-    ["models", "ms", "tokens/s", "floor ms", "of floor", ...peers.flatMap((peer) => [`${peer} ms`, "ratio"])],
+    [
+      ...["models", "ms", "worst to best", "tokens/s", "floor ms", "of floor"],
+      ...peers.flatMap(({ name }) => [`${name} ms`, "worst to best", "ratio", "of bests"]),
+    ],
     rows.map((row) => [
       row.name,
-      milliseconds(row.ours.ms),
+      ...figureCells(row.ours, milliseconds),
       (((row.tokens ?? 0) * 1000) / row.ours.ms).toFixed(row.kind === "step" ? 0 : 1),
       milliseconds(row.floorMs),
       percent(row.floorMs / row.ours.ms),
-      ...peers.flatMap((peer) => beside(row, row.peers[peer], milliseconds)),
+      ...peers.flatMap((peer) => beside(row, peer, milliseconds)),
     ]),
   );
 }
 
-/** A peer's figure, and the speed of llm.ts relative to it. */
-function beside(row: Row, figure: Figure | Problem | undefined, show: (ms: number) => string): string[] {
-  if (figure === undefined) return ["", ""];
-  return isFigure(figure) ? [show(figure.ms), `${(figure.ms / row.ours.ms).toFixed(2)}x`] : ["failed", ""];
+/** The median, and the slowest and the fastest round, as `show` shows milliseconds. */
+function figureCells({ ms, samples }: Figure, show: (ms: number) => string): [median: string, range: string] {
+  return [show(ms), `${show(Math.max(...samples))} to ${show(Math.min(...samples))}`];
+}
+
+/** A peer's figure, and the speed of llm.ts relative to it, in the median and at best. */
+function beside(row: Row, { name, missing, kind }: Peer, show: (ms: number) => string): string[] {
+  const figure = row.peers[name];
+  if (figure === undefined) return [missing && row.kind === kind ? "missing" : "", "", "", ""];
+  if (!isFigure(figure)) return ["failed", "", "", ""];
+  const ratio = (theirs: number, ours: number) => `${(theirs / ours).toFixed(2)}x`;
+  const bests = ratio(Math.min(...figure.samples), Math.min(...row.ours.samples));
+  return [...figureCells(figure, show), ratio(figure.ms, row.ours.ms), bests];
+}
+
+function gflops({ flops }: Row): (ms: number) => string {
+  return (ms) => (flops / ms / 1e6).toFixed(1);
 }
 
 function profileTable({ name, roundTripMs, ms, rows, threads }: Profile, { limits }: BenchReport): string {

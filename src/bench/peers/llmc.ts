@@ -30,12 +30,13 @@ export async function llmc(
   path: string | undefined,
   { threads, steps, d12 }: PeerContext,
 ): Promise<PeerProgram> {
-  if (path === undefined) return missing(name, "give the program that you built: --against llmc:PATH/train_gpt2");
+  if (path === undefined)
+    return missing(name, "step", "give the program that you built: --against llmc:PATH/train_gpt2");
   const program = resolve(path);
   try {
     await access(program, constants.X_OK);
   } catch {
-    return missing(name, `${path} is not executable: build it in llm.c with "make train_gpt2"`);
+    return missing(name, "step", `${path} is not executable: build it in llm.c with "make train_gpt2"`);
   }
   let folder: string | undefined;
   const removeFolder = () => {
@@ -43,7 +44,7 @@ export async function llmc(
   };
   process.on("exit", removeFolder);
   return {
-    peer: { name, description: `${path}, OMP_NUM_THREADS=${threads}`, missing: false },
+    peer: { name, kind: "step", description: `${path}, OMP_NUM_THREADS=${threads}`, missing: false },
     step(config: GPT2Config, stepB: number, stepT: number) {
       if (config.L !== 12 || config.C !== 768 || stepB !== B || stepT !== T) return undefined;
       return {

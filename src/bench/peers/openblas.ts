@@ -38,14 +38,15 @@ export async function openblas(
   { matmuls }: PeerContext,
 ): Promise<PeerProgram> {
   const foreign = await openForeign();
-  if (typeof foreign === "string") return missing(name, foreign);
-  if (loaded) return missing(name, "only one OpenBLAS can be loaded: measure the other one in another run");
+  if (typeof foreign === "string") return missing(name, "product", foreign);
+  if (loaded) return missing(name, "product", "only one OpenBLAS can be loaded: measure the other one in another run");
   for (const key of Object.keys(process.env)) if (key.startsWith("OPENBLAS_")) delete process.env[key];
   if (coreType !== undefined) process.env.OPENBLAS_CORETYPE = coreType;
   const library = foreign.load(path ?? libraries);
   if (typeof library === "string")
     return missing(
       name,
+      "product",
       path === undefined
         ? "no OpenBLAS was found: install it (Debian: libopenblas0-openmp), or give openblas:PATH"
         : `it cannot be loaded: ${library}`,
@@ -59,7 +60,7 @@ export async function openblas(
   );
   let operands: Operands<Float32Array> | undefined = allocate(matmuls);
   return {
-    peer: { name, description: `${config()}, with its ${core()} kernels`, missing: false },
+    peer: { name, kind: "product", description: `${config()}, with its ${core()} kernels`, missing: false },
     matmul(matmul: Matmul, threads: number, minMs: number): Runner {
       const [M, N, K] = dimensions(matmul);
       const { form, C, OC } = matmul;

@@ -3,7 +3,7 @@ import type { GPT2 } from "../../api/gpt2.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import type { Runner } from "../comparison.ts";
 import type { Matmul } from "../matmuls.ts";
-import type { Peer } from "../report.ts";
+import type { Peer, RowKind } from "../report.ts";
 
 export interface PeerProgram {
   /** `missing` where it is not installed; `description` then has the reason and what to do. */
@@ -29,6 +29,6 @@ export interface PeerContext {
 }
 
 /** A program that is not installed. */
-export function missing(name: string, description: string): PeerProgram {
-  return { peer: { name, description, missing: true }, async dispose() {} };
+export function missing(name: string, kind: RowKind, description: string): PeerProgram {
+  return { peer: { name, kind, description, missing: true }, async dispose() {} };
 }

@@ -4,7 +4,7 @@
 (CUDA, ROCm or Metal), in float32 without TF32.
  */
 export const torchScript = `
-import json, sys, time
+import json, re, sys, time
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -76,7 +76,8 @@ class GPT2(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
-say(version=torch.__version__, threads=torch.get_num_threads(), device=
+libraries = re.findall(r"Math Kernel Library Version [0-9.]+|MKL-DNN v[0-9.]+|BLAS_INFO=\\w+", torch.__config__.show())
+say(version=torch.__version__, libraries=libraries, threads=torch.get_num_threads(), device=
     torch.cuda.get_device_name() if device.type == "cuda" else device.type, capability=torch.backends.cpu.get_cpu_capability()
     if hasattr(torch.backends, "cpu") and hasattr(torch.backends.cpu, "get_cpu_capability") else "")
 models = {}

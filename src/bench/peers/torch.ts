@@ -13,6 +13,8 @@ import { torchScript } from "./torch-script.ts";
 
 interface Answer {
   readonly version?: string;
+  /** Of BLAS and the like, with their versions, as PyTorch's configuration names them. */
+  readonly libraries?: readonly string[];
   readonly threads?: number;
   readonly capability?: string;
   readonly device?: string;
@@ -49,17 +51,18 @@ export async function torch(
   } catch (error) {
     return missing(
       name,
+      "step",
       `${program} has no working torch (${messageOf(error)}): pip install torch, or give ${name}:PYTHON`,
     );
   }
-  const { version, threads: used, capability, device } = hello;
+  const { version, libraries = [], threads: used, capability, device } = hello;
   const facts = [
     `PyTorch ${version}`,
-    ...(place === "gpu" ? [device] : [used === undefined ? "" : threadsOf(used), capability]),
+    ...(place === "gpu" ? [device] : [used === undefined ? "" : threadsOf(used), capability, ...libraries]),
     ...Object.entries(environment).map((pair) => pair.join("=")),
   ];
   return {
-    peer: { name, description: facts.filter(Boolean).join(", "), missing: false },
+    peer: { name, kind: "step", description: facts.filter(Boolean).join(", "), missing: false },
     step({ L, NH, C, V, Vp, maxT }: GPT2Config, B: number, T: number) {
       const run = async (steps: number) => {
         const { times, error } = await child.ask({ L, NH, C, V, Vp, maxT, B, T, steps });
