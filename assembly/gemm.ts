@@ -15,6 +15,7 @@
 // it (multiplyShared, matmulFewRows*, attention*), give each instance its own zone: setScratch(ptr), ptr a multiple of 16
 // (better of 64), the zone scratchBytes(T) long (attention.ts), T being the longest row of attention (past + T) that it will
 // see. What is in it never outlives a part of a command.
+import { foreignFrom, foreignSgemm } from "./blas";
 import { copyFloats, packColumns, packRows } from "./pack";
 import { shareStart } from "./split";
 import { tile4x8, tile6x16, tile6x8 } from "./tiles";
@@ -153,6 +154,10 @@ export function sgemm(
   transA: bool, transB: bool, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
   c: usize, ldc: i32, accumulate: bool,
 ): void {
+  if (<f64>M * N * K >= foreignFrom) {
+    foreignSgemm(transA, transB, M, N, K, a, lda, b, ldb, c, ldc, accumulate);
+    return;
+  }
   const strideA = <usize>lda << 2;
   const strideB = <usize>ldb << 2;
   const strideC = <usize>ldc << 2;

@@ -1,4 +1,5 @@
 // Exports of the WebAssembly module. Each file's header documents its kernels' operands.
+export { multiplyForeign, setForeign } from "./blas";
 export { multiplyShared, packShared, setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
 export { sumRows } from "./matmul";

@@ -129,7 +129,7 @@ function allJobs() {
 
 function work() {
   const { module, memory, barrier, thread } = workerData;
-  const { exports: kernels } = new WebAssembly.Instance(module, { env: { memory, abort() {} } });
+  const { exports: kernels } = new WebAssembly.Instance(module, { env: { memory, abort() {}, sgemm() {} } });
   kernels.setScratch((1 + 16 * thread) * MiB);
   parentPort.on("message", ({ bare, commands, threads, tile, seconds }) => {
     kernels.setTile(tile);

@@ -24,6 +24,7 @@ export type {
   Backend,
   BackendLimits,
   BackendPromises,
+  Blas,
   DeviceBuffer,
   DType,
   GeluForm,

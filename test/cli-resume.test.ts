@@ -111,7 +111,9 @@ test("another backend is spoken of, and used; the one that was chosen is kept", 
   expect(code).toBe(0);
   expect(config("rounding")).toMatchObject({ given: { backend: "reference" }, backend: { name: "reference" } });
   const kept = await more("4");
-  expect(kept.stderr).toContain("computing with reference, as the run did (--backend and --kernel choose otherwise)");
+  expect(kept.stderr).toContain(
+    "computing with reference, as the run did (--backend, --kernel and --blas choose otherwise)",
+  );
   expect(config("rounding").backend.name).toBe("reference");
   const back = await more("5", "--backend", "wasm");
   expect(back.stderr).not.toContain("as the run did");

@@ -91,12 +91,22 @@ export class GPT2 {
   static async #make(
     config: GPT2Config,
     path: string | undefined,
-    { backend: wanted, threads, revectorize, kernel, onStart, tokenizer, endTokens, weights = "f32" }: ModelOptions,
+    {
+      backend: wanted,
+      threads,
+      revectorize,
+      kernel,
+      blas,
+      onStart,
+      tokenizer,
+      endTokens,
+      weights = "f32",
+    }: ModelOptions,
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
     const ownsBackend = typeof wanted !== "object";
-    const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel, onStart }) : wanted;
+    const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel, blas, onStart }) : wanted;
     const memory = new TensorScope(backend);
     try {
       requireMemory(backend, config, { weights }, backend.memoryUsed);

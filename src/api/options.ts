@@ -15,6 +15,12 @@ export interface ModelOptions {
   readonly threads?: number;
   /** Lets V8 fuse the kernels' 128-bit operations to 256-bit ones: faster on x86, and experimental; default off. */
   readonly revectorize?: boolean;
+  /**
+   * A library of the system that computes the matmuls of the wasm backend, in Node with the package koffi: "accelerate",
+   * "armpl", "mkl", "openblas", "blis", or a library's path; "auto" is the fastest, if it is faster than the kernels. Default
+   * "none": the same bits on every machine.
+   */
+  readonly blas?: string;
   /** Kernels of the backend: a tile of webgpu's matmuls, or of wasm those that `llm-ts info --system` names; default "auto": the fastest that compute right. */
   readonly kernel?: KernelName | "auto";
   /** Called while a first start takes seconds, to time a GPU's matmuls: what it does, and the share done, 0 to 1. */

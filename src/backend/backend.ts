@@ -256,6 +256,16 @@ export interface QueueDevice {
   timesOf(runs: readonly (() => void)[]): Promise<number[]>;
 }
 
+/** A library of the system that computes a backend's matmuls. */
+export interface Blas {
+  /** As for `blas` of `createBackend`. */
+  readonly name: string;
+  /** The file name or path that it is loaded by. */
+  readonly library: string;
+  /** Its version and the like, in its own words. */
+  readonly description: string;
+}
+
 export interface Backend extends Operations {
   /** Name in the registry: "wasm", "reference". */
   readonly name: string;
@@ -271,6 +281,8 @@ export interface Backend extends Operations {
   readonly promises: BackendPromises;
   /** What a training step can be stored in. */
   readonly precisions: readonly Precision[];
+  /** The BLAS that computes the matmuls, if the backend uses one. */
+  readonly blas?: Blas;
   /** Bytes that tensors take now, with the backend's own scratch memory. */
   readonly memoryUsed: number;
   /** The device, if it has a queue of its own. */

@@ -1,4 +1,5 @@
 /** An entry of the registry: the description of a kind of backend, known before it is created. */
+import type { BlasTrial } from "../platform/platform.ts";
 import type { Backend, Precision } from "./backend.ts";
 
 export type OnStart = (what: string, share: number) => void;
@@ -24,6 +25,11 @@ export interface BackendOptions {
   readonly fallbackAdapter?: boolean;
   /** Called while the first start on a device takes seconds: what it does, and the share that is done, 0 to 1. */
   readonly onStart?: OnStart;
+  /**
+   * Library of the system whose sgemm computes the matmuls of wasm, in Node with the package koffi: accelerate, armpl, mkl,
+   * openblas, blis, or a library's path; "auto" is the fastest that is faster than the kernels. Default: "none".
+   */
+  readonly blas?: string;
   /** Kernel by name; "auto", the default, is the fastest that passes the start-up check. */
   readonly kernel?: string;
 }
@@ -42,6 +48,27 @@ export interface BackendEntry {
   create(options: BackendOptions): Promise<Backend>;
   /** Measures and checks all kernels, and caches the fastest for later starts. */
   survey?(): Promise<Survey>;
+  /** The system's BLAS libraries, where the backend can use one. */
+  readonly blas?: {
+    /** Valid names for `BackendOptions.blas` besides "auto", "none" and paths. */
+    readonly names: readonly string[];
+    /** Tries and times those that are known by name, and caches what those do that can be used. */
+    survey(options: BackendOptions): Promise<readonly BlasCandidate[]>;
+    /** Those that were measured on this machine in the last month. */
+    recall(options: BackendOptions): Promise<readonly BlasCandidate[]>;
+  };
+}
+
+/** A BLAS by its name in `BackendOptions.blas`: what a trial found, or why it cannot be used. */
+export type BlasCandidate =
+  | { readonly name: string; readonly trial: BlasTrial; readonly problem?: undefined }
+  | { readonly name: string; readonly trial?: undefined; readonly problem: string };
+
+/** Of several libraries the one that gains most, if the backend is more than `least` times as fast with it as without. */
+export function fastestOf(candidates: readonly BlasCandidate[], least = 1) {
+  const usable = candidates.filter((candidate) => candidate.trial !== undefined);
+  const [best] = usable.sort((a, b) => b.trial.gain - a.trial.gain);
+  return best && best.trial.gain > least ? best : undefined;
 }
 
 /** Measurements of all kernels of a backend on this machine. */

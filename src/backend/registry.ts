@@ -1,7 +1,7 @@
 /** All backends by name. The implementation of one is imported when it is created. */
 import { BackendError, UsageError } from "../errors.ts";
 import type { Backend } from "./backend.ts";
-import type { BackendEntry, BackendOptions, Survey } from "./entry.ts";
+import type { BackendEntry, BackendOptions, BlasCandidate, Survey } from "./entry.ts";
 import { reference } from "./reference/entry.ts";
 import { wasm } from "./wasm/entry.ts";
 import { webgpu } from "./webgpu/entry.ts";
@@ -16,6 +16,8 @@ export type KernelName = (typeof entries)[number]["kernels"][number];
 export const backends: readonly (BackendEntry & { readonly name: BackendName })[] = entries;
 export const backendNames = entries.map(({ name }) => name);
 export const defaultBackend: BackendName = entries[0].name;
+/** Names of the BLAS libraries that are known, besides "auto" and "none". */
+export const blasNames: readonly string[] = entries[0].blas.names;
 export const kernelNames: readonly KernelName[] = entries.flatMap(({ kernels }): readonly KernelName[] => kernels);
 
 /** True if a backend can be used on this machine, else the reason. */
@@ -41,6 +43,11 @@ export function availableBackends(): Promise<Availability[]> {
 export async function createBackend(name: string = defaultBackend, options: BackendOptions = {}): Promise<Backend> {
   const entry = backends.find((entry) => entry.name === name);
   if (!entry) throw new UsageError(`There is no backend "${name}". Choose one of: ${backendNames.join(", ")}.`);
+  const { blas = "none" } = options;
+  if (blas !== "none" && !entry.blas)
+    throw new UsageError(
+      `The backend ${name} uses no BLAS: leave ${blas} out, or choose the backend ${defaultBackend}.`,
+    );
   const available = await entry.available(options);
   if (available === true) return entry.create(options);
   const others = (await availableBackends()).filter(({ available }) => available).map(({ name }) => name);
@@ -50,6 +57,16 @@ export async function createBackend(name: string = defaultBackend, options: Back
 /** Measures and checks the default backend's kernels, and caches the fastest; undefined where it is not available. */
 export async function surveyKernels(): Promise<Survey | undefined> {
   return (await entries[0].available()) === true ? entries[0].survey() : undefined;
+}
+
+/** Tries and times the BLAS libraries that the default backend knows by name, and caches the result. */
+export async function surveyBlas(options: BackendOptions = {}): Promise<readonly BlasCandidate[]> {
+  return (await entries[0].available()) === true ? entries[0].blas.survey(options) : [];
+}
+
+/** The BLAS libraries that were measured on this machine in the last month. */
+export function recallBlas(options: BackendOptions = {}): Promise<readonly BlasCandidate[]> {
+  return entries[0].blas.recall(options);
 }
 
 /** Validates the name of a kernel, or "auto". UsageError for an unknown one. */

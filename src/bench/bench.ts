@@ -42,6 +42,7 @@ export interface BenchOptions {
   readonly threads?: number;
   readonly revectorize: boolean;
   readonly kernel: KernelName | "auto";
+  readonly blas: string;
   readonly models: readonly ModelName[];
   /** Batch and sequence length of the steps instead of the usual ones; the rows of the matmuls too. */
   readonly batch: Partial<BatchSize>;
@@ -74,7 +75,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     const [{ B, T }] = batches[at];
     return matmulsOf(name, quick, isChosen ? B * T : undefined);
   });
-  const context = { threads, matmuls, steps: stepsPerRound(768, 256), d12: () => d12 };
+  const context = { threads, blas: device.blas, matmuls, steps: stepsPerRound(768, 256), d12: () => d12 };
   const peerPrograms = await startPeers(options.against, context);
   try {
     const { limits, rows } = await measureMatmuls(options, device, matmuls, peerPrograms);
@@ -125,9 +126,10 @@ async function startDevice({
   threads,
   revectorize,
   kernel,
+  blas,
   onProgress,
 }: BenchOptions): Promise<MeasuredBackend> {
-  const backend = await createBackend(name, { threads, revectorize, kernel, onStart: onProgress });
+  const backend = await createBackend(name, { threads, revectorize, kernel, blas, onStart: onProgress });
   if (isMeasured(backend)) return backend;
   await backend.dispose();
   throw new UsageError(

@@ -2,5 +2,5 @@
 import { runWorker, type WorkerStart } from "../backend/wasm/worker.ts";
 
 self.addEventListener("message", (event: MessageEvent<WorkerStart>) => {
-  runWorker(event.data, (report) => self.postMessage(report));
+  void runWorker(event.data, (report) => self.postMessage(report));
 });

@@ -56,6 +56,8 @@ async function listFiles(pattern: string, within?: string): Promise<string[]> {
   return isPattern ? files.listFiles(pattern, within) : [pattern];
 }
 
+const noLibraries = "a page in a browser cannot load libraries of the system";
+
 /** The browser's answer to the platform contract. */
 export const platform: Platform = {
   openSource: (input) => (isStored(input) ? files.openSource(input) : openSource(input)),
@@ -91,7 +93,8 @@ export const platform: Platform = {
   recall,
   remember,
   gpu,
-  openForeign: async () => "a page in a browser cannot load libraries of the system",
+  openForeign: async () => noLibraries,
+  tryBlas: async () => noLibraries,
   // WebKit for GTK has isolated pages whose memory cannot be shared.
   sharedMemory: globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === "function",
 };

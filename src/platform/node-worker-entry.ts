@@ -1,7 +1,13 @@
 /** Entry file of a wasm worker thread in Node. */
 import { parentPort } from "node:worker_threads";
+import { openSgemm } from "../backend/wasm/blas.ts";
 import { runWorker, type WorkerStart } from "../backend/wasm/worker.ts";
+import { openForeign } from "./node-foreign.ts";
 
 parentPort?.once("message", (start: WorkerStart) => {
-  runWorker(start, (report) => parentPort?.postMessage(report));
+  void runWorker(
+    start,
+    (report) => parentPort?.postMessage(report),
+    (library, memory) => openSgemm(openForeign, library, memory),
+  );
 });

@@ -1,3 +1,4 @@
+import { tryBlas } from "./node-blas-trial.ts";
 import { recall, remember } from "./node-cache.ts";
 import { compile, problemOfSimd256 } from "./node-compile.ts";
 import { usableCores } from "./node-cores.ts";
@@ -51,5 +52,6 @@ export const platform: Platform = {
   remember,
   gpu,
   openForeign,
+  tryBlas,
   sharedMemory: typeof SharedArrayBuffer === "function",
 };

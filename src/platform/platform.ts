@@ -133,6 +133,28 @@ export interface ForeignLibrary {
   addressOf(symbol: string): bigint | undefined;
 }
 
+/** Request for a trial of a BLAS: libraries, of which the first that can be loaded counts, and the backend that is to use it. */
+export interface BlasRequest {
+  readonly libraries: readonly string[];
+  readonly threads: number;
+  readonly revectorize?: boolean;
+  readonly kernel?: string;
+  /** Measures its speed as well: half a second. */
+  readonly timed: boolean;
+}
+
+/** A BLAS that computes right on this machine. */
+export interface BlasTrial {
+  /** The name or path that it is loaded by. */
+  readonly library: string;
+  /** Its version and the like, in its own words. */
+  readonly description: string;
+  /** Speed with it relative to that without, of classes of shapes by name; empty if not timed. */
+  readonly ratios: Readonly<Record<string, number>>;
+  /** Their geometric mean. */
+  readonly gain: number;
+}
+
 /**
  * Paths are Node's own. In a browser, those that begin with opfs:/ lead to the files that the browser keeps for the
  * page's site; for all else there, openSource and openStream take URLs, createSink offers a download, and the rest is an
@@ -201,6 +223,8 @@ export interface Platform {
   readonly gpu: GpuAccess;
   /** Access to native libraries, or why there is none: a phrase. */
   openForeign(): Promise<ForeignLoader | string>;
+  /** Tries a BLAS where it can do no harm. Facts about it, or why it cannot be used: a phrase. */
+  tryBlas(request: BlasRequest): Promise<BlasTrial | string>;
   /** True if workers may share memory: always in Node, only in isolated pages in a browser. */
   readonly sharedMemory: boolean;
 }

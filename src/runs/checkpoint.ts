@@ -90,11 +90,11 @@ function describe(
   files: CheckpointInfo["files"],
   config: CheckpointInfo["config"],
 ): CheckpointInfo {
-  const { name, threads, promises } = trainer.model.backend;
+  const { name, threads, promises, blas } = trainer.model.backend;
   return {
     step: state.step,
     files,
-    backend: { name, threads, fma: promises.fma },
+    backend: { name, threads, fma: promises.fma, blas: blas?.description },
     trainer: state,
     loader: loader && loader.order !== "random" ? { order: loader.order } : loader,
     written: new Date().toISOString(),
@@ -210,8 +210,14 @@ export interface CheckpointInfo {
   readonly step: number;
   /** Of the model and the state, by name. */
   readonly files: Readonly<Record<string, FileHash>>;
-  /** Backend of the updates. Only fused multiply-add changes bits. */
-  readonly backend: { readonly name: string; readonly threads: number; readonly fma: boolean };
+  /** Backend of the updates. Fused multiply-add changes bits, and a BLAS, with which threads do as well. */
+  readonly backend: {
+    readonly name: string;
+    readonly threads: number;
+    readonly fma: boolean;
+    /** The library that computed the matmuls, in its own words; undefined: the backend itself. */
+    readonly blas?: string;
+  };
   /** Without the loader's position. */
   readonly trainer: Omit<TrainerState, "loader">;
   /** Position in the data. The state file has the rest of llm.c's two orders. */

@@ -16,10 +16,14 @@ export interface DataRecord {
 }
 
 /** Options as they were typed, those that say where model and data come from among them. */
-export interface GivenOptions extends RunChoices {
-  /** Backend and kernel, where they were chosen. */
+export interface GivenOptions extends RunChoices, Computing {}
+
+/** Backend, kernel and BLAS, where they were chosen. */
+export interface Computing {
   readonly backend?: BackendName;
   readonly kernel?: KernelName;
+  /** The one that computed, where "auto" was chosen: "none" if the kernels were faster. */
+  readonly blas?: string;
 }
 
 export interface RunRecord {
@@ -60,6 +64,7 @@ const givenRules: Readonly<Record<string, Rule>> = {
   ...choosable,
   backend: { kind: "choice", values: backendNames },
   kernel: { kind: "choice", values: kernelNames },
+  blas: { kind: "text" },
 };
 
 /** Epochs are updates in a record. */

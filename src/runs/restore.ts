@@ -1,9 +1,10 @@
 /** Resuming a run from its checkpoint and log. */
 import { platform } from "#platform";
+import type { Backend } from "../backend/backend.ts";
 import type { Loaders } from "../train/loaders.ts";
 import type { TrainSettings } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
-import { type Checkpoint, restoreCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, type CheckpointInfo, restoreCheckpoint } from "./checkpoint.ts";
 import { changedSettings } from "./edited-settings.ts";
 import { linesOf, parseLine } from "./log.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -56,21 +57,25 @@ export async function restoreRun(
 ): Promise<void> {
   if (checkpoint) await restoreCheckpoint(trainer, checkpoint);
   const before = checkpoint?.info?.backend;
-  const {
-    name,
-    promises: { fma },
-  } = trainer.model.backend;
-  if (before && before.name !== name)
-    onRemark(
-      `the run computed with the ${before.name} backend until now, and resumes with ${name}: its last bits will differ ` +
-        "from what they would have been",
-    );
-  else if (before && before.fma !== fma)
-    onRemark(
-      `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and resumes ` +
-        `${fma ? "with" : "without"}: its last bits will differ from what they would have been`,
-    );
+  const difference = before && differenceOf(before, trainer.model.backend);
+  if (difference) onRemark(`${difference}: its last bits will differ from what they would have been`);
   await folder.goBackTo(checkpoint, trainer.state());
+}
+
+/** Difference between what computed a run and what will, if it changes the last bits: a phrase. */
+function differenceOf(before: CheckpointInfo["backend"], now: Backend): string | undefined {
+  const { name, threads, blas } = now;
+  const { fma } = now.promises;
+  if (before.name !== name)
+    return `the run computed with the ${before.name} backend until now, and resumes with ${name}`;
+  if (before.blas !== blas?.description) {
+    const words = (library: string | undefined) => (library === undefined ? "without a BLAS" : `with ${library}`);
+    return `the run computed ${words(before.blas)} until now, and resumes ${words(blas?.description)}`;
+  }
+  if (blas && before.threads !== threads)
+    return `the run computed on ${before.threads} threads until now, and resumes on ${threads}, with a BLAS`;
+  if (before.fma === fma) return undefined;
+  return `the run computed ${before.fma ? "with" : "without"} fused multiply-add until now, and resumes ${fma ? "with" : "without"}`;
 }
 
 /** A start of a run after the first, as config.json keeps it. */

@@ -165,12 +165,12 @@ export class RunFolder {
   /** Writes config.json and the tokenizer: of a new run, or of a resumed one, whose settings may have changed. */
   async writeConfig(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
     const { backend, config, tokenizer, endTokens } = model;
-    const { name, threads, promises, description } = backend;
+    const { name, threads, promises, description, blas } = backend;
     const content: RunConfig = {
       version: runConfigVersion,
       created: this.#config?.created ?? new Date().toISOString(),
       model: { name: modelName, ...config, tokenizer: tokenizer?.kind },
-      backend: { name, threads, fma: promises.fma, description },
+      backend: { name, threads, fma: promises.fma, description, blas },
       ...settings,
     };
     const set = { tokenizer, reader: "llm-ts", V: config.V, endTokens } as const;

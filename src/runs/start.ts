@@ -208,7 +208,8 @@ function makeModel(source: ModelSource, seed: number, { backend, onProgress }: R
 /** The folder of a new run, or of a resumed one, whose trainer is restored from it. */
 async function openFolder(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
   const { given, settings, dataRecord, resumed, model: source } = run;
-  const record = { cwd: host.cwd, given, data: dataRecord, run: settings };
+  const blas = given.blas && (host.backend.blas?.name ?? "none");
+  const record = { cwd: host.cwd, given: { ...given, blas }, data: dataRecord, run: settings };
   if (resumed) {
     const { folder, checkpoint, changes } = resumed;
     await restoreRun(folder, checkpoint, trainer, host.remark);

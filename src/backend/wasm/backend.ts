@@ -1,7 +1,7 @@
 import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor } from "../backend.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
-import { type Gemm, gemmCommands, type Matrix, PACKED_FLOATS } from "./gemm.ts";
-import { SET_TILE } from "./kernels.ts";
+import { blasCommand, type Gemm, gemmCommands, type Matrix, PACKED_FLOATS } from "./gemm.ts";
+import { SET_FOREIGN, SET_TILE } from "./kernels.ts";
 import { elements, undivided, units } from "./parts.ts";
 import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
 
@@ -10,17 +10,22 @@ const HEAD_LOGITS = 2 ** 24;
 
 /** Nanoseconds on one thread, of one element or, for `dot`, of one multiply-add. Estimates, by which work is divided. */
 const NS = { read: 0.1, copy: 0.2, exp: 0.6, layernorm: 0.3, adamw: 0.5, dot: 0.03 };
+/** Below so many multiply-adds calling a BLAS takes longer than it saves (docs/LOG.md). A constant: bits depend on it. */
+const BLAS_WORK = 2 ** 15;
 
 /** Operations as commands: tensors become addresses, options become the numbers that kernels take. */
 export class WasmBackend extends WasmDevice implements Backend {
   readonly name = "wasm";
   readonly precisions = ["fp32"] as const;
   private variant: Variant;
+  /** Multiply-adds from which on a matmul is the BLAS's. */
+  private blasFrom = Infinity;
 
   constructor(variant: Variant, parts: DeviceParts) {
     super(parts);
     this.variant = variant;
     this.useTile(variant.tile);
+    this.useBlas(parts.blas !== undefined);
   }
 
   /** The kernel variant, as `--kernel` names it. */
@@ -33,13 +38,19 @@ export class WasmBackend extends WasmDevice implements Backend {
   }
 
   get description(): string {
-    return `wasm, ${this.kernel}, ${this.device}`;
+    return ["wasm", this.kernel, this.blas?.name, this.device].filter((part) => part !== undefined).join(", ");
   }
 
   /** Selects the GEMM tile of the commands that follow: another speed, the same bits. */
   useTile(tile: Tile): void {
     this.variant = { ...this.variant, tile };
     this.set(SET_TILE, tiles.indexOf(tile));
+  }
+
+  /** Leaves the matmuls that follow to the BLAS, those that are large enough for it, or to the kernels. */
+  useBlas(on: boolean, from = BLAS_WORK): void {
+    this.blasFrom = on ? from : Infinity;
+    this.set(SET_FOREIGN, this.blasFrom);
   }
 
   readonly embeddingForward: Operations["embeddingForward"] = (out, tokens, wte, wpe, past) => {
@@ -92,6 +103,11 @@ export class WasmBackend extends WasmDevice implements Backend {
   }
 
   private gemm(gemm: Gemm): void {
+    if (gemm.M * gemm.N * gemm.K >= this.blasFrom) {
+      const { kernel, work, args } = blasCommand(gemm, this.threads);
+      this.run(kernel, work, ...args);
+      return;
+    }
     const packed = this.ensureScratch("packed", 4 * PACKED_FLOATS);
     for (const { kernel, work, args } of gemmCommands(gemm, packed)) this.run(kernel, work, ...args);
   }

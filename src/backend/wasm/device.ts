@@ -2,6 +2,7 @@ import { BackendError, UsageError } from "../../errors.ts";
 import {
   type BackendLimits,
   type BackendPromises,
+  type Blas,
   type DeviceBuffer,
   type DType,
   elementBytes,
@@ -37,6 +38,8 @@ export interface DeviceParts {
   readonly executor: Executor;
   /** An instance on the calling thread, for queries only (chunkSize, fewRows, …). */
   readonly kernels: KernelExports;
+  /** The BLAS that `kernels`' imports lead to. */
+  readonly blas?: Blas;
 }
 
 /**
@@ -56,6 +59,7 @@ export class WasmDevice {
   readonly threads: number;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises;
+  readonly blas: Blas | undefined;
   /** Null after dispose, so that the memory is collected even while a reference to this backend is held. */
   private parts: DeviceParts | null;
   private disposal: Promise<void> | null = null;
@@ -70,7 +74,8 @@ export class WasmDevice {
   constructor(parts: DeviceParts) {
     this.parts = parts;
     this.threads = parts.executor.threads;
-    this.promises = { sameBits: true, fma: parts.kernels.isFused(1 + 2 ** -12) === 1 };
+    this.blas = parts.blas;
+    this.promises = { sameBits: parts.blas === undefined, fma: parts.kernels.isFused(1 + 2 ** -12) === 1 };
     this.ensureWorkerScratch(0);
     this.ensureScratch("packed", 4 * PACKED_FLOATS);
     this.ownMemory = parts.memory.used;

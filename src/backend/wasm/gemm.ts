@@ -104,3 +104,19 @@ function isByK({ transposed }: Matrix, isA: boolean): boolean {
 function bits(isA: boolean, byK: boolean, accumulate: boolean): number {
   return (isA ? SHARED_A : 0) + (byK ? BY_K : 0) + (accumulate ? ACCUMULATE : 0);
 }
+
+/** Length of the longer side of c that makes a part of its own: a BLAS packs the shorter side for each part anew. */
+const BLAS_PART = 512;
+const BLAS_PARTS_PER_THREAD = 4;
+
+/** The same by a BLAS, for assembly/blas.ts: parts depend on shapes and threads alone, since bits depend on them. */
+export function blasCommand({ M, N, K, a, b, c, bias, accumulate }: Gemm, threads: number): Command {
+  const perThread = Math.floor(Math.max(M, N) / threads / BLAS_PART);
+  const parts = threads * Math.min(BLAS_PARTS_PER_THREAD, Math.max(1, perThread));
+  const options = (a.transposed ? 1 : 0) + (b.transposed ? 2 : 0) + (accumulate ? ACCUMULATE : 0);
+  return {
+    kernel: "multiplyForeign",
+    work: units(parts, (M * N * K * MADD_NS) / parts),
+    args: [c, a.address, a.ld, b.address, b.ld, bias, M, N, K, options],
+  };
+}

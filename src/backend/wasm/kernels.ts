@@ -28,6 +28,7 @@ export const kernelNames = [
   "layernormForward",
   "matmulFewRows",
   "matmulFewRowsBf16",
+  "multiplyForeign",
   "multiplyShared",
   "packShared",
   "residualForward",
@@ -52,6 +53,7 @@ export interface KernelExports extends Record<KernelName, Kernel> {
   scratchBytes(T: number): number;
   setScratch(address: number): void;
   setTile(tile: number): void;
+  setForeign(work: number): void;
   /** 1 if multiply-add is fused, that is rounded once. x must be 1 + 2^-12. */
   isFused(x: number): number;
 }
@@ -62,14 +64,37 @@ export const FENCE = kernelNames.length;
 export const SET_SCRATCH = FENCE + 1;
 /** (tile): selects the GEMM tile by its index in `tiles`. */
 export const SET_TILE = FENCE + 2;
+/** (work): leaves attention's matmuls of at least so many multiply-adds to the BLAS that the module imports. */
+export const SET_FOREIGN = FENCE + 3;
 
 export function opcodeOf(name: KernelName): number {
   return kernelNames.indexOf(name);
 }
 
+/** cblas_sgemm over the module's memory, row-major, with alpha 1, and beta 1 if `accumulate`, else 0. Addresses in bytes. */
+export type Sgemm = (
+  transA: number,
+  transB: number,
+  M: number,
+  N: number,
+  K: number,
+  a: number,
+  lda: number,
+  b: number,
+  ldb: number,
+  c: number,
+  ldc: number,
+  accumulate: number,
+) => void;
+
 /** Synchronous instantiation: for workers and Node only. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
-  return exportsOf(new WebAssembly.Instance(module, { env: { memory } }));
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, sgemm?: Sgemm): KernelExports {
+  return exportsOf(new WebAssembly.Instance(module, importsOf(memory, sgemm)));
+}
+
+/** Imports of a module. Without a BLAS nothing calls `sgemm`, since SET_FOREIGN is not sent. */
+export function importsOf(memory: WebAssembly.Memory, sgemm: Sgemm = () => {}): WebAssembly.Imports {
+  return { env: { memory, sgemm } };
 }
 
 export function exportsOf(instance: WebAssembly.Instance): KernelExports {
@@ -91,6 +116,7 @@ export function runCommand(
 ): void {
   if (opcode === SET_SCRATCH) kernels.setScratch(args[at] + part * args[at + 1]);
   else if (opcode === SET_TILE) kernels.setTile(args[at]);
+  else if (opcode === SET_FOREIGN) kernels.setForeign(args[at]);
   else if (opcode < kernelNames.length)
     kernels[kernelNames[opcode]](
       part,

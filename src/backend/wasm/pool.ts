@@ -70,10 +70,10 @@ export class WorkerPool implements Executor {
   }
 
   /** Resolves when all workers are ready to run commands; BackendError if one cannot start. */
-  async start(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<void> {
+  async start(module: WebAssembly.Module, memory: WebAssembly.Memory, blas?: string): Promise<void> {
     const { shared, threads } = this;
     for (const [thread, worker] of this.workers.entries()) {
-      const start: WorkerStart = { module, memory, shared, thread, threads };
+      const start: WorkerStart = { module, memory, shared, thread, threads, blas };
       worker.postMessage(start);
     }
     await Promise.all(this.ready);

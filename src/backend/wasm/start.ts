@@ -1,11 +1,13 @@
 /** Starts a backend on one kernel variant, unchecked: create.ts and survey.ts check it. */
 import { platform } from "#platform";
 import { UsageError } from "../../errors.ts";
+import type { Blas } from "../backend.ts";
 import { MAX_THREADS } from "../entry.ts";
 import { WasmBackend } from "./backend.ts";
+import { openSgemm } from "./blas.ts";
 import type { CompiledCode } from "./code.ts";
 import { DirectExecutor } from "./executor.ts";
-import { exportsOf } from "./kernels.ts";
+import { exportsOf, importsOf } from "./kernels.ts";
 import { KernelMemory } from "./memory.ts";
 import { WorkerPool } from "./pool.ts";
 import type { Variant } from "./variants.ts";
@@ -38,14 +40,16 @@ export async function startBackend(
   variant: Variant,
   { module }: CompiledCode,
   { shared, threads }: ThreadConfig,
+  blas?: Blas,
 ): Promise<WasmBackend> {
   // Workers take longest to start, hence first.
   const pool = shared ? new WorkerPool(Array.from({ length: threads }, platform.startKernelWorker)) : null;
   try {
     const memory = new KernelMemory(shared);
-    const kernels = exportsOf(await WebAssembly.instantiate(module, { env: { memory: memory.memory } }));
-    await pool?.start(module, memory.memory);
-    return new WasmBackend(variant, { memory, executor: pool ?? new DirectExecutor(kernels), kernels });
+    const sgemm = blas && !pool ? await openSgemm(platform.openForeign, blas.library, memory.memory) : undefined;
+    const kernels = exportsOf(await WebAssembly.instantiate(module, importsOf(memory.memory, sgemm)));
+    await pool?.start(module, memory.memory, blas?.library);
+    return new WasmBackend(variant, { memory, executor: pool ?? new DirectExecutor(kernels), kernels, blas });
   } catch (error) {
     await pool?.dispose();
     throw error;

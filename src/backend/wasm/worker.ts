@@ -4,7 +4,7 @@
  * Independent of the kind of worker: platform/ has the entry files.
  */
 import { messageOf } from "../../errors.ts";
-import { FENCE, instantiate, type KernelExports, kernelNames, runCommand } from "./kernels.ts";
+import { FENCE, instantiate, type KernelExports, kernelNames, runCommand, type Sgemm } from "./kernels.ts";
 import {
   ARGS,
   announce,
@@ -30,6 +30,8 @@ export interface WorkerStart {
   readonly shared: SharedArrayBuffer;
   readonly thread: number;
   readonly threads: number;
+  /** File name or path of the BLAS to load. */
+  readonly blas?: string;
 }
 
 export type WorkerReport =
@@ -38,10 +40,16 @@ export type WorkerReport =
   | { readonly type: "fence" }
   | { readonly type: "failed"; readonly message: string };
 
-export function runWorker(start: WorkerStart, report: (message: WorkerReport) => void): void {
+/** `openSgemm` loads a BLAS for this thread, where the platform can. */
+export async function runWorker(
+  start: WorkerStart,
+  report: (message: WorkerReport) => void,
+  openSgemm?: (library: string, memory: WebAssembly.Memory) => Promise<Sgemm>,
+): Promise<void> {
   let kernels: KernelExports;
   try {
-    kernels = instantiate(start.module, start.memory);
+    const { module, memory, blas } = start;
+    kernels = instantiate(module, memory, blas === undefined ? undefined : await openSgemm?.(blas, memory));
     report({ type: "ready" });
   } catch (error) {
     report({ type: "failed", message: messageOf(error) });

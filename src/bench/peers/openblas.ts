@@ -35,10 +35,12 @@ export async function openblas(
   name: string,
   path: string | undefined,
   coreType: string | undefined,
-  { matmuls }: PeerContext,
+  { blas, matmuls }: PeerContext,
 ): Promise<PeerProgram> {
   const foreign = await openForeign();
   if (typeof foreign === "string") return missing(name, "product", foreign);
+  if (blas)
+    return missing(name, "product", `not measured with --blas ${blas.name}, whose threads its own calls would change`);
   if (loaded) return missing(name, "product", "only one OpenBLAS can be loaded: measure the other one in another run");
   for (const key of Object.keys(process.env)) if (key.startsWith("OPENBLAS_")) delete process.env[key];
   if (coreType !== undefined) process.env.OPENBLAS_CORETYPE = coreType;

@@ -1,5 +1,6 @@
 /** Programs that llm.ts is compared with, where they are installed. */
 import type { GPT2 } from "../../api/gpt2.ts";
+import type { Blas } from "../../backend/backend.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import type { Runner } from "../comparison.ts";
 import type { Matmul } from "../matmuls.ts";
@@ -20,6 +21,8 @@ export interface PeerProgram {
 /** Context of peer programs. */
 export interface PeerContext {
   readonly threads: number;
+  /** The library that computes our own matmuls, if one does. */
+  readonly blas: Blas | undefined;
   /** All matmuls of the benchmark. */
   readonly matmuls: readonly Matmul[];
   /** The d12 model once it exists, for a program that reads a checkpoint. */

@@ -29,7 +29,7 @@ export interface BenchFlags extends BackendFlags {
 /** Measures and prints the tables; `--json` and `--svg` write files. */
 export async function runBench(flags: BenchFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const { backend, threads, revectorize, kernel, model, quick = false, profile = false, json, svg } = flags;
+  const { backend, threads, revectorize, kernel, blas, model, quick = false, profile = false, json, svg } = flags;
   if (flags.markdownRow && backend !== "webgpu")
     throw new UsageError("--markdown-row is for GPUs: add --backend webgpu, or leave it out.");
   const options: BenchOptions = {
@@ -38,6 +38,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     threads,
     revectorize,
     kernel,
+    blas,
     models: model ? [model] : modelNames,
     quick,
     repeats: flags.repeats ?? (quick ? 2 : 5),

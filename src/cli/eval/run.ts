@@ -36,12 +36,13 @@ export async function runEval(data: readonly string[], flags: EvalFlags): Promis
   if (data.length === 0 && (flags.block ?? flags.stride) !== undefined)
     throw new UsageError("--block and --stride are for token files and texts, and none was named.");
   const interrupt = new Interrupt();
-  const { backend, threads, revectorize, kernel } = flags;
+  const { backend, threads, revectorize, kernel, blas } = flags;
   const model = await GPT2.load(await modelPath(flags.model), {
     backend,
     threads,
     revectorize,
     kernel,
+    blas,
     onStart: startProgress(),
   });
   try {

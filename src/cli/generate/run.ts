@@ -35,9 +35,17 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   requireTogether(argument, flags);
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
-  const { backend, threads, revectorize, kernel, weights } = flags;
+  const { backend, threads, revectorize, kernel, blas, weights } = flags;
   const path = await (flags.model === undefined ? newestModelPath() : modelPath(flags.model));
-  const model = await GPT2.load(path, { backend, threads, revectorize, kernel, onStart: startProgress(), weights });
+  const model = await GPT2.load(path, {
+    backend,
+    threads,
+    revectorize,
+    kernel,
+    blas,
+    onStart: startProgress(),
+    weights,
+  });
   try {
     const options = optionsOf(flags);
     if (flags.interactive) {

@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { configBeside, openModelFile } from "../../api/model-file.ts";
-import { availableBackends, surveyKernels } from "../../backend/registry.ts";
+import { availableBackends, surveyBlas, surveyKernels } from "../../backend/registry.ts";
 import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
 import { describe } from "../../data/describe.ts";
 import { InputError, UsageError } from "../../errors.ts";
@@ -17,7 +17,7 @@ import { Interrupt } from "../interrupt.ts";
 import { locateModel } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
-import { backendTable, kernelTable, systemFacts, threadTable } from "./system.ts";
+import { backendTable, blasTable, kernelTable, systemFacts, threadTable } from "./system.ts";
 
 /** The options of `llm-ts info`. */
 export interface InfoFlags {
@@ -60,14 +60,16 @@ function inWords(value: unknown): string {
 async function infoSystem(flags: InfoFlags): Promise<void> {
   const backends = await availableBackends();
   const survey = await surveyKernels();
+  const libraries = await surveyBlas({ revectorize: true });
   const facts = systemFacts(survey);
   if (flags.json) {
     const { candidates = [], threadSpeeds = [] } = survey ?? {};
-    return show({ ...facts, backends, kernels: candidates, threadSpeeds }, flags);
+    return show({ ...facts, backends, kernels: candidates, threadSpeeds, libraries }, flags);
   }
   await show(facts, flags);
   await print(`\n${backendTable(backends)}`);
   if (survey) await print(`\n${kernelTable(survey)}${threadTable(survey)}`);
+  if (libraries.length > 0) await print(`\n${blasTable(libraries)}`);
 }
 
 async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {

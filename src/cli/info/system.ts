@@ -1,5 +1,5 @@
 import { cpus, freemem, totalmem } from "node:os";
-import { MAX_THREADS, type Survey } from "../../backend/entry.ts";
+import { type BlasCandidate, MAX_THREADS, type Survey } from "../../backend/entry.ts";
 import type { Availability } from "../../backend/registry.ts";
 import { usableCores } from "../../platform/node-cores.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
@@ -64,6 +64,26 @@ export function threadTable({ threads, threadSpeeds }: Survey): string {
       `  ${String(row.threads).padEnd(18)}${row.gflops.toFixed(0).padStart(5)}  ${row.threads === threads ? "chosen" : ""}`.trimEnd(),
     );
   return `\nthreads, GFLOP/s of all together\n${rows.join("\n")}\n`;
+}
+
+/** Each BLAS, the speed of the backend with it relative to that without, or why it cannot be used. */
+export function blasTable(libraries: readonly BlasCandidate[]): string {
+  const classes = Object.keys(libraries.find(({ trial }) => trial)?.trial?.ratios ?? {});
+  const [first] = libraries;
+  if (libraries.every(({ problem }) => problem !== undefined && problem === first.problem))
+    return `libraries for llm-ts train --blas: none: ${first.problem}\n`;
+  const rows = libraries.map(({ name, trial, problem }) => {
+    if (!trial) return `  ${name.padEnd(12)}${isMissing(problem) ? "not found" : `out: ${problem}`}`;
+    const ratios = classes.map((shapes) => trial.ratios[shapes].toFixed(2).padStart(shapes.length));
+    return `  ${name.padEnd(12)}${ratios.join("  ")}  ${trial.description} (${trial.library})`;
+  });
+  const head = classes.length > 0 ? `  ${"".padEnd(12)}${classes.join("  ")}\n` : "";
+  return `libraries for llm-ts train --blas, speed with them relative to the kernels'\n${head}${rows.join("\n")}\n`;
+}
+
+/** True if none of a library's files was found, where nothing else is wrong with one. */
+function isMissing(problem: string): boolean {
+  return problem.split("; ").every((each) => /: (not found|there is no such file)$/.test(each));
 }
 
 function gigabytes(bytes: number): string {

@@ -1,9 +1,11 @@
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { OnStart } from "../../backend/entry.ts";
 import { MAX_THREADS } from "../../backend/entry.ts";
 import {
   type BackendName,
   backendNames,
+  blasNames,
   defaultBackend,
   type KernelName,
   kernelNamed,
@@ -12,12 +14,13 @@ import { UsageError } from "../../errors.ts";
 import { usableCores } from "../../platform/node-cores.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
 import { ProgressLine } from "../display/progress-line.ts";
-import { whole } from "./values.ts";
+import { name, whole } from "./values.ts";
 
 /** Options for kernels, shared by several commands. */
 export interface KernelFlags {
   readonly threads?: number;
   readonly kernel: KernelName | "auto";
+  readonly blas: string;
   readonly revectorize: boolean;
 }
 
@@ -51,6 +54,14 @@ export function addKernelOptions(command: Command): Command {
         .argParser(kernel)
         .default("auto"),
     )
+    .addOption(
+      new Option(
+        "--blas <name>",
+        `matmuls by a library of the system (npm install koffi): ${blasNames.join(", ")}, a path, or auto: the fastest`,
+      )
+        .argParser(blas)
+        .default("none"),
+    )
     .option("--no-revectorize", "disable V8's experimental 256-bit mode: slower")
     .hook("preAction", (_, command) => hintAtThreads(command.opts<KernelFlags>().threads));
 }
@@ -71,6 +82,11 @@ export function startProgress(): OnStart {
     line.update(share);
     if (share === 1) line.end();
   };
+}
+
+/** Paths count from the folder of the command, wherever a run is resumed. */
+function blas(text: string): string {
+  return /[\\/]/.test(name(text)) ? resolve(text) : text;
 }
 
 function hintAtThreads(given: number | undefined): void {

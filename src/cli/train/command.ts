@@ -33,7 +33,7 @@ ${examples(
 )}`,
     )
     .action(async (typed: TrainFlags, command: Command) => {
-      const isChosen = ["backend", "kernel"].some((name) => command.getOptionValueSource(name) === "cli");
+      const isChosen = ["backend", "kernel", "blas"].some((name) => command.getOptionValueSource(name) === "cli");
       const flags = typed.resume && !isChosen ? await keepComputing(typed) : typed;
       const { createBackend } = await import("../../backend/registry.ts");
       const { startProgress } = await import("../options/backend.ts");
@@ -45,11 +45,12 @@ ${examples(
     });
 }
 
-/** Flags with the backend and kernel that the run to resume was given. InputError when its config.json is damaged. */
+/** Flags with the backend, kernel and BLAS that the run to resume was given. InputError when its config.json is damaged. */
 async function keepComputing(flags: TrainFlags): Promise<TrainFlags> {
   const { givenComputing } = await import("./resume.ts");
   const kept = await givenComputing(flags.out);
-  if (kept.backend ?? kept.kernel)
-    say(`computing with ${kept.kernel ?? kept.backend}, as the run did (--backend and --kernel choose otherwise)`);
+  const chosen = [kept.kernel ?? kept.backend, kept.blas].filter((name) => name !== undefined);
+  if (chosen.length > 0)
+    say(`computing with ${chosen.join(" and ")}, as the run did (--backend, --kernel and --blas choose otherwise)`);
   return { ...flags, ...kept };
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { defaultBackend } from "../../backend/registry.ts";
-import type { GivenOptions } from "../../runs/record.ts";
+import type { Computing, GivenOptions } from "../../runs/record.ts";
 import type { TrainOption } from "../../train/setting-rules.ts";
 import { optionNamed, type RunChoices, sections } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
@@ -20,11 +20,12 @@ export function typedOf(flags: TrainFlags): GivenOptions {
   return { ...settings, ...computingOf(flags) };
 }
 
-/** Backend and kernel where they were chosen: a resumed run keeps them, for the sake of its last bits. */
-export function computingOf({ backend, kernel }: BackendFlags): Pick<GivenOptions, "backend" | "kernel"> {
+/** Backend, kernel and BLAS where they were chosen: a resumed run keeps them, for the sake of its last bits. */
+export function computingOf({ backend, kernel, blas }: BackendFlags): Computing {
   return {
     backend: backend === defaultBackend ? undefined : backend,
     kernel: kernel === "auto" ? undefined : kernel,
+    blas: blas === "none" ? undefined : blas,
   };
 }
 

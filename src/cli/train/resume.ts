@@ -5,7 +5,7 @@ import { InputError, UsageError } from "../../errors.ts";
 import { isNoFolder } from "../../platform/glob.ts";
 import { recordedConfig } from "../../runs/checkpoint.ts";
 import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
-import { type GivenOptions, readRecord } from "../../runs/record.ts";
+import { type Computing, type GivenOptions, readRecord } from "../../runs/record.ts";
 import { isStopped } from "../../runs/restore.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { openResumable, type PreparedRun, type Resumable } from "../../runs/start.ts";
@@ -55,13 +55,13 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
   }
 }
 
-/** Backend and kernel that were chosen for the run in `out`, read before it is opened; none where there is no run yet. */
-export async function givenComputing(out: string | undefined): Promise<Pick<GivenOptions, "backend" | "kernel">> {
+/** Backend, kernel and BLAS that were chosen for the run in `out`, read before it is opened; none where there is no run yet. */
+export async function givenComputing(out: string | undefined): Promise<Computing> {
   if (out === undefined) return {};
   const path = await runPath(out);
   const { config } = await recordedConfig(path);
-  const { backend, kernel } = config ? readRecord(path, config).given : {};
-  return { ...(backend && { backend }), ...(kernel && { kernel }) };
+  const { backend, kernel, blas } = config ? readRecord(path, config).given : {};
+  return { ...(backend && { backend }), ...(kernel && { kernel }), ...(blas && { blas }) };
 }
 
 /**

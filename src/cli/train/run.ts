@@ -15,6 +15,7 @@ import type { RunStart, TrainDisplay } from "../display/train-display.ts";
 import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
+import { blasHint } from "./blas-hint.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
 import { chooseData } from "./data.ts";
 import { chooseModel, fileModel } from "./model.ts";
@@ -31,7 +32,7 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>): Prom
     try {
       const run = await prepare(flags, display, resumed);
       if (resumed && run.isComplete) display.remark(alreadyComplete(run, resumed));
-      else await trainWith(run, flags.out, await starting, display, interrupt);
+      else await trainWith(run, flags, await starting, display, interrupt);
     } finally {
       await resumed?.folder.close();
     }
@@ -83,15 +84,16 @@ const gpt2Vocabulary = 50257;
 
 async function trainWith(
   run: PreparedRun,
-  out: string | undefined,
+  flags: TrainFlags,
   backend: Backend,
   display: TrainDisplay,
   interrupt: Interrupt,
 ): Promise<void> {
+  const start = performance.now();
   try {
     const started = await startRun(run, {
       backend,
-      out,
+      out: flags.out,
       cwd: process.cwd(),
       onProgress: (share) => display.progress("making initial weights", share),
       remark: display.remark.bind(display),
@@ -104,6 +106,8 @@ async function trainWith(
   } finally {
     await backend.dispose();
   }
+  const hint = interrupt.signal.aborted ? undefined : await blasHint(flags, performance.now() - start);
+  if (hint !== undefined) say(`hint: ${hint}`);
 }
 
 async function trainOn(

@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { GPT2 } from "../../api/gpt2.ts";
+import type { Blas } from "../../backend/backend.ts";
 import { type DebugState, readDebugState } from "../../format/state.ts";
 import { type Comparison, type VerifyEvent, verify } from "../../verify/verify.ts";
 import { paintFor } from "../display/text.ts";
@@ -18,7 +19,7 @@ export interface VerifyFlags extends BackendFlags {
 /** Checks a model against a debug state; exit code 1 where a difference is too large. */
 export async function runVerify(flags: VerifyFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const { backend, threads, revectorize, kernel } = flags;
+  const { backend, threads, revectorize, kernel, blas } = flags;
   const source = await platform.openSource(flags.state);
   try {
     const model = await GPT2.load(await modelPath(flags.model), {
@@ -26,11 +27,12 @@ export async function runVerify(flags: VerifyFlags): Promise<void> {
       threads,
       revectorize,
       kernel,
+      blas,
       onStart: startProgress(),
     });
     try {
       const state = await readDebugState(source, model.config);
-      const report = flags.json ? jsonReport() : textReport(state, model.backend.description);
+      const report = flags.json ? jsonReport(model.backend.blas) : textReport(state, model.backend.description);
       for await (const event of verify(model.backend, model.parameters, state, flags.losses)) {
         report(event);
         if (event.type === "done" && !event.okay) process.exitCode = 1;
@@ -83,8 +85,8 @@ function textReport({ B, T }: DebugState, device: string): Report {
   };
 }
 
-/** One JSON object at the end. */
-function jsonReport(): Report {
+/** One JSON object at the end, which names the BLAS where one computed. */
+function jsonReport(blas?: Blas): Report {
   let logitsMaxDiff = 0;
   let loss = { loss: 0, lossDiff: 0 };
   const gradients: Record<string, Pick<Comparison, "maxDiff" | "maxAbs">> = {};
@@ -94,6 +96,9 @@ function jsonReport(): Report {
     else if (event.type === "loss") loss = { loss: event.loss, lossDiff: event.maxDiff };
     else if (event.type === "gradient") gradients[event.name] = { maxDiff: event.maxDiff, maxAbs: event.maxAbs };
     else if (event.type === "step") losses.push(event.loss);
-    else process.stdout.write(`${JSON.stringify({ logitsMaxDiff, ...loss, gradients, losses, okay: event.okay })}\n`);
+    else
+      process.stdout.write(
+        `${JSON.stringify({ logitsMaxDiff, ...loss, gradients, losses, okay: event.okay, blas })}\n`,
+      );
   };
 }
