@@ -147,7 +147,7 @@ class TracedStep {
   }
 
   addParameter(name: string, tensor: Tensor, how: How): void {
-    this.#add({ name, shape: this.#parameterShape(tensor), ...how }, tensor);
+    this.#add({ name, shape: this.#parameterShape(name, tensor), ...how }, tensor);
   }
 
   /** Once: the loss is computed twice. */
@@ -171,7 +171,7 @@ class TracedStep {
     this.#nameSet(prefix, set);
     for (const [parameter, tensor] of namedTensors(set)) {
       const { name, ...how } = entry(parameter);
-      this.#push({ name, shape: this.#parameterShape(tensor), ...how }, tensor);
+      this.#push({ name, shape: this.#parameterShape(name, tensor), ...how }, tensor);
     }
   }
 
@@ -192,9 +192,9 @@ class TracedStep {
     return columns === 1 ? [B, T] : [B, T, columns];
   }
 
-  #parameterShape({ shape }: Tensor): readonly number[] {
-    const { V, Vp } = this.#p.config;
-    return shape.length === 2 && shape[0] === Vp ? [V, shape[1]] : shape;
+  #parameterShape(name: string, { shape }: Tensor): readonly number[] {
+    const { V, C } = this.#p.config;
+    return /(^|\.)wte(\.head)?$/.test(name) ? [V, C] : shape;
   }
 
   /** The vocabulary's padding is no part of a trace: rows of parameters, columns of logits. */
