@@ -35,6 +35,7 @@ const layers = [
   "runs",
   "mistakes",
   "verify",
+  "learn",
   "bench",
   "index.ts",
   "serve",

@@ -9,6 +9,7 @@ import { addEncode } from "./encode/command.ts";
 import { addEval } from "./eval/command.ts";
 import { addGenerate } from "./generate/command.ts";
 import { addInfo } from "./info/command.ts";
+import { addLearn } from "./learn/command.ts";
 import { examples } from "./options/common.ts";
 import { name as nameParser } from "./options/values.ts";
 import { addPlot } from "./plot/command.ts";
@@ -34,6 +35,7 @@ const commands = [
   addVerify,
   addDebugState,
   addTrace,
+  addLearn,
   addEncode,
   addDecode,
   addInfo,

@@ -18,7 +18,19 @@ export interface Start {
 
 /** All commands of the program; messages name them as `llm-ts train`. */
 export const commandNames = [
-  ...["pull", "convert", "prepare", "tokenizer", "train", "generate", "eval", "verify", "debug-state", "trace"],
+  ...[
+    "pull",
+    "convert",
+    "prepare",
+    "tokenizer",
+    "train",
+    "generate",
+    "eval",
+    "verify",
+    "debug-state",
+    "trace",
+    "learn",
+  ],
   ...["encode", "decode"],
   ...["info", "runs", "plot", "studio", "bench", "help"],
 ] as const;

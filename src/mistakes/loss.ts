@@ -80,7 +80,7 @@ export const crossEntropyBackward: Operation<Head, BackwardVariant> = {
     for (let n = 0; n < N; n++) {
       const row = head.logits.data.subarray(n * width, (n + 1) * width);
       const logSum = logSumExp(row, V, padded);
-      for (let v = 0; v < V; v++)
+      for (let v = 0; v < (padded ? width : V); v++)
         dlogits[n * width + v] = (Math.exp(row[v] - logSum) - (v === targetOf(head, n) ? target : 0)) * weight(N, B, T);
     }
     return { dlogits };
@@ -106,6 +106,36 @@ export const crossEntropyBackward: Operation<Head, BackwardVariant> = {
     { what: "the sign is wrong: the gradient is probability minus target", variant: { weight: (N) => -1 / N } },
     { what: notShifted, variant: { targetOf: ownToken } },
     { what: shiftedTwice, variant: { targetOf: nextTarget } },
+  ],
+};
+
+interface SoftmaxVariant {
+  readonly stable?: boolean;
+  readonly divided?: boolean;
+  readonly columns?: boolean;
+}
+
+/** out (N,V): each row's exp(inp), divided by their sum. */
+export const softmax: Operation<{ readonly inp: Operand }, SoftmaxVariant> = {
+  compute({ inp }, _numbers, { stable = true, divided = true, columns = false } = {}) {
+    const [N, V] = inp.shape;
+    const out = new Float64Array(N * V);
+    const [lines, length] = columns ? [V, N] : [N, V];
+    for (let line = 0; line < lines; line++) {
+      const at = (i: number) => (columns ? i * V + line : line * V + i);
+      let [largest, sum] = [stable ? -Infinity : 0, 0];
+      for (let i = 0; i < length; i++) {
+        if (stable) largest = Math.max(largest, inp.data[at(i)]);
+      }
+      for (let i = 0; i < length; i++) sum += Math.exp(inp.data[at(i)] - largest);
+      for (let i = 0; i < length; i++) out[at(i)] = Math.exp(inp.data[at(i)] - largest) / (divided ? sum : 1);
+    }
+    return { out };
+  },
+  mistakes: [
+    { what: "exp overflows or vanishes: subtract the row's largest score first", variant: { stable: false } },
+    { what: "the division by the sum of the row is missing", variant: { divided: false } },
+    { what: "the softmax is over the columns: it is over each row", variant: { columns: true } },
   ],
 };
 

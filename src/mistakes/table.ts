@@ -3,7 +3,7 @@ import { attentionBackward, attentionForward } from "./attention.ts";
 import { embeddingBackward, embeddingForward } from "./embedding.ts";
 import { geluBackward, geluForward } from "./gelu.ts";
 import { layernormBackward, layernormForward } from "./layernorm.ts";
-import { crossEntropy, crossEntropyBackward, mean, residualForward } from "./loss.ts";
+import { crossEntropy, crossEntropyBackward, mean, residualForward, softmax } from "./loss.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "./matmul.ts";
 import type { Numbers, Operand, Operation, Results } from "./operation.ts";
 
@@ -23,6 +23,7 @@ const operations: Readonly<Record<string, unknown>> = {
   crossEntropy,
   crossEntropyBackward,
   mean,
+  softmax,
   adamw,
 };
 

@@ -1,0 +1,93 @@
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { GPT2 } from "../../api/gpt2.ts";
+import { TokenLoader } from "../../data/loader.ts";
+import { InputError } from "../../errors.ts";
+import { type ModelSizes, trainExercise, type Weights } from "../../learn/train-exercise.ts";
+import { parametersOf } from "../../model/parameters.ts";
+import { Interrupt } from "../interrupt.ts";
+import { print, say } from "../output.ts";
+import { suggestion } from "../suggest.ts";
+import { defaultData } from "../train/default-data.ts";
+import { check } from "./check.ts";
+import type { Exercises } from "./files.ts";
+import { runExercise } from "./run-exercise.ts";
+
+/** Sequences in a batch: few, since plain loops take seconds for them. */
+const B = 4;
+const usualSteps = 100;
+
+/** Trains the small model with the reader's functions, saves it, and prints a text by it. */
+export async function trainWithExercises(given: Exercises, steps = usualSteps): Promise<void> {
+  await requireLayers(given);
+  const interrupt = new Interrupt();
+  const choice = await defaultData("char", () => {});
+  const model = await GPT2.create("baby", { tokenizer: choice.tokenizer, backend: "reference" });
+  try {
+    const { config, backend, parameters } = model;
+    const { L, NH, C, V, Vp, maxT } = config;
+    const weights: Record<string, Float32Array> = {};
+    const places: { key: string; name: ReturnType<typeof parametersOf>[number]["name"]; start: number }[] = [];
+    for (const { name, count, size, perLayer } of parametersOf(config))
+      for (let l = 0; l < count; l++) {
+        const [key, start] = [perLayer ? `h.${l}.${name}` : name, (l * size) / count];
+        places.push({ key, name, start });
+        weights[key] = await parameters.weights.read(backend, name, start, size / count);
+      }
+    say(`${steps} steps of ${B} x ${maxT} characters, with your own functions. Ctrl-C ends it.`);
+    const data = await charactersOf(choice.train, V);
+    const trained = await train(given, { weights, data, sizes: { B, T: maxT, L, NH, C, V, Vp, maxT }, steps });
+    for (const { key, name, start } of places) await parameters.weights.write(backend, name, start, trained[key]);
+    const path = join(given.folder, "mine.bin");
+    await model.save(path);
+    say(`Saved ${path}. It writes: ${suggestion("generate", "ROMEO:", "--model", path)}`);
+  } finally {
+    await model.dispose();
+    interrupt.dispose();
+  }
+}
+
+async function requireLayers(given: Exercises): Promise<void> {
+  for await (const { id, state } of check(given)) {
+    if (state !== "right")
+      throw new InputError(
+        `${id} is not right yet, and training needs it: ${suggestion("learn", given.folder, "--check")}`,
+      );
+    if (id === trainExercise.id) return;
+  }
+}
+
+/** The first million tokens of the training data. */
+async function charactersOf(path: string, V: number): Promise<Int32Array> {
+  const loader = await TokenLoader.open(path, { B: 1, T: 1 << 19, V });
+  try {
+    return (await loader.next()).inputs;
+  } finally {
+    await loader.close();
+  }
+}
+
+interface Start {
+  readonly weights: Weights;
+  readonly data: Int32Array;
+  readonly sizes: ModelSizes;
+  readonly steps: number;
+}
+
+async function train({ folder, language }: Exercises, start: Start): Promise<Weights> {
+  const urlOf = (id: string) => pathToFileURL(resolve(folder, `${id}.${language}`)).href;
+  let trained: Weights | undefined;
+  let problem = "it ended early";
+  const task = { kind: "train", adamw: urlOf("14-adamw"), ...start } as const;
+  await runExercise(
+    { url: urlOf(trainExercise.id), name: trainExercise.name, task },
+    (report) => {
+      if (report.type === "step") void print(`step ${report.step}/${start.steps}: loss ${report.loss.toFixed(4)}\n`);
+      if (report.type === "trained") trained = report.weights;
+      if (report.type === "failed") problem = report.message;
+    },
+    { seconds: Number.POSITIVE_INFINITY },
+  );
+  if (!trained) throw new InputError(`Training with the functions in ${folder} failed: ${problem}.`);
+  return trained;
+}

@@ -1,0 +1,59 @@
+import type { Exercise } from "./exercise.ts";
+import { forwardExercises } from "./forward-exercises.ts";
+import { numbersWith, RandomOperands } from "./random.ts";
+
+const matmul = forwardExercises.find(({ name }) => name === "matmul");
+if (!matmul) throw new Error("there is an exercise matmul");
+
+/** Sizes of the measured matmul: no matrix fits the first cache. */
+export const measured = { N: 512, C: 512, OC: 512 } as const;
+
+/** How many times as fast the function should become. */
+export const goal = 10;
+
+/** The function as it is given: right, and slow. */
+export const slowLines: readonly string[] = [
+  "const out = new Float32Array(N * OC);",
+  "for (let c = 0; c < C; c++)",
+  "  for (let o = 0; o < OC; o++)",
+  "    for (let n = 0; n < N; n++) out[n * OC + o] += inp[n * C + c] * weight[o * C + c];",
+  "for (let n = 0; n < N; n++) for (let o = 0; o < OC; o++) out[n * OC + o] += bias[o];",
+  "return out;",
+];
+
+export const fastExercise: Exercise = {
+  ...matmul,
+  id: "16-fast-matmul",
+  title: "The same result, ten times as fast",
+  text: [
+    "This matmul is right and slow. Make it fast: the check measures yours beside it, on this machine, with",
+    `N ${measured.N}, C ${measured.C}, OC ${measured.OC}. Any order of the sum is right within rounding.`,
+    "",
+    "Then let 15-train import matmul from here.",
+  ],
+  hints: [
+    "Memory first: the innermost loop walks down a column, a row's length apart at each step. Let the innermost loop be over c, where inp and weight are both read in order.",
+    "Then writing: keep the sum in a variable, and write out[n * OC + o] once.",
+    "Then reuse: compute four rows times four outputs at once, in sixteen variables. Each number that is read takes part in four multiplications. Sizes need not be multiples of four: finish the rest with the simple loop.",
+    "Then the additions, each of which waits for the one before: sixteen sums do not wait for each other. Math.fround around every product and sum keeps the arithmetic in float32, without conversions.",
+    "docs/performance.md goes on from there: vectors of four (WebAssembly SIMD), packing, cache blocks, threads.",
+  ],
+  cases: () => [...matmul.cases(), sized(13, 21, 17), sized(8, 16, 12)],
+};
+
+/** Operands of the measured call. */
+export function measuredArguments() {
+  return sized(measured.N, measured.C, measured.OC).args;
+}
+
+function sized(N: number, C: number, OC: number) {
+  const random = new RandomOperands(N);
+  const inputs = { inp: random.normal([N, C]), weight: random.normal([OC, C]), bias: random.normal([OC]) };
+  return {
+    what: `N ${N}, C ${C}, OC ${OC}`,
+    args: [inputs.inp.data, inputs.weight.data, inputs.bias.data, N, C, OC],
+    inputs,
+    numbers: numbersWith(),
+    shapes: { out: [N, OC] },
+  };
+}

@@ -1,0 +1,150 @@
+/** `llm-ts learn` as a program: a reader's way through the exercises, and what readers do wrong. */
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { exercises, type Language, sourceOf } from "../src/learn/source.ts";
+import { solved } from "./learn-solutions.ts";
+import { result, run, start, testFolder, written } from "./run-cli.ts";
+
+const folder = testFolder();
+const language: Language = process.features.typescript ? "ts" : "js";
+const fileOf = (name: string, id: string) => join(folder, name, `${id}.${language}`);
+const ids = exercises.map(({ id }) => id);
+const learn = (name: string, ...args: string[]) => run(["learn", join(folder, name), ...args]);
+
+/** A folder with the first exercises solved. */
+async function folderWith(name: string, ...solvedIds: readonly string[]): Promise<void> {
+  expect((await learn(name)).code).toBe(0);
+  for (const id of solvedIds) writeFileSync(fileOf(name, id), solved(id, language));
+}
+
+test("writes the exercises, says what is next, and overwrites nothing", async () => {
+  const made = await learn("new");
+  expect(made.stdout).toMatch(/^16 exercises are in .*new\.\n/);
+  expect(readdirSync(join(folder, "new")).sort()).toEqual([...ids.map((id) => `${id}.${language}`), "package.json"]);
+  const first = await learn("new", "--check");
+  expect([first.code, first.stdout]).toEqual([
+    1,
+    expect.stringMatching(/^→ 01-embedding .*\n {2}Next: fill in .*\n0 of 16 are right\.\n$/),
+  ]);
+
+  writeFileSync(fileOf("new", ids[0]), "// mine\n");
+  writeFileSync(fileOf("new", ids[1]), sourceOf(ids[1], language));
+  const again = await learn("new");
+  expect(again.stdout).toMatch(/^All exercises are in .*new already\./);
+  expect(readFileSync(fileOf("new", ids[0]), "utf8")).toBe("// mine\n");
+});
+
+test("all solutions are right, in the reader's own folder", async () => {
+  await folderWith("all", ...ids);
+  const { code, stdout } = await learn("all", "--check");
+  expect(stdout.match(/^✓ \S+/gm)).toEqual(ids.map((id) => `✓ ${id}`));
+  expect(stdout).toMatch(/16-fast-matmul .* [\d.]+ times as fast as it was/);
+  expect(stdout).toMatch(/16 of 16 are right\. Train with your own code: .* learn .*all --train\n$/);
+  expect(code).toBe(0);
+
+  // A step of the small model by these functions, saved as a model that generates.
+  const trained = await learn("all", "--train", "1");
+  expect(trained.stdout).toMatch(/^step 1\/1: loss 4\.[12]\d+\n$/);
+  expect(trained.stderr).toMatch(/Saved .*mine\.bin/);
+  const generated = await run(["generate", "RO", "--model", join(folder, "all", "mine.bin"), "--tokens", "5"]);
+  expect(generated.code).toBe(0);
+}, 240_000);
+
+test("the check stops at the first that is not right, with the mistake, and gives hints", async () => {
+  await folderWith("wrong", ...ids.slice(0, 5));
+  const wrong = solved("05-attention", language).replace(" / Math.sqrt(hs);", ";");
+  writeFileSync(fileOf("wrong", "05-attention"), wrong);
+  const { code, stdout } = await learn("wrong", "--check");
+  expect(stdout).toMatch(/\n✗ 05-attention/);
+  expect(stdout).toMatch(
+    /With B 1, T 3, C 4, NH 2: att\[0,\d,\d,\d\] is 0\.\d+, expected 0\.\d+; \d+ of 18 elements differ\./,
+  );
+  expect(stdout).toMatch(/Likely: the scale is missing/);
+  expect(stdout).toMatch(/\n4 of 16 are right\.\n$/);
+  expect(code).toBe(1);
+  expect((await learn("wrong", "--hint")).stdout).toMatch(/^05-attention, hint 1 of 4: Loops over b/);
+  expect((await learn("wrong", "--hint", "2")).stdout).toMatch(/^05-attention, hint 2 of 4: /);
+  const none = await learn("wrong", "--hint", "9");
+  expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/05-attention has 4 hints: .* --hint 4/)]);
+});
+
+test("what a first function may do wrong is said", async () => {
+  await folderWith("bad");
+  const signature = (body: string) => `export function embedding(tokens, wte, wpe, B, T, C) {\n${body}\n}\n`;
+  const right = solved("01-embedding", language);
+  const cases: [source: string, message: RegExp][] = [
+    [signature("  for (;;);"), /did not end within 10 seconds: does a loop run for ever\?/],
+    [signature("  nothing.at = 1;"), /ReferenceError: nothing is not defined \(line 2\)/],
+    [signature("  return 3;"), /the result is a number, expected an array of 12 numbers, out \(B,T,C\)/],
+    [signature(""), /the result is undefined, expected an array/],
+    [signature("  return new Float32Array(5);"), /the result has 5 numbers, expected an array of 12/],
+    [
+      right.replace("export function embedding", "export async function embedding").replace("): Float32Array", ")"),
+      /must not be async/,
+    ],
+    [right.replace(/\n {2}return/, "\n  wte[0]++;\n  return"), /it changed its argument wte: write into a new array/],
+    ["export const other = 1;\n", /the file exports no function embedding/],
+    ["export function embedding( {\n", /SyntaxError|Error: /],
+    [signature("  process.exit(0);"), /it ended its thread with code 0/],
+  ];
+  for (const [source, message] of cases) {
+    writeFileSync(fileOf("bad", "01-embedding"), source);
+    const { code, stdout, stderr } = await learn("bad", "--check");
+    expect(stdout).toMatch(/^✗ 01-embedding/);
+    expect(stdout).toMatch(message);
+    expect([code, stderr]).toEqual([1, expect.not.stringMatching(/^error/m)]);
+  }
+}, 120_000);
+
+test("the gradients of the whole model are compared one by one", async () => {
+  await folderWith("train", ...ids.slice(0, 15));
+  const right = solved("15-train", language);
+  const cases: [source: string, message: RegExp][] = [
+    [sourceOf("15-train", language), /^→ 15-train/m],
+    [right.replace("grads.lnfw = last.dweight;", ""), /grads\["lnfw"\] is missing/],
+    [right.replace("dstream.map((value, i) => value + ln2.dinp[i])", "ln2.dinp"), /grads\["h\.1\.attprojw"\] at /],
+    [right.replace("value + head.dweight[i]", "value"), /grads\["wte"\] at .*\n.*the embedding's alone/],
+    [right.replace("return { loss, grads }", "return { loss }"), /grads\["lnfw"\] is missing/],
+  ];
+  for (const [source, message] of cases) {
+    writeFileSync(fileOf("train", "15-train"), source);
+    const { code, stdout } = await learn("train", "--check");
+    expect(stdout).toMatch(message);
+    expect(code).toBe(1);
+  }
+}, 120_000);
+
+test("--watch checks again when a file is saved", async () => {
+  await folderWith("watch");
+  const child = start(["learn", join(folder, "watch"), "--watch"]);
+  const ended = result(child);
+  await written(child.stdout, "0 of 16");
+  const file = fileOf("watch", "01-embedding");
+  writeFileSync(file, solved("01-embedding", language));
+  const later = new Date(statSync(file).mtimeMs + 2000);
+  utimesSync(file, later, later);
+  await written(child.stdout, "1 of 16");
+  child.kill("SIGINT");
+  expect((await ended).code).toBe(130);
+});
+
+test("bad input", async () => {
+  writeFileSync(join(folder, "a-file"), "");
+  const cases: [code: number, message: RegExp, ...args: string[]][] = [
+    [1, /a-file cannot be read as a folder/, "a-file"],
+    [1, /nowhere has no exercises\. Write them: .* learn .*nowhere/, "nowhere", "--check"],
+    [2, /Choose one of/, "nowhere", "--check", "--watch"],
+    [2, /argument 'x' is invalid/, "nowhere", "--hint", "x"],
+  ];
+  for (const [code, message, ...args] of cases) {
+    const { code: found, stderr } = await learn(args[0], ...args.slice(1));
+    expect([found, stderr]).toEqual([code, expect.stringMatching(message)]);
+  }
+  await folderWith("early");
+  const early = await learn("early", "--train");
+  expect([early.code, early.stderr]).toEqual([
+    1,
+    expect.stringMatching(/01-embedding is not right yet, and training needs it/),
+  ]);
+});
