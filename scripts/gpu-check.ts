@@ -12,10 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GPT2 } from "../src/api/gpt2.ts";
-import type { Backend } from "../src/backend/backend.ts";
+import { type Backend, type Precision, precisions } from "../src/backend/backend.ts";
 import { ReferenceBackend } from "../src/backend/reference/reference.ts";
 import { createBackend } from "../src/backend/registry.ts";
-import { suite } from "../src/backend/suite/cases.ts";
+import { halfPrecision, suite } from "../src/backend/suite/cases.ts";
 import { problemsOf, runCase } from "../src/backend/suite/run.ts";
 import { findAdapter, openAdapter } from "../src/backend/webgpu/adapter.ts";
 import { WebGpuBackend } from "../src/backend/webgpu/backend.ts";
@@ -42,41 +42,51 @@ const command = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 const tilesScript = fileURLToPath(new URL("./measure-tiles.ts", import.meta.url));
 const STEPS = 20;
 /** Largest difference of a loss from the CPU's, in nats. */
-const TOLERANCE = 1e-4;
+const TOLERANCE: Readonly<Record<Precision, number>> = { fp32: 1e-4, bf16: 1e-2 };
 
 /** Every operation in all shapes of the suite, compared with the reference backend. */
 async function checkSuite(): Promise<void> {
   const [gpu, reference] = [new WebGpuBackend(await openAdapter()), new ReferenceBackend()];
   let failed = 0;
-  for (const one of suite) {
+  const all = [...suite, ...halfPrecision];
+  for (const one of all) {
     const problems = problemsOf(one, await runCase(gpu, one), await runCase(reference, one));
     for (const problem of problems) console.log(`${one.name}: ${problem}`);
     if (problems.length > 0) failed++;
   }
   await gpu.dispose();
-  console.log(`${suite.length - failed} of ${suite.length} cases are right`);
+  console.log(`${all.length - failed} of ${all.length} cases are right`);
   if (failed > 0) process.exitCode = 1;
 }
 
-/** The first losses of `baby` on the GPU and on the CPU, on one batch of tokens. */
+/** The first losses of `baby` on the GPU in either precision and on the CPU, on one batch of tokens. */
 async function compareTraining(): Promise<void> {
-  const gpuBackend = new WebGpuBackend(await openAdapter());
+  const adapter = await findAdapter();
   // Software takes a second for a step of a few tokens.
-  const [B, T] = gpuBackend.adapter.fallback ? [1, 8] : [12, 64];
-  const [gpu, cpu] = [await lossesOn(gpuBackend, B, T), await lossesOn(await createBackend(), B, T)];
-  const worst = Math.max(...gpu.map((loss, at) => Math.abs(loss - cpu[at])));
-  const [found, expected] = [gpu, cpu].map((losses) => losses.map((loss) => loss.toFixed(6)).join(" "));
-  console.log(`GPU:       ${found}\nCPU:       ${expected}\nlargest difference: ${worst.toExponential(1)}`);
-  if (gpu.length !== STEPS || !(worst <= TOLERANCE)) process.exitCode = 1;
+  const [B, T] = typeof adapter !== "string" && adapter.info.isFallbackAdapter ? [1, 8] : [12, 64];
+  const cpu = await lossesOn(await createBackend(), B, T);
+  console.log(`CPU:       ${inWords(cpu)}`);
+  for (const precision of precisions) {
+    const gpu = await lossesOn(new WebGpuBackend(await openAdapter()), B, T, precision);
+    const worst = Math.max(...gpu.map((loss, at) => Math.abs(loss - cpu[at])));
+    console.log(`GPU, ${precision}: ${inWords(gpu)}\nlargest difference: ${worst.toExponential(1)}`);
+    if (gpu.length !== STEPS || !(worst <= TOLERANCE[precision])) process.exitCode = 1;
+  }
 }
 
-async function lossesOn(backend: Backend, B: number, T: number): Promise<number[]> {
+const inWords = (losses: readonly number[]) => losses.map((loss) => loss.toFixed(6)).join(" ");
+
+async function lossesOn(backend: Backend, B: number, T: number, precision: Precision = "fp32"): Promise<number[]> {
   const model = await GPT2.create(configOf("baby"), { backend });
   const tokens = syntheticTokens(B * T + 1, model.config.V);
   const batch = { inputs: tokens.subarray(0, B * T), targets: tokens.subarray(1) };
   const losses: number[] = [];
   const loader = { B, T, next: async () => batch, reset() {} };
-  for await (const event of new Trainer(model).run(loader, { steps: STEPS, valEvery: 0, sampleEvery: 0 }))
+  for await (const event of new Trainer(model, { precision }).run(loader, {
+    steps: STEPS,
+    valEvery: 0,
+    sampleEvery: 0,
+  }))
     if (event.type === "step") losses.push(event.loss);
   await backend.dispose();
   return losses;
@@ -107,9 +117,19 @@ function nodeRun(args: readonly string[], limit: number): Promise<Outcome> {
 
 const checks: readonly Part[] = [
   { title: "System", args: [command, "info", "--system"], seconds: 40 },
-  { title: "Operations beside the reference", args: [script, "--suite"], seconds: 110 },
+  { title: "Operations beside the reference", args: [script, "--suite"], seconds: 100 },
   { title: "Training beside the CPU", args: [script, "--training"], seconds: 50 },
 ];
+
+/** Steps of GPT-2 124M in one precision: milliseconds and tokens a second of each. */
+const steps = (precision: Precision): Part => ({
+  title: `Steps of GPT-2 124M at B=8, T=1024 in ${precision}`,
+  args: [
+    ...[command, "train", "-e", "d12", "-b", "8", "-t", "1024", "-x", "8", "-v", "0", "-s", "0", "--json"],
+    ...["--backend", "webgpu", "--precision", precision],
+  ],
+  seconds: 45,
+});
 
 const bench = [command, "bench", "--backend", "webgpu", "--quick", "--markdown-row"];
 
@@ -119,12 +139,13 @@ function partsIn(folder: string): Part[] {
   const d12 = ["--model", "d12", "-b", "8", "-t", "1024", "--against", "torch-gpu"];
   return [
     ...checks,
-    { title: "Benchmark", args: [...bench, "--profile", "--json", small], seconds: 140, report: small },
+    { title: "Benchmark", args: [...bench, "--profile", "--json", small], seconds: 110, report: small },
     { title: "Matmuls of GPT-2 124M with every tile", args: [tilesScript], seconds: 70 },
+    ...precisions.map(steps),
     {
       title: "GPT-2 124M at B=8, T=1024, beside PyTorch",
       args: [...bench, ...d12, "--json", large],
-      seconds: 180,
+      seconds: 130,
       report: large,
     },
   ];

@@ -9,6 +9,8 @@
 import { openAdapter } from "../src/backend/webgpu/adapter.ts";
 import { WebGpuBackend } from "../src/backend/webgpu/backend.ts";
 import { type TileName, tileNames } from "../src/backend/webgpu/tile-names.ts";
+import { timeTiles } from "../src/backend/webgpu/tile-trial.ts";
+import { choiceAsText, forms, sizes } from "../src/backend/webgpu/tiles.ts";
 import { runInterleaved } from "../src/bench/comparison.ts";
 import { limitsTrial } from "../src/bench/limits.ts";
 import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "../src/bench/matmuls.ts";
@@ -46,6 +48,14 @@ console.log(
   `${backend.device}, ${backend.adapter.driver}; Node ${process.version}; ${peak.toFixed(1)} GFLOP/s at most\n`,
 );
 await backend.dispose();
+
+if (!quick) {
+  const trial = await open();
+  console.log(
+    `chosen at the first start (${forms.join(", ")}; ${sizes.join(", ")}): ${choiceAsText(await timeTiles(trial))}\n`,
+  );
+  await trial.dispose();
+}
 
 const speeds: number[][] = [];
 for (const tile of tileNames) {

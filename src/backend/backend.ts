@@ -205,6 +205,10 @@ export interface BackendLimits {
   readonly total: number;
   /** Largest single buffer. */
   readonly buffer: number;
+  /** Largest part of a buffer that an operation takes at once, where that is less. Operands are cut to it by rows. */
+  readonly binding?: number;
+  /** What the device calls these limits, if it does. */
+  readonly names?: Readonly<Record<"buffer" | "binding", string>>;
   /** Alignment of operands within their buffer. */
   readonly alignment: number;
 }

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { CountingBackend } from "../../test/counting-backend.ts";
+import type { BackendLimits } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import { makeConfig } from "./config.ts";
-import { heldByOthers, memoryNeeded, requireMemory } from "./memory.ts";
+import { fittingBatch, heldByOthers, memoryNeeded, memoryParts, requireMemory } from "./memory.ts";
 import { TensorScope, withTensors } from "./tensor-scope.ts";
 import { TensorSet } from "./tensor-set.ts";
 import {
@@ -45,6 +46,11 @@ test("a run that cannot fit is refused with the sum and the way out", () => {
   backend.memoryLimit--;
   expect(() => requireMemory(backend, config, plan)).toThrow(MemoryError);
   expect(() => requireMemory(backend, config, plan)).toThrow("-d, which keeps an update's tokens by accumulating");
+  expect(() => requireMemory(backend, config, plan)).toThrow("A batch of 3 (-b 3) would fit.");
+  expect(fittingBatch(backend, config, plan)).toBe(3);
+  backend.memoryLimit = memoryNeeded(backend, config, { ...plan, train: { B: 1, T: 16 } });
+  expect(() => requireMemory(backend, config, plan)).toThrow("A batch of 1 with blocks of 16 (-b 1 -t 16) would fit.");
+  backend.memoryLimit = memoryNeeded(backend, config, plan) - 1;
   expect(() => requireMemory(backend, config, { ...plan, train: undefined, decode: { S: 9999, B: 9999 } })).toThrow(
     "Fewer texts at once need less.",
   );
@@ -63,6 +69,36 @@ test("what others hold counts, and is named", () => {
   backend.alloc([1]);
   expect(heldByOthers(backend, config, {})).toBe(4);
   expect(() => requireMemory(backend, config, plan, 4)).toThrow(/other models and runs have 0.00 GB: dispose of them/);
+});
+
+test("a limit of a device is named, with what is needed and had", () => {
+  const plan = { optimizer: true, train: { B: 4, T: 32 } };
+  const names = { buffer: "maxBufferSize", binding: "maxStorageBufferBindingSize" };
+  const refused = (limits: Partial<BackendLimits>) => {
+    const backend = new CountingBackend();
+    backend.limits = { ...backend.limits, names, ...limits };
+    return () => requireMemory(backend, config, plan);
+  };
+  // 128 rows of 128 logits, in f32.
+  const scratch = 4 * 128 * 128;
+  expect(refused({ buffer: scratch })).not.toThrow();
+  expect(refused({ buffer: scratch - 4 })).toThrow(
+    /in one piece, .* can hold .* GB \(maxBufferSize\)\. .*\(-b 3\) would fit/,
+  );
+  // 64 rows of logits.
+  expect(refused({ binding: 4 * 64 * 128 })).not.toThrow();
+  expect(refused({ binding: 4 * 64 * 128 - 4 })).toThrow(/at once .* takes .* GB \(maxStorageBufferBindingSize\)/);
+});
+
+test("a run's memory by what holds it adds up", () => {
+  const backend = new CountingBackend();
+  const plan = { optimizer: true, train: { B: 4, T: 32 }, decode: { S: 8 } };
+  const { weights, optimizer, activations, sampling, total } = memoryParts(backend, config, plan);
+  expect(weights + optimizer + activations + sampling).toBe(total);
+  expect(optimizer).toBe(3 * weights);
+  const mixed = memoryParts(backend, config, { ...plan, precision: "bf16" });
+  expect(mixed.optimizer).toBeGreaterThan(optimizer);
+  expect(mixed.activations).toBeLessThan(activations);
 });
 
 test("memory comes back whatever happens, even when not all of it could be had", async () => {

@@ -1,4 +1,4 @@
-import { type Backend, elementBytes, type Precision, sizeOf } from "../backend/backend.ts";
+import { type Backend, elementBytes, type Precision, sizeOf, storageOf } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
 import { allocPackedWorkspace } from "./packed.ts";
@@ -41,6 +41,17 @@ interface MemoryNeeded {
   readonly total: number;
   /** The largest buffer. */
   readonly largest: number;
+  /** What an operation takes at once even where operands are cut: a sequence's qkv, or some rows of a matrix. */
+  readonly uncut: number;
+}
+
+/** Rows of a matrix that no backend cuts further. */
+const LEAST_ROWS = 64;
+
+function uncutOf({ C, Vp, hidden }: GPT2Config, { train, evaluate, decode, inspect, precision = "fp32" }: MemoryPlan) {
+  const T = Math.max(0, ...[train?.T, evaluate?.T, decode?.S, inspect?.T].filter((length) => length !== undefined));
+  const activation = train || evaluate ? elementBytes[storageOf[precision]] : elementBytes.f32;
+  return Math.max(activation * T * 3 * C, T > 0 ? elementBytes.f32 * LEAST_ROWS * Math.max(Vp, hidden, 3 * C) : 0);
 }
 
 /** Goes through all that a plan allocates, and allocates nothing. */
@@ -68,12 +79,35 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
   if (score) allocPackedWorkspace(counter, config, score.rows);
   if (decode) allocDecodeWorkspace(counter, config, decode.S, decode.B);
   if (inspect) allocInspectWorkspace(counter, config, inspect.T);
-  return { total, largest };
+  return { total, largest, uncut: uncutOf(config, plan) };
 }
 
 /** Bytes that a plan needs, before anything of it is allocated. */
 export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
   return measure(backend, config, plan).total;
+}
+
+/** Bytes of a run by what holds them. */
+export interface MemoryParts {
+  readonly weights: number;
+  /** Gradients, AdamW's moments, and with mixed precision the copy of the matrices. */
+  readonly optimizer: number;
+  readonly activations: number;
+  readonly sampling: number;
+  readonly total: number;
+}
+
+export function memoryParts(backend: Backend, config: GPT2Config, plan: MemoryPlan): MemoryParts {
+  const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
+  const { optimizer, precision, train, decode } = plan;
+  const weights = needed({});
+  return {
+    weights,
+    optimizer: needed({ optimizer, precision }) - weights,
+    activations: needed({ train, precision }) - weights,
+    sampling: needed({ decode }) - weights,
+    total: needed(plan),
+  };
 }
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
@@ -89,6 +123,38 @@ function smaller({ inspect, train, evaluate, score }: MemoryPlan): string {
   );
 }
 
+/** True for a plan that the backend has the memory for, beside the bytes that `others` hold. */
+function fits({ limits }: Backend, { total, largest, uncut }: MemoryNeeded, others = 0): boolean {
+  return total + others <= limits.total && largest <= limits.buffer && uncut <= (limits.binding ?? uncut);
+}
+
+/** The largest batch below the plan's that fits, by bisection, since memory grows with the batch; 0 if none does. */
+export function fittingBatch(backend: Backend, config: GPT2Config, plan: MemoryPlan, others = 0): number {
+  const { train } = plan;
+  if (!train) return 0;
+  let [fitting, tooLarge] = [0, train.B];
+  while (tooLarge - fitting > 1) {
+    const B = Math.floor((fitting + tooLarge) / 2);
+    if (fits(backend, measure(backend, config, { ...plan, train: { ...train, B } }), others)) fitting = B;
+    else tooLarge = B;
+  }
+  return fitting;
+}
+
+/** What of a training plan would fit, as a sentence: a smaller batch, else a shorter block. */
+function fitting(backend: Backend, config: GPT2Config, plan: MemoryPlan, others: number): string {
+  const { train } = plan;
+  if (!train) return "";
+  const B = fittingBatch(backend, config, plan, others);
+  if (B > 0) return ` A batch of ${B} (-b ${B}) would fit.`;
+  for (let T = Math.floor(train.T / 2); T > 0; T = Math.floor(T / 2)) {
+    const shorter = { ...plan, evaluate: undefined, train: { ...train, B: 1, T } };
+    if (fits(backend, measure(backend, config, shorter), others))
+      return ` A batch of 1 with blocks of ${T} (-b 1 -t ${T}) would fit.`;
+  }
+  return "";
+}
+
 /** The part of a plan that is the model's weights. */
 export function weightsPlan({ weights }: Parameters): Pick<MemoryPlan, "weights"> {
   return { weights: weights.dtype };
@@ -101,23 +167,28 @@ export function heldByOthers(backend: Backend, config: GPT2Config, own: MemoryPl
 
 /**
  * MemoryError when the plan cannot fit the backend beside the bytes that `others` hold there, or has a tensor that is too
- * large for one of its buffers: with the sizes, and what would make it fit.
+ * large for one of its buffers or bindings: which limit, what is needed and what there is, and what would fit.
  */
 export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan, others = 0): void {
   const { name, limits } = backend;
-  const fits = ({ total, largest }: MemoryNeeded) => total + others <= limits.total && largest <= limits.buffer;
   const needed = measure(backend, config, plan);
-  if (fits(needed)) return;
+  if (fits(backend, needed, others)) return;
   const { optimizer, weights, precision } = plan;
   const fixed = measure(backend, config, { optimizer, weights, precision });
-  const advice = fits(fixed)
-    ? smaller(plan)
+  const advice = fits(backend, fixed, others)
+    ? smaller(plan) + fitting(backend, config, plan, others)
     : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed.total)}` +
       `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
-  if (needed.total + others <= limits.total)
+  const called = (limit: "buffer" | "binding") => (limits.names ? ` (${limits.names[limit]})` : "");
+  if (needed.total + others <= limits.total && needed.largest > limits.buffer)
     throw new MemoryError(
       `This run needs ${gigabytes(needed.largest)} in one piece, and a buffer of the ${name} backend can hold ` +
-        `${gigabytes(limits.buffer)}. ${advice}`,
+        `${gigabytes(limits.buffer)}${called("buffer")}. ${advice}`,
+    );
+  if (needed.total + others <= limits.total)
+    throw new MemoryError(
+      `This run needs ${gigabytes(needed.uncut)} at once (a sequence's queries, keys and values, or ${LEAST_ROWS} rows of ` +
+        `logits), and an operation of the ${name} backend takes ${gigabytes(limits.binding ?? 0)}${called("binding")}. ${advice}`,
     );
   throw new MemoryError(
     `This run needs ${gigabytes(needed.total)}, and the ${name} backend can hold ${gigabytes(limits.total)}` +

@@ -2,7 +2,7 @@
 import type { Backend } from "../../src/backend/backend.ts";
 import { LlmError } from "../../src/errors.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
-import { type MemoryPlan, memoryNeeded, requireMemory } from "../../src/model/memory.ts";
+import { fittingBatch, memoryParts, requireMemory } from "../../src/model/memory.ts";
 import { parameterCount } from "../../src/model/parameters.ts";
 import { runMemory } from "../../src/train/plan.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
@@ -18,7 +18,8 @@ export function estimateOf(
   { kind, used = 0, quota = Number.POSITIVE_INFINITY }: StorageInfo,
 ): Estimate {
   const { config, settings } = choice;
-  const memory = memoryOf(choice, backend);
+  const plan = runMemory(config, settings);
+  const memory = memoryParts(backend, config, plan);
   const fits = memory.total <= backend.limits.total;
   const ms = msPerStep(speed, config, settings.batch, settings.block);
   // Two checkpoints are kept while a third is written.
@@ -30,43 +31,16 @@ export function estimateOf(
     memory,
     memoryLimit: backend.limits.total,
     fits,
-    fittingBatch: fits ? undefined : fittingBatch(choice, backend),
+    fittingBatch: fits ? undefined : fittingBatch(backend, config, plan),
     msPerStep: ms,
     msTotal: ms * (settings.steps + FORWARD_SHARE * validationBatches(choice)),
     storage,
     storageFits: kind === "memory" || used + storage <= quota,
     problem: problemOf(() => {
-      requireMemory(backend, config, runMemory(config, settings));
+      requireMemory(backend, config, plan);
       checkChoice(choice, data);
     }),
   };
-}
-
-function memoryOf({ config, settings }: RunChoice, backend: Backend): Estimate["memory"] {
-  const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
-  const plan = runMemory(config, settings);
-  const { train, decode } = plan;
-  const weights = needed({});
-  return {
-    weights,
-    optimizer: needed({ optimizer: true }) - weights,
-    activations: needed({ train }) - weights,
-    sampling: needed({ decode }) - weights,
-    total: needed(plan),
-  };
-}
-
-/** The largest batch that fits, by bisection, since memory grows with the batch. */
-function fittingBatch({ config, settings }: RunChoice, backend: Backend): number {
-  const fits = (batch: number) =>
-    memoryNeeded(backend, config, runMemory(config, { ...settings, batch })) <= backend.limits.total;
-  let [fitting, tooLarge] = [0, settings.batch];
-  while (tooLarge - fitting > 1) {
-    const middle = Math.floor((fitting + tooLarge) / 2);
-    if (fits(middle)) fitting = middle;
-    else tooLarge = middle;
-  }
-  return fitting;
 }
 
 /** Time of a forward pass relative to a training step. */

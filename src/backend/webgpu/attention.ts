@@ -2,6 +2,7 @@
 import { type KVCache, type Tensor, view } from "../backend.ts";
 import type { WebGpuDevice } from "./device.ts";
 import { gridOf, inVectors, partsOf } from "./dispatch.ts";
+import { LONGEST } from "./matmul.ts";
 import {
   type AttentionForm,
   attentionBytes,
@@ -106,10 +107,11 @@ const keyOf = (isTiled: boolean, { hs, vectors }: AttentionForm) =>
 const fitsTiles = (gpu: WebGpuDevice, hs: number) =>
   attentionBytes(hs) <= gpu.adapter.limits.maxComputeWorkgroupStorageSize;
 
-/** The whole batch of qkv (B,T,3C), or parts of it where a binding holds no more; `part` is theirs of any (B,…) tensor. */
+/** The whole batch of qkv (B,T,3C), or parts of it where a binding or a dispatch holds no more; `part` is theirs of any (B,…) tensor. */
 function batchesOf(gpu: WebGpuDevice, qkv: Tensor) {
   const [all, T, width] = qkv.shape;
-  return partsOf(all, Math.floor(gpu.window / (4 * T * width))).map(({ first, count: B }) => {
+  const most = Math.min(Math.floor(gpu.window / (4 * T * width)), Math.floor(LONGEST / (T * T * width)));
+  return partsOf(all, most).map(({ first, count: B }) => {
     const part = (tensor: Tensor) => {
       const size = tensor.size / all;
       return view(tensor, first * size, [B * size]);

@@ -62,7 +62,13 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
     this.kernel = tile ?? "";
     this.matmul = new Matmul(this, tile);
     // WebGPU does not tell how much memory a GPU has.
-    this.limits = { total: Number.MAX_SAFE_INTEGER, buffer: adapter.limits.maxBufferSize, alignment: ALIGNMENT };
+    this.limits = {
+      total: Number.MAX_SAFE_INTEGER,
+      buffer: adapter.limits.maxBufferSize,
+      binding: this.window,
+      names: { buffer: "maxBufferSize", binding: "maxStorageBufferBindingSize" },
+      alignment: ALIGNMENT,
+    };
   }
 
   /** The tiles of matmuls, where no kernel was chosen. */
@@ -242,7 +248,8 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   };
 
   headScratchSize(N: number, Vp: number): number {
-    return Math.min(N, Math.max(1, Math.floor(HEAD_LOGITS / Vp))) * Vp;
+    const most = Math.min(HEAD_LOGITS, Math.min(this.window, this.limits.buffer) / elementBytes.f32);
+    return Math.min(N, Math.max(1, Math.floor(most / Vp))) * Vp;
   }
 
   readonly headLoss: Operations["headLoss"] = ({ losses, targets, scratch, V }, inp, wte) => {

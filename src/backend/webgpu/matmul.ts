@@ -10,7 +10,7 @@ import { DOT_COLUMNS, dotsSource, FEW_ROWS } from "./wgsl/dots.ts";
 import { matmulKey, matmulSource, tiles } from "./wgsl/matmul.ts";
 
 /** C (M,N) = A B, or added to C. */
-interface Product {
+export interface Product {
   readonly M: number;
   readonly N: number;
   readonly K: number;
@@ -33,6 +33,9 @@ const ENOUGH_GROUPS = 128;
 
 /** K is divided into parts of no less. */
 const LEAST_K = 256;
+
+/** Floating-point operations of one dispatch, at most: systems reset a GPU that is busy for two seconds. */
+export const LONGEST = 5e10;
 
 /** Products are cut at multiples of this, so that all operands stay whole vectors. */
 const CUT = 64;
@@ -139,13 +142,16 @@ function partsOfSum(product: Product): number {
   return Math.min(Math.ceil(ENOUGH_GROUPS / (Math.ceil(N / BN) * Math.ceil(M / BM))), Math.floor(K / LEAST_K));
 }
 
-/** The dimension to cut so that each operand is at most `most` bytes; undefined if all of them are. */
-function cutOf(product: Product, most: number): "M" | "N" | "K" | undefined {
+/**
+ * The dimension to cut so that each operand is at most `most` bytes, and the work no longer than one dispatch may be;
+ * undefined if it is so. Sums are cut for their operands alone.
+ */
+export function cutOf(product: Product, most: number): "M" | "N" | "K" | undefined {
   const { M, N, K, A, B, C, kInnerA, kInnerB, strideA, strideB, strideC } = product;
   const largeA = (kInnerA ? M : K) * strideA * elementBytes[A.dtype] > most;
   const largeB = (kInnerB ? N : K) * strideB * elementBytes[B.dtype] > most;
   const largeC = M * strideC * elementBytes[C.dtype] > most;
-  if (!largeA && !largeB && !largeC) return undefined;
+  if (!largeA && !largeB && !largeC) return 2 * M * N * K > LONGEST && M > CUT ? "M" : undefined;
   if (M > CUT && (largeC || (kInnerA && largeA))) return "M";
   if (N > CUT && kInnerB && largeB) return "N";
   if (K > CUT && ((!kInnerA && largeA) || (!kInnerB && largeB))) return "K";

@@ -3,14 +3,17 @@ import { beforeAll, expect, test } from "vitest";
 import { collect, randomModel } from "../../../test/fixtures.ts";
 import { describeGpu, openGpu } from "../../../test/gpu.ts";
 import { GPT2 } from "../../api/gpt2.ts";
+import { configOf, syntheticTokens } from "../../bench/steps.ts";
 import { makeConfig } from "../../model/config.ts";
 import { accumulateGradients, gradientNorm, update } from "../../model/gpt2.ts";
 import { tensorNames } from "../../model/parameters.ts";
 import { usualAdamw } from "../../model/step-calls.ts";
 import { computedWith, TensorSet } from "../../model/tensor-set.ts";
 import { allocStepWorkspace } from "../../model/workspace.ts";
+import { Trainer } from "../../train/trainer.ts";
 import type { Backend, Precision } from "../backend.ts";
 import { ReferenceBackend } from "../reference/reference.ts";
+import { createBackend } from "../registry.ts";
 import type { WebGpuBackend } from "./backend.ts";
 
 const config = makeConfig({ maxT: 24, V: 37, L: 2, NH: 2, C: 32 });
@@ -78,6 +81,32 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
       expect(step).toMatchObject({ pipelines: 0, bindGroups: 0 });
       expect(step.submits).toBeLessThanOrEqual(4);
     }
+  });
+
+  test("the first twenty losses of baby are wasm's", { timeout: 400_000 }, async () => {
+    const [steps, block] = [20, 32];
+    const [wasm, gpus] = [await createBackend("wasm", { threads: 1 }), await openGpu()];
+    const losses = [];
+    for (const backend of [wasm, gpus]) {
+      // One sequence a step, of half of its block: a tile's rows, since software takes a second for twice as many.
+      const model = await GPT2.create(configOf("baby"), { backend });
+      const tokens = syntheticTokens(block * steps + 1, model.config.V);
+      let step = 0;
+      const next = async () => {
+        const [from, to] = [block * step, block * (step + 1)];
+        step++;
+        return { inputs: tokens.subarray(from, to), targets: tokens.subarray(from + 1, to + 1) };
+      };
+      const trainer = new Trainer(model, { learningRate: 1e-3, weightDecay: 0.1, beta2: 0.99, gradClip: 1 });
+      const events = await collect(trainer.run({ B: 1, T: block, next, reset() {} }, { steps, sampleEvery: 0 }));
+      losses.push(events.flatMap((event) => (event.type === "step" ? [event.loss] : [])));
+    }
+    await wasm.dispose();
+    const [expected, found] = losses;
+    expect(expected).toHaveLength(steps);
+    const worst = Math.max(...found.map((loss, i) => Math.abs(loss - expected[i])));
+    console.info(`baby: largest difference of 20 losses from wasm's ${worst.toExponential(1)}`);
+    expect(worst).toBeLessThan(1e-4);
   });
 
   test("with mixed precision, twenty steps have the reference's losses but for roundings", async () => {

@@ -1,13 +1,21 @@
 // Cases beyond the suite (backend.test.ts): other tiles, operands larger than a binding, failures.
 import { expect, test } from "vitest";
+import { CountingBatches } from "../../../test/counting-batches.ts";
+import { collect } from "../../../test/fixtures.ts";
 import { describeGpu, openGpu } from "../../../test/gpu.ts";
+import { GPT2 } from "../../api/gpt2.ts";
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
+import { makeConfig } from "../../model/config.ts";
+import { Trainer } from "../../train/trainer.ts";
+import type { Precision } from "../backend.ts";
 import { ReferenceBackend } from "../reference/reference.ts";
 import * as cases from "../suite/cases.ts";
 import { problemsOf, runCases } from "../suite/run.ts";
+import type { Limits } from "./adapter.ts";
 import type { WebGpuBackend } from "./backend.ts";
 import { createWebGpuBackend } from "./create.ts";
 import { tileNames } from "./tile-names.ts";
+import { fillSource } from "./wgsl/elementwise.ts";
 
 async function problemsWith(backend: WebGpuBackend, chosen: readonly cases.Case[]): Promise<string[]> {
   const [found, expected] = await Promise.all([runCases(backend, chosen), runCases(new ReferenceBackend(), chosen)]);
@@ -52,6 +60,43 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
       cases.head(40, 120, 150, 160, true, 20),
     ];
     expect(await problemsWith(backend, all)).toEqual([]);
+  });
+
+  test("a submit ends after an estimated amount of work", async () => {
+    const backend = await openGpu();
+    const out = backend.alloc([64]);
+    const { submits } = backend.counts;
+    const source = () => fillSource(false);
+    for (let i = 1; i <= 6; i++)
+      backend.run({ key: "fill", source, tensors: [out], u32: [64], f32: [i], grid: [1], flops: 3e9 });
+    expect([...(await backend.read(out))]).toEqual(Array(64).fill(6));
+    // Two make the tenth of a second that a submit takes on a GPU of 50 GFLOP/s, before its speed is known; then the read.
+    expect(backend.counts.submits - submits).toBe(4);
+  });
+
+  test("a model that an adapter's limits are too small for is refused: which, how much it has, what would fit", async () => {
+    const MiB = 2 ** 20;
+    const config = makeConfig({ maxT: 512, V: 300, L: 2, NH: 4, C: 64 });
+    const refused = async (limits: Partial<Limits>, B: number, T: number, precision: Precision = "fp32") => {
+      const backend = await openGpu(undefined, limits);
+      const model = await GPT2.create(config, { backend });
+      const before = backend.memoryUsed;
+      const trainer = new Trainer(model, { precision });
+      const error = await collect(trainer.run(new CountingBatches(B, T), { steps: 1, sampleEvery: 0 })).catch((e) => e);
+      expect(error).toBeInstanceOf(MemoryError);
+      expect(backend.memoryUsed).toBe(before);
+      return String(error);
+    };
+    // The MLP's hidden layer, (B*T, 256): 8 MiB for 16 sequences of 512 tokens; half of that in 16 bits.
+    const buffers = await refused({ maxBufferSize: 4 * MiB }, 16, 512);
+    expect(buffers).toContain(
+      "needs 0.01 GB in one piece, and a buffer of the webgpu backend can hold 0.00 GB (maxBufferSize)",
+    );
+    expect(buffers).toContain("A batch of 8 (-b 8) would fit.");
+    expect(await refused({ maxBufferSize: 4 * MiB }, 32, 512, "bf16")).toContain("A batch of 16 (-b 16) would fit.");
+    const bindings = await refused({ maxStorageBufferBindingSize: 256 * 1024 + 256 }, 1, 512);
+    expect(bindings).toContain("(maxStorageBufferBindingSize)");
+    expect(bindings).toContain("A batch of 1 with blocks of 256 (-b 1 -t 256) would fit.");
   });
 
   test("bfloat16 is written between its neighbours", async () => {

@@ -4,6 +4,7 @@ import { platform } from "#platform";
 import { describeGpu, openGpu } from "../../../test/gpu.ts";
 import * as cases from "../suite/cases.ts";
 import { runCases } from "../suite/run.ts";
+import { cutOf, LONGEST } from "./matmul.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
 import { chooseTiles, type Shapes, timeTiles } from "./tile-trial.ts";
 import { choiceAsText, choiceFrom, sizeOfResult, usualTiles } from "./tiles.ts";
@@ -24,6 +25,26 @@ test("a choice is kept as text, and anything else is none", () => {
     "medium",
     "large",
   ]);
+});
+
+test("products of more work than a dispatch may have are cut by rows, and only those", () => {
+  const operand = (rows: number, columns: number) => {
+    const shape = [rows, columns];
+    return { buffer: { bytes: 4 * rows * columns }, dtype: "f32" as const, offset: 0, shape, size: rows * columns };
+  };
+  const cut = (M: number, N: number, K: number, most = 2 ** 40) =>
+    cutOf(
+      {
+        ...{ M, N, K, A: operand(M, K), B: operand(N, K), C: operand(M, N), bias: null },
+        ...{ kInnerA: true, kInnerB: true, strideA: K, strideB: K, strideC: N, accumulate: false },
+      },
+      most,
+    );
+  expect(cut(8192, 3072, 768)).toBeUndefined(); // 39 GFLOP
+  expect(cut(8192, 6400, 1600)).toBe("M"); // 168
+  expect(cut(64, 2 ** 20, 4096)).toBeUndefined(); // as few rows as there can be
+  expect(cut(64, 2 ** 20, 4096, 2 ** 30)).toBe("N"); // a weight larger than a binding
+  expect(2 * 4096 * 3200 * 1600).toBeLessThan(LONGEST);
 });
 
 describeGpu("webgpu", { timeout: 180_000 }, () => {

@@ -1,6 +1,6 @@
 import { type TrainEvent, toJsonLine } from "../../train/events.ts";
 import { say } from "../output.ts";
-import { sampleText } from "./text.ts";
+import { memoryText, sampleText } from "./text.ts";
 import type { RunStart, TrainDisplay } from "./train-display.ts";
 
 /** The display that fits where standard output goes. */
@@ -20,6 +20,7 @@ function llmcLines(): TrainDisplay {
     start(run) {
       for (const line of header(run)) print(line);
       say(run.device);
+      say(`memory: ${memoryText(run.memory)}`);
     },
     event(event) {
       const text = lineOf(event);

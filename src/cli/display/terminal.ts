@@ -5,7 +5,7 @@ import { asStarted } from "../suggest.ts";
 import { chart } from "./chart.ts";
 import { LiveLines } from "./live-lines.ts";
 import { statusLines } from "./status-lines.ts";
-import { duration, grouped, paintFor, sampleText, short, wrap } from "./text.ts";
+import { duration, grouped, memoryText, paintFor, sampleText, short, wrap } from "./text.ts";
 import { TimeLeft } from "./time-left.ts";
 import type { RunStart, TrainDisplay } from "./train-display.ts";
 
@@ -64,6 +64,7 @@ export class TerminalDisplay implements TrainDisplay {
       `${dim("data")}    ${run.data}`,
       `${dim("run")}     ${grouped(run.steps)} updates of ${run.accumulate > 1 ? `${run.accumulate} x ` : ""}${B} x ${T} tokens`,
       `${dim("on")}      ${run.device}`,
+      `${dim("memory")}  ${memoryText(run.memory)}`,
       ...(run.folder ? [`${dim("into")}    ${run.folder}`] : []),
       "",
     ];

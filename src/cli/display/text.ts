@@ -1,4 +1,5 @@
 import type { WriteStream } from "node:tty";
+import type { MemoryParts } from "../../model/memory.ts";
 import { fittingIndex, textWidth } from "../../plot/text.ts";
 import type { SampleEvent } from "../../train/events.ts";
 
@@ -17,6 +18,16 @@ export function short(n: number): string {
 export function bytes(n: number): string {
   const [value, unit] = n >= 1e9 ? [n / 1e9, "GB"] : n >= 1e6 ? [n / 1e6, "MB"] : n >= 1e3 ? [n / 1e3, "kB"] : [n, "B"];
   return `${value.toFixed(value >= 100 || unit === "B" ? 0 : value >= 10 ? 1 : 2)} ${unit}`;
+}
+
+/** "8.91 GB: weights 1.42 GB, gradients and AdamW 4.26 GB, activations 3.22 GB, samples 19 MB". */
+export function memoryText({ total, weights, optimizer, activations, sampling }: MemoryParts): string {
+  const parts = [
+    `weights ${bytes(weights)}`,
+    `gradients and AdamW ${bytes(optimizer)}`,
+    `activations ${bytes(activations)}`,
+  ];
+  return `${bytes(total)}: ${[...parts, ...(sampling > 0 ? [`samples ${bytes(sampling)}`] : [])].join(", ")}`;
 }
 
 /** Milliseconds as "8 s", "1:05" or "2:03:09". */

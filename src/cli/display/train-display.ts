@@ -1,4 +1,5 @@
 import type { GPT2Config } from "../../model/config.ts";
+import type { MemoryParts } from "../../model/memory.ts";
 import type { TrainEvent } from "../../train/events.ts";
 import type { Cadence } from "./time-left.ts";
 
@@ -8,6 +9,7 @@ export interface RunStart extends Cadence {
   readonly parameters: number;
   /** Numbers that the activations of one batch and their gradients hold. */
   readonly activations: number;
+  readonly memory: MemoryParts;
   readonly trainBatches: number;
   readonly valBatches: number;
   readonly B: number;

@@ -2,13 +2,14 @@ import type { GPT2 } from "../../api/gpt2.ts";
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
 import { InputError } from "../../errors.ts";
-import { memoryNeeded } from "../../model/memory.ts";
+import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { RunSaver } from "../../runs/run-saver.ts";
 import { type PreparedRun, prepareRun, runEvents, type StartedRun, startRun } from "../../runs/start.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
+import { runMemory } from "../../train/plan.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import type { RunStart, TrainDisplay } from "../display/train-display.ts";
@@ -167,6 +168,7 @@ function startOf({ model: source, settings, data, loaders }: PreparedRun, model:
     config,
     parameters,
     activations: memoryNeeded(backend, config, { train: { B, T } }) / 4 - parameters,
+    memory: memoryParts(backend, config, runMemory(config, settings)),
     trainBatches: batchesIn(loaders.train.numTokens),
     valBatches: batchesIn(loaders.val?.numTokens),
     B,
