@@ -19,7 +19,8 @@ import { halfPrecision, suite } from "../src/backend/suite/cases.ts";
 import { problemsOf, runCase } from "../src/backend/suite/run.ts";
 import { findAdapter, openAdapter } from "../src/backend/webgpu/adapter.ts";
 import { WebGpuBackend } from "../src/backend/webgpu/backend.ts";
-import { configOf, syntheticTokens } from "../src/bench/steps.ts";
+import { configOf } from "../src/bench/steps.ts";
+import { syntheticTokens } from "../src/model/synthetic-step.ts";
 import { Trainer } from "../src/train/trainer.ts";
 
 interface Part {

@@ -8,8 +8,8 @@ import { GPT2 } from "../src/api/gpt2.ts";
 import { precisions } from "../src/backend/backend.ts";
 import { openAdapter } from "../src/backend/webgpu/adapter.ts";
 import { WebGpuBackend } from "../src/backend/webgpu/backend.ts";
-import { syntheticTokens } from "../src/bench/steps.ts";
 import { makeConfig } from "../src/model/config.ts";
+import { syntheticTokens } from "../src/model/synthetic-step.ts";
 import { Trainer } from "../src/train/trainer.ts";
 
 const steps = Number(process.argv[2] ?? 10_000);

@@ -9,7 +9,7 @@ import type { WasmBackend } from "../src/backend/wasm/backend.ts";
 import { filesOf } from "../src/backend/wasm/blas-names.ts";
 import { createWith } from "../src/backend/wasm/create.ts";
 import { configOf } from "../src/bench/steps.ts";
-import { syntheticStep } from "../src/bench/synthetic-step.ts";
+import { syntheticStep } from "../src/model/synthetic-step.ts";
 import { platform } from "../src/platform/node.ts";
 
 const { values, positionals } = parseArgs({

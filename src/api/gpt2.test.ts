@@ -54,6 +54,25 @@ describe("saving and loading", () => {
     await again.dispose();
   });
 
+  test("a copy on another backend has the same weights, tokens and ends, and outlives the model", async () => {
+    const model = await GPT2.create(makeConfig({ ...small, V: 300, Vp: 300 }), {
+      ...reference,
+      tokenizer: byteTokenizer(),
+      endTokens: [3],
+    });
+    const expected = await readSet(model.backend, model.parameters.weights);
+    const backend = await createBackend("wasm", { threads: 1 });
+    const before = backend.memoryUsed;
+    const copy = await model.copyTo(backend);
+    expect(copy.unusedIds).toEqual(model.unusedIds);
+    expect({ ends: copy.endTokens, kind: copy.tokenizer?.kind }).toEqual({ ends: [3], kind: "byte" });
+    await model.dispose();
+    expect(await readSet(backend, copy.parameters.weights)).toEqual(expected);
+    await copy.dispose();
+    expect(backend.memoryUsed).toBe(before);
+    await backend.dispose();
+  });
+
   test("safetensors bring the same weights back, beside a config.json for transformers", async () => {
     await mkdir(inFolder("hf"));
     const model = await GPT2.load(fixturePath("gpt2_odd.bin"), reference);

@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { type ReadChunk, streamOf } from "../format/tensors.ts";
+import { streamOf, type TensorStream } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
 import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
 import { initialize } from "../model/init.ts";
@@ -29,6 +29,8 @@ export class GPT2 {
   readonly unusedIds: readonly number[];
   readonly #ownsBackend: boolean;
   readonly #memory: TensorScope;
+  /** Tokenizer and end tokens as they were given or found. */
+  readonly #reading: Pick<ModelOptions, "tokenizer" | "endTokens">;
   /** Readers in progress, which read the weights piece by piece. */
   readonly #readers = new Set<Promise<unknown>>();
 
@@ -37,12 +39,14 @@ export class GPT2 {
     ownsBackend: boolean,
     memory: TensorScope,
     parameters: Parameters,
-    { tokenizer, endTokens }: Pick<ModelOptions, "tokenizer" | "endTokens">,
+    reading: Pick<ModelOptions, "tokenizer" | "endTokens">,
   ) {
     const { V } = parameters.config;
+    const { tokenizer, endTokens } = reading;
     this.backend = backend;
     this.#ownsBackend = ownsBackend;
     this.#memory = memory;
+    this.#reading = reading;
     this.parameters = parameters;
     this.tokenizer = tokenizer && paddedTo(V, tokenizer);
     this.endTokens = endTokens ?? endsOf(tokenizer);
@@ -162,10 +166,29 @@ export class GPT2 {
    * not be awaited: its next update waits until the file is written.
    */
   async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
-    const { backend, config, tokenizer, endTokens } = this;
+    const { tokenizer, endTokens } = this;
+    await this.holdWeights(() => saveModelFile(path, this.#stream(), { dtype, tokenizer, endTokens }));
+  }
+
+  /**
+   * A copy of the model in the memory of another backend, which the copy does not own. MemoryError when it does not fit
+   * there.
+   */
+  async copyTo(backend: Backend): Promise<GPT2> {
+    const { dtype } = this.parameters.weights;
+    const options = { ...this.#reading, backend, weights: dtype };
+    return this.holdWeights(() =>
+      GPT2.#make(this.config, undefined, options, (_, { weights }) =>
+        this.#stream().readTensors((name, start, data) => weights.write(backend, name, start, data)),
+      ),
+    );
+  }
+
+  /** The weights in pieces, in llm.c's order. */
+  #stream(): TensorStream {
+    const { backend, config } = this;
     const { weights } = this.parameters;
-    const readChunk: ReadChunk = (name, start, length) => weights.read(backend, name, start, length);
-    await this.holdWeights(() => saveModelFile(path, streamOf(config, readChunk), { dtype, tokenizer, endTokens }));
+    return streamOf(config, (name, start, length) => weights.read(backend, name, start, length));
   }
 
   /** Runs `read`, which takes the weights piece by piece, and lets no update change them until it has ended. */

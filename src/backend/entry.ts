@@ -34,16 +34,20 @@ export interface BackendOptions {
   readonly kernel?: string;
 }
 
+export type Processor = "CPU" | "GPU";
+
 export interface BackendEntry {
   readonly name: string;
   /** Valid names for `BackendOptions.kernel` besides "auto". */
   readonly kernels: readonly string[];
   /** That of the backends: see there. */
   readonly precisions: readonly Precision[];
+  /** The processor whose speed it uses; absent: slow, to compare others with. */
+  readonly processor?: Processor;
   /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */
   available(options?: BackendOptions): Promise<true | string>;
   /** Where `available`: facts about the device, for people and for reports. */
-  describe?(): Promise<string>;
+  describe?(options?: BackendOptions): Promise<string>;
   /** Called where `available`. UsageError for invalid options, BackendError or MemoryError when starting fails. */
   create(options: BackendOptions): Promise<Backend>;
   /** Measures and checks all kernels, and caches the fastest for later starts. */

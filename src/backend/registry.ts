@@ -1,7 +1,7 @@
 /** All backends by name. The implementation of one is imported when it is created. */
 import { BackendError, UsageError } from "../errors.ts";
 import type { Backend } from "./backend.ts";
-import type { BackendEntry, BackendOptions, BlasCandidate, Survey } from "./entry.ts";
+import type { BackendEntry, BackendOptions, BlasCandidate, Processor, Survey } from "./entry.ts";
 import { reference } from "./reference/entry.ts";
 import { wasm } from "./wasm/entry.ts";
 import { webgpu } from "./webgpu/entry.ts";
@@ -27,14 +27,16 @@ export interface Availability {
   readonly reason?: string;
   /** Facts about its device. */
   readonly details?: string;
+  /** The processor whose speed it uses; absent: slow, to compare others with. */
+  readonly processor?: Processor;
 }
 
-export function availableBackends(): Promise<Availability[]> {
+export function availableBackends(options?: BackendOptions): Promise<Availability[]> {
   return Promise.all(
-    backends.map(async ({ name, available, describe }) => {
-      const found = await available();
-      if (found !== true) return { name, available: false, reason: found };
-      return { name, available: true, ...(describe && { details: await describe() }) };
+    backends.map(async ({ name, processor, available, describe }) => {
+      const found = await available(options);
+      if (found !== true) return { name, processor, available: false, reason: found };
+      return { name, processor, available: true, ...(describe && { details: await describe(options) }) };
     }),
   );
 }

@@ -1,9 +1,9 @@
 /** Cost of a training step to the calling thread of a GPU: what it records and submits, and how long that takes. */
 import type { GPT2 } from "../api/gpt2.ts";
 import type { QueueDevice } from "../backend/backend.ts";
+import { syntheticStep } from "../model/synthetic-step.ts";
 import { median } from "./comparison.ts";
 import type { Encoding } from "./report.ts";
-import { syntheticStep } from "./synthetic-step.ts";
 
 /** Timed steps, the counted one among them. */
 const STEPS = 5;

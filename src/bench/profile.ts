@@ -5,9 +5,9 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import { type Call, costOf, recordOperations } from "../backend/work.ts";
+import { syntheticStep } from "../model/synthetic-step.ts";
 import { median } from "./comparison.ts";
 import type { Profile, ProfileRow } from "./report.ts";
-import { syntheticStep } from "./synthetic-step.ts";
 
 /** Samples of the round trip. */
 const ROUND_TRIPS = 200;

@@ -5,6 +5,7 @@ import type { Batch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
 import { type GPT2Config, makeConfig, presetConfig } from "../model/config.ts";
 import { decodeStep } from "../model/gpt2.ts";
+import { syntheticTokens } from "../model/synthetic-step.ts";
 import { TensorSet } from "../model/tensor-set.ts";
 import { allocDecodeWorkspace } from "../model/workspace.ts";
 import type { BatchSource } from "../train/options.ts";
@@ -56,11 +57,6 @@ function usualBatches(name: ModelName, quick: boolean): BatchSize[] {
 export function stepsPerRound(C: number, tokens: number): number {
   if (C <= 256) return 20;
   return tokens <= 256 ? 2 : 1;
-}
-
-/** Tokens spread over the vocabulary, the same for every runner. */
-export function syntheticTokens(count: number, V: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % V);
 }
 
 /** The same batch again and again: its contents do not change the duration of a step. */

@@ -7,6 +7,7 @@ export const wasm = {
   name: "wasm",
   kernels: variantNames,
   precisions: ["fp32"],
+  processor: "CPU",
   async available() {
     const { problemOfEngine } = await import("./code.ts");
     return problemOfEngine() ?? true;

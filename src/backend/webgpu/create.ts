@@ -2,7 +2,7 @@ import { BackendError, UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
 import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
-import { factsOf, findAdapter, openAdapter } from "./adapter.ts";
+import { openAdapter } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
 import { chooseTiles } from "./tile-trial.ts";
@@ -29,18 +29,6 @@ export async function createWebGpuBackend(options: BackendOptions): Promise<Back
     await backend.dispose();
     throw error;
   }
-}
-
-/** Reason for a missing adapter, a phrase for people; undefined if there is one. */
-export async function problemOfAdapter(options?: BackendOptions): Promise<string | undefined> {
-  const adapter = await findAdapter(options);
-  return typeof adapter === "string" ? adapter : undefined;
-}
-
-/** Facts about the adapter, in words. */
-export async function describeAdapter(): Promise<string> {
-  const adapter = await findAdapter();
-  return typeof adapter === "string" ? adapter : factsOf(adapter);
 }
 
 function tileNamed(kernel: string): TileName | undefined {

@@ -7,13 +7,16 @@ export const webgpu = {
   name: "webgpu",
   kernels: tileNames,
   precisions,
+  processor: "GPU",
   async available(options) {
-    const { problemOfAdapter } = await import("./create.ts");
-    return (await problemOfAdapter(options)) ?? true;
+    const { findAdapter } = await import("./adapter.ts");
+    const found = await findAdapter(options);
+    return typeof found === "string" ? found : true;
   },
-  async describe() {
-    const { describeAdapter } = await import("./create.ts");
-    return describeAdapter();
+  async describe(options) {
+    const { factsOf, findAdapter } = await import("./adapter.ts");
+    const found = await findAdapter(options);
+    return typeof found === "string" ? found : factsOf(found);
   },
   async create(options) {
     const { createWebGpuBackend } = await import("./create.ts");

@@ -14,9 +14,9 @@ import type { GPT2 } from "../../api/gpt2.ts";
 import { save } from "../../format/save.ts";
 import { TokenWriter } from "../../format/tokens.ts";
 import type { GPT2Config } from "../../model/config.ts";
+import { syntheticTokens } from "../../model/synthetic-step.ts";
 import { makeFolder } from "../../platform/node-folders.ts";
 import { median } from "../comparison.ts";
-import { syntheticTokens } from "../steps.ts";
 import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
 
 const B = 4;
