@@ -6,7 +6,7 @@ export function remember(name: string, value: string): void {
   } catch {}
 }
 
-function recalled(name: string): string | undefined {
+export function recalled(name: string): string | undefined {
   try {
     return localStorage.getItem(`studio ${name}`) ?? undefined;
   } catch {

@@ -1,5 +1,6 @@
 /** The page's side of the engine. The worker starts with the first call. */
 import { proxy, type Remote, wrap } from "comlink";
+import { recalled } from "../remember.ts";
 import type {
   DataInput,
   DataSummary,
@@ -152,12 +153,17 @@ class WorkerLink {
   }
 }
 
-/** `?threads=2&kernel=relaxed-6x8` in the page's address. */
-function optionsOfAddress(): EngineOptions {
+/** The backend that was chosen before; `?threads=2&kernel=relaxed-6x8&backend=webgpu&fallback-adapter` in the page's address. */
+function optionsOfPage(): EngineOptions {
   const query = new URLSearchParams(location.search);
   const threads = query.get("threads");
-  return { threads: threads === null ? undefined : Number(threads), kernel: query.get("kernel") ?? undefined };
+  return {
+    threads: threads === null ? undefined : Number(threads),
+    kernel: query.get("kernel") ?? undefined,
+    backend: query.get("backend") ?? recalled("backend"),
+    fallbackAdapter: query.has("fallback-adapter"),
+  };
 }
 
 /** The one engine of this page. */
-export const engine = connect(optionsOfAddress);
+export const engine = connect(optionsOfPage);

@@ -1,9 +1,11 @@
 import { GPT2 } from "../../src/api/gpt2.ts";
+import type { BackendName } from "../../src/backend/registry.ts";
 import { inspect } from "../../src/inspect/inspect.ts";
 import { inFolder } from "../../src/platform/paths.ts";
 import { encodeColumns, readColumns } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import { RunFolder } from "../../src/runs/run-folder.ts";
+import { decideResumed } from "./auto.ts";
 import { readChoice } from "./choice.ts";
 import { DataStore } from "./data-store.ts";
 import { Device } from "./device.ts";
@@ -22,8 +24,8 @@ import { writeText } from "./writing.ts";
 export class StudioEngine implements protocol.Engine {
   readonly #storage: TabStorage;
   readonly #runs: string;
-  readonly #device = new Device();
   readonly #outbox = new Outbox();
+  readonly #device = new Device((text) => this.#outbox.remark(text));
   readonly #bench = new Workbench(this.#device, this.#outbox);
   readonly #data: DataStore;
   #writing = new AbortController();
@@ -42,6 +44,11 @@ export class StudioEngine implements protocol.Engine {
 
   async device(): Promise<protocol.DeviceInfo> {
     return { ...(await this.#device.info()), storage: await this.storage() };
+  }
+
+  async choose(choice: protocol.BackendChoice): Promise<protocol.DeviceInfo> {
+    await this.#bench.choose(choice);
+    return this.device();
   }
 
   storage(): Promise<protocol.StorageInfo> {
@@ -68,9 +75,7 @@ export class StudioEngine implements protocol.Engine {
   async estimate(choice: protocol.TrainChoice): Promise<protocol.Estimate> {
     const data = this.#data.require();
     const read = readChoice(choice, data, this.#bench.model);
-    const backend = await this.#device.backend();
-    const speed = await this.#bench.queue.run(() => this.#device.speed());
-    return estimateOf(read, data, backend, speed, await this.storage());
+    return estimateOf(read, data, this.#device, this.#bench.queue, await this.storage());
   }
 
   async start(choice: protocol.TrainChoice): Promise<protocol.RunInfo> {
@@ -82,9 +87,10 @@ export class StudioEngine implements protocol.Engine {
     });
   }
 
-  resumeRun(name: string): Promise<protocol.RunInfo> {
+  resumeRun(name: string, backend?: BackendName): Promise<protocol.RunInfo> {
+    const decide = async (before: BackendName) => ({ name: backend ?? (await decideResumed(this.#device, before)) });
     return this.#bench.start(`${this.#runs}/`, async (context) => {
-      const { data, ...parts } = await resumeRun(folderOfRun(this.#runs, name), context);
+      const { data, ...parts } = await resumeRun(folderOfRun(this.#runs, name), context, decide);
       await this.#data.adopt(data);
       this.#outbox.change({ data: data.summary });
       return parts;
@@ -192,6 +198,6 @@ export class StudioEngine implements protocol.Engine {
   /** Stops the run and the backend; for tests, since a tab just ends. */
   async dispose(): Promise<void> {
     await this.stop();
-    await this.#device.drop();
+    await this.#device.dispose();
   }
 }

@@ -1,4 +1,5 @@
 import type { GPT2 } from "../../src/api/gpt2.ts";
+import type { Backend } from "../../src/backend/backend.ts";
 import { MemoryError, UsageError } from "../../src/errors.ts";
 import { parameterCount } from "../../src/model/parameters.ts";
 import type { ModelSummary } from "./protocol.ts";
@@ -26,6 +27,12 @@ export class ModelSlot {
     return this.#loaded;
   }
 
+  /** The model; UsageError when there is none. */
+  require(): LoadedModel {
+    if (this.#loaded) return this.#loaded;
+    throw new UsageError("There is no model yet. Train one, or open one.");
+  }
+
   /**
    * Replaces the model. The new one is loaded first, so that the old one stays if that fails; only when memory is too small
    * for both is the old one freed before.
@@ -41,13 +48,21 @@ export class ModelSlot {
     return next;
   }
 
+  /** Moves the model to another backend, where it is not there already. */
+  async moveTo(backend: Backend): Promise<void> {
+    const loaded = this.#loaded;
+    if (!loaded || loaded.model.backend === backend) return;
+    const model = await loaded.model.copyTo(backend);
+    await this.#dispose();
+    this.#loaded = { ...loaded, model };
+  }
+
   /**
    * Runs a task on the model, which is not freed before the task ends; `signal` aborts it when the model is to be replaced.
    * UsageError when there is none.
    */
   async use<T>(task: (loaded: LoadedModel, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const loaded = this.#loaded;
-    if (!loaded) throw new UsageError("There is no model yet. Train one, or open one.");
+    const loaded = this.require();
     const result = task(loaded, this.#leaving.signal);
     this.#uses.add(result);
     try {

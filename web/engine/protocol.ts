@@ -2,35 +2,56 @@
  * Types of the calls and messages between the page and its engine, a dedicated worker in which everything computes. The
  * page has all texts for people, except messages of errors (those of src/errors.ts) and remarks.
  */
+
+import type { Processor } from "../../src/backend/entry.ts";
+import type { Availability, BackendName } from "../../src/backend/registry.ts";
 import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
 import type { TrainSettings } from "../../src/train/settings.ts";
 
-/** Thread configuration and kernel, from the page's address (`?threads=2&kernel=relaxed-6x8`): for measurements. */
+/** A backend by name, or "auto": whichever makes a run's updates in less time. */
+export type BackendChoice = "auto" | BackendName;
+
+/**
+ * The user's choice of a backend; the rest is for measurements and tests, from the page's address
+ * (`?threads=2&kernel=relaxed-6x8`, `?fallback-adapter`).
+ */
 export interface EngineOptions {
+  /** A name that this browser does not have counts as "auto", which is the default. */
+  readonly backend?: string;
+  /** True lets a GPU be software. */
+  readonly fallbackAdapter?: boolean;
   /** Default: one per core. */
   readonly threads?: number;
   /** Default "auto": the fastest. */
   readonly kernel?: string;
 }
 
-/** The backend, and the storage of files. */
-export interface DeviceInfo {
+/** The backend in use: of the loaded model, and for the next one. */
+export interface BackendInfo {
+  readonly processor: Processor;
   /** For people: "wasm, relaxed-6x8, 2 threads". */
   readonly description: string;
+  /** For people: "2 threads", or the name of a GPU. */
+  readonly device: string;
   readonly threads: number;
+  /** Name of the kernel, `relaxed-6x8` for instance; "" without a choice. */
+  readonly kernel: string;
+  /** Fused multiply-add: with a CPU, relaxed SIMD; false: plain SIMD, which every engine supports. */
+  readonly relaxed: boolean;
+}
+
+/** The backend, and the storage of files. */
+export interface DeviceInfo extends BackendInfo {
+  /** Fast backends, with the reason for each that is not available. */
+  readonly backends: readonly Availability[];
+  readonly choice: BackendChoice;
   /** Cores that the browser reports. */
   readonly cores: number;
-  /** Name of the kernel, `relaxed-6x8` for instance. */
-  readonly kernel: string;
-  /** Relaxed SIMD, with a fused multiply-add; false: plain SIMD, which every engine supports. */
-  readonly relaxed: boolean;
   /** True if threads can share memory, which takes a cross-origin isolated page; without it there is one thread. */
   readonly sharedMemory: boolean;
-  /** Bytes available for models, gradients and activations together. */
-  readonly memoryLimit: number;
   /** Bytes of the largest text that can be prepared here, whatever the storage. */
   readonly maxTextBytes: number;
   readonly storage: StorageInfo;
@@ -103,6 +124,21 @@ export interface TrainChoice extends Partial<Omit<TrainSettings, "accumulate">> 
   readonly model: ModelChoice;
 }
 
+/** Time of one update on a backend, or the reason for which it cannot make one. */
+export interface StepTime {
+  readonly backend: BackendName;
+  readonly ms?: number;
+  readonly problem?: string;
+}
+
+/** Times of one update of a configuration on every backend. */
+export interface Timing {
+  readonly fastest: BackendName;
+  readonly steps: readonly StepTime[];
+  /** Measured at an earlier start. */
+  readonly isRemembered: boolean;
+}
+
 /** Size, memory, time and storage of a run, computed before anything is allocated. */
 export interface Estimate {
   readonly parameters: number;
@@ -119,12 +155,15 @@ export interface Estimate {
     readonly sampling: number;
     readonly total: number;
   };
-  readonly memoryLimit: number;
+  /** Undefined where it is not known, as of a GPU. */
+  readonly memoryLimit?: number;
   readonly fits: boolean;
   /** Only if it does not fit: the largest batch of this block that does; 0: none. */
   readonly fittingBatch?: number;
-  /** Within about 30% on an otherwise idle machine. */
+  /** Measured, if `timing` is known; else within about 30% on an otherwise idle machine. */
   readonly msPerStep: number;
+  /** Of this configuration, from an earlier start. */
+  readonly timing?: Timing;
   /** Milliseconds of the whole run, validations included. */
   readonly msTotal: number;
   /** Largest size of a run's checkpoints in bytes (two are kept while one is written), and whether the storage has it. */
@@ -150,6 +189,9 @@ export interface RunInfo {
   readonly steps: number;
   /** Updates before this session, for a run resumed from a checkpoint: events start from there. */
   readonly from: number;
+  readonly backend: BackendName;
+  /** Times by which "auto" took the backend. */
+  readonly timing?: Timing;
 }
 
 export type RunState =
@@ -168,7 +210,7 @@ export type RunState =
 
 /** A task in progress. `share`: the part that is done, 0 to 1, where it is known. */
 export interface Activity {
-  readonly what: "preparing" | "creating" | "opening" | "saving" | "exporting" | "measuring";
+  readonly what: "preparing" | "creating" | "opening" | "saving" | "exporting" | "measuring" | "starting";
   readonly share?: number;
 }
 
@@ -182,6 +224,7 @@ export interface EngineUpdate {
   /** null: none. */
   readonly data?: DataSummary | null;
   readonly model?: ModelSummary | null;
+  readonly device?: BackendInfo;
   /** Warnings, such as a full storage. In English, as errors are. */
   readonly remarks: readonly string[];
   /** Reason for which the newest state of the run is not in storage; null: it is saved. */
@@ -243,6 +286,8 @@ export type ExportFormat = "bin" | "safetensors" | "config" | "tokenizer";
 export interface StoredRun extends RunSummary {
   /** True if it can be resumed: incomplete, not locked, and its data exists. */
   readonly canResume: boolean;
+  /** The backend that it was given last. */
+  readonly backend: BackendName;
   /** Bytes of all its files. */
   readonly bytes: number;
 }
@@ -268,6 +313,8 @@ export interface Engine {
   configure(options: EngineOptions): Promise<void>;
   /** Starts the backend if it is not running. */
   device(): Promise<DeviceInfo>;
+  /** Chooses the backend, and moves the loaded model to it. If that fails, nothing has changed. */
+  choose(choice: BackendChoice): Promise<DeviceInfo>;
   /** Resolves to the present state; `listener` gets every change from then on. One listener at a time: a new one replaces it. */
   subscribe(listener: (update: EngineUpdate) => void): Promise<EngineUpdate>;
   /** `client.ts` has `keepStorage` instead: only a page can ask the browser for persistent storage. */
@@ -309,8 +356,11 @@ export interface Engine {
 
   /** The runs in this tab's storage, the newest first. */
   stored(): Promise<StoredRun[]>;
-  /** Resumes a run from its newest checkpoint, bit for bit. */
-  resumeRun(name: string): Promise<RunInfo>;
+  /**
+   * Resumes a run from its newest checkpoint, bit for bit, on `backend`: by default the chosen one, and with "auto" the one
+   * that it was given last, if that is available. A remark says if it is another one than before.
+   */
+  resumeRun(name: string, backend?: BackendName): Promise<RunInfo>;
   /** Loads the model of a stored run: to write, look inside, export, or train it on. */
   openRun(name: string): Promise<ModelSummary>;
   deleteRun(name: string): Promise<void>;

@@ -1,5 +1,6 @@
 /** The runs in the tab's storage: the same folders as the command's. */
 import { platform } from "#platform";
+import { backendNames, defaultBackend } from "../../src/backend/registry.ts";
 import { InputError } from "../../src/errors.ts";
 import { isObject } from "../../src/format/json.ts";
 import { sizeOf } from "../../src/format/source.ts";
@@ -8,6 +9,7 @@ import { checkpointModel, completeSteps } from "../../src/runs/checkpoint-list.t
 import { readDetails } from "../../src/runs/columns.ts";
 import type { RunSummary } from "../../src/runs/read-run.ts";
 import { readRun } from "../../src/runs/read-run.ts";
+import type { GivenOptions } from "../../src/runs/record.ts";
 import { readRunConfig } from "../../src/runs/run-config.ts";
 import type { RunDetail, StoredRun } from "./protocol.ts";
 
@@ -41,21 +43,24 @@ export async function storedRuns(root: string): Promise<StoredRun[]> {
     (await summaries(root)).map(async (summary) => {
       const folder = folderOfRun(root, summary.folder);
       const isCut = summary.status === "cut off" || summary.status === "interrupted";
-      return { ...summary, canResume: isCut && (await hasData(folder)), bytes: await bytesOf(folder) };
+      const { backend = defaultBackend, train } = await givenOf(folder);
+      return { ...summary, backend, canResume: isCut && (await hasData(train)), bytes: await bytesOf(folder) };
     }),
   );
 }
 
-async function hasData(folder: string): Promise<boolean> {
-  const data = await dataOf(folder);
+async function hasData(data: string | undefined): Promise<boolean> {
   return data !== undefined && (await platform.pathKind(inFolder(data, "dataset.json"))) === "file";
 }
 
-/** The folder of the data that a run was trained on; undefined if its config.json does not say. */
-async function dataOf(folder: string): Promise<string | undefined> {
+/** The folder of the data that a run was trained on, and its backend, where its config.json says. */
+async function givenOf(folder: string): Promise<Pick<GivenOptions, "train" | "backend">> {
   const config = await readRunConfig(folder).catch(() => undefined);
-  const given = config?.given;
-  return isObject(given) && typeof given.train === "string" ? given.train : undefined;
+  const { train, backend } = isObject(config?.given) ? config.given : {};
+  return {
+    train: typeof train === "string" ? train : undefined,
+    backend: backendNames.find((name) => name === backend),
+  };
 }
 
 async function bytesOf(folder: string): Promise<number> {
@@ -76,5 +81,6 @@ export async function newestModel(root: string, name: string): Promise<{ path: s
 /** The folders of all data that runs under `root` need to be resumed. */
 export async function dataInUse(root: string): Promise<Set<string | undefined>> {
   const configs = await platform.listFiles("*/config.json", root);
-  return new Set(await Promise.all(configs.map((path) => dataOf(folderOf(path)))));
+  const given = await Promise.all(configs.map((path) => givenOf(folderOf(path))));
+  return new Set(given.map(({ train }) => train));
 }

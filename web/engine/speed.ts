@@ -12,12 +12,14 @@ export interface Speed {
   /** Bytes per millisecond of memory-bound operations, inside a cache and beyond it. */
   readonly cached: number;
   readonly memory: number;
+  /** Milliseconds of an operation with next to nothing to do: a GPU's dispatch. */
+  readonly call: number;
 }
 
 /** Shape of a typical matmul of an MLP: rows, input channels, output channels. */
 const [N, C, OC] = [768, 256, 1024];
-/** Sizes in floats of arrays that fit a cache, and of arrays that do not. */
-const [few, many] = [2 ** 16, 2 ** 22];
+/** Sizes in floats of the smallest arrays, of arrays that fit a cache, and of arrays that do not. */
+const [least, few, many] = [16, 2 ** 16, 2 ** 22];
 /** Bytes moved by an operation on three arrays. */
 const bytesOf = (floats: number) => 12 * floats;
 /** Duration of one measurement. */
@@ -35,14 +37,16 @@ export async function measureSpeed(backend: Backend): Promise<Speed> {
   const matmulMs = await withTensors(backend, matrices, ([out, inp, weight]) =>
     time(backend, () => backend.matmulForward(out, inp, { weight, bias: null })),
   );
-  const stream = async (floats: number) => {
+  const msOfStream = (floats: number) => {
     const vectors = (at: Allocator) => [0, 1, 2].map(() => at.alloc([floats]));
-    const ms = await withTensors(backend, vectors, ([sum, a, b]) =>
-      time(backend, () => backend.residualForward(sum, a, b)),
-    );
-    return bytesOf(floats) / ms;
+    return withTensors(backend, vectors, ([sum, a, b]) => time(backend, () => backend.residualForward(sum, a, b)));
   };
-  return { flops: (2 * N * C * OC) / matmulMs, cached: await stream(few), memory: await stream(many) };
+  return {
+    flops: (2 * N * C * OC) / matmulMs,
+    cached: bytesOf(few) / (await msOfStream(few)),
+    memory: bytesOf(many) / (await msOfStream(many)),
+    call: await msOfStream(least),
+  };
 }
 
 /** Milliseconds of one call, the best of several rounds: other programs may be using the machine. */
@@ -62,7 +66,7 @@ async function time(backend: Backend, call: () => void): Promise<number> {
 /** Milliseconds of a training step, estimated from all its operations. Right within about 30%. */
 export function msPerStep(speed: Speed, config: GPT2Config, B: number, T: number): number {
   const msOf = ({ flops, bytes }: { readonly flops: number; readonly bytes: number }) =>
-    Math.max(flops / speed.flops, bytes / (bytes < bytesOf(many) / 4 ? speed.cached : speed.memory));
+    Math.max(speed.call, flops / speed.flops, bytes / (bytes < bytesOf(many) / 4 ? speed.cached : speed.memory));
   return (
     BEYOND *
     callsOfStep(config, B, T)

@@ -1,6 +1,8 @@
 /** New and resumed runs of the page: the arguments of runs/start.ts, from the tab's storage and the loaded model. */
+import type { GPT2 } from "../../src/api/gpt2.ts";
 import { openModelFile } from "../../src/api/model-file.ts";
 import type { Backend } from "../../src/backend/backend.ts";
+import { type BackendName, defaultBackend } from "../../src/backend/registry.ts";
 import { InputError } from "../../src/errors.ts";
 import { numberIn } from "../../src/runs/log.ts";
 import type { GivenOptions } from "../../src/runs/record.ts";
@@ -14,14 +16,18 @@ import {
 } from "../../src/runs/start.ts";
 import { freshConfig } from "../../src/train/fresh-config.ts";
 import { closeLoaders } from "../../src/train/loaders.ts";
+import type { Decision, StepShape } from "./auto.ts";
 import { checkChoice, type RunChoice } from "./choice.ts";
 import { openPrepared, type Prepared } from "./data.ts";
+import type { Device } from "./device.ts";
 import { type ModelSlot, summaryOf } from "./model-slot.ts";
 import type { SessionParts } from "./session.ts";
 
 /** Parts of the engine that both kinds of runs use. */
 export interface StartContext {
-  readonly backend: Backend;
+  readonly device: Device;
+  /** The backend for a new run; takes some steps of it, if their time is needed and not known. */
+  readonly decide: (shape: StepShape) => Promise<Decision>;
   readonly slot: ModelSlot;
   /** Folder of all runs, with a slash at its end; undefined without storage. */
   readonly runs: string | undefined;
@@ -34,13 +40,14 @@ export async function startNewRun(choice: RunChoice, data: Prepared, context: St
   const { given, config, start } = choice;
   const { runs, remark } = context;
   checkChoice(choice, data);
-  const run = await prepareRun({
+  const prepared = await prepareRun({
     model: { name: start?.name ?? given.model, config, tokenizer: data.tokenizer },
     data: { name: data.summary.name, train: given.train, val: given.val },
     given,
     choices: given,
     isKept: runs !== undefined,
   });
+  const run = await withBackend(prepared, context, context.decide(choice));
   if (choice.remark !== undefined) remark(choice.remark);
   let unkept: string | undefined;
   const onUnkept = ({ message }: InputError) => {
@@ -48,7 +55,8 @@ export async function startNewRun(choice: RunChoice, data: Prepared, context: St
     remark(`the run cannot be kept: ${message} It continues all the same; export its model before you close the tab`);
   };
   const host = { ...hostOf(run, context), onUnkept };
-  const parts = await partsOf(run, data, start ? { ...host, provideModel: async () => start.model } : host);
+  const provideModel = () => moved(context.slot, run.backend);
+  const parts = await partsOf(run, data, start ? { ...host, provideModel } : host);
   return { ...parts, unkept, saveFirst: start !== undefined };
 }
 
@@ -56,13 +64,14 @@ export async function startNewRun(choice: RunChoice, data: Prepared, context: St
 export async function resumeRun(
   path: string,
   context: StartContext,
+  decideResumed: (before: BackendName) => Promise<Decision>,
 ): Promise<SessionParts & { readonly data: Prepared }> {
   const resumable = await openResumable(path, context.remark, true);
   try {
     const { record, checkpoint } = resumable;
     if (!record) throw new InputError(`${path} has no config.json: resume it with llm-ts train --resume.`);
     const data = await openPrepared(record.given.train ?? "");
-    const run = await prepareRun({
+    const prepared = await prepareRun({
       model: { ...(await modelOf(resumable, record.given)), file: checkpoint?.model, tokenizer: data.tokenizer },
       data: { name: data.summary.name, train: data.folder, val: record.given.val },
       given: record.given,
@@ -70,10 +79,11 @@ export async function resumeRun(
       resumed: { ...resumable, changes: [], otherData: "It cannot be resumed." },
       isKept: true,
     });
-    if (run.isComplete) {
-      await closeLoaders(run.loaders);
+    if (prepared.isComplete) {
+      await closeLoaders(prepared.loaders);
       throw new InputError("This run is complete: all its updates were made. Open its model to train it on.");
     }
+    const run = await withBackend(prepared, context, decideResumed(record.given.backend ?? defaultBackend));
     const parts = await partsOf(run, data, { ...hostOf(run, context), cwd: record.cwd });
     return { ...parts, saveFirst: false, data };
   } catch (error) {
@@ -93,9 +103,38 @@ async function modelOf({ folder, checkpoint, modelName }: Resumable, given: Give
   return { name: modelName, config: file.config };
 }
 
-function hostOf({ model: { name } }: PreparedRun, { backend, slot, runs, onProgress, remark }: StartContext): RunHost {
+/** A run, and what computes it. */
+interface PlacedRun extends PreparedRun {
+  readonly backend: Backend;
+  readonly decision: Decision;
+}
+
+/** The run on the backend that was decided on, which its record then names. */
+async function withBackend(
+  run: PreparedRun,
+  { device }: StartContext,
+  deciding: Promise<Decision>,
+): Promise<PlacedRun> {
+  try {
+    const decision = await deciding;
+    const { name } = decision;
+    const given = { ...run.given, backend: name === defaultBackend ? undefined : name };
+    return { ...run, given, backend: await device.start(name), decision };
+  } catch (error) {
+    await closeLoaders(run.loaders);
+    throw error;
+  }
+}
+
+async function moved(slot: ModelSlot, backend: Backend): Promise<GPT2> {
+  await slot.moveTo(backend);
+  return slot.require().model;
+}
+
+function hostOf(run: PlacedRun, { slot, runs, onProgress, remark }: StartContext): RunHost {
+  const { name } = run.model;
   return {
-    backend,
+    backend: run.backend,
     out: runs,
     cwd: runs ?? "",
     onProgress,
@@ -104,15 +143,19 @@ function hostOf({ model: { name } }: PreparedRun, { backend, slot, runs, onProgr
   };
 }
 
-async function partsOf(run: PreparedRun, data: Prepared, host: RunHost): Promise<Omit<SessionParts, "saveFirst">> {
+async function partsOf(run: PlacedRun, data: Prepared, host: RunHost): Promise<Omit<SessionParts, "saveFirst">> {
   const started = await startRun(run, host);
   const { trainer, folder, settings } = started;
   const { batch, block, steps } = settings;
   const { step: from, model } = trainer;
   const name = folder?.path.replace(/^.*\//s, "") ?? run.model.name;
   const summary = summaryOf({ model, name: run.model.name }, from);
+  const { name: backend, timing } = run.decision;
   return {
     ...started,
-    info: { name, isKept: folder !== undefined, model: summary, data: data.summary.name, batch, block, steps, from },
+    info: {
+      ...{ name, isKept: folder !== undefined, model: summary, data: data.summary.name },
+      ...{ batch, block, steps, from, backend, timing },
+    },
   };
 }

@@ -1,8 +1,10 @@
+import type { Backend } from "../../src/backend/backend.ts";
 import { BackendError, UsageError } from "../../src/errors.ts";
+import { decide as decideFor, type StepShape } from "./auto.ts";
 import type { Device } from "./device.ts";
 import { type LoadedModel, ModelSlot, summaryOf } from "./model-slot.ts";
 import type { Outbox } from "./outbox.ts";
-import type { ModelSummary, RunInfo } from "./protocol.ts";
+import type { BackendChoice, ModelSummary, RunInfo } from "./protocol.ts";
 import { Queue } from "./queue.ts";
 import { Session, type SessionParts } from "./session.ts";
 import type { StartContext } from "./start.ts";
@@ -43,12 +45,18 @@ export class Workbench {
   start(runs: string | undefined, make: (context: StartContext) => Promise<SessionParts>): Promise<RunInfo> {
     return this.#change(async () => {
       const { state } = this.#outbox.status;
+      // Nothing else may compute while steps are timed.
+      const decide = (shape: StepShape) =>
+        this.queue.run(() =>
+          this.#outbox.during("measuring", (onProgress) => decideFor(this.#device, shape, onProgress)),
+        );
       this.#outbox.change({ state: { phase: "creating" } });
       try {
         const parts = await this.#outbox.during("creating", async (onProgress) => {
           const remark = (text: string) => this.#outbox.remark(text);
-          return make({ backend: await this.#device.backend(), slot: this.#slot, runs, onProgress, remark });
+          return make({ device: this.#device, decide, slot: this.#slot, runs, onProgress, remark });
         });
+        await this.#take(parts.trainer.model.backend);
         this.#outbox.change({ model: parts.info.model, unsaved: parts.unkept ?? null });
         const { queue } = this;
         this.#session = new Session(parts, { queue, outbox: this.#outbox, onFailure: (error) => this.#failed(error) });
@@ -59,6 +67,17 @@ export class Workbench {
         throw error;
       }
     });
+  }
+
+  /** Chooses the backend, and moves the loaded model there. If that fails, nothing has changed. */
+  choose(choice: BackendChoice): Promise<void> {
+    return this.#change(() =>
+      this.#outbox.during("starting", async () => {
+        const backend = await this.#device.choose(choice);
+        await this.#slot.moveTo(backend);
+        await this.#take(backend);
+      }),
+    );
   }
 
   /** Replaces the loaded model, which stays if that fails. */
@@ -101,11 +120,19 @@ export class Workbench {
     }
   }
 
-  /** Drops the model and the backend, if that has failed. */
+  /** Takes a backend into use. */
+  async #take(backend: Backend): Promise<void> {
+    await this.#device.keepOnly(backend);
+    this.#outbox.change({ device: await this.#device.backendInfo() });
+  }
+
+  /** Drops backends that have failed, and the model of one of them. */
   async #failed(error: unknown): Promise<void> {
     if (!(error instanceof BackendError)) return;
+    const failed = await this.#device.dropFailed();
+    const { model } = this;
+    if (!model || !failed.has(model.model.backend)) return;
     this.#slot.forget();
     this.#outbox.change({ model: null });
-    await this.#device.drop();
   }
 }

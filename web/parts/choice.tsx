@@ -6,6 +6,7 @@ export function Choice<T extends string>({
   values,
   value,
   disabled,
+  unavailable = [],
   onChange,
 }: {
   label: string;
@@ -14,6 +15,8 @@ export function Choice<T extends string>({
   /** Undefined: none. */
   value: T | undefined;
   disabled?: boolean;
+  /** Values that cannot be selected. */
+  unavailable?: readonly T[];
   onChange: (value: T) => void;
 }) {
   const name = useId();
@@ -24,7 +27,13 @@ export function Choice<T extends string>({
       <div class="choice">
         {entries.map(([one, text]) => (
           <label key={one}>
-            <input type="radio" name={name} checked={one === value} onChange={() => onChange(one)} />
+            <input
+              type="radio"
+              name={name}
+              checked={one === value}
+              disabled={unavailable.includes(one)}
+              onChange={() => onChange(one)}
+            />
             {text}
           </label>
         ))}

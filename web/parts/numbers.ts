@@ -50,6 +50,11 @@ export function bytes(value: number): string {
   return format(value / 1000 ** power, { style: "unit", unit: units[power], unitDisplay, maximumSignificantDigits: 3 });
 }
 
+/** 12.3 ms, 1,230 ms */
+export function milliseconds(ms: number): string {
+  return format(ms, { style: "unit", unit: "millisecond", maximumSignificantDigits: 3 });
+}
+
 /** 2 min 5 s: the two largest units. */
 export function duration(ms: number): string {
   const unit = (value: number, name: string) => format(value, { style: "unit", unit: name, unitDisplay: "narrow" });

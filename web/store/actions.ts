@@ -1,11 +1,13 @@
 /** Actions of the page's buttons: each calls the engine, and shows what fails. */
 import { computed, signal } from "@preact/signals";
+import type { BackendName } from "../../src/backend/registry.ts";
 import { download as offerDownload } from "../../src/platform/browser-download.ts";
 import { engine } from "../engine/client.ts";
-import type { DataInput, ExportFormat, ModelSummary, TextTokenizer } from "../engine/protocol.ts";
+import type { BackendChoice, DataInput, ExportFormat, ModelSummary, TextTokenizer } from "../engine/protocol.ts";
+import { remember } from "../remember.ts";
 import { attempt } from "./failures.ts";
 import { choice, preset } from "./setup.ts";
-import { data, device, model, refreshStored, resetProgress, run, runInfo } from "./state.ts";
+import { data, device, model, pendingBackend, refreshStored, resetProgress, run, runInfo } from "./state.ts";
 import { storedProgress } from "./stored-progress.ts";
 
 // --- Text -----------------------------------------------------------------------------------------------------------
@@ -67,6 +69,24 @@ async function whileReplacing<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
+// --- Backend --------------------------------------------------------------------------------------------------------
+
+let choosing: Promise<void> = Promise.resolve();
+
+/** Chooses a backend, for later visits as well. Of choices while another one is being started, the last one counts. */
+export function chooseBackend(choice: BackendChoice): void {
+  pendingBackend.value = choice;
+  choosing = choosing.then(async () => {
+    if (pendingBackend.value !== choice) return;
+    const chosen = await attempt("backend", () => whileReplacing(() => engine.choose(choice)));
+    if (chosen) {
+      device.value = chosen;
+      remember("backend", choice);
+    }
+    if (pendingBackend.value === choice) pendingBackend.value = undefined;
+  });
+}
+
 // --- Run ------------------------------------------------------------------------------------------------------------
 
 export async function start(): Promise<void> {
@@ -93,12 +113,12 @@ export async function stop(): Promise<void> {
   await attempt("stored", refreshStored);
 }
 
-/** Resumes a run in storage. */
-export async function resumeRun(name: string): Promise<void> {
+/** Resumes a run in storage; `backend`: not the chosen one, for this time. */
+export async function resumeRun(name: string, backend?: BackendName): Promise<void> {
   await attempt("run", () =>
     whileReplacing(async () => {
       resetProgress(await storedProgress(name));
-      await engine.resumeRun(name);
+      await engine.resumeRun(name, backend);
     }),
   );
   await attempt("stored", refreshStored);

@@ -27,6 +27,17 @@ const renderings: readonly Rendering[] = [
     of: /^the run cannot be kept: (.+) It continues all the same; export its model/s,
     zh: (why) => `这次训练无法保存：${inChinese(why)}训练照常进行，关闭标签页前请下载模型。`,
   },
+  {
+    of: /^the backend (\S+) is not available here: (.+)\. (\S+) computes instead$/s,
+    zh: (name, why, other) => `${name} 后端在这里不可用：${inChinese(why)}改用 ${other}。`,
+    en: (name, why, other) =>
+      `The ${name} backend is not available here: ${inEnglish(why)}. ${other} computes instead.`,
+  },
+  {
+    of: /^The (?:backend (?!wasm )(\S+) is not available|(\S+) backend cannot be used) here: (.+?)\.(?: Available: .*)?$/s,
+    zh: (one, other, why) => `${one ?? other} 后端在这里不可用：${inChinese(why)}`,
+    en: (one, other, why) => `The ${one ?? other} backend is not available here: ${inEnglish(why)}.`,
+  },
   // --- Storage ---
   {
     of: /^(.+?): the storage that the browser gives to this page is full\./s,
@@ -263,6 +274,10 @@ const renderings: readonly Rendering[] = [
   { of: /^(.+) holds no run\./s, zh: (path) => `${nameOf(path)} 中没有训练。` },
   { of: /^(.+?) has no line that could be read/s, zh: (path) => `${nameOf(path)} 中没有可读的行：文件为空或已损坏。` },
   {
+    of: /^the run computed with the (\S+) backend until now, and resumes with (\S+):/,
+    zh: (before, now) => `这次训练之前用 ${before} 计算，现在改用 ${now}：最后几位数字会与原来略有差异。`,
+  },
+  {
     of: /fused multiply-add/,
     zh: () => "本机与之前的机器在乘加运算上不同，继续训练时最后几位数字会与原来略有差异。",
   },
@@ -339,6 +354,67 @@ const renderings: readonly Rendering[] = [
     of: /^((?:(?!: ).)+?\.(?:bin|safetensors|json)\b).*(?:damaged|expected|missing|none of GPT-2|Give a GPT-2 model|has \d+ bytes)/s,
     zh: (path) => `${nameOf(path)} 已损坏，或不是 GPT-2 的文件。请重新复制或下载。`,
   },
+  // --- The GPU ---
+  {
+    of: /^this browser has WebGPU, but no GPU for it/,
+    zh: () => "浏览器支持 WebGPU，但没有可用的 GPU：可能在设置中关闭了图形加速，或驱动程序被浏览器禁用。",
+    en: () =>
+      "this browser has WebGPU, but no GPU for it: graphics acceleration is switched off, or the driver is blocked",
+  },
+  {
+    of: /^browsers have WebGPU only in pages from https:/,
+    zh: () => "浏览器只为 https:// 或 localhost 的页面提供 WebGPU。",
+  },
+  { of: /^this browser has no WebGPU, or has it switched off/, zh: () => "浏览器没有 WebGPU，或已将它关闭。" },
+  {
+    of: /^there is only (.+), software on the CPU/s,
+    zh: (name) =>
+      `这里只有 ${name}，它是在 CPU 上运行的软件，比直接用 CPU 更慢。如仍想试用，请在地址后加上 ?fallback-adapter。`,
+    en: (name) =>
+      `there is only ${name}, software on the CPU, which is slower than the CPU itself. To try it all the same, add ?fallback-adapter to the address of this page`,
+  },
+  { of: /^asking for a GPU failed: (.+)$/s, zh: (why) => `浏览器无法提供 GPU（${why}）。` },
+  {
+    of: /^(.+) has a (\w+) of (\d+), and (\d+) are needed$/s,
+    zh: (name, limit, found, needed) => `${name} 的 ${limit} 是 ${found}，而这里需要 ${needed}。`,
+  },
+  {
+    of: /^(.+) was lost: .+ Its driver was reset/s,
+    zh: (name) =>
+      `${name} 已丢失：驱动程序被重置或更新、内存不足，或一次计算太久。保存过的文件完好：请从最近的检查点继续；若再次发生，请减小批大小，或改用 CPU。`,
+    en: (name) =>
+      `${name} was lost: its driver was reset or updated, it ran out of memory, or a computation took too long. Saved files are intact: resume from the last checkpoint. If it happens again, choose a smaller batch, or the CPU.`,
+  },
+  {
+    of: /^(.+) is out of memory: it had no (\S+ MiB) left/s,
+    zh: (name, bytes) => `${name} 内存不足，无法再分配 ${bytes}。请减小批大小、上下文长度或模型，或改用 CPU。`,
+    en: (name, bytes) =>
+      `${name} is out of memory: it had no ${bytes} left. Choose a smaller batch, block or model, or the CPU.`,
+  },
+  {
+    of: /^(.+) refused a command: (.+?) Please report this/s,
+    zh: (name, why) => `${name} 拒绝了一个命令（${why}）。这是 llm.ts 的错误，请报告，并改用 CPU。`,
+    en: (name, why) => `${name} refused a command: ${why} Please report this, and choose the CPU.`,
+  },
+  {
+    of: /^(.+) computes wrong: (.+?)\. Update its driver/s,
+    zh: (name, what) => `${name} 的计算结果有误（${what}）。请更新驱动程序，或改用 CPU。`,
+    en: (name, what) => `${name} computes wrong: ${what}. Update its driver, or choose the CPU.`,
+  },
+  {
+    of: /^A tensor of (\S+ MiB) exceeds the largest buffer of (.+), (\S+ MiB)/s,
+    zh: (bytes, name, most) =>
+      `模型的一个张量有 ${bytes}，而 ${name} 的缓冲区最大为 ${most}。请减小批大小、上下文长度或模型，或改用 CPU。`,
+    en: (bytes, name, most) =>
+      `A tensor of this model has ${bytes}, and the largest buffer of ${name} ${most}. Choose a smaller batch, block or model, or the CPU.`,
+  },
+  {
+    of: /^This run needs (\S+ GB) (?:in one piece|at once \(.+?\)), and an? (?:buffer|operation) of the \S+ backend (?:can hold|takes) (\S+ GB)/,
+    zh: (needed, most) =>
+      `这次训练需要一块 ${needed} 的内存，而 GPU 一次最多处理 ${most}。请减小批大小、上下文长度或模型。`,
+    en: (needed, most) =>
+      `This run needs ${needed} in one piece, and the GPU takes ${most}. Choose a smaller batch, block or model.`,
+  },
   // --- The machine ---
   {
     of: /^Worker thread \d+ of \d+ failed/,
@@ -413,6 +489,10 @@ function otherVersion(path: string): string {
 
 function inChinese(message: string): string {
   return messageIn("zh", message) ?? message;
+}
+
+function inEnglish(message: string): string {
+  return messageIn("en", message) ?? message;
 }
 
 /** A message in a language of the page; undefined if the table has none. */

@@ -15,7 +15,7 @@ import {
   ownFields,
 } from "./fields.ts";
 import { modelOf, type PresetName, presetSettings, type Settings, type Sizes } from "./presets.ts";
-import { data, device, isBusy, model } from "./state.ts";
+import { data, device, isBusy, model, pendingBackend } from "./state.ts";
 
 export const preset = signal<PresetName>("baby");
 export const own = signal<Sizes>({ L: 4, NH: 4, C: 128 });
@@ -62,7 +62,13 @@ export const problems = computed<FieldProblems>(() => {
 export const isValid = computed(() => Object.keys(problems.value).length === 0);
 
 export const canStart = computed(
-  () => isValid.value && !isBusy.value && data.value !== undefined && isCurrent.value && problem.value === undefined,
+  () =>
+    isValid.value &&
+    !isBusy.value &&
+    pendingBackend.value === undefined &&
+    data.value !== undefined &&
+    isCurrent.value &&
+    problem.value === undefined,
 );
 
 /** Sets the number of a field. */

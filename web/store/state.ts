@@ -3,6 +3,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { engine } from "../engine/client.ts";
 import type {
   Activity,
+  BackendChoice,
   DataSummary,
   DeviceInfo,
   EngineUpdate,
@@ -17,6 +18,8 @@ import { Pace } from "./pace.ts";
 import { Progress } from "./progress.ts";
 
 export const device = signal<DeviceInfo | undefined>();
+/** The choice of a backend that is being started. */
+export const pendingBackend = signal<BackendChoice | undefined>();
 export const run = signal<RunState>({ phase: "idle" });
 export const activity = signal<Activity | undefined>();
 export const data = signal<DataSummary | undefined>();
@@ -84,6 +87,7 @@ function apply(update: EngineUpdate): void {
     if (update.activity !== undefined) activity.value = update.activity ?? undefined;
     if (update.data !== undefined) data.value = update.data ?? undefined;
     if (update.model !== undefined) model.value = update.model ?? undefined;
+    if (update.device && device.value) device.value = { ...device.value, ...update.device };
     if (update.unsaved !== undefined) unsaved.value = update.unsaved ?? undefined;
     if (update.remarks.length > 0) remarks.value = [...new Set([...remarks.value, ...update.remarks])];
   });

@@ -8,6 +8,7 @@ export const text = texts({
     bug: "This is a mistake in llm.ts. Please report it with this message:",
     dismiss: "Dismiss",
     inEnglish: "",
+    comma: ", ",
   },
   zh: {
     open: "打开模型",
@@ -15,5 +16,6 @@ export const text = texts({
     bug: "这是 llm.ts 的错误，请附上以下信息报告：",
     dismiss: "关闭",
     inEnglish: "（英文信息）",
+    comma: "，",
   },
 });

@@ -9,6 +9,7 @@ import { type PresetName, presetNames } from "../store/presets.ts";
 import { change, estimate, isCurrent, preset, problem } from "../store/setup.ts";
 import { model } from "../store/state.ts";
 import { text as tabText } from "../store/text.ts";
+import { ProcessorChoice } from "./processor-choice.tsx";
 import { SettingField } from "./setting-field.tsx";
 import { text } from "./setup-text.ts";
 
@@ -41,6 +42,7 @@ export function ModelCard() {
       <OpenModel />
       <p class="hint">{t.openHint}</p>
       <FailureNotice place="open" title={tabText().openFailed} />
+      <ProcessorChoice />
       <EstimateFacts />
     </Card>
   );
@@ -105,7 +107,7 @@ function MemoryBar() {
   if (!found) return null;
   const t = text().estimate;
   const { memory, memoryLimit, fits } = found;
-  const total = Math.max(memoryLimit, memory.total);
+  const total = Math.max(memoryLimit ?? 0, memory.total);
   return (
     <>
       <div class={fits ? "memory-bar" : "memory-bar over"} aria-hidden="true">

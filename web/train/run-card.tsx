@@ -5,7 +5,9 @@ import { Icon, type IconName } from "../parts/icon.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { duration, fixed, fixedOr, grouped, percent, short } from "../parts/numbers.ts";
 import { pause, resume, resumeStopped, start, stop } from "../store/actions.ts";
+import { Message } from "../store/failure-notice.tsx";
 import { fieldNames } from "../store/fields.ts";
+import { processorOf, timesOf } from "../store/processors.ts";
 import { canStart, estimate, isValid, problem, problems } from "../store/setup.ts";
 import { activity, data, device, hasRun, isBusy, live, run, runInfo, stored } from "../store/state.ts";
 import { text } from "./run-text.ts";
@@ -155,17 +157,42 @@ function mainAction(phase: RunState["phase"], canResume: boolean): Action {
   }
 }
 
-/** Threads and kernel, and why there is only one thread. */
+/** Threads and kernel, or the GPU, and why there is only one thread. */
 function DeviceLine() {
   const t = text().device;
   const found = device.value;
   if (!found) return <p class="device">{t.starting} …</p>;
-  const { threads, relaxed, kernel, sharedMemory } = found;
+  const { processor, device: gpu, threads, relaxed, kernel, sharedMemory } = found;
   const tile = kernel.replace(/^[a-z]+-/, "").replace("x", "×");
+  const facts = processor === "GPU" ? [processor, gpu] : [t.threads(threads), relaxed ? t.relaxed : t.plain, tile];
   return (
     <>
-      <p class="device">{[t.threads(threads), relaxed ? t.relaxed : t.plain, tile].join(" · ")}</p>
-      {!sharedMemory && <Notice>{crossOriginIsolated ? t.noSharedMemory : t.notIsolated}</Notice>}
+      <p class="device">{facts.join(" · ")}</p>
+      <Taken />
+      {processor === "CPU" && !sharedMemory && (
+        <Notice>{crossOriginIsolated ? t.noSharedMemory : t.notIsolated}</Notice>
+      )}
+    </>
+  );
+}
+
+/** The processor that "auto" took for this run, and why. */
+function Taken() {
+  const t = text().device;
+  const timing = runInfo.value?.timing;
+  if (!timing) return null;
+  const taken = timing.isRemembered ? t.takenBefore : t.taken;
+  return (
+    <>
+      <p class="hint taken">{taken(processorOf(timing.fastest), timesOf(timing))}</p>
+      {timing.steps.map(
+        ({ backend, problem }) =>
+          problem !== undefined && (
+            <Notice key={backend} kind="warn">
+              {t.cannot(processorOf(backend))} <Message>{problem}</Message>
+            </Notice>
+          ),
+      )}
     </>
   );
 }

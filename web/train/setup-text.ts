@@ -65,11 +65,33 @@ export const text = texts({
       },
       openHint: "A .bin or .safetensors; with it tokenizer.bin or config.json, where there is one.",
     },
+    processor: {
+      label: "Compute on",
+      auto: "Auto",
+      untimed: "At the start, one update is timed on each, and the faster is taken.",
+      timed: (times: string) => `One update: ${times}.`,
+      taken: (processor: string) => `“Auto” takes the ${processor}.`,
+      faster: (processor: string) => `The ${processor} would be faster.`,
+      only: (processor: string) => `Only the ${processor} is available here.`,
+      starting: "Preparing the kernels …",
+      missing: (processor: string) => `Why not the ${processor}?`,
+      failed: "It cannot be used.",
+      howTo: {
+        chromium:
+          "Chrome, Edge and their relatives have WebGPU since version 113 (on Android 121, on Linux 144 for Intel’s newer GPUs and 147 for NVIDIA’s). Switch graphics acceleration on in chrome://settings/system, and restart the browser. chrome://gpu says why WebGPU is off; where the GPU is not supported yet, the flag chrome://flags/#enable-unsafe-webgpu may switch it on, at your own risk.",
+        firefox:
+          "Firefox has WebGPU since version 141 on Windows, and since 147 on Macs with Apple’s own processors (145 on macOS 26). Elsewhere a newer version or Firefox Nightly may have it. about:support says why a GPU is not used.",
+        safari:
+          "Safari has WebGPU since version 26, and so has every browser on an iPhone or iPad with that system. In Safari 17 and 18 on a Mac it is a feature flag: Settings, Advanced, “Show features for web developers”, then Feature Flags, WebGPU.",
+        other: "Current versions of Chrome, Edge, Firefox and Safari have WebGPU on most systems.",
+      },
+    },
     estimate: {
       label: "Resources",
       parameters: "Parameters",
       memory: "Memory",
-      ofMemory: (needed: number, limit: number) => `${bytes(needed)} of ${bytes(limit)}`,
+      ofMemory: (needed: number, limit?: number) =>
+        limit === undefined ? bytes(needed) : `${bytes(needed)} of ${bytes(limit)}`,
       parts: {
         weights: "weights",
         optimizer: "gradients and moments",
@@ -179,11 +201,33 @@ export const text = texts({
       },
       openHint: ".bin 或 .safetensors；若有 tokenizer.bin 或 config.json，请一并选择。",
     },
+    processor: {
+      label: "计算设备",
+      auto: "自动",
+      untimed: "开始训练时会在两者上各做一次更新，选用较快的。",
+      timed: (times: string) => `每次更新：${times}。`,
+      taken: (processor: string) => `“自动”选用 ${processor}。`,
+      faster: (processor: string) => `${processor} 会更快。`,
+      only: (processor: string) => `这里只能用 ${processor}。`,
+      starting: "正在准备计算内核……",
+      missing: (processor: string) => `为什么不能用 ${processor}？`,
+      failed: "无法使用。",
+      howTo: {
+        chromium:
+          "Chrome、Edge 等 Chromium 浏览器从 113 版起支持 WebGPU（Android 从 121 版；Linux 上较新的 Intel GPU 从 144 版，NVIDIA 从 147 版）。请在 chrome://settings/system 中打开图形加速，然后重新启动浏览器。chrome://gpu 会说明 WebGPU 为何关闭；如果尚不支持你的 GPU，可以尝试 chrome://flags/#enable-unsafe-webgpu，风险自负。",
+        firefox:
+          "Firefox 在 Windows 上从 141 版起支持 WebGPU，在 Apple 芯片的 Mac 上从 147 版起（macOS 26 从 145 版）。其他系统上，更新的版本或 Firefox Nightly 可能支持。about:support 会说明为何不使用 GPU。",
+        safari:
+          "Safari 从 26 版起支持 WebGPU，iPhone 和 iPad 系统从 26 版起，其中所有浏览器都支持。Mac 上的 Safari 17 和 18 需要打开功能标志：设置、高级、“显示网页开发者功能”，然后在“功能标志”中打开 WebGPU。",
+        other: "较新版本的 Chrome、Edge、Firefox 和 Safari 在多数系统上支持 WebGPU。",
+      },
+    },
     estimate: {
       label: "所需资源",
       parameters: "参数量",
       memory: "内存",
-      ofMemory: (needed: number, limit: number) => `${bytes(needed)}，上限 ${bytes(limit)}`,
+      ofMemory: (needed: number, limit?: number) =>
+        limit === undefined ? bytes(needed) : `${bytes(needed)}，上限 ${bytes(limit)}`,
       parts: { weights: "权重", optimizer: "梯度与动量", activations: "激活", sampling: "采样" },
       step: "每次更新",
       total: "总共",

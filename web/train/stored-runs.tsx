@@ -6,6 +6,7 @@ import { Icon } from "../parts/icon.tsx";
 import { grouped } from "../parts/numbers.ts";
 import { deleteRun, openRun, resumeRun } from "../store/actions.ts";
 import { FailureNotice, Message } from "../store/failure-notice.tsx";
+import { cpuBackend, processorOf } from "../store/processors.ts";
 import { device, isBusy, model, runInfo, stored } from "../store/state.ts";
 import { text } from "./run-text.ts";
 
@@ -62,6 +63,7 @@ function Row({ run }: { run: StoredRun }) {
               {t.resume}
             </button>
           )}
+          <ResumeOnCpu run={run} />
           {run.checkpoint !== undefined && (
             <button type="button" aria-label={t.openLabel(folder)} onClick={() => openRun(folder)}>
               {t.open}
@@ -90,9 +92,23 @@ export function ResumeOffer() {
         <button type="button" class="primary" onClick={() => resumeRun(folder)}>
           {t.resume}
         </button>
+        <ResumeOnCpu run={newest} />
         <DeleteRun name={folder} />
       </div>
     </section>
+  );
+}
+
+/** For a run that would resume on the GPU, which it may have lost. */
+function ResumeOnCpu({ run: { folder, backend, canResume } }: { run: StoredRun }) {
+  const t = text().stored;
+  const cpu = cpuBackend();
+  if (!canResume || !cpu || backend === cpu || device.value?.choice === cpu) return null;
+  const processor = processorOf(cpu);
+  return (
+    <button type="button" aria-label={t.resumeOnLabel(folder, processor)} onClick={() => resumeRun(folder, cpu)}>
+      {t.resumeOn(processor)}
+    </button>
   );
 }
 
