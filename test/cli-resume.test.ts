@@ -222,6 +222,19 @@ test("a run folder of llm.c's resumes with the given options", async () => {
   expect(config("llmc").run.order).toBe("shuffle");
 });
 
+test("a run of several processes of llm.c's resumes with as many times the rows, and says so", async () => {
+  await train(...tiny, "-x", "4", "-o", "llmc-8");
+  for (const file of ["config.json", "metrics.jsonl", "checkpoint_00000004.json"]) rmSync(join(folder, "llmc-8", file));
+  const path = join(folder, "llmc-8", "state_00000004_00000.bin");
+  const state = readFileSync(path);
+  state.writeInt32LE(8, 8);
+  writeFileSync(path, state);
+  const { code, stderr } = await train(...tiny, "-x", "8", "-o", "llmc-8", "-y");
+  expect(stderr).toContain("8 processes wrote it: its position in the data is one of batches of 8 x -b rows");
+  expect(code).toBe(0);
+  expect(losses("llmc-8")).toHaveLength(4);
+});
+
 test("a folder of ours without its config.json resumes with the settings that its checkpoint recorded", async () => {
   const options = [...tiny, "--kernel", "plain-6x8", "-l", "1e-2", "-k", "cosine", "-s", "0"];
   await train(...options, "-x", "8", "-n", "4", "-o", "recorded whole");

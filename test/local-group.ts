@@ -21,8 +21,12 @@ export function localGroup(size: number): Group[] {
   return Array.from({ length: size }, (_, rank) => ({
     rank,
     size,
+    host: "here",
     async sumTensors(be: Backend, tensors: readonly Tensor[]) {
       for (const tensor of tensors) await be.write(tensor, sum(await meet(rank, await be.read(tensor))));
+    },
+    async broadcastTensors(be: Backend, tensors: readonly Tensor[]) {
+      for (const tensor of tensors) await be.write(tensor, (await meet(rank, await be.read(tensor)))[0]);
     },
     async mean(values: readonly number[]) {
       const all = await meet(rank, values);
@@ -30,6 +34,12 @@ export function localGroup(size: number): Group[] {
     },
     async any(value: boolean) {
       return (await meet(rank, value)).includes(true);
+    },
+    async broadcast<V>(value: V) {
+      return (await meet(rank, value))[0];
+    },
+    async gather<V>(value: V) {
+      return meet(rank, value);
     },
   }));
 }

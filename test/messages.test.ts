@@ -24,6 +24,8 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/train/settings.ts": /^(--block|-m)$/,
   // Only `train` creates run folders.
   "src/runs/run-folder.ts": /^(-y|--resume)$/,
+  // Only `train` saves what several processes have trained.
+  "src/train/same-weights.ts": /^(-y|--resume)$/,
   // `debug-state` computes by the reference backend alone.
   "src/backend/wasm/create.ts": /--(no-revectorize|kernel)/,
   // Only `verify` reads traces.
@@ -33,7 +35,7 @@ const exempt: Readonly<Record<string, RegExp>> = {
 };
 
 /** Other programs' commands with their options, ours with theirs excluded. */
-const foreign = /\b(ulimit|iconv|gzip|npm|ssh|jq|zcat|cat|python3?|pip|unshare)\b[^.;:()]*$/;
+const foreign = /\b(ulimit|iconv|gzip|npm|ssh|jq|zcat|cat|python3?|pip|unshare|mpirun|srun)\b[^.;:()]*$/;
 
 const modules = new Map(modulesOf(root, "src").map((path) => [path, readModule(root, path)]));
 

@@ -33,16 +33,18 @@ const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "llm-ts-no-such-fol
 /** For the same messages whether or not npm started the tests. */
 const noNpm = { npm_command: undefined, npm_config_user_agent: undefined };
 
+/** The environment of a command under test. */
+export function environment(env: RunOptions["env"]): NodeJS.ProcessEnv {
+  return { ...process.env, ...noNpm, ...noHub, ...env };
+}
+
 /** Starts `llm-ts` with arguments. */
 export function start(
   args: readonly string[],
   { cwd, env, program = cli }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
   if (!existsSync(cli)) throw new Error("There is no dist/. Run `npm run build` first, or all with `npm test`.");
-  const child = spawn(process.execPath, [program, ...args], {
-    cwd,
-    env: { ...process.env, ...noNpm, ...noHub, ...env },
-  });
+  const child = spawn(process.execPath, [program, ...args], { cwd, env: environment(env) });
   // A command may end before it has read all of its input.
   child.stdin.on("error", () => {});
   return child;

@@ -92,6 +92,11 @@ export class GPT2 {
     );
   }
 
+  /** A model whose weights are all zero, until they are written: those of another process. */
+  static async zeros(config: GPT2Config, options: ModelOptions = {}): Promise<GPT2> {
+    return GPT2.#make(config, undefined, options, async () => {});
+  }
+
   static async #make(
     config: GPT2Config,
     path: string | undefined,

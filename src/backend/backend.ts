@@ -305,6 +305,11 @@ export interface Backend extends Operations {
   write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void>;
   /** A copy of the tensor's elements (f32) once all that was enqueued before has been computed. */
   read(tensor: Tensor): Promise<Float32Array>;
+  /**
+   * The memory of an f32 tensor itself, once all that was enqueued before has been computed: of backends that compute in this
+   * process's memory. Good until the next `alloc`, and not to be touched while operations use the tensor.
+   */
+  hostMemory?(tensor: Tensor): Promise<Float32Array>;
   /** Resolves when everything enqueued so far has been computed; rejects with BackendError if something failed. */
   sync(): Promise<void>;
   /** Stops workers and gives all memory back. The backend cannot be used after. */

@@ -1,4 +1,5 @@
-import { InputError, LlmError, messageOf, UsageError } from "../errors.ts";
+import { InputError, LlmError, messageOf, NotFiniteError, UsageError } from "../errors.ts";
+import { AgreedError } from "../group/together.ts";
 import { asStarted } from "./suggest.ts";
 
 /** Writes to standard output and waits until it is taken, so that a slow reader throttles the writer instead of filling memory. */
@@ -16,18 +17,30 @@ export function say(text: string): void {
   process.stderr.write(`${asStarted(text)}\n`);
 }
 
+/** This process among those of a group, and whether it reports what all of them meet alike. */
+let reporter = { place: "", isFirst: true };
+
+/** From now on errors begin with `place`, but for those that all processes of a group have, which the first one reports. */
+export function reportAs(place: string, isFirst: boolean): void {
+  reporter = { place: `${place} `, isFirst };
+}
+
 /**
  * Prints an error on standard error, and returns its exit code: 2 for wrong usage, else 1.
  * The stack is shown for errors of our own making, and for all with LLM_TS_DEBUG.
  */
 export function reportError(error: unknown): number {
+  const isAgreed = error instanceof AgreedError || error instanceof NotFiniteError;
+  const isUsage = error instanceof UsageError || (error instanceof AgreedError && error.isUsage);
+  if (isAgreed && !reporter.isFirst) return isUsage ? 2 : 1;
+  const place = isAgreed ? "" : reporter.place;
   const debug = process.env.LLM_TS_DEBUG ? `\n${error instanceof Error ? error.stack : ""}` : "";
   if (error instanceof LlmError) {
-    process.stderr.write(`error: ${asStarted(error.message)}${debug}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    process.stderr.write(`${place}error: ${asStarted(error.message)}${debug}\n`);
+    return isUsage ? 2 : 1;
   }
   const hint = debug || " This is a mistake in llm-ts: please report it, with what LLM_TS_DEBUG=1 shows.";
-  process.stderr.write(`error: ${messageOf(error)}.${hint}\n`);
+  process.stderr.write(`${place}error: ${messageOf(error)}.${hint}\n`);
   return 1;
 }
 

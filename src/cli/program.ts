@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { addBench } from "./bench/command.ts";
@@ -22,6 +21,7 @@ import { addTokenizer } from "./tokenizer/command.ts";
 import { addTrace } from "./trace/command.ts";
 import { addTrain } from "./train/command.ts";
 import { addVerify } from "./verify/command.ts";
+import { version } from "./version.ts";
 
 // A command's file declares its options; what it runs on is imported when it runs, so that start-up stays quick.
 const commands = [
@@ -44,8 +44,6 @@ const commands = [
   addStudio,
   addBench,
 ];
-
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
 /** The program with all its commands and their options. */
 export function createProgram(): Command {

@@ -70,7 +70,20 @@ test("the layout is that of save_state in llm.c's train_gpt2.cu", async () => {
   );
 });
 
-test("what cannot be is refused: another model, several processes, a count past the end", async () => {
+test("the state of several processes that each have all moments is read", async () => {
+  const bytes = await write({ step: 7, shard: 2, sample: 3 });
+  new DataView(bytes.buffer).setInt32(8, 8, true);
+  const file = await read(bytes);
+  expect(file).toMatchObject({ processes: 8, step: 7, shard: 2, sample: 3 });
+  let count = 0;
+  const counting = async (_: TensorName, __: number, data: Float32Array) => {
+    count += data.length;
+  };
+  await file.readMoments(counting, counting);
+  expect(4 * count).toBe(2 * setBytes);
+});
+
+test("what cannot be is refused: another model, a part of the moments, a count past the end", async () => {
   const bytes = await write(shuffled());
   const other = makeConfig({ maxT: 4, V: 5, L: 3, NH: 1, C: 2 });
   await expect(readOptimizerState(await openSource(bytes), other)).rejects.toThrow(/or of another model/);
@@ -79,7 +92,8 @@ test("what cannot be is refused: another model, several processes, a count past 
     new DataView(copy.buffer).setInt32(offset, value, true);
     return copy;
   };
-  await expect(read(changed(8, 8))).rejects.toThrow(/run of 8 processes/);
+  const part = changed(8, 8).subarray(0, headerBytes + 2 * Math.ceil(setBytes / 8));
+  await expect(read(part)).rejects.toThrow(/holds a part of the moments: it belongs to a run of 8 processes/);
   await expect(read(changed(headerBytes + 2 * setBytes, 1e9))).rejects.toThrow(/1000000000 shards/);
   const longer = makeConfig({ maxT: 4, V: 5, L: 90, NH: 1, C: 2 });
   await expect(readOptimizerState(await openSource(bytes), longer)).rejects.toThrow(/a model of V 5, L 90, C 2/);

@@ -51,6 +51,8 @@ export interface OptimizerState {
 
 /** A state file whose header and size were checked. */
 export interface OptimizerStateFile extends OptimizerState {
+  /** Processes of the run, to which its position in the data belongs: llm.c writes a file for each. */
+  readonly processes: number;
   readMoments(onM: OnChunk, onV: OnChunk): Promise<void>;
   /** Reads the float32 master weights, which are exact where the model file is rounded; undefined without them. */
   readonly readMasterWeights?: (onChunk: OnChunk) => Promise<void>;
@@ -117,7 +119,10 @@ export async function writeOptimizerState(
   await sink.write(new Uint8Array(Uint32Array.of(0, 0, left, next, ...state, ...matrixA).buffer));
 }
 
-/** Opens the state that belongs to a model. InputError when it is damaged, of another model, or of several processes. */
+/**
+ * Opens the state that belongs to a model. Of a run of several processes of llm.c's, rank 0's holds all moments (-z 0) or a part
+ * of them (-z 1). InputError when it is damaged, of another model, or holds a part.
+ */
 export async function readOptimizerState(source: ByteSource, config: GPT2Config): Promise<OptimizerStateFile> {
   const { version, processes, masterWeights, shuffled, step, shard, sample } = await readOptimizerHeader(source);
   if (version !== versionOf(config))
@@ -125,17 +130,18 @@ export async function readOptimizerState(source: ByteSource, config: GPT2Config)
       `${source.name} has version ${version}, and the state of this model would have ${versionOf(config)}: 1 is of a ` +
         "GPT-2, 2 of a model whose architecture is another. Give the state that was saved beside the model.",
     );
-  if (processes !== 1)
-    throw new InputError(
-      `${source.name} belongs to a run of ${processes} processes, and here there is one. Take the model file alone: ` +
-        "llm-ts train --model FILE.",
-    );
   const setBytes = tensorBytes(config, layout);
   const start = (set: number) => headerBytes + set * setBytes;
   const end = start(masterWeights ? 3 : 2);
+  if (processes > 1 && source.size < end)
+    throw new InputError(
+      `${source.name} holds a part of the moments: it belongs to a run of ${processes} processes that shared them (ZeRO-1). ` +
+        "Take the model file alone: llm-ts train --model FILE.",
+    );
   const why = `the moments of a model of V ${config.V}, L ${config.L}, C ${config.C}`;
   if (!shuffled || source.size < end) checkSize(source, end, why);
   return {
+    processes,
     step,
     shard,
     sample,

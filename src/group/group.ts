@@ -1,8 +1,9 @@
 /**
  * A group: the processes that train one model together, data-parallel. Each holds all weights and takes its own rows of
- * every batch. They meet in five places: a loader takes the rows of its rank (data/loader.ts); a step sums its gradients
- * (train/step.ts) and averages its loss; a validation averages its loss (train/evaluate.ts); the loop agrees on whether to
- * stop (train/trainer.ts); and rank 0 alone writes samples and checkpoints (train/plan.ts).
+ * every batch. They meet in few places: a start compares what they are about to do (runs/start-group.ts); a loader takes the
+ * rows of its rank (data/loader.ts); a step sums its gradients and averages its loss (train/step.ts); a validation averages
+ * its loss (train/evaluate.ts); the loop agrees on whether to stop and to save, and compares the weights when it does
+ * (train/trainer.ts); rank 0 alone writes samples and checkpoints (train/plan.ts).
  *
  * Every member calls the same methods in the same order. Results are the same bits in all of them, so that whatever they
  * decide by a result, they decide alike.
@@ -18,17 +19,25 @@ export interface Rank {
 }
 
 export interface Group extends Rank {
+  /** Name of the machine, for messages; "" where it does not matter. */
+  readonly host: string;
   /** Replaces each tensor, of the same shape in every member, by its sum over all members. */
   sumTensors(be: Backend, tensors: readonly Tensor[]): Promise<void>;
+  /** Replaces each tensor, of the same shape in every member, by rank 0's. */
+  broadcastTensors(be: Backend, tensors: readonly Tensor[]): Promise<void>;
   /** The mean over all members, value by value. */
   mean(values: readonly number[]): Promise<readonly number[]>;
   /** True if it is true in any member. */
   any(value: boolean): Promise<boolean>;
+  /** Rank 0's value in every member. Plain data, of which JSON must keep everything. */
+  broadcast<V>(value: V): Promise<V>;
+  /** The values of all members in rank order. Plain data, of which JSON must keep everything. */
+  gather<V>(value: V): Promise<readonly V[]>;
 }
 
 /** UsageError for what is no group: found before the first step rather than in it. */
 export function checkGroup(group: Group): void {
-  const methods = ["sumTensors", "mean", "any"] as const;
+  const methods = ["sumTensors", "broadcastTensors", "mean", "any", "broadcast", "gather"] as const;
   if (!methods.every((name) => typeof group?.[name] === "function"))
     throw new UsageError(
       `A group has the methods ${methods.join(", ")}. Without other processes, leave it out or take alone.`,
@@ -42,7 +51,11 @@ export function checkGroup(group: Group): void {
 export const alone: Group = {
   rank: 0,
   size: 1,
+  host: "",
   sumTensors: async () => {},
+  broadcastTensors: async () => {},
   mean: async (values) => values,
   any: async (value) => value,
+  broadcast: async (value) => value,
+  gather: async (value) => [value],
 };

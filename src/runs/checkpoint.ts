@@ -26,6 +26,8 @@ export interface Checkpoint {
   readonly model: string;
   /** True when the data continues in llm.c's shuffled order. */
   readonly shuffled: boolean;
+  /** Processes whose batches the position in the data counts, in llm.c's runs; 1 in ours, which record theirs elsewhere. */
+  readonly processes: number;
   /** Undefined for one of llm.c's own, which has neither hashes nor settings. */
   readonly info?: CheckpointInfo;
 }
@@ -135,7 +137,7 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
   await close();
   const state = await withSource(paths.state, (source) => readOptimizerState(source, config));
   if (state.step !== step) throw new InputError(`${paths.state} is of step ${state.step}: it is another checkpoint's.`);
-  return { folder, step, model, shuffled: state.shuffle !== undefined, info };
+  return { folder, step, model, shuffled: state.shuffle !== undefined, processes: state.processes, info };
 }
 
 /** Undefined where the file is missing: of llm.c's checkpoints. */

@@ -33,6 +33,8 @@ export interface RunRecord {
   readonly data: DataRecord;
   /** Every setting, as it was given or by default. */
   readonly run: TrainSettings;
+  /** Processes that trained together; absent for one. Each took `run.batch` rows of every batch. */
+  readonly processes?: number;
 }
 
 export async function recordData(name: string, { train, val }: Loaders): Promise<DataRecord> {
@@ -46,12 +48,15 @@ export function dataDifferences(before: DataRecord, now: DataRecord): string[] {
 }
 
 /** The record in a run folder's config.json; InputError names every invalid field. */
-export function readRecord(folder: string, { cwd, given, data, run }: Readonly<Record<string, unknown>>): RunRecord {
-  if (typeof cwd === "string" && isGiven(given) && isData(data) && isRun(run)) return { cwd, given, data, run };
+export function readRecord(folder: string, config: Readonly<Record<string, unknown>>): RunRecord {
+  const { cwd, given, data, run, processes } = config;
+  if (typeof cwd === "string" && isGiven(given) && isData(data) && isRun(run) && isProcesses(processes))
+    return { cwd, given, data, run, processes };
   const problems = [
     ...(typeof cwd === "string" ? [] : [`"cwd" is ${shown(cwd)}, expected a text`]),
     ...problemsIn("given", given, givenRules),
     ...problemsIn("run", run, runRules, settingNames),
+    ...(isProcesses(processes) ? [] : [`"processes" is ${shown(processes)}, expected a whole number of at least 1`]),
     ...(isData(data) ? [] : ['"data" does not say which files the run was trained on']),
   ];
   throw new InputError(
@@ -74,6 +79,8 @@ const runRules: Readonly<Record<string, Rule>> = {
 };
 
 const isGiven = (value: unknown): value is RunRecord["given"] => problemsIn("given", value, givenRules).length === 0;
+const isProcesses = (value: unknown): value is number | undefined =>
+  value === undefined || (Number.isSafeInteger(value) && Number(value) >= 1);
 const isRun = (value: unknown): value is RunRecord["run"] =>
   problemsIn("run", value, runRules, settingNames).length === 0;
 

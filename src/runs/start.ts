@@ -7,6 +7,7 @@ import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
+import { alone, type Group, type Rank } from "../group/group.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { requireMemory } from "../model/memory.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -20,6 +21,7 @@ import type { RunChoices, TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { requireUnedited } from "./edited-settings.ts";
+import { dividedAmong } from "./processes.ts";
 import {
   type DataRecord,
   dataDifferences,
@@ -45,9 +47,15 @@ export interface Resumable {
 
 /**
  * Locks the folder of a run and finds its newest whole checkpoint. InputError when another process has it, its config.json
- * is damaged or was edited, or no checkpoint is whole; with `force`, the run then starts over in this folder.
+ * is damaged or was edited, or no checkpoint is whole; with `force`, the run then starts over in this folder. The record is
+ * one for the processes of `group`.
  */
-export async function openResumable(path: string, remark: Remark, force = false): Promise<Resumable> {
+export async function openResumable(
+  path: string,
+  remark: Remark,
+  force = false,
+  group: Rank = alone,
+): Promise<Resumable> {
   const folder = await RunFolder.open(path, ({ who }, ms) =>
     remark(`${path} is held by ${who}, which cannot be seen from here: watching its heartbeat for ${ms / 1000} s`),
   );
@@ -57,7 +65,7 @@ export async function openResumable(path: string, remark: Remark, force = false)
     if (!config) return { folder, checkpoint };
     if (configFrom !== undefined)
       remark(`${path} has no config.json: its settings are those that the checkpoint of step ${configFrom} recorded`);
-    const record = readRecord(path, config);
+    const record = dividedAmong(group, path, readRecord(path, config));
     if (checkpoint) requireUnedited(folder, checkpoint);
     const { model } = config;
     const modelName = isObject(model) && "name" in model ? String(model.name) : undefined;
@@ -116,26 +124,27 @@ export interface RunRequest {
 
 /** A run whose data and settings are checked. Nothing is computed yet. */
 export interface PreparedRun extends RunRequest {
+  readonly group: Group;
   readonly settings: TrainSettings;
   readonly loaders: Loaders;
-  /** The token files by their content, where the run has a folder. */
+  /** The token files by their content, where the run has a folder, or several processes. */
   readonly dataRecord?: DataRecord;
   /** True for a resumed run of which nothing is left to do. */
   readonly isComplete: boolean;
 }
 
-/** Opens the data and resolves the settings. UsageError or InputError for what does not fit together. */
-export async function prepareRun(request: RunRequest): Promise<PreparedRun> {
+/** Opens the data and resolves the settings, in a member of `group`. UsageError or InputError for what does not fit together. */
+export async function prepareRun(request: RunRequest, group: Group = alone): Promise<PreparedRun> {
   const { model, data, choices, resumed, isKept } = request;
-  const chosen = settingsOf(choices, model.config.maxT);
-  const loaders = await openLoaders({ ...data, headerless: choices.headerless }, chosen, model.config.V);
+  const chosen = settingsOf(choices, model.config.maxT, group);
+  const loaders = await openLoaders({ ...data, headerless: choices.headerless }, chosen, model.config.V, group);
   try {
     const settings = planUpdates(choices, chosen, loaders);
     requireMore(settings, resumed);
-    const dataRecord = isKept ? await recordData(data.name, loaders) : undefined;
+    const dataRecord = isKept || group.size > 1 ? await recordData(data.name, loaders) : undefined;
     if (resumed && dataRecord) requireSameData(resumed, dataRecord);
     const done = resumed ? await isComplete({ settings, loaders }, resumed.folder, resumed.checkpoint) : false;
-    return { ...request, settings, loaders, dataRecord, isComplete: done };
+    return { ...request, group, settings, loaders, dataRecord, isComplete: done };
   } catch (error) {
     await closeLoaders(loaders);
     throw error;
@@ -184,14 +193,14 @@ export interface StartedRun {
 
 /** Makes or loads the model, its trainer and the run's folder. MemoryError, before anything is allocated, when they do not fit. */
 export async function startRun(run: PreparedRun, host: RunHost): Promise<StartedRun> {
-  const { model: source, settings, loaders } = run;
+  const { model: source, settings, loaders, group } = run;
   const { backend, provideModel = (make) => make() } = host;
   let trainer: Trainer | undefined;
   try {
     checkPrecision(backend, source.config, settings.precision);
     requireMemory(backend, source.config, runMemory(source.config, settings));
     const model = await provideModel(() => makeModel(source, settings.seed, host));
-    trainer = new Trainer(model, settings);
+    trainer = new Trainer(model, settings, group);
     return { trainer, folder: await openFolder(run, trainer, host), loaders, settings };
   } catch (error) {
     await Promise.allSettled([trainer?.dispose(), closeLoaders(loaders)]);
@@ -209,7 +218,8 @@ function makeModel(source: ModelSource, seed: number, { backend, onProgress }: R
 async function openFolder(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
   const { given, settings, dataRecord, resumed, model: source } = run;
   const blas = given.blas && (host.backend.blas?.name ?? "none");
-  const record = { cwd: host.cwd, given: { ...given, blas }, data: dataRecord, run: settings };
+  const processes = run.group.size > 1 ? { processes: run.group.size } : {};
+  const record = { cwd: host.cwd, given: { ...given, blas }, data: dataRecord, run: settings, ...processes };
   if (resumed) {
     const { folder, checkpoint, changes } = resumed;
     await restoreRun(folder, checkpoint, trainer, host.remark);

@@ -116,20 +116,24 @@ export function checkWarmup(
   );
 }
 
-/** Number of batches of B*T tokens in `totalBatch` tokens; 0: one batch. UsageError when that is no whole number, or too many. */
-export function batchesIn(totalBatch: number, B: number, T: number): number {
-  const tokens = B * T;
+/**
+ * Number of batches of B*T tokens, one in each of some processes, in `totalBatch` tokens; 0: one batch. UsageError when that is
+ * no whole number, or too many.
+ */
+export function batchesIn(totalBatch: number, B: number, T: number, processes = 1): number {
+  const tokens = processes * B * T;
+  const product = processes === 1 ? `B * T = ${B} * ${T}` : `processes * B * T = ${processes} * ${B} * ${T}`;
   const most = trainOptions.accumulate.max;
   if (totalBatch > most * tokens)
     throw new UsageError(
-      `A total batch of ${totalBatch} tokens is ${Math.ceil(totalBatch / tokens)} batches of B * T = ${B} * ${T} = ` +
+      `A total batch of ${totalBatch} tokens is ${Math.ceil(totalBatch / tokens)} batches of ${product} = ` +
         `${tokens}, and an update takes ${most} at most: ${most * tokens} tokens. Choose a larger batch, or a smaller total batch.`,
     );
   if (totalBatch % tokens === 0) return totalBatch / tokens || 1;
   const below = Math.floor(totalBatch / tokens) * tokens;
   const fitting = below > 0 ? `${below} or ${below + tokens}` : `${tokens}`;
   throw new UsageError(
-    `A total batch of ${totalBatch} tokens cannot be made of batches of B * T = ${B} * ${T} = ${tokens}. The nearest ` +
-      `that can: ${fitting}.`,
+    `A total batch of ${totalBatch} tokens cannot be made of batches of ${product} = ${tokens}. The nearest that can: ` +
+      `${fitting}.`,
   );
 }

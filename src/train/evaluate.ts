@@ -11,7 +11,7 @@ import type { BatchSource } from "./options.ts";
 /**
  * Mean loss over the first `batches` batches of `loader`, of which each member of the group takes its rows, in nats a token;
  * undefined when the `signal` of any member ended it early.
- * NotFiniteError when the loss is NaN or infinite.
+ * NotFiniteError, in all members, when the loss is NaN or infinite.
  */
 export async function evaluate(
   be: Backend,
@@ -25,7 +25,8 @@ export async function evaluate(
   await loader.reset();
   let sum = 0;
   let interrupted = false;
-  for (let i = 0; i < batches; i++) {
+  // A loss that is NaN or infinite ends the loop, and shows in the mean of all members, so that they fail together.
+  for (let i = 0; i < batches && Number.isFinite(sum); i++) {
     if (signal?.aborted) {
       interrupted = true;
       break;
@@ -34,17 +35,15 @@ export async function evaluate(
     forward(be, p, ws);
     loss(be, p, ws);
     const [batchLoss] = await be.read(ws.stats);
-    if (!Number.isFinite(batchLoss)) {
-      const tensor = await firstNotFinite(be, p.weights);
-      throw new NotFiniteError(
-        `The validation ${describeNotFinite(batchLoss, 0, tensor)}. The model's weights are damaged: train again from a ` +
-          "good checkpoint, with a lower learning rate or with gradient clipping.",
-        tensor,
-      );
-    }
     sum += batchLoss;
   }
-  if (await group.any(interrupted)) return undefined;
-  const [mean] = await group.mean([sum / batches]);
-  return mean;
+  const [mean, interruptions] = await group.mean([sum / batches, Number(interrupted)]);
+  if (interruptions > 0) return undefined;
+  if (Number.isFinite(mean)) return mean;
+  const tensor = await firstNotFinite(be, p.weights);
+  throw new NotFiniteError(
+    `The validation ${describeNotFinite(mean, 0, tensor)}. The model's weights are damaged: train again from a ` +
+      "good checkpoint, with a lower learning rate or with gradient clipping.",
+    tensor,
+  );
 }

@@ -6,12 +6,15 @@ import { bits, fixturePath, readSet } from "../../test/fixtures.ts";
 import { localGroup } from "../../test/local-group.ts";
 import { writeTokens } from "../../test/run-cli.ts";
 import { GPT2 } from "../api/gpt2.ts";
+import { ReferenceBackend } from "../backend/reference/reference.ts";
 import { createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
+import { NotFiniteError } from "../errors.ts";
 import { alone, type Group } from "../group/group.ts";
 import type { TrainEvent } from "./events.ts";
 import type { RunOptions } from "./options.ts";
+import { requireSameWeights } from "./same-weights.ts";
 import { Trainer } from "./trainer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-"));
@@ -81,6 +84,50 @@ describe.each(["file", "shuffle", "random"] as const)("order %s", (order) => {
   });
 });
 
+test("NaN in one process stops all before the update, with one error", async () => {
+  const outcomes = await Promise.allSettled(
+    localGroup(2).map(async (group) => {
+      const backend = new ReferenceBackend();
+      const { mean } = backend;
+      let calls = 0;
+      // The loss of rank 1's third batch, which is of the second step.
+      if (group.rank === 1)
+        Object.assign(backend, {
+          mean: (...args: Parameters<typeof mean>) => {
+            mean(...args);
+            if (++calls === 4) backend.fill(args[0], Number.NaN);
+          },
+        });
+      await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
+      const loader = await TokenLoader.open(file, { B: 2, T, group });
+      const trainer = new Trainer(model, options, group);
+      for await (const _ of trainer.run(loader, { steps: 4 })) {
+      }
+    }),
+  );
+  const reasons = outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.reason : undefined));
+  for (const reason of reasons) {
+    expect(reason).toBeInstanceOf(NotFiniteError);
+    expect(reason.message).toBe(reasons[0].message);
+  }
+});
+
+test("weights that have come to differ are not saved", async () => {
+  const outcomes = await Promise.allSettled(
+    localGroup(2).map(async (group) => {
+      const backend = await createBackend("reference");
+      await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
+      if (group.rank === 1) await backend.write(model.parameters.weights.lnf.weight, Float32Array.of(7));
+      await requireSameWeights(model, group, 12);
+    }),
+  );
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({
+      status: "rejected",
+      reason: { message: expect.stringMatching(/^After 12 updates the weights of rank 1 are not those of rank 0/) },
+    });
+});
+
 test("only rank 0 writes samples and checkpoints", async () => {
   const one = await member(alone, "file", {});
   const [first, second] = await together(2, "file");
@@ -98,6 +145,7 @@ test("a stop that one process is asked for stops all of them after the same step
       member(group, "file", { sampleEvery: 0, valEvery: 0, ...(group.rank === 1 && { stopAfter: 2 }) }),
     ),
   );
-  for (const { events } of members) expect(events.at(-1)).toMatchObject({ type: "done", step: 3, interrupted: true });
-  expect(members[0].checkpoints).toEqual([3]);
+  // Step 2, after which it comes, is agreed on already.
+  for (const { events } of members) expect(events.at(-1)).toMatchObject({ type: "done", step: 4, interrupted: true });
+  expect(members[0].checkpoints).toEqual([3, 4]);
 });

@@ -1,4 +1,5 @@
 import { TokenLoader } from "../data/loader.ts";
+import type { Rank } from "../group/group.ts";
 import type { RunChoices, TrainSettings } from "./settings.ts";
 
 export interface Loaders {
@@ -6,13 +7,17 @@ export interface Loaders {
   readonly val?: TokenLoader;
 }
 
-/** Opens a run's token files; every problem with them is found here, but for tokens outside the vocabulary `V`. */
+/**
+ * Opens a run's token files for a member of its group; every problem with them is found here, but for tokens outside the
+ * vocabulary `V`.
+ */
 export async function openLoaders(
   { train, val, headerless }: Pick<RunChoices, "val" | "headerless"> & { readonly train: string },
   { batch: B, block: T, order, dataSeed: seed, valEvery }: TrainSettings,
   V: number,
+  group?: Rank,
 ): Promise<Loaders> {
-  const options = { B, T, V, headerless };
+  const options = { B, T, V, headerless, group };
   const loader = await TokenLoader.open(train, { ...options, order, seed });
   if (val === undefined || valEvery === 0) return { train: loader };
   try {

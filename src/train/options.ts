@@ -44,7 +44,7 @@ export interface RunOptions extends Partial<RunSettings> {
   /**
    * Saves the model after `step` updates and says where: after the last update, and on interruption. What
    * `Trainer.state` and `Trainer.moments` then give belongs to it. Without a path, nothing was saved, and the run goes
-   * on.
+   * on. In a group all members have it, and rank 0 calls it.
    */
   readonly checkpoint?: (step: number) => Promise<string | undefined>;
   /** Ends the run after the step under way: `done` comes with `interrupted: true`. */

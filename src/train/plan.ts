@@ -43,7 +43,8 @@ export interface EarlyStopPlan {
 
 export interface CheckpointPlan {
   readonly every: number;
-  readonly save: (step: number) => Promise<string | undefined>;
+  /** Rank 0's; the other members only compare their weights. */
+  readonly save?: (step: number) => Promise<string | undefined>;
 }
 
 /** Properties of the trainer that a plan depends on. */
@@ -65,6 +66,8 @@ export interface RunPlan {
   readonly validation?: ValidationPlan;
   readonly earlyStop?: EarlyStopPlan;
   readonly sample?: SamplePlan;
+  /** Updates from one sample to the next, also for those who write none; 0: never. */
+  readonly sampleEvery: number;
   readonly checkpoint?: CheckpointPlan;
   readonly signal?: AbortSignal;
 }
@@ -101,7 +104,8 @@ export function planRun(
         : undefined,
     earlyStop: earlyStop > 0 ? { after: earlyStop, delta: earlyStopDelta } : undefined,
     sample: rank === 0 ? planSample(model, settings, options.samplePrompt) : undefined,
-    checkpoint: rank === 0 && checkpoint ? { every: checkpointEvery, save: checkpoint } : undefined,
+    sampleEvery: settings.sampleTokens > 0 ? settings.sampleEvery : 0,
+    checkpoint: checkpoint && { every: checkpointEvery, save: rank === 0 ? checkpoint : undefined },
     signal,
   };
   const { B, T } = loader;

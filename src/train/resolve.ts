@@ -1,5 +1,6 @@
 /** Resolves the options chosen for a run to its settings, for command and page. */
 import { UsageError } from "../errors.ts";
+import { alone, type Rank } from "../group/group.ts";
 import { batchesIn, checkWarmup } from "./checks.ts";
 import type { Loaders } from "./loaders.ts";
 import type { RunOptions } from "./options.ts";
@@ -10,10 +11,11 @@ import { complete, type RunChoices, settingNames, type TrainSettings, trainOptio
 export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatches: "valBatches" } as const;
 
 /**
- * The settings of a run whose model has `maxT` positions, before the data is known: `steps` may be -1.
+ * The settings of a run whose model has `maxT` positions, before the data is known: `steps` may be -1. `totalBatch` counts
+ * the tokens of all processes of a group, `batch` the rows of one.
  * UsageError for a block that is longer, and for a total batch that batches do not make up.
  */
-export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
+export function settingsOf(choices: RunChoices, maxT: number, { size }: Rank = alone): TrainSettings {
   const { model, steps, block } = choices;
   if (block !== undefined && block > maxT)
     throw new UsageError(
@@ -22,7 +24,7 @@ export function settingsOf(choices: RunChoices, maxT: number): TrainSettings {
   const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
   const found = complete(settingNames, choices, derived, model === "baby" ? babyDefaults(steps) : {});
   const settings = { ...found, block: Math.min(found.block, maxT) };
-  return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block) };
+  return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, size) };
 }
 
 /** The defaults of `baby`. A shorter run warms up, validates and writes samples proportionally. */

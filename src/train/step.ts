@@ -27,6 +27,8 @@ export interface StepResult extends Verdict {
   readonly loss: number;
   /** Norm of all gradients together, before clipping. */
   readonly norm: number;
+  /** True if the `signal` of any member was aborted before the update. */
+  readonly mustStop: boolean;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function trainingStep<R>(
   learningRate: number,
   whileComputing: () => Promise<R>,
   advance: (loss: number) => void,
+  signal?: AbortSignal,
 ): Promise<readonly [StepResult, R]> {
   const { backend, parameters } = model;
   const { gradClip } = options;
@@ -52,7 +55,7 @@ export async function trainingStep<R>(
   gradientNorm(backend, grads, ws.shared);
   // The one read of a step: all that decides on its update.
   const [[ownLoss, squaredNorm], other] = await Promise.all([backend.read(ws.shared.stats), whileComputing()]);
-  const [loss] = await group.mean([ownLoss]);
+  const [loss, stops] = await group.mean([ownLoss, Number(signal?.aborted ?? false)]);
   const norm = Math.sqrt(squaredNorm);
   await model.weightsReleased();
   const verdict = await judge(backend, parameters.weights, grads, { loss, norm }, state, options);
@@ -63,7 +66,7 @@ export async function trainingStep<R>(
   }
   advance(loss);
   await backend.sync();
-  return [{ loss, norm, ...verdict }, other];
+  return [{ loss, norm, mustStop: stops > 0, ...verdict }, other];
 }
 
 /** Steps in a row that may be skipped since something is not finite. */

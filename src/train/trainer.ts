@@ -11,6 +11,7 @@ import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
 import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan } from "./plan.ts";
+import { requireSameWeights } from "./same-weights.ts";
 import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
 import { complete } from "./settings.ts";
@@ -176,7 +177,7 @@ export class Trainer {
     tensors: TrainingTensors,
     restored: boolean,
   ): AsyncGenerator<TrainEvent, void, undefined> {
-    const { loader, accumulate, last, overfit, validation, earlyStop, sample, checkpoint, signal } = plan;
+    const { loader, accumulate, last, overfit, validation, earlyStop, sample, sampleEvery, checkpoint, signal } = plan;
     const { backend } = this.model;
     const p = computedWith(this.model.parameters, tensors);
     const group = this.#group;
@@ -196,6 +197,8 @@ export class Trainer {
     let owes = false;
     /** Something is known that no checkpoint of this run holds. */
     let unsaved = false;
+    /** Whether to stop, as the last step agreed with the other members; undefined where something came after it. */
+    let agreed: boolean | undefined;
     for (;;) {
       const { step, first = 0 } = state;
       const isTime = (every: number) => every > 0 && step > 0 && step % every === 0;
@@ -204,6 +207,7 @@ export class Trainer {
       if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && state.validatedAt !== step) {
         const batches = step === last ? validation.finalBatches : validation.batches;
         const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, group, signal);
+        agreed = undefined;
         if (mean === undefined) owes = true;
         else {
           unsaved = true;
@@ -219,16 +223,17 @@ export class Trainer {
           yield written;
         }
       }
-      const mustStop = await group.any(owes || (signal?.aborted ?? false));
+      if (isTime(sampleEvery)) agreed = undefined; // rank 0 may have been interrupted
+      const mustStop = agreed ?? (await group.any(owes || (signal?.aborted ?? false)));
       if (owes || step === last) break;
       if (earlyStop && state.validationsSinceBest >= earlyStop.after) {
         stopped = "early";
         break;
       }
       if (mustStop) break;
-      if (checkpoint && unsaved && isTime(checkpoint.every)) {
+      if (checkpoint && isTime(checkpoint.every) && (await group.broadcast(unsaved))) {
         unsaved = false;
-        yield* saved(checkpoint, step);
+        yield* this.#saved(checkpoint);
       }
 
       const began = performance.now();
@@ -247,13 +252,16 @@ export class Trainer {
         state.batches += accumulate;
         state.loader = current.end;
       };
-      const [{ loss, norm, ...verdict }, next] = await trainingStep(
+      const [{ loss, norm, mustStop: stopsHere, ...verdict }, next] = await trainingStep(
         context,
         memory.step,
         learningRate,
         fetchNext,
         advance,
+        signal,
       );
+      // A process alone asks its signal again: it may come with this step's event.
+      agreed = group.size > 1 ? stopsHere : undefined;
       fetched = next;
       unsaved = true;
       const ms = performance.now() - began;
@@ -261,7 +269,7 @@ export class Trainer {
       yield { type: "step", step, loss, learningRate, norm, ms, tokensPerSecond, ...verdict };
     }
     const { step, loss, valLoss, best, skipped } = state;
-    if (checkpoint && unsaved) yield* saved(checkpoint, step);
+    if (checkpoint && (await group.broadcast(unsaved))) yield* this.#saved(checkpoint);
     yield {
       type: "done",
       step,
@@ -276,10 +284,11 @@ export class Trainer {
       stopped,
     };
   }
-}
-
-/** Saves, and reports it where it could be done. */
-async function* saved({ save }: CheckpointPlan, step: number): AsyncGenerator<TrainEvent, void, undefined> {
-  const path = await save(step);
-  if (path !== undefined) yield { type: "checkpoint", step, path };
+  /** Compares the weights of all members; then rank 0 saves, and reports it where it could be done. */
+  async *#saved({ save }: CheckpointPlan): AsyncGenerator<TrainEvent, void, undefined> {
+    const { step } = this.#state;
+    await requireSameWeights(this.model, this.#group, step);
+    const path = await save?.(step);
+    if (path !== undefined) yield { type: "checkpoint", step, path };
+  }
 }

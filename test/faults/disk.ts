@@ -7,7 +7,7 @@ import type { Fault } from "./faults.ts";
 import { lastCheckpoint } from "./lab.ts";
 
 /** Mounts a file system of `kilobytes` for the duration of a test. */
-async function onSmallDisk(folder: string, kilobytes: number, use: () => Promise<void>): Promise<void> {
+export async function onSmallDisk(folder: string, kilobytes: number, use: () => Promise<void>): Promise<void> {
   mkdirSync(folder);
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k`, "tmpfs", folder]);
   try {
@@ -27,13 +27,13 @@ function whyNoMount(): string | false {
   }
 }
 
-const noMount = whyNoMount();
+export const noMount = whyNoMount();
 
 /** The three checkpoints of the lab's model that a run has at the same time fit, with some space left. */
 const kilobytes = 4000;
 
 /** Fills the remaining space, except for a log. */
-function fill(path: string): void {
+export function fill(path: string): void {
   try {
     writeFileSync(path, new Uint8Array(8e6));
   } catch {

@@ -9,7 +9,8 @@ describe("nothing is lost when", () => {
   const lab = new Lab(testFolder());
   for (const fault of faults.filter(({ quick }) => quick > 0)) {
     const reason = fault.skip ? ` (skipped: ${fault.skip})` : "";
-    test.skipIf(fault.skip)(`${fault.name}: ${fault.what}${reason}`, async () => {
+    // Processes that share too few cores wait for each other.
+    test.skipIf(fault.skip)(`${fault.name}: ${fault.what}${reason}`, { timeout: 180_000 }, async () => {
       expect.assertions(fault.quick);
       for (let number = 0; number < fault.quick; number++)
         await expect(fault.attempt(lab, number)).resolves.toBeUndefined();

@@ -1,6 +1,7 @@
 /** Everything that is made to happen to runs: `npm run test:faults` does it often, the ordinary tests once or twice. */
 import { damageFaults } from "./damage.ts";
 import { diskFaults } from "./disk.ts";
+import { groupFaults } from "./groups.ts";
 import type { Lab } from "./lab.ts";
 import { processFaults } from "./processes.ts";
 import { surroundingFaults } from "./surroundings.ts";
@@ -18,4 +19,10 @@ export interface Fault {
   attempt(lab: Lab, number: number): Promise<void>;
 }
 
-export const faults: readonly Fault[] = [...processFaults, ...damageFaults, ...diskFaults, ...surroundingFaults];
+export const faults: readonly Fault[] = [
+  ...processFaults,
+  ...damageFaults,
+  ...diskFaults,
+  ...surroundingFaults,
+  ...groupFaults,
+];

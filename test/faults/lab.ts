@@ -144,7 +144,8 @@ export function seen(stdout: NodeJS.ReadableStream, wanted: (event: string, step
     stdout.on("data", (piece: Buffer | string) => {
       const lines = (rest + piece).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) {
+      // MPI's launchers add words of their own.
+      for (const line of lines.filter((line) => line.startsWith("{"))) {
         const { event, step } = JSON.parse(line);
         if (wanted(event, step)) resolve();
       }

@@ -131,6 +131,12 @@ export class WasmDevice {
     );
   }
 
+  async hostMemory(tensor: Tensor): Promise<Float32Array> {
+    const { memory, executor } = this.live;
+    const address = this.at(tensor);
+    return executor.after(() => memory.f32(address, tensor.size));
+  }
+
   async sync(): Promise<void> {
     await this.live.executor.after(() => {});
   }

@@ -1,15 +1,20 @@
+import { alone, type Rank } from "../../group/group.ts";
 import { type TrainEvent, toJsonLine } from "../../train/events.ts";
 import { say } from "../output.ts";
 import { memoryText, sampleText } from "./text.ts";
 import type { RunStart, TrainDisplay } from "./train-display.ts";
 
-/** The display that fits where standard output goes. */
-export async function createDisplay(json: boolean): Promise<TrainDisplay> {
+/** The display that fits where standard output goes, in a member of a group: rank 0 speaks for all. */
+export async function createDisplay(json: boolean, { rank, size }: Rank = alone): Promise<TrainDisplay> {
+  if (rank > 0) return silent;
   if (json) return jsonLines();
-  const isTerminal = process.stdout.isTTY && process.stderr.isTTY && process.env.TERM !== "dumb";
+  // A launcher passes lines on, and no terminal's size; Open MPI's seems to be one all the same.
+  const isTerminal = size === 1 && process.stdout.isTTY && process.stderr.isTTY && process.env.TERM !== "dumb";
   if (!isTerminal) return llmcLines();
   return new (await import("./terminal.ts")).TerminalDisplay();
 }
+
+const silent: TrainDisplay = { remark: () => {}, progress: () => {}, start: () => {}, event: () => {}, end: () => {} };
 
 /** The lines of llm.c's train_gpt2.c, for output that is no terminal: scripts made for it keep working. */
 function llmcLines(): TrainDisplay {

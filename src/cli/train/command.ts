@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { GivenOptions } from "../../runs/record.ts";
 import { examples } from "../options/common.ts";
 import { say } from "../output.ts";
 import { refuseLlmcOptions } from "./llmc-options.ts";
@@ -29,28 +30,41 @@ Models:
 ${examples(
   ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],
   ["llm.c's run", "llm-ts train -e gpt2_124M.bin -i tiny_shakespeare_train.bin -j tiny_shakespeare_val.bin"],
+  [
+    "several processes of a cluster (docs/many-machines.md)",
+    "mpirun -np 8 llm-ts train -i data -d 524288 -o runs/big -y",
+  ],
   ["your own text", "llm-ts prepare book.txt --tokenizer char --out book && llm-ts train -e baby -i book -o runs/"],
 )}`,
     )
     .action(async (typed: TrainFlags, command: Command) => {
-      const isChosen = ["backend", "kernel", "blas"].some((name) => command.getOptionValueSource(name) === "cli");
-      const flags = typed.resume && !isChosen ? await keepComputing(typed) : typed;
-      const { createBackend } = await import("../../backend/registry.ts");
-      const { startProgress } = await import("../options/backend.ts");
-      // Workers start while the rest is imported and the data is looked at.
-      const backend = createBackend(flags.backend, { ...flags, onStart: startProgress() });
-      backend.catch(() => {}); // thrown where it is awaited
-      const { train } = await import("./run.ts");
-      await train(flags, backend);
+      const { inGroup } = await import("../group.ts");
+      await inGroup(
+        typed,
+        async (member) => {
+          const { group } = member;
+          const isChosen = ["backend", "kernel", "blas"].some((name) => command.getOptionValueSource(name) === "cli");
+          const { inRank0 } = await import("../../group/together.ts");
+          const kept = typed.resume && !isChosen ? await inRank0(group, () => keptComputing(typed)) : {};
+          const flags = { ...typed, ...kept };
+          const { startBackend } = await import("../backend.ts");
+          // Workers start while the rest is imported and the data is looked at.
+          const backend = startBackend(flags, member);
+          backend.catch(() => {}); // thrown where it is awaited
+          const { train } = await import("./run.ts");
+          await train(flags, backend, member);
+        },
+        "start them again with --resume (-y)",
+      );
     });
 }
 
-/** Flags with the backend, kernel and BLAS that the run to resume was given. InputError when its config.json is damaged. */
-async function keepComputing(flags: TrainFlags): Promise<TrainFlags> {
+/** Backend, kernel and BLAS that the run to resume was given. InputError when its config.json is damaged. */
+async function keptComputing({ out }: TrainFlags): Promise<Pick<GivenOptions, "backend" | "kernel" | "blas">> {
   const { givenComputing } = await import("./resume.ts");
-  const kept = await givenComputing(flags.out);
+  const kept = await givenComputing(out);
   const chosen = [kept.kernel ?? kept.backend, kept.blas].filter((name) => name !== undefined);
   if (chosen.length > 0)
     say(`computing with ${chosen.join(" and ")}, as the run did (--backend, --kernel and --blas choose otherwise)`);
-  return { ...flags, ...kept };
+  return kept;
 }

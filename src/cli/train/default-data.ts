@@ -19,9 +19,11 @@ export interface DataChoice {
   /** Without it there is no validation. */
   readonly val?: string;
   readonly tokenizer?: Tokenizer;
+  /** Of tiny Shakespeare: its tokens. */
+  readonly kind?: Kind;
 }
 
-type Kind = "gpt2" | "char";
+export type Kind = "gpt2" | "char";
 
 /** sha256 of the training file, the validation file and the tokenizer, one after the other. */
 const contents: Record<Kind, string> = {
@@ -47,7 +49,7 @@ export async function defaultData(kind: Kind, onProgress: (share: number) => voi
       throw new InputError(`${error.message} (It is for the prepared data; LLM_TS_CACHE names another cache folder.)`);
     }
   }
-  return { name: names[kind], train: folder, val: folder, tokenizer: await findTokenizer(folder) };
+  return { name: names[kind], train: folder, val: folder, tokenizer: await findTokenizer(folder), kind };
 }
 
 /** The files appear under their folder's name all at once: another run may be doing the same. */

@@ -13,7 +13,10 @@ const absent: Readonly<Record<string, string>> = {
   "-r": "recomputing activations to save a GPU's memory; llm-ts decides that by the model's size",
   "-z": "optimizer states sharded over GPUs",
   ...Object.fromEntries(
-    ["-pn", "-pr", "-pg", "-pi", "-pf", "-pm", "-ps", "-pp"].map((flag) => [flag, "several processes"]),
+    ["-pn", "-pr", "-pg", "-pi", "-pf", "-pm", "-ps", "-pp"].map((flag) => [
+      flag,
+      "how its processes find each other; here MPI does that: mpirun -np 4 llm-ts train",
+    ]),
   ),
 };
 

@@ -4,10 +4,11 @@ import type { Computing, GivenOptions } from "../../runs/record.ts";
 import type { TrainOption } from "../../train/setting-rules.ts";
 import { optionNamed, type RunChoices, sections } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
+import { addGroupOptions, type GroupFlags } from "../options/group.ts";
 import { numeric, toggle } from "../options/values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
-export interface TrainFlags extends BackendFlags, RunChoices {
+export interface TrainFlags extends BackendFlags, GroupFlags, RunChoices {
   readonly out?: string;
   readonly resume?: boolean;
   readonly force?: boolean;
@@ -76,12 +77,14 @@ export function addTrainOptions(command: Command): Command {
       "-o, --out <dir>",
       "folder for checkpoints and logs; with a slash at its end, a new numbered one inside it",
     );
-  return addBackendOptions(
-    addSettings(command, "Run folder")
-      .option("-y, --resume [0|1]", "resume the run in the folder --out; where there is none, start it", toggle)
-      .option("--force", "with --resume: accept settings that differ from the run's, or other data")
-      .optionsGroup("Output and computing:")
-      .option("--json", "one JSON object a line"),
+  return addGroupOptions(
+    addBackendOptions(
+      addSettings(command, "Run folder")
+        .option("-y, --resume [0|1]", "resume the run in the folder --out; where there is none, start it", toggle)
+        .option("--force", "with --resume: accept settings that differ from the run's, or other data")
+        .optionsGroup("Output and computing:")
+        .option("--json", "one JSON object a line"),
+    ),
   );
 }
 

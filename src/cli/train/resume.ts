@@ -2,6 +2,7 @@
 import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
+import type { Rank } from "../../group/group.ts";
 import { isNoFolder } from "../../platform/glob.ts";
 import { recordedConfig } from "../../runs/checkpoint.ts";
 import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
@@ -28,7 +29,7 @@ export interface Resumed extends Resumable {
 type Remark = (text: string) => void;
 
 /** Opens the run in `--out` to continue it; undefined when there is none yet. The caller closes its folder. */
-export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resumed | undefined> {
+export async function openRun(flags: TrainFlags, group: Rank, remark: Remark): Promise<Resumed | undefined> {
   const path = await runPath(flags.out);
   if (isNoFolder(await platform.pathKind(path)))
     throw new InputError(`${path} is a file, where a run folder is expected. Give the folder of the run.`);
@@ -37,7 +38,7 @@ export async function openRun(flags: TrainFlags, remark: Remark): Promise<Resume
     remark(`there is no run in ${path} to resume: starting one${others && ` (beside it there are ${others})`}`);
     return undefined;
   }
-  const resumable = await openResumable(path, remark, flags.force);
+  const resumable = await openResumable(path, remark, flags.force, group);
   const { folder, checkpoint } = resumable;
   const { takenFrom } = folder;
   if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
@@ -97,7 +98,13 @@ async function settle(
       `${folder.path} has no config.json: its files are llm.c's. Neither their checksums nor the data and settings of the ` +
         "run can be checked: those given now are used",
     );
-    const order = checkpoint?.shuffled ? "shuffle" : "file";
+    const { processes = 1, shuffled } = checkpoint ?? {};
+    if (processes > 1)
+      remark(
+        `${processes} processes wrote it: its position in the data is one of batches of ${processes} x -b rows. Start as many, or ` +
+          `one with ${processes} times the rows${shuffled ? "; all rows follow rank 0's order, where llm.c gave each its own" : ""}`,
+      );
+    const order = shuffled ? "shuffle" : "file";
     return {
       flags: { order, ...flags },
       given: typedOf(flags),

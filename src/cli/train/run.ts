@@ -2,49 +2,85 @@ import type { GPT2 } from "../../api/gpt2.ts";
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
 import { InputError } from "../../errors.ts";
+import { requireAlike } from "../../group/alike.ts";
+import type { Group } from "../../group/group.ts";
+import { together } from "../../group/together.ts";
 import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
+import { followRun, requireSameRun, type SharedRun, sharedRun, startTogether } from "../../runs/group-start.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { RunSaver } from "../../runs/run-saver.ts";
-import { type PreparedRun, prepareRun, runEvents, type StartedRun, startRun } from "../../runs/start.ts";
+import {
+  type PreparedRun,
+  prepareRun,
+  type RunHost,
+  type RunRequest,
+  runEvents,
+  type StartedRun,
+} from "../../runs/start.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { runMemory } from "../../train/plan.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import type { RunStart, TrainDisplay } from "../display/train-display.ts";
+import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
+import { version } from "../version.ts";
 import { blasHint } from "./blas-hint.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
 import { chooseData } from "./data.ts";
+import { defaultData, type Kind } from "./default-data.ts";
 import { chooseModel, fileModel } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { type TrainFlags, typedOf } from "./options.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
 
-/** `llm-ts train`, on a backend that may still be starting. */
-export async function train(flags: TrainFlags, starting: Promise<Backend>): Promise<void> {
-  const display = await createDisplay(flags.json ?? false);
+/** `llm-ts train` in a member of a group, on a backend that may still be starting. */
+export async function train(flags: TrainFlags, starting: Promise<Backend>, member: Membership): Promise<void> {
+  const { group } = member;
+  const display = await createDisplay(flags.json ?? false, group);
   const interrupt = new Interrupt(() => display.end());
+  let resumed: Resumed | undefined;
+  /** Of rank 0: everything that is read from disk but token files. */
+  const lead = async () => {
+    resumed = flags.resume ? await openRun(flags, group, display.remark.bind(display)) : undefined;
+    const prepared = await prepare(flags, display, resumed, group);
+    if (resumed && prepared.run.isComplete) display.remark(alreadyComplete(prepared.run, resumed));
+    return prepared;
+  };
   try {
-    const resumed = flags.resume ? await openRun(flags, display.remark.bind(display)) : undefined;
-    try {
-      const run = await prepare(flags, display, resumed);
-      if (resumed && run.isComplete) display.remark(alreadyComplete(run, resumed));
-      else await trainWith(run, flags, await starting, display, interrupt);
-    } finally {
-      await resumed?.folder.close();
-    }
+    // Processes meet in one order: what a backend that starts compares comes before what follows.
+    if (group.size > 1) await starting;
+    await requireAlike(group, { version, ...typedOf(flags) });
+    const led = await together(group, async () => (group.rank === 0 ? lead() : undefined));
+    const shared = await group.broadcast(led && { ...sharedRun(led.run), kind: led.kind });
+    if (!shared || shared.isComplete) return;
+    const run = await oncePerMachine(member, async () => led?.run ?? follow(shared, shared.kind, group));
+    await requireSameRun(run);
+    await trainWith(run, shared.isRestored, flags, await starting, display, interrupt, member);
   } finally {
+    await resumed?.folder.close();
     display.end();
     interrupt.dispose();
   }
 }
 
+/** The run as rank 0 prepared it, with this machine's own tiny Shakespeare where that is the data. */
+async function follow(shared: SharedRun, kind: Kind | undefined, group: Group): Promise<PreparedRun> {
+  const { train, val } = kind ? await defaultData(kind, () => {}) : shared.data;
+  return followRun({ ...shared, data: { ...shared.data, train, val } }, group);
+}
+
 /** Finds what the options name, and every mistake in them, before anything takes long. */
-async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resumed | undefined): Promise<PreparedRun> {
+async function prepare(
+  typed: TrainFlags,
+  display: TrainDisplay,
+  resumed: Resumed | undefined,
+  group: Group,
+): Promise<{ readonly run: PreparedRun; readonly kind: Kind | undefined }> {
   const flags = resumed?.flags ?? typed;
   const { out, headerless, force } = flags;
   if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
@@ -58,7 +94,7 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
   if (out !== undefined && !resumed) await RunFolder.check(out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
-  const run = await prepareRun({
+  const request: RunRequest = {
     model: { name: choice.name, config, file: choice.file, tokenizer: data.tokenizer },
     data,
     given: resumed?.given ?? typedOf(flags),
@@ -70,7 +106,8 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
         : "Bring the old data back, or add --force to resume with the data as it is.",
     },
     isKept: out !== undefined,
-  });
+  };
+  const run = await prepareRun(request, group);
   const { settings } = run;
   if (flags.warmupSteps && settings.schedule === "constant")
     display.remark(
@@ -78,28 +115,32 @@ async function prepare(typed: TrainFlags, display: TrainDisplay, resumed: Resume
     );
   if (out !== undefined)
     await requireCheckpointRoom(out, config, settings, settings.steps, display.remark.bind(display));
-  return run;
+  return { run, kind: data.kind };
 }
 
 const gpt2Vocabulary = 50257;
 
 async function trainWith(
   run: PreparedRun,
+  isRestored: boolean,
   flags: TrainFlags,
   backend: Backend,
   display: TrainDisplay,
   interrupt: Interrupt,
+  member: Membership,
 ): Promise<void> {
   const start = performance.now();
   try {
-    const started = await startRun(run, {
+    const host: RunHost = {
       backend,
       out: flags.out,
       cwd: process.cwd(),
       onProgress: (share) => display.progress("making initial weights", share),
       remark: display.remark.bind(display),
-    });
+    };
+    const started = await startTogether(run, host, isRestored);
     try {
+      member.watch();
       await trainOn(started, run, display, interrupt);
     } finally {
       await started.folder?.close();
@@ -107,7 +148,8 @@ async function trainWith(
   } finally {
     await backend.dispose();
   }
-  const hint = interrupt.signal.aborted ? undefined : await blasHint(flags, performance.now() - start);
+  const isSilent = interrupt.signal.aborted || run.group.rank > 0;
+  const hint = isSilent ? undefined : await blasHint(flags, performance.now() - start);
   if (hint !== undefined) say(`hint: ${hint}`);
 }
 
@@ -127,7 +169,8 @@ async function trainOn(
   display.start(startOf(run, model, folder?.path));
   if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
   interrupt.finishFirst(() => display.remark(finishing(folder)));
-  const events = runEvents(started, { checkpoint: saver && (() => saver.save()), signal: interrupt.signal });
+  const checkpoint = run.isKept ? async () => saver?.save() : undefined;
+  const events = runEvents(started, { checkpoint, signal: interrupt.signal });
   let last: TrainEvent | undefined;
   const report = async (event: TrainEvent) => {
     await saver?.record(event);
@@ -148,8 +191,11 @@ async function trainOn(
   display.end(
     nextCommands({ train: run.choices.train, tokenizer: model.tokenizer, folder: folder?.path, saved, interrupted }),
   );
-  if (saver?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${saver.problem}`);
-  if (interrupted && interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
+  await together(run.group, async () => {
+    if (saver?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${saver.problem}`);
+  });
+  const exitCode = Math.max(...(await run.group.gather(interrupt.exitCode ?? 0)));
+  if (interrupted && exitCode > 0) process.exitCode = exitCode;
   else if (outputProblem() !== undefined) process.exitCode = 1;
 }
 
@@ -158,11 +204,15 @@ function finishing(folder: RunFolder | undefined): string {
   return `finishing this step${saving}; once more (Ctrl-C) ends at once`;
 }
 
-function startOf({ model: source, settings, data, loaders }: PreparedRun, model: GPT2, folder?: string): RunStart {
+function startOf(
+  { model: source, settings, data, loaders, group }: PreparedRun,
+  model: GPT2,
+  folder?: string,
+): RunStart {
   const { config, backend } = model;
   const { batch: B, block: T, accumulate, steps } = settings;
   const parameters = parameterCount(config);
-  const batchesIn = (tokens = 0) => Math.floor(tokens / (B * T));
+  const batchesIn = (tokens = 0) => Math.floor(tokens / (group.size * B * T));
   const val = loaders.val ? `, ${short(loaders.val.numTokens)} to validate` : "";
   return {
     config,

@@ -1,0 +1,24 @@
+/** Options of commands that several processes of a launcher such as mpirun run together. */
+import { type Command, Option } from "commander";
+import { real } from "./values.ts";
+
+export interface GroupFlags {
+  /** The MPI library; default: the launcher's. */
+  readonly mpi?: string;
+  /** Seconds. */
+  readonly groupTimeout: number;
+}
+
+export function addGroupOptions(command: Command): Command {
+  return command
+    .optionsGroup("Several processes, started by mpirun or srun:")
+    .addOption(
+      new Option("--mpi <library>", "the MPI library (default: that of the launcher; needs npm install koffi)"),
+    )
+    .option(
+      "--group-timeout <s>",
+      "end all processes when one has waited so many seconds for the others (default: 600)",
+      real(1, 1e6),
+      600,
+    );
+}

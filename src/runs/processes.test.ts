@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { settingsOf } from "../train/resolve.ts";
+import { dividedAmong } from "./processes.ts";
+import type { RunRecord } from "./record.ts";
+
+const record = (batch: number, processes?: number): RunRecord => ({
+  cwd: "/",
+  given: { batch },
+  data: { name: "data", train: [] },
+  run: settingsOf({ batch }, 64),
+  processes,
+});
+
+test("a resume with other processes keeps the rows of a batch, and divides them anew", () => {
+  const four = dividedAmong({ rank: 0, size: 4 }, "runs/a", record(6, 2));
+  expect(four).toMatchObject({ processes: 4, run: { batch: 3 }, given: { batch: 6 } });
+  expect(dividedAmong({ rank: 0, size: 1 }, "runs/a", four)).toMatchObject({ processes: 1, run: { batch: 12 } });
+  const one = record(5);
+  expect(dividedAmong({ rank: 0, size: 1 }, "runs/a", one)).toBe(one);
+});
+
+test("rows that cannot be divided are refused, with the numbers that can", () => {
+  expect(() => dividedAmong({ rank: 0, size: 5 }, "runs/a", record(6, 2))).toThrow(
+    "A batch of the run in runs/a has 12 rows, which 5 processes cannot share equally. Resume it with 1, 2, 3, 4, 6 or 12 " +
+      "processes.",
+  );
+});

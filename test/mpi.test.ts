@@ -1,0 +1,290 @@
+/** Training in several processes under mpirun, on every MPI that is installed. */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { name, seen, sha256 } from "./faults/lab.ts";
+import { allGone, launch, mpis, otherThan, problemOfMpi, runOn } from "./mpi.ts";
+import { root } from "./nodes.ts";
+import { run, testFolder, writeTokens } from "./run-cli.ts";
+
+const folder = testFolder();
+const updates = 24;
+const model = "-e custom --layers 2 --heads 2 --channels 32 --vocab 101".split(" ");
+/** Accumulation, clipping, weight decay, a schedule; rows are those of all processes together. */
+const args = (processes: number, order: string, ...more: readonly string[]) => [
+  "train",
+  ...model,
+  ...`-b ${4 / processes} -t 8 -d 64 -x ${updates} -v 8 -m 3 -s 10 -g 6 -n 6 -l 3e-3 -k cosine -u 3 -c 0.1`.split(" "),
+  ...["--grad-clip", "1", "-i", "train_*.bin", "-j", "val.bin", "--order", order, "--json", ...more],
+];
+
+beforeAll(() => {
+  for (const [i, count] of [400, 300, 500].entries()) writeTokens(join(folder, `train_${i}.bin`), count, 101);
+  writeTokens(join(folder, "val.bin"), 300, 101);
+});
+
+test("Open MPI and MPICH are there where everything is to be tested", () => {
+  if (process.env.CI) expect(problemOfMpi).toBeUndefined();
+});
+
+interface Line {
+  readonly event: string;
+  readonly step: number;
+  readonly loss: number;
+  readonly norm?: number;
+}
+
+const linesOf = (path: string): Line[] =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const lossesOf = (run: string) =>
+  linesOf(join(folder, run, "metrics.jsonl"))
+    .filter(({ event }) => event === "step" || event === "val")
+    .map(({ loss }) => loss);
+const modelOf = (run: string, step = updates) => sha256(join(folder, run, `model_${name(step)}.bin`));
+/** Position in the data, updates and all else of an optimizer state but the moments. */
+const headerOf = (run: string, step = updates) =>
+  readFileSync(join(folder, run, `state_${name(step)}_00000.bin`)).subarray(0, 1024);
+
+/** Losses of one process. */
+const alone = new Map<string, Promise<readonly number[]>>();
+async function trainedAlone(order: string): Promise<readonly number[]> {
+  const known =
+    alone.get(order) ??
+    (async () => {
+      const { code, stderr } = await run(args(1, order, "-o", `alone-${order}`), { cwd: folder });
+      expect(stderr).not.toContain("error");
+      expect(code).toBe(0);
+      return lossesOf(`alone-${order}`);
+    })();
+  alone.set(order, known);
+  return known;
+}
+
+/** The first five updates within 1e-6, all within 1e-5: sums in another order, and what grows of it. */
+function expectAlike(found: readonly number[], expected: readonly number[]): void {
+  expect(found).toHaveLength(expected.length);
+  for (const [i, loss] of found.entries()) expect(Math.abs(loss - expected[i])).toBeLessThan(i < 6 ? 1e-6 : 1e-5);
+}
+
+describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
+  const start = (processes: number, list: readonly string[], options = {}) =>
+    runOn(mpi, processes, list, { cwd: folder, ...options });
+
+  test.each([
+    [2, "file"],
+    [4, "shuffle"],
+    [2, "random"],
+  ] as const)("%s processes train as one does, order %s; again, to the bit", async (processes, order) => {
+    const runs = ["a", "b"].map((which) => `${mpi.name}-${order}-${which}`);
+    for (const out of runs) {
+      const { code, stdout, stderr } = await start(processes, args(processes, order, "-o", out));
+      expect(stderr).not.toContain("error");
+      expect(code).toBe(0);
+      expect(stderr).toContain(`${processes} processes, by ${mpi.library}`);
+      // Rank 0 alone reports.
+      expect(stdout.match(/"event":"done"/g)).toHaveLength(1);
+    }
+    expectAlike(lossesOf(runs[0]), await trainedAlone(order));
+    expect(modelOf(runs[1])).toBe(modelOf(runs[0]));
+    expect(headerOf(runs[0])).toEqual(headerOf(`alone-${order}`));
+  });
+
+  test("a backend whose memory is not this process's passes its tensors by reading and writing", async () => {
+    const out = `${mpi.name}-reference`;
+    const { code, stderr } = await start(2, args(2, "file", "-x", "5", "-o", out, "--backend", "reference"));
+    expect(stderr).not.toContain("error");
+    expect(code).toBe(0);
+    const one = await run(args(1, "file", "-x", "5", "-o", `${out}-alone`, "--backend", "reference"), { cwd: folder });
+    expect(one.code).toBe(0);
+    expectAlike(lossesOf(out), lossesOf(`${out}-alone`));
+  });
+
+  test("resumes with 4 processes what 2 began, and with one what 4 went on with", async () => {
+    const expected = await trainedAlone("shuffle");
+    const out = `${mpi.name}-resumed`;
+    const first = launch(mpi, 2, args(2, "shuffle", "-o", out), { cwd: folder });
+    await seen(first.child.stdout, (event, step) => event === "checkpoint" && step === 6);
+    process.kill(first.pidOf(1), "SIGKILL");
+    expect((await first.ended).code).not.toBe(0);
+    await allGone(first);
+    const second = launch(mpi, 4, args(2, "shuffle", "-o", out, "-y"), { cwd: folder });
+    await seen(second.child.stdout, (event, step) => event === "checkpoint" && step === 18);
+    process.kill(second.pidOf(0), "SIGKILL");
+    const { code, stderr } = await second.ended;
+    expect(stderr).toMatch(/resuming .* after (6|12|18) updates/);
+    expect(code).not.toBe(0);
+    await allGone(second);
+    const last = await run(["train", "-o", out, "-y", "--json"], { cwd: folder });
+    expect(last.code).toBe(0);
+    expect(last.stderr).toMatch(/resuming .* after (18|24) updates/);
+    expectAlike(lossesOf(out), expected);
+    expect(headerOf(out)).toEqual(headerOf("alone-shuffle"));
+  });
+
+  test("a batch that cannot be divided among the processes of a resume is refused", async () => {
+    await trainedAlone("file");
+    const { code, stderr } = await start(3, ["train", "-o", "alone-file", "-y", "-x", "30", "--force"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("has 4 rows, which 3 processes cannot share equally. Resume it with 1, 2 or 4 processes.");
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  test("a library of another MPI is refused", async () => {
+    const { code, stderr } = await start(2, args(2, "file", "--mpi", otherThan(mpi).library));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /\[rank [01] of 2 on .*\] error: .* started 2 processes, and .* sees 1: the library belongs/,
+    );
+  });
+
+  test("a library that is none is refused", async () => {
+    const { code, stderr } = await start(2, args(2, "file", "--mpi", "libm.so.6"));
+    expect(code).toBe(1);
+    expect(stderr).toContain("it is no MPI library: it has no MPI_Allreduce");
+  });
+
+  test("a total batch that the processes cannot make is refused, once", async () => {
+    const { code, stderr } = await start(2, args(2, "file", "-d", "48"));
+    expect(code).toBe(2);
+    expect(stderr).toContain("processes * B * T = 2 * 2 * 8 = 32. The nearest that can: 32 or 64.");
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  test("different options are named", async () => {
+    const others = { args: args(2, "file", "-l", "0.5") };
+    const { code, stderr } = await start(2, args(2, "file"), { others });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /\[rank 1 of 2 on .*\] This process differs from rank 0 .*: learningRate is 0.5, and 0.003 there/,
+    );
+  });
+
+  test("different versions are named", async () => {
+    const other = join(folder, `other-${mpi.name}`);
+    mkdirSync(other);
+    for (const part of ["dist", "kernels", "data"]) cpSync(join(root, part), join(other, part), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(other, "node_modules"));
+    const about = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    writeFileSync(join(other, "package.json"), JSON.stringify({ ...about, version: "9.9.9" }));
+    const others = { program: join(other, "dist", "cli", "main.js") };
+    const { code, stderr } = await start(2, args(2, "file"), { others });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`version is "9.9.9", and "${about.version}" there`);
+  });
+
+  test("different data is named", async () => {
+    const elsewhere = join(folder, `data-${mpi.name}`);
+    mkdirSync(elsewhere);
+    for (const [i, count] of [400, 300, 500].entries()) writeTokens(join(elsewhere, `train_${i}.bin`), count, 99);
+    writeTokens(join(elsewhere, "val.bin"), 300, 101);
+    const place = [mpi.folder, elsewhere];
+    const { code, stderr } = await start(2, args(2, "file"), { others: {}, place });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/\[rank 1 of 2 on .*\] The data is not that of rank 0 .*train_0.bin has other content than/);
+  });
+
+  test("a token outside the vocabulary in the rows of one process ends all", async () => {
+    const path = join(folder, "bad.bin");
+    writeTokens(path, 1000, 101);
+    const bytes = readFileSync(path);
+    // In the second half of the fourth batch of 4 x 8 tokens: row 3 is the last of rank 1.
+    bytes.writeUInt16LE(500, 1024 + 2 * (3 * 32 + 28));
+    writeFileSync(path, bytes);
+    const { code, stderr } = await start(2, args(2, "file", "-i", path, "-o", `bad-${mpi.name}`));
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(
+      /\[rank 1 of 2 on .*\] error: .*bad.bin: token 500 at position 124 is not in the model's vocab/,
+    );
+  });
+
+  test("a run folder that rank 0 cannot write ends all, with one message", async () => {
+    const file = join(folder, `file-${mpi.name}`);
+    writeFileSync(file, "");
+    const { code, stderr } = await start(2, args(2, "file", "-o", file));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/error: \[rank 0 of 2 on .*\] .* is a file, where a run folder is expected/);
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  const cores = availableParallelism();
+  test.skipIf(cores >= 4)("more processes than cores get a hint", async () => {
+    const { code, stderr } = await start(4, args(4, "file", "-x", "3"));
+    expect(code).toBe(0);
+    expect(stderr).toContain(`hint: 4 processes share ${cores} cores, which is slower than ${cores} processes.`);
+  });
+});
+
+/** Stands for ssh: runs its command here, under the name of the host that it is for, which only root may do. */
+const standIn = `#!/bin/bash
+while [[ $1 == -* ]]; do shift; done
+host=$1
+shift
+exec unshare --uts bash -c "hostname node-\${host##*.}; $*"
+`;
+
+const noHosts = whyNoHosts();
+
+function whyNoHosts(): string {
+  try {
+    execFileSync("unshare", ["--uts", "true"], { stdio: "ignore" });
+    return "";
+  } catch {
+    return " (skipped: this machine may not give a process a host name of its own)";
+  }
+}
+
+describe.skipIf(noHosts).each(mpis)(`two hosts, by name, $name${noHosts}`, { timeout: 120_000 }, (mpi) => {
+  const ssh = join(folder, "ssh");
+  const hosts = ["127.0.0.2", "127.0.0.3"];
+  const remote =
+    mpi.name === "Open MPI"
+      ? {
+          ...mpi,
+          options: ["--bind-to", "none", "--mca", "plm_rsh_agent", ssh, "--host", hosts.map((h) => `${h}:1`).join()],
+        }
+      : { ...mpi, options: ["-launcher", "ssh", "-launcher-exec", ssh, "-hosts", hosts.join()] };
+  beforeAll(() => writeFileSync(ssh, standIn, { mode: 0o755 }));
+
+  test("train as one process does", async () => {
+    const out = join(folder, `${mpi.name}-hosts`);
+    const { code, stderr } = await runOn(remote, 2, args(2, "shuffle", "-o", out), { cwd: folder });
+    expect(stderr).not.toContain("error");
+    expect(code).toBe(0);
+    expectAlike(lossesOf(`${mpi.name}-hosts`), await trainedAlone("shuffle"));
+  });
+
+  test("an error says on which one it is", async () => {
+    const path = join(folder, `far-${mpi.name}.bin`);
+    writeTokens(path, 1000, 101);
+    const bytes = readFileSync(path);
+    bytes.writeUInt16LE(500, 1024 + 2 * (3 * 32 + 28));
+    writeFileSync(path, bytes);
+    const { code, stderr } = await runOn(remote, 2, args(2, "file", "-i", path), { cwd: folder });
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/\[rank 1 of 2 on node-3\] error: .*token 500/);
+  });
+});
+
+test("--mpi without a launcher is refused", async () => {
+  const { code, stderr } = await run(args(1, "file", "--mpi", "libmpi.so.40"), { cwd: folder });
+  expect(code).toBe(2);
+  expect(stderr).toContain(
+    "--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2",
+  );
+});
+
+test.skipIf(mpis.length === 0)("a launcher without koffi gets a sentence", async () => {
+  const hook =
+    'export async function resolve(name, context, next) { if (name === "koffi") { const e = new Error("none"); ' +
+    'e.code = "ERR_MODULE_NOT_FOUND"; throw e; } return next(name, context); }';
+  const register = `import { register } from "node:module"; register("data:text/javascript," + ${JSON.stringify(encodeURIComponent(hook))});`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(register)}` };
+  const { code, stderr } = await runOn(mpis[0], 2, args(2, "file"), { cwd: "/tmp", env });
+  expect(code).toBe(1);
+  expect(stderr).toContain("MPI cannot be called here: it needs the package koffi: npm install koffi.");
+});
