@@ -1,11 +1,12 @@
 import { type Command, Option } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
+import { addGroupOptions } from "../options/group.ts";
 import { whole } from "../options/values.ts";
 import type { BenchFlags } from "./run.ts";
 
 export function addBench(program: Command): void {
-  addBackendOptions(program.command("bench"))
+  addGroupOptions(addBackendOptions(program.command("bench")))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
       "Measures the limits of this machine, matmuls, training steps and generation, interleaved with other " +
@@ -21,6 +22,10 @@ export function addBench(program: Command): void {
       "--against <peer...>",
       "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned, torch-gpu",
     )
+    .option(
+      "--group",
+      "instead: a step, the sum of its gradients in the processes of mpirun, and other networks on paper",
+    )
     .option("--json <file>", "write the full report")
     .option("--svg <file>", "write a roofline plot")
     .option("--markdown-row", "with --backend webgpu: also print a row for the table of adapters in docs/webgpu.md")
@@ -31,10 +36,16 @@ export function addBench(program: Command): void {
         ["beside OpenBLAS (npm install koffi) and PyTorch", "llm-ts bench --against openblas torch"],
         ["beside llm.c, as you built it", "llm-ts bench --model d12 --against llmc:llm.c/train_gpt2"],
         ["a GPU, beside PyTorch on it", "llm-ts bench --backend webgpu -b 8 -t 1024 --model d12 --against torch-gpu"],
+        ["two processes, and which network would be enough", "mpirun -np 2 llm-ts bench --group --model baby"],
         ["a profile of a training step", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
       ),
     )
     .action(async (flags: BenchFlags) => {
+      if (flags.group) {
+        const [{ inGroup }, { runGroupBench }] = await Promise.all([import("../group.ts"), import("./group.ts")]);
+        await inGroup(flags, (member) => runGroupBench(flags, member));
+        return;
+      }
       const { runBench } = await import("./run.ts");
       await runBench(flags);
     });

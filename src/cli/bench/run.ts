@@ -10,10 +10,12 @@ import { saveText } from "../../format/save.ts";
 import { cutToWidth } from "../../plot/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
+import type { GroupFlags } from "../options/group.ts";
 import { print } from "../output.ts";
 
 /** The options of `llm-ts bench`. */
-export interface BenchFlags extends BackendFlags {
+export interface BenchFlags extends BackendFlags, GroupFlags {
+  readonly group?: boolean;
   readonly model?: "d12" | "baby";
   readonly batchSize?: number;
   readonly sequenceLength?: number;

@@ -1,0 +1,37 @@
+/** `llm-ts bench --group`, in a member of a group, of which rank 0 prints. */
+import { benchGroup, type GroupFigures, groupTable } from "../../bench/group.ts";
+import { batchesOf, modelNames } from "../../bench/steps.ts";
+import { UsageError } from "../../errors.ts";
+import { saveText } from "../../format/save.ts";
+import { startBackend } from "../backend.ts";
+import type { Membership } from "../group.ts";
+import { Interrupt } from "../interrupt.ts";
+import { print, say } from "../output.ts";
+import type { BenchFlags } from "./run.ts";
+
+export async function runGroupBench(flags: BenchFlags, member: Membership): Promise<void> {
+  const other = (["profile", "against", "svg"] as const).find((name) => flags[name] !== undefined);
+  if (other)
+    throw new UsageError(
+      `--group measures steps and sums alone: leave out --${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}.`,
+    );
+  const { group } = member;
+  const isFirst = group.rank === 0;
+  const { model, quick = false, repeats = quick ? 2 : 5, json } = flags;
+  const interrupt = new Interrupt();
+  const backend = await startBackend(flags, member);
+  try {
+    const all: GroupFigures[] = [];
+    for (const name of model ? [model] : modelNames) {
+      const [batch] = batchesOf(name, true, { B: flags.batchSize, T: flags.sequenceLength });
+      if (isFirst) say(`measuring ${name}`);
+      const figures = await benchGroup(backend, group, name, batch, repeats);
+      all.push(figures);
+      if (isFirst) await print(`${groupTable(figures)}\n`);
+    }
+    if (isFirst && json !== undefined) await saveText(json, `${JSON.stringify(all, null, 2)}\n`);
+  } finally {
+    await backend.dispose();
+    interrupt.dispose();
+  }
+}
