@@ -17,14 +17,25 @@ const SMALLEST_NS = 1_000;
 const PER_THREAD = 16;
 const FINE_NS = 10_000;
 
-/** One claim is cheap, a cut of small work is not: first a part for each thread, then several as the work permits. */
+/** Where parts cannot be of equal size, as few as this share of the finest division will do. */
+const COARSER = 0.7;
+
+/** One claim is cheap, dividing small work is not: first a part for each thread, then several as the work permits. */
 export function partsOf(work: Work, threads: number): number {
   if (work === EVERY_WORKER) return EVERY_WORKER;
   const { units, ns } = work;
   if (threads === 1) return 1;
   const perThread = Math.min(PER_THREAD, Math.max(1, Math.floor(ns / threads / FINE_NS)));
   const most = Math.max(1, Math.min(threads * perThread, Math.floor(ns / SMALLEST_NS), units, MAX_PARTS));
-  return Math.ceil(units / Math.ceil(units / most)); // parts of equal size
+  let best = most;
+  for (let parts = most - 1; parts >= COARSER * most; parts--)
+    if (longest(units, parts, threads) < longest(units, best, threads)) best = parts;
+  return best;
+}
+
+/** Most units that a thread computes if all are equally fast and all parts as large as the largest. */
+function longest(units: number, parts: number, threads: number): number {
+  return Math.ceil(parts / threads) * Math.ceil(units / parts);
 }
 
 /** Elements that no two parts share a cache line of. */
