@@ -2,7 +2,7 @@
  * The child process of node-blas-trial.ts: everything that a BLAS may do wrong, and how fast it is. Prints a line of JSON at
  * each stage, and the result.
  */
-import { writeSync } from "node:fs";
+import { readFileSync, writeSync } from "node:fs";
 import { declareSgemm, describeBlas, ILP64, loadBlas, problemOfIntegers, sgemmOver } from "../backend/wasm/blas.ts";
 import { problemOfSgemm, timeBlas } from "../backend/wasm/blas-trial.ts";
 import { createWith } from "../backend/wasm/create.ts";
@@ -83,27 +83,36 @@ function takesLongIntegers(memory: WebAssembly.Memory, foreign: ForeignLoader, l
 function coresOf(call: () => void): number {
   call();
   for (let spins = 0; spins < MOST_SPINS && isSpinning(); spins++);
-  const [all, own] = [process.cpuUsage(), ownCpuUsage()];
+  const [all, own] = [cpuMs(), ownCpuMs()];
   do call();
-  while (timeOf(ownCpuUsage(own)) < 1000 * CORES_MS);
-  return timeOf(process.cpuUsage(all)) / timeOf(ownCpuUsage(own));
+  while (ownCpuMs() - own < CORES_MS);
+  return (cpuMs() - all) / (ownCpuMs() - own);
 }
 
 /** True if other threads compute while this one sleeps. */
 function isSpinning(): boolean {
-  const before = process.cpuUsage();
+  const before = cpuMs();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SPIN_MS);
-  return timeOf(process.cpuUsage(before)) > 100 * SPIN_MS;
+  return cpuMs() - before > SPIN_MS / 10;
 }
 
-/** Node 20 and 22 do not know it: there it is the time that passes, which is more where other programs run. */
-function ownCpuUsage(before?: NodeJS.CpuUsage): NodeJS.CpuUsage {
-  if (process.threadCpuUsage) return process.threadCpuUsage(before);
-  return { user: performance.now() * 1000 - (before?.user ?? 0), system: 0 };
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
-function timeOf({ user, system }: NodeJS.CpuUsage): number {
-  return user + system;
+/** Of this thread. Node 20 and 22 ask Linux; elsewhere it is the time that passes there, which is more beside other programs. */
+function ownCpuMs(): number {
+  if (process.threadCpuUsage) {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  }
+  try {
+    // Zero where the kernel was built without it.
+    return Number.parseInt(readFileSync("/proc/thread-self/schedstat", "utf8"), 10) / 1e6 || performance.now();
+  } catch {
+    return performance.now();
+  }
 }
 
 /** As it is used: by all threads at once. The kernels' start-up check tells of wrong results. */
