@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomModel } from "../../test/fixtures.ts";
-import type { GPT2 } from "../api/gpt2.ts";
+import { localGroup } from "../../test/local-group.ts";
+import { GPT2 } from "../api/gpt2.ts";
 import type { Tensor } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { recordOperations } from "../backend/work.ts";
@@ -313,6 +314,60 @@ test("a model whose loss is NaN is refused with the damaged weight", async () =>
   const scorer = new Scorer(broken);
   await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(NotFiniteError);
   await expect(scorer.score([{ tokens: [1, 2], from: 1 }])).rejects.toThrow(/lnfw/);
+});
+
+test("in a group every member gets the scores that one alone has, to the bit", async () => {
+  const { reference: model } = models;
+  const rows: Row[] = Array.from({ length: 20 }, (_, i) => ({ tokens: ids(3 + (i % 14), i), from: 1 + (i % 3) }));
+  const alone = new Scorer(model, 32);
+  const expected = await alone.score(rows, { greedy: true });
+  const loss = await evaluateLoss(alone, [sequence(ids(90, 2))], { T: 8 });
+  const computed: number[] = [];
+  for (const size of [2, 3]) {
+    const members = await Promise.all(
+      localGroup(size).map(async (group) => {
+        const backend = await createBackend("reference");
+        const own = await GPT2.zeros(config, { backend });
+        for (const { name, size } of own.parameters.weights.parameters) {
+          const values = await model.parameters.weights.read(model.backend, name, 0, size);
+          await own.parameters.weights.write(backend, name, 0, values);
+        }
+        const scorer = new Scorer(own, 32, group);
+        let tokens = 0;
+        const onProgress = (done: number) => {
+          tokens = done;
+        };
+        const scores = await scorer.score(rows, { greedy: true, onProgress });
+        computed.push(tokens);
+        return { scores, loss: await evaluateLoss(scorer, [sequence(ids(90, 2))], { T: 8 }) };
+      }),
+    );
+    for (const { scores, loss: found } of members) {
+      expect(scores.map(({ losses, greedy }) => ({ losses: [...Array.from(losses)], greedy }))).toEqual(
+        expected.map(({ losses, greedy }) => ({ losses: [...Array.from(losses)], greedy })),
+      );
+      expect(found).toEqual(loss);
+    }
+  }
+  // Each computes a part.
+  expect(Math.max(...computed)).toBeLessThan(rows.reduce((sum, { tokens }) => sum + tokens.length - 1, 0));
+});
+
+test("a damaged model is refused in all members of a group", async () => {
+  const outcomes = await Promise.allSettled(
+    localGroup(2).map(async (group) => {
+      const broken = await randomModel(await createBackend("reference"), config);
+      if (group.rank === 1)
+        await broken.backend.write(broken.parameters.weights.lnf.weight, Float32Array.of(Number.NaN));
+      const rows = Array.from({ length: 4 }, () => ({ tokens: ids(9), from: 1 }));
+      await new Scorer(broken, 16, group).score(rows);
+    }),
+  );
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({
+      status: "rejected",
+      reason: { message: expect.stringMatching(/^\[rank 1 .*lnfw/) },
+    });
 });
 
 test.each([1, 16])(

@@ -53,7 +53,7 @@ export async function evaluateLoss(
   if (total === 0)
     throw new InputError(`${sequences.map(({ name }) => name).join(", ")}: nothing to score. A text needs two tokens.`);
   const sums = new Sums(tokenizer);
-  const perBatch = scorer.rowsPerBatch(T);
+  const atOnce = scorer.rowsAtOnce(T);
   let rows: Row[] = [];
   const score = async () => {
     const scores = await scorer.score(rows);
@@ -64,7 +64,7 @@ export async function evaluateLoss(
   for (const [i, sequence] of sequences.entries())
     for await (const row of windows(sequence, counts[i], T, stride)) {
       rows.push(row);
-      if (rows.length === perBatch) await score();
+      if (rows.length === atOnce) await score();
     }
   if (rows.length > 0) await score();
   return { ...sums.result(), T, stride };

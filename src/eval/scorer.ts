@@ -3,6 +3,8 @@ import { writeBatch } from "../data/batch.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp } from "../generate/logprobs.ts";
 import { argmax } from "../generate/sampler.ts";
+import { alone, type Group } from "../group/group.ts";
+import { together } from "../group/together.ts";
 import { logits } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
@@ -28,7 +30,7 @@ export interface ScoredModel {
 export interface ScoreOptions {
   /** Also compare with the most probable tokens, which takes reading the logits: for few scored tokens. */
   readonly greedy?: boolean;
-  /** Receives, after each batch, the number of tokens computed and their total. */
+  /** Receives, after each batch, the number of tokens computed and their total; of this member of a group. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -43,12 +45,20 @@ const rowsPerBatch = 1024;
  */
 export class Scorer {
   readonly model: ScoredModel;
+  readonly group: Group;
   readonly #memory: TensorScope;
   readonly #whole: PackedWorkspace;
   readonly #unit: number;
 
-  /** `tokens`: of a batch, the longest row at least. MemoryError when that does not fit beside the model. */
-  constructor(model: ScoredModel, tokens: number = Math.max(rowsPerBatch, model.parameters.config.maxT)) {
+  /**
+   * `tokens`: of a batch, the longest row at least. In a `group` each member, which has the same model, computes its share of the
+   * batches, and gets all scores. MemoryError when that does not fit beside the model.
+   */
+  constructor(
+    model: ScoredModel,
+    tokens: number = Math.max(rowsPerBatch, model.parameters.config.maxT),
+    group: Group = alone,
+  ) {
     const { backend, parameters } = model;
     const { config } = parameters;
     this.#unit = rowUnit(backend, config);
@@ -57,6 +67,7 @@ export class Scorer {
     const own = weightsPlan(parameters);
     requireMemory(backend, config, { ...own, score: { rows } }, heldByOthers(backend, config, own));
     this.model = model;
+    this.group = group;
     this.#memory = new TensorScope(backend);
     try {
       this.#whole = allocPackedWorkspace(this.#memory, config, rows);
@@ -66,19 +77,35 @@ export class Scorer {
     }
   }
 
-  /** Rows of this length that fit a batch. */
-  rowsPerBatch(length: number): number {
-    return Math.max(1, Math.floor(this.#whole.T / length));
+  /** Rows of this length that fit a batch of every member. */
+  rowsAtOnce(length: number): number {
+    return this.group.size * Math.max(1, Math.floor(this.#whole.T / length));
   }
 
-  /** The scores of all rows, in their order. */
-  async score(rows: readonly Row[], { greedy = false, onProgress }: ScoreOptions = {}): Promise<RowScore[]> {
-    const layouts = layoutsOf(rows, this.#whole.T, this.#unit);
-    const total = layouts.reduce((sum, layout) => sum + layout.rows, 0);
+  /** The scores of all rows, in their order. In a group, every member calls this with the same rows. */
+  async score(rows: readonly Row[], options: ScoreOptions = {}): Promise<RowScore[]> {
+    const { rank, size } = this.group;
+    const own = layoutsOf(rows, this.#whole.T, this.#unit).filter((_, i) => i % size === rank);
+    const found = await together(this.group, () => this.#scoreBatches(rows, own, options));
     const scores: RowScore[] = new Array(rows.length);
+    if (size === 1) for (const [index, score] of found) scores[index] = score;
+    else
+      for (const all of await this.group.gather(found.map(asData)))
+        for (const [index, score] of all) scores[index] = score;
+    return scores;
+  }
+
+  /** The scores of the rows in some batches, by their index. */
+  async #scoreBatches(
+    rows: readonly Row[],
+    layouts: readonly Layout[],
+    { greedy = false, onProgress }: ScoreOptions,
+  ): Promise<[number, RowScore][]> {
+    const total = layouts.reduce((sum, layout) => sum + layout.rows, 0);
+    const scores: [number, RowScore][] = [];
     let done = 0;
     for (const layout of layouts) {
-      for (const [index, score] of await this.#scoreBatch(rows, layout, greedy)) scores[index] = score;
+      scores.push(...(await this.#scoreBatch(rows, layout, greedy)));
       done += layout.rows;
       onProgress?.(done, total);
     }
@@ -175,4 +202,9 @@ interface Judged {
   readonly losses: Float32Array | Float64Array;
   /** 1 where the target is the most probable token. */
   readonly isLargest?: Uint8Array;
+}
+
+/** A score as JSON can hold it. */
+function asData([index, { losses, greedy }]: readonly [number, RowScore]): [number, RowScore] {
+  return [index, { losses: Array.from(losses), greedy }];
 }

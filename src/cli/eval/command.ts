@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples, headerlessOption } from "../options/common.ts";
+import { addGroupOptions } from "../options/group.ts";
 import { whole } from "../options/values.ts";
 import type { EvalFlags } from "./run.ts";
 
@@ -26,7 +27,7 @@ export function addEval(program: Command): void {
     .option("--encoding <name>", "of texts and .jsonl: gb18030, shift_jis, utf-16, windows-1252, … (default: utf-8)")
     .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
     .option("--json", "one JSON object with all results");
-  addBackendOptions(command)
+  addGroupOptions(addBackendOptions(command))
     .addHelpText(
       "after",
       `
@@ -41,11 +42,12 @@ ${examples(
   ["the validation data of a run", "llm-ts eval data/tinyshakespeare --model runs/baby-001"],
   ["a text, with overlapping windows", "llm-ts eval book.txt --model gpt2 --stride 512"],
   ["HellaSwag's first 1000 examples", "llm-ts eval --model gpt2 --hellaswag --limit 1000"],
+  ["in four processes, each with a part of the examples", "mpirun -np 4 llm-ts eval --model gpt2 --hellaswag"],
   ["llm.c's file, and LAMBADA, as JSON", "llm-ts eval --model gpt2 --hellaswag hellaswag_val.bin --lambada --json"],
 )}`,
     )
     .action(async (data: readonly string[], flags: EvalFlags) => {
-      const { runEval } = await import("./run.ts");
-      await runEval(data, flags);
+      const [{ inGroup }, { runEval }] = await Promise.all([import("../group.ts"), import("./run.ts")]);
+      await inGroup(flags, (member) => runEval(data, flags, member));
     });
 }

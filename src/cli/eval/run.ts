@@ -5,17 +5,22 @@ import { Scorer } from "../../eval/scorer.ts";
 import type { Share } from "../../eval/tasks.ts";
 import { evaluateHellaSwag, evaluateLambada, type HellaSwagResult, type LambadaResult } from "../../eval/tasks.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
+import type { Rank } from "../../group/group.ts";
+import { together } from "../../group/together.ts";
+import { startBackend } from "../backend.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { grouped } from "../display/text.ts";
+import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
-import { type BackendFlags, startProgress } from "../options/backend.ts";
+import type { BackendFlags } from "../options/backend.ts";
 import { advised } from "../options/data.ts";
+import type { GroupFlags } from "../options/group.ts";
 import { modelPath } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { hellaSwagExamples, lambadaTexts, openSequences } from "./data.ts";
 
 /** The options of `llm-ts eval`. */
-export interface EvalFlags extends BackendFlags {
+export interface EvalFlags extends BackendFlags, GroupFlags {
   readonly model: string;
   /** A file; true: the one that is downloaded. */
   readonly hellaswag?: string | true;
@@ -29,43 +34,43 @@ export interface EvalFlags extends BackendFlags {
   readonly json?: boolean;
 }
 
-/** Scores a model on each kind of data asked for, and prints the results. */
-export async function runEval(data: readonly string[], flags: EvalFlags): Promise<void> {
+/** Scores a model on each kind of data asked for, in a member of a group, of which rank 0 prints the results. */
+export async function runEval(data: readonly string[], flags: EvalFlags, member: Membership): Promise<void> {
   if (data.length === 0 && !flags.hellaswag && !flags.lambada)
     throw new UsageError("Nothing to score the model on. Name token files or texts, or give --hellaswag or --lambada.");
   if (data.length === 0 && (flags.block ?? flags.stride) !== undefined)
     throw new UsageError("--block and --stride are for token files and texts, and none was named.");
   const interrupt = new Interrupt();
-  const { backend, threads, revectorize, kernel, blas } = flags;
-  const model = await GPT2.load(await modelPath(flags.model), {
-    backend,
-    threads,
-    revectorize,
-    kernel,
-    blas,
-    onStart: startProgress(),
-  });
+  const { group } = member;
+  const isFirst = group.rank === 0;
+  // A model that has to be downloaded is, once a machine.
+  const path = await oncePerMachine(member, () => modelPath(flags.model));
+  const backend = await startBackend(flags, member);
   try {
-    const scorer = new Scorer(model);
+    const model = await together(group, () => GPT2.load(path, { backend }));
+    const scorer = new Scorer(model, undefined, group);
+    member.watch();
     const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;
-    if (loss && !flags.json) await print(lossText(loss));
+    if (loss && isFirst && !flags.json) await print(lossText(loss));
     const hellaswag = flags.hellaswag ? await scoreHellaSwag(model, scorer, flags.hellaswag, flags) : undefined;
-    if (hellaswag && !flags.json) {
+    if (hellaswag && isFirst && !flags.json) {
       await print(hellaSwagText(hellaswag));
       say("published, of 10,042 examples: GPT-2 124M 0.2859 and 0.2955, GPT-2 XL 0.3842 and 0.4893");
     }
     const lambada = flags.lambada ? await scoreLambada(model, scorer, flags.lambada, flags) : undefined;
-    if (lambada && !flags.json) await print(lambadaText(lambada));
-    if (flags.json) await print(`${JSON.stringify({ model: flags.model, loss, hellaswag, lambada })}\n`);
+    if (lambada && isFirst && !flags.json) await print(lambadaText(lambada));
+    if (flags.json && isFirst) await print(`${JSON.stringify({ model: flags.model, loss, hellaswag, lambada })}\n`);
   } finally {
-    await model.dispose();
+    await backend.dispose();
     interrupt.dispose();
   }
 }
 
 type OnProgress = (done: number, total: number) => void;
 
-async function withProgress<T>(what: string, work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
+/** Shows the progress of this member of a group, rank 0's for all. */
+async function withProgress<T>(what: string, { rank }: Rank, work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
+  if (rank > 0) return work(() => {});
   const line = new ProgressLine(what);
   try {
     return await work((done, total) => line.update(done / total));
@@ -87,7 +92,9 @@ async function scoreData(
   );
   try {
     const options = { T, stride, limit, tokenizer: model.tokenizer };
-    return await withProgress("loss", (onProgress) => evaluateLoss(scorer, sequences, { ...options, onProgress }));
+    return await withProgress("loss", scorer.group, (onProgress) =>
+      evaluateLoss(scorer, sequences, { ...options, onProgress }),
+    );
   } finally {
     for (const sequence of sequences) await sequence.close();
   }
@@ -100,7 +107,7 @@ async function scoreHellaSwag(
   { limit = Number.POSITIVE_INFINITY }: EvalFlags,
 ): Promise<HellaSwagResult> {
   const examples = await hellaSwagExamples(file, limit, () => model.requireTokenizer());
-  return withProgress("HellaSwag", (onProgress) => evaluateHellaSwag(scorer, examples, { onProgress }));
+  return withProgress("HellaSwag", scorer.group, (onProgress) => evaluateHellaSwag(scorer, examples, { onProgress }));
 }
 
 async function scoreLambada(
@@ -111,7 +118,9 @@ async function scoreLambada(
 ): Promise<LambadaResult> {
   const texts = await lambadaTexts(file, limit);
   const tokenizer = model.requireTokenizer();
-  return withProgress("LAMBADA", (onProgress) => evaluateLambada(scorer, texts, tokenizer, { onProgress }));
+  return withProgress("LAMBADA", scorer.group, (onProgress) =>
+    evaluateLambada(scorer, texts, tokenizer, { onProgress }),
+  );
 }
 
 function lossText({ tokens, loss, perplexity, bytes, bitsPerByte, T, stride }: LossResult): string {
