@@ -1,9 +1,10 @@
 import { type BackendLimits, type DType, elementBytes, type Tensor } from "../src/backend/backend.ts";
 import { ReferenceBackend } from "../src/backend/reference/reference.ts";
 
-/** The reference backend with a settable memory limit; counts allocations and frees. */
+/** The reference backend with settable limits of memory; counts allocations and frees. */
 export class CountingBackend extends ReferenceBackend {
   override limits: BackendLimits = { total: Number.MAX_SAFE_INTEGER, buffer: Number.MAX_SAFE_INTEGER, alignment: 4 };
+  memoryAvailable: number | undefined;
   allocations = 0;
   /** Held at the moment, as a device that has 16-bit memory would. */
   bytes = 0;

@@ -1,5 +1,5 @@
 // Every backend against the reference, over the cases of the suite: wasm in both builds (relaxed and plain SIMD), with 1, 2
-// and 3 threads and with none, with every tile size; webgpu, where there is an adapter; and a reference whose tensors begin
+// and 3 threads and with none, with every tile size, with tensors inside and outside of the WebAssembly memory; webgpu, where there is an adapter; and a reference whose tensors begin
 // where a GPU's may.
 import { afterAll, describe, expect, test, vi } from "vitest";
 import "../../test/gpu.ts";
@@ -19,6 +19,8 @@ const wasm = (build: "relaxed" | "plain"): BackendOptions[] => [
   { threads: 2, kernel: `${build}-4x8` }, // a second run with as many threads
   { threads: 3, kernel: `${build}-4x8` },
   { shared: false, kernel: `${build}-6x8` },
+  { threads: 2, kernel: `${build}-6x16`, wasmMemory: 0 }, // all tensors outside of the WebAssembly memory
+  { shared: false, kernel: `${build}-6x8`, wasmMemory: 0 },
 ];
 const groups: Readonly<Record<string, readonly BackendOptions[][]>> = { wasm: [wasm("relaxed"), wasm("plain")] };
 

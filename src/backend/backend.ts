@@ -34,6 +34,12 @@ export const storageOf = { fp32: "f32", bf16: "bf16" } as const satisfies Record
 /** Largest error of `mean` and `sumSquares`, relative to the sum of the magnitudes of their terms: two roundings of f32. */
 export const reductionTolerance = 2 ** -23;
 
+/**
+ * Use of a tensor, from the most frequent to the rarest: activations by every operation; weights and gradients layer by layer
+ * in each batch; moments of AdamW once an update. A backend with two kinds of memory puts the rarest into the slower one.
+ */
+export type Usage = "activations" | "weights" | "gradients" | "moments";
+
 /** Memory owned by a backend, opaque to others. */
 export interface DeviceBuffer {
   readonly bytes: number;
@@ -203,6 +209,8 @@ export interface Operations<T = Tensor> {
 export interface BackendLimits {
   /** Largest sum of all tensors. */
   readonly total: number;
+  /** Largest sum of tensors that operations use in place. Others are copied for each operation. Undefined: all. */
+  readonly inPlace?: number;
   /** Largest single buffer. */
   readonly buffer: number;
   /** Largest part of a buffer that an operation takes at once, where that is less. Operands are cut to it by rows. */
@@ -289,13 +297,18 @@ export interface Backend extends Operations {
   readonly blas?: Blas;
   /** Bytes that tensors take now, with the backend's own scratch memory. */
   readonly memoryUsed: number;
+  /** Bytes that the machine can give to more tensors now without swapping; undefined where that is not known. */
+  readonly memoryAvailable?: number;
   /** The device, if it has a queue of its own. */
   readonly queueDevice?: QueueDevice;
   /** Micro-kernels that measure the device's limits, with up to 400 MB of operands. Optional. */
   probes?(): Promise<Probes>;
 
-  /** A new tensor in a buffer of its own, all zero. MemoryError beyond the limits. Never called inside a training step. */
-  alloc(shape: readonly number[], dtype?: DType): Tensor;
+  /**
+   * A new tensor in a buffer of its own, all zero; `usage` is "activations" by default. MemoryError beyond the limits. Never
+   * called inside a training step.
+   */
+  alloc(shape: readonly number[], dtype?: DType, usage?: Usage): Tensor;
   /**
    * Gives the whole buffer of `tensor` back; neither it nor its views may be used again. Waits for what uses it. Does
    * nothing on a backend that was disposed of.

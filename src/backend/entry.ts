@@ -21,6 +21,11 @@ export interface BackendOptions {
    * it is off unless asked for, here or by the name of a kernel. Only the kernels are compiled so.
    */
   readonly revectorize?: boolean;
+  /**
+   * Bytes of tensors in the WebAssembly memory of the wasm backend, 4 GiB at most; others are outside of it, and copied in
+   * where they are needed. Default: as many as it takes. For tests.
+   */
+  readonly wasmMemory?: number;
   /** True lets webgpu take an adapter that is software on the CPU, slower than wasm: for tests. */
   readonly fallbackAdapter?: boolean;
   /** Called while the first start on a device takes seconds: what it does, and the share that is done, 0 to 1. */

@@ -1,4 +1,4 @@
-/** The contract's requirements on operands (backend.ts) as data: alignment, and sharing of buffers. */
+/** The contract's requirements on operands (backend.ts) as data: alignment, sharing of buffers, what is written. */
 import { BackendError } from "../errors.ts";
 import { type BackendLimits, elementBytes, type Tensor } from "./backend.ts";
 import type { Call, OperationName } from "./work.ts";
@@ -46,6 +46,16 @@ const written: Paths = {
   adamw: ["0", "2", "3", "5"],
 };
 
+/** Of those, operands whose former elements count, or are kept in part; gradients have `accumulate`. */
+const updated: Paths = {
+  embeddingBackward: ["0", "1"],
+  layernormBackward: ["0"],
+  rotaryForward: ["0"],
+  rotaryBackward: ["0"],
+  attentionForward: ["4.keys", "4.values"],
+  adamw: ["0", "2", "3"],
+};
+
 /** Operations whose result may overwrite an operand of the same shape. */
 const inPlace: readonly OperationName[] = ["geluForward", "geluBackward", "residualForward"];
 
@@ -66,6 +76,34 @@ export function writtenInBfloat16({ operation, args }: Call): Tensor[] {
   return tensorsOf(args, "")
     .filter(([path, { dtype }]) => dtype === "bf16" && isWritten(operation, path))
     .map(([, tensor]) => tensor);
+}
+
+/** An operand of an operation, and whether the operation reads and writes it. */
+export interface Access {
+  readonly tensor: Tensor;
+  readonly reads: boolean;
+  readonly writes: boolean;
+}
+
+export function accessesOf({ operation, args }: Call): Access[] {
+  return args.flatMap((operand, i) => {
+    const adds = typeof operand === "object" && operand !== null && "accumulate" in operand && operand.accumulate;
+    return tensorsOf(operand, String(i)).map(([path, tensor]) => {
+      const writes = isWritten(operation, path);
+      return { tensor, reads: !writes || adds === true || updated[operation]?.includes(path) === true, writes };
+    });
+  });
+}
+
+/** An operation's arguments with each tensor replaced. */
+export function mapTensors<A>(args: A, replace: (tensor: Tensor) => Tensor): A {
+  const mapped = (operand: unknown): unknown => {
+    if (typeof operand !== "object" || operand === null) return operand;
+    if (isTensor(operand)) return replace(operand);
+    if (Array.isArray(operand)) return operand.map(mapped);
+    return Object.fromEntries(Object.entries(operand).map(([name, member]) => [name, mapped(member)]));
+  };
+  return mapped(args) as A;
 }
 
 /**

@@ -33,7 +33,7 @@ export async function benchGroup(
   const own = await GPT2.zeros(config, { backend });
   const memory = new TensorScope(backend);
   try {
-    const grads = new TensorSet(memory, config);
+    const grads = new TensorSet(memory, config, "f32", undefined, "gradients");
     const trainer = new Trainer(own);
     const runner = trainingRunner(trainer, B, T);
     await runner.warmUp?.();

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { CountingBackend } from "../../test/counting-backend.ts";
 import type { BackendLimits } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
-import { makeConfig } from "./config.ts";
+import { makeConfig, presetConfig } from "./config.ts";
 import { fittingBatch, heldByOthers, memoryNeeded, memoryParts, requireMemory } from "./memory.ts";
 import { TensorScope, withTensors } from "./tensor-scope.ts";
 import { TensorSet } from "./tensor-set.ts";
@@ -57,6 +57,33 @@ test("a run that cannot fit is refused with the sum and the way out", () => {
   expect(() => requireMemory(backend, config, { ...plan, inspect: { T: 7 } })).toThrow("A shorter prompt needs less");
   backend.memoryLimit = 1000;
   expect(() => requireMemory(backend, config, plan)).toThrow(/parameters alone take .* choose a smaller model/);
+});
+
+test("a preset that would fit is named", () => {
+  const backend = new CountingBackend();
+  const plan = { optimizer: true, train: { B: 4, T: 64 } };
+  const [d12, d24] = ["d12", "d24"].map((name) => presetConfig(name, 50257));
+  if (!d12 || !d24) throw new Error("there are no such presets");
+  backend.memoryLimit = memoryNeeded(backend, d12, plan);
+  expect(() => requireMemory(backend, d24, plan)).toThrow(
+    /parameters alone take 5\.68 GB with .* moments: choose a smaller model: d12, with 124,\d+,\d+ parameters, would fit\.$/,
+  );
+  backend.memoryLimit = 1000;
+  expect(() => requireMemory(backend, d24, plan)).toThrow(/choose a smaller model\.$/);
+});
+
+test("what the machine has free counts, for what is not allocated yet", () => {
+  const backend = new CountingBackend();
+  const plan = { optimizer: true, train: { B: 4, T: 32 } };
+  backend.memoryAvailable = memoryNeeded(backend, config, plan);
+  requireMemory(backend, config, plan);
+  backend.memoryAvailable--;
+  expect(() => requireMemory(backend, config, plan)).toThrow(MemoryError);
+  expect(() => requireMemory(backend, config, plan)).toThrow(
+    /needs 0\.00 GB of memory, and this machine has 0\.00 GB free: it would swap.* \(-b 3\) would fit\.$/,
+  );
+  backend.alloc([1]);
+  requireMemory(backend, config, plan);
 });
 
 test("what others hold counts, and is named", () => {

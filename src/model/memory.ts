@@ -1,9 +1,9 @@
 import { type Backend, elementBytes, type Precision, sizeOf, storageOf } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
-import type { GPT2Config } from "./config.ts";
+import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
 import { allocPackedWorkspace } from "./packed.ts";
 import { parameterCount } from "./parameters.ts";
-import { type Parameters, TensorSet } from "./tensor-set.ts";
+import { allocTrainingTensors, type Parameters, TensorSet } from "./tensor-set.ts";
 import {
   type Allocator,
   allocDecodeWorkspace,
@@ -72,8 +72,7 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
   };
   const { weights, optimizer, precision, train, evaluate, score, decode, inspect } = plan;
   const own = new TensorSet(counter, config, weights);
-  if (optimizer) for (const _ of ["grads", "m", "v"]) new TensorSet(counter, config);
-  if (optimizer && precision === "bf16") new TensorSet(counter, config, "bf16", own);
+  if (optimizer) allocTrainingTensors(counter, { config, weights: own }, precision);
   if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1, precision);
   if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T, precision);
   if (score) allocPackedWorkspace(counter, config, score.rows);
@@ -95,18 +94,22 @@ export interface MemoryParts {
   readonly activations: number;
   readonly sampling: number;
   readonly total: number;
+  /** What operations cannot use in place. */
+  readonly beyond: number;
 }
 
 export function memoryParts(backend: Backend, config: GPT2Config, plan: MemoryPlan): MemoryParts {
   const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
   const { optimizer, precision, train, decode } = plan;
   const weights = needed({});
+  const total = needed(plan);
   return {
     weights,
     optimizer: needed({ optimizer, precision }) - weights,
     activations: needed({ train, precision }) - weights,
     sampling: needed({ decode }) - weights,
-    total: needed(plan),
+    total,
+    beyond: Math.max(0, total - (backend.limits.inPlace ?? total)),
   };
 }
 
@@ -123,9 +126,22 @@ function smaller({ inspect, train, evaluate, score }: MemoryPlan): string {
   );
 }
 
-/** True for a plan that the backend has the memory for, beside the bytes that `others` hold. */
-function fits({ limits }: Backend, { total, largest, uncut }: MemoryNeeded, others = 0): boolean {
+/** True for a plan that the backend has the memory for, beside the bytes that `others` hold, and the machine too. */
+function fits(backend: Backend, needed: MemoryNeeded, others = 0): boolean {
+  return keepsToLimits(backend, needed, others) && missing(backend, needed, others) <= available(backend);
+}
+
+function keepsToLimits({ limits }: Backend, { total, largest, uncut }: MemoryNeeded, others: number): boolean {
   return total + others <= limits.total && largest <= limits.buffer && uncut <= (limits.binding ?? uncut);
+}
+
+/** Bytes that are not allocated yet. */
+function missing({ memoryUsed }: Backend, { total }: MemoryNeeded, others: number): number {
+  return total + others - memoryUsed;
+}
+
+function available({ memoryAvailable = Number.POSITIVE_INFINITY }: Backend): number {
+  return memoryAvailable;
 }
 
 /** The largest batch below the plan's that fits, by bisection, since memory grows with the batch; 0 if none does. */
@@ -155,6 +171,19 @@ function fitting(backend: Backend, config: GPT2Config, plan: MemoryPlan, others:
   return "";
 }
 
+/** The largest preset with fewer parameters, and no fewer positions, for which the plan fits: as a clause. */
+function fittingPreset(backend: Backend, config: GPT2Config, plan: MemoryPlan, others: number): string {
+  const best = presetNames
+    .flatMap((name) => {
+      const preset = presetConfig(name, config.V);
+      return preset ? { name, preset, parameters: parameterCount(preset) } : [];
+    })
+    .filter(({ preset, parameters }) => preset.maxT >= config.maxT && parameters < parameterCount(config))
+    .sort((a, b) => b.parameters - a.parameters)
+    .find(({ preset }) => fits(backend, measure(backend, preset, plan), others));
+  return best ? `: ${best.name}, with ${best.parameters.toLocaleString("en-US")} parameters, would fit` : "";
+}
+
 /** The part of a plan that is the model's weights. */
 export function weightsPlan({ weights }: Parameters): Pick<MemoryPlan, "weights"> {
   return { weights: weights.dtype };
@@ -167,7 +196,7 @@ export function heldByOthers(backend: Backend, config: GPT2Config, own: MemoryPl
 
 /**
  * MemoryError when the plan cannot fit the backend beside the bytes that `others` hold there, or has a tensor that is too
- * large for one of its buffers or bindings: which limit, what is needed and what there is, and what would fit.
+ * large for one of its buffers or bindings, or needs more than the machine has free: which limit, what is needed and what there is, and what would fit.
  */
 export function requireMemory(backend: Backend, config: GPT2Config, plan: MemoryPlan, others = 0): void {
   const { name, limits } = backend;
@@ -178,12 +207,18 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const advice = fits(backend, fixed, others)
     ? smaller(plan) + fitting(backend, config, plan, others)
     : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed.total)}` +
-      `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model.`;
+      `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model` +
+      `${fittingPreset(backend, config, plan, others)}.`;
   const called = (limit: "buffer" | "binding") => (limits.names ? ` (${limits.names[limit]})` : "");
   if (needed.total + others <= limits.total && needed.largest > limits.buffer)
     throw new MemoryError(
       `This run needs ${gigabytes(needed.largest)} in one piece, and a buffer of the ${name} backend can hold ` +
         `${gigabytes(limits.buffer)}${called("buffer")}. ${advice}`,
+    );
+  if (keepsToLimits(backend, needed, others))
+    throw new MemoryError(
+      `This run needs ${gigabytes(missing(backend, needed, others))} of memory, and this machine has ` +
+        `${gigabytes(available(backend))} free: it would swap, or be ended by the system. Close other programs. ${advice}`,
     );
   if (needed.total + others <= limits.total)
     throw new MemoryError(

@@ -1,7 +1,7 @@
 import { type Call, callsOf } from "../backend/work.ts";
 import type { GPT2Config } from "./config.ts";
 import { backward, forward, gradientNorm, update } from "./gpt2.ts";
-import { TensorSet } from "./tensor-set.ts";
+import { allocTrainingTensors, TensorSet } from "./tensor-set.ts";
 import { allocTrainWorkspace } from "./workspace.ts";
 
 /** Ordinary options of an update. */
@@ -18,9 +18,8 @@ export const usualAdamw = {
 /** All operations of a training step, in order. */
 export function callsOfStep(config: GPT2Config, B: number, T: number): Call[] {
   return callsOf((be) => {
-    const set = () => new TensorSet(be, config);
-    const p = { config, weights: set() };
-    const training = { grads: set(), m: set(), v: set() };
+    const p = { config, weights: new TensorSet(be, config) };
+    const training = allocTrainingTensors(be, p);
     const workspace = allocTrainWorkspace(be, config, B, T);
     forward(be, p, workspace);
     backward(be, p, training.grads, workspace);

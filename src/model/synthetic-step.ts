@@ -3,7 +3,7 @@ import type { Backend, Tensor } from "../backend/backend.ts";
 import { backward, forward, gradientNorm, update } from "./gpt2.ts";
 import { usualAdamw } from "./step-calls.ts";
 import { TensorScope } from "./tensor-scope.ts";
-import { type Parameters, TensorSet } from "./tensor-set.ts";
+import { allocTrainingTensors, type Parameters } from "./tensor-set.ts";
 import { allocTrainWorkspace } from "./workspace.ts";
 
 /** Tokens spread over the vocabulary, the same for every runner. */
@@ -29,8 +29,7 @@ export async function syntheticStep({ backend, parameters }: Model, B: number, T
   const { config } = parameters;
   const memory = new TensorScope(backend);
   try {
-    const set = () => new TensorSet(memory, config);
-    const training = { grads: set(), m: set(), v: set() };
+    const training = allocTrainingTensors(memory, parameters);
     const workspace = allocTrainWorkspace(memory, config, B, T);
     const tokens = syntheticTokens(B * T + 1, config.V);
     await backend.write(workspace.tokens, tokens.subarray(0, B * T));

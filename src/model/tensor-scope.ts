@@ -1,4 +1,4 @@
-import type { Backend, BackendLimits, DType, Tensor } from "../backend/backend.ts";
+import type { Backend, BackendLimits, DType, Tensor, Usage } from "../backend/backend.ts";
 import type { Allocator } from "./workspace.ts";
 
 /**
@@ -23,8 +23,8 @@ export class TensorScope implements Allocator {
     return this.#backend.limits;
   }
 
-  alloc(shape: readonly number[], dtype?: DType): Tensor {
-    const tensor = this.#backend.alloc(shape, dtype);
+  alloc(shape: readonly number[], dtype?: DType, usage?: Usage): Tensor {
+    const tensor = this.#backend.alloc(shape, dtype, usage);
     this.#tensors.push(tensor);
     return tensor;
   }

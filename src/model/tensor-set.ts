@@ -1,4 +1,13 @@
-import { type Backend, elementBytes, type Linear, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import {
+  type Backend,
+  elementBytes,
+  type Linear,
+  type Precision,
+  sizeOf,
+  type Tensor,
+  type Usage,
+  view,
+} from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "./parameters.ts";
 
@@ -19,6 +28,7 @@ function allocStack(
   at: Pick<Backend, "alloc" | "limits">,
   { shape, count, bf16 }: ParameterTensor,
   dtype: "f32" | "bf16",
+  usage: Usage,
 ): Stack {
   const type = bf16 ? dtype : "f32";
   const { buffer, alignment } = at.limits;
@@ -31,7 +41,7 @@ function allocStack(
   const layers: Tensor[] = [];
   for (let first = 0; first < count; first += inBlock) {
     const inThis = Math.min(inBlock, count - first);
-    const block = at.alloc([(inThis - 1) * stride + size], type);
+    const block = at.alloc([(inThis - 1) * stride + size], type, usage);
     blocks.push(block);
     for (let i = 0; i < inThis; i++) layers.push(view(block, i * stride, shape));
   }
@@ -64,11 +74,12 @@ export class TensorSet {
     config: GPT2Config,
     dtype: "f32" | "bf16" = "f32",
     weights?: TensorSet,
+    usage: Usage = "weights",
   ) {
     this.dtype = dtype;
     this.parameters = parametersOf(config);
     const stack = (parameter: ParameterTensor) =>
-      weights && !parameter.bf16 ? weights.#stack(parameter.name) : allocStack(at, parameter, dtype);
+      weights && !parameter.bf16 ? weights.#stack(parameter.name) : allocStack(at, parameter, dtype, usage);
     this.#stacks = new Map(this.parameters.map((parameter) => [parameter.name, stack(parameter)]));
     this.entries = this.parameters.flatMap((parameter) =>
       this.#stack(parameter.name).blocks.map((tensor) => ({ parameter, tensor })),
@@ -166,4 +177,19 @@ export interface TrainingTensors {
 /** The model as forward and backward read it. */
 export function computedWith({ config, weights }: Parameters, { copy = weights }: TrainingTensors): Parameters {
   return { config, weights: copy };
+}
+
+/** Allocates what training has besides the weights: with bf16, a copy of them too. */
+export function allocTrainingTensors(
+  at: Pick<Backend, "alloc" | "limits">,
+  { config, weights }: Parameters,
+  precision: Precision = "fp32",
+): TrainingTensors {
+  const allocate = (usage: Usage) => new TensorSet(at, config, "f32", undefined, usage);
+  return {
+    grads: allocate("gradients"),
+    m: allocate("moments"),
+    v: allocate("moments"),
+    copy: precision === "bf16" ? new TensorSet(at, config, "bf16", weights) : undefined,
+  };
 }

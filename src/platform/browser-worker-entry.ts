@@ -1,6 +1,5 @@
 /** Entry file of a wasm worker in a browser. No bare imports from here on: import maps do not apply in workers. */
-import { runWorker, type WorkerStart } from "../backend/wasm/worker.ts";
+import { kernelWorker, type NewBank, type WorkerStart } from "../backend/wasm/worker.ts";
 
-self.addEventListener("message", (event: MessageEvent<WorkerStart>) => {
-  void runWorker(event.data, (report) => self.postMessage(report));
-});
+const receive = kernelWorker((report) => self.postMessage(report));
+self.addEventListener("message", ({ data }: MessageEvent<WorkerStart | NewBank>) => void receive(data));

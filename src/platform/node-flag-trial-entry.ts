@@ -25,7 +25,11 @@ writeSync(1, JSON.stringify(known));
 /** Every operation with every tile, small. Whether they compute right is found out where they are used. */
 async function runAll(module: WebAssembly.Module): Promise<void> {
   const { memory, kernels } = instantiateAny(module);
-  const backend = new WasmBackend(variants[0], { memory, executor: new DirectExecutor(kernels), kernels });
+  const backend = new WasmBackend(variants[0], {
+    memory,
+    executor: new DirectExecutor(kernels, memory.memory),
+    kernels,
+  });
   for (const tile of tiles) {
     backend.useTile(tile);
     await runOperations(backend);

@@ -21,6 +21,7 @@ import {
 import { openForeign } from "./node-foreign.ts";
 import { gpu } from "./node-gpu.ts";
 import { lockFile, lockOwner } from "./node-lock.ts";
+import { machineMemory } from "./node-memory.ts";
 import { loadKernels, ompThreads, startKernelWorker } from "./node-workers.ts";
 import type { Platform } from "./platform.ts";
 
@@ -43,6 +44,7 @@ export const platform: Platform = {
   sha256,
   loadKernels,
   startKernelWorker,
+  machineMemory,
   wantedThreads: ompThreads,
   usableCores: () => usableCores().count,
   problemOfSimd256,

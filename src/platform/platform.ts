@@ -90,6 +90,14 @@ export interface KernelWorker {
 /** WebAssembly.Module; some object to those who use the package's types without DOM's, which alone declare that. */
 export type CompiledModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
 
+/** Memory of the machine, in bytes. */
+export interface MachineMemory {
+  /** Physical memory, or less where a container has a limit. */
+  readonly total: number;
+  /** What this process could still take without swapping. */
+  available(): number;
+}
+
 /** Access to WebGPU. */
 export interface GpuAccess {
   /** WebGPU's entry point (`GPU`, which TypeScript's older libraries do not declare), or why there is none: a phrase. */
@@ -203,6 +211,8 @@ export interface Platform {
   /** The bytes of a build of assembly/. BackendError when they are not there. */
   loadKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>;
   startKernelWorker(): KernelWorker;
+  /** Undefined where it is not known: in a browser. */
+  readonly machineMemory?: MachineMemory;
   /** Number of threads that the environment asks for, by OMP_NUM_THREADS. */
   wantedThreads(): number | undefined;
   /** Cores that this process may use: by its affinity, and by its container's quota, rounded down. */

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { alone, checkGroup, type Group } from "../group/group.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
-import { computedWith, TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
+import { allocTrainingTensors, computedWith, type TrainingTensors } from "../model/tensor-set.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkNames, checkPrecision, checkTrainerOptions } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
@@ -153,16 +153,8 @@ export class Trainer {
   }
 
   #allocate(): TrainingTensors {
-    const { config, weights } = this.model.parameters;
-    const allocate = () => new TensorSet(this.#memory, config);
-    const isMixed = this.options.precision === "bf16";
     try {
-      this.#tensors ??= {
-        grads: allocate(),
-        m: allocate(),
-        v: allocate(),
-        copy: isMixed ? new TensorSet(this.#memory, config, "bf16", weights) : undefined,
-      };
+      this.#tensors ??= allocTrainingTensors(this.#memory, this.model.parameters, this.options.precision);
     } catch (error) {
       // A backend that cannot even free tells so to whoever uses it next.
       this.#memory.free().catch(() => {});

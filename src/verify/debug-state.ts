@@ -32,7 +32,7 @@ export async function computeDebugState(
   const be = withProgress(backend, (done, total) => onProgress(done / (total + logitsWork)));
   const memory = new TensorScope(backend);
   try {
-    const grads = new TensorSet(memory, p.config);
+    const grads = new TensorSet(memory, p.config, "f32", undefined, "gradients");
     const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, x);
     await be.write(ws.head.targets, y);

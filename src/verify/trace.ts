@@ -90,7 +90,7 @@ class TracedStep {
     this.#at = at;
     this.#p = p;
     this.ws = allocTrainWorkspace(at, p.config, B, T, { recompute: false });
-    this.#grads = new TensorSet(at, p.config);
+    this.#grads = new TensorSet(at, p.config, "f32", undefined, "gradients");
     this.#logits = at.alloc([B * T, p.config.Vp]);
   }
 

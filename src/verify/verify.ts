@@ -9,7 +9,7 @@ import { backward, forward, update } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import type { TensorName } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
-import { type Parameters, TensorSet } from "../model/tensor-set.ts";
+import { allocTrainingTensors, type Parameters, type TensorSet } from "../model/tensor-set.ts";
 import { type Allocator, allocTrainWorkspace, type TrainWorkspace } from "../model/workspace.ts";
 import { logitReader } from "./logits.ts";
 
@@ -67,7 +67,7 @@ export async function* verify(
   requireMemory(be, p.config, { optimizer: true, train: { B, T } }, heldByOthers(be, p.config, weightsPlan(p)));
   const memory = new TensorScope(be);
   try {
-    const [grads, m, v] = [1, 2, 3].map(() => new TensorSet(memory, p.config));
+    const { grads, m, v } = allocTrainingTensors(memory, p);
     const ws = allocTrainWorkspace(memory, p.config, B, T);
     await be.write(ws.tokens, state.x);
     await be.write(ws.head.targets, state.y);

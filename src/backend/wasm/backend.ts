@@ -1,4 +1,6 @@
 import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor } from "../backend.ts";
+import { type Access, accessesOf, mapTensors } from "../operands.ts";
+import { type OperationName, operationNames } from "../work.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
 import { blasCommand, type Gemm, gemmCommands, type Matrix, PACKED_FLOATS } from "./gemm.ts";
 import { SET_FOREIGN, SET_TILE } from "./kernels.ts";
@@ -12,6 +14,12 @@ const HEAD_LOGITS = 2 ** 24;
 const NS = { read: 0.1, copy: 0.2, exp: 0.6, layernorm: 0.3, adamw: 0.5, dot: 0.03 };
 /** Below so many multiply-adds calling a BLAS takes longer than it saves (docs/LOG.md). A constant: bits depend on it. */
 const BLAS_WORK = 2 ** 15;
+/** Operations that go over tensors outside of the WebAssembly memory piece by piece, by themselves. */
+const streamed: readonly OperationName[] = ["fill", "sumSquares", "adamw"];
+
+const reads = (tensor: Tensor): Access => ({ tensor, reads: true, writes: false });
+const writes = (tensor: Tensor): Access => ({ tensor, reads: false, writes: true });
+const updates = (tensor: Tensor): Access => ({ tensor, reads: true, writes: true });
 
 /** Operations as commands: tensors become addresses, options become the numbers that kernels take. */
 export class WasmBackend extends WasmDevice implements Backend {
@@ -24,8 +32,20 @@ export class WasmBackend extends WasmDevice implements Backend {
   constructor(variant: Variant, parts: DeviceParts) {
     super(parts);
     this.variant = variant;
+    for (const name of operationNames) if (!streamed.includes(name)) this.stage(name);
     this.useTile(variant.tile);
     this.useBlas(parts.blas !== undefined);
+  }
+
+  /** From now on, the operation finds its operands in the WebAssembly memory. */
+  private stage(name: OperationName): void {
+    const operation: (...args: never[]) => void = this[name];
+    const staged = (...args: never[]) =>
+      this.withOperands(
+        () => accessesOf({ operation: name, args }),
+        (inside) => operation(...(inside ? mapTensors(args, inside) : args)),
+      );
+    Object.assign(this, { [name]: staged });
   }
 
   /** The kernel variant, as `--kernel` names it. */
@@ -227,10 +247,12 @@ export class WasmBackend extends WasmDevice implements Backend {
     const partials = this.ensureScratch("partials", 8 * chunks);
     let at = partials;
     for (const tensor of tensors) {
-      this.run("sumSquares", units(this.chunksOf(tensor), this.chunk * NS.read), at, this.at(tensor), tensor.size);
-      at += 8 * this.chunksOf(tensor);
+      this.inPieces([reads(tensor)], ([piece]) => {
+        this.run("sumSquares", units(this.chunksOf(piece), this.chunk * NS.read), at, this.at(piece), piece.size);
+        at += 8 * this.chunksOf(piece);
+      });
     }
-    this.run("combine", undivided, this.at(out), partials, chunks, 1);
+    this.inPieces([writes(out)], ([result]) => this.run("combine", undivided, this.at(result), partials, chunks, 1));
   };
 
   readonly adamw: Operations["adamw"] = (param, grad, m, v, options, copy = null) => {
@@ -238,10 +260,13 @@ export class WasmBackend extends WasmDevice implements Backend {
     const decay = 1 - learningRate * weightDecay;
     const rootScale = 1 / Math.sqrt(1 - beta2 ** step);
     const stepSize = learningRate / (1 - beta1 ** step);
-    const addresses = [param, grad, m, v].map((t) => this.at(t));
     this.at(copy); // bfloat16, which is refused
     const scalars = [gradScale, 1 - beta1, beta2, 1 - beta2, decay, rootScale, eps, stepSize];
-    this.run("adamw", elements(param.size, NS.adamw), ...addresses, param.size, ...scalars);
+    this.inPieces([updates(param), reads(grad), updates(m), updates(v)], (pieces) => {
+      const addresses = pieces.map((piece) => this.at(piece));
+      const [{ size }] = pieces;
+      this.run("adamw", elements(size, NS.adamw), ...addresses, size, ...scalars);
+    });
   };
 }
 

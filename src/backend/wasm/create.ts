@@ -19,7 +19,7 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<B
 /** The same with a BLAS that was tried already. */
 export async function createWith(options: BackendOptions, blas: Blas | undefined): Promise<WasmBackend> {
   const { revectorize, kernel = "auto" } = options;
-  const config = threadConfig(options.shared, options.threads);
+  const config = { ...threadConfig(options.shared, options.threads), inside: options.wasmMemory };
   const forced = kernel === "auto" ? undefined : variantOf(kernel);
   if (forced?.simd256 && revectorize === false)
     throw new UsageError(`${kernel} needs 256-bit vectors, which --no-revectorize (revectorize: false) refuses.`);

@@ -1,16 +1,19 @@
+import { platform } from "#platform";
 import { BackendError, UsageError } from "../../errors.ts";
 import {
   type BackendLimits,
   type BackendPromises,
   type Blas,
-  type DeviceBuffer,
   type DType,
   elementBytes,
   type Probes,
   sizeOf,
   type Tensor,
+  type Usage,
+  view,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
+import type { Access } from "../operands.ts";
 import { aligned } from "./allocator.ts";
 import type { Executor } from "./executor.ts";
 import { PACKED_FLOATS } from "./gemm.ts";
@@ -19,19 +22,8 @@ import { type KernelMemory, MEMORY_LIMIT } from "./memory.ts";
 import { elements, partsOf, type Work } from "./parts.ts";
 import { wasmProbes } from "./probes.ts";
 import { EVERY_WORKER } from "./protocol.ts";
-
-class WasmBuffer implements DeviceBuffer {
-  readonly owner: WasmDevice;
-  readonly address: number;
-  readonly bytes: number;
-  freed = false;
-
-  constructor(owner: WasmDevice, address: number, bytes: number) {
-    this.owner = owner;
-    this.address = address;
-    this.bytes = bytes;
-  }
-}
+import { type Inside, withOperandsInside } from "./staging.ts";
+import { type Block, TensorMemory, tensorLimit } from "./tensor-memory.ts";
 
 export interface DeviceParts {
   readonly memory: KernelMemory;
@@ -40,101 +32,117 @@ export interface DeviceParts {
   readonly kernels: KernelExports;
   /** The BLAS that `kernels`' imports lead to. */
   readonly blas?: Blas;
+  /** Bytes of tensors in `memory`; default: as many as it takes. */
+  readonly inside?: number;
+}
+
+interface LiveParts extends Pick<DeviceParts, "executor" | "kernels"> {
+  readonly tensors: TensorMemory;
 }
 
 /**
  * `packed`: the shared operand of a matmul; `partials`: f64 sums of chunks, of `mean` and `sumSquares`; `widened`: a bfloat16
- * matrix as float32.
+ * matrix as float32; `staged`: operands that are outside of the WebAssembly memory.
  */
-type ScratchName = "packed" | "partials" | "widened";
+type ScratchName = "packed" | "partials" | "widened" | "staged";
 
 /** Nanoseconds of an element of a fill. */
 const FILL_NS = 0.1;
 
+/** Elements of tensors outside that are copied at a time: 1 MiB each. A multiple of the chunks of sums. */
+const PIECE = 2 ** 18;
+
 const floats = new Float32Array(1);
 const bits = new Int32Array(floats.buffer);
 
-/** The device below the operations: tensors in one WebAssembly memory, commands to an executor. */
+/** The device below the operations: tensors in memory, commands to an executor. */
 export class WasmDevice {
   readonly threads: number;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises;
   readonly blas: Blas | undefined;
   /** Null after dispose, so that the memory is collected even while a reference to this backend is held. */
-  private parts: DeviceParts | null;
+  private parts: LiveParts | null;
   private disposal: Promise<void> | null = null;
   /** Bytes allocated before any tensor. */
   private readonly ownMemory: number;
   /** Per-worker scratch memory: its address, and the longest row of attention (T) that it holds. */
-  private workerScratch: { readonly address: number; readonly T: number } | null = null;
+  private workerScratch: { readonly block: Block; readonly T: number } | null = null;
   private isAlone = false; // while `alone` runs
   /** Scratch buffers shared by all workers: the output of one command that the next one reads. */
-  private readonly scratchBuffers = new Map<ScratchName, { readonly address: number; readonly bytes: number }>();
+  private readonly scratchBlocks = new Map<ScratchName, Block>();
 
   constructor(parts: DeviceParts) {
-    this.parts = parts;
-    this.threads = parts.executor.threads;
-    this.blas = parts.blas;
-    this.promises = { sameBits: parts.blas === undefined, fma: parts.kernels.isFused(1 + 2 ** -12) === 1 };
+    const { memory, executor, kernels, blas } = parts;
+    const total = tensorLimit();
+    const inPlace = Math.min(parts.inside ?? MEMORY_LIMIT, total);
+    const tensors = new TensorMemory(memory, executor, { total, inside: inPlace });
+    this.parts = { tensors, executor, kernels };
+    this.threads = executor.threads;
+    this.blas = blas;
+    this.promises = { sameBits: blas === undefined, fma: kernels.isFused(1 + 2 ** -12) === 1 };
     this.ensureWorkerScratch(0);
     this.ensureScratch("packed", 4 * PACKED_FLOATS);
-    this.ownMemory = parts.memory.used;
-    const total = MEMORY_LIMIT - this.ownMemory;
-    this.limits = { total, buffer: total, alignment: elementBytes.f32 };
+    this.ownMemory = tensors.used;
+    this.limits = { total, inPlace, buffer: MEMORY_LIMIT - this.ownMemory, alignment: elementBytes.f32 };
   }
 
   get memoryUsed(): number {
-    return this.parts ? this.parts.memory.used - this.ownMemory : 0;
+    return this.parts ? this.parts.tensors.used - this.ownMemory : 0;
   }
 
-  alloc(shape: readonly number[], dtype: DType = "f32"): Tensor {
+  get memoryAvailable(): number | undefined {
+    return platform.machineMemory?.available();
+  }
+
+  alloc(shape: readonly number[], dtype: DType = "f32", usage: Usage = "activations"): Tensor {
     const size = sizeOf(shape);
     const words = Math.ceil((size * elementBytes[dtype]) / 4);
-    const { address, zero } = this.live.memory.take(words * 4);
-    const tensor = { buffer: new WasmBuffer(this, address, words * 4), dtype, offset: 0, shape, size };
-    if (!zero) this.run("fill", elements(words, FILL_NS), address, words, 0);
-    return tensor;
+    const { block: buffer, zero } = this.live.tensors.alloc(words * 4, usage);
+    if (!zero) this.fill({ buffer, dtype: "i32", offset: 0, shape: [words], size: words }, 0);
+    return { buffer, dtype, offset: 0, shape, size };
   }
 
   async free(tensor: Tensor): Promise<void> {
     if (!this.parts) return;
-    const { memory, executor } = this.parts;
-    const buffer = this.bufferOf(tensor);
-    buffer.freed = true;
+    const { tensors } = this.parts;
     try {
-      await executor.after(() => memory.release(buffer.address));
+      await tensors.free(tensors.blockOf(tensor));
     } catch (error) {
       if (this.parts) throw error; // else the memory went with the backend
     }
   }
 
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
-    const { memory, executor } = this.live;
+    const { tensors, executor } = this.live;
     if (data.length > tensor.size)
       throw new UsageError(`write: ${data.length} elements do not fit a tensor of ${tensor.size}.`);
-    const address = this.addressOf(tensor);
+    const place = tensors.placeOf(tensor);
     await executor.after(() => {
-      if (tensor.dtype === "bf16") memory.u16(address, data.length).set(toBfloat16(Float32Array.from(data)));
-      else if (tensor.dtype === "i32") memory.i32(address, data.length).set(data);
-      else memory.f32(address, data.length).set(data);
+      const bank = tensors.bank(place);
+      if (tensor.dtype === "bf16")
+        new Uint16Array(bank, place.address, data.length).set(toBfloat16(Float32Array.from(data)));
+      else if (tensor.dtype === "i32") new Int32Array(bank, place.address, data.length).set(data);
+      else new Float32Array(bank, place.address, data.length).set(data);
     });
   }
 
   /** Copies in one go: read a very large tensor in pieces if the event loop must not block. */
   async read(tensor: Tensor): Promise<Float32Array> {
-    const { memory, executor } = this.live;
-    const address = this.addressOf(tensor);
-    return executor.after(() =>
-      tensor.dtype === "bf16"
-        ? fromBfloat16(memory.u16(address, tensor.size))
-        : memory.f32(address, tensor.size).slice(),
-    );
+    const { tensors, executor } = this.live;
+    const place = tensors.placeOf(tensor);
+    return executor.after(() => {
+      const bank = tensors.bank(place);
+      if (tensor.dtype === "bf16") return fromBfloat16(new Uint16Array(bank, place.address, tensor.size));
+      return new Float32Array(bank, place.address, tensor.size).slice();
+    });
   }
 
   async hostMemory(tensor: Tensor): Promise<Float32Array> {
-    const { memory, executor } = this.live;
-    const address = this.at(tensor);
-    return executor.after(() => memory.f32(address, tensor.size));
+    const { tensors, executor } = this.live;
+    this.at(tensor); // bfloat16 is refused
+    const place = tensors.placeOf(tensor);
+    return executor.after(() => new Float32Array(tensors.bank(place), place.address, tensor.size));
   }
 
   async sync(): Promise<void> {
@@ -149,7 +157,10 @@ export class WasmDevice {
 
   fill(out: Tensor, value: number): void {
     floats[0] = value;
-    this.run("fill", elements(out.size, FILL_NS), this.at(out), out.size, out.dtype === "i32" ? value : bits[0]);
+    const word = out.dtype === "i32" ? value : bits[0];
+    this.inPieces([{ tensor: out, reads: false, writes: true }], ([piece]) =>
+      this.run("fill", elements(piece.size, FILL_NS), this.at(piece), piece.size, word),
+    );
   }
 
   probes(): Promise<Probes> {
@@ -158,7 +169,7 @@ export class WasmDevice {
     );
   }
 
-  private get live(): DeviceParts {
+  private get live(): LiveParts {
     if (this.parts) return this.parts;
     throw new BackendError("This backend was disposed of. Create a new one.");
   }
@@ -183,12 +194,40 @@ export class WasmDevice {
     }
   }
 
-  private bufferOf(tensor: Tensor): WasmBuffer {
-    const { buffer } = tensor;
-    if (!(buffer instanceof WasmBuffer && buffer.owner === this))
-      throw new BackendError("This tensor belongs to another backend.");
-    if (buffer.freed) throw new BackendError("This tensor's memory was given back by free().");
-    return buffer;
+  /**
+   * Runs `body`, which enqueues an operation on these operands. Where any are outside of the WebAssembly memory, `inside` gives
+   * the tensors to use instead. All operations go through here.
+   */
+  protected withOperands(operands: () => readonly Access[], body: (inside?: Inside) => void): void {
+    const { tensors } = this.live;
+    tensors.pin(
+      () => operands().map(({ tensor }) => tensor),
+      () => {
+        if (!tensors.hasOutside) body();
+        else withOperandsInside(tensors, operands(), (bytes) => this.scratch("staged", bytes), body);
+      },
+    );
+  }
+
+  /** The same for an operation on each element: those outside in pieces, which stay in the caches. */
+  protected inPieces(operands: readonly Access[], body: (pieces: readonly Tensor[], start: number) => void): void {
+    const { tensors } = this.live;
+    const { size } = operands[0].tensor;
+    const length = operands.some(({ tensor }) => tensors.blockOf(tensor).isOutside) ? PIECE : size;
+    for (let start = 0; start < size; start += length) {
+      const pieces = operands.map((operand) => {
+        const { tensor } = operand;
+        return { ...operand, tensor: view(tensor, start, [Math.min(length, size - start)]) };
+      });
+      this.withOperands(
+        () => pieces,
+        (inside) =>
+          body(
+            pieces.map(({ tensor }) => (inside ? inside(tensor) : tensor)),
+            start,
+          ),
+      );
+    }
   }
 
   /** Byte address of element `index` of a float32 or int32 tensor; 0 for null. */
@@ -200,7 +239,7 @@ export class WasmDevice {
 
   /** Byte address of a tensor of any type. */
   protected addressOf(tensor: Tensor): number {
-    return this.bufferOf(tensor).address + elementBytes[tensor.dtype] * tensor.offset;
+    return this.live.tensors.placeOf(tensor).address;
   }
 
   /** Elements of each partial sum of `sumChunks` and `sumSquares`. */
@@ -215,22 +254,26 @@ export class WasmDevice {
   /** Grows the per-worker scratch memory to attention over rows of up to T keys. */
   protected ensureWorkerScratch(T: number): void {
     if (this.workerScratch && this.workerScratch.T >= T) return;
-    const { memory, kernels } = this.live;
+    const { tensors, kernels } = this.live;
     const stride = aligned(kernels.scratchBytes(T));
-    const { address } = memory.take(stride * this.threads);
-    this.set(SET_SCRATCH, address, stride);
-    this.replace(this.workerScratch);
-    this.workerScratch = { address, T };
+    const block = tensors.allocScratch(stride * this.threads);
+    this.set(SET_SCRATCH, block.place.address, stride);
+    this.replace(this.workerScratch?.block);
+    this.workerScratch = { block, T };
   }
 
   /** Address of the scratch buffer `name`, grown to `bytes`. */
   protected ensureScratch(name: ScratchName, bytes: number): number {
-    const buffer = this.scratchBuffers.get(name);
-    if (buffer && buffer.bytes >= bytes) return buffer.address;
-    const { address } = this.live.memory.take(bytes);
-    this.replace(buffer);
-    this.scratchBuffers.set(name, { address, bytes });
-    return address;
+    return this.scratch(name, bytes).place.address;
+  }
+
+  private scratch(name: ScratchName, bytes: number): Block {
+    const old = this.scratchBlocks.get(name);
+    if (old && old.bytes >= bytes) return old;
+    const block = this.live.tensors.allocScratch(bytes);
+    this.replace(old);
+    this.scratchBlocks.set(name, block);
+    return block;
   }
 
   /** Largest number of rows that a matmul computes as dot products. */
@@ -239,8 +282,7 @@ export class WasmDevice {
   }
 
   /** Releases `old` once the commands that use it are done. The next await reports a failure before that. */
-  private replace(old: { readonly address: number } | null | undefined): void {
-    const { memory, executor } = this.live;
-    if (old) executor.after(() => memory.release(old.address)).catch(() => {});
+  private replace(old: Block | undefined): void {
+    if (old) this.live.tensors.free(old).catch(() => {});
   }
 }

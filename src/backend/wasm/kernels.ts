@@ -5,6 +5,8 @@
  * each worker has its own instance of the module over the shared memory.
  */
 
+import type { Bank } from "./outside.ts";
+
 /** Kernels that run as commands. The opcode of a command is the index of its kernel here. */
 export const kernelNames = [
   "adamw",
@@ -66,6 +68,15 @@ export const SET_SCRATCH = FENCE + 1;
 export const SET_TILE = FENCE + 2;
 /** (work): leaves attention's matmuls of at least so many multiply-adds to the BLAS that the module imports. */
 export const SET_FOREIGN = FENCE + 3;
+/** (bank, address, bank, address, bytes): copies from the one place to the other; bank 0 is the WebAssembly memory. */
+export const COPY = FENCE + 4;
+/** (count): waits until the worker knows so many banks. */
+export const AWAIT_BANKS = FENCE + 5;
+
+/** For messages. */
+export function nameOfCommand(opcode: number): string {
+  return opcode === COPY ? "copy" : (kernelNames[opcode] ?? `command ${opcode}`);
+}
 
 export function opcodeOf(name: KernelName): number {
   return kernelNames.indexOf(name);
@@ -102,21 +113,51 @@ export function exportsOf(instance: WebAssembly.Instance): KernelExports {
   return instance.exports as unknown as KernelExports;
 }
 
+/** What a thread computes with. */
+export interface Machine {
+  readonly kernels: KernelExports;
+  readonly memory: WebAssembly.Memory;
+  /** Memory outside: bank 1 is the first. */
+  readonly banks: Bank[];
+}
+
+/** Bytes of a bank; bank 0 is the WebAssembly memory. RangeError for bytes that it does not have. */
+function bytesOf({ memory, banks }: Machine, bank: number, start: number, length: number): Uint8Array {
+  if (bank > 0) return new Uint8Array(banks[bank - 1], start, length);
+  // A thread that did not make it grow may have the buffer of before, until it asks.
+  if (memory.buffer.byteLength < start + length) memory.grow(0);
+  return new Uint8Array(memory.buffer, start, length);
+}
+
+/** Bytes that no two parts of a copy share: a cache line. */
+const LINE = 64;
+
+/** One part of a copy. */
+function copy(machine: Machine, part: number, parts: number, args: ArrayLike<number>, at: number): void {
+  const [fromBank, from, toBank, to, bytes] = [args[at], args[at + 1], args[at + 2], args[at + 3], args[at + 4]];
+  const lines = Math.ceil(bytes / LINE);
+  const [start, end] = [part, part + 1].map((i) => Math.min(bytes, LINE * Math.floor((lines * i) / parts)));
+  const source = bytesOf(machine, fromBank, from + start, end - start);
+  bytesOf(machine, toBank, to + start, end - start).set(source);
+}
+
 /**
  * Runs one part of a command; of a command for every worker, `part` is the worker. Kernels ignore surplus arguments; adamw has
  * the most, 13.
  */
 export function runCommand(
-  kernels: KernelExports,
+  machine: Machine,
   opcode: number,
   part: number,
   parts: number,
   args: ArrayLike<number>,
   at: number,
 ): void {
+  const { kernels } = machine;
   if (opcode === SET_SCRATCH) kernels.setScratch(args[at] + part * args[at + 1]);
   else if (opcode === SET_TILE) kernels.setTile(args[at]);
   else if (opcode === SET_FOREIGN) kernels.setForeign(args[at]);
+  else if (opcode === COPY) copy(machine, part, parts, args, at);
   else if (opcode < kernelNames.length)
     kernels[kernelNames[opcode]](
       part,

@@ -8,7 +8,8 @@
 import { BackendError } from "../../errors.ts";
 import type { KernelWorker } from "../../platform/platform.ts";
 import { type Executor, kernelFailure } from "./executor.ts";
-import { FENCE } from "./kernels.ts";
+import { AWAIT_BANKS, FENCE } from "./kernels.ts";
+import type { Bank } from "./outside.ts";
 import {
   ARGS,
   announce,
@@ -25,7 +26,7 @@ import {
   sharedViews,
   slotOf,
 } from "./protocol.ts";
-import type { WorkerReport, WorkerStart } from "./worker.ts";
+import type { NewBank, WorkerReport, WorkerStart } from "./worker.ts";
 
 interface Command {
   readonly opcode: number;
@@ -58,6 +59,7 @@ export class WorkerPool implements Executor {
   private fence = 0;
   private fenced = 0;
   private fencePending = false;
+  private banks = 0;
   private error: BackendError | null = null;
   private stopped: Promise<unknown> | null = null;
 
@@ -98,6 +100,12 @@ export class WorkerPool implements Executor {
       };
       this.defer({ run, reject });
     });
+  }
+
+  addBank(bank: Bank): void {
+    const message: NewBank = { bank };
+    for (const worker of this.workers) worker.postMessage(message);
+    this.enqueue(AWAIT_BANKS, EVERY_WORKER, ++this.banks);
   }
 
   async dispose(): Promise<void> {

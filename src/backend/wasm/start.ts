@@ -18,6 +18,8 @@ export interface ThreadConfig {
   readonly threads: number;
   /** Nobody chose the number of threads: fewer may be as fast (thread-trial.ts). */
   readonly isDefault?: boolean;
+  /** Bytes of tensors in the WebAssembly memory; default: as many as it takes. */
+  readonly inside?: number;
 }
 
 /** Resolves the defaults. UsageError for an invalid number of threads. */
@@ -39,7 +41,7 @@ export function threadConfig(shared = platform.sharedMemory, threads?: number): 
 export async function startBackend(
   variant: Variant,
   { module }: CompiledCode,
-  { shared, threads }: ThreadConfig,
+  { shared, threads, inside }: ThreadConfig,
   blas?: Blas,
 ): Promise<WasmBackend> {
   // Workers take longest to start, hence first.
@@ -49,7 +51,8 @@ export async function startBackend(
     const sgemm = blas && !pool ? await openSgemm(platform.openForeign, blas.library, memory.memory) : undefined;
     const kernels = exportsOf(await WebAssembly.instantiate(module, importsOf(memory.memory, sgemm)));
     await pool?.start(module, memory.memory, blas?.library);
-    return new WasmBackend(variant, { memory, executor: pool ?? new DirectExecutor(kernels), kernels, blas });
+    const executor = pool ?? new DirectExecutor(kernels, memory.memory);
+    return new WasmBackend(variant, { memory, executor, kernels, blas, inside });
   } catch (error) {
     await pool?.dispose();
     throw error;

@@ -4,8 +4,8 @@ import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { Candidate, Survey, ThreadSpeed } from "../entry.ts";
 import { choiceKey, keepThreads, keepTile, recallTile } from "./choice-cache.ts";
 import { compileCode } from "./code.ts";
-import { MEMORY_LIMIT } from "./memory.ts";
 import { startBackend, type ThreadConfig, threadConfig } from "./start.ts";
+import { tensorLimit } from "./tensor-memory.ts";
 import { candidatesOf, fewestOf, timeThreads } from "./thread-trial.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
 import { type Code, codes, nameOf, tiles } from "./variants.ts";
@@ -24,7 +24,7 @@ export async function surveyKernels(wanted?: number): Promise<Survey> {
     ({ chosen, kept } = found);
     if (config.isDefault) ({ threads, threadSpeeds } = await surveyThreads(code, config.threads));
   }
-  return { threads, threadSpeeds, memoryLimit: MEMORY_LIMIT, candidates, chosen, kept };
+  return { threads, threadSpeeds, memoryLimit: tensorLimit(), candidates, chosen, kept };
 }
 
 /** Speeds of one thread and of all numbers to choose from; the choice is kept for later starts. */

@@ -4,7 +4,8 @@
  * Independent of the kind of worker: platform/ has the entry files.
  */
 import { messageOf } from "../../errors.ts";
-import { FENCE, instantiate, type KernelExports, kernelNames, runCommand, type Sgemm } from "./kernels.ts";
+import { AWAIT_BANKS, FENCE, instantiate, type Machine, nameOfCommand, runCommand, type Sgemm } from "./kernels.ts";
+import type { Bank } from "./outside.ts";
 import {
   ARGS,
   announce,
@@ -23,7 +24,7 @@ import {
   Waiter,
 } from "./protocol.ts";
 
-/** The only message to a worker. */
+/** The first message to a worker. */
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -34,28 +35,46 @@ export interface WorkerStart {
   readonly blas?: string;
 }
 
+/** Each message after that: more memory outside of the WebAssembly memory. */
+export interface NewBank {
+  readonly bank: Bank;
+}
+
 export type WorkerReport =
   | { readonly type: "ready" }
   /** A fence was passed; only for a caller without Atomics.waitAsync. */
   | { readonly type: "fence" }
   | { readonly type: "failed"; readonly message: string };
 
-/** `openSgemm` loads a BLAS for this thread, where the platform can. */
-export async function runWorker(
-  start: WorkerStart,
+/**
+ * A worker, as what takes its messages. It computes within the first one, and returns only to receive another. `openSgemm`
+ * loads a BLAS for this thread, where the platform can.
+ */
+export function kernelWorker(
   report: (message: WorkerReport) => void,
   openSgemm?: (library: string, memory: WebAssembly.Memory) => Promise<Sgemm>,
-): Promise<void> {
-  let kernels: KernelExports;
-  try {
-    const { module, memory, blas } = start;
-    kernels = instantiate(module, memory, blas === undefined ? undefined : await openSgemm?.(blas, memory));
-    report({ type: "ready" });
-  } catch (error) {
-    report({ type: "failed", message: messageOf(error) });
-    return;
-  }
+): (message: WorkerStart | NewBank) => Promise<void> {
+  const banks: Bank[] = [];
+  let resume = () => {};
+  return async (message) => {
+    if ("bank" in message) banks.push(message.bank);
+    else {
+      const { module, memory, blas } = message;
+      try {
+        const sgemm = blas === undefined ? undefined : await openSgemm?.(blas, memory);
+        resume = commandLoop({ kernels: instantiate(module, memory, sgemm), memory, banks }, message, report);
+        report({ type: "ready" });
+      } catch (error) {
+        report({ type: "failed", message: messageOf(error) });
+        return;
+      }
+    }
+    resume();
+  };
+}
 
+/** A function that runs commands until one waits for a message, and resumes with that command when it is called again. */
+function commandLoop(machine: Machine, start: WorkerStart, report: (message: WorkerReport) => void): () => void {
   const { thread, threads } = start;
   const { control, ring } = sharedViews(start.shared);
   const published = new Waiter(control, PUBLISHED);
@@ -67,9 +86,9 @@ export async function runWorker(
     if (opcode === FENCE) return;
     if (Atomics.load(control, FAILED) !== 0) return;
     try {
-      runCommand(kernels, opcode, part, parts, ring, slot + ARGS);
+      runCommand(machine, opcode, part, parts, ring, slot + ARGS);
     } catch (error) {
-      recordFailure(control, `${kernelNames[opcode] ?? `command ${opcode}`}: ${messageOf(error)}`);
+      recordFailure(control, `${nameOfCommand(opcode)}: ${messageOf(error)}`);
     }
   };
   /** Computes what this worker can claim of a command. True for the one worker that completes it. */
@@ -81,18 +100,22 @@ export async function runWorker(
     return countWorker(control, claimsOf(command), threads);
   };
 
-  for (let command = 0; ; ) {
-    Atomics.store(control, positionOf(thread), command);
-    published.waitWhile(command);
-    if (compute(command)) {
+  let command = 0;
+  return () => {
+    for (;;) {
+      Atomics.store(control, positionOf(thread), command);
+      published.waitWhile(command);
       const slot = slotOf(command);
-      if (ring[slot] === FENCE) passFence(control, ring[slot + ARGS], ring[slot + ARGS + 1] === 1, report);
-      command = (command + 1) | 0;
-      announce(control, FINISHED, command);
-    } else {
-      command = finished.waitWhile(command);
+      if (ring[slot] === AWAIT_BANKS && machine.banks.length < ring[slot + ARGS]) return;
+      if (compute(command)) {
+        if (ring[slot] === FENCE) passFence(control, ring[slot + ARGS], ring[slot + ARGS + 1] === 1, report);
+        command = (command + 1) | 0;
+        announce(control, FINISHED, command);
+      } else {
+        command = finished.waitWhile(command);
+      }
     }
-  }
+  };
 }
 
 /** All commands before the fence are complete: each begins when the one before it is. */

@@ -20,14 +20,18 @@ export function bytes(n: number): string {
   return `${value.toFixed(value >= 100 || unit === "B" ? 0 : value >= 10 ? 1 : 2)} ${unit}`;
 }
 
-/** "8.91 GB: weights 1.42 GB, gradients and AdamW 4.26 GB, activations 3.22 GB, samples 19 MB". */
-export function memoryText({ total, weights, optimizer, activations, sampling }: MemoryParts): string {
+/**
+ * "8.91 GB: weights 1.42 GB, gradients and AdamW 4.26 GB, activations 3.22 GB, samples 19 MB", and what of it is outside of
+ * the memory in which the backend computes.
+ */
+export function memoryText({ total, weights, optimizer, activations, sampling, beyond }: MemoryParts): string {
   const parts = [
     `weights ${bytes(weights)}`,
     `gradients and AdamW ${bytes(optimizer)}`,
     `activations ${bytes(activations)}`,
   ];
-  return `${bytes(total)}: ${[...parts, ...(sampling > 0 ? [`samples ${bytes(sampling)}`] : [])].join(", ")}`;
+  const outside = beyond > 0 ? `; ${bytes(beyond)} of it outside of the WebAssembly memory` : "";
+  return `${bytes(total)}: ${[...parts, ...(sampling > 0 ? [`samples ${bytes(sampling)}`] : [])].join(", ")}${outside}`;
 }
 
 /** Milliseconds as "8 s", "1:05" or "2:03:09". */

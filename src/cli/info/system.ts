@@ -1,4 +1,5 @@
-import { cpus, freemem, totalmem } from "node:os";
+import { cpus, totalmem } from "node:os";
+import { platform } from "#platform";
 import { type BlasCandidate, MAX_THREADS, type Survey } from "../../backend/entry.ts";
 import type { Availability } from "../../backend/registry.ts";
 import { usableCores } from "../../platform/node-cores.ts";
@@ -12,7 +13,7 @@ export function systemFacts(survey: Survey | undefined): Readonly<Record<string,
     threads: survey?.threads,
     "threads because": survey && threadReasonOf(survey),
     memory: gigabytes(totalmem()),
-    "free memory": gigabytes(freemem()),
+    "free memory": platform.machineMemory && gigabytes(platform.machineMemory.available()),
     system: `${process.platform} ${process.arch}`,
     node: process.version,
     v8: process.versions.v8,
