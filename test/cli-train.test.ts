@@ -382,3 +382,33 @@ test.runIf(process.platform === "linux").each([
   expect(stderr).toMatch(/^error: \/proc\S* cannot be made: \/proc takes no new files or folders/);
   expect(code).toBe(1);
 });
+
+test("--tensorboard writes an event file that begins as TensorFlow's, and a folder that cannot be is refused", async () => {
+  const folder = testFolder();
+  writeTokens(join(folder, "train.bin"), 300, 101);
+  const args = [
+    "train",
+    "-e",
+    fixturePath("gpt2_tiny.bin"),
+    "-i",
+    "train.bin",
+    "-j",
+    "train.bin",
+    "-b",
+    "2",
+    "-t",
+    "8",
+  ];
+  const { code } = await run([...args, "-x", "3", "-s", "0", "-o", "r", "--tensorboard", "tb"], { cwd: folder });
+  const [name, ...others] = readdirSync(join(folder, "tb/r"));
+  expect([code, name, others]).toEqual([0, expect.stringMatching(/^events\.out\.tfevents\.\d+\./), []]);
+  const text = readFileSync(join(folder, "tb/r", name), "latin1");
+  expect(text).toContain("brain.Event:2");
+  expect(text.match(/loss\/train/g)?.length).toBe(3);
+  expect(text.match(/loss\/val/g)?.length).toBe(2);
+  const refused = await run([...args, "-x", "1", "--tensorboard", "train.bin"], { cwd: folder });
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(/--tensorboard: train\.bin.* cannot be written/),
+  ]);
+});

@@ -13,6 +13,7 @@ export interface TrainFlags extends BackendFlags, GroupFlags, RunChoices {
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
+  readonly tensorboard?: string;
 }
 
 /** The typed options that belong to the run's record. */
@@ -83,7 +84,11 @@ export function addTrainOptions(command: Command): Command {
         .option("-y, --resume [0|1]", "resume the run in the folder --out; where there is none, start it", toggle)
         .option("--force", "with --resume: accept settings that differ from the run's, or other data")
         .optionsGroup("Output and computing:")
-        .option("--json", "one JSON object a line"),
+        .option("--json", "one JSON object a line")
+        .option(
+          "--tensorboard <dir>",
+          "also write losses, rate and norms for TensorBoard, into a folder of the run's name",
+        ),
     ),
   );
 }

@@ -37,6 +37,7 @@ import { chooseModel, fileModel } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { type TrainFlags, typedOf } from "./options.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
+import { TensorBoardLog } from "./tensorboard.ts";
 
 /** `llm-ts train` in a member of a group, on a backend that may still be starting. */
 export async function train(flags: TrainFlags, starting: Promise<Backend>, member: Membership): Promise<void> {
@@ -141,7 +142,7 @@ async function trainWith(
     const started = await startTogether(run, host, isRestored);
     try {
       member.watch();
-      await trainOn(started, run, display, interrupt);
+      await trainOn(started, run, flags.tensorboard, display, interrupt);
     } finally {
       await started.folder?.close();
     }
@@ -156,11 +157,16 @@ async function trainWith(
 async function trainOn(
   started: StartedRun,
   run: PreparedRun,
+  tensorboard: string | undefined,
   display: TrainDisplay,
   interrupt: Interrupt,
 ): Promise<void> {
   const { trainer, folder, settings } = started;
   const { model } = trainer;
+  const board =
+    tensorboard !== undefined && run.group.rank === 0
+      ? await TensorBoardLog.open(tensorboard, folder?.path, trainer.step, display.remark.bind(display))
+      : undefined;
   const saver = folder && new RunSaver(folder, trainer, settings, display.remark.bind(display));
   if (folder)
     outliveOutput((problem) =>
@@ -174,6 +180,7 @@ async function trainOn(
   let last: TrainEvent | undefined;
   const report = async (event: TrainEvent) => {
     await saver?.record(event);
+    await board?.record(event);
     display.event(event);
     const note = noteOf(event);
     if (note !== undefined) display.remark(note);

@@ -1,0 +1,86 @@
+/**
+ * Event files of TensorBoard: records of length (u64), masked CRC-32C of the length, data, masked CRC-32C of the data
+ * (TFRecord), whose data is a protobuf message Event: wall time (1), step (2), version (3), summary (5) or session (7).
+ */
+import { createCRC32 } from "hash-wasm";
+import type { TrainEvent } from "../train/events.ts";
+
+const castagnoli = 0x82f63b78;
+
+/** Encodes the events of a run. Times are in seconds since 1970. */
+export class TensorBoardEncoder {
+  readonly #crc: Awaited<ReturnType<typeof createCRC32>>;
+
+  private constructor(crc: Awaited<ReturnType<typeof createCRC32>>) {
+    this.#crc = crc;
+  }
+
+  static async create(): Promise<TensorBoardEncoder> {
+    return new TensorBoardEncoder(await createCRC32(castagnoli));
+  }
+
+  /** The first record of a file. */
+  version(time: number): Uint8Array {
+    return this.#record([...double(1, time), ...bytes(3, utf8("brain.Event:2"))]);
+  }
+
+  /** A start at `step`: TensorBoard then leaves out what earlier files of the run have from there on. */
+  start(time: number, step: number): Uint8Array {
+    const started = 1;
+    return this.#record([...double(1, time), ...varint(2, step), ...bytes(7, varint(1, started))]);
+  }
+
+  /** The numbers of an event; undefined for one that has none. */
+  event(time: number, event: TrainEvent): Uint8Array | undefined {
+    const scalars = scalarsOf(event);
+    if (scalars.length === 0) return undefined;
+    const values = scalars.flatMap(([tag, value]) => bytes(1, [...bytes(1, utf8(tag)), ...float(2, value)]));
+    return this.#record([...double(1, time), ...varint(2, event.step), ...bytes(5, values)]);
+  }
+
+  #record(data: readonly number[]): Uint8Array {
+    const record = new Uint8Array(16 + data.length);
+    const view = new DataView(record.buffer);
+    view.setBigUint64(0, BigInt(data.length), true);
+    view.setUint32(8, this.#masked(record.subarray(0, 8)), true);
+    record.set(data, 12);
+    view.setUint32(12 + data.length, this.#masked(record.subarray(12, 12 + data.length)), true);
+    return record;
+  }
+
+  /** TFRecord rotates a checksum and adds a constant, so that one of data that holds checksums is no weaker. */
+  #masked(data: Uint8Array): number {
+    const crc = Number.parseInt(this.#crc.init().update(data).digest("hex"), 16);
+    return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+  }
+}
+
+function scalarsOf(event: TrainEvent): [tag: string, value: number][] {
+  if (event.type === "val") return [["loss/val", event.loss]];
+  if (event.type !== "step") return [];
+  const { loss, learningRate, norm, tokensPerSecond } = event;
+  return [
+    ["loss/train", loss],
+    ["learning_rate", learningRate],
+    ["gradient_norm", norm],
+    ["tokens_per_second", tokensPerSecond],
+  ];
+}
+
+/** Fields of a protobuf message: key (number and wire type), value. */
+const double = (field: number, value: number) => [(field << 3) | 1, ...new Uint8Array(Float64Array.of(value).buffer)];
+const float = (field: number, value: number) => [(field << 3) | 5, ...new Uint8Array(Float32Array.of(value).buffer)];
+const varint = (field: number, value: number) => [field << 3, ...base128(value)];
+const bytes = (field: number, content: ArrayLike<number> & Iterable<number>) => [
+  (field << 3) | 2,
+  ...base128(content.length),
+  ...content,
+];
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+function base128(value: number): number[] {
+  const groups: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) groups.push((rest % 128) | 0x80);
+  return [...groups, rest];
+}
