@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { platform } from "#platform";
 import { GPT2 } from "../../src/api/gpt2.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { makeConfig } from "../../src/model/config.ts";
@@ -21,6 +22,9 @@ import { fixturePath } from "../../test/fixtures.ts";
 import { run as runCommand } from "../../test/run-cli.ts";
 import { StudioEngine } from "./engine.ts";
 import type { EngineUpdate, TrainChoice } from "./protocol.ts";
+
+// As in a page, which does not know the machine's memory and has the 4 GiB of a WebAssembly memory.
+Object.assign(platform, { machineMemory: undefined });
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-engine-"));
 const inFolder = (...names: string[]) => join(folder, ...names);
