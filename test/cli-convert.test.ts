@@ -194,3 +194,42 @@ test("a vocabulary without an end of text says where llama.cpp ends", async () =
   const { code, stderr } = await convert("char-run", "chars.gguf");
   expect([code, stderr]).toEqual([0, expect.stringMatching(/no token that ends a text.*there it ends at "\$"/)]);
 });
+
+test("a tokenizer inside a GGUF is one for other commands, a folder's model.gguf its model, and q8_0 stays", async () => {
+  const encoded = await run(["encode", "To be", "--tokenizer", "own.gguf"], { cwd: folder });
+  const expected = await run(["encode", "To be", "--tokenizer", "own"], { cwd: folder });
+  expect([encoded.code, encoded.stdout]).toEqual([0, expected.stdout]);
+  expect((await convert("own.gguf", "gguf-folder", "--to", "gguf")).stderr).toContain("q8_0 to q8_0");
+  expect(readFileSync(place("gguf-folder/model.gguf"))).toEqual(readFileSync(place("own.gguf")));
+  const written = await run(["generate", "To be", "-e", "gguf-folder", "--tokens", "2"], { cwd: folder });
+  expect(written.code).toBe(0);
+});
+
+test("what debug-state and trace do not write themselves, they do not replace", async () => {
+  copyFileSync(tiny, place("keep.bin"));
+  writeFileSync(place("package.json"), "{}\n");
+  writeTokens(place("tokens.bin"), 200, 101);
+  const of = ["--model", "keep.bin"];
+  const state = await run(["debug-state", ...of, "-i", "tokens.bin", "-b", "1", "-t", "4", "--out", "keep.bin"], {
+    cwd: folder,
+  });
+  expect([state.code, state.stderr]).toEqual([
+    1,
+    expect.stringContaining("keep.bin exists already, and is no debug state"),
+  ]);
+  const trace = (out: string) =>
+    run(["trace", ...of, "--data", "tokens.bin", "-b", "1", "-t", "4", "--out", out], { cwd: folder });
+  expect((await trace("package.safetensors")).stderr).toContain("package.json exists already, and is no trace's JSON");
+  await convert(tiny, "keep.safetensors");
+  expect((await trace("keep.safetensors")).stderr).toContain("keep.safetensors exists already, and is no trace");
+  expect(readFileSync(place("keep.bin")).equals(readFileSync(tiny))).toBe(true);
+  expect([(await trace("t.safetensors")).code, (await trace("t.safetensors")).code]).toEqual([0, 0]);
+});
+
+test("eval refuses data in other tokens than the model's", async () => {
+  const { code, stderr } = await run(["eval", "chars", "-e", "own-run"], { cwd: folder });
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringContaining("chars was prepared with other tokens (char, 65) than the model knows"),
+  ]);
+});

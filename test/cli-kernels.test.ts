@@ -19,7 +19,7 @@ test("info --system shows every kernel, and which one is taken", async () => {
   const { stdout, code } = await run(["info", "--system", "--json"], { cwd: folder, env });
   const { kernel, kernels, backends } = JSON.parse(stdout);
   expect(code).toBe(0);
-  expect(backends).toContainEqual({ name: "wasm", available: true });
+  expect(backends).toContainEqual({ name: "wasm", processor: "CPU", available: true });
   expect(kernels.map((one: { kernel: string }) => one.kernel)).toEqual(variantNames);
   expect(variantNames).toContain(kernel);
   expect(existsSync(join(folder, "cache", "kernels.json"))).toBe(true);
@@ -79,7 +79,12 @@ test("an engine without WebAssembly: the reason, what is left, and a list of bot
   expect(text.code).toBe(0);
   const { backends, kernels } = JSON.parse((await run(["info", "--system", "--json"], there)).stdout);
   expect(backends.map(({ name }: { name: string }) => name)).toEqual(["wasm", "webgpu", "reference"]);
-  expect(backends[0]).toEqual({ name: "wasm", available: false, reason: expect.stringContaining("no WebAssembly") });
+  expect(backends[0]).toEqual({
+    name: "wasm",
+    processor: "CPU",
+    available: false,
+    reason: expect.stringContaining("no WebAssembly"),
+  });
   expect(backends[2]).toEqual({ name: "reference", available: true });
   expect(kernels).toEqual([]);
 });

@@ -212,3 +212,15 @@ describe("complaints", () => {
     expect(existsSync(join(folder, "plot.svg"))).toBe(false);
   });
 });
+
+test("plot replaces pictures, and no other file", async () => {
+  writeFileSync(join(folder, "book.txt"), "once upon a time");
+  const refused = await llm("plot", "runs/1e-3", "-o", "book.txt");
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringContaining("book.txt exists already, and is no picture"),
+  ]);
+  expect(readFileSync(join(folder, "book.txt"), "utf8")).toBe("once upon a time");
+  expect((await llm("plot", "runs/1e-3", "-o", "again.svg")).code).toBe(0);
+  expect((await llm("plot", "runs/1e-4", "-o", "again.svg")).code).toBe(0);
+});

@@ -39,6 +39,8 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/train/checks.ts": /^--(precision|channels|heads)$/,
   // A formula.
   "src/learn/forward-exercises.ts": /^-log$/,
+  // Names the option of `prepare`.
+  "src/cli/eval/run.ts": /^--tokenizer$/,
   // A font.
   "src/plot/axes.ts": /-apple-system/,
 };

@@ -24,6 +24,8 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 export interface ModelFile extends TensorStream {
   /** Type of its numbers; the widest, where there are several. */
   readonly dtype: FileDType;
+  /** Type of the file's matrices, where `dtype` is what they are read as. */
+  readonly quantized?: "q8_0";
   /** The tokens that end a text, where a generation_config.json or config.json beside the file names them. */
   readonly endTokens?: readonly number[];
   /** Fields of config.json assumed to be GPT-2's, for safetensors without config.json. */
@@ -90,6 +92,7 @@ async function openGguf(source: ByteSource): Promise<Omit<ModelFile, "bytes" | "
   return {
     config: model.config,
     dtype: model.type === "q8_0" ? "f32" : model.type,
+    quantized: model.type === "q8_0" ? model.type : undefined,
     assumed: [],
     endTokens: endTokensInGguf(header.fields),
     readTensors: (onChunk) => readGguf(source, model, onChunk),

@@ -95,7 +95,7 @@ async function placeOnMachine(group: Group): Promise<Pick<Membership, "localRank
   if (localRank === 0) hintAtCores(group, here.length, new Set(here.flatMap(({ cores }) => cores ?? [])).size);
   // Rounded down: threads beyond the share would wait for each other.
   const cores = Math.floor(Math.min(share, quota / here.length) + 1e-6);
-  return { localRank, threads: ompThreads() ?? Math.min(MAX_THREADS, Math.max(1, cores)) };
+  return { localRank, threads: Math.min(MAX_THREADS, ompThreads() ?? Math.max(1, cores)) };
 }
 
 /** Says where the launcher left cores idle, or has too few of them. Zero cores: not known. */

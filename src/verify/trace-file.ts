@@ -54,6 +54,11 @@ function originOf({ config, B, T, update }: TraceOrigin): TraceOrigin {
   return { config, B, T, update };
 }
 
+/** True if a file is a trace that llm-ts wrote. */
+export async function isTrace(source: ByteSource): Promise<boolean> {
+  return (await readSafetensorsHeader(source)).metadata.format === format;
+}
+
 /** Names, shapes and order of a trace, a tensor a line. */
 export function traceJson(trace: Trace): string {
   const lines = trace.tensors.map(({ read, ...tensor }) => `    ${JSON.stringify(tensor)}`);

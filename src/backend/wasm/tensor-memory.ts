@@ -109,6 +109,8 @@ export class TensorMemory {
   allocScratch(bytes: number): Block {
     const taken = this.takeInside(bytes, SCRATCH);
     if (taken) return new Block(this.identity, taken.place, bytes, SCRATCH);
+    // Where room is left within the limit, the memory could not grow into it.
+    if (this.inside.longest >= bytes) throw refusal(bytes, "the system gives no more memory");
     throw refusal(bytes, `the WebAssembly memory has no more than ${mib(this.inside.longest)} MiB in one piece`);
   }
 

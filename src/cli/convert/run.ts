@@ -38,7 +38,8 @@ export async function convert(input: string, output: string, flags: ConvertFlags
   try {
     requireHeads(from, file, flags.heads);
     await requireFree(target, from, flags.force);
-    const dtype = flags.dtype ?? (target.kind === "bin" && file.dtype === "f16" ? "f32" : file.dtype);
+    const was = file.quantized ?? file.dtype;
+    const dtype = flags.dtype ?? typeFor(target, file);
     const parameters = parameterCount(file.config);
     requireType(target, dtype);
     await requireRoom(dirname(target.path), ggmlBytes(dtype, parameters), "write to another disk");
@@ -48,12 +49,11 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     const seconds = (performance.now() - started) / 1000;
     interrupt.dispose();
     for (const remark of remarks) say(remark);
-    if (flags.json)
-      return await print(`${JSON.stringify({ from, files, dtype, was: file.dtype, parameters, seconds })}\n`);
+    if (flags.json) return await print(`${JSON.stringify({ from, files, dtype, was, parameters, seconds })}\n`);
     for (const path of files) await print(`${path}  ${bytes(await sizeOf(path))}\n`);
     const moved = file.bytes + (await sizeOf(target.model));
     say(
-      `${from}, ${file.dtype} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
+      `${from}, ${was} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
         `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  ${suggestion("generate", "--model", target.path)}`,
     );
   } finally {
@@ -68,6 +68,12 @@ function requireHeads(from: string, { config, assumed }: ModelFile, heads: numbe
       `${from} has ${config.NH} attention heads by its own files, and --heads says ${heads}. Leave it out.`,
     );
   if (assumed.includes("n_head")) say(assumedText(from, config));
+}
+
+/** The type that is written by default: the file's own where the target's format has it, else float32. */
+function typeFor({ kind }: Target, { dtype, quantized }: ModelFile): GgmlType {
+  if (kind === "gguf") return quantized ?? dtype;
+  return kind === "bin" && dtype === "f16" ? "f32" : dtype;
 }
 
 /** UsageError for a type that the target's format lacks, before anything is written. */

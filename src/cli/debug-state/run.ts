@@ -2,6 +2,7 @@ import { GPT2 } from "../../api/gpt2.ts";
 import { TokenLoader } from "../../data/loader.ts";
 import { UsageError } from "../../errors.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
+import { identify } from "../../format/identify.ts";
 import { save } from "../../format/save.ts";
 import { requireArchitecture, writeDebugState } from "../../format/state.ts";
 import { computeDebugState } from "../../verify/debug-state.ts";
@@ -9,6 +10,7 @@ import { ProgressLine } from "../display/progress-line.ts";
 import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
 import { modelPath } from "../options/model.ts";
+import { requireReplaceable } from "../replaceable.ts";
 
 /** The options of `llm-ts debug-state`. */
 export interface DebugStateFlags {
@@ -22,6 +24,7 @@ export interface DebugStateFlags {
 
 /** Computes a debug state by the reference backend, and writes it. */
 export async function debugState({ batch: B, block: T, ...flags }: DebugStateFlags): Promise<void> {
+  await requireReplaceable(flags.out, "debug state", async (source) => (await identify(source)) === "state");
   const progress = new ProgressLine("computing logits and gradients");
   const interrupt = new Interrupt(() => progress.end());
   let loss = Number.NaN;

@@ -1,5 +1,7 @@
+import { platform } from "#platform";
 import { GPT2 } from "../../api/gpt2.ts";
-import { UsageError } from "../../errors.ts";
+import { findTokenizer } from "../../data/dataset.ts";
+import { InputError, UsageError } from "../../errors.ts";
 import { evaluateLoss, type LossResult } from "../../eval/loss.ts";
 import { Scorer } from "../../eval/scorer.ts";
 import type { Share } from "../../eval/tasks.ts";
@@ -7,6 +9,7 @@ import { evaluateHellaSwag, evaluateLambada, type HellaSwagResult, type LambadaR
 import type { HeaderlessType } from "../../format/headerless.ts";
 import type { Rank } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
+import { sameTokens } from "../../tokenizer/tokenizer.ts";
 import { startBackend } from "../backend.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { grouped } from "../display/text.ts";
@@ -79,12 +82,25 @@ async function withProgress<T>(what: string, { rank }: Rank, work: (onProgress: 
   }
 }
 
+/** InputError for prepared data whose tokens are not the model's: their losses would mean nothing. */
+async function requireSameTokens(input: string, { tokenizer }: GPT2): Promise<void> {
+  const kind = input === "-" ? undefined : await platform.pathKind(input);
+  if (!tokenizer || (kind !== "folder" && !(kind === "file" && input.endsWith(".bin")))) return;
+  const own = await findTokenizer(input);
+  if (!own || sameTokens(own.tokens(), tokenizer.tokens())) return;
+  throw new InputError(
+    `${input} was prepared with other tokens (${own.kind}, ${own.vocabSize}) than the model knows (${tokenizer.kind}, ` +
+      `${tokenizer.vocabSize}). Prepare it with --tokenizer and the model, or name the text itself.`,
+  );
+}
+
 async function scoreData(
   model: GPT2,
   scorer: Scorer,
   data: readonly string[],
   { block: T, stride, limit, headerless, field, encoding }: EvalFlags,
 ): Promise<LossResult> {
+  for (const input of data) await requireSameTokens(input, model);
   const sequences = await openSequences(data, { headerless, field, encoding }, () => model.requireTokenizer()).catch(
     async (error: unknown) => {
       throw await advised(error, process.argv.slice(2), false);

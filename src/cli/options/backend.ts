@@ -63,7 +63,7 @@ export function addKernelOptions(command: Command): Command {
         .default("none"),
     )
     .option("--no-revectorize", "disable V8's experimental 256-bit mode: slower")
-    .hook("preAction", (_, command) => hintAtThreads(command.opts<KernelFlags>().threads));
+    .hook("preAction", (_, command) => hintAtThreads(command.opts<BackendFlags>()));
 }
 
 function kernel(name: string): string {
@@ -89,7 +89,8 @@ function blas(text: string): string {
   return /[\\/]/.test(name(text)) ? resolve(text) : text;
 }
 
-function hintAtThreads(given: number | undefined): void {
+function hintAtThreads({ threads: given, blas = "none" }: BackendFlags): void {
+  const isForeign = blas !== "none";
   const cores = usableCores().count;
   const wanted = process.env.OMP_NUM_THREADS;
   const threads = given ?? ompThreads() ?? cores;
@@ -98,7 +99,7 @@ function hintAtThreads(given: number | undefined): void {
   else if (threads > MAX_THREADS) hint(`OMP_NUM_THREADS is ${threads}: using ${MAX_THREADS} threads, the maximum.`);
   else if (threads > cores)
     hint(
-      `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is no faster than --threads ${cores}. The results are the same.`,
+      `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is no faster than --threads ${cores}.${isForeign ? "" : " The results are the same."}`,
     );
 }
 

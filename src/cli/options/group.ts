@@ -17,7 +17,7 @@ export function addGroupOptions(command: Command): Command {
     )
     .option(
       "--group-timeout <s>",
-      "end all processes when one has waited so many seconds for the others (default: 600)",
+      "end all processes when one has waited so many seconds for the others",
       real(1, 1e6),
       600,
     );

@@ -28,7 +28,13 @@ export async function locateModel(path: string): Promise<string> {
   const newest = models.flat().sort().at(-1);
   if (newest !== undefined) return newest;
   // The last one is refused by its name, with what to do.
-  for (const name of ["model.safetensors", "model.safetensors.index.json", "model.bin", "pytorch_model.bin"])
+  for (const name of [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model.bin",
+    "model.gguf",
+    "pytorch_model.bin",
+  ])
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
   const runs = await namesOfRuns(path);
   if (runs !== "")

@@ -40,7 +40,7 @@ async function ofFile(path: string): Promise<Tokenizer> {
   const { readSmallText, withSource } = await import("../../format/source.ts");
   const format = await withSource(path, identify);
   if (format === "tokenizer") return (await import("../../data/dataset.ts")).openTokenizer(path);
-  if (format === "model" || format === "safetensors") {
+  if (format === "model" || format === "safetensors" || format === "gguf") {
     const found = await ofModel(path);
     if (found) return found;
     throw new InputError(`No tokenizer lies beside the model ${path}. ${expected}`);

@@ -26,7 +26,7 @@ export function addTrace(program: Command): void {
       "after",
       `
 llm-ts verify --trace compares what another program computes. docs/learn/port.md shows how to write one.
-${examples(["a step of your own model", "llm-ts trace --model runs/baby-001 --data data/tinyshakespeare_char -b 2 -t 8 --out trace.safetensors"])}`,
+${examples(["a step of your own model", "llm-ts trace --model runs/baby-001 --data data/tinyshakespeare -b 2 -t 8 --out trace.safetensors"])}`,
     )
     .action(async (flags: TraceFlags) => {
       const { runTrace } = await import("./run.ts");

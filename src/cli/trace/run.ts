@@ -1,9 +1,10 @@
 import { UsageError } from "../../errors.ts";
 import { save, saveText } from "../../format/save.ts";
-import { traceJson, writeTrace } from "../../verify/trace-file.ts";
+import { isTrace, traceJson, writeTrace } from "../../verify/trace-file.ts";
 import { Interrupt } from "../interrupt.ts";
 import { type BatchFlags, firstBatch, traceModel, type UpdateFlags, updateOf } from "../options/trace.ts";
 import { say } from "../output.ts";
+import { beginsWith, requireReplaceable } from "../replaceable.ts";
 import { suggestion } from "../suggest.ts";
 
 /** The options of `llm-ts trace`. */
@@ -18,6 +19,8 @@ export async function runTrace(flags: TraceFlags): Promise<void> {
   const { model, data, out } = flags;
   const json = out.replace(/\.safetensors$/, ".json");
   if (json === out) throw new UsageError(`--out ${out} is to be a safetensors file: --out ${out}.safetensors`);
+  await requireReplaceable(out, "trace", isTrace);
+  await requireReplaceable(json, "trace's JSON", (source) => beginsWith(source, '{\n  "config": {'));
   const interrupt = new Interrupt();
   try {
     await traceModel(
