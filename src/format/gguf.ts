@@ -6,7 +6,7 @@
 import { sizeOf } from "../backend/backend.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { configProblem, departures, type GPT2Config, usualConfig } from "../model/config.ts";
-import { parametersOf, type TensorName } from "../model/parameters.ts";
+import type { TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import {
   alignment,
@@ -20,7 +20,16 @@ import {
 } from "./gguf-file.ts";
 import { fromFloat32, toFloat32 } from "./numbers.ts";
 import { dequantize, quantize } from "./q8.ts";
-import { chunksOf, type OnChunk, type TensorStream } from "./tensors.ts";
+import {
+  chunksOf,
+  type LayerPart,
+  layerParts,
+  type OnChunk,
+  readByLayer,
+  readPadding,
+  sameContent,
+  type TensorStream,
+} from "./tensors.ts";
 
 /** llama.cpp's names; of a layer's tensors behind "blk.{layer}.". */
 const names: Readonly<Record<TensorName, string>> = {
@@ -45,29 +54,15 @@ const names: Readonly<Record<TensorName, string>> = {
 /** Some files hold the head, which GPT-2 has from wte, a second time. */
 const head = "output.weight";
 
-/** One tensor of one layer. */
-interface Part {
-  readonly tensor: TensorName;
+interface Part extends LayerPart {
   readonly name: string;
-  /** First element in our tensor. */
-  readonly start: number;
-  readonly shape: readonly number[];
   readonly isMatrix: boolean;
-  /** Elements of ours that follow and are not stored: zeros. */
-  readonly padding: number;
 }
 
 function partsOf(config: GPT2Config): Part[] {
-  return parametersOf(config).flatMap(({ name: tensor, shape, count, perLayer, bf16, padding }) => {
-    const [rows, ...columns] = shape;
-    return Array.from({ length: count }, (_, l) => ({
-      tensor,
-      name: perLayer ? `blk.${l}.${names[tensor]}` : names[tensor],
-      start: l * sizeOf(shape),
-      shape: [rows - padding / sizeOf(columns), ...columns],
-      isMatrix: bf16 === true,
-      padding,
-    }));
+  return layerParts(config).map((part) => {
+    const { name, perLayer, bf16 } = part.parameter;
+    return { ...part, name: perLayer ? `blk.${part.layer}.${names[name]}` : names[name], isMatrix: bf16 === true };
   });
 }
 
@@ -87,23 +82,11 @@ export async function writeGguf(
   const typeOf = ({ isMatrix }: Part): GgmlType => (isMatrix ? type : "f32");
   const tensors = parts.map((part) => ({ name: part.name, shape: part.shape, type: typeOf(part) }));
   await sink.write(makeGgufHeader({ ...fieldsOf(config, type), ...vocabulary }, tensors));
-  let next = 0;
-  /** Elements of parts[next] that have come. */
-  let done = 0;
-  await model.readTensors(async (tensor, _start, data) => {
-    // A chunk may hold the end of one layer and the start of the next. What follows the last part is wte's padding.
-    for (let from = 0; from < data.length && parts[next]?.tensor === tensor; ) {
-      const part = parts[next];
-      const size = sizeOf(part.shape);
-      const piece = data.subarray(from, from + size - done);
-      await sink.write(encode(piece, typeOf(part), part.name));
-      from += piece.length;
-      done += piece.length;
-      if (done < size) return;
+  await readByLayer(model, parts, async (part, piece, done) => {
+    const size = sizeOf(part.shape);
+    await sink.write(encode(piece, typeOf(part), part.name));
+    if (done + piece.length === size)
       await sink.write(new Uint8Array(-ggmlBytes(typeOf(part), size) & (alignment - 1)));
-      next++;
-      done = 0;
-    }
   });
 }
 
@@ -219,27 +202,25 @@ function configOf(
 /** Hands over every element of every tensor once, in our order. InputError where the file has a head of its own. */
 export async function readGguf(source: ByteSource, { config, tensors }: GgufModel, onChunk: OnChunk): Promise<void> {
   await requireTiedHead(source, tensors);
-  for (const { tensor, name, start, shape, padding } of partsOf(config)) {
+  for (const part of partsOf(config)) {
+    const { parameter, name, start, shape } = part;
     const place = tensors.get(name);
     if (!place) throw new Error(`${name} was checked`);
     const type = typeOf(source, place);
     for (const [from, length] of chunksOf(sizeOf(shape))) {
       const bytes = await source.read(place.offset + ggmlBytes(type, from), ggmlBytes(type, length));
-      await onChunk(tensor, start + from, type === "q8_0" ? dequantize(bytes) : toFloat32(bytes, type));
+      await onChunk(parameter.name, start + from, type === "q8_0" ? dequantize(bytes) : toFloat32(bytes, type));
     }
-    const end = start + sizeOf(shape);
-    for (const [from, length] of chunksOf(padding)) await onChunk(tensor, end + from, new Float32Array(length));
+    await readPadding(part, onChunk);
   }
 }
 
 async function requireTiedHead(source: ByteSource, tensors: ReadonlyMap<string, GgufTensor>): Promise<void> {
   const [own, wte] = [tensors.get(head), tensors.get(names.wte)];
   if (!own || !wte) return;
-  let same = own.type === wte.type && String(own.shape) === String(wte.shape);
-  const bytes = same ? ggmlBytes(typeOf(source, wte), sizeOf(wte.shape)) : 0;
-  for (const [start, length] of chunksOf(bytes)) {
-    const [a, b] = [await source.read(own.offset + start, length), await source.read(wte.offset + start, length)];
-    same &&= a.every((byte, i) => byte === b[i]);
-  }
+  const same =
+    own.type === wte.type &&
+    String(own.shape) === String(wte.shape) &&
+    (await sameContent(source, own.offset, wte.offset, ggmlBytes(typeOf(source, wte), sizeOf(wte.shape))));
   if (!same) throw new InputError(`${source.name}: "${head}" differs from "${names.wte}", and GPT-2 has one for both.`);
 }

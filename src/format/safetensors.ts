@@ -5,7 +5,7 @@
 import { sizeOf } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import { architectureIn, configProblem, departures, type GPT2Config, isGpt2, usualConfig } from "../model/config.ts";
-import { hubName, parametersOf, type TensorName } from "../model/parameters.ts";
+import { hubName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { activationFunctions, geluForms } from "./huggingface-config.ts";
 import { bytesPer, type FileDType, fromFloat32, toFloat32 } from "./numbers.ts";
@@ -17,7 +17,16 @@ import {
   unsupportedDType,
   weightDTypes,
 } from "./safetensors-file.ts";
-import { chunksOf, type OnChunk, type TensorStream } from "./tensors.ts";
+import {
+  chunksOf,
+  type LayerPart,
+  layerParts,
+  type OnChunk,
+  readByLayer,
+  readPadding,
+  sameContent,
+  type TensorStream,
+} from "./tensors.ts";
 
 export interface SafetensorsModel {
   readonly config: GPT2Config;
@@ -29,32 +38,18 @@ export interface SafetensorsModel {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** One tensor of one layer: what it is called, and where its elements lie in ours. */
-interface Part {
-  readonly tensor: TensorName;
+interface Part extends LayerPart {
   readonly stored: string;
-  /** First element in our tensor. */
-  readonly start: number;
+  /** (in, out) of a matrix that is stored transposed. */
   readonly storedShape: readonly number[];
-  /** True if it is stored as (in, out), transposed. */
   readonly transposed?: boolean;
-  /** Elements of ours that follow and are not stored: zeros. */
-  readonly padding: number;
 }
 
-/** All parts in our order: tensor by tensor, layer by layer. */
 function partsOf(config: GPT2Config): Part[] {
-  return parametersOf(config).flatMap(({ name: tensor, shape, count, transposed, padding }) => {
-    const [rows, ...columns] = shape;
-    const storedRows = rows - padding / sizeOf(columns);
-    return Array.from({ length: count }, (_, l) => ({
-      tensor,
-      stored: hubName(tensor, l),
-      start: l * sizeOf(shape),
-      storedShape: transposed ? [...columns, storedRows] : [storedRows, ...columns],
-      transposed,
-      padding,
-    }));
+  return layerParts(config).map((part) => {
+    const { name, transposed } = part.parameter;
+    const storedShape = transposed ? part.shape.toReversed() : part.shape;
+    return { ...part, stored: hubName(name, part.layer), storedShape, transposed };
   });
 }
 
@@ -160,11 +155,10 @@ function checkTensors(source: ByteSource, config: GPT2Config, tensors: ReadonlyM
 async function checkHead(source: ByteSource, tensors: ReadonlyMap<string, StoredTensor>): Promise<void> {
   const [head, wte] = [tensors.get("lm_head.weight"), tensors.get(hubName("wte"))];
   if (!head || !wte || head.offset === wte.offset) return;
-  let same = head.dtype === wte.dtype && String(head.shape) === String(wte.shape);
-  for (const [start, length] of chunksOf(same ? head.bytes : 0)) {
-    const [a, b] = [await source.read(head.offset + start, length), await source.read(wte.offset + start, length)];
-    same &&= a.every((byte, i) => byte === b[i]);
-  }
+  const same =
+    head.dtype === wte.dtype &&
+    String(head.shape) === String(wte.shape) &&
+    (await sameContent(source, head.offset, wte.offset, head.bytes));
   if (!same)
     throw new InputError(
       `${source.name}: "lm_head.weight" differs from "wte.weight", and GPT-2 has one for both. Give a GPT-2 model.`,
@@ -174,20 +168,20 @@ async function checkHead(source: ByteSource, tensors: ReadonlyMap<string, Stored
 /** Hands over every element of every tensor once, in our order and layout: see `readModelTensors`. */
 export async function readSafetensors(source: ByteSource, model: SafetensorsModel, onChunk: OnChunk): Promise<void> {
   const { config, tensors } = model;
-  for (const { tensor, stored, start, storedShape, transposed, padding } of partsOf(config)) {
+  for (const part of partsOf(config)) {
+    const { parameter, stored, start, storedShape, transposed } = part;
     const place = tensors.get(stored);
     if (!place) throw new Error(`${stored} was checked`);
     if (transposed) {
       const [inp, out] = storedShape;
       const matrix = transpose(await readElements(source, place, 0, out * inp), inp, out);
       for (const [from, length] of chunksOf(matrix.length))
-        await onChunk(tensor, start + from, matrix.subarray(from, from + length));
+        await onChunk(parameter.name, start + from, matrix.subarray(from, from + length));
     } else {
       for (const [from, length] of chunksOf(sizeOf(place.shape)))
-        await onChunk(tensor, start + from, await readElements(source, place, from, length));
+        await onChunk(parameter.name, start + from, await readElements(source, place, from, length));
     }
-    const end = start + sizeOf(storedShape);
-    for (const [from, length] of chunksOf(padding)) await onChunk(tensor, end + from, new Float32Array(length));
+    await readPadding(part, onChunk);
   }
 }
 
@@ -232,25 +226,11 @@ export async function writeSafetensors(sink: Appender, model: TensorStream, dtyp
 
   const write = (data: Float32Array) => sink.write(fromFloat32(data, dtype));
   let matrix = new Float32Array(0);
-  let next = 0;
-  /** Elements of parts[next] that have come. */
-  let done = 0;
-  await model.readTensors(async (tensor, _start, data) => {
-    // A chunk may hold the end of one layer and the start of the next. What follows the last part is wte's padding.
-    for (let from = 0; from < data.length && parts[next]?.tensor === tensor; ) {
-      const { transposed, storedShape } = parts[next];
-      const size = sizeOf(storedShape);
-      const piece = data.subarray(from, from + size - done);
-      if (transposed) {
-        if (matrix.length !== size) matrix = new Float32Array(size);
-        matrix.set(piece, done);
-      } else await write(piece);
-      from += piece.length;
-      done += piece.length;
-      if (done < size) return;
-      if (transposed) await write(transpose(matrix, storedShape[1], storedShape[0]));
-      next++;
-      done = 0;
-    }
+  await readByLayer(model, parts, async ({ transposed, storedShape }, piece, done) => {
+    if (!transposed) return write(piece);
+    const size = sizeOf(storedShape);
+    if (matrix.length !== size) matrix = new Float32Array(size);
+    matrix.set(piece, done);
+    if (done + piece.length === size) await write(transpose(matrix, storedShape[1], storedShape[0]));
   });
 }

@@ -2,6 +2,7 @@
  * Tensors in the layout of llm.c's files: contiguous in `parametersOf` order, each over all layers. Read and written in
  * chunks, so that a checkpoint of any size needs only a few megabytes of memory.
  */
+import { sizeOf } from "../backend/backend.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
@@ -74,6 +75,72 @@ export function streamOf(config: GPT2Config, readChunk: ReadChunk): TensorStream
 /** Appends all tensors to a file. */
 export async function writeTensors(sink: Appender, model: TensorStream, dtype: "f32" | "bf16"): Promise<void> {
   await model.readTensors((_name, _start, data) => sink.write(fromFloat32(data, dtype)));
+}
+
+/** A parameter of one layer, as files have it that keep layers apart and have no rows that pad wte. */
+export interface LayerPart {
+  readonly parameter: ParameterTensor;
+  readonly layer: number;
+  /** First element in our tensor. */
+  readonly start: number;
+  /** Rows and columns as we have them, without padding. */
+  readonly shape: readonly number[];
+  /** Elements of ours that follow and are not stored: zeros. */
+  readonly padding: number;
+}
+
+/** All parts in our order: tensor by tensor, layer by layer. */
+export function layerParts(config: GPT2Config): LayerPart[] {
+  return parametersOf(config).flatMap((parameter) => {
+    const { shape, count, padding } = parameter;
+    const [rows, ...columns] = shape;
+    return Array.from({ length: count }, (_, layer) => ({
+      parameter,
+      layer,
+      start: layer * sizeOf(shape),
+      shape: [rows - padding / sizeOf(columns), ...columns],
+      padding,
+    }));
+  });
+}
+
+/** Hands over a model part by part, in pieces; `done`: elements of the part that came before. */
+export async function readByLayer<P extends LayerPart>(
+  model: TensorStream,
+  parts: readonly P[],
+  onPiece: (part: P, piece: Float32Array, done: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let done = 0;
+  await model.readTensors(async (tensor, _start, data) => {
+    // A chunk may hold the end of one layer and the start of the next. What follows the last part is wte's padding.
+    for (let from = 0; from < data.length && parts[next]?.parameter.name === tensor; ) {
+      const part = parts[next];
+      const size = sizeOf(part.shape);
+      const piece = data.subarray(from, from + size - done);
+      await onPiece(part, piece, done);
+      from += piece.length;
+      done += piece.length;
+      if (done < size) return;
+      next++;
+      done = 0;
+    }
+  });
+}
+
+/** Hands over the zeros behind a part. */
+export async function readPadding({ parameter, start, shape, padding }: LayerPart, onChunk: OnChunk): Promise<void> {
+  const end = start + sizeOf(shape);
+  for (const [from, length] of chunksOf(padding)) await onChunk(parameter.name, end + from, new Float32Array(length));
+}
+
+/** True if two places of a file hold the same bytes. */
+export async function sameContent(source: ByteSource, a: number, b: number, bytes: number): Promise<boolean> {
+  for (const [start, length] of chunksOf(bytes)) {
+    const [one, other] = [await source.read(a + start, length), await source.read(b + start, length)];
+    if (!one.every((byte, i) => byte === other[i])) return false;
+  }
+  return true;
 }
 
 /** Chunks of `size` elements, of at most 8 MB each. */
