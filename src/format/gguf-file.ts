@@ -176,7 +176,9 @@ export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
   if (start !== magic) throw damaged(source, `it begins with ${JSON.stringify(start)}, expected "${magic}"`);
   const found = await reader.u32();
   if (found !== 2 && found !== version)
-    throw new InputError(`${source.name}: GGUF version ${found}, and llm-ts reads 2 and ${version}. Convert it anew.`);
+    throw new InputError(
+      `${source.name}: GGUF version ${found}, and llm-ts reads 2 and ${version}. Convert it again with a current llama.cpp.`,
+    );
   const [tensorCount, fieldCount] = [await reader.u64(), await reader.u64()];
   if (tensorCount > mostTensors || fieldCount > mostTensors)
     throw damaged(source, `${tensorCount} tensors and ${fieldCount} fields are more than any model has`);

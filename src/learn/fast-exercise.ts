@@ -36,7 +36,7 @@ export const fastExercise: Exercise = {
     "Then writing: keep the sum in a variable, and write out[n * OC + o] once.",
     "Then reuse: compute four rows times four outputs at once, in sixteen variables. Each number that is read takes part in four multiplications. Sizes need not be multiples of four: finish the rest with the simple loop.",
     "Then the additions, each of which waits for the one before: sixteen sums do not wait for each other. Math.fround around every product and sum keeps the arithmetic in float32, without conversions.",
-    "docs/performance.md goes on from there: vectors of four (WebAssembly SIMD), packing, cache blocks, threads.",
+    "docs/performance.md continues from there: vectors of four (WebAssembly SIMD), packing, cache blocks, threads.",
   ],
   cases: () => [...matmul.cases(), sized(13, 21, 17), sized(8, 16, 12)],
 };

@@ -15,8 +15,8 @@ export interface Segment {
   readonly B: number;
   readonly T: number;
   /**
-   * Positions before them, which the cache holds: those of the segments before this one, of which the last with a `past` of
-   * 0 began anew. Undefined: the sequences are whole and need no cache. With a cache B is 1.
+   * Positions before them, which the cache holds: those of the segments before this one, back to the last with a `past` of 0.
+   * Undefined: the sequences are whole and need no cache. With a cache B is 1.
    */
   readonly past?: number;
 }

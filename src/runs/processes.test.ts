@@ -11,7 +11,7 @@ const record = (batch: number, processes?: number): RunRecord => ({
   processes,
 });
 
-test("a resume with other processes keeps the rows of a batch, and divides them anew", () => {
+test("a resume with other processes keeps the rows of a batch, and divides them again", () => {
   const four = dividedAmong({ rank: 0, size: 4 }, "runs/a", record(6, 2));
   expect(four).toMatchObject({ processes: 4, run: { batch: 3 }, given: { batch: 6 } });
   expect(dividedAmong({ rank: 0, size: 1 }, "runs/a", four)).toMatchObject({ processes: 1, run: { batch: 12 } });

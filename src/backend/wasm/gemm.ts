@@ -105,7 +105,7 @@ function bits(isA: boolean, byK: boolean, accumulate: boolean): number {
   return (isA ? SHARED_A : 0) + (byK ? BY_K : 0) + (accumulate ? ACCUMULATE : 0);
 }
 
-/** Length of the longer side of c that makes a part of its own: a BLAS packs the shorter side for each part anew. */
+/** Length of the longer side of c that makes a part of its own: a BLAS packs the shorter side again for each part. */
 const BLAS_PART = 512;
 const BLAS_PARTS_PER_THREAD = 4;
 

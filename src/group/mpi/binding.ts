@@ -24,7 +24,7 @@ export class Mpi implements Rank {
   readonly description: string;
   readonly #lib: MpiLibrary;
   #watchdog: { readonly ms: number; readonly onStuck: (what: string) => void } | undefined;
-  readonly #calls: Readonly<Record<"allReduce" | "broadcast" | "allGather" | "reduceScatter" | "barrier", Call>>;
+  readonly #calls: Readonly<Record<"allReduce" | "broadcast" | "allGather" | "barrier", Call>>;
   #last: Promise<void> = Promise.resolve();
 
   /** Connects this process with the others: it waits until all have come here. */
@@ -49,7 +49,6 @@ export class Mpi implements Rank {
       allReduce: this.#async("MPI_Allreduce(uintptr_t send, void *recv, int count, H type, H op, H comm)"),
       broadcast: this.#async("MPI_Bcast(void *buf, int count, H type, int root, H comm)"),
       allGather: this.#async("MPI_Allgather(void *send, int count, H type, void *recv, int each, H recvtype, H comm)"),
-      reduceScatter: this.#async("MPI_Reduce_scatter_block(void *send, void *recv, int each, H type, H op, H comm)"),
       barrier: this.#async("MPI_Barrier(H comm)"),
     };
   }
@@ -74,14 +73,6 @@ export class Mpi implements Rank {
     const type = typeOf(part, abi);
     return this.#enqueue(what, () =>
       this.#calls.allGather(part, part.length, type, whole, part.length, type, abi.handles.world),
-    );
-  }
-
-  /** Fills `part` with this rank's part of the sum of `whole` over all processes. */
-  reduceScatter(whole: MpiArray, part: MpiArray, what: string): Promise<void> {
-    const { abi } = this.#lib;
-    return this.#enqueue(what, () =>
-      this.#calls.reduceScatter(whole, part, part.length, typeOf(part, abi), abi.handles.sum, abi.handles.world),
     );
   }
 
