@@ -28,18 +28,24 @@ export async function requireAlike(group: Group, facts: Facts): Promise<void> {
 const shown = (value: unknown) => (value === undefined ? "not given" : JSON.stringify(value));
 
 /** AgreedError where the members' backends compute different bits from the same numbers. */
-export async function requireSameBits(group: Group, { name, kernel, device, promises }: Backend): Promise<void> {
+export async function requireSameBits(group: Group, { name, kernel, device, description, promises }: Backend): Promise<void> {
   if (group.size === 1) return;
   // A backend that does not promise its bits computes the same ones on the same device only.
   const own = { name, fma: promises.fma, ...(promises.sameBits ? {} : { kernel, device }) };
-  const all = await group.gather(own);
+  const [first] = await group.gather({ ...own, description });
   await together(group, async () => {
-    const [now, first] = [own, all[0]].map((one) => JSON.stringify(one));
-    if (now === first) return;
+    const { description: there, ...others } = first;
+    if (JSON.stringify(own) === JSON.stringify(others)) return;
     const fused = (fma: boolean) => (fma ? "with fused multiply-add" : "without fused multiply-add");
-    const advice = "The last bits would differ: use machines of one kind, or --backend reference.";
-    if (own.fma !== all[0].fma && own.name === all[0].name)
-      throw new InputError(`This machine computes ${fused(own.fma)}, and rank 0's ${fused(all[0].fma)}. ${advice}`);
-    throw new InputError(`This process computes with ${now}, and rank 0 with ${first}. ${advice}`);
+    const bits = "The last bits would differ:";
+    if (own.fma !== first.fma && own.name === first.name)
+      throw new InputError(
+        `This machine computes ${fused(own.fma)}, and rank 0's ${fused(first.fma)}. ${bits} use machines of one kind, or ` +
+          "--backend reference.",
+      );
+    throw new InputError(
+      `This process computes with ${description}, and rank 0 with ${there}. ${bits} start all with the same backend, library and ` +
+        "number of threads.",
+    );
   });
 }
