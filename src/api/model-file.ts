@@ -153,8 +153,8 @@ export async function saveModelFile(path: string, model: TensorStream, options: 
   const { dtype = "f32", assumed = [], tokenizer, replace = (await platform.pathKind(path)) !== undefined } = options;
   const { endTokens = endsOf(tokenizer) } = options;
   if (path.endsWith(".gguf")) {
-    const { fields } = await ggufVocabulary(tokenizer, model.config.V, endTokens);
-    await save(path, (sink) => writeGguf(sink, model, dtype, fields));
+    const vocabulary = await ggufVocabulary(tokenizer, model.config.V, endTokens);
+    await save(path, (sink) => writeGguf(sink, model, dtype, vocabulary));
     return [path];
   }
   const isBin = path.endsWith(".bin");

@@ -5,7 +5,7 @@ import { makeGgufHeader, readGgufHeader } from "../format/gguf-file.ts";
 import { openSource } from "../platform/node-files.ts";
 import { byteTokenizer } from "./byte.ts";
 import { charTokenizerOf } from "./char.ts";
-import { endTokensInGguf, ggufVocabulary, tokenizerInGguf } from "./gguf-vocabulary.ts";
+import { endTokensInGguf, ggufRemark, ggufVocabulary, tokenizerInGguf } from "./gguf-vocabulary.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
 import { huggingFaceTokenizer } from "./huggingface.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -13,9 +13,9 @@ import type { Tokenizer } from "./tokenizer.ts";
 const text = "Speak, speak. 12345 don't\n\n  né à 中文\r\n";
 
 async function throughFile(tokenizer: Tokenizer | undefined, V: number, end: readonly number[]) {
-  const { fields, remark } = await ggufVocabulary(tokenizer, V, end);
+  const fields = await ggufVocabulary(tokenizer, V, end);
   const read = (await readGgufHeader(await openSource(makeGgufHeader(fields, [])))).fields;
-  return { read, remark, back: await tokenizerInGguf("model.gguf", read) };
+  return { read, remark: ggufRemark(tokenizer, end), back: await tokenizerInGguf("model.gguf", read) };
 }
 
 const trained = async (pattern: "gpt2" | "gpt4") =>

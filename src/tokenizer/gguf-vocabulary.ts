@@ -26,10 +26,16 @@ interface Vocabulary {
   readonly added: ReadonlyMap<number, boolean>;
 }
 
-export interface GgufVocabulary {
-  readonly fields: GgufMetadata;
-  /** What a user has to know about it. */
-  readonly remark?: string;
+/** What a user has to know about a tokenizer in GGUF; undefined where it is what it was. */
+export function ggufRemark(tokenizer: Tokenizer | undefined, endTokens: readonly number[]): string | undefined {
+  if (!canEncode(tokenizer)) return "no tokenizer is in the GGUF file: llama.cpp takes and gives token ids";
+  if (endTokens.length > 0) return undefined;
+  const end = JSON.stringify(tokenizer.decode([rarest(tokenizer)]));
+  return `this vocabulary has no token that ends a text, and llama.cpp needs one: there it ends at ${end}`;
+}
+
+function canEncode(tokenizer: Tokenizer | undefined): tokenizer is Tokenizer {
+  return tokenizer !== undefined && tokenizer.kind !== "unknown";
 }
 
 /** The fields for a model of `V` tokens. UsageError for a tokenizer whose split llama.cpp does not know. */
@@ -37,12 +43,8 @@ export async function ggufVocabulary(
   tokenizer: Tokenizer | undefined,
   V: number,
   endTokens: readonly number[],
-): Promise<GgufVocabulary> {
-  if (!tokenizer || tokenizer.kind === "unknown")
-    return {
-      fields: { "tokenizer.ggml.model": "none" },
-      remark: "no tokenizer is in the GGUF file: llama.cpp takes and gives token ids",
-    };
+): Promise<GgufMetadata> {
+  if (!canEncode(tokenizer)) return { "tokenizer.ggml.model": "none" };
   const { tokens, merges, split, added } = await vocabularyOf(tokenizer);
   const unused = Array.from({ length: Math.max(0, V - tokens.length) }, (_, i) => `[PAD${tokens.length + i}]`);
   const all = [...tokens, ...unused].slice(0, V);
@@ -52,23 +54,16 @@ export async function ggufVocabulary(
     return special === undefined ? kinds.normal : special ? kinds.control : kinds.userDefined;
   };
   const end = endTokens.find((id) => id < V) ?? rarest(tokenizer);
-  const remark =
-    endTokens.length === 0
-      ? `this vocabulary has no token that ends a text, and llama.cpp needs one: there it ends at ${JSON.stringify(tokenizer.decode([end]))}`
-      : undefined;
   return {
-    remark,
-    fields: {
-      "tokenizer.ggml.model": "gpt2",
-      "tokenizer.ggml.pre": splitNames[split],
-      "tokenizer.ggml.tokens": { strings: all.map((token, id) => (token === "" ? `[UNUSED${id}]` : token)) },
-      "tokenizer.ggml.token_type": { i32s: all.map((_, id) => kindOf(id)) },
-      "tokenizer.ggml.merges": { strings: merges },
-      "tokenizer.ggml.bos_token_id": { u32: end },
-      "tokenizer.ggml.eos_token_id": { u32: end },
-      "tokenizer.ggml.add_bos_token": false,
-      "llm-ts.tokenizer": tokenizer.kind,
-    },
+    "tokenizer.ggml.model": "gpt2",
+    "tokenizer.ggml.pre": splitNames[split],
+    "tokenizer.ggml.tokens": { strings: all.map((token, id) => (token === "" ? `[UNUSED${id}]` : token)) },
+    "tokenizer.ggml.token_type": { i32s: all.map((_, id) => kindOf(id)) },
+    "tokenizer.ggml.merges": { strings: merges },
+    "tokenizer.ggml.bos_token_id": { u32: end },
+    "tokenizer.ggml.eos_token_id": { u32: end },
+    "tokenizer.ggml.add_bos_token": false,
+    "llm-ts.tokenizer": tokenizer.kind,
   };
 }
 

@@ -9,7 +9,7 @@ import { saveText } from "../../format/save.ts";
 import { sizeOf } from "../../format/source.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { folderOf, inFolder } from "../../platform/paths.ts";
-import { ggufVocabulary } from "../../tokenizer/gguf-vocabulary.ts";
+import { ggufRemark } from "../../tokenizer/gguf-vocabulary.ts";
 import { requireRoom } from "../disk-space.ts";
 import { bytes } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -94,7 +94,7 @@ async function write(
   const tokenizer = await tokenizerFor(from, file.config.V, remark);
   const endTokens = file.endTokens ?? endsOf(tokenizer);
   if (target.kind === "gguf") {
-    const { remark: about } = await ggufVocabulary(tokenizer, file.config.V, endTokens);
+    const about = ggufRemark(tokenizer, endTokens);
     if (about !== undefined) remark(about);
   }
   const saveModel = (path: string) =>
