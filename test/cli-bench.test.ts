@@ -13,6 +13,7 @@ const notThere = ["llmc:nowhere/train_gpt2", "openblas:nowhere.so", "torch:nowhe
 let done: Result;
 let report: BenchReport;
 beforeAll(async () => {
+  writeFileSync(join(folder, "package.json"), "{}");
   const files = ["--json", "bench.json", "--svg", "roofline.svg"];
   done = await run([...small, "--threads", "2", "--profile", "--against", ...notThere, ...files], { cwd: folder });
   expect(done.stderr).not.toContain("error:");
@@ -132,6 +133,8 @@ test.each<[code: number, message: RegExp, ...args: string[]]>([
   [2, /Expected a whole number from 1 to 100/, "--repeats", "0"],
   [2, /Allowed choices are d12, baby/, "--model", "gpt5"],
   [1, /missing/, "--json", "missing/bench.json"],
+  [1, /package\.json exists already, and is no report of bench/, "--json", "package.json"],
+  [1, /package\.json exists already, and is no picture/, "--svg", "package.json"],
 ])("exit code %i and %s", async (code, message, ...args) => {
   const found = await run([...small, ...args], { cwd: folder });
   expect(found.stderr).toMatch(message);

@@ -40,7 +40,7 @@ const exempt: Readonly<Record<string, RegExp>> = {
   // A formula.
   "src/learn/forward-exercises.ts": /^-log$/,
   // Names the option of `prepare`.
-  "src/cli/eval/run.ts": /^--tokenizer$/,
+  "src/cli/eval/data.ts": /^--tokenizer$/,
   // A font.
   "src/plot/axes.ts": /-apple-system/,
 };

@@ -15,6 +15,8 @@ export async function requireReplaceable(
     throw new InputError(`${path} exists already, and is no ${what}: it is not replaced. Write somewhere else.`);
 }
 
+export const isSvg = (source: ByteSource) => beginsWith(source, "<svg", "<?xml");
+
 /** True if a file begins with one of these texts. */
 export async function beginsWith(source: ByteSource, ...starts: readonly string[]): Promise<boolean> {
   const length = Math.min(source.size, Math.max(...starts.map((start) => start.length)));

@@ -28,7 +28,10 @@ export async function requireAlike(group: Group, facts: Facts): Promise<void> {
 const shown = (value: unknown) => (value === undefined ? "not given" : JSON.stringify(value));
 
 /** AgreedError where the members' backends compute different bits from the same numbers. */
-export async function requireSameBits(group: Group, { name, kernel, device, description, promises }: Backend): Promise<void> {
+export async function requireSameBits(
+  group: Group,
+  { name, kernel, device, description, promises }: Backend,
+): Promise<void> {
   if (group.size === 1) return;
   // A backend that does not promise its bits computes the same ones on the same device only.
   const own = { name, fma: promises.fma, ...(promises.sameBits ? {} : { kernel, device }) };

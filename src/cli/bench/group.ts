@@ -7,7 +7,8 @@ import { startBackend } from "../backend.ts";
 import type { Membership } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import type { BenchFlags } from "./run.ts";
+import { requireReplaceable } from "../replaceable.ts";
+import { type BenchFlags, isReport } from "./run.ts";
 
 export async function runGroupBench(flags: BenchFlags, member: Membership): Promise<void> {
   const other = (["profile", "against", "svg"] as const).find((name) => flags[name] !== undefined);
@@ -18,6 +19,7 @@ export async function runGroupBench(flags: BenchFlags, member: Membership): Prom
   const { group } = member;
   const isFirst = group.rank === 0;
   const { model, quick = false, repeats = quick ? 2 : 5, json } = flags;
+  if (isFirst && json !== undefined) await requireReplaceable(json, "report of bench", isReport);
   const interrupt = new Interrupt();
   const backend = await startBackend(flags, member);
   try {

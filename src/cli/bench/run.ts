@@ -7,11 +7,13 @@ import { modelNames } from "../../bench/steps.ts";
 import { tablesOf } from "../../bench/table.ts";
 import { UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
+import type { ByteSource } from "../../platform/platform.ts";
 import { cutToWidth } from "../../plot/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
 import type { GroupFlags } from "../options/group.ts";
 import { print } from "../output.ts";
+import { isSvg, requireReplaceable } from "../replaceable.ts";
 
 /** The options of `llm-ts bench`. */
 export interface BenchFlags extends BackendFlags, GroupFlags {
@@ -49,7 +51,9 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     onProgress: progressOn(process.stderr),
     signal: interrupt.signal,
   };
-  // A path that cannot be written fails before minutes have been spent.
+  // A path that cannot be written, or is another file, fails before minutes have been spent.
+  if (json !== undefined) await requireReplaceable(json, "report of bench", isReport);
+  if (svg !== undefined) await requireReplaceable(svg, "picture", isSvg);
   for (const path of [json, svg]) if (path !== undefined) await (await platform.createSink(path)).abort();
   interrupt.finishFirst(() => process.stderr.write("\nstopping after this measurement\n"));
   try {
@@ -66,6 +70,12 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   } finally {
     interrupt.dispose();
   }
+}
+
+/** True for a report of bench: of one process, or of a group's. */
+export async function isReport(source: ByteSource): Promise<boolean> {
+  const start = new TextDecoder().decode(await source.read(0, Math.min(source.size, 1024)));
+  return /^\{\s*"format": "llm-ts bench"|^\[\s*\{[^}]*"processes":/.test(start);
 }
 
 /** A line that changes on a terminal; elsewhere a line for every tenth. */

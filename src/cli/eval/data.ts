@@ -1,5 +1,6 @@
 /** Evaluation data: token files, texts and benchmarks named by the arguments of `llm-ts eval`. */
 import { platform } from "#platform";
+import { findTokenizer } from "../../data/dataset.ts";
 import { splitFiles } from "../../data/dataset-folder.ts";
 import { hellaSwagExample, hellaSwagFields } from "../../data/hellaswag.ts";
 import { holdsItems, readItems, textField } from "../../data/items.ts";
@@ -13,7 +14,7 @@ import { identify } from "../../format/identify.ts";
 import { withSource } from "../../format/source.ts";
 import { headerlessHint, openTokenFile } from "../../format/tokens.ts";
 import { quoted } from "../../platform/quoted.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { sameTokens, type Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { datasetFiles, hubDatasets } from "../pull/hub.ts";
 
 /** A sequence that may be a file which has to be closed. */
@@ -45,6 +46,18 @@ export async function openSequences(
     for (const sequence of opened) await sequence.close();
     throw error;
   }
+}
+
+/** InputError for prepared data whose tokens are not the model's: their losses would mean nothing. */
+export async function requireSameTokens(input: string, tokenizer: Tokenizer | undefined): Promise<void> {
+  const kind = input === "-" ? undefined : await platform.pathKind(input);
+  const isTokens = kind === "folder" || (kind === "file" && isBin(input));
+  const own = tokenizer && isTokens ? await findTokenizer(input) : undefined;
+  if (!tokenizer || !own || sameTokens(own.tokens(), tokenizer.tokens())) return;
+  throw new InputError(
+    `${input} was prepared with other tokens (${own.kind}, ${own.vocabSize}) than the model knows (${tokenizer.kind}, ` +
+      `${tokenizer.vocabSize}). Prepare it with --tokenizer and the model, or name the text itself.`,
+  );
 }
 
 async function filesOf(input: string): Promise<string[]> {

@@ -1,7 +1,5 @@
-import { platform } from "#platform";
 import { GPT2 } from "../../api/gpt2.ts";
-import { findTokenizer } from "../../data/dataset.ts";
-import { InputError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import { evaluateLoss, type LossResult } from "../../eval/loss.ts";
 import { Scorer } from "../../eval/scorer.ts";
 import type { Share } from "../../eval/tasks.ts";
@@ -9,7 +7,6 @@ import { evaluateHellaSwag, evaluateLambada, type HellaSwagResult, type LambadaR
 import type { HeaderlessType } from "../../format/headerless.ts";
 import type { Rank } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
-import { sameTokens } from "../../tokenizer/tokenizer.ts";
 import { startBackend } from "../backend.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { grouped } from "../display/text.ts";
@@ -20,7 +17,7 @@ import { advised } from "../options/data.ts";
 import type { GroupFlags } from "../options/group.ts";
 import { modelPath } from "../options/model.ts";
 import { print, say } from "../output.ts";
-import { hellaSwagExamples, lambadaTexts, openSequences } from "./data.ts";
+import { hellaSwagExamples, lambadaTexts, openSequences, requireSameTokens } from "./data.ts";
 
 /** The options of `llm-ts eval`. */
 export interface EvalFlags extends BackendFlags, GroupFlags {
@@ -82,25 +79,13 @@ async function withProgress<T>(what: string, { rank }: Rank, work: (onProgress: 
   }
 }
 
-/** InputError for prepared data whose tokens are not the model's: their losses would mean nothing. */
-async function requireSameTokens(input: string, { tokenizer }: GPT2): Promise<void> {
-  const kind = input === "-" ? undefined : await platform.pathKind(input);
-  if (!tokenizer || (kind !== "folder" && !(kind === "file" && input.endsWith(".bin")))) return;
-  const own = await findTokenizer(input);
-  if (!own || sameTokens(own.tokens(), tokenizer.tokens())) return;
-  throw new InputError(
-    `${input} was prepared with other tokens (${own.kind}, ${own.vocabSize}) than the model knows (${tokenizer.kind}, ` +
-      `${tokenizer.vocabSize}). Prepare it with --tokenizer and the model, or name the text itself.`,
-  );
-}
-
 async function scoreData(
   model: GPT2,
   scorer: Scorer,
   data: readonly string[],
   { block: T, stride, limit, headerless, field, encoding }: EvalFlags,
 ): Promise<LossResult> {
-  for (const input of data) await requireSameTokens(input, model);
+  for (const input of data) await requireSameTokens(input, model.tokenizer);
   const sequences = await openSequences(data, { headerless, field, encoding }, () => model.requireTokenizer()).catch(
     async (error: unknown) => {
       throw await advised(error, process.argv.slice(2), false);

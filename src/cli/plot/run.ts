@@ -9,7 +9,7 @@ import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import { beginsWith, requireReplaceable } from "../replaceable.ts";
+import { isSvg, requireReplaceable } from "../replaceable.ts";
 
 /** The options of `llm-ts plot`. */
 export interface PlotFlags {
@@ -36,8 +36,7 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
   new Interrupt();
   const { out, what, log, valOnly } = flags;
   if (valOnly && what !== "loss") throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
-  if (out !== "-" && !flags.csv)
-    await requireReplaceable(out, "picture", (source) => beginsWith(source, "<svg", "<?xml"));
+  if (out !== "-" && !flags.csv) await requireReplaceable(out, "picture", isSvg);
   const { quantity, title, axis } = drawings[what];
   const curves: Curve[] = [];
   const runs = await withoutOthers(paths);
