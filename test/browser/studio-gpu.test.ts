@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Studio } from "../../src/serve/server.ts";
 import { launch, launchOptions } from "./page.ts";
-import { barriers, openStudio, type StudioPage, serveStudio } from "./studio.ts";
+import { barriers, lossesShown, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
 const query = "?threads=2&kernel=relaxed-4x8";
 /** A software adapter compiles kernels slowly. */
@@ -51,21 +51,6 @@ async function chooseTiny(page: Page, updates: number): Promise<void> {
     await details.getByLabel(label, { exact: true }).fill(String(value));
 }
 
-/** The losses in the metrics.jsonl of the run that is shown, in the page's private storage. */
-function losses(page: Page): Promise<number[]> {
-  return page.evaluate(async () => {
-    const name = document.querySelector(".run-name")?.textContent ?? "";
-    const root = await navigator.storage.getDirectory();
-    const folder = await (await root.getDirectoryHandle("runs")).getDirectoryHandle(name);
-    const log = await (await (await folder.getFileHandle("metrics.jsonl")).getFile()).text();
-    const events = log
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    return events.filter(({ event }) => event === "step" || event === "val").map(({ loss }) => loss);
-  });
-}
-
 let onCpu: readonly number[];
 
 test("auto times an update on both, takes the faster, and says which and why", async () => {
@@ -84,7 +69,7 @@ test("auto times an update on both, takes the faster, and says which and why", a
     /^“Auto” took the CPU: CPU [\d.,]+ ms, GPU [\d.,]+ ms an update\.$/,
   );
   expect(await device(page)).toBe("2 threads · relaxed SIMD · 4×8");
-  onCpu = await losses(page);
+  onCpu = await lossesShown(page, "step", "val");
   await expect.poll(() => about(page), soon).toMatch(/^One update: CPU .* GPU .* “Auto” takes the CPU\.$/);
   expect(await barriers(page)).toEqual([]);
   await page.getByRole("button", { name: "中文" }).click();
@@ -108,7 +93,7 @@ test("by the keyboard it is overruled: the GPU trains, with the CPU's losses, va
   await expect.poll(() => phase(page), soon).toBe("Done");
   expect(await device(page)).toMatch(/^GPU · /);
   expect(await page.locator(".taken").count()).toBe(0);
-  const onGpu = await losses(page);
+  const onGpu = await lossesShown(page, "step", "val");
   expect(onGpu).toHaveLength(onCpu.length);
   for (const [i, loss] of onGpu.entries()) expect(Math.abs(loss - onCpu[i])).toBeLessThan(1e-4);
   await page.locator(".write").getByRole("button", { name: "Write" }).click();

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Studio } from "../../src/serve/server.ts";
 import { launch, launchForbidding, root, watch } from "./page.ts";
 import { startServer } from "./server.ts";
-import { barriers, drop, openStudio, type StudioPage, serveStudio } from "./studio.ts";
+import { barriers, drop, lossesShown, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-studio-"));
 /** Available on every machine; keeps the engine from choosing. */
@@ -39,21 +39,6 @@ async function choose(page: Page, label: string, value: number): Promise<void> {
   const details = page.locator("details.card");
   if (!(await details.evaluate((element) => element.hasAttribute("open")))) await details.locator("summary").click();
   await details.getByLabel(label, { exact: true }).fill(String(value));
-}
-
-/** The losses in the metrics.jsonl of the run that is shown, in the page's private storage. */
-function losses(page: Page): Promise<number[]> {
-  return page.evaluate(async () => {
-    const name = document.querySelector(".run-name")?.textContent ?? "";
-    const root = await navigator.storage.getDirectory();
-    const folder = await (await root.getDirectoryHandle("runs")).getDirectoryHandle(name);
-    const log = await (await (await folder.getFileHandle("metrics.jsonl")).getFile()).text();
-    const events = log
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    return events.filter(({ event }) => event === "step").map(({ loss }) => loss);
-  });
 }
 
 function lossesInNode(): number[] {
@@ -94,7 +79,7 @@ test("one click trains: the loss falls below 2.6 in 200 updates, bit for bit as 
   expect(await barriers(page)).toEqual([]);
   await expect.poll(() => phase(page), trained).toBe("Done");
   expect(await page.locator(".progress").textContent()).toContain("200 of 200 updates (100%)");
-  const here = await losses(page);
+  const here = await lossesShown(page, "step");
   expect(here).toHaveLength(200);
   expect(here[199]).toBeLessThan(2.6);
   expect(here).toEqual(lossesInNode());
@@ -217,17 +202,17 @@ test("pause, resume, a reload in the middle, and on to the end", async () => {
   await page.locator(".newest").waitFor(trained);
   await mainButton(page, "Pause").click();
   await expect.poll(() => phase(page), soon).toBe("Paused");
-  const before = await losses(page);
+  const before = await lossesShown(page, "step");
   expect(await barriers(page)).toEqual([]);
   await mainButton(page, "Resume").click();
-  await expect.poll(async () => (await losses(page)).length, soon).toBeGreaterThan(before.length);
+  await expect.poll(async () => (await lossesShown(page, "step")).length, soon).toBeGreaterThan(before.length);
   await page.reload();
   const offer = page.locator(".offer");
   await offer.getByText(/stopped at update \d+ of 600\. It resumes from update \d+/).waitFor();
   expect(await barriers(page)).toEqual([]);
   await offer.getByRole("button", { name: "Resume" }).click();
   await expect.poll(() => phase(page), trained).toBe("Done");
-  const after = await losses(page);
+  const after = await lossesShown(page, "step");
   expect(after).toHaveLength(600);
   expect(after.slice(0, before.length)).toEqual(before);
 });

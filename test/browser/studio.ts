@@ -62,3 +62,18 @@ export async function drop(page: Page, selector: string, name: string, text: str
   );
   for (const type of ["dragover", "drop"]) await page.dispatchEvent(selector, type, { dataTransfer: transfer });
 }
+
+/** The losses of these kinds in the metrics.jsonl of the run that is shown, in the page's private storage. */
+export function lossesShown(page: Page, ...kinds: readonly ("step" | "val")[]): Promise<number[]> {
+  return page.evaluate(async (kinds) => {
+    const name = document.querySelector(".run-name")?.textContent ?? "";
+    const root = await navigator.storage.getDirectory();
+    const folder = await (await root.getDirectoryHandle("runs")).getDirectoryHandle(name);
+    const log = await (await (await folder.getFileHandle("metrics.jsonl")).getFile()).text();
+    const events = log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    return events.filter(({ event }) => kinds.includes(event)).map(({ loss }) => loss);
+  }, kinds);
+}
