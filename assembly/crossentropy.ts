@@ -7,7 +7,7 @@ import { exp, high, loadTail, log, low, maxLanes, minLanes, storeTail, sumF64 } 
 /**
  * losses (rows) = log of the sum of exponentials of logits (rows, Vp), over the first V columns, minus the logit of
  * targets (rows, i32). If `writeGrad`, logits become dlogits = (softmax - one-hot) * scale, 0 in columns V to Vp;
- * otherwise they are left as they are. Parts take whole rows.
+ * otherwise they are left as they are. Of a row with a negative target, loss and dlogits are 0. Parts take whole rows.
  */
 export function softmaxLoss(
   part: i32, parts: i32, losses: usize, logits: usize, targets: usize, rows: i32, V: i32, Vp: i32, scale: f32,
@@ -16,7 +16,13 @@ export function softmaxLoss(
   const end = rows * (part + 1) / parts;
   for (let i = rows * part / parts; i < end; i++) {
     const x = logits + (<usize>i * Vp << 2);
-    const target = x + (<usize>i32.load(targets + (<usize>i << 2)) << 2);
+    const token = i32.load(targets + (<usize>i << 2));
+    if (token < 0) {
+      f32.store(losses + (<usize>i << 2), 0);
+      if (writeGrad) memory.fill(x, 0, <usize>Vp << 2);
+      continue;
+    }
+    const target = x + (<usize>token << 2);
     const logit = f32.load(target);
     const largest = maximum(x, V);
     const sum = writeGrad ? exponentials(x, V, largest, true) : exponentials(x, V, largest, false);

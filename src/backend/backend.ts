@@ -110,9 +110,9 @@ export interface Normalized<T = Tensor> {
 
 /** Softmax and cross-entropy over the first V columns of the head's logits. */
 export interface HeadLoss<T = Tensor> {
-  /** (N) result: -log of each target's probability. */
+  /** (N) result: -log of each target's probability; 0 of an ignored one. */
   readonly losses: T;
-  /** (N) int32. */
+  /** (N) int32. A negative one is ignored: its loss and gradient are 0, as with PyTorch's ignore_index. */
   readonly targets: T;
   /** Scratch memory of `headScratchSize` elements: logits are never held for more rows than it takes. */
   readonly scratch: T;

@@ -2,17 +2,19 @@ import type { Backend } from "../backend/backend.ts";
 import { InputError } from "../errors.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
 
-/** B*T tokens and, for each, the token that follows it. */
+/** B*T tokens and, for each, the token that follows it: -1 where its loss does not count (a loss mask). */
 export interface Batch {
   readonly inputs: Int32Array;
   readonly targets: Int32Array;
 }
 
-/** Checks a batch and writes it to a workspace, for the next forward pass. */
-export async function writeBatch(be: Backend, ws: LossWorkspace, batch: Batch, V: number): Promise<void> {
+/** Checks a batch and writes it to a workspace, for the next forward pass. Gives the share of targets that count: 0 to 1. */
+export async function writeBatch(be: Backend, ws: LossWorkspace, batch: Batch, V: number): Promise<number> {
   checkBatch(batch, ws, V);
   await be.write(ws.tokens, batch.inputs);
   await be.write(ws.head.targets, batch.targets);
+  const ignored = batch.targets.reduce((count, target) => count + Number(target < 0), 0);
+  return 1 - ignored / batch.targets.length;
 }
 
 /** InputError when a batch has not B * T inputs and targets, or a token that is not in the model's vocabulary. */
@@ -22,9 +24,12 @@ function checkBatch({ inputs, targets }: Batch, { B, T }: { readonly B: number; 
       `A batch has ${inputs.length} inputs and ${targets.length} targets, expected B * T = ${B} * ${T} = ${B * T} of each. ` +
         "Its source is to give whole batches only.",
     );
-  for (const tokens of [inputs, targets])
+  for (const [tokens, least] of [
+    [inputs, 0],
+    [targets, -1],
+  ] as const)
     for (const token of tokens)
-      if (token < 0 || token >= V)
+      if (token < least || token >= V)
         throw new InputError(
           `The data holds token ${token >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
             "with the tokenizer that belongs to the model, or choose a model that fits the data.",

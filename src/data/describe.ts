@@ -5,6 +5,7 @@ import { readGgufHeader } from "../format/gguf-file.ts";
 import { readHeader } from "../format/header.ts";
 import { readHellaSwagHeader } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
+import { readMaskHeader } from "../format/loss-mask.ts";
 import { readModelHeader } from "../format/model.ts";
 import { readOptimizerHeader } from "../format/optimizer.ts";
 import { readSafetensorsModel } from "../format/safetensors.ts";
@@ -47,6 +48,8 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
     case "tokens":
     case "tokens32":
       return { format: "tokens", bytes, ...(await describeTokens(source, options)) };
+    case "mask":
+      return { format: "loss mask", bytes, ...(await readMaskHeader(source)) };
     case "tokenizer":
       return { format: "tokenizer", bytes, ...(await describeTokenizer(source)) };
     case "optimizer": {

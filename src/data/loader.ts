@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import type { HeaderlessType } from "../format/headerless.ts";
+import { findMask, type LossMask } from "../format/loss-mask.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { alone, type Rank } from "../group/group.ts";
 import { hasWildcard } from "../platform/glob.ts";
@@ -33,6 +34,8 @@ export interface TokenLoaderOptions {
   readonly V?: number;
   /** The files have no header: llm.c's of April 2024 (true or "int32"), or nanoGPT's ("uint16"). */
   readonly headerless?: boolean | HeaderlessType;
+  /** Apply the loss mask that lies beside a token file: targets whose loss does not count are -1. Default true. */
+  readonly masked?: boolean;
   /** The split to read from a folder that `prepare` wrote; default `train`. */
   readonly split?: "train" | "val";
   /**
@@ -45,31 +48,40 @@ export interface TokenLoaderOptions {
 /** Files that together are no larger than this are read into memory once. */
 const inMemoryBytes = 64 << 20;
 
+/** A token file with its loss mask. */
+interface Shard {
+  readonly tokens: TokenFile;
+  readonly mask: LossMask | undefined;
+}
+
 /** Serves batches from token files, in llm.c's or nanoGPT's order. */
 export class TokenLoader {
   /** The paths of the token files, in order. */
   readonly files: readonly string[];
+  /** The paths of their loss masks. */
+  readonly masks: readonly string[];
   readonly B: number;
   readonly T: number;
   readonly numTokens: number;
   /** Batches in one epoch; the incomplete last batch of each file is dropped. */
   readonly batchesPerEpoch: number;
-  readonly #files: readonly TokenFile[];
+  readonly #shards: readonly Shard[];
   readonly #order: BatchOrder;
   readonly #V: number | undefined;
   readonly #group: Rank;
 
-  private constructor(files: readonly TokenFile[], options: TokenLoaderOptions) {
+  private constructor(shards: readonly Shard[], options: TokenLoaderOptions) {
     const { B, T, order = "file", seed = 42, V, group = alone } = options;
-    const counts = files.map((file) => file.count);
+    const counts = shards.map(({ tokens }) => tokens.count);
     const sizes = { B: B * group.size, T };
-    this.#files = files;
+    this.#shards = shards;
     this.#order = makeOrder(order, counts, sizes, seed);
     this.#V = V;
     this.#group = group;
     this.B = B;
     this.T = T;
-    this.files = files.map((file) => file.name);
+    this.files = shards.map(({ tokens }) => tokens.name);
+    this.masks = shards.flatMap(({ mask }) => (mask ? [mask.name] : []));
     this.numTokens = counts.reduce((sum, count) => sum + count, 0);
     this.batchesPerEpoch = counts.reduce((sum, count) => sum + samplesIn(count, sizes), 0);
   }
@@ -79,21 +91,21 @@ export class TokenLoader {
    * InputError when there is none, one is damaged, or one is too short for a batch.
    */
   static async open(patterns: string | readonly string[], options: TokenLoaderOptions): Promise<TokenLoader> {
-    const { B, T, split = "train", order = "file" } = options ?? {};
+    const { B, T, split = "train", order = "file", masked = true } = options ?? {};
     if (!dataOrders.includes(order))
       throw new UsageError(`There is no order "${order}". Choose one of ${dataOrders.join(", ")}.`);
     for (const [name, value] of Object.entries({ B, T }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new UsageError(`${name} is ${value}, expected a whole number of at least 1.`);
     const paths = await tokenFilesOf(patterns, split);
-    const files: TokenFile[] = [];
+    const shards: Shard[] = [];
     try {
-      for (const path of paths) files.push(await openTokenFile(await platform.openSource(path), options));
-      for (const file of files) checkLength(file, options);
-      const bytes = files.reduce((sum, file) => sum + file.count * file.tokenBytes, 0);
-      return new TokenLoader(bytes > inMemoryBytes ? files : await Promise.all(files.map(inMemory)), options);
+      for (const path of paths) shards.push(await openShard(path, masked && !options.headerless, options));
+      for (const { tokens } of shards) checkLength(tokens, options);
+      const bytes = shards.reduce((sum, { tokens }) => sum + tokens.count * tokens.tokenBytes, 0);
+      return new TokenLoader(bytes > inMemoryBytes ? shards : await Promise.all(shards.map(inMemory)), options);
     } catch (error) {
-      await closeAll(files);
+      await closeAll(shards);
       throw error;
     }
   }
@@ -105,10 +117,12 @@ export class TokenLoader {
     const targets = new Int32Array(this.B * this.T);
     const pieces = await Promise.all(windows.map((window) => this.#read(window)));
     let row = 0;
-    for (const tokens of pieces) {
+    for (const { tokens, mask } of pieces) {
+      const length = tokens.length - 1;
       inputs.set(tokens.subarray(0, -1), row);
       targets.set(tokens.subarray(1), row);
-      row += tokens.length - 1;
+      if (mask) for (let i = 0; i < length; i++) if (mask[i + 1] === 0) targets[row + i] = -1;
+      row += length;
     }
     return { inputs, targets };
   }
@@ -135,11 +149,11 @@ export class TokenLoader {
   }
 
   async close(): Promise<void> {
-    await closeAll(this.#files);
+    await closeAll(this.#shards);
   }
 
-  async #read({ file, start, length }: Window): Promise<Int32Array> {
-    const source = this.#files[file];
+  async #read({ file, start, length }: Window): Promise<{ tokens: Int32Array; mask: Uint8Array | undefined }> {
+    const { tokens: source, mask } = this.#shards[file];
     const tokens = await source.read(start, length);
     const V = this.#V;
     const bad = V === undefined ? -1 : tokens.findIndex((token) => token < 0 || token >= V);
@@ -148,7 +162,7 @@ export class TokenLoader {
         `${source.name}: token ${tokens[bad] >>> 0} at position ${start + bad} is not in the model's vocabulary of ` +
           `${V}. Prepare the data with the model's tokenizer, or use a model of the data's vocabulary.`,
       );
-    return tokens;
+    return { tokens, mask: await mask?.read(start, length) };
   }
 }
 
@@ -199,17 +213,30 @@ export function checkLength(
   );
 }
 
-async function inMemory(file: TokenFile): Promise<TokenFile> {
+async function openShard(path: string, masked: boolean, options: TokenLoaderOptions): Promise<Shard> {
+  const tokens = await openTokenFile(await platform.openSource(path), options);
+  try {
+    return { tokens, mask: masked ? await findMask(tokens) : undefined };
+  } catch (error) {
+    await tokens.close();
+    throw error;
+  }
+}
+
+async function inMemory({ tokens: file, mask }: Shard): Promise<Shard> {
   const tokens = await file.read(0, file.count);
   await file.close();
   const compact = file.tokenBytes === 2 ? new Uint16Array(tokens) : tokens;
-  return {
-    ...file,
-    read: async (start, length) => new Int32Array(compact.subarray(start, start + length)),
-    close: async () => {},
-  };
+  const read = async (start: number, length: number) => new Int32Array(compact.subarray(start, start + length));
+  return { tokens: { ...file, read, close: async () => {} }, mask: mask && (await maskInMemory(mask)) };
 }
 
-async function closeAll(files: readonly TokenFile[]): Promise<void> {
-  await Promise.all(files.map((file) => file.close()));
+async function maskInMemory(mask: LossMask): Promise<LossMask> {
+  const bytes = await mask.read(0, mask.count);
+  await mask.close();
+  return { ...mask, read: async (start, length) => bytes.subarray(start, start + length), close: async () => {} };
+}
+
+async function closeAll(shards: readonly Shard[]): Promise<void> {
+  await Promise.all(shards.flatMap(({ tokens, mask }) => [tokens.close(), mask?.close()]));
 }

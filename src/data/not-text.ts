@@ -87,6 +87,7 @@ const formats: Readonly<Record<string, string>> = {
   tokenizer: "a tokenizer",
   tokens: "a token file, ready to train on",
   tokens32: "a token file, ready to train on",
+  mask: "a loss mask, which lies beside a token file",
   hellaswag: "the HellaSwag questions in tokens",
   optimizer: "the state of an optimizer",
   safetensors: "a model (safetensors)",

@@ -17,6 +17,8 @@ export const magic = {
   hellaswag: 20240522,
   optimizer: 20240527,
   tokens32: 20240801,
+  /** Ours. */
+  mask: 20261129,
 } as const;
 
 export type LlmcFormat = keyof typeof magic;
@@ -30,6 +32,7 @@ export const names: Record<LlmcFormat, string> = {
   hellaswag: "a HellaSwag file",
   optimizer: "an optimizer state",
   tokens32: "a token file of 32-bit tokens (Llama 3)",
+  mask: "a loss mask of llm-ts",
 };
 
 /** The llm.c format of a magic number. */

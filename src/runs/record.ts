@@ -1,6 +1,7 @@
 /** The record of a run in config.json, from which it can be repeated and resumed. */
 import { type BackendName, backendNames, type KernelName, kernelNames } from "../backend/registry.ts";
 import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
+import type { TokenLoader } from "../data/loader.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { Loaders } from "../train/loaders.ts";
@@ -38,7 +39,8 @@ export interface RunRecord {
 }
 
 export async function recordData(name: string, { train, val }: Loaders): Promise<DataRecord> {
-  return { name, train: await fingerprints(train.files), val: val && (await fingerprints(val.files)) };
+  const filesOf = ({ files, masks }: TokenLoader) => fingerprints([...files, ...masks]);
+  return { name, train: await filesOf(train), val: val && (await filesOf(val)) };
 }
 
 /** Differences between recorded and present data, in words: one line each. */

@@ -11,7 +11,7 @@ export type TrainEvent = StepEvent | ValEvent | SampleEvent | CheckpointEvent | 
 export interface StepEvent {
   readonly type: "step";
   readonly step: number;
-  /** Mean loss over the step's batches, before the update. */
+  /** Mean loss over the step's batches, of the tokens that count, before the update. */
   readonly loss: number;
   /** The learning rate that the update used. */
   readonly learningRate: number;
@@ -21,8 +21,11 @@ export interface StepEvent {
   readonly ms: number;
   /** All tokens of the step's batches. */
   readonly tokensPerSecond: number;
-  /** Reason for which weights and moments were left alone: an outlier of loss or norm, or a value that is not finite. */
-  readonly skipped?: "loss" | "norm" | "nan";
+  /**
+   * Reason for which weights and moments were left alone: an outlier of loss or norm, a value that is not finite, or no token
+   * that counts for the loss, which is NaN then.
+   */
+  readonly skipped?: "loss" | "norm" | "nan" | "masked";
   /** Standard deviations of loss and norm above the mean of the last 128; absent in the first 128 steps. */
   readonly lossZ?: number;
   readonly normZ?: number;
@@ -89,6 +92,7 @@ function skipNote({ step, skipped, loss, norm, lossZ = 0, normZ = 0, notFinite }
   if (skipped === "loss") return `skipping update due to loss z-score of ${lossZ.toFixed(6)}`;
   if (skipped === "norm") return `skipping update due to grad z-score of ${normZ.toFixed(6)}`;
   if (skipped === "nan") return `skipping update ${step}: the ${describeNotFinite(loss, norm, notFinite)}`;
+  if (skipped === "masked") return `skipping update ${step}: the loss mask leaves no token of its batches to learn`;
   return undefined;
 }
 

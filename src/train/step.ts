@@ -23,7 +23,7 @@ export interface StepContext {
 export type Verdict = Pick<StepEvent, "skipped" | "lossZ" | "normZ" | "notFinite">;
 
 export interface StepResult extends Verdict {
-  /** Mean loss over the step's batches, before the update. */
+  /** Mean loss over the tokens of the step's batches that count, before the update. */
   readonly loss: number;
   /** Norm of all gradients together, before clipping. */
   readonly norm: number;
@@ -35,6 +35,10 @@ export interface StepResult extends Verdict {
  * One training step on the batches in `ws`: accumulate, reduce over the group, norm, decide, update. When to validate,
  * sample and save is the trainer's concern.
  *
+ * `counted`: the share of the batches' targets that a loss mask lets count, 1 without one. Those left out contribute zeros to the
+ * means over all targets that the graph computes; divided by the group's share, loss and gradient are means over those that
+ * count, wherever they lie: PyTorch's of one batch with ignore_index.
+ *
  * `whileComputing` runs beside the device; `advance` counts the step in the trainer's state in the same turn in which the
  * update is enqueued, so that whoever saves at any moment finds weights, moments and state of one step.
  * NotFiniteError, with nothing changed, when the run must stop.
@@ -43,6 +47,7 @@ export async function trainingStep<R>(
   { model, tensors, options, state, group }: StepContext,
   ws: StepWorkspace,
   learningRate: number,
+  counted: number,
   whileComputing: () => Promise<R>,
   advance: (loss: number) => void,
   signal?: AbortSignal,
@@ -55,13 +60,17 @@ export async function trainingStep<R>(
   gradientNorm(backend, grads, ws.shared);
   // The one read of a step: all that decides on its update.
   const [[ownLoss, squaredNorm], other] = await Promise.all([backend.read(ws.shared.stats), whileComputing()]);
-  const [loss, stops] = await group.mean([ownLoss, Number(signal?.aborted ?? false)]);
-  const norm = Math.sqrt(squaredNorm);
+  const [meanLoss, stops, share] = await group.mean([ownLoss, Number(signal?.aborted ?? false), counted]);
+  const loss = meanLoss / share;
+  const norm = Math.sqrt(squaredNorm) / share;
   await model.weightsReleased();
-  const verdict = await judge(backend, parameters.weights, grads, { loss, norm }, state, options);
+  const verdict: Verdict =
+    share === 0
+      ? { skipped: "masked" }
+      : await judge(backend, parameters.weights, grads, { loss, norm }, state, options);
   if (!verdict.skipped) {
     // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
-    const gradScale = gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1;
+    const gradScale = (gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1) / share;
     update(backend, parameters, tensors, { ...options, learningRate, gradScale, step: state.step + 1 });
   }
   advance(loss);

@@ -230,8 +230,9 @@ export class Trainer {
 
       const began = performance.now();
       const current = fetched ?? (await fetchBatches(loader, accumulate));
+      let counted = 0;
       for (const [i, batch] of current.batches.entries())
-        await writeBatch(backend, memory.step.batches[i], batch, p.config.V);
+        counted += await writeBatch(backend, memory.step.batches[i], batch, p.config.V);
       const learningRate = learningRateAt(step, last, this.options.learningRate, this.options);
       const fetchNext = async () => {
         if (overfit) return current;
@@ -248,6 +249,7 @@ export class Trainer {
         context,
         memory.step,
         learningRate,
+        counted / accumulate,
         fetchNext,
         advance,
         signal,

@@ -7,8 +7,8 @@
  *   losses[n]   = -log prob[n,target[n]]
  *   dlogits[n,v] = (prob[n,v] - (v is target[n] ? 1 : 0)) * scale
  *
- * inp (N,C); wte (Vp,C), whose rows from V on are padding and get no probability; targets (N) int32 in 0 … V-1; losses
- * (N); scratch N * Vp elements. A NaN or +infinite logit makes its loss NaN.
+ * inp (N,C); wte (Vp,C), whose rows from V on are padding and get no probability; targets (N) int32 in 0 … V-1, or
+ * negative: ignored, loss and dlogits are 0; losses (N); scratch N * Vp elements. A NaN or +infinite logit makes its loss NaN.
  */
 import { matrixOf, type Operations } from "../backend.ts";
 import { type HostTensor, hostTensor } from "./host-tensor.ts";
@@ -49,6 +49,11 @@ function softmaxCrossentropy(
   for (let n = 0; n < N; n++) {
     const row = logits.data.subarray(n * Vp, (n + 1) * Vp);
     const target = targets.data[n];
+    if (target < 0) {
+      losses.data[n] = 0;
+      if (scale !== undefined) row.fill(0);
+      continue;
+    }
     let maxLogit = -Infinity;
     for (let v = 0; v < V; v++) maxLogit = Math.max(maxLogit, row[v]);
     let expSum = 0;

@@ -11,8 +11,8 @@ import type { OperationName } from "../work.ts";
 /** A tensor of a case, and what it holds at first. */
 export interface Operand {
   readonly shape: readonly number[] | ((be: Backend) => readonly number[]);
-  /** Numbers in -1 … 1; junk, which must be overwritten; zeros; whole numbers below `ids`; or the backend's own memory. */
-  readonly holds: "numbers" | "junk" | "zeros" | "scratch" | { readonly ids: number };
+  /** Numbers in -1 … 1; junk, which must be overwritten; zeros; whole numbers from `from` (0) on, below `ids`; or the backend's own memory. */
+  readonly holds: "numbers" | "junk" | "zeros" | "scratch" | { readonly ids: number; readonly from?: number };
   /** The numbers are kept in bfloat16. */
   readonly bf16?: boolean;
 }
@@ -51,6 +51,8 @@ const numbers = (...shape: number[]): Operand => ({ shape, holds: "numbers" });
 const junk = (...shape: number[]): Operand => ({ shape, holds: "junk" });
 const zeros = (...shape: number[]): Operand => ({ shape, holds: "zeros" });
 const ids = (below: number, ...shape: number[]): Operand => ({ shape, holds: { ids: below } });
+/** Targets below V, of which about a third are ignored. */
+const masked = (V: number, N: number): Operand => ({ shape: [N], holds: { ids: V, from: -Math.ceil(V / 2) } });
 const scratch = (size: (be: Backend) => number): Operand => ({ shape: (be) => [size(be)], holds: "scratch" });
 
 /** A case whose `run` knows its operands by name. */
@@ -328,12 +330,23 @@ function piecesOf(T: number): Piece[] {
   return pieces;
 }
 
-/** `rows`: the most rows at a time that the scratch memory takes, on a backend that does not take all. */
-export const head = (N: number, C: number, V: number, Vp: number, accumulate: boolean, rows = N): Case => {
+/**
+ * `rows`: the most rows at a time that the scratch memory takes, on a backend that does not take all. `ignoring`: some targets are
+ * negative.
+ */
+export const head = (
+  N: number,
+  C: number,
+  V: number,
+  Vp: number,
+  accumulate: boolean,
+  rows = N,
+  ignoring = false,
+): Case => {
   const least = (be: Backend) =>
     be.headScratchSize(2 ** 20, Vp) < 2 ** 20 * Vp ? rows * Vp : be.headScratchSize(N, Vp);
   return caseOf({
-    name: `head N=${N} C=${C} V=${V} Vp=${Vp} accumulate=${accumulate}, ${rows} rows at a time`,
+    name: `head N=${N} C=${C} V=${V} Vp=${Vp} accumulate=${accumulate}, ${rows} rows at a time${ignoring ? ", some ignored" : ""}`,
     operands: {
       losses: junk(N),
       again: junk(N),
@@ -341,7 +354,7 @@ export const head = (N: number, C: number, V: number, Vp: number, accumulate: bo
       dwte: numbers(Vp, C),
       x: numbers(N, C),
       wte: numbers(Vp, C),
-      targets: ids(V, N),
+      targets: ignoring ? masked(V, N) : ids(V, N),
       scratch: scratch(least),
     },
     outputs: { losses: "headLoss", again: "headBackward", dx: "headBackward", dwte: "headBackward" },
@@ -444,7 +457,7 @@ export const halfPrecision: readonly Case[] = [
     [1, 70, 1, 16],
     [1, 9, 1, 128], // more channels than a tile may have
   ].map(([B, T, NH, hs]) => inBfloat16(attention(B, T, NH, hs), "out", "lean", "qkv", "dout", "dqkv")),
-  ...both.map((accumulate) => inBfloat16(head(29, 64, 211, 256, accumulate), "dx", "x", "wte")),
+  ...both.map((accumulate) => inBfloat16(head(29, 64, 211, 256, accumulate, 29, accumulate), "dx", "x", "wte")),
 ];
 
 const lengths = [1, 2, 3, 4, 47, 4096, 10_001];
@@ -512,6 +525,9 @@ export const suite: readonly Case[] = [
       [29, 65, 211, 211],
       [145, 48, 65, 128],
       [7, 3, 1, 1],
-    ].flatMap(([N, C, V, Vp]) => [N, Math.ceil(N / 3)].map((rows) => head(N, C, V, Vp, accumulate, rows))),
+    ].flatMap(([N, C, V, Vp]) => [
+      ...[N, Math.ceil(N / 3)].map((rows) => head(N, C, V, Vp, accumulate, rows)),
+      head(N, C, V, Vp, accumulate, Math.ceil(N / 3), true),
+    ]),
   ),
 ];

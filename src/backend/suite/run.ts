@@ -21,7 +21,10 @@ function contentsOf(name: string, { holds }: Operand, size: number): Float32Arra
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  if (typeof holds === "object") return Int32Array.from({ length: size }, () => Math.floor(next() * holds.ids));
+  if (typeof holds === "object") {
+    const { ids, from = 0 } = holds;
+    return Int32Array.from({ length: size }, () => from + Math.floor(next() * (ids - from)));
+  }
   if (holds === "numbers") return Float32Array.from({ length: size }, () => next() * 2 - 1);
   return new Float32Array(size).fill(holds === "junk" ? 99 : 0);
 }
@@ -91,8 +94,9 @@ function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array
   const written = new Float32Array(data.buffer);
   let [besides, inside] = [false, false];
   for (let i = 0; i < found.length; i++) {
-    if (i < start || i >= end) besides ||= found[i] !== written[i];
-    else inside ||= isRead && found[i] !== written[i];
+    const differs = !Object.is(found[i], written[i]); // negative integers are NaN
+    if (i < start || i >= end) besides ||= differs;
+    else inside ||= isRead && differs;
   }
   return [
     ...(besides ? [`${one.name} writes beside ${name}`] : []),

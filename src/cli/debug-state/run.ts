@@ -37,7 +37,13 @@ export async function debugState({ batch: B, block: T, ...flags }: DebugStateFla
         `--block ${T} is longer than the model's ${config.maxT} positions. Choose ${config.maxT} or less.`,
       );
     if (!flags.headerless) await requireTokens(flags.train);
-    const loader = await TokenLoader.open(flags.train, { B, T, V: config.V, headerless: flags.headerless });
+    const loader = await TokenLoader.open(flags.train, {
+      B,
+      T,
+      V: config.V,
+      headerless: flags.headerless,
+      masked: false,
+    });
     const { inputs: x, targets: y } = await loader.next();
     await loader.close();
     await save(flags.out, (sink) =>

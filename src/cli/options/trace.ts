@@ -33,7 +33,7 @@ export function updateOf({ lr, weightDecay, beta1, beta2, eps, gradClip }: Updat
 /** The first batch of a token file, in the file's order. */
 export async function firstBatch(data: string, V: number, { batch: B, block: T, headerless }: BatchFlags) {
   if (!headerless) await requireTokens(data);
-  const loader = await TokenLoader.open(data, { B, T, V, headerless });
+  const loader = await TokenLoader.open(data, { B, T, V, headerless, masked: false });
   try {
     const { inputs: x, targets: y } = await loader.next();
     return { B, T, x, y };

@@ -167,7 +167,7 @@ dwpe[i] = s;`,
 
 /**
  * losses = log of the sum of exp(logits) - the target's logit, over the first V of Vp columns. With the gradient, it takes
- * the logits' place. A logit that is not finite gives NaN, minus infinity as well.
+ * the logits' place. A logit that is not finite gives NaN, minus infinity as well; a negative target gives zeros.
  */
 export const softmaxSource = (gradient: boolean): KernelSource => ({
   operands: { losses: "w", logits: gradient ? "w" : "r", targets: "r" },
@@ -178,7 +178,8 @@ export const softmaxSource = (gradient: boolean): KernelSource => ({
   body: `let n = ${groupIndex};
 if (n >= p.rows) { return; }
 let row = n * p.Vp;
-let aim = u32(targets[n]);
+let ignored = targets[n] < 0;
+let aim = u32(max(targets[n], 0));
 var m = -3.4e38;
 for (var v = thread; v < p.V; v += ${ROW_THREADS}u) { m = max(m, logits[row + v]); }
 m = greatest(thread, m);
@@ -188,13 +189,13 @@ for (var v = thread; v < p.V; v += ${ROW_THREADS}u) {
   s += select(exp(x - m), p.nan, notFinite(x));
 }
 s = total(thread, s);
-if (thread == 0u) { losses[n] = log(s) + (m - logits[row + aim]); }
+if (thread == 0u) { losses[n] = select(log(s) + (m - logits[row + aim]), 0.0, ignored); }
 ${
   gradient
     ? `storageBarrier();
 for (var v = thread; v < p.Vp; v += ${ROW_THREADS}u) {
   var g = 0.0;
-  if (v < p.V) { g = (exp(logits[row + v] - m) / s - select(0.0, 1.0, v == aim)) * p.scale; }
+  if (v < p.V && !ignored) { g = (exp(logits[row + v] - m) / s - select(0.0, 1.0, v == aim)) * p.scale; }
   logits[row + v] = g;
 }`
     : ""
