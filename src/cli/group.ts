@@ -14,6 +14,9 @@ import { ompThreads } from "../platform/node-workers.ts";
 import type { GroupFlags } from "./options/group.ts";
 import { reportAs, say } from "./output.ts";
 
+/** Milliseconds for a launcher to read this process's last words: it drops what it has not read when a group is aborted. */
+const LAUNCHER_READS = 300;
+
 /** A group, and this process's place on its machine. */
 export interface Membership {
   readonly group: Group;
@@ -48,7 +51,9 @@ export async function inGroup(
   let isOpen = true;
   // Whatever ends this process: the others would wait for it for ever, and its own call of MPI would not let it end.
   process.on("exit", (code) => {
-    if (isOpen) group.abort(code || 1);
+    if (!isOpen) return;
+    pause(LAUNCHER_READS);
+    group.abort(code || 1);
   });
   const leave = async () => {
     await group.close();
@@ -72,6 +77,11 @@ export async function inGroup(
     throw error;
   }
   await leave();
+}
+
+/** Blocks the event loop, which has ended where a process exits. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** Does something in one process of each machine first, such as filling a cache, and then in the others. */
