@@ -1,6 +1,6 @@
 /** Training in several processes under mpirun, on every MPI that is installed. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -28,6 +28,14 @@ beforeAll(() => {
 test("Open MPI and MPICH are there where everything is to be tested", () => {
   if (process.env.CI) expect(problemOfMpi).toBeUndefined();
 });
+
+interface Kill {
+  readonly rank: number;
+  /** Updates of the checkpoint after which it comes. */
+  readonly after: number;
+  /** A run to resume. */
+  readonly from?: string;
+}
 
 interface Line {
   readonly event: string;
@@ -104,21 +112,27 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     expectAlike(lossesOf(out), lossesOf(`${out}-alone`));
   });
 
+  /** A run one of whose processes is killed after a checkpoint; started once more where it was done before. */
+  async function killed(processes: number, path: string, { rank, after, from }: Kill) {
+    for (let attempt = 0; ; attempt++) {
+      const out = `${path}-${attempt}`;
+      if (from !== undefined) cpSync(join(folder, from), join(folder, out), { recursive: true });
+      const started = launch(mpi, processes, args(processes, "shuffle", "-o", out, "-y"), { cwd: folder });
+      await seen(started.child.stdout, (event, step) => event === "checkpoint" && step === after);
+      started.kill(rank, "SIGKILL");
+      const { code, stderr } = await started.ended;
+      await allGone(started);
+      if (existsSync(join(folder, out, `DONE_${name(updates)}`))) continue;
+      expect(code).not.toBe(0);
+      return { out, stderr };
+    }
+  }
+
   test("resumes with 4 processes what 2 began, and with one what 4 went on with", async () => {
     const expected = await trainedAlone("shuffle");
-    const out = `${mpi.name}-resumed`;
-    const first = launch(mpi, 2, args(2, "shuffle", "-o", out), { cwd: folder });
-    await seen(first.child.stdout, (event, step) => event === "checkpoint" && step === 6);
-    process.kill(first.pidOf(1), "SIGKILL");
-    expect((await first.ended).code).not.toBe(0);
-    await allGone(first);
-    const second = launch(mpi, 4, args(2, "shuffle", "-o", out, "-y"), { cwd: folder });
-    await seen(second.child.stdout, (event, step) => event === "checkpoint" && step === 18);
-    process.kill(second.pidOf(0), "SIGKILL");
-    const { code, stderr } = await second.ended;
+    const begun = await killed(2, `${mpi.name}-begun`, { rank: 1, after: 6 });
+    const { out, stderr } = await killed(4, `${mpi.name}-resumed`, { rank: 0, after: 18, from: begun.out });
     expect(stderr).toMatch(/resuming .* after (6|12|18) updates/);
-    expect(code).not.toBe(0);
-    await allGone(second);
     const last = await run(["train", "-o", out, "-y", "--json"], { cwd: folder });
     expect(last.code).toBe(0);
     expect(last.stderr).toMatch(/resuming .* after (18|24) updates/);

@@ -65,8 +65,8 @@ function isThere(program: string): boolean {
 export interface Launched {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<Result>;
-  /** The process of a rank. */
-  pidOf(rank: number): number;
+  /** Sends a signal to the process of a rank, unless it has ended. */
+  kill(rank: number, signal: NodeJS.Signals): void;
   /** Processes that still live, the launcher's helpers included. */
   survivors(): number[];
 }
@@ -98,10 +98,8 @@ export function launch(
   return {
     child,
     ended: result(child),
-    pidOf(rank) {
-      const found = processesWith(`LLM_TS_TEST=${marker}`, `${mpi.rank}=${rank}`);
-      if (found.length === 0) throw new Error(`there is no process of rank ${rank}`);
-      return found[0];
+    kill(rank, signal) {
+      for (const pid of processesWith(`LLM_TS_TEST=${marker}`, `${mpi.rank}=${rank}`)) send(pid, signal);
     },
     survivors: () => processesWith(`LLM_TS_TEST=${marker}`),
   };
@@ -131,6 +129,14 @@ export async function allGone({ survivors }: Launched): Promise<void> {
     await wait(100);
   }
   throw new Error(`processes ${survivors().join(", ")} still live`);
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /** Processes whose environment has all of some variables, zombies left out. */

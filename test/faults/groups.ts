@@ -7,7 +7,7 @@ import { allGone, type Launched, launch, type Mpi, mpis, problemOfMpi, runOn } f
 import { writeTokens, written } from "../run-cli.ts";
 import { fill, noMount, onSmallDisk } from "./disk.ts";
 import type { Fault } from "./faults.ts";
-import { type Lab, lastCheckpoint, type Outcome, outcomeOf, seen } from "./lab.ts";
+import { isDone, type Lab, lastCheckpoint, type Outcome, outcomeOf, seen } from "./lab.ts";
 
 const processes = 2;
 /** Seconds after which a process that waits for another one ends all. */
@@ -31,21 +31,25 @@ function outcomeWithout(lab: Lab, mpi: Mpi): Promise<Outcome> {
   return known;
 }
 
-/** Starts a run, does something to it after a few updates, and waits for the end: never with code 0, and nobody stays. */
+/**
+ * Starts a run, does something to it after a few updates, and waits for the end: never with code 0, and nobody stays. Once
+ * more where the run was done before it was reached, as happens on a busy machine.
+ */
 async function disturb(
   lab: Lab,
   mpi: Mpi,
-  path: string,
   harm: (run: Launched) => void,
   after: (stderr: string) => void = () => {},
 ): Promise<void> {
+  const path = lab.newPath();
   const run = launch(mpi, processes, argsOf(lab, path));
   const at = 4 + lab.pick(12);
   await seen(run.child.stdout, (event, step) => event === "step" && step === at);
   harm(run);
   const { code, stdout, stderr } = await run.ended;
-  assert.notEqual(code, 0, stderr);
   await allGone(run);
+  if (isDone(path)) return disturb(lab, mpi, harm, after);
+  assert.notEqual(code, 0, stderr);
   after(stderr);
   const saved = lastCheckpoint(stdout);
   const again = await runOn(mpi, processes, [...argsOf(lab, path), "-y"]);
@@ -61,43 +65,42 @@ const signals = (mpi: Mpi): readonly Fault[] => [
     what: "the launcher ends the other, never with 0; resumed",
     quick: 1,
     full: 10,
-    attempt: (lab) => disturb(lab, mpi, lab.newPath(), (run) => process.kill(run.pidOf(1), "SIGKILL")),
+    attempt: (lab) => disturb(lab, mpi, (run) => run.kill(1, "SIGKILL")),
   },
   {
     name: `${mpi.name}: kill -9 of rank 0`,
     what: "the same, and its lock is taken over; resumed",
     quick: 1,
     full: 10,
-    attempt: (lab) => disturb(lab, mpi, lab.newPath(), (run) => process.kill(run.pidOf(0), "SIGKILL")),
+    attempt: (lab) => disturb(lab, mpi, (run) => run.kill(0, "SIGKILL")),
   },
   {
     name: `${mpi.name}: kill -9 of mpirun`,
     what: "no process stays; resumed",
     quick: 1,
     full: 10,
-    attempt: (lab) => disturb(lab, mpi, lab.newPath(), (run) => run.child.kill("SIGKILL")),
+    attempt: (lab) => disturb(lab, mpi, (run) => run.child.kill("SIGKILL")),
   },
   {
     name: `${mpi.name}: Ctrl-C`,
     what: "SIGINT to mpirun: all end, never with 0; resumed",
     quick: 1,
     full: 10,
-    attempt: (lab) => disturb(lab, mpi, lab.newPath(), (run) => run.child.kill("SIGINT")),
+    attempt: (lab) => disturb(lab, mpi, (run) => run.child.kill("SIGINT")),
   },
   {
     name: `${mpi.name}: SIGTERM`,
     what: "to mpirun: all end, never with 0; resumed",
     quick: 1,
     full: 10,
-    attempt: (lab) => disturb(lab, mpi, lab.newPath(), (run) => run.child.kill("SIGTERM")),
+    attempt: (lab) => disturb(lab, mpi, (run) => run.child.kill("SIGTERM")),
   },
   {
     name: `${mpi.name}: SIGTERM to one rank`,
     what: "all stop after the same update, save, and end with 143; resumed",
     quick: 1,
     full: 10,
-    attempt: (lab, number) =>
-      disturb(lab, mpi, lab.newPath(), (run) => process.kill(run.pidOf(number % processes), "SIGTERM")),
+    attempt: (lab, number) => disturb(lab, mpi, (run) => run.kill(number % processes, "SIGTERM")),
   },
   {
     name: `${mpi.name}: a rank that hangs`,
@@ -108,8 +111,7 @@ const signals = (mpi: Mpi): readonly Fault[] => [
       disturb(
         lab,
         mpi,
-        lab.newPath(),
-        (run) => process.kill(run.pidOf(number % processes), "SIGSTOP"),
+        (run) => run.kill(number % processes, "SIGSTOP"),
         (stderr) => assert.match(stderr, /error: waited 8 s for the other processes \(--group-timeout\), for the /),
       ),
   },
@@ -143,7 +145,7 @@ const others = (mpi: Mpi): readonly Fault[] => [
     quick: 1,
     full: 10,
     skip: noMount,
-    async attempt(lab) {
+    async attempt(lab, number) {
       const disk = lab.newPath();
       await onSmallDisk(disk, 4000, async () => {
         const path = join(disk, "run");
@@ -151,6 +153,7 @@ const others = (mpi: Mpi): readonly Fault[] => [
         await written(run.child.stdout, '"event":"checkpoint"');
         fill(join(disk, "filler"));
         const { code, stderr } = await run.ended;
+        if (isDone(path)) return this.attempt(lab, number);
         assert.notEqual(code, 0, stderr);
         assert.match(stderr, /could not be saved: .*the disk is full.*The run continues/);
         assert.match(stderr, /error: .*The end of the run could not be saved/);

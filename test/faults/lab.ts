@@ -89,7 +89,7 @@ export class Lab {
       await seen(child.stdout, (event, step) => event === "step" && step >= 3 * checkpointEvery + this.pick(9));
       child.kill("SIGKILL");
       await ended;
-      if (!readdirSync(path).includes(`DONE_${name(steps)}`)) return path;
+      if (!isDone(path)) return path;
     }
   }
 
@@ -114,6 +114,11 @@ export class Lab {
 }
 
 export const name = (step: number) => String(step).padStart(8, "0");
+
+/** True for a run that reached its last update: a fault came too late for it. */
+export function isDone(path: string): boolean {
+  return readdirSync(path).includes(`DONE_${name(steps)}`);
+}
 
 export function outcomeOf(path: string): Outcome {
   const lines = readFileSync(join(path, "metrics.jsonl"), "utf8").trimEnd().split("\n");
