@@ -91,7 +91,10 @@ test("plot leaves out what holds no run, among what runs/* names", async () => {
 test("plot --csv prints every update and validation, a line each", async () => {
   const { code, stdout } = await llm("plot", "runs/1e-3", "runs/1e-4", "--csv");
   const [header, ...lines] = stdout.trimEnd().split("\n");
-  expect([code, header]).toEqual([0, "run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second"]);
+  expect([code, header]).toEqual([
+    0,
+    "run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second,bits_per_byte",
+  ]);
   const steps = lines.filter((line) => line.startsWith("1e-3,step,"));
   const [, , step, loss, rate] = steps[1].split(",");
   const logged = readFileSync(join(folder, "runs/1e-3/metrics.jsonl"), "utf8").split("\n");
@@ -102,6 +105,37 @@ test("plot --csv prints every update and validation, a line each", async () => {
   expect(validations.stdout.trimEnd().split("\n").slice(1)).toEqual(
     lines.filter((line) => line.startsWith("1e-3,val,")),
   );
+});
+
+test("bits per byte compare runs in different tokens, in the list, as CSV and drawn", async () => {
+  const text = "Die Würde des Menschen ist unantastbar. ".repeat(200);
+  writeFileSync(join(folder, "text.txt"), text);
+  for (const tokenizer of ["char", "byte", "bpe:270"]) {
+    const name = tokenizer.slice(0, 3);
+    const prepared = await llm("prepare", "text.txt", "--tokenizer", tokenizer, "-o", `data/${name}`);
+    expect(prepared.code, prepared.stderr).toBe(0);
+    const sizes = ["--layers", "1", "--heads", "1", "--channels", "8", "-b", "2", "-t", "16", "-x", "3", "-s", "0"];
+    const trained = await llm("train", "-e", "custom", ...sizes, "-i", `data/${name}`, "-o", `own/${name}`);
+    expect(trained.code, trained.stderr).toBe(0);
+    expect(trained.stderr).toMatch(/^validation: \d\.\d{6} bits per byte$/m);
+  }
+  const { stdout: table } = await llm("runs", "own");
+  expect(table).toContain("bits/byte");
+  const all: { bitsPerByte: number; valLoss: number; folder: string }[] = JSON.parse(
+    (await llm("runs", "own", "--json")).stdout,
+  );
+  expect(all).toHaveLength(3);
+  const { stdout: csv } = await llm("plot", "own/byt", "--csv", "--val-only");
+  const [, , , loss, , , , , bits] = (lines(csv).at(-1) ?? "").split(",");
+  // Of bytes, a token is a byte.
+  expect(Math.abs(Number(bits) / (Number(loss) / Math.LN2) - 1)).toBeLessThan(1e-6);
+  expect(all.find(({ folder }) => folder.endsWith("byt"))?.bitsPerByte).toBe(Number(bits));
+  const drawn = await llm("plot", "own/cha", "own/byt", "own/bpe", "--what", "bpb", "-o", "-");
+  expect(drawn.stdout).toContain(">bits per byte<");
+  expect(drawn.stdout.match(/<circle /g)).toHaveLength(6);
+  const without = await llm("plot", "runs/1e-3", "--what", "bpb");
+  expect(without.stderr).toMatch(/1e-3 holds nothing to draw: no validation in bits per byte of it is on record/);
+  expect(without.code).toBe(1);
 });
 
 test("plot --val-only ends its axis with the last update", async () => {

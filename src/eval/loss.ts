@@ -1,6 +1,7 @@
 import { InputError, UsageError } from "../errors.ts";
 import type { TokenFile } from "../format/tokens.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { ByteLoss, bitsPerByte } from "./bits-per-byte.ts";
 import type { Row } from "./packing.ts";
 import type { Scorer } from "./scorer.ts";
 
@@ -28,7 +29,7 @@ export interface LossResult {
   readonly perplexity: number;
   /** Of the text that the scored tokens stand for; without a tokenizer unknown. */
   readonly bytes?: number;
-  /** All losses, in bits, over all bytes. End-of-text stands for no text, so it counts in neither. */
+  /** All losses, in bits, over all bytes. Special tokens stand for no text, so they count in neither. */
   readonly bitsPerByte?: number;
   readonly T: number;
   readonly stride: number;
@@ -98,33 +99,24 @@ async function* windows(sequence: TokenSequence, count: number, T: number, strid
 }
 
 class Sums {
-  readonly #lengths: readonly number[] | undefined;
-  readonly #endOfText: number | undefined;
+  readonly #text: ByteLoss | undefined;
   tokens = 0;
   #nats = 0;
-  #textNats = 0;
-  #bytes = 0;
 
   constructor(tokenizer: Tokenizer | undefined) {
-    this.#lengths = tokenizer?.tokens().map(({ length }) => length);
-    this.#endOfText = tokenizer?.endOfText;
+    this.#text = tokenizer && new ByteLoss(tokenizer);
   }
 
   add({ tokens, from }: Row, losses: ArrayLike<number>): void {
-    for (let i = 0; i < losses.length; i++) {
-      const token = tokens[from + i];
-      this.tokens++;
-      this.#nats += losses[i];
-      if (!this.#lengths || token === this.#endOfText) continue;
-      this.#textNats += losses[i];
-      this.#bytes += this.#lengths[token] ?? 0;
-    }
+    for (let i = 0; i < losses.length; i++) this.#nats += losses[i];
+    this.tokens += losses.length;
+    this.#text?.add(losses, tokens, from);
   }
 
   result(): Omit<LossResult, "T" | "stride"> {
     const loss = this.#nats / this.tokens;
     const mean = { tokens: this.tokens, loss, perplexity: Math.exp(loss) };
-    if (this.#bytes === 0) return mean;
-    return { ...mean, bytes: this.#bytes, bitsPerByte: this.#textNats / Math.LN2 / this.#bytes };
+    const { nats = 0, bytes = 0 } = this.#text ?? {};
+    return bytes === 0 ? mean : { ...mean, bytes, bitsPerByte: bitsPerByte(nats, bytes) };
   }
 }

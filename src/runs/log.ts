@@ -10,6 +10,8 @@ export interface Metric {
   readonly event: string;
   readonly step: number;
   readonly loss?: number;
+  /** Of a validation. */
+  readonly bitsPerByte?: number;
   readonly learningRate?: number;
   readonly norm?: number;
   readonly ms?: number;
@@ -79,6 +81,7 @@ function parseMetric(line: string): Metric | undefined {
     event: fields.event,
     step,
     loss: numberIn(fields, "loss"),
+    bitsPerByte: numberIn(fields, "bitsPerByte"),
     learningRate: numberIn(fields, "lr"),
     norm: numberIn(fields, "norm"),
     ms: numberIn(fields, "ms"),

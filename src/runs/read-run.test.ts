@@ -131,6 +131,7 @@ test("curves hold every number there is; after a resume the later ones count", a
     { step: 0, value: 5.5 },
     { step: 8, value: 3 },
   ]);
+  expect((await readCurves(path, "loss", "bitsPerByte")).val).toEqual([]);
   expect((await readCurves(path, "norm")).train[4]).toEqual({ step: 4, value: 5 });
 });
 

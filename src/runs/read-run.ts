@@ -29,6 +29,8 @@ export interface RunSummary {
   readonly loss?: number;
   readonly valLoss?: number;
   readonly bestValLoss?: number;
+  /** Of the last validation. */
+  readonly bitsPerByte?: number;
   /** Updates that were skipped, known at the end. */
   readonly skipped?: number;
   /** The updates of the newest checkpoint, from which the run can resume. */
@@ -46,7 +48,7 @@ export interface RunSummary {
 /** Quantities of an update that can be drawn. */
 export type Quantity = "loss" | "learningRate" | "norm" | "tokensPerSecond";
 
-/** One quantity of a run over its updates, and its validation losses. */
+/** One quantity of a run over its updates, and one of its validations. */
 export interface RunCurves {
   readonly train: readonly Point[];
   readonly val: readonly Point[];
@@ -89,8 +91,12 @@ export async function* readMetrics(folder: string): AsyncGenerator<Metric, void,
     }
 }
 
-/** Reads one quantity of all updates, and the validation losses. InputError when the folder holds no such thing. */
-export async function readCurves(folder: string, quantity: Quantity): Promise<RunCurves> {
+/** Reads a quantity of all updates and one of all validations. InputError when the folder holds no log. */
+export async function readCurves(
+  folder: string,
+  quantity: Quantity,
+  ofValidation: "loss" | "bitsPerByte" = "loss",
+): Promise<RunCurves> {
   const path = await logPath(folder);
   const train: Point[] = [];
   const val: Point[] = [];
@@ -99,7 +105,7 @@ export async function readCurves(folder: string, quantity: Quantity): Promise<Ru
     for (const line of lines) {
       const metric = parseLine(line);
       if (metric?.event === "step") append(train, metric.step, metric[quantity]);
-      else if (metric?.event === "val") append(val, metric.step, metric.loss);
+      else if (metric?.event === "val") append(val, metric.step, metric[ofValidation]);
     }
   return { train, val };
 }
@@ -201,6 +207,7 @@ export class RunTally {
       step: done?.step ?? (last ? last.step + 1 : val?.step),
       loss: last?.loss,
       valLoss: val?.loss,
+      bitsPerByte: val?.bitsPerByte,
       bestValLoss: val && this.#best,
       skipped: done?.skipped,
       tokensPerSecond: speeds.length > 0 ? speeds.reduce((sum, speed) => sum + speed) / speeds.length : undefined,

@@ -33,7 +33,7 @@ test("the first record is TensorFlow's own, to the byte", async () => {
   expect(new TextDecoder().decode(bytes.subarray(-17, -4))).toBe("brain.Event:2");
 });
 
-test("an update has four scalars, a validation one, a sample none", async () => {
+test("an update has four scalars, a validation one or, with bits per byte, two, a sample none", async () => {
   const encoder = await TensorBoardEncoder.create();
   const [record] = recordsOf(encoder.event(1.5, step) ?? new Uint8Array());
   expect(new DataView(record.buffer, record.byteOffset).getFloat64(1, true)).toBe(1.5);
@@ -47,5 +47,7 @@ test("an update has four scalars, a validation one, a sample none", async () => 
   );
   const val = encoder.event(2, { type: "val", step: 0, loss: 4 });
   expect(Buffer.from(val ?? []).toString("latin1")).toContain("loss/val");
+  const perByte = encoder.event(2, { type: "val", step: 0, loss: 4, bitsPerByte: 1.25 });
+  expect(Buffer.from(perByte ?? []).toString("latin1")).toContain("bits_per_byte/val");
   expect(encoder.event(2, { type: "sample", step: 0, tokens: [], text: "" })).toBeUndefined();
 });

@@ -55,8 +55,11 @@ export class TensorBoardEncoder {
   }
 }
 
-function scalarsOf(event: TrainEvent): [tag: string, value: number][] {
-  if (event.type === "val") return [["loss/val", event.loss]];
+function scalarsOf(event: TrainEvent): (readonly [tag: string, value: number])[] {
+  if (event.type === "val") {
+    const { loss, bitsPerByte } = event;
+    return [["loss/val", loss], ...(bitsPerByte === undefined ? [] : [["bits_per_byte/val", bitsPerByte] as const])];
+  }
   if (event.type !== "step") return [];
   const { loss, learningRate, norm, tokensPerSecond } = event;
   return [

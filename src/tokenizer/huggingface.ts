@@ -80,7 +80,8 @@ async function makeTokenizer(
       `${name}: its post_processor ${recordOf(json.post_processor).type} is not known. Without this file the model works ` +
         "with token ids alone.",
     );
-  const parts = { kind: "huggingface", tokens, endOfText, baseSize, around, files } as const;
+  const specialIds = added.filter(({ special }) => special).map(({ id }) => id);
+  const parts = { kind: "huggingface", tokens, endOfText, specialIds, baseSize, around, files } as const;
   const text = byteLevelText(name, json);
   if (text) return new SectionTokenizer({ ...parts, added, text });
   // Those that are looked for in normalized text are the library's to find.

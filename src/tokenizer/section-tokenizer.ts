@@ -21,6 +21,7 @@ export interface SectionTokenizerParts {
   /** The bytes of every token, by id. */
   readonly tokens: readonly Uint8Array[];
   readonly endOfText?: number;
+  readonly specialIds?: readonly number[];
   readonly baseSize?: number;
   readonly added: readonly AddedToken[];
   readonly text: TextEncoding;
@@ -37,6 +38,7 @@ export interface Around {
 
 export class SectionTokenizer extends VocabularyTokenizer {
   readonly kind: TokenizerKind;
+  override readonly specialIds?: readonly number[];
   override readonly files?: ReadonlyMap<string, string>;
   readonly #text: TextEncoding;
   readonly #around: Around;
@@ -44,9 +46,10 @@ export class SectionTokenizer extends VocabularyTokenizer {
   /** Those that are words: the others are text in ordinary text. */
   readonly #words: AddedTokens;
 
-  constructor({ kind, tokens, endOfText, baseSize, added, text, files, around }: SectionTokenizerParts) {
+  constructor({ kind, tokens, endOfText, specialIds, baseSize, added, text, files, around }: SectionTokenizerParts) {
     super(tokens, endOfText, baseSize);
     this.kind = kind;
+    this.specialIds = specialIds;
     this.files = files;
     this.#text = text;
     this.#around = around ?? { before: [], after: [] };

@@ -24,6 +24,8 @@ export interface Tokenizer {
   readonly baseSize?: number;
   /** The token between documents, where there is one. */
   readonly endOfText?: number;
+  /** Tokens that are marks and no text, the end of a text among them. Default: that alone. */
+  readonly specialIds?: readonly number[];
   /** InputError when the text holds what the vocabulary lacks. */
   encode(text: string, options?: EncodeOptions): number[];
   /** For texts too long to hold: the same ids, piece by piece. */
@@ -86,6 +88,14 @@ export function unusedIds(tokenizer: Tokenizer | undefined, V: number): number[]
   return Array.from({ length: V }, (_, id) => id).filter((id) => (tokens[id]?.length ?? 0) === 0);
 }
 
+/** The bytes of text that each token stands for, by id; 0 for special tokens. */
+export function textLengths(tokenizer: Tokenizer): Int32Array {
+  const lengths = Int32Array.from(tokenizer.tokens(), ({ length }) => length);
+  const { endOfText, specialIds = [] } = tokenizer;
+  for (const id of endOfText === undefined ? specialIds : [endOfText, ...specialIds]) lengths[id] = 0;
+  return lengths;
+}
+
 /** `tokenizer` for a model of `V` tokens: the ids between its own vocabulary and V decode to nothing. */
 export function paddedTo(V: number, tokenizer: Tokenizer): Tokenizer {
   return tokenizer.vocabSize < V ? new PaddedTokenizer(V, tokenizer) : tokenizer;
@@ -98,6 +108,7 @@ class PaddedTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly baseSize?: number;
   readonly endOfText?: number;
+  readonly specialIds?: readonly number[];
   readonly files?: ReadonlyMap<string, string>;
 
   constructor(V: number, tokenizer: Tokenizer) {
@@ -107,6 +118,7 @@ class PaddedTokenizer implements Tokenizer {
     this.vocabSize = tokenizer.vocabSize;
     this.baseSize = tokenizer.baseSize;
     this.endOfText = tokenizer.endOfText;
+    this.specialIds = tokenizer.specialIds;
     this.files = tokenizer.files;
   }
 
@@ -142,6 +154,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly baseSize: number;
   readonly endOfText?: number;
+  readonly specialIds?: readonly number[];
   readonly files?: ReadonlyMap<string, string>;
   readonly #tokens: readonly Uint8Array[];
 

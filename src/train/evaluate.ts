@@ -1,29 +1,44 @@
 import type { Backend } from "../backend/backend.ts";
 import { writeBatch } from "../data/batch.ts";
 import { InputError, NotFiniteError } from "../errors.ts";
+import { ByteLoss, bitsPerByte } from "../eval/bits-per-byte.ts";
 import type { Group } from "../group/group.ts";
 import { forward, loss } from "../model/gpt2.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/tensor-set.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { BatchSource } from "./options.ts";
 
+export interface Evaluation {
+  /** Mean, in nats a token. */
+  readonly loss: number;
+  /** Undefined where the model's tokenizer is unknown, or no target stands for text. */
+  readonly bitsPerByte?: number;
+}
+
+export interface EvaluationData {
+  readonly loader: BatchSource;
+  readonly batches: number;
+  /** By which bits per byte are counted. */
+  readonly tokenizer?: Tokenizer;
+}
+
 /**
- * Mean loss over the tokens that count in the first `batches` batches of `loader`, of which each member of the group takes its
- * rows, in nats a token;
- * undefined when the `signal` of any member ended it early.
+ * Loss over the tokens that count in the first `batches` batches of `loader`, of which each member of the group takes its
+ * rows; undefined when the `signal` of any member ended it early.
  * NotFiniteError, in all members, when the loss is NaN or infinite; InputError when no token counts.
  */
 export async function evaluate(
   be: Backend,
   p: Parameters,
   ws: LossWorkspace,
-  loader: BatchSource,
-  batches: number,
+  { loader, batches, tokenizer }: EvaluationData,
   group: Group,
   signal?: AbortSignal,
-): Promise<number | undefined> {
+): Promise<Evaluation | undefined> {
   await loader.reset();
+  const text = tokenizer && new ByteLoss(tokenizer);
   let sum = 0;
   let counted = 0;
   let interrupted = false;
@@ -33,13 +48,22 @@ export async function evaluate(
       interrupted = true;
       break;
     }
-    counted += await writeBatch(be, ws, await loader.next(), p.config.V);
+    const batch = await loader.next();
+    counted += await writeBatch(be, ws, batch, p.config.V);
     forward(be, p, ws);
     loss(be, p, ws);
-    const [batchLoss] = await be.read(ws.stats);
+    const [[batchLoss], losses] = await Promise.all([be.read(ws.stats), text && be.read(ws.head.losses)]);
     sum += batchLoss;
+    if (losses) text?.add(losses, batch.targets);
   }
-  const [meanOfAll, interruptions, share] = await group.mean([sum / batches, Number(interrupted), counted / batches]);
+  const { nats = 0, bytes = 0 } = text ?? {};
+  const [meanOfAll, interruptions, share, meanNats, meanBytes] = await group.mean([
+    sum / batches,
+    Number(interrupted),
+    counted / batches,
+    nats,
+    bytes,
+  ]);
   if (interruptions > 0) return undefined;
   if (share === 0)
     throw new InputError(
@@ -47,7 +71,7 @@ export async function evaluate(
         "or prepare the data again (llm-ts prepare --chat).",
     );
   const mean = meanOfAll / share;
-  if (Number.isFinite(mean)) return mean;
+  if (Number.isFinite(mean)) return { loss: mean, bitsPerByte: bitsPerByte(meanNats, meanBytes) };
   const tensor = await firstNotFinite(be, p.weights);
   throw new NotFiniteError(
     `The validation ${describeNotFinite(mean, 0, tensor)}. The model's weights are damaged: train again from a ` +

@@ -39,6 +39,8 @@ export interface ValEvent {
   readonly step: number;
   /** Mean over the validation batches. */
   readonly loss: number;
+  /** The loss in bits, per byte of the targets' text. Undefined without a tokenizer. */
+  readonly bitsPerByte?: number;
 }
 
 /** A text that the model wrote. */
@@ -68,6 +70,8 @@ export interface DoneEvent {
   /** The last training loss and the last validation loss, where there is one. */
   readonly loss?: number;
   readonly valLoss?: number;
+  /** Of the last validation. Undefined without a tokenizer. */
+  readonly bitsPerByte?: number;
   /** The best validation loss of all the trainer's runs, and after how many updates it came. */
   readonly bestValLoss?: number;
   readonly bestStep?: number;

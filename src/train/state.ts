@@ -1,6 +1,7 @@
 import type { LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
+import type { Evaluation } from "./evaluate.ts";
 import { emptyWindow, type OutlierWindow, outlierWindow } from "./outliers.ts";
 
 /**
@@ -28,6 +29,8 @@ export interface TrainerState {
   /** The last training loss and validation loss of the run, where there is one. */
   loss?: number;
   valLoss?: number;
+  /** Of the last validation, where there is a tokenizer. */
+  bitsPerByte?: number;
   /** After how many updates the last validation and the last sample came. */
   validatedAt?: number;
   sampledAt?: number;
@@ -51,11 +54,12 @@ export function initialState(): TrainerState {
   };
 }
 
-/** Keeps a validation's loss, and whether it is better than the best by more than `delta`. */
-export function recordValidation(state: TrainerState, loss: number, delta = 0): void {
+/** Keeps a validation's result, and whether its loss is better than the best by more than `delta`. */
+export function recordValidation(state: TrainerState, { loss, bitsPerByte }: Evaluation, delta = 0): void {
   const { step, best } = state;
   state.validatedAt = step;
   state.valLoss = loss;
+  state.bitsPerByte = bitsPerByte;
   const isBetter = best === undefined || loss < best.loss - delta;
   if (isBetter) state.best = { loss, step };
   state.validationsSinceBest = isBetter ? 0 : state.validationsSinceBest + 1;
@@ -90,6 +94,7 @@ const stateChecks: Readonly<Record<keyof TrainerState, Check>> = {
   first: optional(isCount),
   loss: optional(isNumber),
   valLoss: optional(isNumber),
+  bitsPerByte: optional(isNumber),
   validatedAt: optional(isCount),
   sampledAt: optional(isCount),
   skipped: (value) => isObject(value) && [value.loss, value.norm, value.nan].every(isCount),

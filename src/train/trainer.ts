@@ -179,6 +179,7 @@ export class Trainer {
       state.first = state.step;
       state.loss = undefined;
       state.valLoss = undefined;
+      state.bitsPerByte = undefined;
       state.validatedAt = undefined;
       state.validationsSinceBest = 0;
       state.loader = loader.position?.();
@@ -198,13 +199,14 @@ export class Trainer {
 
       if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && state.validatedAt !== step) {
         const batches = step === last ? validation.finalBatches : validation.batches;
-        const mean = await evaluate(backend, p, memory.evaluate, validation.loader, batches, group, signal);
+        const data = { loader: validation.loader, batches, tokenizer: this.model.tokenizer };
+        const found = await evaluate(backend, p, memory.evaluate, data, group, signal);
         agreed = undefined;
-        if (mean === undefined) owes = true;
+        if (found === undefined) owes = true;
         else {
           unsaved = true;
-          recordValidation(state, mean, earlyStop?.delta);
-          yield { type: "val", step, loss: mean };
+          recordValidation(state, found, earlyStop?.delta);
+          yield { type: "val", step, ...found };
         }
       }
       if (sample && memory.decode && !owes && isTime(sample.every) && state.sampledAt !== step) {
@@ -262,7 +264,7 @@ export class Trainer {
       const tokensPerSecond = (group.size * accumulate * loader.B * loader.T * 1000) / ms;
       yield { type: "step", step, loss, learningRate, norm, ms, tokensPerSecond, ...verdict };
     }
-    const { step, loss, valLoss, best, skipped } = state;
+    const { step, loss, valLoss, bitsPerByte, best, skipped } = state;
     if (checkpoint && (await group.broadcast(unsaved))) yield* this.#saved(checkpoint);
     yield {
       type: "done",
@@ -270,6 +272,7 @@ export class Trainer {
       steps: last,
       loss,
       valLoss,
+      bitsPerByte,
       bestValLoss: best?.loss,
       bestStep: best?.step,
       skipped: skipped.loss + skipped.norm + skipped.nan,

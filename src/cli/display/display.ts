@@ -30,6 +30,8 @@ function llmcLines(): TrainDisplay {
     event(event) {
       const text = lineOf(event);
       if (text !== undefined) print(text);
+      if (event.type === "val" && event.bitsPerByte !== undefined)
+        say(`validation: ${event.bitsPerByte.toFixed(6)} bits per byte`);
       else if (event.type === "checkpoint") say(`saved ${event.path}`);
     },
     end(next = []) {

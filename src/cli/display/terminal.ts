@@ -99,7 +99,7 @@ export class TerminalDisplay implements TrainDisplay {
     if (event.skipped !== undefined) this.#skipped++;
   }
 
-  #validated({ step, loss }: ValEvent): void {
+  #validated({ step, loss, bitsPerByte }: ValEvent): void {
     const before = this.#valLoss;
     this.#step = step;
     this.#valLoss = loss;
@@ -113,6 +113,7 @@ export class TerminalDisplay implements TrainDisplay {
       const change = Math.abs(before - loss).toFixed(4);
       parts.push(before > loss ? green(`▼ ${change}`) : yellow(`▲ ${change}`));
     }
+    if (bitsPerByte !== undefined) parts.push(`${dim("bits per byte")} ${bitsPerByte.toFixed(4)}`);
     // Where the terminal is narrow, the least important parts are left out.
     while (parts.length > 2 && textWidth(parts.join("   ")) > this.#live.columns) parts.pop();
     this.#live.print(parts.join("   "));
@@ -128,7 +129,8 @@ export class TerminalDisplay implements TrainDisplay {
     );
   }
 
-  #finished({ step, ms: msOfAll, interrupted, stopped, valLoss, bestValLoss, bestStep, skipped }: DoneEvent): void {
+  #finished(event: DoneEvent): void {
+    const { step, ms: msOfAll, interrupted, stopped, valLoss, bitsPerByte, bestValLoss, bestStep, skipped } = event;
     this.#live.hide();
     const paint = this.#paint;
     const drawing = chart({
@@ -140,10 +142,12 @@ export class TerminalDisplay implements TrainDisplay {
     });
     if (drawing !== "") this.#live.print(`\n${drawing}`);
     const verdict = interrupted ? paint.yellow("interrupted") : paint.green(stopped ? "stopped early" : "done");
+    const perByte = bitsPerByte === undefined ? "" : ` (${bitsPerByte.toFixed(4)} bits per byte)`;
     const parts = [`${verdict} after ${grouped(step)} updates in ${duration(msOfAll)}`];
     const ms = this.#lastEventAt - this.#startedAt;
     if (this.#tokens > 0) parts.push(`${short((1000 * this.#tokens) / ms)} tokens a second`);
-    if (valLoss !== undefined && !interrupted) parts.push(`validation loss ${paint.bold(valLoss.toFixed(4))}`);
+    if (valLoss !== undefined && !interrupted)
+      parts.push(`validation loss ${paint.bold(valLoss.toFixed(4))}${perByte}`);
     if (bestValLoss !== undefined && bestStep !== undefined && bestValLoss !== valLoss)
       parts.push(`best ${bestValLoss.toFixed(4)} after ${grouped(bestStep)}`);
     if (skipped > 0) parts.push(`${grouped(skipped)} skipped`);

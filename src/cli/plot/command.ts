@@ -3,7 +3,7 @@ import { examples } from "../options/common.ts";
 import { real } from "../options/values.ts";
 
 /** Values of `--what`. */
-export const quantities = ["loss", "lr", "norm", "tokens"] as const;
+export const quantities = ["loss", "lr", "norm", "tokens", "bpb"] as const;
 
 import type { PlotFlags } from "./run.ts";
 
@@ -18,8 +18,11 @@ export function addPlot(program: Command): void {
     .argument("<run...>", "folders that llm-ts train -o wrote")
     .option("-o, --out <file>", 'the picture; "-" for standard output', "plot.svg")
     .addOption(
-      new Option("--what <quantity>", "loss, learning rate, norm of the gradients, or tokens a second")
-        .choices(["loss", "lr", "norm", "tokens"])
+      new Option(
+        "--what <quantity>",
+        "loss, learning rate, norm of the gradients, tokens a second, or validations in bits per byte",
+      )
+        .choices(quantities)
         .default("loss"),
     )
     .option("--log", "logarithmic scale")
@@ -35,6 +38,7 @@ export function addPlot(program: Command): void {
       examples(
         ["two runs", "llm-ts plot runs/baby-001 runs/baby-002"],
         ["all validation losses", "llm-ts plot runs/* --val-only -o val.svg"],
+        ["models of different vocabularies", "llm-ts plot runs/chars-001 runs/bpe-001 --what bpb"],
         ["all numbers of a run, for a spreadsheet", "llm-ts plot runs/baby-001 --csv > baby.csv"],
         ["was the learning rate too high?", "llm-ts plot runs/baby-001 --what norm --log"],
       ),

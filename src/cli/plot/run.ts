@@ -14,16 +14,26 @@ import { isSvg, requireReplaceable } from "../replaceable.ts";
 /** The options of `llm-ts plot`. */
 export interface PlotFlags {
   readonly out: string;
-  readonly what: "loss" | "lr" | "norm" | "tokens";
+  readonly what: "loss" | "bpb" | "lr" | "norm" | "tokens";
   readonly log?: boolean;
   readonly smooth?: number;
   readonly valOnly?: boolean;
   readonly csv?: boolean;
 }
 
+interface Drawing {
+  /** Of updates; undefined: only validations have it. */
+  readonly quantity?: Quantity;
+  /** Of validations, where they have it. */
+  readonly ofValidation?: "loss" | "bitsPerByte";
+  readonly title: string;
+  readonly axis: string;
+}
+
 /** Quantities of `--what`, with the titles of picture and axis. */
-const drawings: Record<PlotFlags["what"], { quantity: Quantity; title: string; axis: string }> = {
-  loss: { quantity: "loss", title: "Loss", axis: "loss, nats a token" },
+const drawings: Record<PlotFlags["what"], Drawing> = {
+  loss: { quantity: "loss", ofValidation: "loss", title: "Loss", axis: "loss, nats a token" },
+  bpb: { ofValidation: "bitsPerByte", title: "Validation loss in bits per byte", axis: "bits per byte" },
   lr: { quantity: "learningRate", title: "Learning rate", axis: "learning rate" },
   norm: { quantity: "norm", title: "Norm of the gradients, before clipping", axis: "norm" },
   tokens: { quantity: "tokensPerSecond", title: "Speed", axis: "tokens a second" },
@@ -35,24 +45,29 @@ const chartHeight = 14;
 export async function plotRuns(paths: readonly string[], flags: PlotFlags): Promise<void> {
   new Interrupt();
   const { out, what, log, valOnly } = flags;
-  if (valOnly && what !== "loss") throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
+  if (valOnly && !drawings[what].ofValidation)
+    throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
   if (out !== "-" && !flags.csv) await requireReplaceable(out, "picture", isSvg);
-  const { quantity, title, axis } = drawings[what];
+  const { quantity, ofValidation, title, axis } = drawings[what];
+  const missing = what === "bpb" ? "validation in bits per byte" : valOnly ? "validation" : "update";
   const curves: Curve[] = [];
   const runs = await withoutOthers(paths);
   if (flags.csv) return printCsv(runs, valOnly ?? false);
   for (const [at, name] of namesOf(runs).entries()) {
-    const { train, val } = await readCurves(runs[at], quantity);
-    const curve = { name, train: valOnly ? [] : train, val: what === "loss" ? val : [] };
+    const { train, val } = await readCurves(runs[at], quantity ?? "loss", ofValidation);
+    const curve = { name, train: quantity && !valOnly ? train : [], val: ofValidation ? val : [] };
     if (curve.train.length + curve.val.length === 0)
-      throw new InputError(
-        `${runs[at]} holds nothing to draw: no ${valOnly ? "validation" : "update"} of it is on record.`,
-      );
+      throw new InputError(`${runs[at]} holds nothing to draw: no ${missing} of it is on record.`);
     curves.push(curve);
   }
   // The learning rate has no noise to smooth: an average would only lag.
   const decay = flags.smooth ?? (what === "lr" ? 0 : undefined);
-  const svg = curvesSvg(curves, { title: valOnly ? "Validation loss" : title, quantity: axis, log, smooth: decay });
+  const svg = curvesSvg(curves, {
+    title: valOnly && what === "loss" ? "Validation loss" : title,
+    quantity: axis,
+    log,
+    smooth: decay,
+  });
   if (out === "-") return print(svg);
   await saveText(out, svg);
   const drawing = terminalChart(curves, what, decay);
@@ -60,11 +75,11 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
   process.stderr.write(`\nthe picture is in ${out}\n`);
 }
 
-const csvColumns = ["loss", "learningRate", "norm", "ms", "tokensPerSecond"] as const;
+const csvColumns = ["loss", "learningRate", "norm", "ms", "tokensPerSecond", "bitsPerByte"] as const;
 
 /** Prints a line for every update and validation; NaN and what a log does not have are empty. */
 async function printCsv(runs: readonly string[], valOnly: boolean): Promise<void> {
-  await print("run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second\n");
+  await print("run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second,bits_per_byte\n");
   for (const [at, name] of namesOf(runs).entries()) {
     const quoted = /[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
     for await (const metric of readMetrics(runs[at])) {

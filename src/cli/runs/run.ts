@@ -37,6 +37,7 @@ const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => s
   ["train", 5, ({ loss }) => loss?.toFixed(4) ?? ""],
   ["val", 1, ({ valLoss }) => valLoss?.toFixed(4) ?? ""],
   ["best val", 3, ({ bestValLoss }) => bestValLoss?.toFixed(4) ?? ""],
+  ["bits/byte", 5, ({ bitsPerByte }) => bitsPerByte?.toFixed(4) ?? ""],
   ["tokens/s", 8, ({ tokensPerSecond }) => (tokensPerSecond === undefined ? "" : short(tokensPerSecond))],
   ["took", 4, ({ ms }) => (ms === undefined ? "" : duration(ms))],
   ["began", 9, ({ created }) => localTime(created)],
@@ -46,10 +47,12 @@ const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => s
 /** `width`: characters of a line; without it all columns are shown. */
 export function tableOf(runs: readonly TimedRun[], width = Number.POSITIVE_INFINITY): string {
   const readable = runs.filter(({ status }) => status !== "unreadable");
-  let shown = columns;
+  // Runs without a tokenizer have no bits per byte.
+  const known = columns.filter(([title, , cell]) => title !== "bits/byte" || readable.some((run) => cell(run) !== ""));
+  let shown = known;
   let text = "";
   for (let rank = 9; rank >= 0; rank--) {
-    shown = columns.filter(([, own]) => own <= rank);
+    shown = known.filter(([, own]) => own <= rank);
     text = table(
       shown.map(([title]) => title),
       readable.map((run) => shown.map(([, , cell]) => cell(run))),
