@@ -156,6 +156,23 @@ test("-a overfits one batch, -a 0 does not", async () => {
   expect(new Set(await losses("-a", "0")).size).toBe(3);
 });
 
+test("--depth makes a model, says what it is, and is resumed", async () => {
+  const own = ["-x", "2", "-s", "0", "-m", "1", "--final-val-batches", "1"];
+  const { code, stderr } = await train("--depth", "1", ...own, "-o", "runs/");
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain(
+    "depth 1: 1 layer, 1 head, 64 channels, context 64; 512 tokens an update (8 x 64), learning rate 0.00208",
+  );
+  const { model, run: settings, given } = JSON.parse(readFileSync(join(folder, "runs/depth1-001/config.json"), "utf8"));
+  expect(model).toMatchObject({ name: "depth1", L: 1, NH: 1, C: 64, maxT: 64, V: 65 });
+  expect([settings.batch, settings.totalBatch, given.depth]).toEqual([8, 512, 1]);
+  const other = await train("--depth", "2", "-o", "runs/depth1-001", "-y", "--force");
+  expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/--depth: 1, now 2\..*cannot change/)]);
+  const longer = await train("--depth", "1", "-x", "3", "-o", "runs/depth1-001", "-y", "--force");
+  expect(longer.code, longer.stderr).toBe(0);
+  expect(longer.stdout).toContain("step 2: train loss");
+});
+
 test("--early-stop ends a run that gets no better", async () => {
   const { code, stderr, done } = await steps("-x", "20", "-l", "0", "-v", "2", "-m", "1", "--early-stop", "3");
   expect(done).toMatchObject({ event: "done", step: 6, stopped: "early", interrupted: false, bestStep: 0 });
@@ -342,6 +359,8 @@ describe("complaints", () => {
     [2, /block of 17 tokens \(-t\) is longer than the model's 16/, "-e", tiny, ...data, "-t", "17"],
     [2, /C = 50 channels cannot be divided/, "-e", "custom", "--layers", "1", "--heads", "4", "--channels", "50"],
     [2, /--model custom also needs --channels/, "-e", "custom", "--layers", "1", "--heads", "4"],
+    [2, /--depth 4 makes a new model, and --model \(-e\) baby is another one/, "-e", "baby", "--depth", "4"],
+    [2, /--depth <n>' argument '0' is invalid.*from 1 to 64/, "--depth", "0"],
     [1, /nothing\*\.bin/, "-e", tiny, "-i", "nothing*.bin"],
     [1, /short\.bin has 10 tokens/, "-e", tiny, "-i", "short.bin"],
     [1, /large\.bin: token \d+ at position \d+ .*vocabulary of 101/, "-e", tiny, "-i", "large.bin", "-v", "0"],

@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { alone, type Rank } from "../group/group.ts";
 import { batchesIn, checkWarmup } from "./checks.ts";
+import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
 import type { RunOptions } from "./options.ts";
 import type { TrainOption } from "./setting-rules.ts";
@@ -16,15 +17,22 @@ export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatch
  * UsageError for a block that is longer, and for a total batch that batches do not make up.
  */
 export function settingsOf(choices: RunChoices, maxT: number, { size }: Rank = alone): TrainSettings {
-  const { model, steps, block } = choices;
+  const { block } = choices;
   if (block !== undefined && block > maxT)
     throw new UsageError(
       `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
     );
   const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
-  const found = complete(settingNames, choices, derived, model === "baby" ? babyDefaults(steps) : {});
+  const found = complete(settingNames, choices, derived, ...defaultsOf(choices, size));
   const settings = { ...found, block: Math.min(found.block, maxT) };
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, size) };
+}
+
+/** Layers of defaults that the model brings, the first that count before the later ones. */
+function defaultsOf(choices: RunChoices, processes: number): Partial<TrainSettings>[] {
+  const { depth, model, steps } = choices;
+  if (depth !== undefined) return [depthDefaults(depth, choices, processes), babyDefaults()];
+  return model === "baby" ? [babyDefaults(steps)] : [];
 }
 
 /** The defaults of `baby`. A shorter run warms up, validates and writes samples proportionally. */

@@ -26,6 +26,13 @@ export const sections = {
   Model: {
     /** A preset, `custom`, the name of a pretrained model, or the path of a model file. */
     model: option("-e, --model <name|file>", "what to train, see below", text, { default: "gpt2", ...fixed }),
+    /** Sizes and settings of a new model that go together (depth.ts): each option that is chosen as well takes precedence. */
+    depth: option(
+      "--depth <n>",
+      "one dial for a new model: n layers, and the sizes, batch and rate that go with them, see below",
+      whole(1, 64),
+      fixed,
+    ),
     /** Of `custom`, or in place of a preset's. */
     layers: option("--layers <n>", "layers, for custom or in place of a preset's", whole(1, limits.L), fixed),
     heads: option("--heads <n>", "attention heads in a layer", whole(1, limits.NH), fixed),

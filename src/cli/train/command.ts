@@ -1,9 +1,20 @@
 import type { Command } from "commander";
 import type { GivenOptions } from "../../runs/record.ts";
+import { depthSizes } from "../../train/depth.ts";
+import { settingsOf } from "../../train/resolve.ts";
 import { examples } from "../options/common.ts";
 import { say } from "../output.ts";
 import { refuseLlmcOptions } from "./llmc-options.ts";
 import { addTrainOptions, type TrainFlags } from "./options.ts";
+
+/** "  --depth 4                     4 heads, 256 channels, …" */
+function depthLine(depth: number): string {
+  const { batch, block, steps, accumulate, learningRate } = settingsOf({ depth }, depthSizes(depth).maxT);
+  const { NH, C, maxT } = depthSizes(depth);
+  const sizes = `${NH} heads, ${C} channels, context ${maxT}`;
+  const updates = `${steps} updates of ${accumulate * batch * block} tokens, rate ${learningRate}`;
+  return `${`  --depth ${depth}`.padEnd(32)}${sizes}; ${updates}`;
+}
 
 export function addTrain(program: Command): void {
   program.hook("preSubcommand", (_, command) => {
@@ -27,8 +38,14 @@ Models:
   gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2
                                 pretrained: llm.c's file (gpt2_124M.bin, …) here or beside the data, else downloaded
   FILE or run folder            continue training this model
+
+Depth:
+  --depth N makes a new model of N layers with 64 channels each, as nanochat does, in place of --model: heads of 64 channels,
+  a context, a batch and a learning rate that go with it, and 12 tokens for each parameter of its layers. Options override.
+${[2, 4, 8, 12].map(depthLine).join("\n")}
 ${examples(
   ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],
+  ["a model as large as a text and an evening allow", "llm-ts train --depth 6 -i book -o runs/"],
   ["llm.c's run", "llm-ts train -e gpt2_124M.bin -i tiny_shakespeare_train.bin -j tiny_shakespeare_val.bin"],
   [
     "several processes of a cluster (docs/many-machines.md)",

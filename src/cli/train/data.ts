@@ -53,8 +53,7 @@ async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
 }
 
 /** Tokens of tiny Shakespeare for a model: small custom models learn from characters. */
-function kindFor({ name, tokenizer }: ModelChoice, V: number | undefined): "gpt2" | "char" {
-  const isSmall = name === "baby" || name === "custom";
+function kindFor({ name, tokenizer, isSmall = false }: ModelChoice, V: number | undefined): "gpt2" | "char" {
   if (tokenizer?.kind === "gpt2" || (V === undefined ? !isSmall : !tokenizer && isGpt2Vocabulary(V))) return "gpt2";
   if (V === undefined || V === 65 || tokenizer?.kind === "char") return "char";
   throw new InputError(

@@ -6,6 +6,7 @@ import { InputError, UsageError } from "../../errors.ts";
 import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config.ts";
 import { folderOf } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { requireDepthModel } from "../../train/depth.ts";
 import { freshConfig } from "../../train/fresh-config.ts";
 import { sections, trainOptions } from "../../train/settings.ts";
 import { modelPath, pretrainedPath } from "../options/model.ts";
@@ -21,6 +22,8 @@ export interface ModelChoice {
   readonly file?: string;
   /** Tokenizer of a trained model, where it is known. */
   readonly tokenizer?: Tokenizer;
+  /** True for one that learns characters where no data was named. */
+  readonly isSmall?: boolean;
   /** The configuration with V tokens. */
   configFor(V: number): GPT2Config;
 }
@@ -31,7 +34,8 @@ const neededSizes = ["layers", "heads", "channels"] as const;
 
 /** Resolves `--model`: a preset, custom sizes, a pretrained model, or a file. */
 export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
-  const { model = trainOptions.model.default } = flags;
+  requireDepthModel(flags);
+  const { depth, model = depth === undefined ? trainOptions.model.default : "custom" } = flags;
   if (model === "custom" || presetNames.includes(model)) return freshModel(model, flags);
   const isPretrained = pretrainedFile(model) !== undefined;
   if (!isPretrained) await requireModel(model);
@@ -54,13 +58,17 @@ async function requireModel(name: string): Promise<void> {
 }
 
 function freshModel(model: string, flags: TrainFlags): ModelChoice {
-  const missing = neededSizes.filter((name) => flags[name] === undefined);
+  const { depth } = flags;
+  const missing = depth === undefined ? neededSizes.filter((name) => flags[name] === undefined) : [];
   if (model === "custom" && missing.length > 0)
-    throw new UsageError(`--model custom also needs ${missing.map((name) => `--${name}`).join(", ")}.`);
+    throw new UsageError(
+      `--model custom also needs ${missing.map((name) => `--${name}`).join(", ")}, or --depth for all of them.`,
+    );
   const configFor = (dataV: number) => freshConfig({ ...flags, model }, dataV);
   // Invalid sizes are refused at once, whatever the vocabulary will be.
   configFor(flags.vocab ?? 1);
-  return { name: model, configFor };
+  const isSmall = depth !== undefined || model === "baby" || model === "custom";
+  return { name: depth === undefined ? model : `depth${depth}`, isSmall, configFor };
 }
 
 /** A model that was trained before. */

@@ -19,6 +19,7 @@ import {
   runEvents,
   type StartedRun,
 } from "../../runs/start.ts";
+import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { runMemory } from "../../train/plan.ts";
 import { createDisplay } from "../display/display.ts";
@@ -110,6 +111,7 @@ async function prepare(
   };
   const run = await prepareRun(request, group);
   const { settings } = run;
+  if (flags.depth !== undefined) display.remark(describeDepth(flags.depth, config, settings, group.size));
   if (flags.warmupSteps && settings.schedule === "constant")
     display.remark(
       "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
