@@ -105,6 +105,19 @@ test("plot --csv prints every update and validation, a line each", async () => {
   expect(validations.stdout.trimEnd().split("\n").slice(1)).toEqual(
     lines.filter((line) => line.startsWith("1e-3,val,")),
   );
+  expect((await llm("plot", "runs/1e-3", "runs/1e-4", "--csv", "-o", "numbers.csv")).code).toBe(0);
+  expect(readFileSync(join(folder, "numbers.csv"), "utf8")).toBe(stdout);
+  expect((await llm("plot", "runs/1e-3", "--csv", "-o", "numbers.csv", "--val-only")).code).toBe(0);
+});
+
+test("plot --csv refuses a picture's options, and prints nothing where a run cannot be read", async () => {
+  const { code, stderr } = await llm("plot", "runs/1e-3", "--csv", "--what", "norm");
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining("'--csv' cannot be used with option '--what <quantity>'"),
+  ]);
+  const missing = await llm("plot", "runs/1e-3", "runs/none", "--csv");
+  expect([missing.code, missing.stdout]).toEqual([1, ""]);
 });
 
 test("bits per byte compare runs in different tokens, in the list, as CSV and drawn", async () => {

@@ -16,7 +16,7 @@ export function addPlot(program: Command): void {
         "runs, too.",
     )
     .argument("<run...>", "folders that llm-ts train -o wrote")
-    .option("-o, --out <file>", 'the picture; "-" for standard output', "plot.svg")
+    .option("-o, --out <file>", 'the picture, or the CSV; "-" for standard output (default: plot.svg; of CSV, "-")')
     .addOption(
       new Option(
         "--what <quantity>",
@@ -31,7 +31,13 @@ export function addPlot(program: Command): void {
       "decay of the exponential average; 0: no smoothing (default: averages over a fiftieth of a run)",
       real(0, 0.999999),
     )
-    .option("--csv", "print the numbers as CSV in place of a picture: updates and validations, a line each")
+    .addOption(
+      new Option("--csv", "the numbers as CSV in place of a picture: updates and validations, a line each").conflicts([
+        "what",
+        "log",
+        "smooth",
+      ]),
+    )
     .option("--val-only", "validation losses alone")
     .addHelpText(
       "after",

@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
+import type { ByteSource } from "../../platform/platform.ts";
 import { type Curve, curvesSvg, stepsOf } from "../../plot/curves.ts";
 import { decayFor, smooth } from "../../plot/points.ts";
 import { holdsRun, type Quantity, readCurves, readMetrics } from "../../runs/read-run.ts";
@@ -9,11 +10,12 @@ import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import { isSvg, requireReplaceable } from "../replaceable.ts";
+import { beginsWith, isSvg, requireReplaceable } from "../replaceable.ts";
 
 /** The options of `llm-ts plot`. */
 export interface PlotFlags {
-  readonly out: string;
+  /** Default: plot.svg, or standard output for CSV. */
+  readonly out?: string;
   readonly what: "loss" | "bpb" | "lr" | "norm" | "tokens";
   readonly log?: boolean;
   readonly smooth?: number;
@@ -44,15 +46,16 @@ const chartHeight = 14;
 /** Draws runs into an SVG and, beside it, into the terminal. */
 export async function plotRuns(paths: readonly string[], flags: PlotFlags): Promise<void> {
   new Interrupt();
-  const { out, what, log, valOnly } = flags;
+  const { out = flags.csv ? "-" : "plot.svg", what, log, valOnly } = flags;
   if (valOnly && !drawings[what].ofValidation)
     throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
-  if (out !== "-" && !flags.csv) await requireReplaceable(out, "picture", isSvg);
+  if (out !== "-")
+    await (flags.csv ? requireReplaceable(out, "CSV file", isCsv) : requireReplaceable(out, "picture", isSvg));
   const { quantity, ofValidation, title, axis } = drawings[what];
   const missing = what === "bpb" ? "validation in bits per byte" : valOnly ? "validation" : "update";
   const curves: Curve[] = [];
   const runs = await withoutOthers(paths);
-  if (flags.csv) return printCsv(runs, valOnly ?? false);
+  if (flags.csv) return writeCsv(runs, out, valOnly ?? false);
   for (const [at, name] of namesOf(runs).entries()) {
     const { train, val } = await readCurves(runs[at], quantity ?? "loss", ofValidation);
     const curve = { name, train: quantity && !valOnly ? train : [], val: ofValidation ? val : [] };
@@ -76,18 +79,25 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
 }
 
 const csvColumns = ["loss", "learningRate", "norm", "ms", "tokensPerSecond", "bitsPerByte"] as const;
+const csvHeader = "run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second,bits_per_byte";
 
-/** Prints a line for every update and validation; NaN and what a log does not have are empty. */
-async function printCsv(runs: readonly string[], valOnly: boolean): Promise<void> {
-  await print("run,event,step,loss,learning_rate,gradient_norm,ms,tokens_per_second,bits_per_byte\n");
+const isCsv = (source: ByteSource) => beginsWith(source, csvHeader.slice(0, 14));
+
+/** Writes a line for every update and validation; NaN and what a log does not have are empty. */
+async function writeCsv(runs: readonly string[], out: string, valOnly: boolean): Promise<void> {
+  const lines: string[] = [csvHeader];
   for (const [at, name] of namesOf(runs).entries()) {
     const quoted = /[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
     for await (const metric of readMetrics(runs[at])) {
       if (metric.event !== "val" && (metric.event !== "step" || valOnly)) continue;
       const cells = csvColumns.map((column) => metric[column] ?? "");
-      await print(`${[quoted, metric.event, metric.step, ...cells].join(",")}\n`);
+      lines.push([quoted, metric.event, metric.step, ...cells].join(","));
     }
   }
+  const text = `${lines.join("\n")}\n`;
+  if (out === "-") return print(text);
+  await saveText(out, text);
+  say(`the numbers are in ${out}`);
 }
 
 /** Of several folders, such as those that runs/* names, those that hold a run. */
