@@ -59,6 +59,7 @@ test("what .bin cannot hold is refused with the reason, and nothing is written",
     [[erf, "erf.gguf"], /GGUF's gpt2 cannot hold this model: gelu is erf/],
     [[odd, "odd.gguf", "--dtype", "q8_0"], /q8_0 has a scale for 32 numbers of a row/],
     [[tiny, "tiny-q8.bin", "--dtype", "q8_0"], /q8_0 is a type of GGUF alone/],
+    [[tiny, "model.GGUF"], /write the ending in small letters, \.gguf/],
     [[tiny, "model.bin", "--to", "safetensors"], /named for \.bin, and --to says safetensors/],
   ] as const) {
     const before = readdirSync(folder);
@@ -87,6 +88,10 @@ test("nothing is replaced without --force, and other files stay", async () => {
   expect((await convert(tiny, "kept", "--force")).code).toBe(0);
   expect(json(place("kept/config.json")).n_embd).toBe(32);
   expect(readFileSync(place("kept/notes.txt"), "utf8")).toBe("mine");
+
+  expect((await convert(tiny, "alone/model.safetensors")).code).toBe(0);
+  expect((await convert(odd, "alone/model.safetensors", "--force")).code).toBe(0);
+  expect(json(place("alone/config.json"))).toMatchObject({ n_embd: 48, vocab_size: 65 });
 
   copyFileSync(tiny, place("self.bin"));
   expect((await convert("self.bin", "self.bin", "--force")).stderr).toMatch(/replaced by its own conversion/);

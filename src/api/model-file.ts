@@ -145,8 +145,9 @@ export interface SaveOptions {
 
 /**
  * Writes a model whole or not at all, as the path's ending says: .bin in llm.c's version 3 (f32) or 5 (bf16), or
- * .safetensors, with the config.json that transformers requires beside it where there is none yet. Its tokenizer comes beside
- * it, for llm.c or for transformers; in llama.cpp's .gguf it is inside. Gives the paths of what was written. UsageError where the format cannot hold the model,
+ * .safetensors, with the config.json that transformers requires beside it where there is none yet, or that of the replaced
+ * model, of other sizes. Its tokenizer comes beside it, for llm.c or for transformers; in llama.cpp's .gguf it is inside. Gives
+ * the paths of what was written. UsageError where the format cannot hold the model,
  * InputError where the folder holds a tokenizer that the model would be read with, or that another one needs.
  */
 export async function saveModelFile(path: string, model: TensorStream, options: SaveOptions = {}): Promise<string[]> {
@@ -173,7 +174,8 @@ export async function saveModelFile(path: string, model: TensorStream, options: 
   else {
     await save(path, (sink) => writeSafetensors(sink, model, dtype));
     const configPath = inFolder(folder, "config.json");
-    if ((await platform.pathKind(configPath)) === undefined) {
+    const kind = await platform.pathKind(configPath);
+    if (kind === undefined || (kind === "file" && replace && (await isOfOther(configPath, model.config)))) {
       const config = huggingFaceConfig(model.config, { dtype, endTokens });
       const json = assumed.length > 0 ? { ...config, _assumed: assumed } : config;
       await saveText(configPath, `${JSON.stringify(json, null, 2)}\n`);
@@ -182,6 +184,12 @@ export async function saveModelFile(path: string, model: TensorStream, options: 
   }
   await beside.write();
   return [...files, ...beside.names.map((other) => path.slice(0, path.length - name.length) + other)];
+}
+
+/** True for the config.json of a model of other sizes; a run's is none. */
+async function isOfOther(configPath: string, config: GPT2Config): Promise<boolean> {
+  const found = await withSource(configPath, readHuggingFaceConfig).catch(() => undefined);
+  return found !== undefined && (Object.keys(config) as (keyof GPT2Config)[]).some((key) => found[key] !== config[key]);
 }
 
 function requireBinDType(path: string, dtype: FileDType): "f32" | "bf16" {

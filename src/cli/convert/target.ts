@@ -21,8 +21,10 @@ const foreign = /\.(pt|pth|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
 
 export async function targetOf(path: string, to: "bin" | "safetensors" | "gguf" | undefined): Promise<Target> {
   await refuseDanglingLink(path);
-  const named = /\.(bin|safetensors|gguf)$/.exec(path)?.[1];
+  const ending = /\.(bin|safetensors|gguf)$/i.exec(path)?.[1];
+  const named = ending?.toLowerCase();
   if ((await platform.pathKind(path)) !== "folder") {
+    if (ending !== named) throw new UsageError(`${path}: write the ending in small letters, .${named}.`);
     if (named === "bin" || named === "safetensors" || named === "gguf") {
       if (to === undefined || to === named) return { kind: named, path, model: path };
       throw new UsageError(`${path} is named for .${named}, and --to says ${to}. Leave --to out, or change the name.`);

@@ -93,11 +93,12 @@ function hintAtThreads({ threads: given, blas = "none" }: BackendFlags): void {
   const isForeign = blas !== "none";
   const cores = usableCores().count;
   const wanted = process.env.OMP_NUM_THREADS;
-  const threads = given ?? ompThreads() ?? cores;
+  const asked = given ?? ompThreads() ?? cores;
+  const threads = Math.min(asked, MAX_THREADS);
   if (given === undefined && wanted && ompThreads() === undefined)
     hint(`OMP_NUM_THREADS is "${wanted}", which is not a number of threads: using one per core, ${cores}.`);
-  else if (threads > MAX_THREADS) hint(`OMP_NUM_THREADS is ${threads}: using ${MAX_THREADS} threads, the maximum.`);
-  else if (threads > cores)
+  else if (asked > MAX_THREADS) hint(`OMP_NUM_THREADS is ${asked}: using ${MAX_THREADS} threads, the maximum.`);
+  if (threads > cores)
     hint(
       `${threads} threads share ${cores === 1 ? "one core" : `${cores} cores`}, which is no faster than --threads ${cores}.${isForeign ? "" : " The results are the same."}`,
     );
