@@ -47,6 +47,7 @@ export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readData
 export { TokenLoader, type TokenLoaderOptions } from "./data/loader.ts";
 export type { DataOrder, LoaderPosition } from "./data/order.ts";
 export { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "./data/prepare.ts";
+export { type PrepareChatOptions, prepareChat } from "./data/prepare-chat.ts";
 export {
   type TrainedTokenizer,
   type TrainTokenizerOptions,

@@ -54,7 +54,7 @@ test("the package holds what it needs and nothing else", () => {
   expect(packed).toContain("dist/platform/browser-worker-entry.js");
   const browser = packed.filter((path) => path.startsWith("dist/browser/")).map((path) => path.split("/").pop());
   const kernels = ["plain-shared.wasm", "plain.wasm", "relaxed-shared.wasm", "relaxed.wasm"];
-  const loaded = ["r50k_base.js", "tinyshakespeare.txt", "tokenizers.js", "webgpu.js"];
+  const loaded = ["jinja.js", "r50k_base.js", "smalltalk.jsonl", "tinyshakespeare.txt", "tokenizers.js", "webgpu.js"];
   // Loaded for the message about a file that is not text; rolldown-runtime.js is what CommonJS modules need.
   const named = ["backends.js", "chardet.js", "magic-bytes.js", "rolldown-runtime.js"];
   expect(browser.sort()).toEqual(["browser-worker-entry.js", "llm-ts.js", ...kernels, ...loaded, ...named].sort());

@@ -1,6 +1,7 @@
 /** The files of a data set in its folder: they change together, and belong together when they are read. */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { maskName } from "../format/loss-mask.ts";
 import { saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
@@ -55,7 +56,8 @@ export async function completeReplacing(folder: string, dataset: Dataset, files:
 async function filesOfEarlier(folder: string): Promise<string[]> {
   try {
     const earlier = await readDatasetFile(folder);
-    const patterns = [earlier?.train, earlier?.val].flatMap((part) => (part?.file.endsWith(".bin") ? [part.file] : []));
+    const names = [earlier?.train, earlier?.val].flatMap((part) => (part?.file.endsWith(".bin") ? [part.file] : []));
+    const patterns = names.flatMap((name) => [name, maskName(name)]);
     const paths = await Promise.all(patterns.map((pattern) => platform.listFiles(pattern, folder)));
     return paths.flat().map((path) => path.slice(inFolder(folder, "").length));
   } catch (error) {

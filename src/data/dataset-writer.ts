@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { MaskWriter, maskName } from "../format/loss-mask.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
@@ -13,11 +14,15 @@ export interface SplitWriters {
   readonly train: TokenWriter;
   /** Only where something is kept for validation. */
   readonly val?: TokenWriter;
+  /** Their loss masks, of masked data. */
+  readonly masks?: { readonly train: MaskWriter; readonly val?: MaskWriter };
 }
 
 export interface DatasetNames {
   readonly train: string;
   readonly val?: string;
+  /** Each token file has a loss mask beside it. */
+  readonly masked?: boolean;
 }
 
 export type DatasetFacts = Pick<Dataset, "source" | "sha256" | "bytes" | "documents">;
@@ -43,26 +48,31 @@ export async function writeDataset(
   try {
     const train = await TokenWriter.create(await create(names.train), tokenBytes);
     const val = names.val === undefined ? undefined : await TokenWriter.create(await create(names.val), tokenBytes);
-    const { facts, tokenizer } = await fill({ train, val });
+    const maskOf = async (name: string) => MaskWriter.create(await create(maskName(name)));
+    const masks = names.masked
+      ? { train: await maskOf(names.train), val: names.val === undefined ? undefined : await maskOf(names.val) }
+      : undefined;
+    const { facts, tokenizer } = await fill({ train, val, masks });
     const dataset: Dataset = {
       ...facts,
       tokenizer: tokenizer.kind,
       vocabSize: tokenizer.vocabSize,
-      train: await finish(names.train, train),
-      ...(names.val !== undefined && val && { val: await finish(names.val, val) }),
+      train: await finish(names.train, train, masks?.train),
+      ...(names.val !== undefined && val && { val: await finish(names.val, val, masks?.val) }),
     };
     const beside = await planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], "wrong");
     await beginReplacing(folder);
     for (const sink of sinks) await sink.commit();
     await beside.write();
-    await completeReplacing(folder, dataset, [names.train, ...(names.val === undefined ? [] : [names.val])]);
+    const written = [names.train, ...(names.val === undefined ? [] : [names.val])];
+    await completeReplacing(folder, dataset, names.masked ? [...written, ...written.map(maskName)] : written);
     return dataset;
   } finally {
     for (const sink of sinks) await sink.abort();
   }
 }
 
-async function finish(file: string, writer: TokenWriter): Promise<DatasetSplit> {
+async function finish(file: string, writer: TokenWriter, mask?: MaskWriter): Promise<DatasetSplit> {
   // One token to start from, and one to predict.
   if (writer.count < 2)
     throw new InputError(
@@ -70,5 +80,6 @@ async function finish(file: string, writer: TokenWriter): Promise<DatasetSplit> 
         "or another --val-fraction (0 for no validation data).",
     );
   await writer.finish();
-  return { file, tokens: writer.count };
+  await mask?.finish();
+  return { file, tokens: writer.count, ...(mask && { learned: mask.counted }) };
 }

@@ -13,6 +13,8 @@ export interface DatasetSplit {
   /** Its name in the folder; of shards a glob. */
   readonly file: string;
   readonly tokens: number;
+  /** Of them, those that are learned, where there is a loss mask beside the file. */
+  readonly learned?: number;
 }
 
 /** Content of dataset.json, which `prepare` writes beside its token files. */

@@ -107,7 +107,8 @@ function readWhole(url: URL): Promise<Uint8Array> {
   return withSource(url, (source) => source.read(0, source.size));
 }
 
-function inMemory(name: string, bytes: Uint8Array): ByteStream {
+/** Bytes, to be read like a file. */
+export function inMemory(name: string, bytes: Uint8Array): ByteStream {
   return {
     name,
     size: bytes.length,
@@ -120,7 +121,7 @@ function inMemory(name: string, bytes: Uint8Array): ByteStream {
 async function prepareDocuments(
   { source, documents }: { source: string; documents: readonly Document[] },
   folder: string,
-  names: Required<DatasetNames>,
+  names: Required<Pick<DatasetNames, "train" | "val">>,
   options: PrepareOptions,
 ): Promise<Dataset> {
   const valFraction = options.valFraction ?? 0.1;

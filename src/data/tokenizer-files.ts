@@ -168,9 +168,10 @@ async function kindIn(folder: string): Promise<Tokenizer["kind"] | undefined> {
   }
 }
 
-/** The tokens that end a text, if the tokenizer declares them. */
+/** The tokens that end a text, if the tokenizer declares them: the end of a document, and of a turn. */
 export function endsOf(tokenizer: Tokenizer | undefined): readonly number[] {
-  return tokenizer?.endOfText === undefined ? [] : [tokenizer.endOfText];
+  const ends = [tokenizer?.endOfText, tokenizer?.turnEnd].filter((id) => id !== undefined);
+  return [...new Set(ends)];
 }
 
 function sameIds(a: readonly number[], b: readonly number[]): boolean {

@@ -15,6 +15,7 @@ export const hubTokenizerFiles = [
   "merges.txt",
   "added_tokens.json",
   "special_tokens_map.json",
+  "chat_template.jinja",
 ] as const;
 
 /** No config.json is near this. */

@@ -19,6 +19,7 @@ import { sameTokens, type Tokenizer } from "./tokenizer.ts";
 import {
   addedTokensOf,
   byteAlphabet,
+  chatTemplateIn,
   isByteLevelDecoder,
   type Json,
   recordOf,
@@ -70,9 +71,14 @@ async function makeTokenizer(
   const vocab = recordOf(model.vocab);
   const tokens = bytesById(name, vocab, added);
   const gpt2 = await gpt2Tokenizer();
-  const end = endOfTextOf(settings);
-  const endOfText = added.find(({ content }) => content === end)?.id ?? numberOf(vocab[end]);
-  if (endOfText === gpt2.endOfText && sameTokens(tokens, gpt2.tokens()) && (await isGpt2Json(json))) return gpt2;
+  const idOf = (name: string) => added.find(({ content }) => content === name)?.id ?? numberOf(vocab[name]);
+  const end = idOf(endOfTextOf(settings));
+  // A chat's eos_token ends its turns, and texts end with the token that begins one.
+  const hasChat = chatTemplateIn(files) !== undefined;
+  const border = hasChat ? idOf(nameOf(settings.bos_token) ?? "") : undefined;
+  const endOfText = border ?? end;
+  if (!hasChat && endOfText === gpt2.endOfText && sameTokens(tokens, gpt2.tokens()) && (await isGpt2Json(json)))
+    return gpt2;
   const baseSize = Object.values(vocab).reduce<number>((size, id) => Math.max(size, (numberOf(id) ?? -1) + 1), 0);
   const around = aroundOf(json.post_processor);
   if (!around)
@@ -81,7 +87,8 @@ async function makeTokenizer(
         "with token ids alone.",
     );
   const specialIds = added.filter(({ special }) => special).map(({ id }) => id);
-  const parts = { kind: "huggingface", tokens, endOfText, specialIds, baseSize, around, files } as const;
+  const turnEnd = hasChat ? end : undefined;
+  const parts = { kind: "huggingface", tokens, endOfText, specialIds, turnEnd, baseSize, around, files } as const;
   const text = byteLevelText(name, json);
   if (text) return new SectionTokenizer({ ...parts, added, text });
   // Those that are looked for in normalized text are the library's to find.
@@ -256,9 +263,13 @@ function bytesIn(token: string): Uint8Array | undefined {
 }
 
 function endOfTextOf({ eos_token: token }: Json): string {
-  if (typeof token === "string") return token;
-  const { content } = recordOf(token);
-  return typeof content === "string" ? content : "<|endoftext|>";
+  return nameOf(token) ?? "<|endoftext|>";
+}
+
+/** The name of a special token in settings. */
+function nameOf(token: unknown): string | undefined {
+  const name = typeof token === "string" ? token : recordOf(token).content;
+  return typeof name === "string" ? name : undefined;
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -22,6 +22,7 @@ export interface SectionTokenizerParts {
   readonly tokens: readonly Uint8Array[];
   readonly endOfText?: number;
   readonly specialIds?: readonly number[];
+  readonly turnEnd?: number;
   readonly baseSize?: number;
   readonly added: readonly AddedToken[];
   readonly text: TextEncoding;
@@ -39,6 +40,7 @@ export interface Around {
 export class SectionTokenizer extends VocabularyTokenizer {
   readonly kind: TokenizerKind;
   override readonly specialIds?: readonly number[];
+  override readonly turnEnd?: number;
   override readonly files?: ReadonlyMap<string, string>;
   readonly #text: TextEncoding;
   readonly #around: Around;
@@ -46,10 +48,12 @@ export class SectionTokenizer extends VocabularyTokenizer {
   /** Those that are words: the others are text in ordinary text. */
   readonly #words: AddedTokens;
 
-  constructor({ kind, tokens, endOfText, specialIds, baseSize, added, text, files, around }: SectionTokenizerParts) {
+  constructor(parts: SectionTokenizerParts) {
+    const { kind, tokens, endOfText, specialIds, turnEnd, baseSize, added, text, files, around } = parts;
     super(tokens, endOfText, baseSize);
     this.kind = kind;
     this.specialIds = specialIds;
+    this.turnEnd = turnEnd;
     this.files = files;
     this.#text = text;
     this.#around = around ?? { before: [], after: [] };

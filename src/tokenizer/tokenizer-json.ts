@@ -44,6 +44,14 @@ export function specialNames(settings: Json): Set<string> {
   return names;
 }
 
+/** The chat template in a tokenizer's files: transformers has it in tokenizer_config.json, lately in a file of its own. */
+export function chatTemplateIn(files: ReadonlyMap<string, string>): string | undefined {
+  const { chat_template: template } = recordOf(JSON.parse(files.get("tokenizer_config.json") ?? "{}"));
+  if (typeof template === "string") return template;
+  const named = (Array.isArray(template) ? template.map(recordOf) : []).find(({ name }) => name === "default");
+  return typeof named?.template === "string" ? named.template : files.get("chat_template.jinja");
+}
+
 /** GPT-2's characters for bytes: visible ones of Latin-1 stand for themselves, the others follow from U+0100 on. */
 export function byteAlphabet(): ReadonlyMap<string, number> {
   const isVisible = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);

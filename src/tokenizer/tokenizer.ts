@@ -26,6 +26,8 @@ export interface Tokenizer {
   readonly endOfText?: number;
   /** Tokens that are marks and no text, the end of a text among them. Default: that alone. */
   readonly specialIds?: readonly number[];
+  /** The token that ends a turn of a conversation, of a tokenizer with a chat template. */
+  readonly turnEnd?: number;
   /** InputError when the text holds what the vocabulary lacks. */
   encode(text: string, options?: EncodeOptions): number[];
   /** For texts too long to hold: the same ids, piece by piece. */
@@ -109,6 +111,7 @@ class PaddedTokenizer implements Tokenizer {
   readonly baseSize?: number;
   readonly endOfText?: number;
   readonly specialIds?: readonly number[];
+  readonly turnEnd?: number;
   readonly files?: ReadonlyMap<string, string>;
 
   constructor(V: number, tokenizer: Tokenizer) {
@@ -119,6 +122,7 @@ class PaddedTokenizer implements Tokenizer {
     this.baseSize = tokenizer.baseSize;
     this.endOfText = tokenizer.endOfText;
     this.specialIds = tokenizer.specialIds;
+    this.turnEnd = tokenizer.turnEnd;
     this.files = tokenizer.files;
   }
 
@@ -155,6 +159,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   readonly baseSize: number;
   readonly endOfText?: number;
   readonly specialIds?: readonly number[];
+  readonly turnEnd?: number;
   readonly files?: ReadonlyMap<string, string>;
   readonly #tokens: readonly Uint8Array[];
 

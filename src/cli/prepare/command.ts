@@ -17,6 +17,8 @@ export function addPrepare(program: Command): void {
       'tinyshakespeare, tinystories, fineweb, hellaswag, files, folders, or "-" for standard input',
     )
     .option("-o, --out <folder>", "where to write (default: a folder in data/, named after the text)")
+    .option("--chat", "of .jsonl: conversations, of which the assistant's turns are learned")
+    .option("--chat-template <file>", "with --chat: a Jinja template (default: the tokenizer's own, else ChatML)")
     .addOption(
       new Option(
         "--tokenizer <name>",
@@ -26,7 +28,7 @@ export function addPrepare(program: Command): void {
     )
     .option(
       "--val-fraction <share>",
-      "share kept for validation, at the end; 0: none (default: 0.1; of .jsonl and .parquet 0.01, every 100th document)",
+      "share kept for validation, at the end; 0: none (default: 0.1; of .jsonl and .parquet 0.01, every 100th document; with --chat every 10th conversation)",
       real(0, 0.999999),
     )
     .option(
@@ -49,6 +51,11 @@ tinystories, fineweb (10 billion tokens, 28 GB to download) and hellaswag come f
 names that llm.c's scripts give them. From .jsonl, .parquet and these, an end-of-text token stands before each document.
 Their files do not depend on the number of threads; an interrupted command, started again, resumes behind its
 last finished shard.
+
+With --chat each line is a conversation: {"messages": [{"role": "user", "content": …}, {"role": "assistant", …}]}, as OpenAI
+has it, or {"conversations": [{"from": "human", "value": …}, {"from": "gpt", …}]}, as ShareGPT. A system prompt may come first.
+Turns are marked by special tokens; a loss mask beside the token file lets a model learn the assistant's turns alone. smalltalk
+is bundled.
 ${examples(
   ["llm.c's tiny Shakespeare, byte for byte", "llm-ts prepare tinyshakespeare"],
   ["the same text in characters, for a small model", "llm-ts prepare tinyshakespeare --tokenizer char -o chars"],
@@ -62,6 +69,10 @@ ${examples(
   [
     "documents in .jsonl, in shards of 10 million tokens",
     "llm-ts prepare docs.jsonl --field body --shard-tokens 10000000",
+  ],
+  [
+    "conversations to learn, and then to chat",
+    "llm-ts prepare conversations.jsonl --chat --tokenizer bpe:4096 -o data/chat",
   ],
   ["llm.c's HellaSwag file", "llm-ts prepare hellaswag -o data"],
 )}`,

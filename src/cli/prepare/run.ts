@@ -2,8 +2,10 @@ import { SingleBar } from "cli-progress";
 import { platform } from "#platform";
 import type { Dataset } from "../../data/dataset.ts";
 import { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../data/prepare.ts";
+import { prepareChat } from "../../data/prepare-chat.ts";
 import { requireEncoding } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
+import { readSmallText } from "../../format/source.ts";
 import { holdsRun } from "../../runs/read-run.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -22,6 +24,8 @@ export interface PrepareFlags {
   readonly field: string;
   readonly encoding?: string;
   readonly shardTokens: number;
+  readonly chat?: boolean;
+  readonly chatTemplate?: string;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -38,6 +42,8 @@ export async function prepare(inputs: readonly string[], flags: PrepareFlags): P
 }
 
 async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
+  if (flags.chat) return prepareConversations(inputs, flags);
+  if (flags.chatTemplate !== undefined) throw new UsageError("--chat-template is for conversations: add --chat.");
   if (await prepareDataset(inputs, flags)) return;
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
   const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
@@ -59,7 +65,15 @@ async function tokenizerFor(
   inputs: readonly string[],
   { tokenizer, encoding, field }: PrepareFlags,
 ): Promise<Tokenizer> {
-  if (!tokenizer.startsWith("bpe:")) return tokenizerNamed(tokenizer);
+  const vocabSize = bpeSize(tokenizer, inputs);
+  if (vocabSize === undefined) return tokenizerNamed(tokenizer);
+  const { tokenizer: trained } = await trainShown(inputs, { vocabSize, encoding, field });
+  return trained;
+}
+
+/** The size in bpe:8192; undefined for other tokenizers. */
+function bpeSize(tokenizer: string, inputs: readonly string[]): number | undefined {
+  if (!tokenizer.startsWith("bpe:")) return undefined;
   const vocabSize = Number(tokenizer.slice("bpe:".length) || Number.NaN);
   if (!Number.isInteger(vocabSize))
     throw new UsageError(
@@ -70,8 +84,33 @@ async function tokenizerFor(
       `--tokenizer ${tokenizer} reads the text twice, to train the tokenizer and to encode, and standard input can be read ` +
         "once. Save the text in a file first.",
     );
-  const { tokenizer: trained } = await trainShown(inputs, { vocabSize, encoding, field });
-  return trained;
+  return vocabSize;
+}
+
+/** Conversations, of which the assistant's turns are learned. */
+async function prepareConversations(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
+  const { valFraction, encoding, chatTemplate: name } = flags;
+  if (flags.tokenizer === "char")
+    throw new UsageError(
+      "Characters have no special tokens, which mark the turns of a conversation. Give --tokenizer bpe:1024, or gpt2.",
+    );
+  const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
+  const tokenizer = bpeSize(flags.tokenizer, inputs) ?? (await tokenizerNamed(flags.tokenizer));
+  const template = name === undefined ? undefined : { source: await readSmallText(name), name };
+  const progress = progressBar();
+  try {
+    const dataset = await prepareChat(inputs, folder, {
+      tokenizer,
+      template,
+      valFraction,
+      encoding,
+      onProgress: progress.update,
+    });
+    progress.stop();
+    await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+  } finally {
+    progress.stop();
+  }
 }
 
 /** InputError for folders that hold no text but a training run. */
@@ -119,7 +158,10 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): P
 
 function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {
   const count = (n: number) => n.toLocaleString("en-US");
-  const lines = [train, ...(val ? [val] : [])].map(({ file, tokens }) => `${folder}/${file}: ${count(tokens)} tokens`);
+  const lines = [train, ...(val ? [val] : [])].map(
+    ({ file, tokens, learned }) =>
+      `${folder}/${file}: ${count(tokens)} tokens${learned === undefined ? "" : `, of which ${count(learned)} are learned`}`,
+  );
   const file = tokenizer === "huggingface" ? "tokenizer.json" : "tokenizer.bin";
   lines.push(`${folder}/${file}: ${tokenizer}, ${count(vocabSize)} tokens`);
   return `${lines.join("\n")}\n`;
