@@ -8,14 +8,16 @@ import { type Result, run, testFolder } from "./run-cli.ts";
 const folder = testFolder();
 const small = ["bench", "--quick", "--model", "baby", "--repeats", "1"];
 
-const notThere = ["llmc:nowhere/train_gpt2", "openblas:nowhere.so", "torch:nowhere-python"];
+const notThere = ["llmc:nowhere/train_gpt2", "openblas:nowhere.so", "torch:nowhere-python", "jax"];
 
 let done: Result;
 let report: BenchReport;
 beforeAll(async () => {
   writeFileSync(join(folder, "package.json"), "{}");
   const files = ["--json", "bench.json", "--svg", "roofline.svg"];
-  done = await run([...small, "--threads", "2", "--profile", "--against", ...notThere, ...files], { cwd: folder });
+  done = await run([...small, "--threads", "2", "--profile", "--contention", "--against", ...notThere, ...files], {
+    cwd: folder,
+  });
   expect(done.stderr).not.toContain("error:");
   report = JSON.parse(readFileSync(join(folder, "bench.json"), "utf8"));
 });
@@ -38,7 +40,10 @@ test("measures the limits, the three matmuls at one and all threads, a step and 
   const products = ofKind("product").map(({ name, threads }) => `${name}, ${threads}`);
   expect(new Set(products).size).toBe(2 * 4 * 3);
   expect(products).toContain("baby MLP up TN 512x128x768, 2");
-  expect(ofKind("step").map(({ name }) => name)).toEqual(["baby training step, B=12 T=64"]);
+  expect(ofKind("step").map(({ name }) => name)).toEqual([
+    "baby training step, B=12 T=64",
+    "baby training step, B=12 T=64, beside a busy core",
+  ]);
   expect(ofKind("generation").map(({ name }) => name)).toEqual([
     "baby one token written",
     "baby one token written, weights in bfloat16",
@@ -72,11 +77,13 @@ test("says how to install a missing peer, and continues", () => {
     ["llmc", true],
     ["openblas", true],
     ["torch", true],
+    ["jax", true],
   ]);
+  expect(done.stdout).toMatch(/^jax: missing: .*npm install @jax-js\/jax$/m);
   expect(done.stdout).toMatch(/^llmc: missing: .*make train_gpt2/m);
   expect(done.stdout).toMatch(/^openblas: missing: /m);
   expect(done.stdout).toMatch(/^matmuls, GFLOP\/s, 2 threads .*openblas/m);
-  expect(done.stdout).toMatch(/^baby MLP up TN 512x128x768 .* missing$/m);
+  expect(done.stdout).toMatch(/^baby MLP up TN 512x128x768 .* missing +missing$/m);
   expect(done.stdout).toMatch(/^models .*llmc ms .*torch ms/m);
   expect(done.stdout).toMatch(/^baby training step, .* missing +missing$/m);
   expect(done.stdout).toMatch(/^torch: missing: nowhere-python .*ENOENT.*pip install torch/m);
@@ -129,7 +136,7 @@ test("draws a roofline that is well-formed", () => {
 });
 
 test.each<[code: number, message: RegExp, ...args: string[]]>([
-  [2, /no peer "mkl".*openblas, openblas-avx2, llmc, torch/, "--against", "mkl"],
+  [2, /no peer "mkl".*openblas, openblas-avx2, llmc, jax, torch/, "--against", "mkl"],
   [2, /Expected a whole number from 1 to 100/, "--repeats", "0"],
   [2, /Allowed choices are d12, baby/, "--model", "gpt5"],
   [1, /missing/, "--json", "missing/bench.json"],

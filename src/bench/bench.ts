@@ -9,6 +9,7 @@ import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
 import { encodingOf } from "./encoding.ts";
 import { floorMs, isMeasured, type LimitsTrial, limitsTrial, type MeasuredBackend } from "./limits.ts";
 import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "./matmuls.ts";
+import { Neighbour } from "./neighbour.ts";
 import type { PeerProgram } from "./peers/peer.ts";
 import { type PeerChoice, startPeers } from "./peers/peers.ts";
 import { profileStep } from "./profile.ts";
@@ -51,6 +52,8 @@ export interface BenchOptions {
   /** Rounds; the median is reported. */
   readonly repeats: number;
   readonly profile: boolean;
+  /** The steps are measured beside a busy core as well. */
+  readonly contention: boolean;
   readonly against: readonly PeerChoice[];
   readonly onProgress: (what: string, share: number) => void;
   readonly signal?: AbortSignal;
@@ -200,7 +203,7 @@ function describeAdapter({ adapter, hasTimestamps }: QueueDevice): Adapter {
 
 /** Training steps and generation of all models, interleaved with the peers' training steps. */
 async function measureModels(
-  { repeats, models, onProgress, signal }: BenchOptions,
+  { repeats, models, contention, onProgress, signal }: BenchOptions,
   made: readonly GPT2[],
   batches: readonly (readonly BatchSize[])[],
   limits: Limits,
@@ -209,15 +212,19 @@ async function measureModels(
   const comparisons: Comparison[] = [];
   const facts: Omit<Row, "ours" | "peers">[] = [];
   const trainers = made.map((model) => new Trainer(model));
+  const neighbour = contention ? new Neighbour() : undefined;
   const effort = made[0].backend.queueDevice?.adapter.fallback ? softwareEffort : undefined;
   for (const [at, model] of made.entries()) {
     const { config } = model;
     for (const { B, T } of batches[at]) {
       const name = `${models[at]} training step, B=${B} T=${T}`;
       const peerRunners = peerPrograms.flatMap(({ step }) => step?.(config, B, T) ?? []);
-      comparisons.push({ name, runners: [trainingRunner(trainers[at], B, T, effort?.steps), ...peerRunners] });
+      const alone = { name, runners: [trainingRunner(trainers[at], B, T, effort?.steps), ...peerRunners] };
       const work = neededWork(callsOfStep(config, B, T), limits);
-      facts.push({ kind: "step", name, threads: limits.threads, tokens: B * T, ...work });
+      for (const comparison of neighbour ? [alone, neighbour.beside(alone)] : [alone]) {
+        comparisons.push(comparison);
+        facts.push({ kind: "step", name: comparison.name, threads: limits.threads, tokens: B * T, ...work });
+      }
     }
     for (const weights of ["f32", "bf16"] as const) {
       const name = `${models[at]} one token written${weights === "bf16" ? ", weights in bfloat16" : ""}`;
@@ -227,7 +234,7 @@ async function measureModels(
       facts.push({ kind: "generation", name, threads: limits.threads, tokens: 1, ...work });
     }
   }
-  const results = await runInterleaved(comparisons, repeats, onProgress, signal);
+  const results = await runInterleaved(comparisons, repeats, onProgress, signal).finally(() => neighbour?.dispose());
   for (const trainer of trainers) await trainer.dispose();
   return facts.map((fact, at) => ({ ...fact, ...figuresOf(results[at]) }));
 }

@@ -1,4 +1,5 @@
 import { UsageError } from "../../errors.ts";
+import { jax } from "./jax.ts";
 import { llmc } from "./llmc.ts";
 import { openblas } from "./openblas.ts";
 import type { PeerContext, PeerProgram } from "./peer.ts";
@@ -13,6 +14,7 @@ const makers = {
   openblas: (name, path, context) => openblas(name, path, undefined, context),
   "openblas-avx2": (name, path, context) => openblas(name, path, avx2, context),
   llmc,
+  jax: (name) => jax(name),
   torch: (name, path, context) => torch(name, path, {}, context),
   "torch-tuned": (name, path, context) => torch(name, path, keepMemory, context),
   "torch-gpu": (name, path, context) => torch(name, path, {}, context, "gpu"),

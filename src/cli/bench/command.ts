@@ -20,8 +20,9 @@ export function addBench(program: Command): void {
     .option("--profile", "also time every operation of a training step")
     .option(
       "--against <peer...>",
-      "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON]; openblas-avx2, torch-avx2, torch-tuned, torch-gpu",
+      "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON], jax; openblas-avx2, torch-avx2, torch-tuned, torch-gpu",
     )
+    .option("--contention", "also time the steps beside a busy neighbour: a thread that keeps one core busy")
     .option(
       "--group",
       "instead: a step, the sum of its gradients in the processes of mpirun, and other networks on paper",
@@ -36,6 +37,8 @@ export function addBench(program: Command): void {
         ["beside OpenBLAS (npm install koffi) and PyTorch", "llm-ts bench --against openblas torch"],
         ["beside llm.c, as you built it", "llm-ts bench --model d12 --against llmc:llm.c/train_gpt2"],
         ["a GPU, beside PyTorch on it", "llm-ts bench --backend webgpu -b 8 -t 1024 --model d12 --against torch-gpu"],
+        ["jax-js (npm install @jax-js/jax)", "llm-ts bench --quick --model baby --against jax"],
+        ["what another program on the machine costs", "llm-ts bench --quick --contention"],
         ["two processes, and which network would be enough", "mpirun -np 2 llm-ts bench --group --model baby"],
         ["a profile of a training step", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
       ),

@@ -24,6 +24,7 @@ export interface BenchFlags extends BackendFlags, GroupFlags {
   readonly quick?: boolean;
   readonly repeats?: number;
   readonly profile?: boolean;
+  readonly contention?: boolean;
   readonly against?: readonly string[];
   readonly json?: string;
   readonly svg?: string;
@@ -36,6 +37,8 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   const { backend, threads, revectorize, kernel, blas, model, quick = false, profile = false, json, svg } = flags;
   if (flags.markdownRow && backend !== "webgpu")
     throw new UsageError("--markdown-row is for GPUs: add --backend webgpu, or leave it out.");
+  if (flags.contention && backend === "webgpu")
+    throw new UsageError("--contention is about the cores that a CPU shares: leave it out, or --backend webgpu.");
   const options: BenchOptions = {
     backend,
     batch: { B: flags.batchSize, T: flags.sequenceLength },
@@ -47,6 +50,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     quick,
     repeats: flags.repeats ?? (quick ? 2 : 5),
     profile,
+    contention: flags.contention ?? false,
     against: (flags.against ?? []).map(parsePeer),
     onProgress: progressOn(process.stderr),
     signal: interrupt.signal,
