@@ -123,7 +123,10 @@ export function emptyTensors(config: GPT2Config): Record<TensorName, Float32Arra
 }
 
 /** Every element of a set, tensor by tensor. */
-export async function readSet(backend: Backend, set: TensorSet): Promise<Record<TensorName, Float32Array>> {
+export async function readSet(
+  backend: Backend,
+  set: Pick<TensorSet, "parameters" | "read">,
+): Promise<Record<TensorName, Float32Array>> {
   const entries: [TensorName, Float32Array][] = [];
   for (const { name, size } of set.parameters) entries.push([name, await set.read(backend, name, 0, size)]);
   return Object.fromEntries(entries) as Record<TensorName, Float32Array>;

@@ -54,6 +54,7 @@ const lossesOf = (run: string) =>
     .filter(({ event }) => event === "step" || event === "val")
     .map(({ loss }) => loss);
 const modelOf = (run: string, step = updates) => sha256(join(folder, run, `model_${name(step)}.bin`));
+const stateOf = (run: string, step = updates) => sha256(join(folder, run, `state_${name(step)}_00000.bin`));
 /** Position in the data, updates and all else of an optimizer state but the moments. */
 const headerOf = (run: string, step = updates) =>
   readFileSync(join(folder, run, `state_${name(step)}_00000.bin`)).subarray(0, 1024);
@@ -100,6 +101,56 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     expectAlike(lossesOf(runs[0]), await trainedAlone(order));
     expect(modelOf(runs[1])).toBe(modelOf(runs[0]));
     expect(headerOf(runs[0])).toEqual(headerOf(`alone-${order}`));
+  });
+
+  test.each([2, 4])("-z 1: moments shared out among %s processes change no bit", async (processes) => {
+    const runs = [0, 1].map((stage) => `${mpi.name}-${processes}-z${stage}`);
+    for (const [stage, out] of runs.entries()) {
+      const { code, stderr } = await start(
+        processes,
+        args(processes, "file", "-o", out, "-x", "8", "-z", String(stage)),
+      );
+      expect(stderr).not.toContain("error");
+      expect(code).toBe(0);
+    }
+    expect(lossesOf(runs[1])).toEqual(lossesOf(runs[0]));
+    expect(modelOf(runs[1], 8)).toBe(modelOf(runs[0], 8));
+    expect(stateOf(runs[1], 8)).toBe(stateOf(runs[0], 8));
+  });
+
+  test("-z 1: resumes with 4 processes and whole moments what 2 began with shared ones, then with one, then with 2", async () => {
+    const expected = await trainedAlone("shuffle");
+    const out = `${mpi.name}-shared`;
+    const until = (steps: number, ...more: readonly string[]) => [
+      ...["train", "-o", out, "-y", "-x", String(steps), "--force", "--json", ...more],
+    ];
+    const results = [
+      await start(2, args(2, "shuffle", "-o", out, "-x", "6", "-z", "1")),
+      await start(4, until(12, "-z", "0")),
+      await run(until(18), { cwd: folder }),
+      await start(2, until(updates, "-z", "1")),
+    ];
+    for (const { code, stderr } of results) expect(code, stderr).toBe(0);
+    expect(lossesOf(out).slice(0, 6)).toEqual(expected.slice(0, 6).map((loss) => expect.closeTo(loss, 5)));
+    expect(headerOf(out)).toEqual(headerOf("alone-shuffle"));
+  });
+
+  test("-z 1 with a backend that passes its tensors by reading and writing, and a model that was only made", async () => {
+    const runs = [0, 1].map((stage) => `${mpi.name}-reference-z${stage}`);
+    for (const [stage, out] of runs.entries()) {
+      const reference = ["-x", "4", "-o", out, "--backend", "reference", "-z", String(stage)];
+      const { code, stderr } = await start(2, args(2, "file", ...reference));
+      expect(code, stderr).toBe(0);
+    }
+    expect(modelOf(runs[1], 4)).toBe(modelOf(runs[0], 4));
+    expect(stateOf(runs[1], 4)).toBe(stateOf(runs[0], 4));
+    const none = `${mpi.name}-none`;
+    const { code, stderr } = await start(
+      2,
+      args(2, "file", "-x", "0", "-k", "constant", "-u", "0", "-o", none, "-z", "1"),
+    );
+    expect(code, stderr).toBe(0);
+    expect(stateOf(none, 0)).toHaveLength(64);
   });
 
   test("a backend whose memory is not this process's passes its tensors by reading and writing", async () => {
@@ -290,6 +341,12 @@ test("--mpi without a launcher is refused", async () => {
   expect(stderr).toContain(
     "--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2",
   );
+});
+
+test("-z 1 with one process is refused", async () => {
+  const { code, stderr } = await run(args(1, "file", "-z", "1"), { cwd: folder });
+  expect(code).toBe(2);
+  expect(stderr).toContain("--zero-stage 1 (-z 1) several processes share AdamW's moments out, and this is one.");
 });
 
 test.skipIf(mpis.length === 0)("a launcher without koffi gets a sentence", async () => {

@@ -33,6 +33,7 @@ export class GPT2 {
   readonly #reading: Pick<ModelOptions, "tokenizer" | "endTokens">;
   /** Readers in progress, which read the weights piece by piece. */
   readonly #readers = new Set<Promise<unknown>>();
+  #completing: Promise<void> | undefined;
 
   private constructor(
     backend: Backend,
@@ -198,7 +199,7 @@ export class GPT2 {
 
   /** Runs `read`, which takes the weights piece by piece, and lets no update change them until it has ended. */
   async holdWeights<T>(read: () => Promise<T>): Promise<T> {
-    const reading = read();
+    const reading = this.#completing ? this.#completing.then(read) : read();
     this.#readers.add(reading);
     try {
       return await reading;
@@ -210,6 +211,14 @@ export class GPT2 {
   /** Waits until all holds on the weights are released: right before an update. */
   async weightsReleased(): Promise<void> {
     while (this.#readers.size > 0) await Promise.allSettled(this.#readers);
+  }
+
+  /** Runs the second half of an update, before which no one may read the weights: others' parts are still to come. */
+  async completeWeights(work: () => Promise<void>): Promise<void> {
+    this.#completing = work().finally(() => {
+      this.#completing = undefined;
+    });
+    await this.#completing;
   }
 
   /** The tokenizer; InputError when there is none. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { shardsOf } from "../../test/llmc-shards.ts";
 import { MemorySink } from "../../test/memory-sink.ts";
 import { InputError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
@@ -7,7 +8,7 @@ import { type TensorName, tensorNames, tensorShapes } from "../model/parameters.
 import { openSource } from "../platform/node-files.ts";
 import { Mt19937 } from "../random/mt19937.ts";
 import { headerBytes } from "./header.ts";
-import { type OptimizerState, readOptimizerState, writeOptimizerState } from "./optimizer.ts";
+import { filesOfState, type OptimizerState, readOptimizerState, writeOptimizerState } from "./optimizer.ts";
 import { type ReadChunk, tensorBytes } from "./tensors.ts";
 
 const config = makeConfig({ maxT: 4, V: 5, L: 2, NH: 1, C: 2 });
@@ -82,6 +83,40 @@ test("the state of several processes that each have all moments is read", async 
   await file.readMoments(counting, counting);
   expect(4 * count).toBe(2 * setBytes);
 });
+
+test.each([false, true])(
+  "states of which each of two processes has a part are read as one, master weights: %s",
+  async (master) => {
+    const [bytes, weights] = [await write(shuffled()), new MemorySink()];
+    await writeOptimizerState(weights, config, { step: 1, shard: 0, sample: 1 }, numbered(0.75), numbered(0.75));
+    const end = headerBytes + 2 * setBytes;
+    const own = master ? weights.bytes.subarray(headerBytes, headerBytes + setBytes) : new Uint8Array();
+    const whole = Buffer.concat([bytes.subarray(0, end), own, bytes.subarray(end)]);
+    whole.writeInt32LE(Number(master), 16);
+    const shards = shardsOf(whole, config, 2);
+    const [first, second] = await Promise.all(shards.map((shard) => openSource(shard)));
+    expect(await filesOfState(first, config)).toBe(2);
+    const file = await readOptimizerState(first, config, [second]);
+    expect(file).toMatchObject({ ...shuffled(), processes: 2 });
+    let count = 0;
+    const expectNumbered = (base: number) => async (name: TensorName, start: number, data: Float32Array) => {
+      expect(data).toEqual(await numbered(base)(name, start, data.length));
+      count += data.length;
+    };
+    await file.readMoments(expectNumbered(0.25), expectNumbered(0.5));
+    await file.readMasterWeights?.(expectNumbered(0.75));
+    expect(4 * count).toBe((master ? 3 : 2) * setBytes);
+
+    await expect(read(shards[0])).rejects.toThrow(
+      "processes that shared them (ZeRO-1), and none of the others' files are there",
+    );
+    await expect(readOptimizerState(first, config, [first])).rejects.toThrow(
+      "rank is 0, expected 1, as beside rank 0's",
+    );
+    const short = await openSource(shards[1].subarray(0, 2000));
+    await expect(readOptimizerState(first, config, [short])).rejects.toThrow(/bytes are missing/);
+  },
+);
 
 test("what cannot be is refused: another model, a part of the moments, a count past the end", async () => {
   const bytes = await write(shuffled());

@@ -7,15 +7,19 @@
  * shards (uint64), their order (int32), the number of samples in the current shard (uint64), their order (int32), and
  * the generator: seed (uint64), left (int32), next (uint32), 624 numbers and two constants (uint32).
  *
+ * Of a run of N processes, each has its file. With ZeRO-1 (-z 1) it holds a part of m, v and master weights alone: of each layer of
+ * each tensor the elements from rank/N on, as many as a Nth.
+ *
  * Version 1 is llm.c's. Version 2 is the same for a model whose architecture is no GPT-2's: llm.c refuses it.
  */
 import { InputError } from "../errors.ts";
 import { type GPT2Config, isGpt2 } from "../model/config.ts";
+import { parametersOf } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import type { Mt19937State } from "../random/mt19937.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
-import { toInt32 } from "./numbers.ts";
-import { type OnChunk, type ReadChunk, readTensors, streamOf, tensorBytes, writeTensors } from "./tensors.ts";
+import { toFloat32, toInt32 } from "./numbers.ts";
+import { chunksOf, type OnChunk, type ReadChunk, readTensors, streamOf, tensorBytes, writeTensors } from "./tensors.ts";
 
 export interface OptimizerStateHeader {
   readonly version: number;
@@ -119,25 +123,55 @@ export async function writeOptimizerState(
   await sink.write(new Uint8Array(Uint32Array.of(0, 0, left, next, ...state, ...matrixA).buffer));
 }
 
+/** The files over which the moments of a state are spread, of which `source` is the first: 1, or N where N processes shared them. */
+export async function filesOfState(source: ByteSource, config: GPT2Config): Promise<number> {
+  const { processes, masterWeights, shuffled } = await readOptimizerHeader(source);
+  if (processes === 1 || !Number.isInteger(tensorBytes(config, layout) / 4 / processes)) return 1;
+  const end = (files: number) => headerBytes + (setsIn(masterWeights) * tensorBytes(config, layout)) / files;
+  if (source.size < end(1)) return processes;
+  // A small model's moments may be shorter than the order of its data.
+  return shuffled && !(await isShuffle(source, end(1))) && (await isShuffle(source, end(processes))) ? processes : 1;
+}
+
+async function isShuffle(source: ByteSource, offset: number): Promise<boolean> {
+  try {
+    await readShuffle(source, offset);
+    return true;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return false;
+  }
+}
+
+const setsIn = (masterWeights: boolean) => (masterWeights ? 3 : 2);
+
 /**
- * Opens the state that belongs to a model. Of a run of several processes of llm.c's, rank 0's holds all moments (-z 0) or a part
- * of them (-z 1). InputError when it is damaged, of another model, or holds a part.
+ * Opens the state that belongs to a model: rank 0's file, and where it holds a part of the moments, `others` by rank.
+ * InputError when one is damaged, of another model, or not of the same run.
  */
-export async function readOptimizerState(source: ByteSource, config: GPT2Config): Promise<OptimizerStateFile> {
+export async function readOptimizerState(
+  source: ByteSource,
+  config: GPT2Config,
+  others: readonly ByteSource[] = [],
+): Promise<OptimizerStateFile> {
+  const files = [source, ...others];
   const { version, processes, masterWeights, shuffled, step, shard, sample } = await readOptimizerHeader(source);
   if (version !== versionOf(config))
     throw new InputError(
       `${source.name} has version ${version}, and the state of this model would have ${versionOf(config)}: 1 is of a ` +
         "GPT-2, 2 of a model whose architecture is another. Give the state that was saved beside the model.",
     );
-  const setBytes = tensorBytes(config, layout);
+  const setBytes = tensorBytes(config, layout) / files.length;
   const start = (set: number) => headerBytes + set * setBytes;
-  const end = start(masterWeights ? 3 : 2);
-  if (processes > 1 && source.size < end)
+  const end = start(setsIn(masterWeights));
+  if ((await filesOfState(source, config)) !== files.length)
     throw new InputError(
-      `${source.name} holds a part of the moments: it belongs to a run of ${processes} processes that shared them (ZeRO-1). ` +
-        "Take the model file alone: llm-ts train --model FILE.",
+      `${source.name} holds a part of the moments: it belongs to a run of ${processes} processes that shared them (ZeRO-1), and ` +
+        `${files.length === 1 ? "none" : files.length - 1} of the others' files ${files.length === 2 ? "is" : "are"} there. Bring the rest, or take the model file alone: ` +
+        "llm-ts train --model FILE.",
     );
+  for (const [i, file] of others.entries())
+    await requirePart(file, { processes, masterWeights, step, rank: i + 1 }, end);
   const why = `the moments of a model of V ${config.V}, L ${config.L}, C ${config.C}`;
   if (!shuffled || source.size < end) checkSize(source, end, why);
   return {
@@ -147,10 +181,48 @@ export async function readOptimizerState(source: ByteSource, config: GPT2Config)
     sample,
     shuffle: shuffled ? await readShuffle(source, end) : undefined,
     async readMoments(onM, onV) {
-      for (const [set, onChunk] of [onM, onV].entries()) await readTensors(source, start(set), config, layout, onChunk);
+      for (const [set, onChunk] of [onM, onV].entries()) await readSet(files, start(set), config, onChunk);
     },
-    readMasterWeights: masterWeights ? (onChunk) => readTensors(source, start(2), config, layout, onChunk) : undefined,
+    readMasterWeights: masterWeights ? (onChunk) => readSet(files, start(2), config, onChunk) : undefined,
   };
+}
+
+type OfRank = Pick<OptimizerStateHeader, "processes" | "masterWeights" | "step" | "rank">;
+
+/** InputError where a file is not the one of its rank beside rank 0's. */
+async function requirePart(source: ByteSource, expected: OfRank, end: number): Promise<void> {
+  const found = await readOptimizerHeader(source);
+  const off = (Object.keys(expected) as (keyof OfRank)[]).find((name) => found[name] !== expected[name]);
+  if (off)
+    throw new InputError(
+      `${source.name}: ${off} is ${found[off]}, expected ${expected[off]}, as beside rank 0's file: it is of another checkpoint.`,
+    );
+  if (source.size < end) checkSize(source, end, `the part of rank ${expected.rank} of ${expected.processes}`);
+}
+
+/** Reads a set of tensors from byte `offset` of each file, of which each holds an equal part of every layer. */
+async function readSet(
+  files: readonly ByteSource[],
+  offset: number,
+  config: GPT2Config,
+  onChunk: OnChunk,
+): Promise<void> {
+  if (files.length === 1) return readTensors(files[0], offset, config, layout, onChunk);
+  let position = offset;
+  for (const { name, size, count } of parametersOf(config)) {
+    const part = size / count / files.length;
+    if (!Number.isInteger(part))
+      throw new InputError(
+        `${files[0].name}: ${files.length} processes cannot share the ${size / count} numbers of a layer of ${name} equally: the file ` +
+          "is of another model.",
+      );
+    for (let begin = 0; begin < size; begin += part) {
+      const rank = (begin / part) % files.length;
+      for (const [start, length] of chunksOf(part))
+        await onChunk(name, begin + start, toFloat32(await files[rank].read(position + 4 * start, 4 * length), "f32"));
+      if (rank === files.length - 1) position += 4 * part;
+    }
+  }
 }
 
 /** The remainder of the file from `offset` on. Counts are checked against the file's size before they are used. */

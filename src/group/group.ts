@@ -1,14 +1,15 @@
 /**
  * A group: the processes that train one model together, data-parallel. Each holds all weights and takes its own rows of
  * every batch. They meet in few places: a start compares what they are about to do (runs/start-group.ts); a loader takes the
- * rows of its rank (data/loader.ts); a step sums its gradients and averages its loss (train/step.ts); a validation averages
+ * rows of its rank (data/loader.ts); a step sums its gradients and averages its loss (train/step.ts), and gathers the weights
+ * where each updates a part of them (train/shared-moments.ts); a validation averages
  * its loss (train/evaluate.ts); the loop agrees on whether to stop and to save, and compares the weights when it does
  * (train/trainer.ts); rank 0 alone writes samples and checkpoints (train/plan.ts).
  *
  * Every member calls the same methods in the same order. Results are the same bits in all of them, so that whatever they
  * decide by a result, they decide alike.
  */
-import type { Backend, Tensor } from "../backend/backend.ts";
+import type { Backend, Precision, Tensor } from "../backend/backend.ts";
 import { UsageError } from "../errors.ts";
 
 /** A member's place in its group. */
@@ -21,10 +22,15 @@ export interface Rank {
 export interface Group extends Rank {
   /** Name of the machine, for messages; "" where it does not matter. */
   readonly host: string;
-  /** Replaces each tensor, of the same shape in every member, by its sum over all members. */
-  sumTensors(be: Backend, tensors: readonly Tensor[]): Promise<void>;
+  /**
+   * Replaces each tensor, of the same shape in every member, by its sum over all members. With bf16, half the bytes travel, and
+   * the sums are rounded (bfloat16-sum.ts).
+   */
+  sumTensors(be: Backend, tensors: readonly Tensor[], precision?: Precision): Promise<void>;
   /** Replaces each tensor, of the same shape in every member, by rank 0's. */
   broadcastTensors(be: Backend, tensors: readonly Tensor[]): Promise<void>;
+  /** Completes `data`, as long in every member: elements bounds[r] … bounds[r + 1] - 1 become member r's. */
+  gatherParts(data: Float32Array, bounds: readonly number[]): Promise<void>;
   /** The mean over all members, value by value. */
   mean(values: readonly number[]): Promise<readonly number[]>;
   /** True if it is true in any member. */
@@ -37,7 +43,7 @@ export interface Group extends Rank {
 
 /** UsageError for what is no group: found before the first step rather than in it. */
 export function checkGroup(group: Group): void {
-  const methods = ["sumTensors", "broadcastTensors", "mean", "any", "broadcast", "gather"] as const;
+  const methods = ["sumTensors", "broadcastTensors", "gatherParts", "mean", "any", "broadcast", "gather"] as const;
   if (!methods.every((name) => typeof group?.[name] === "function"))
     throw new UsageError(
       `A group has the methods ${methods.join(", ")}. Without other processes, leave it out or take alone.`,
@@ -54,6 +60,7 @@ export const alone: Group = {
   host: "",
   sumTensors: async () => {},
   broadcastTensors: async () => {},
+  gatherParts: async () => {},
   mean: async (values) => values,
   any: async (value) => value,
   broadcast: async (value) => value,

@@ -163,14 +163,18 @@ export interface UpdateOptions extends AdamWOptions {
   readonly decayAll?: boolean;
 }
 
-/** One AdamW step on all parameters, and on their copy in bf16 if there is one. */
+/** One AdamW step on all parameters, or on those that the moments are of, and on their copy in bf16 if there is one. */
 export function update(be: Backend, p: Parameters, training: TrainingTensors, options: UpdateOptions): void {
   const { grads, m, v, copy } = training;
   for (const [i, { parameter, tensor }] of p.weights.entries.entries()) {
     const weightDecay = options.decayAll || parameter.decay ? options.weightDecay : 0;
-    const rounded = copy && parameter.bf16 ? copy.entries[i].tensor : null;
-    const [dw, dm, dv] = [grads, m, v].map(({ entries }) => entries[i].tensor);
-    be.adamw(tensor, dw, dm, dv, { ...options, weightDecay }, rounded);
+    const [dm, dv] = [m.entries[i].tensor, v.entries[i].tensor];
+    if (!dm || !dv) continue;
+    const held = m.entries[i];
+    const start = "start" in held ? held.start : 0;
+    const updated = (whole: Tensor) => (dm.size === whole.size ? whole : view(whole, start, [dm.size]));
+    const rounded = copy && parameter.bf16 ? updated(copy.entries[i].tensor) : null;
+    be.adamw(updated(tensor), updated(grads.entries[i].tensor), dm, dv, { ...options, weightDecay }, rounded);
   }
 }
 

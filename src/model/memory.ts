@@ -3,6 +3,7 @@ import { MemoryError } from "../errors.ts";
 import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
 import { allocPackedWorkspace } from "./packed.ts";
 import { parameterCount } from "./parameters.ts";
+import type { Share } from "./tensor-part.ts";
 import { allocTrainingTensors, type Parameters, TensorSet } from "./tensor-set.ts";
 import {
   type Allocator,
@@ -18,6 +19,8 @@ export interface MemoryPlan {
   readonly weights?: "f32" | "bf16";
   /** Gradients and AdamW's moments as well as weights. */
   readonly optimizer?: boolean;
+  /** Of AdamW's moments only the part of one of several processes. */
+  readonly share?: Share;
   /** Of training: bf16 for a copy of the matrices, and activations in bf16. Default fp32. */
   readonly precision?: Precision;
   /** Workspaces, by batch and block. */
@@ -70,9 +73,9 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  const { weights, optimizer, precision, train, evaluate, score, decode, inspect } = plan;
+  const { weights, optimizer, share, precision, train, evaluate, score, decode, inspect } = plan;
   const own = new TensorSet(counter, config, weights);
-  if (optimizer) allocTrainingTensors(counter, { config, weights: own }, precision);
+  if (optimizer) allocTrainingTensors(counter, { config, weights: own }, precision, share);
   if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1, precision);
   if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T, precision);
   if (score) allocPackedWorkspace(counter, config, score.rows);
@@ -100,12 +103,12 @@ export interface MemoryParts {
 
 export function memoryParts(backend: Backend, config: GPT2Config, plan: MemoryPlan): MemoryParts {
   const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
-  const { optimizer, precision, train, decode } = plan;
+  const { optimizer, share, precision, train, decode } = plan;
   const weights = needed({});
   const total = needed(plan);
   return {
     weights,
-    optimizer: needed({ optimizer, precision }) - weights,
+    optimizer: needed({ optimizer, share, precision }) - weights,
     activations: needed({ train, precision }) - weights,
     sampling: needed({ decode }) - weights,
     total,
@@ -202,8 +205,8 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const { name, limits } = backend;
   const needed = measure(backend, config, plan);
   if (fits(backend, needed, others)) return;
-  const { optimizer, weights, precision } = plan;
-  const fixed = measure(backend, config, { optimizer, weights, precision });
+  const { optimizer, share, weights, precision } = plan;
+  const fixed = measure(backend, config, { optimizer, share, weights, precision });
   const advice = fits(backend, fixed, others)
     ? smaller(plan) + fitting(backend, config, plan, others)
     : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed.total)}` +

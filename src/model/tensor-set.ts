@@ -10,6 +10,7 @@ import {
 } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "./parameters.ts";
+import { type Share, TensorPart } from "./tensor-part.ts";
 
 /** The operations of a layer that have parameters. */
 export type LayerParameters = Readonly<Record<"ln1" | "qkv" | "attproj" | "ln2" | "fc" | "fcproj", Linear>>;
@@ -112,7 +113,7 @@ export class TensorSet {
   /** `length` elements of a tensor from `start` on, as llm.c's files count them: through all layers. */
   async read(be: Backend, name: TensorName, start: number, length: number): Promise<Float32Array> {
     const data = new Float32Array(length);
-    for (const [from, piece] of this.#cut(name, start, length)) {
+    for (const [from, piece] of this.cut(name, start, length)) {
       const part = await be.read(piece);
       if (part.length === length) return part;
       data.set(part, from);
@@ -122,7 +123,7 @@ export class TensorSet {
 
   /** Writes elements of a tensor from `start` on, counted as `read` does. */
   async write(be: Backend, name: TensorName, start: number, data: Float32Array): Promise<void> {
-    for (const [from, piece] of this.#cut(name, start, data.length))
+    for (const [from, piece] of this.cut(name, start, data.length))
       await be.write(piece, data.subarray(from, from + piece.size));
   }
 
@@ -136,7 +137,7 @@ export class TensorSet {
   }
 
   /** The pieces of memory that hold `length` elements from `start` on, each with how many come before it. */
-  *#cut(name: TensorName, start: number, length: number): Generator<[from: number, piece: Tensor]> {
+  *cut(name: TensorName, start: number, length: number): Generator<[from: number, piece: Tensor]> {
     const { pieces } = this.#stack(name);
     const { size } = pieces[0];
     for (let from = 0; from < length; ) {
@@ -166,10 +167,11 @@ export interface Parameters {
 }
 
 /** Tensors of training besides the weights: gradients, and AdamW's first and second moments. */
-export interface TrainingTensors {
+export interface TrainingTensors<M extends TensorSet | TensorPart = TensorSet | TensorPart> {
   readonly grads: TensorSet;
-  readonly m: TensorSet;
-  readonly v: TensorSet;
+  /** Whole, or a part of each block: then this process updates that part of the weights. */
+  readonly m: M;
+  readonly v: M;
   /** With mixed precision: the weights that forward and backward read, matrices in bf16, which AdamW keeps up to date. */
   readonly copy?: TensorSet;
 }
@@ -179,17 +181,39 @@ export function computedWith({ config, weights }: Parameters, { copy = weights }
   return { config, weights: copy };
 }
 
-/** Allocates what training has besides the weights: with bf16, a copy of them too. */
+/**
+ * Allocates what training has besides the weights: with bf16, a copy of them too; with `share`, of the moments only the part that
+ * is this process's.
+ */
+export function allocTrainingTensors(
+  at: Pick<Backend, "alloc" | "limits">,
+  parameters: Parameters,
+  precision?: Precision,
+): TrainingTensors<TensorSet>;
+export function allocTrainingTensors(
+  at: Pick<Backend, "alloc" | "limits">,
+  parameters: Parameters,
+  precision: Precision,
+  share: Share,
+): TrainingTensors<TensorPart>;
+export function allocTrainingTensors(
+  at: Pick<Backend, "alloc" | "limits">,
+  parameters: Parameters,
+  precision?: Precision,
+  share?: Share,
+): TrainingTensors;
 export function allocTrainingTensors(
   at: Pick<Backend, "alloc" | "limits">,
   { config, weights }: Parameters,
   precision: Precision = "fp32",
+  share?: Share,
 ): TrainingTensors {
   const allocate = (usage: Usage) => new TensorSet(at, config, "f32", undefined, usage);
+  const moment = () => (share ? new TensorPart(at, weights, share, "moments") : allocate("moments"));
   return {
     grads: allocate("gradients"),
-    m: allocate("moments"),
-    v: allocate("moments"),
+    m: moment(),
+    v: moment(),
     copy: precision === "bf16" ? new TensorSet(at, config, "bf16", weights) : undefined,
   };
 }

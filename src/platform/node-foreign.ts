@@ -39,6 +39,9 @@ const ASYNC_STACK = 2 ** 21;
 
 let opened: ForeignLoader | undefined;
 
+/** Arguments of calls that have not returned: their memory must not be collected, of which koffi passes the address. */
+const pending = new Set<readonly unknown[]>();
+
 /** The loader of libraries, or why there is none: a phrase. */
 export async function openForeign(): Promise<ForeignLoader | string> {
   if (opened) return opened;
@@ -96,7 +99,12 @@ function libraryOf(library: KoffiLibrary, name: string): ForeignLibrary {
       const call = declare(prototype);
       return (...args: A) =>
         new Promise<R>((resolve, reject) => {
-          call.async(...args, (error: unknown, result: R) => (error ? reject(error) : resolve(result)));
+          pending.add(args);
+          call.async(...args, (error: unknown, result: R) => {
+            pending.delete(args);
+            if (error) reject(error);
+            else resolve(result);
+          });
         });
     },
     addressOf(symbol) {

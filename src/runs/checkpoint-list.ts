@@ -27,6 +27,11 @@ export function checkpointPaths(folder: string, step: number): CheckpointPaths {
   };
 }
 
+/** The state of another process beside rank 0's, in llm.c's runs. */
+export function stateOfRank(state: string, rank: number): string {
+  return state.replace(/_00000\.bin$/, `_${String(rank).padStart(5, "0")}.bin`);
+}
+
 /** The model file of a checkpoint that was written. */
 export async function checkpointModel(folder: string, step: number): Promise<string> {
   const { model, safetensors } = checkpointPaths(folder, step);
@@ -60,7 +65,9 @@ export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Rete
 
 async function removeCheckpoint(folder: string, step: number): Promise<void> {
   const { done, model, safetensors, info, state } = checkpointPaths(folder, step);
-  for (const path of [done, model, safetensors, info, state]) await platform.removeFile(path);
+  const isOther = (name: string) => name.startsWith(`state_${digits(step)}_`) && inFolder(folder, name) !== state;
+  const others = (await platform.listFolder(folder)).filter(isOther).map((name) => inFolder(folder, name));
+  for (const path of [done, model, safetensors, info, ...others, state]) await platform.removeFile(path);
 }
 
 /**

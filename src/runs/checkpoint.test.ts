@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bits, readSet } from "../../test/fixtures.ts";
+import { shardsOf } from "../../test/llmc-shards.ts";
 import { writeTokens } from "../../test/run-cli.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { TokenLoader, type TokenLoaderOptions } from "../data/loader.ts";
@@ -13,7 +14,7 @@ import { tensorNames } from "../model/parameters.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Checkpoint, openCheckpoint, restoreCheckpoint } from "./checkpoint.ts";
-import { checkpointPaths, completeSteps } from "./checkpoint-list.ts";
+import { checkpointPaths, completeSteps, pruneCheckpoints, stateOfRank } from "./checkpoint-list.ts";
 import { RunFolder } from "./run-folder.ts";
 
 const config = makeConfig({ maxT: 8, V: 31, L: 2, NH: 2, C: 8 });
@@ -216,6 +217,31 @@ test("a run of llm.c's, which has no JSON, resumes as well as it can", async () 
   await run.close();
   // No update was an outlier in so few, so all that llm.c's files lack makes no difference to the weights.
   expect(await weightsOf(trainer.model)).toBe(weights);
+});
+
+test("a run of llm.c's whose processes shared the moments out resumes from all their states", async () => {
+  const { path, weights } = await whole("llmc-shared", "file", 5);
+  for (const step of [1, 2, 3, 4, 5]) await rm(checkpointPaths(path, step).info);
+  for (const file of ["DONE_00000005", "DONE_00000004", "config.json", "metrics.jsonl"]) await rm(join(path, file));
+  const { state } = checkpointPaths(path, 3);
+  const shards = shardsOf(await readFile(state), config, 4);
+  for (const [rank, bytes] of shards.entries()) await writeFile(stateOfRank(state, rank), bytes);
+  const { run, trainer } = await resume(path);
+  await train(run, trainer, "file", 5, 1);
+  await run.close();
+  expect(await weightsOf(trainer.model)).toBe(weights);
+  // They go with the checkpoint that they are a part of.
+  await pruneCheckpoints(path, { keep: 1, keepEvery: 0 });
+  expect((await readdir(path)).filter((name) => name.startsWith("state_00000003"))).toEqual([]);
+});
+
+test("without one of these states the checkpoint cannot be used", async () => {
+  const { path } = await whole("llmc-missing", "file", 3);
+  await rm(checkpointPaths(path, 3).info);
+  const { state } = checkpointPaths(path, 3);
+  const shards = shardsOf(await readFile(state), config, 2);
+  await writeFile(state, shards[0]);
+  await expect(openCheckpoint(path, 3)).rejects.toThrow("state_00000003_00001.bin does not exist");
 });
 
 describe("which checkpoints are kept", () => {

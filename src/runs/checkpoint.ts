@@ -5,17 +5,24 @@ import type { DataOrder, LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { modelFormatProblem, writeModel } from "../format/model.ts";
-import { type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
+import { filesOfState, type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
 import { writeSafetensors } from "../format/safetensors.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
 import { readSmallText, withSource } from "../format/source.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
-import type { TensorSet } from "../model/tensor-set.ts";
+import type { GPT2Config } from "../model/config.ts";
 import { nameOf } from "../platform/paths.ts";
-import type { Appender } from "../platform/platform.ts";
+import type { Appender, ByteSource } from "../platform/platform.ts";
+import type { Moment } from "../train/shared-moments.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { Trainer } from "../train/trainer.ts";
-import { type CheckpointPaths, checkpointModel, checkpointPaths, completeSteps } from "./checkpoint-list.ts";
+import {
+  type CheckpointPaths,
+  checkpointModel,
+  checkpointPaths,
+  completeSteps,
+  stateOfRank,
+} from "./checkpoint-list.ts";
 import { isRunConfig, type RunConfig, readRunConfig, withCurrentNames } from "./run-config.ts";
 
 /** A checkpoint that was found whole. */
@@ -114,11 +121,11 @@ async function writeState(out: Appender, trainer: Trainer, { step, loader }: Tra
 }
 
 /** Reads pieces of tensors out of a backend's memory. */
-function readerOf({ model: { backend } }: Trainer, tensors: TensorSet): ReadChunk {
+function readerOf({ model: { backend } }: Trainer, tensors: Moment): ReadChunk {
   return (name, start, length) => tensors.read(backend, name, start, length);
 }
 
-function writerOf({ model: { backend } }: Trainer, tensors: TensorSet): OnChunk {
+function writerOf({ model: { backend } }: Trainer, tensors: Moment): OnChunk {
   return (name, start, data) => tensors.write(backend, name, start, data);
 }
 
@@ -135,9 +142,23 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
   // Without hashes, the sizes given by the headers are still checked.
   const { config, close } = await openModelFile(model);
   await close();
-  const state = await withSource(paths.state, (source) => readOptimizerState(source, config));
+  const state = await withState(paths.state, config, async (file) => file);
   if (state.step !== step) throw new InputError(`${paths.state} is of step ${state.step}: it is another checkpoint's.`);
   return { folder, step, model, shuffled: state.shuffle !== undefined, processes: state.processes, info };
+}
+
+/** Opens a state, of which llm.c's runs with -z 1 have a part in the file of each process, and closes its files in any case. */
+function withState<T>(path: string, config: GPT2Config, use: (file: OptimizerStateFile) => Promise<T>): Promise<T> {
+  return withSource(path, async (first) => {
+    const count = await filesOfState(first, config);
+    const others: ByteSource[] = [];
+    try {
+      for (let rank = 1; rank < count; rank++) others.push(await platform.openSource(stateOfRank(path, rank)));
+      return await use(await readOptimizerState(first, config, others));
+    } finally {
+      await Promise.all(others.map((source) => source.close()));
+    }
+  });
 }
 
 /** Undefined where the file is missing: of llm.c's checkpoints. */
@@ -180,8 +201,7 @@ const piece = 1 << 20;
 /** Restores the state of a trainer whose model was loaded from the checkpoint. */
 export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
   const { state: path } = checkpointPaths(checkpoint.folder, checkpoint.step);
-  await withSource(path, async (source) => {
-    const file = await readOptimizerState(source, trainer.model.config);
+  await withState(path, trainer.model.config, async (file) => {
     const { m, v } = trainer.moments();
     await file.readMoments(writerOf(trainer, m), writerOf(trainer, v));
     await file.readMasterWeights?.(writerOf(trainer, trainer.model.parameters.weights));

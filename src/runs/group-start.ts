@@ -61,12 +61,8 @@ export async function startTogether(run: PreparedRun, host: RunHost, isRestored:
   const asMember: RunHost =
     group.rank === 0
       ? host
-      : {
-          ...host,
-          out: undefined,
-          provideModel: () => GPT2.zeros(model.config, { backend, tokenizer: model.tokenizer }),
-        };
-  const started = await together(group, () => startRun(run, asMember));
+      : { ...host, provideModel: () => GPT2.zeros(model.config, { backend, tokenizer: model.tokenizer }) };
+  const started = await startRun(run, asMember);
   try {
     await shareTrainer(started.trainer, group, isRestored);
     return started;
@@ -81,6 +77,7 @@ async function shareTrainer(trainer: Trainer, group: Group, isRestored: boolean)
   await group.broadcastTensors(backend, parameters.weights.blocks);
   if (!isRestored) return;
   const state = await group.broadcast(trainer.state());
+  // Where each member holds a part of the moments, it has it already.
   const { m, v } = trainer.moments();
   await group.broadcastTensors(backend, [...m.blocks, ...v.blocks]);
   if (group.rank > 0) trainer.restore(state);

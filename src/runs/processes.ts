@@ -11,12 +11,20 @@ export function dividedAmong({ size }: Rank, path: string, record: RunRecord): R
   const { run, processes = 1 } = record;
   if (processes === size) return record;
   const rows = run.batch * processes;
-  if (rows % size === 0) return { ...record, run: { ...run, batch: rows / size }, processes: size };
+  if (rows % size === 0)
+    return { ...withoutShares(size, record), run: { ...run, batch: rows / size }, processes: size };
   const fitting = Array.from({ length: rows }, (_, i) => i + 1).filter((count) => rows % count === 0);
   throw new UsageError(
     `A batch of the run in ${path} has ${rows} rows, which ${size} processes cannot share equally. Resume it with ` +
       `${shortList(fitting)} processes.`,
   );
+}
+
+/** One process shares nothing out. */
+function withoutShares(size: number, record: RunRecord): RunRecord {
+  if (size > 1) return record;
+  const { zeroStage, ...given } = record.given;
+  return { ...record, given, run: { ...record.run, zeroStage: 0 } };
 }
 
 function shortList(numbers: readonly number[]): string {

@@ -13,9 +13,9 @@ import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { tensorNames } from "../model/parameters.ts";
-import type { TensorSet } from "../model/tensor-set.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { RunOptions, TrainerOptions } from "../train/options.ts";
+import type { Moment } from "../train/shared-moments.ts";
 import type { TrainerState } from "../train/state.ts";
 import { Trainer } from "../train/trainer.ts";
 
@@ -56,7 +56,7 @@ async function begin(order: DataOrder, saved?: Saved) {
   const loader = await TokenLoader.open(`${folder}/train_*.bin`, { B: 2, T: 8, order });
   const valLoader = await TokenLoader.open(join(folder, "val.bin"), { B: 2, T: 8 });
   const trainer = new Trainer(model, options);
-  const sets: Record<keyof Saved["sets"], TensorSet> = { weights: model.parameters.weights, ...trainer.moments() };
+  const sets: Record<keyof Saved["sets"], Moment> = { weights: model.parameters.weights, ...trainer.moments() };
   if (saved) {
     for (const name of ["weights", "m", "v"] as const)
       for (const tensor of tensorNames) await sets[name].write(backend, tensor, 0, saved.sets[name][tensor]);

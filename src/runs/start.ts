@@ -8,6 +8,7 @@ import type { Backend } from "../backend/backend.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { alone, type Group, type Rank } from "../group/group.ts";
+import { together } from "../group/together.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { requireMemory } from "../model/memory.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -191,21 +192,29 @@ export interface StartedRun {
   readonly settings: TrainSettings;
 }
 
-/** Makes or loads the model, its trainer and the run's folder. MemoryError, before anything is allocated, when they do not fit. */
+/**
+ * Makes or loads the model, its trainer and the run's folder, in all members of a group: the folder is rank 0's. MemoryError, before
+ * anything is allocated, when they do not fit.
+ */
 export async function startRun(run: PreparedRun, host: RunHost): Promise<StartedRun> {
-  const { model: source, settings, loaders, group } = run;
-  const { backend, provideModel = (make) => make() } = host;
+  const { settings, loaders, group } = run;
   let trainer: Trainer | undefined;
   try {
-    checkPrecision(backend, source.config, settings.precision);
-    requireMemory(backend, source.config, runMemory(source.config, settings));
-    const model = await provideModel(() => makeModel(source, settings.seed, host));
-    trainer = new Trainer(model, settings, group);
-    return { trainer, folder: await openFolder(run, trainer, host), loaders, settings };
+    const made = await together(group, () => makeTrainer(run, host));
+    trainer = made;
+    return { trainer, folder: await made.inRank0(() => openFolder(run, made, host)), loaders, settings };
   } catch (error) {
     await Promise.allSettled([trainer?.dispose(), closeLoaders(loaders)]);
     throw error;
   }
+}
+
+async function makeTrainer({ model: source, settings, group }: PreparedRun, host: RunHost): Promise<Trainer> {
+  const { backend, provideModel = (make) => make() } = host;
+  checkPrecision(backend, source.config, settings.precision);
+  requireMemory(backend, source.config, runMemory(source.config, settings, group));
+  const model = await provideModel(() => makeModel(source, settings.seed, host));
+  return new Trainer(model, settings, group);
 }
 
 function makeModel(source: ModelSource, seed: number, { backend, onProgress }: RunHost): Promise<GPT2> {

@@ -2,6 +2,7 @@ import type { Backend, Precision } from "../backend/backend.ts";
 import { backends } from "../backend/registry.ts";
 import { UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
+import type { Rank } from "../group/group.ts";
 import type { GPT2Config } from "../model/config.ts";
 import {
   type BatchSource,
@@ -52,6 +53,15 @@ export function checkNames(what: "Trainer" | "Trainer.run", options: unknown): v
 /** UsageError when an option of a trainer is out of its range. */
 export function checkTrainerOptions(options: Required<TrainerOptions>): void {
   for (const name of trainerOptionNames) check(name, options[name], trainOptions[name]);
+}
+
+/** UsageError where one process is to share AdamW's moments out. */
+export function checkZeroStage({ zeroStage = 0 }: Pick<RunChoices, "zeroStage">, { size }: Rank): void {
+  if (zeroStage === 0 || size > 1) return;
+  throw new UsageError(
+    "With llm-ts train --zero-stage 1 (-z 1) several processes share AdamW's moments out, and this is one. Leave it out, or start " +
+      "several: mpirun -np 2 llm-ts train …",
+  );
 }
 
 /** UsageError for a precision that a backend lacks, or that a model's widths do not suit. */

@@ -12,8 +12,9 @@ import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
 import { NotFiniteError } from "../errors.ts";
 import { alone, type Group } from "../group/group.ts";
+import { makeConfig } from "../model/config.ts";
 import type { TrainEvent } from "./events.ts";
-import type { RunOptions } from "./options.ts";
+import type { RunOptions, TrainerOptions } from "./options.ts";
 import { requireSameWeights } from "./same-weights.ts";
 import { Trainer } from "./trainer.ts";
 
@@ -32,18 +33,22 @@ interface Outcome {
   readonly checkpoints: readonly number[];
 }
 
+interface MemberOptions extends Partial<RunOptions>, Pick<TrainerOptions, "zeroStage" | "gradDtype"> {
+  readonly stopAfter?: number;
+}
+
 /** A run of one member of a group: its own backend, model, loaders of `rows` / size rows, and trainer. */
 async function member(
   group: Group,
   order: DataOrder,
-  { stopAfter, ...run }: Partial<RunOptions> & { readonly stopAfter?: number },
+  { stopAfter, zeroStage, gradDtype, ...run }: MemberOptions,
 ): Promise<Outcome> {
   const backend = await createBackend("reference");
   await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
   const B = rows / group.size;
   const loader = await TokenLoader.open(file, { B, T, order, group });
   const valLoader = await TokenLoader.open(file, { B, T, group });
-  await using trainer = new Trainer(model, options, group);
+  await using trainer = new Trainer(model, { ...options, zeroStage, gradDtype }, group);
   const stop = new AbortController();
   const events: TrainEvent[] = [];
   const checkpoints: number[] = [];
@@ -59,7 +64,7 @@ async function member(
   return { events, weights: bits(await readSet(backend, model.parameters.weights)), checkpoints };
 }
 
-const together = (size: number, order: DataOrder, run: Partial<RunOptions> & { stopAfter?: number } = {}) =>
+const together = (size: number, order: DataOrder, run: MemberOptions = {}) =>
   Promise.all(localGroup(size).map((group) => member(group, order, run)));
 
 const numbers = (events: readonly TrainEvent[]) =>
@@ -82,6 +87,83 @@ describe.each(["file", "shuffle", "random"] as const)("order %s", (order) => {
       for (const [i, value] of numbers(one.events).entries()) expect(Math.abs(found[i] / value - 1)).toBeLessThan(1e-6);
     }
   });
+});
+
+test.each([2, 3, 4])("moments shared out among %s processes change no bit", async (size) => {
+  const [whole, parts] = await Promise.all([0, 1].map((zeroStage) => together(size, "file", { zeroStage })));
+  for (const [i, { events, weights, checkpoints }] of parts.entries()) {
+    expect(weights).toBe(whole[i].weights);
+    expect(numbers(events)).toEqual(numbers(whole[i].events));
+    expect(typesOf(events)).toEqual(typesOf(whole[i].events));
+    expect(checkpoints).toEqual(whole[i].checkpoints);
+  }
+});
+
+test("a process alone has nobody to share its moments with", async () => {
+  await expect(member(alone, "file", { zeroStage: 1 })).rejects.toThrow(
+    "several processes share AdamW's moments out, and this is one",
+  );
+});
+
+test.each(["fp32", "bf16"] as const)(
+  "rank 0 reads and writes shared moments as one process has them, %s",
+  async (precision) => {
+    const config = makeConfig({ maxT: 16, V: 101, L: 2, NH: 2, C: 32 });
+    const read = async (group: Group, zeroStage: number) => {
+      const backend = await createBackend("reference");
+      await using model = await GPT2.create(config, { backend });
+      const loader = await TokenLoader.open(file, { B: 2, T, group });
+      await using trainer = new Trainer(model, { ...options, zeroStage, precision }, group);
+      for await (const _ of trainer.run(loader, { steps: 3, sampleEvery: 0 })) {
+      }
+      const used = backend.memoryUsed;
+      const all = () =>
+        trainer.inRank0(async () => {
+          const { m, v } = trainer.moments();
+          return [await readSet(backend, m), await readSet(backend, v)];
+        });
+      const before = await all();
+      // Back again, but the other way round.
+      await trainer.inRank0(async () => {
+        const { m, v } = trainer.moments();
+        for (const { name } of m.parameters) {
+          await m.write(backend, name, 0, before?.[1][name] ?? new Float32Array());
+          await v.write(backend, name, 0, before?.[0][name] ?? new Float32Array());
+        }
+      });
+      return { used, weights: bits(await readSet(backend, model.parameters.weights)), before, after: await all() };
+    };
+    const [whole, parts] = await Promise.all(
+      [0, 1].map((zeroStage) => Promise.all(localGroup(3).map((group) => read(group, zeroStage)))),
+    );
+    const [first, ...others] = parts;
+    expect(first.before).toEqual(whole[0].before);
+    expect(first.after).toEqual([first.before?.[1], first.before?.[0]]);
+    for (const other of others) {
+      expect(other.before).toBeUndefined();
+      expect(other.weights).toBe(first.weights);
+      expect(other.weights).toBe(whole[0].weights);
+    }
+    // Two of the moments' three thirds, but for the parts of small tensors, which begin at multiples of 64 bytes.
+    const moments = 2 * Object.values(first.before?.[0] ?? {}).reduce((sum, { byteLength }) => sum + byteLength, 0);
+    for (const { used } of parts)
+      expect(Math.abs(whole[0].used - used - (2 / 3) * moments)).toBeLessThan(0.05 * moments);
+  },
+);
+
+test("shared moments are read within the work of rank 0 alone", async () => {
+  const outcomes = await Promise.allSettled(
+    localGroup(2).map(async (group) => {
+      const backend = await createBackend("reference");
+      await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
+      await using trainer = new Trainer(model, { zeroStage: 1 }, group);
+      await trainer.moments().m.read(backend, "wte", 0, 1);
+    }),
+  );
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({
+      reason: { message: expect.stringContaining("rank 0 alone reads and writes them") },
+    });
 });
 
 test("NaN in one process stops all before the update, with one error", async () => {

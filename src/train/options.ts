@@ -5,6 +5,7 @@ import type { TrainSettings } from "./settings.ts";
 export const trainerOptionNames = [
   ...(["learningRate", "schedule", "warmupSteps", "finalFraction", "weightDecay", "beta1", "beta2", "eps"] as const),
   ...(["gradClip", "accumulate", "skipLossZ", "skipNormZ", "onNotFinite", "precision"] as const),
+  ...(["zeroStage", "gradDtype"] as const),
 ];
 
 export const runOptionNames = [

@@ -2,7 +2,7 @@ import type { GPT2 } from "../api/gpt2.ts";
 import type { Precision } from "../backend/backend.ts";
 import { UsageError } from "../errors.ts";
 import { Sampler } from "../generate/sampler.ts";
-import type { Rank } from "../group/group.ts";
+import { alone, type Rank } from "../group/group.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import {
@@ -81,7 +81,7 @@ export function planRun(
   own: MemoryPlan,
   loader: BatchSource,
   options: RunOptions,
-  { rank }: Rank,
+  group: Rank,
 ): RunPlan {
   checkNames("Trainer.run", options);
   if (options.steps === undefined) throw new UsageError("Trainer.run needs `steps`, the number of updates to make.");
@@ -103,31 +103,36 @@ export function planRun(
         ? { loader: valLoader, every: valEvery, batches: valBatches, finalBatches: finalValBatches }
         : undefined,
     earlyStop: earlyStop > 0 ? { after: earlyStop, delta: earlyStopDelta } : undefined,
-    sample: rank === 0 ? planSample(model, settings, options.samplePrompt) : undefined,
+    sample: group.rank === 0 ? planSample(model, settings, options.samplePrompt) : undefined,
     sampleEvery: settings.sampleTokens > 0 ? settings.sampleEvery : 0,
-    checkpoint: checkpoint && { every: checkpointEvery, save: rank === 0 ? checkpoint : undefined },
+    checkpoint: checkpoint && { every: checkpointEvery, save: group.rank === 0 ? checkpoint : undefined },
     signal,
   };
   const { B, T } = loader;
   const needed = {
-    ...memoryOf({ B, T, accumulate }, plan.precision, plan.sample && samplePositions(model.config, plan.sample)),
+    ...memoryOf({ B, T, accumulate }, schedule, group, plan.sample && samplePositions(model.config, plan.sample)),
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
   };
   requireMemory(model.backend, model.config, needed, heldByOthers(model.backend, model.config, own));
   return plan;
 }
 
-/** Everything that a run with these settings holds in memory. Its validation shares the step's activations. */
-export function runMemory(
-  config: GPT2Config,
-  { batch: B, block: T, accumulate, precision, sampleEvery, sampleTokens }: TrainSettings,
-): MemoryPlan {
+/** Everything that a run with these settings holds in the memory of a member of a group. Its validation shares the step's activations. */
+export function runMemory(config: GPT2Config, settings: TrainSettings, group: Rank = alone): MemoryPlan {
+  const { batch: B, block: T, accumulate, sampleEvery, sampleTokens } = settings;
   const S = samplePositions(config, { prompt: [], newTokens: sampleTokens });
-  return memoryOf({ B, T, accumulate }, precision, sampleEvery > 0 ? S : undefined);
+  return memoryOf({ B, T, accumulate }, settings, group, sampleEvery > 0 ? S : undefined);
 }
 
-function memoryOf(train: MemoryPlan["train"], precision: Precision, S: number | undefined): MemoryPlan {
-  return { optimizer: true, precision, train, decode: S === undefined ? undefined : { S } };
+type Storage = Required<Pick<TrainerOptions, "precision" | "zeroStage">>;
+
+function memoryOf(train: MemoryPlan["train"], storage: Storage, group: Rank, S: number | undefined): MemoryPlan {
+  return { ...optimizerMemory(storage, group), train, decode: S === undefined ? undefined : { S } };
+}
+
+/** Gradients and moments: of these, with ZeRO, the part of a member of a group. */
+export function optimizerMemory({ precision, zeroStage }: Storage, { rank, size }: Rank): MemoryPlan {
+  return { optimizer: true, precision, share: zeroStage === 1 ? { rank, size } : undefined };
 }
 
 function planSample(

@@ -121,8 +121,7 @@ test("trainers continue one another in either precision, with moments and state 
     [m, from.m],
     [v, from.v],
   ])
-    for (const [i, { tensor }] of own.entries.entries())
-      await backend.write(to.entries[i].tensor, await backend.read(tensor));
+    for (const [i, tensor] of own.blocks.entries()) await backend.write(to.blocks[i], await backend.read(tensor));
   expect(await weightBits()).toEqual(before);
   const [next] = await lossesOf(single, 1, false, loader);
   const again = new Trainer(await GPT2.create(config, { backend: new CountingBackend() }), { precision: "bf16" });

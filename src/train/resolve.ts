@@ -1,7 +1,7 @@
 /** Resolves the options chosen for a run to its settings, for command and page. */
 import { UsageError } from "../errors.ts";
 import { alone, type Rank } from "../group/group.ts";
-import { batchesIn, checkWarmup } from "./checks.ts";
+import { batchesIn, checkWarmup, checkZeroStage } from "./checks.ts";
 import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
 import type { RunOptions } from "./options.ts";
@@ -14,18 +14,20 @@ export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatch
 /**
  * The settings of a run whose model has `maxT` positions, before the data is known: `steps` may be -1. `totalBatch` counts
  * the tokens of all processes of a group, `batch` the rows of one.
- * UsageError for a block that is longer, and for a total batch that batches do not make up.
+ * UsageError for a block that is longer, for a total batch that batches do not make up, and for moments that one process is to
+ * share.
  */
-export function settingsOf(choices: RunChoices, maxT: number, { size }: Rank = alone): TrainSettings {
+export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alone): TrainSettings {
   const { block } = choices;
+  checkZeroStage(choices, group);
   if (block !== undefined && block > maxT)
     throw new UsageError(
       `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
     );
   const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
-  const found = complete(settingNames, choices, derived, ...defaultsOf(choices, size));
+  const found = complete(settingNames, choices, derived, ...defaultsOf(choices, group.size));
   const settings = { ...found, block: Math.min(found.block, maxT) };
-  return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, size) };
+  return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, group.size) };
 }
 
 /** Layers of defaults that the model brings, the first that count before the later ones. */

@@ -196,6 +196,23 @@ export const sections = {
       choice(precisions),
       { default: "fp32", later: true },
     ),
+    /**
+     * Of several processes: 1 shares AdamW's moments out among them (ZeRO-1), so that each holds and updates a part. Losses,
+     * weights and checkpoints are the same.
+     */
+    zeroStage: option(
+      "-z, --zero-stage <n>",
+      "of several processes: 1 shares AdamW's moments out among them, for less memory (ZeRO-1)",
+      whole(0, 1),
+      { default: 0, later: true, ...free },
+    ),
+    /** Of several processes: what gradients travel in between them. bf16 halves the bytes; sums are in float32, and rounded. */
+    gradDtype: option(
+      "--grad-dtype <name>",
+      "of several processes: gradients travel as fp32, or as bf16 in half the bytes",
+      choice(precisions),
+      { default: "fp32", later: true },
+    ),
   },
   "Validation and samples": {
     /** Validate every so many updates, before the first and after the last; 0: never. */

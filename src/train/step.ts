@@ -8,12 +8,15 @@ import type { StepWorkspace } from "../model/workspace.ts";
 import type { StepEvent } from "./events.ts";
 import type { TrainerOptions } from "./options.ts";
 import { zScore } from "./outliers.ts";
+import type { SharedMoments } from "./shared-moments.ts";
 import type { TrainerState } from "./state.ts";
 
 /** Operands of a step. */
 export interface StepContext {
   readonly model: GPT2;
   readonly tensors: TrainingTensors;
+  /** Where each member of the group holds a part of the moments. */
+  readonly shared?: SharedMoments;
   readonly options: Required<TrainerOptions>;
   readonly state: TrainerState;
   readonly group: Group;
@@ -44,7 +47,7 @@ export interface StepResult extends Verdict {
  * NotFiniteError, with nothing changed, when the run must stop.
  */
 export async function trainingStep<R>(
-  { model, tensors, options, state, group }: StepContext,
+  { model, tensors, shared, options, state, group }: StepContext,
   ws: StepWorkspace,
   learningRate: number,
   counted: number,
@@ -53,10 +56,10 @@ export async function trainingStep<R>(
   signal?: AbortSignal,
 ): Promise<readonly [StepResult, R]> {
   const { backend, parameters } = model;
-  const { gradClip } = options;
+  const { gradClip, gradDtype } = options;
   const { grads } = tensors;
   accumulateGradients(backend, computedWith(parameters, tensors), grads, ws, 1 / group.size);
-  await group.sumTensors(backend, grads.blocks);
+  await group.sumTensors(backend, grads.blocks, gradDtype);
   gradientNorm(backend, grads, ws.shared);
   // The one read of a step: all that decides on its update.
   const [[ownLoss, squaredNorm], other] = await Promise.all([backend.read(ws.shared.stats), whileComputing()]);
@@ -74,6 +77,7 @@ export async function trainingStep<R>(
     update(backend, parameters, tensors, { ...options, learningRate, gradScale, step: state.step + 1 });
   }
   advance(loss);
+  if (shared && !verdict.skipped) await model.completeWeights(() => shared.gatherWeights());
   await backend.sync();
   return [{ loss, norm, mustStop: stops > 0, ...verdict }, other];
 }

@@ -2,21 +2,31 @@ import type { GPT2 } from "../api/gpt2.ts";
 import { writeBatch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
 import { alone, checkGroup, type Group } from "../group/group.ts";
+import { together } from "../group/together.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainingTensors, computedWith, type TrainingTensors } from "../model/tensor-set.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
-import { checkNames, checkPrecision, checkTrainerOptions } from "./checks.ts";
+import { checkNames, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
-import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan } from "./plan.ts";
+import { allocRunMemory, type CheckpointPlan, optimizerMemory, planRun, type RunMemory, type RunPlan } from "./plan.ts";
 import { requireSameWeights } from "./same-weights.ts";
 import { writeSample } from "./sample.ts";
 import { learningRateAt } from "./schedule.ts";
 import { complete } from "./settings.ts";
+import { type Moment, SharedMoments } from "./shared-moments.ts";
 import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
 import { trainingStep } from "./step.ts";
+
+/** What a trainer holds in memory. */
+interface Held {
+  readonly tensors: TrainingTensors;
+  readonly moments: Readonly<Record<"m" | "v", Moment>>;
+  /** Where each member of the group holds a part of the moments. */
+  readonly shared?: SharedMoments;
+}
 
 /**
  * Trains a model with AdamW, as llm.c's training loop does.
@@ -39,7 +49,7 @@ export class Trainer {
   /** Start of the current run, in milliseconds of performance.now. */
   #began: number | undefined;
   /** Gradients and moments, once they are allocated, and what gives them back. */
-  #tensors: TrainingTensors | undefined;
+  #held: Held | undefined;
   readonly #memory: TensorScope;
 
   /**
@@ -54,6 +64,7 @@ export class Trainer {
     checkGroup(group);
     this.options = complete(trainerOptionNames, options);
     checkTrainerOptions(this.options);
+    checkZeroStage(this.options, group);
     checkPrecision(model.backend, model.config, this.options.precision);
     if (model.parameters.weights.dtype === "bf16")
       throw new UsageError("This model's weights are bfloat16, for generating only. Load it in float32 to train it.");
@@ -88,13 +99,29 @@ export class Trainer {
     this.#restored = true;
   }
 
-  /** AdamW's running means of gradients and squared gradients, to be saved and filled. MemoryError if there is no room. */
-  moments(): Pick<TrainingTensors, "m" | "v"> {
+  /**
+   * AdamW's running means of gradients and squared gradients, to be saved and filled; with `zeroStage` 1 by rank 0, within a
+   * run's `checkpoint` or `inRank0`. MemoryError if there is no room.
+   */
+  moments(): Readonly<Record<"m" | "v", Moment>> {
     const { backend, config } = this.model;
-    const { precision } = this.options;
-    requireMemory(backend, config, { optimizer: true, precision }, heldByOthers(backend, config, this.#own));
-    const { m, v } = this.#allocate();
-    return { m, v };
+    const plan = optimizerMemory(this.options, this.#group);
+    requireMemory(backend, config, plan, heldByOthers(backend, config, this.#own));
+    return this.#allocate().moments;
+  }
+
+  /**
+   * In all members of the group: rank 0 does `work`, in which it may read and write moments, and the others wait for that.
+   * Undefined in them. AgreedError in all where it fails with an LlmError.
+   */
+  async inRank0<R>(work: () => Promise<R>): Promise<R | undefined> {
+    const group = this.#group;
+    if (this.options.zeroStage === 0) return together(group, async () => (group.rank === 0 ? work() : undefined));
+    await together(group, async () => this.moments());
+    const served = this.#allocate().shared?.serve(work);
+    // An error of a member that serves ends it, and so all.
+    if (group.rank > 0) await served;
+    return together(group, async () => served);
   }
 
   /**
@@ -114,7 +141,8 @@ export class Trainer {
     try {
       const restored = this.#restored;
       if (restored) await goTo(loader, this.#state.loader);
-      const tensors = this.#allocate();
+      const held = this.#allocate();
+      const { tensors } = held;
       const { backend, parameters } = this.model;
       // Others may have written the weights since the last update.
       await tensors.copy?.copyMatrices(backend, parameters.weights);
@@ -122,7 +150,7 @@ export class Trainer {
       try {
         const activations = allocRunMemory(memory, this.model, plan);
         this.#restored = false;
-        yield* this.#events(plan, activations, tensors, restored);
+        yield* this.#events(plan, activations, held, restored);
       } finally {
         await memory.free();
         if (loader.seek) await goTo(loader, this.#state.loader);
@@ -137,7 +165,7 @@ export class Trainer {
   /** Gives the memory of gradients and moments back, and forgets the moments. The model stays. */
   async dispose(): Promise<void> {
     if (this.#running) throw new UsageError("This trainer is still running. Wait for the run to end.");
-    this.#tensors = undefined;
+    this.#held = undefined;
     this.#state = initialState();
     this.#restored = false;
     await this.#memory.free();
@@ -149,24 +177,37 @@ export class Trainer {
 
   /** The part of a run's memory that is already allocated. */
   get #own(): MemoryPlan {
-    return { optimizer: this.#tensors !== undefined, precision: this.options.precision };
+    return { ...optimizerMemory(this.options, this.#group), optimizer: this.#held !== undefined };
   }
 
-  #allocate(): TrainingTensors {
+  #allocate(): Held {
     try {
-      this.#tensors ??= allocTrainingTensors(this.#memory, this.model.parameters, this.options.precision);
+      this.#held ??= this.#allocated();
     } catch (error) {
       // A backend that cannot even free tells so to whoever uses it next.
       this.#memory.free().catch(() => {});
       throw error;
     }
-    return this.#tensors;
+    return this.#held;
+  }
+
+  #allocated(): Held {
+    const { backend, parameters } = this.model;
+    const { precision, zeroStage } = this.options;
+    const group = this.#group;
+    if (zeroStage === 0) {
+      const tensors = allocTrainingTensors(this.#memory, parameters, precision);
+      return { tensors, moments: { m: tensors.m, v: tensors.v } };
+    }
+    const tensors = allocTrainingTensors(this.#memory, parameters, precision, group);
+    const shared = new SharedMoments(backend, group, parameters.weights, tensors);
+    return { tensors, moments: shared, shared };
   }
 
   async *#events(
     plan: RunPlan,
     memory: RunMemory,
-    tensors: TrainingTensors,
+    { tensors, shared }: Held,
     restored: boolean,
   ): AsyncGenerator<TrainEvent, void, undefined> {
     const { loader, accumulate, last, overfit, validation, earlyStop, sample, sampleEvery, checkpoint, signal } = plan;
@@ -174,7 +215,7 @@ export class Trainer {
     const p = computedWith(this.model.parameters, tensors);
     const group = this.#group;
     const state = this.#state;
-    const context = { model: this.model, tensors, options: this.options, state, group };
+    const context = { model: this.model, tensors, shared, options: this.options, state, group };
     if (!restored) {
       state.first = state.step;
       state.loss = undefined;
@@ -285,7 +326,7 @@ export class Trainer {
   async *#saved({ save }: CheckpointPlan): AsyncGenerator<TrainEvent, void, undefined> {
     const { step } = this.#state;
     await requireSameWeights(this.model, this.#group, step);
-    const path = await save?.(step);
+    const path = await this.inRank0(async () => save?.(step));
     if (path !== undefined) yield { type: "checkpoint", step, path };
   }
 }

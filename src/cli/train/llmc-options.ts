@@ -11,7 +11,6 @@ const absent: Readonly<Record<string, string>> = {
   "-ge": "GELU fused into a GPU's matmul",
   "-lg": "a GPU's state in the log",
   "-r": "recomputing activations to save a GPU's memory; llm-ts decides that by the model's size",
-  "-z": "optimizer states sharded over GPUs",
   ...Object.fromEntries(
     ["-pn", "-pr", "-pg", "-pi", "-pf", "-pm", "-ps", "-pp"].map((flag) => [
       flag,

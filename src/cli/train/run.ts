@@ -22,6 +22,7 @@ import {
 import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { runMemory } from "../../train/plan.ts";
+import type { Trainer } from "../../train/trainer.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import type { RunStart, TrainDisplay } from "../display/train-display.ts";
@@ -189,9 +190,7 @@ async function trainOn(
     last = event;
   };
   for await (const event of events) {
-    // Without an update (-x 0) the model is saved as it was made: as a start for another program.
-    const isUnsaved = !saver?.hasTried && !run.resumed?.checkpoint;
-    const path = event.type === "done" && isUnsaved ? await saver?.save() : undefined;
+    const path = event.type === "done" ? await saveIfUnsaved(run, trainer, saver) : undefined;
     if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
     await report(event);
   }
@@ -206,6 +205,16 @@ async function trainOn(
   const exitCode = Math.max(...(await run.group.gather(interrupt.exitCode ?? 0)));
   if (interrupted && exitCode > 0) process.exitCode = exitCode;
   else if (outputProblem() !== undefined) process.exitCode = 1;
+}
+
+/** Without an update (-x 0) the model is saved as it was made: as a start for another program. */
+async function saveIfUnsaved(
+  { group, resumed }: PreparedRun,
+  trainer: Trainer,
+  saver: RunSaver | undefined,
+): Promise<string | undefined> {
+  const isUnsaved = await group.broadcast(saver !== undefined && !saver.hasTried && !resumed?.checkpoint);
+  return isUnsaved ? trainer.inRank0(async () => saver?.save()) : undefined;
 }
 
 function finishing(folder: RunFolder | undefined): string {
@@ -227,7 +236,7 @@ function startOf(
     config,
     parameters,
     activations: memoryNeeded(backend, config, { train: { B, T } }) / 4 - parameters,
-    memory: memoryParts(backend, config, runMemory(config, settings)),
+    memory: memoryParts(backend, config, runMemory(config, settings, group)),
     trainBatches: batchesIn(loaders.train.numTokens),
     valBatches: batchesIn(loaders.val?.numTokens),
     B,

@@ -24,7 +24,9 @@ export class Mpi implements Rank {
   readonly description: string;
   readonly #lib: MpiLibrary;
   #watchdog: { readonly ms: number; readonly onStuck: (what: string) => void } | undefined;
-  readonly #calls: Readonly<Record<"allReduce" | "broadcast" | "allGather" | "barrier", Call>>;
+  readonly #calls: Readonly<
+    Record<"allReduce" | "broadcast" | "allGather" | "allGatherV" | "allToAll" | "barrier", Call>
+  >;
   #last: Promise<void> = Promise.resolve();
 
   /** Connects this process with the others: it waits until all have come here. */
@@ -49,6 +51,10 @@ export class Mpi implements Rank {
       allReduce: this.#async("MPI_Allreduce(uintptr_t send, void *recv, int count, H type, H op, H comm)"),
       broadcast: this.#async("MPI_Bcast(void *buf, int count, H type, int root, H comm)"),
       allGather: this.#async("MPI_Allgather(void *send, int count, H type, void *recv, int each, H recvtype, H comm)"),
+      allGatherV: this.#async(
+        "MPI_Allgatherv(uintptr_t send, int count, H type, void *recv, void *counts, void *starts, H recvtype, H comm)",
+      ),
+      allToAll: this.#async("MPI_Alltoall(void *send, int count, H type, void *recv, int each, H recvtype, H comm)"),
       barrier: this.#async("MPI_Barrier(H comm)"),
     };
   }
@@ -74,6 +80,25 @@ export class Mpi implements Rank {
     return this.#enqueue(what, () =>
       this.#calls.allGather(part, part.length, type, whole, part.length, type, abi.handles.world),
     );
+  }
+
+  /** Completes `data`: its elements bounds[r] … bounds[r + 1] - 1 become those of process r. */
+  gatherParts(data: MpiArray, bounds: readonly number[], what: string): Promise<void> {
+    const { abi } = this.#lib;
+    const type = typeOf(data, abi);
+    const starts = Int32Array.from(bounds.slice(0, -1));
+    const counts = starts.map((start, rank) => bounds[rank + 1] - start);
+    return this.#enqueue(what, () =>
+      this.#calls.allGatherV(abi.inPlace, 0, type, data, counts, starts, type, abi.handles.world),
+    );
+  }
+
+  /** Part r of `parts`, all of one length, goes to process r, and its part for this one becomes part r of `received`. */
+  allToAll(parts: MpiArray, received: MpiArray, what: string): Promise<void> {
+    const { abi } = this.#lib;
+    const type = typeOf(parts, abi);
+    const each = parts.length / this.size;
+    return this.#enqueue(what, () => this.#calls.allToAll(parts, each, type, received, each, type, abi.handles.world));
   }
 
   /** From now on, `onStuck` is called when a collective takes longer than `ms`, with what it was. */

@@ -1,13 +1,12 @@
 /** A group of processes that MPI connects. */
-import { type Backend, type Tensor, view } from "../../backend/backend.ts";
+import type { Backend, Precision, Tensor } from "../../backend/backend.ts";
 import { InputError } from "../../errors.ts";
+import { sumInBfloat16 } from "../bfloat16-sum.ts";
 import type { Group } from "../group.ts";
+import { eachMemory } from "../memory.ts";
 import { Mpi } from "./binding.ts";
 import type { Launcher } from "./launcher.ts";
 import { loadMpi } from "./library.ts";
-
-/** Elements of the pieces in which tensors pass through memory that is not the backend's. */
-const PIECE = 1 << 22;
 
 export interface MpiOptions {
   /** Name of this machine. */
@@ -43,12 +42,24 @@ export class MpiGroup implements Group {
     );
   }
 
-  sumTensors(be: Backend, tensors: readonly Tensor[]): Promise<void> {
-    return this.#each(be, tensors, (data) => this.#mpi.sum(data, "the sum of gradients"));
+  sumTensors(be: Backend, tensors: readonly Tensor[], precision: Precision = "fp32"): Promise<void> {
+    const [mpi, what] = [this.#mpi, "the sum of gradients"];
+    if (precision === "fp32") return eachMemory(be, tensors, (data) => mpi.sum(data, what));
+    const exchange = {
+      rank: this.rank,
+      size: this.size,
+      allToAll: (parts: Uint8Array, received: Uint8Array) => mpi.allToAll(parts, received, what),
+      allGather: (part: Uint8Array, whole: Uint8Array) => mpi.allGather(part, whole, what),
+    };
+    return eachMemory(be, tensors, (data) => sumInBfloat16(exchange, data));
   }
 
   broadcastTensors(be: Backend, tensors: readonly Tensor[]): Promise<void> {
-    return this.#each(be, tensors, (data) => this.#mpi.broadcast(data, "rank 0's weights"));
+    return eachMemory(be, tensors, (data) => this.#mpi.broadcast(data, "rank 0's weights"));
+  }
+
+  gatherParts(data: Float32Array, bounds: readonly number[]): Promise<void> {
+    return this.#mpi.gatherParts(data, bounds, "the others' parts of the weights or moments");
   }
 
   async mean(values: readonly number[]): Promise<readonly number[]> {
@@ -101,29 +112,6 @@ export class MpiGroup implements Group {
   close(): Promise<void> {
     return this.#mpi.close();
   }
-
-  /** Calls a collective on the memory of each tensor: the backend's own where it can be had, else a copy, in pieces. */
-  async #each(
-    be: Backend,
-    tensors: readonly Tensor[],
-    collective: (data: Float32Array) => Promise<void>,
-  ): Promise<void> {
-    for (const tensor of tensors) {
-      const own = await be.hostMemory?.(tensor);
-      if (own) await collective(own);
-      else
-        await eachPiece(tensor, async (piece) => {
-          const data = await be.read(piece);
-          await collective(data);
-          await be.write(piece, data);
-        });
-    }
-  }
-}
-
-async function eachPiece(tensor: Tensor, use: (piece: Tensor) => Promise<void>): Promise<void> {
-  for (let start = 0; start < tensor.size; start += PIECE)
-    await use(view(tensor, start, [Math.min(PIECE, tensor.size - start)]));
 }
 
 /** JSON has no undefined: a missing value is null there, and undefined again. */
