@@ -1,5 +1,6 @@
 // Token and position embedding. Token ids must lie in wte: the caller checks.
 import { widenBf16 } from "./bfloat16";
+import { int8Bytes, widenInt8 } from "./int8";
 import { loadTail, storeTail } from "./math";
 import { LINE, shareStart } from "./split";
 
@@ -48,6 +49,19 @@ export function embeddingForwardBf16(
     const token = load<i32>(tokens + (<usize>n << 2));
     const to = rowAt(out, n, C);
     widenBf16(0, 1, to, wte + (<usize>token * <usize>C << 1), C);
+    if (wpe) addRow(to, rowAt(wpe, past + n % T, C), to, C);
+  }
+}
+
+/** The same with wte in int8. */
+export function embeddingForwardInt8(
+  part: i32, parts: i32, out: usize, tokens: usize, wte: usize, wpe: usize, B: i32, T: i32, C: i32, past: i32,
+): void {
+  const end = shareStart(B * T, 1, part + 1, parts);
+  for (let n = shareStart(B * T, 1, part, parts); n < end; n++) {
+    const token = load<i32>(tokens + (<usize>n << 2));
+    const to = rowAt(out, n, C);
+    widenInt8(0, 1, to, wte + <usize>token * int8Bytes(C), C);
     if (wpe) addRow(to, rowAt(wpe, past + n % T, C), to, C);
   }
 }

@@ -2,7 +2,8 @@
 import { loadTail, loadUpTo4, madd, sumLanes } from "./math";
 import { shareStart } from "./split";
 import { tileScratch } from "./gemm";
-import { widenHigh, widenLow, widenUpTo4 } from "./bfloat16";
+import { widenUpTo4 } from "./bfloat16";
+import { BLOCK, dotFourInt8, int8Bytes } from "./int8";
 
 /** Largest number of rows for which dot products are faster than packing; enough for a batch of samples. */
 export const FEW_ROWS = 8;
@@ -29,16 +30,24 @@ export function matmulFewRowsBf16(
   dotProducts(out, inp, weight, bias, N, C, OC, shareStart(OC, 1, part, parts), shareStart(OC, 1, part + 1, parts), 1);
 }
 
+/** The same with a weight (OC, C) of int8, and inp as quantizeRows gives it. */
+export function matmulFewRowsInt8(
+  part: i32, parts: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
+): void {
+  dotProducts(out, inp, weight, bias, N, C, OC, shareStart(OC, 1, part, parts), shareStart(OC, 1, part + 1, parts), 0);
+}
+
 /**
  * Columns o0 to o1 of out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias, for few rows; a weight takes 4 bytes, or 2 if it
- * is bfloat16: 1 << size. Four streams of weight rows, each a quarter of the range, so that each is read in order. A
- * column's bits do not depend on the stream that it falls into.
+ * is bfloat16: 1 << size, which is 0 for int8. Four streams of weight rows, each a quarter of the range, so that each is read
+ * in order. A column's bits do not depend on the stream that it falls into.
  */
 function dotProducts(
   out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32, size: i32,
 ): void {
   const quarter = (o1 - o0 + STREAMS - 1) / STREAMS;
-  const rowBytes = <usize>C << size;
+  const rowBytes = size == 0 ? int8Bytes(C) : <usize>C << size;
+  const scales = inp + (<usize>(N * C) << 1);
   const sums = tileScratch();
   const whole = C & ~7;
   for (let i = 0; i < quarter; i++) {
@@ -48,8 +57,9 @@ function dotProducts(
     const w2 = weight + <usize>min(o0 + 2 * quarter + i, o1 - 1) * rowBytes;
     const w3 = weight + <usize>min(o0 + 3 * quarter + i, o1 - 1) * rowBytes;
     for (let n = 0; n < N; n++) {
-      const x = inp + (<usize>(n * C) << 2);
-      if (size == 2) dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
+      const x = inp + (<usize>(n * C) << (size == 0 ? 1 : 2));
+      if (size == 0) dotFourInt8(sums, x, scales + (<usize>(n * C / BLOCK) << 2), w0, w1, w2, w3, C / BLOCK);
+      else if (size == 2) dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
       else dotFourBf16(sums, x, w0, w1, w2, w3, <usize>whole << 2);
       for (let s = 0; s < STREAMS; s++) {
         const o = o0 + s * quarter + i;
@@ -97,18 +107,14 @@ function sumFour(
   for (const end = x + bytes; x < end; x += 32) {
     const x0 = v128.load(x);
     const x1 = v128.load(x, 16);
-    const p = v128.load(w0);
-    const q = v128.load(w1);
-    const r = v128.load(w2);
-    const s = v128.load(w3);
-    a0 = madd(x0, low(p, size), a0);
-    a1 = madd(x1, high(p, w0, size), a1);
-    b0 = madd(x0, low(q, size), b0);
-    b1 = madd(x1, high(q, w1, size), b1);
-    c0 = madd(x0, low(r, size), c0);
-    c1 = madd(x1, high(r, w2, size), c1);
-    d0 = madd(x0, low(s, size), d0);
-    d1 = madd(x1, high(s, w3, size), d1);
+    a0 = madd(x0, low(w0, size), a0);
+    a1 = madd(x1, high(w0, size), a1);
+    b0 = madd(x0, low(w1, size), b0);
+    b1 = madd(x1, high(w1, size), b1);
+    c0 = madd(x0, low(w2, size), c0);
+    c1 = madd(x1, high(w2, size), c1);
+    d0 = madd(x0, low(w3, size), d0);
+    d1 = madd(x1, high(w3, size), d1);
     w0 += 8 << size;
     w1 += 8 << size;
     w2 += 8 << size;
@@ -124,18 +130,21 @@ function sumFour(
   v128.store(sums, d1, 112);
 }
 
-/** The first four weights of eight, given the 16 bytes that they begin with. */
+/**
+ * The first four weights of eight. V8 fuses widening loads side by side, not shuffles. They have to stand in order, here and in
+ * dotFourInt8: the fused load begins where the first one does. The check at a start finds an engine that does otherwise.
+ */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function low(start: v128, size: i32): v128 {
-  return size == 2 ? start : widenLow(start);
+function low(weights: usize, size: i32): v128 {
+  return size == 2 ? v128.load(weights) : i32x4.shl(v128.load_ext<u16>(weights), 16);
 }
 
 /** The other four. */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-function high(start: v128, weights: usize, size: i32): v128 {
-  return size == 2 ? v128.load(weights, 16) : widenHigh(start);
+function high(weights: usize, size: i32): v128 {
+  return size == 2 ? v128.load(weights, 16) : i32x4.shl(v128.load_ext<u16>(weights, 8), 16);
 }
 
 /** Sum of a[i] b[i], in 16 lanes that are added at the end. */

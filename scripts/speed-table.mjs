@@ -26,7 +26,8 @@ const languages = {
         .replace(/^baby /, "`baby`，")
         .replace("training step, ", "训练一步，")
         .replace("one token written", "生成一个词元")
-        .replace(", weights in bfloat16", "（bfloat16 权重）"),
+        .replace(", weights in bfloat16", "（bfloat16 权重）")
+        .replace(", weights in int8", "（int8 权重）"),
     caption: ({ machine, date, node, kernels, repeats }) =>
       `单位为毫秒；括号内是 llm.ts 用时与该程序用时之比。各程序在同一次运行中轮流测量，取 ${repeats} 轮的中位数，` +
       `日期 ${date.slice(0, 10)}：${machine.processor}，${machine.cores} 核，${machine.memoryGiB} GiB；` +

@@ -39,6 +39,7 @@ export type {
   Probes,
   QueueDevice,
   Tensor,
+  WeightType,
 } from "./backend/backend.ts";
 export type { BackendOptions, OnStart } from "./backend/entry.ts";
 export { type BackendName, backendNames, createBackend, type KernelName } from "./backend/registry.ts";

@@ -47,6 +47,7 @@ test("measures the limits, the three matmuls at one and all threads, a step and 
   expect(ofKind("generation").map(({ name }) => name)).toEqual([
     "baby one token written",
     "baby one token written, weights in bfloat16",
+    "baby one token written, weights in int8",
   ]);
   for (const { ours, floorMs } of report.rows) {
     expect(ours.samples).toHaveLength(1);

@@ -52,6 +52,23 @@ test("a token file: loss, perplexity, and no bytes without a tokenizer", async (
   expect((await json("--backend", "reference")).loss).toBeCloseTo(whole.loss, 5);
 });
 
+test("weights in fewer bits give the loss of the rounded weights, and rows that they cannot hold are refused", async () => {
+  writeTokens(inFolder("narrow.bin"), 100, 101);
+  const loss = async (...more: string[]) =>
+    JSON.parse((await evaluate(inFolder("narrow.bin"), "--model", tiny, "--json", ...more)).stdout).loss.loss;
+  const whole = await loss();
+  for (const weights of ["bf16", "int8"]) {
+    const narrow = await loss("--weights", weights);
+    expect(narrow).not.toBe(whole);
+    // Weights are off by 2^-8 of them, or of the largest of 32: the loss, about 5, by far less.
+    expect(narrow).toBeCloseTo(whole, 2);
+    expect(await loss("--weights", weights, "--backend", "reference")).toBeCloseTo(narrow, 5);
+  }
+  const { code, stderr } = await evaluate(inFolder("narrow.bin"), "--model", model, "--weights", "int8");
+  expect(code).toBe(2);
+  expect(stderr).toContain("int8 has a scale for every 32 numbers of a row, and wte.weight has rows of 8.");
+});
+
 test("a text, prepared data and standard input give the same bits per byte", async () => {
   const text = "The quick brown fox jumps over the lazy dog.\n".repeat(20);
   writeFileSync(inFolder("fox.txt"), text);

@@ -9,6 +9,7 @@ import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { type Parameters, TensorSet } from "../model/tensor-set.ts";
+import { requireWeightType } from "../model/weight-type.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
@@ -119,6 +120,7 @@ export class GPT2 {
     const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel, blas, onStart }) : wanted;
     const memory = new TensorScope(backend);
     try {
+      requireWeightType(backend, config, weights);
       requireMemory(backend, config, { weights }, backend.memoryUsed);
       const parameters: Parameters = { config, weights: new TensorSet(memory, config, weights) };
       const model = new GPT2(backend, ownsBackend, memory, parameters, { tokenizer: reads, endTokens });

@@ -1,4 +1,4 @@
-import type { Backend } from "../backend/backend.ts";
+import type { Backend, WeightType } from "../backend/backend.ts";
 import type { OnStart } from "../backend/entry.ts";
 import type { BackendName, KernelName } from "../backend/registry.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
@@ -26,10 +26,11 @@ export interface ModelOptions {
   /** Called while a first start takes seconds, to time a GPU's matmuls: what it does, and the share done, 0 to 1. */
   readonly onStart?: OnStart;
   /**
-   * Storage of the matrices: float32 (the default), or bfloat16, rounded to nearest, ties to even: half the memory and
-   * nearly twice as many tokens a second, for generating only.
+   * Storage of the matrices, for generating and evaluating only where it is not float32 (the default): bfloat16, rounded to
+   * nearest, ties to even, in half the memory; or int8, 8 bits and a scale for every 32 numbers (GGUF's q8_0), in little more
+   * than a quarter. The less memory, the more tokens a second.
    */
-  readonly weights?: "f32" | "bf16";
+  readonly weights?: WeightType;
   /** The config.json of safetensors that are given as a Blob or bytes; of a path, the one beside it is found. */
   readonly config?: Blob;
   /** Turns text into tokens and back. Default: the one found beside the model, else GPT-2's where V is 50257 or 50304. */

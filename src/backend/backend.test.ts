@@ -8,7 +8,7 @@ import { type Backend, type GeluForm, type Tensor, view } from "./backend.ts";
 import type { BackendOptions } from "./entry.ts";
 import { ReferenceBackend } from "./reference/reference.ts";
 import { availableBackends, backends, createBackend } from "./registry.ts";
-import { halfPrecision, suite } from "./suite/cases.ts";
+import { type Case, halfPrecision, suite } from "./suite/cases.ts";
 import { problemsOf, runCase } from "./suite/run.ts";
 import { operationNames } from "./work.ts";
 
@@ -41,8 +41,10 @@ for (const { name, available } of backends) {
 afterAll(() => Promise.all(started.flatMap(({ instances }) => instances.map((backend) => backend.dispose()))));
 
 describe.each(started)("$name", ({ instances }) => {
-  const { precisions } = instances[0];
-  test.each(all.filter(({ precision = "fp32" }) => precisions.includes(precision)))("$name", async (one) => {
+  const { precisions, weightTypes } = instances[0];
+  const isFor = ({ precision = "fp32", weights = "f32" }: Case) =>
+    precisions.includes(precision) && weightTypes.includes(weights);
+  test.each(all.filter(isFor))("$name", async (one) => {
     const [first, ...others] = await Promise.all(instances.map((backend) => runCase(backend, one)));
     const wanted = expected.get(one);
     expect(wanted && problemsOf(one, first, wanted)).toEqual([]);

@@ -17,9 +17,13 @@
  * Sums may be taken in any order and precision that keeps them as exact as an ordinary sum of floats; `mean` and
  * `sumSquares`, which sum over everything, keep to `reductionTolerance`.
  */
-export type DType = "f32" | "i32" | "bf16";
+export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2, int8: 34 / 32 };
 
-export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2 };
+/** Types in which matrices that are only read can be stored; f32 is every backend's. */
+export const weightTypes = ["f32", "bf16", "int8"] as const;
+export type WeightType = (typeof weightTypes)[number];
+
+export type DType = "i32" | WeightType;
 
 /**
  * Storage of a training step's matrices and activations: f32, or bf16 beside f32 for sums, the residual stream and the weights
@@ -48,7 +52,10 @@ export interface DeviceBuffer {
 /**
  * A view of a device buffer: `size` elements from element `offset` on. Writing rounds to bf16 (to nearest, ties to even),
  * reading widens; all sums are in f32. Every backend takes it for weights that are only read: the `weight` of matmulForward
- * and the `wte` of embeddingForward. One with bf16 among its `precisions` takes it for all operands that operands.ts lists.
+ * and the `wte` of embeddingForward and headLoss. One with bf16 among its `precisions` takes it for all operands that
+ * operands.ts lists. int8, on a backend with it among its `weightTypes`, is for the same operands: blocks of 32 elements with a
+ * scale (int8.ts), which are written and read whole, and of which rows consist. Sums with it are of inputs rounded to 16 bits a
+ * block, or more exact.
  */
 export interface Tensor {
   readonly buffer: DeviceBuffer;
@@ -293,6 +300,8 @@ export interface Backend extends Operations {
   readonly promises: BackendPromises;
   /** What a training step can be stored in. */
   readonly precisions: readonly Precision[];
+  /** What matrices that are only read can be stored in. */
+  readonly weightTypes: readonly WeightType[];
   /** The BLAS that computes the matmuls, if the backend uses one. */
   readonly blas?: Blas;
   /** Bytes that tensors take now, with the backend's own scratch memory. */

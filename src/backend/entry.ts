@@ -1,6 +1,6 @@
 /** An entry of the registry: the description of a kind of backend, known before it is created. */
 import type { BlasTrial } from "../platform/platform.ts";
-import type { Backend, Precision } from "./backend.ts";
+import type { Backend, Precision, WeightType } from "./backend.ts";
 
 export type OnStart = (what: string, share: number) => void;
 
@@ -47,6 +47,7 @@ export interface BackendEntry {
   readonly kernels: readonly string[];
   /** That of the backends: see there. */
   readonly precisions: readonly Precision[];
+  readonly weightTypes: readonly WeightType[];
   /** The processor whose speed it uses; absent: slow, to compare others with. */
   readonly processor?: Processor;
   /** True, or the reason why this machine has no such backend: a phrase for people, without a full stop. Cheap. */

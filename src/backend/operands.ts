@@ -34,6 +34,13 @@ export const inBfloat16: Paths = {
   adamw: ["5"],
 };
 
+/** Operands that may be int8, on a backend that has it. */
+const inInt8: Paths = {
+  embeddingForward: ["2"],
+  matmulForward: ["2.weight"],
+  headLoss: ["2"],
+};
+
 /** Operands that an operation writes, where that is not the first alone. */
 const written: Paths = {
   embeddingBackward: ["0", "1"],
@@ -113,8 +120,9 @@ export function mapTensors<A>(args: A, replace: (tensor: Tensor) => Tensor): A {
 export function checkOperands({ operation, args }: Call, { alignment }: BackendLimits): void {
   const tensors = tensorsOf(args, "");
   for (const [path, { offset, dtype }] of tensors) {
-    if (dtype === "bf16" && !inBfloat16[operation]?.includes(path))
-      throw new BackendError(`${operation}: operand ${path} is bfloat16, and this one has to be float32.`);
+    const allowed = dtype === "bf16" ? inBfloat16 : dtype === "int8" ? inInt8 : undefined;
+    if (allowed && !allowed[operation]?.includes(path))
+      throw new BackendError(`${operation}: operand ${path} is ${dtype}, and this one has to be float32.`);
     const start = offset * elementBytes[dtype];
     if (start % alignment !== 0 && !anywhere[operation]?.includes(path))
       throw new BackendError(

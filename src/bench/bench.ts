@@ -1,9 +1,10 @@
 /** The whole benchmark: limits and matmuls, then training steps and generation, then the profile, each beside its peers. */
 import { GPT2 } from "../api/gpt2.ts";
-import type { QueueDevice } from "../backend/backend.ts";
+import { type QueueDevice, type WeightType, weightTypes } from "../backend/backend.ts";
 import { type BackendName, createBackend, type KernelName } from "../backend/registry.ts";
 import { UsageError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
+import { weightTypeProblem } from "../model/weight-type.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
 import { encodingOf } from "./encoding.ts";
@@ -201,6 +202,12 @@ function describeAdapter({ adapter, hasTimestamps }: QueueDevice): Adapter {
   return { name: label, driver, isSoftware: fallback, hasTimestamps };
 }
 
+const weightsIn: Readonly<Record<WeightType, string>> = {
+  f32: "",
+  bf16: ", weights in bfloat16",
+  int8: ", weights in int8",
+};
+
 /** Training steps and generation of all models, interleaved with the peers' training steps. */
 async function measureModels(
   { repeats, models, contention, onProgress, signal }: BenchOptions,
@@ -226,8 +233,9 @@ async function measureModels(
         facts.push({ kind: "step", name: comparison.name, threads: limits.threads, tokens: B * T, ...work });
       }
     }
-    for (const weights of ["f32", "bf16"] as const) {
-      const name = `${models[at]} one token written${weights === "bf16" ? ", weights in bfloat16" : ""}`;
+    for (const weights of weightTypes) {
+      if (weightTypeProblem(model.backend, config, weights)) continue;
+      const name = `${models[at]} one token written${weightsIn[weights]}`;
       const writer = weights === "f32" ? model : await GPT2.create(config, { backend: model.backend, weights });
       comparisons.push({ name, runners: [generationRunner(writer, effort?.tokens)] });
       const work = neededWork(callsOfToken(config, weights), limits);

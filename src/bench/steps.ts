@@ -1,5 +1,6 @@
 /** Training steps and generated tokens, by Trainer and GPT2 themselves, and their durations at the limits. */
 import type { GPT2 } from "../api/gpt2.ts";
+import type { WeightType } from "../backend/backend.ts";
 import { type Call, callsOf, costOf, type OperationName, type Work } from "../backend/work.ts";
 import type { Batch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
@@ -122,7 +123,7 @@ export function generationRunner(model: GPT2, tokens = TOKENS): Runner {
 }
 
 /** All operations of generating one token, at the mean position of a measurement. */
-export function callsOfToken(config: GPT2Config, weights: "f32" | "bf16"): Call[] {
+export function callsOfToken(config: GPT2Config, weights: WeightType): Call[] {
   return callsOf((be) => {
     const workspace = allocDecodeWorkspace(be, config);
     decodeStep(be, { config, weights: new TensorSet(be, config, weights) }, workspace, TOKENS / 2);

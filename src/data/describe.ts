@@ -12,7 +12,7 @@ import { readSafetensorsModel } from "../format/safetensors.ts";
 import { readVocabulary } from "../format/tokenizer.ts";
 import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
 import { departures, type GPT2Config } from "../model/config.ts";
-import { parameterCount } from "../model/parameters.ts";
+import { parameterCount, weightBytes } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
@@ -23,7 +23,7 @@ export interface FileDescription {
   /** "llm.c model", "safetensors model", "tokens", … */
   readonly format: string;
   readonly bytes: number;
-  readonly [field: string]: string | number | boolean;
+  readonly [field: string]: string | number | boolean | Readonly<Record<string, number>>;
 }
 
 export interface DescribeOptions extends TokenFileOptions {
@@ -85,7 +85,7 @@ const isJsonLines = ({ name }: ByteSource) => /\.jsonl(\.|$)/.test(name);
 
 function sizes(config: GPT2Config) {
   const { maxT, V, Vp, L, NH, C } = config;
-  return { parameters: parameterCount(config), L, NH, C, maxT, V, Vp };
+  return { parameters: parameterCount(config), memory: weightBytes(config), L, NH, C, maxT, V, Vp };
 }
 
 async function describeModel(source: ByteSource) {

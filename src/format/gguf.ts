@@ -19,7 +19,7 @@ import {
   makeGgufHeader,
 } from "./gguf-file.ts";
 import { fromFloat32, toFloat32 } from "./numbers.ts";
-import { dequantize, quantize } from "./q8.ts";
+import { fromQ8, toQ8 } from "./q8.ts";
 import {
   chunksOf,
   type LayerPart,
@@ -91,7 +91,7 @@ export async function writeGguf(
 }
 
 function encode(values: Float32Array, type: GgmlType, name: string): Uint8Array {
-  return type === "q8_0" ? quantize(values, name) : fromFloat32(values, type);
+  return type === "q8_0" ? toQ8(values, name) : fromFloat32(values, type);
 }
 
 function requireGguf(config: GPT2Config, type: GgmlType): void {
@@ -209,7 +209,7 @@ export async function readGguf(source: ByteSource, { config, tensors }: GgufMode
     const type = typeOf(source, place);
     for (const [from, length] of chunksOf(sizeOf(shape))) {
       const bytes = await source.read(place.offset + ggmlBytes(type, from), ggmlBytes(type, length));
-      await onChunk(parameter.name, start + from, type === "q8_0" ? dequantize(bytes) : toFloat32(bytes, type));
+      await onChunk(parameter.name, start + from, type === "q8_0" ? fromQ8(bytes) : toFloat32(bytes, type));
     }
     await readPadding(part, onChunk);
   }

@@ -1,48 +1,32 @@
-/** ggml's q8_0: blocks of 32 numbers as bytes -127 to 127, behind their scale in float16. */
-import { InputError } from "../errors.ts";
+/** The bytes of ggml's q8_0: each block's scale in float16, then its 32 codes. */
+import { BLOCK, dequantize, quantize } from "../backend/int8.ts";
 import { fromFloat32, toFloat32 } from "./numbers.ts";
 
-const block = 32;
-const blockBytes = 2 + block;
-const largest = 127;
+const SCALE_BYTES = 2;
+const BLOCK_BYTES = SCALE_BYTES + BLOCK;
 
-/** The blocks of numbers, rounded as ggml's reference does: half away from zero. InputError for one that is not finite. */
-export function quantize(values: Float32Array, name: string): Uint8Array {
-  const blocks = values.length / block;
-  const bytes = new Uint8Array(blocks * blockBytes);
-  const scales = new Float32Array(blocks);
-  for (let b = 0; b < blocks; b++) {
-    let most = 0;
-    for (let i = b * block; i < (b + 1) * block; i++) {
-      const size = Math.abs(values[i]);
-      // Also true for NaN.
-      if (!(size <= 3.4028234663852886e38))
-        throw new InputError(`${name} holds ${values[i]}, which q8_0 cannot hold. Choose f32, or mend the model.`);
-      most = Math.max(most, size);
-    }
-    const scale = Math.fround(most / largest);
-    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    scales[b] = scale;
-    for (let i = 0; i < block; i++) {
-      const value = Math.fround(values[b * block + i] * inverse);
-      bytes[b * blockBytes + 2 + i] = Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
-    }
-  }
+/** The blocks of numbers. InputError for a number that they cannot hold; `name` says whose it is. */
+export function toQ8(values: Float32Array, name: string): Uint8Array {
+  const { codes, scales } = quantize(values, name);
+  const bytes = new Uint8Array(scales.length * BLOCK_BYTES);
   const halves = fromFloat32(scales, "f16");
-  for (let b = 0; b < blocks; b++) bytes.set(halves.subarray(2 * b, 2 * b + 2), b * blockBytes);
+  const codeBytes = new Uint8Array(codes.buffer);
+  for (let b = 0; b < scales.length; b++) {
+    bytes.set(halves.subarray(SCALE_BYTES * b, SCALE_BYTES * (b + 1)), b * BLOCK_BYTES);
+    bytes.set(codeBytes.subarray(b * BLOCK, (b + 1) * BLOCK), b * BLOCK_BYTES + SCALE_BYTES);
+  }
   return bytes;
 }
 
-export function dequantize(bytes: Uint8Array): Float32Array {
-  const blocks = bytes.length / blockBytes;
-  const halves = new Uint8Array(2 * blocks);
-  for (let b = 0; b < blocks; b++) halves.set(bytes.subarray(b * blockBytes, b * blockBytes + 2), 2 * b);
-  const scales = toFloat32(halves, "f16");
-  const codes = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  const values = new Float32Array(blocks * block);
-  for (let i = 0; i < values.length; i++) {
-    const b = Math.floor(i / block);
-    values[i] = codes[b * blockBytes + 2 + (i % block)] * scales[b];
+/** The numbers of blocks, exact in float32. */
+export function fromQ8(bytes: Uint8Array): Float32Array {
+  const blocks = bytes.length / BLOCK_BYTES;
+  const halves = new Uint8Array(SCALE_BYTES * blocks);
+  const codes = new Int8Array(BLOCK * blocks);
+  for (let b = 0; b < blocks; b++) {
+    const start = b * BLOCK_BYTES;
+    halves.set(bytes.subarray(start, start + SCALE_BYTES), SCALE_BYTES * b);
+    codes.set(bytes.subarray(start + SCALE_BYTES, start + BLOCK_BYTES), BLOCK * b);
   }
-  return values;
+  return dequantize({ codes, scales: Float32Array.from(toFloat32(halves, "f16")) });
 }

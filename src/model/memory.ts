@@ -1,4 +1,4 @@
-import { type Backend, elementBytes, type Precision, sizeOf, storageOf } from "../backend/backend.ts";
+import { type Backend, elementBytes, type Precision, sizeOf, storageOf, type WeightType } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
 import { allocPackedWorkspace } from "./packed.ts";
@@ -16,7 +16,7 @@ import {
 /** Everything a run holds in its backend's memory. */
 export interface MemoryPlan {
   /** Type of the matrices; default f32. */
-  readonly weights?: "f32" | "bf16";
+  readonly weights?: WeightType;
   /** Gradients and AdamW's moments as well as weights. */
   readonly optimizer?: boolean;
   /** Of AdamW's moments only the part of one of several processes. */

@@ -1,4 +1,5 @@
-import { sizeOf } from "../backend/backend.ts";
+import { elementBytes, sizeOf, type WeightType, weightTypes } from "../backend/backend.ts";
+import { BLOCK } from "../backend/int8.ts";
 import type { GPT2Config } from "./config.ts";
 
 /** Properties of a parameter tensor. */
@@ -10,7 +11,7 @@ interface Row {
   readonly init: "normal" | "residual" | "one" | "zero";
   /** Weight decay pulls on embeddings and matrices only (as GPT-2 was trained). */
   readonly decay?: boolean;
-  /** May be kept in bfloat16 when it is only read: the matrices, which are nearly all of a model. */
+  /** May be kept in bfloat16 or int8 when it is only read: the matrices, which are nearly all of a model. */
   readonly bf16?: boolean;
   /** Hugging Face's name; behind "h.{layer}." where there is one a layer. */
   readonly hub: string;
@@ -95,4 +96,17 @@ export function hubName(name: TensorName, l = 0): string {
 /** All numbers in the model, padding rows of wte included. */
 export function parameterCount(config: GPT2Config): number {
   return parametersOf(config).reduce((sum, { size }) => sum + size, 0);
+}
+
+/** A matrix whose rows are not whole blocks of int8, which a model can therefore not be kept in; undefined if there is none. */
+export function unevenMatrix(config: GPT2Config): ParameterTensor | undefined {
+  return parametersOf(config).find(({ bf16, shape }) => bf16 && (shape.at(-1) ?? 0) % BLOCK !== 0);
+}
+
+/** Bytes that the weights take in memory, by the type of the matrices. */
+export function weightBytes(config: GPT2Config): Partial<Record<WeightType, number>> {
+  const bytesIn = (type: WeightType) =>
+    parametersOf(config).reduce((sum, { size, bf16 }) => sum + size * elementBytes[bf16 ? type : "f32"], 0);
+  const possible = weightTypes.filter((type) => type !== "int8" || !unevenMatrix(config));
+  return Object.fromEntries(possible.map((type) => [type, bytesIn(type)]));
 }

@@ -7,7 +7,9 @@ import {
   type Tensor,
   type Usage,
   view,
+  type WeightType,
 } from "../backend/backend.ts";
+import { BLOCK } from "../backend/int8.ts";
 import type { GPT2Config } from "./config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "./parameters.ts";
 import { type Share, TensorPart } from "./tensor-part.ts";
@@ -28,14 +30,14 @@ interface Stack {
 function allocStack(
   at: Pick<Backend, "alloc" | "limits">,
   { shape, count, bf16 }: ParameterTensor,
-  dtype: "f32" | "bf16",
+  dtype: WeightType,
   usage: Usage,
 ): Stack {
   const type = bf16 ? dtype : "f32";
   const { buffer, alignment } = at.limits;
   const size = sizeOf(shape);
-  const bytes = Math.ceil((size * elementBytes[type]) / alignment) * alignment;
-  const stride = bytes / elementBytes[type];
+  const step = stepOf(type, alignment);
+  const stride = Math.ceil(size / step) * step;
   // As many in either type, so that a copy in bf16 is cut like the weights.
   const inBlock = Math.max(1, Math.floor(buffer / (elementBytes.f32 * stride)));
   const blocks: Tensor[] = [];
@@ -49,12 +51,20 @@ function allocStack(
   return { blocks, layers, pieces: stride === size ? blocks : layers };
 }
 
+/** The least number of elements whose bytes are a multiple of the alignment, and, of int8, whole blocks. */
+function stepOf(type: WeightType, alignment: number): number {
+  const unit = type === "int8" ? BLOCK : 1;
+  let step = unit;
+  while ((step * elementBytes[type]) % alignment !== 0) step += unit;
+  return step;
+}
+
 /**
  * One value for each parameter of a model: the parameters themselves, their gradients, or a moment of AdamW. Zero at first.
  * Sets of one configuration on one backend are cut alike, if they are of one type or matrices are of multiples of 8 columns.
  */
 export class TensorSet {
-  readonly dtype: "f32" | "bf16";
+  readonly dtype: WeightType;
   /** The parameters, in the order of the table. */
   readonly parameters: readonly ParameterTensor[];
   readonly wte: Tensor;
@@ -67,13 +77,13 @@ export class TensorSet {
   readonly #stacks: ReadonlyMap<TensorName, Stack>;
 
   /**
-   * Allocates a set, to be freed by the owner of the allocator. bf16: matrices in bfloat16; beside `weights`, everything else
-   * is theirs.
+   * Allocates a set, to be freed by the owner of the allocator, matrices in `dtype`; beside `weights`, everything else is
+   * theirs.
    */
   constructor(
     at: Pick<Backend, "alloc" | "limits">,
     config: GPT2Config,
-    dtype: "f32" | "bf16" = "f32",
+    dtype: WeightType = "f32",
     weights?: TensorSet,
     usage: Usage = "weights",
   ) {

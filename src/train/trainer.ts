@@ -66,8 +66,9 @@ export class Trainer {
     checkTrainerOptions(this.options);
     checkZeroStage(this.options, group);
     checkPrecision(model.backend, model.config, this.options.precision);
-    if (model.parameters.weights.dtype === "bf16")
-      throw new UsageError("This model's weights are bfloat16, for generating only. Load it in float32 to train it.");
+    const { dtype } = model.parameters.weights;
+    if (dtype !== "f32")
+      throw new UsageError(`This model's weights are ${dtype}, for generating only. Load it in float32 to train it.`);
   }
 
   /** Updates made so far, those skipped included. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import { precisions } from "../backend.ts";
+import { precisions, weightTypes } from "../backend.ts";
 import type { BackendEntry } from "../entry.ts";
 
 /** Plain TypeScript: slow, everywhere. */
@@ -7,6 +7,7 @@ export const reference = {
   name: "reference",
   kernels: [],
   precisions,
+  weightTypes,
   available: async () => true,
   async create({ kernel = "auto" }) {
     if (kernel !== "auto")

@@ -12,8 +12,10 @@ import {
   precisions,
   sizeOf,
   type Tensor,
+  weightTypes,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
+import { throughInt8 } from "../int8.ts";
 import { checkOperands, isTensor, writtenInBfloat16 } from "../operands.ts";
 import type { OperationName } from "../work.ts";
 import { adamw } from "./adamw.ts";
@@ -59,6 +61,12 @@ const operations: Operations<HostTensor> = {
   adamw,
 };
 
+/** `data` as a tensor's type holds it. */
+function roundedTo({ dtype }: Tensor, data: Float32Array | Int32Array): Float32Array | Int32Array {
+  if (dtype === "bf16") return fromBfloat16(toBfloat16(Float32Array.from(data)));
+  return dtype === "int8" ? throughInt8(Float32Array.from(data), "A matrix") : data;
+}
+
 class HostBuffer implements DeviceBuffer {
   readonly data: ArrayBuffer;
 
@@ -102,8 +110,9 @@ export class ReferenceBackend implements Backend {
   readonly threads = 1;
   readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: true, fma: false };
-  /** Elements of bfloat16 are held in f32, rounded. */
+  /** Elements of bfloat16 and int8 are held in f32, rounded. */
   readonly precisions = precisions;
+  readonly weightTypes = weightTypes;
   memoryUsed = 0;
   private queue: (() => void)[] = [];
   private running: Promise<void> = Promise.resolve();
@@ -135,7 +144,7 @@ export class ReferenceBackend implements Backend {
   async write(tensor: Tensor, data: Float32Array | Int32Array): Promise<void> {
     await this.sync();
     const { data: elements } = hostTensorOf(tensor);
-    elements.set(tensor.dtype === "bf16" ? fromBfloat16(toBfloat16(Float32Array.from(data))) : data);
+    elements.set(roundedTo(tensor, data));
   }
 
   async read(tensor: Tensor): Promise<Float32Array> {

@@ -5,7 +5,15 @@
  *
  * run.ts puts all tensors between guards, which nothing may overwrite.
  */
-import { type Backend, type GeluForm, type Precision, reductionTolerance, type Tensor } from "../backend.ts";
+import {
+  type Backend,
+  type GeluForm,
+  type Precision,
+  reductionTolerance,
+  type Tensor,
+  type WeightType,
+  weightTypes,
+} from "../backend.ts";
 import type { OperationName } from "../work.ts";
 
 /** A tensor of a case, and what it holds at first. */
@@ -13,8 +21,8 @@ export interface Operand {
   readonly shape: readonly number[] | ((be: Backend) => readonly number[]);
   /** Numbers in -1 … 1; junk, which must be overwritten; zeros; whole numbers from `from` (0) on, below `ids`; or the backend's own memory. */
   readonly holds: "numbers" | "junk" | "zeros" | "scratch" | { readonly ids: number; readonly from?: number };
-  /** The numbers are kept in bfloat16. */
-  readonly bf16?: boolean;
+  /** The type that the numbers are kept in; default f32. */
+  readonly as?: WeightType;
 }
 
 type Operands<Name extends string> = Readonly<Record<Name, Operand>>;
@@ -28,6 +36,7 @@ export interface Case {
   readonly tolerance: number;
   /** Only for backends that have it. */
   readonly precision?: Precision;
+  readonly weights?: WeightType;
   readonly run: (be: Backend, at: Readonly<Record<string, Tensor>>) => void;
 }
 
@@ -40,6 +49,15 @@ const rounding = 2 ** -24;
  * for what is computed from the sum.
  */
 const sums = (n: number) => (n + 8) * rounding;
+
+/**
+ * With int8, inputs may be rounded to 16 bits: n errors of up to 2^-16, each times a weight, hence 2^-16 / 3 of deviation.
+ * Six times that of their sum.
+ */
+const roundedInputs = (n: number, weights: WeightType) => (weights === "int8" ? 2 * Math.sqrt(n) * 2 ** -16 : 0);
+
+/** For names of cases. */
+const inType = (weights: WeightType) => (weights === "f32" ? "" : ` ${weights}`);
 
 /**
  * Elementwise operations: a handful of roundings. The worst is GELU's derivative near 4, where 1 - sigmoid is left with
@@ -148,13 +166,20 @@ export const reductions = (n: number): Case =>
   });
 
 /** Tokens repeat, since there are few. Without positions, `dwpe` stays as it is. */
-export const embedding = (B: number, T: number, C: number, past = 0, bf16 = false, hasPositions = true): Case => {
+export const embedding = (
+  B: number,
+  T: number,
+  C: number,
+  past = 0,
+  weights: WeightType = "f32",
+  hasPositions = true,
+): Case => {
   const V = 11;
   return caseOf({
-    name: `embedding B=${B} T=${T} C=${C} past=${past}${bf16 ? " bf16" : ""}${hasPositions ? "" : " no wpe"}`,
+    name: `embedding B=${B} T=${T} C=${C} past=${past}${inType(weights)}${hasPositions ? "" : " no wpe"}`,
     operands: {
       tokens: ids(V, B, T),
-      wte: { ...numbers(V, C), bf16 },
+      wte: { ...numbers(V, C), as: weights },
       wpe: numbers(past + T, C),
       out: junk(B, T, C),
       dwte: numbers(V, C),
@@ -163,6 +188,7 @@ export const embedding = (B: number, T: number, C: number, past = 0, bf16 = fals
     },
     outputs: { out: "embeddingForward", dwte: "embeddingBackward", dwpe: "embeddingBackward" },
     tolerance: sums(B * T),
+    weights,
     run(be, at) {
       be.embeddingForward(at.out, at.tokens, at.wte, hasPositions ? at.wpe : null, past);
       be.embeddingBackward(at.dwte, hasPositions ? at.dwpe : null, at.dout, at.tokens);
@@ -224,12 +250,13 @@ export const rmsnorm = (N: number, C: number, accumulate: boolean): Case =>
     },
   });
 
-export const matmulForward = (N: number, C: number, OC: number, hasBias = true, bf16 = false): Case =>
+export const matmulForward = (N: number, C: number, OC: number, hasBias = true, weights: WeightType = "f32"): Case =>
   caseOf({
-    name: `matmulForward N=${N} C=${C} OC=${OC}${hasBias ? "" : " no bias"}${bf16 ? " bf16" : ""}`,
-    operands: { out: junk(N, OC), x: numbers(N, C), w: { ...numbers(OC, C), bf16 }, b: numbers(OC) },
+    name: `matmulForward N=${N} C=${C} OC=${OC}${hasBias ? "" : " no bias"}${inType(weights)}`,
+    operands: { out: junk(N, OC), x: numbers(N, C), w: { ...numbers(OC, C), as: weights }, b: numbers(OC) },
     outputs: { out: "matmulForward" },
-    tolerance: sums(C),
+    tolerance: sums(C) + roundedInputs(C, weights),
+    weights,
     run: (be, at) => be.matmulForward(at.out, at.x, { weight: at.w, bias: hasBias ? at.b : null }),
   });
 
@@ -367,6 +394,23 @@ export const head = (
   });
 };
 
+/** The forward alone, with weights of any type. */
+export const headLoss = (N: number, C: number, V: number, Vp: number, weights: WeightType): Case =>
+  caseOf({
+    name: `headLoss N=${N} C=${C} V=${V} Vp=${Vp}${inType(weights)}`,
+    operands: {
+      losses: junk(N),
+      targets: ids(V, N),
+      scratch: scratch((be) => be.headScratchSize(N, Vp)),
+      x: numbers(N, C),
+      wte: { ...numbers(Vp, C), as: weights },
+    },
+    outputs: { losses: "headLoss" },
+    tolerance: sums(V + C) + roundedInputs(C, weights),
+    weights,
+    run: (be, at) => be.headLoss({ losses: at.losses, targets: at.targets, scratch: at.scratch, V }, at.x, at.wte),
+  });
+
 /** A case with some operands in bfloat16. */
 export const inBfloat16 = (one: Case, ...names: readonly string[]): Case => ({
   ...one,
@@ -374,7 +418,7 @@ export const inBfloat16 = (one: Case, ...names: readonly string[]): Case => ({
   operands: Object.fromEntries(
     Object.entries(one.operands).map(([name, operand]) => [
       name,
-      names.includes(name) ? { ...operand, bf16: true } : operand,
+      names.includes(name) ? { ...operand, as: "bf16" as const } : operand,
     ]),
   ),
   precision: "bf16",
@@ -384,7 +428,7 @@ export const inBfloat16 = (one: Case, ...names: readonly string[]): Case => ({
 export const adamwCopy = (n: number): Case =>
   caseOf({
     name: `adamw with a copy n=${n}`,
-    operands: { param: numbers(n), grad: numbers(n), m: zeros(n), v: zeros(n), copy: { ...junk(n), bf16: true } },
+    operands: { param: numbers(n), grad: numbers(n), m: zeros(n), v: zeros(n), copy: { ...junk(n), as: "bf16" } },
     outputs: { param: "adamw", m: "adamw", v: "adamw", copy: "adamw" },
     tolerance: few,
     precision: "bf16",
@@ -398,7 +442,7 @@ export const adamwCopy = (n: number): Case =>
 export const residualInBfloat16 = (n: number): Case =>
   caseOf({
     name: `residual n=${n}, b in bf16`,
-    operands: { out: junk(n), a: numbers(n), b: { ...numbers(n), bf16: true } },
+    operands: { out: junk(n), a: numbers(n), b: { ...numbers(n), as: "bf16" } },
     outputs: { out: "residualForward" },
     tolerance: 0,
     precision: "bf16",
@@ -407,7 +451,7 @@ export const residualInBfloat16 = (n: number): Case =>
 
 /** GELU and its backward in place, as a step has them. */
 export const geluInBfloat16 = (n: number, form: GeluForm): Case => {
-  const half = (operand: Operand): Operand => ({ ...operand, bf16: true });
+  const half = (operand: Operand): Operand => ({ ...operand, as: "bf16" });
   return caseOf({
     name: `gelu (${form}) n=${n} in bf16`,
     operands: { out: half(junk(n)), inp: half(numbers(n)), d: half(numbers(n)) },
@@ -471,6 +515,16 @@ const products = [
   [145, 48, 192],
   [100, 400, 33],
 ] as const;
+/** Rows of whole blocks: few, and more than a backend reads int8 for in place. */
+const int8Products = [
+  [1, 32, 1],
+  [1, 64, 211],
+  [3, 96, 145],
+  [8, 32, 5],
+  [9, 64, 21],
+  [145, 96, 48],
+  [100, 416, 33],
+] as const;
 const attentions = [
   [1, 1, 1, 1],
   [2, 29, 3, 16],
@@ -484,13 +538,16 @@ const attentions = [
 export const suite: readonly Case[] = [
   ...lengths.flatMap((n) => [fill(n), residual(n), gelu(n, "tanh"), gelu(n, "erf"), adamw(n)]),
   ...[1, 5, 768, 16_384, 40_003].map((n) => reductions(n)),
-  ...both.flatMap((bf16) => [
-    embedding(1, 1, 1, 0, bf16),
-    embedding(5, 29, 48, 0, bf16),
-    embedding(2, 3, 65, 4, bf16),
-    embedding(3, 8, 130, 0, bf16),
-    embedding(3, 7, 65, 0, bf16, false),
+  ...(["f32", "bf16"] as const).flatMap((weights) => [
+    embedding(1, 1, 1, 0, weights),
+    embedding(5, 29, 48, 0, weights),
+    embedding(2, 3, 65, 4, weights),
+    embedding(3, 8, 130, 0, weights),
+    embedding(3, 7, 65, 0, weights, false),
   ]),
+  embedding(1, 1, 32, 0, "int8"),
+  embedding(5, 29, 96, 4, "int8"),
+  embedding(3, 7, 64, 0, "int8", false),
   ...[layernorm, rmsnorm].flatMap((norm) =>
     both.flatMap((accumulate) => [
       norm(1, 2, accumulate),
@@ -502,10 +559,14 @@ export const suite: readonly Case[] = [
     ]),
   ),
   ...products.flatMap(([N, C, OC]) => [
-    ...both.flatMap((hasBias) => both.map((bf16) => matmulForward(N, C, OC, hasBias, bf16))),
+    ...both.flatMap((hasBias) =>
+      (["f32", "bf16"] as const).map((weights) => matmulForward(N, C, OC, hasBias, weights)),
+    ),
     matmulBackwardInput(N, C, OC),
     ...both.flatMap((hasBias) => both.map((accumulate) => matmulBackwardWeight(N, C, OC, accumulate, hasBias))),
   ]),
+  ...both.flatMap((hasBias) => int8Products.map(([N, C, OC]) => matmulForward(N, C, OC, hasBias, "int8"))),
+  ...weightTypes.flatMap((weights) => [headLoss(3, 64, 61, 67, weights), headLoss(29, 96, 211, 256, weights)]),
   ...[
     [1, 1, 1, 2, 0],
     [2, 29, 3, 16, 0],

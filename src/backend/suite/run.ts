@@ -3,10 +3,11 @@
  * change.
  */
 import { type Backend, type DType, elementBytes, sizeOf, type Tensor, view } from "../backend.ts";
+import { BLOCK } from "../int8.ts";
 import type { Case, Operand } from "./cases.ts";
 
-/** Value around tensors: a power of two, exact in every type. */
-const guard = 2 ** 17;
+/** Value around tensors, exact in every type: seven bits, so that 127 is the code of an int8 block of it. */
+const guard = 127 * 2 ** 10;
 
 /** Contents of the tensors after a case, by name, and stray writes. */
 export interface Results {
@@ -75,13 +76,14 @@ function resultsOf(one: Case, placed: readonly Placed[], found: readonly Float32
 }
 
 function place(be: Backend, name: string, operand: Operand): Placed {
-  const dtype: DType = operand.bf16 ? "bf16" : typeof operand.holds === "object" ? "i32" : "f32";
+  const dtype: DType = operand.as ?? (typeof operand.holds === "object" ? "i32" : "f32");
   const { alignment } = be.limits;
-  // The smallest offset that the backend allows, so that no tensor is aligned better than required.
-  const before = (alignment * (alignment > 64 ? 1 : 5)) / elementBytes[dtype];
+  // The smallest offset that the backend allows, of int8 in whole blocks, so that no tensor is aligned better than required.
+  const least = (alignment * (alignment > 64 ? 1 : 5)) / elementBytes[dtype];
+  const [before, behind] = dtype === "int8" ? [2 * BLOCK * (alignment > 64 ? 64 : 1), BLOCK] : [least, 5];
   const shape = typeof operand.shape === "function" ? operand.shape(be) : operand.shape;
   const size = sizeOf(shape);
-  const whole = be.alloc([size + before + 5], dtype);
+  const whole = be.alloc([size + before + behind], dtype);
   const data = (dtype === "i32" ? new Int32Array(whole.size) : new Float32Array(whole.size)).fill(guard);
   data.set(contentsOf(name, operand, size), before);
   return { name, whole, tensor: view(whole, before, shape), data };
@@ -89,8 +91,11 @@ function place(be: Backend, name: string, operand: Operand): Placed {
 
 function straysOf(one: Case, { name, tensor, data }: Placed, found: Float32Array): string[] {
   const [start, end] = [tensor.offset, tensor.offset + tensor.size];
-  // Rounding to bfloat16 changes what is written.
-  const isRead = !(name in one.outputs) && one.operands[name].holds !== "scratch" && tensor.dtype !== "bf16";
+  // Rounding changes what is written.
+  const isRead =
+    !(name in one.outputs) &&
+    one.operands[name].holds !== "scratch" &&
+    (tensor.dtype === "f32" || tensor.dtype === "i32");
   const written = new Float32Array(data.buffer);
   let [besides, inside] = [false, false];
   for (let i = 0; i < found.length; i++) {
@@ -110,7 +115,7 @@ const bfloat16Step = 2 ** -7;
 /** Operations with wrong results, and stray writes, by name. `least`: lower bound of the tolerance. */
 export function problemsOf(one: Case, { values, strays }: Results, expected: Results, least = 0): string[] {
   const isClose = (name: string, found: number, wanted: number) => {
-    const tolerance = Math.max(one.tolerance, least, one.operands[name].bf16 ? bfloat16Step : 0);
+    const tolerance = Math.max(one.tolerance, least, one.operands[name].as === "bf16" ? bfloat16Step : 0);
     return Math.abs(found - wanted) <= tolerance * (1 + Math.abs(wanted));
   };
   const wrong = Object.entries(one.outputs).filter(

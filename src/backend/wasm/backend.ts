@@ -1,9 +1,10 @@
-import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor } from "../backend.ts";
+import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor, weightTypes } from "../backend.ts";
+import { BLOCK } from "../int8.ts";
 import { type Access, accessesOf, mapTensors } from "../operands.ts";
 import { type OperationName, operationNames } from "../work.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
 import { blasCommand, type Gemm, gemmCommands, type Matrix, PACKED_FLOATS } from "./gemm.ts";
-import { SET_FOREIGN, SET_TILE } from "./kernels.ts";
+import { type KernelName, SET_FOREIGN, SET_TILE } from "./kernels.ts";
 import { elements, undivided, units } from "./parts.ts";
 import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./variants.ts";
 
@@ -25,6 +26,7 @@ const updates = (tensor: Tensor): Access => ({ tensor, reads: true, writes: true
 export class WasmBackend extends WasmDevice implements Backend {
   readonly name = "wasm";
   readonly precisions = ["fp32"] as const;
+  readonly weightTypes = weightTypes;
   private variant: Variant;
   /** Multiply-adds from which on a matmul is the BLAS's. */
   private blasFrom = Infinity;
@@ -76,7 +78,7 @@ export class WasmBackend extends WasmDevice implements Backend {
   readonly embeddingForward: Operations["embeddingForward"] = (out, tokens, wte, wpe, past) => {
     const [B, T] = tokens.shape;
     const [, C] = wte.shape;
-    const kernel = wte.dtype === "bf16" ? "embeddingForwardBf16" : "embeddingForward";
+    const kernel = kernelFor("embeddingForward", wte);
     const work = units(B * T, C * NS.copy);
     this.run(kernel, work, this.at(out), this.at(tokens), this.addressOf(wte), this.at(wpe), B, T, C, past);
   };
@@ -104,22 +106,34 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.multiply(this.at(out), this.at(inp), weight, this.at(bias), matrixOf(inp)[0]);
   };
 
-  /** Matmul of N rows with a weight (OC,C) of either type. Few rows read bfloat16 in place; many amortize widening it. */
+  /** Matmul of N rows with a weight (OC,C) of any type. Few rows read bfloat16 and int8 in place; many amortize widening it. */
   private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number): void {
     const [OC, C] = weight.shape;
-    const isBf16 = weight.dtype === "bf16";
-    let address = this.addressOf(weight);
     if (N <= this.fewRows) {
-      const kernel = isBf16 ? "matmulFewRowsBf16" : "matmulFewRows";
-      this.run(kernel, units(OC, C * (NS.read + N * NS.dot)), out, inp, address, bias, N, C, OC);
+      const work = units(OC, C * (NS.read + N * NS.dot));
+      const rows = weight.dtype === "int8" ? this.quantized(inp, N, C) : inp;
+      this.run(kernelFor("matmulFewRows", weight), work, out, rows, this.addressOf(weight), bias, N, C, OC);
       return;
     }
-    if (isBf16) {
-      const widened = this.ensureScratch("widened", 4 * C * OC);
-      this.run("widenBf16", elements(C * OC, NS.copy), widened, address, C * OC);
-      address = widened;
-    }
+    const address = this.widened(weight);
     this.gemm({ M: N, N: OC, K: C, a: rows(inp, C), b: transposed(address, C), c: out, bias, accumulate: false });
+  }
+
+  /** Address of rows (N,C) as int8 matmuls read them: in 16 bits, with a scale for each block. */
+  private quantized(inp: number, N: number, C: number): number {
+    const to = this.ensureScratch("quantized", N * (2 * C + (4 * C) / BLOCK));
+    this.run("quantizeRows", units((N * C) / BLOCK, BLOCK * NS.copy), to, inp, N * C);
+    return to;
+  }
+
+  /** Address of a matrix in float32: its own, or of a widened copy. */
+  private widened(matrix: Tensor): number {
+    const address = this.addressOf(matrix);
+    if (matrix.dtype === "f32") return address;
+    const to = this.ensureScratch("widened", 4 * matrix.size);
+    const kernel = matrix.dtype === "int8" ? "widenInt8" : "widenBf16";
+    this.run(kernel, elements(matrix.size, NS.copy), to, address, matrix.size);
+    return to;
   }
 
   private gemm(gemm: Gemm): void {
@@ -268,6 +282,13 @@ export class WasmBackend extends WasmDevice implements Backend {
       this.run("adamw", elements(size, NS.adamw), ...addresses, size, ...scalars);
     });
   };
+}
+
+const suffixes = { f32: "", bf16: "Bf16", int8: "Int8" } as const;
+
+/** The kernel of this name for the type of `weight`. */
+function kernelFor(name: "embeddingForward" | "matmulFewRows", { dtype }: Tensor): KernelName {
+  return `${name}${dtype === "i32" ? "" : suffixes[dtype]}`;
 }
 
 /** A matrix of rows of `ld` floats. */

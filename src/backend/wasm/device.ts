@@ -15,6 +15,7 @@ import {
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { Access } from "../operands.ts";
 import { aligned } from "./allocator.ts";
+import { packBlocks, requireBlocks, unpackBlocks } from "./blocks.ts";
 import type { Executor } from "./executor.ts";
 import { PACKED_FLOATS } from "./gemm.ts";
 import { type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
@@ -42,9 +43,9 @@ interface LiveParts extends Pick<DeviceParts, "executor" | "kernels"> {
 
 /**
  * `packed`: the shared operand of a matmul; `partials`: f64 sums of chunks, of `mean` and `sumSquares`; `widened`: a bfloat16
- * matrix as float32; `staged`: operands that are outside of the WebAssembly memory.
+ * or int8 matrix as float32; `quantized`: rows for int8 matmuls; `staged`: operands that are outside of the WebAssembly memory.
  */
-type ScratchName = "packed" | "partials" | "widened" | "staged";
+type ScratchName = "packed" | "partials" | "widened" | "quantized" | "staged";
 
 /** Nanoseconds of an element of a fill. */
 const FILL_NS = 0.1;
@@ -117,10 +118,13 @@ export class WasmDevice {
     const { tensors, executor } = this.live;
     if (data.length > tensor.size)
       throw new UsageError(`write: ${data.length} elements do not fit a tensor of ${tensor.size}.`);
+    requireBlocks(tensor, data.length);
     const place = tensors.placeOf(tensor);
+    const blocks = tensor.dtype === "int8" ? packBlocks(Float32Array.from(data)) : undefined;
     await executor.after(() => {
       const bank = tensors.bank(place);
-      if (tensor.dtype === "bf16")
+      if (blocks) new Uint8Array(bank, place.address, blocks.length).set(blocks);
+      else if (tensor.dtype === "bf16")
         new Uint16Array(bank, place.address, data.length).set(toBfloat16(Float32Array.from(data)));
       else if (tensor.dtype === "i32") new Int32Array(bank, place.address, data.length).set(data);
       else new Float32Array(bank, place.address, data.length).set(data);
@@ -130,9 +134,12 @@ export class WasmDevice {
   /** Copies in one go: read a very large tensor in pieces if the event loop must not block. */
   async read(tensor: Tensor): Promise<Float32Array> {
     const { tensors, executor } = this.live;
+    requireBlocks(tensor, tensor.size);
     const place = tensors.placeOf(tensor);
     return executor.after(() => {
       const bank = tensors.bank(place);
+      if (tensor.dtype === "int8")
+        return unpackBlocks(new Uint8Array(bank, place.address, elementBytes.int8 * tensor.size));
       if (tensor.dtype === "bf16") return fromBfloat16(new Uint16Array(bank, place.address, tensor.size));
       return new Float32Array(bank, place.address, tensor.size).slice();
     });
@@ -140,7 +147,7 @@ export class WasmDevice {
 
   async hostMemory(tensor: Tensor): Promise<Float32Array> {
     const { tensors, executor } = this.live;
-    this.at(tensor); // bfloat16 is refused
+    this.at(tensor); // other types are refused
     const place = tensors.placeOf(tensor);
     return executor.after(() => new Float32Array(tensors.bank(place), place.address, tensor.size));
   }
@@ -232,8 +239,10 @@ export class WasmDevice {
 
   /** Byte address of element `index` of a float32 or int32 tensor; 0 for null. */
   protected at(tensor: Tensor | null, index = 0): number {
-    if (tensor?.dtype === "bf16")
-      throw new BackendError("bfloat16 weights can only be read, to generate. Load the model in float32 for all else.");
+    if (tensor?.dtype === "bf16" || tensor?.dtype === "int8")
+      throw new BackendError(
+        `${tensor.dtype} weights can only be read, to generate and to evaluate. Load the model in float32 for all else.`,
+      );
     return tensor ? this.addressOf(tensor) + 4 * index : 0;
   }
 

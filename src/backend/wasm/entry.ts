@@ -1,3 +1,4 @@
+import { weightTypes } from "../backend.ts";
 import type { BackendEntry } from "../entry.ts";
 import { blasNames } from "./blas-names.ts";
 import { variantNames } from "./variants.ts";
@@ -7,6 +8,7 @@ export const wasm = {
   name: "wasm",
   kernels: variantNames,
   precisions: ["fp32"],
+  weightTypes,
   processor: "CPU",
   async available() {
     const { problemOfEngine } = await import("./code.ts");

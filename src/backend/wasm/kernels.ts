@@ -21,6 +21,7 @@ export const kernelNames = [
   "embeddingBackward",
   "embeddingForward",
   "embeddingForwardBf16",
+  "embeddingForwardInt8",
   "fill",
   "geluBackward",
   "geluErfBackward",
@@ -30,9 +31,11 @@ export const kernelNames = [
   "layernormForward",
   "matmulFewRows",
   "matmulFewRowsBf16",
+  "matmulFewRowsInt8",
   "multiplyForeign",
   "multiplyShared",
   "packShared",
+  "quantizeRows",
   "residualForward",
   "rotary",
   "softmaxLoss",
@@ -40,6 +43,7 @@ export const kernelNames = [
   "sumRows",
   "sumSquares",
   "widenBf16",
+  "widenInt8",
 ] as const;
 
 export type KernelName = (typeof kernelNames)[number];

@@ -4,7 +4,7 @@
  */
 import { elementBytes, type Tensor } from "../backend.ts";
 import type { Access } from "../operands.ts";
-import { aligned } from "./allocator.ts";
+import { ALIGNMENT } from "./allocator.ts";
 import type { Block, TensorMemory } from "./tensor-memory.ts";
 
 /** Gives the tensor that an operation uses in place of an operand. */
@@ -18,7 +18,7 @@ export function withOperandsInside(
   body: (inside: Inside) => void,
 ): void {
   const copies = copiesOf(operands.filter(({ tensor }) => memory.blockOf(tensor).isOutside));
-  const bytes = copies.reduce((sum, { tensor }) => sum + aligned(bytesOf(tensor)), 0);
+  const bytes = copies.reduce((sum, { tensor }) => sum + spaceOf(tensor), 0);
   const buffer = scratch(bytes);
   const inside: Inside = (tensor) => {
     const copy = copies.find((copy) => isSame(copy.tensor, tensor));
@@ -47,7 +47,7 @@ function copiesOf(operands: readonly Access[]): Copy[] {
       copies[same] = { ...copy, reads: copy.reads || reads, writes: copy.writes || writes };
     } else {
       copies.push({ tensor, reads, writes, start });
-      start += aligned(bytesOf(tensor));
+      start += spaceOf(tensor);
     }
   }
   return copies;
@@ -55,6 +55,13 @@ function copiesOf(operands: readonly Access[]): Copy[] {
 
 function isSame(a: Tensor, b: Tensor): boolean {
   return a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
+}
+
+/** Bytes between copies: whole cache lines, and whole elements of every type, of int8 too. */
+const GRAIN = 17 * ALIGNMENT;
+
+function spaceOf(tensor: Tensor): number {
+  return Math.ceil(bytesOf(tensor) / GRAIN) * GRAIN;
 }
 
 function bytesOf({ dtype, size }: Tensor): number {

@@ -53,6 +53,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly limits: BackendLimits;
   readonly promises: BackendPromises = { sameBits: false, fma: true };
   readonly precisions = precisions;
+  readonly weightTypes = ["f32", "bf16"] as const;
   private readonly matmul: Matmul;
   /** Frequencies of rotary positions, by head size. */
   private readonly turns = new Map<number, Tensor>();

@@ -7,6 +7,7 @@ export const webgpu = {
   name: "webgpu",
   kernels: tileNames,
   precisions,
+  weightTypes: ["f32", "bf16"],
   processor: "GPU",
   async available(options) {
     const { findAdapter } = await import("./adapter.ts");

@@ -53,7 +53,7 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
       cases.rotary(3, 60, 4, 32),
       cases.matmulForward(150, 32, 200), // rows of the result
       cases.matmulForward(20, 100, 300), // rows of the weight
-      cases.matmulForward(3, 100, 300, true, true),
+      cases.matmulForward(3, 100, 300, true, "bf16"),
       cases.matmulBackwardInput(20, 200, 150), // the same, twice
       cases.matmulBackwardWeight(300, 60, 100, false), // rows that are added up
       cases.attention(3, 60, 4, 16),

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
-import { examples, headerlessOption } from "../options/common.ts";
+import { examples, headerlessOption, weightsOption } from "../options/common.ts";
 import { addGroupOptions } from "../options/group.ts";
 import { whole } from "../options/values.ts";
 import type { EvalFlags } from "./run.ts";
@@ -23,6 +23,7 @@ export function addEval(program: Command): void {
     .option("-t, --block <n>", "tokens that the model sees at once (default: all its positions)", whole(1))
     .option("--stride <n>", "tokens from one such window to the next (default: the block)", whole(1))
     .option("--limit <n>", "only the first n examples, or tokens of data", whole(1))
+    .addOption(weightsOption())
     .addOption(headerlessOption())
     .option("--encoding <name>", "of texts and .jsonl: gb18030, shift_jis, utf-16, windows-1252, … (default: utf-8)")
     .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")
@@ -41,6 +42,7 @@ LAMBADA: a last word counts when each of its tokens is the most probable one.
 ${examples(
   ["the validation data of a run", "llm-ts eval data/tinyshakespeare --model runs/baby-001"],
   ["a text, with overlapping windows", "llm-ts eval book.txt --model gpt2 --stride 512"],
+  ["what weights of 8 bits cost", "llm-ts eval data/tinyshakespeare --model runs/baby-001 --weights int8"],
   ["HellaSwag's first 1000 examples", "llm-ts eval --model gpt2 --hellaswag --limit 1000"],
   ["in four processes, each with a part of the examples", "mpirun -np 4 llm-ts eval --model gpt2 --hellaswag"],
   ["llm.c's file, and LAMBADA, as JSON", "llm-ts eval --model gpt2 --hellaswag hellaswag_val.bin --lambada --json"],

@@ -1,4 +1,5 @@
 import { GPT2 } from "../../api/gpt2.ts";
+import type { WeightType } from "../../backend/backend.ts";
 import { UsageError } from "../../errors.ts";
 import { evaluateLoss, type LossResult } from "../../eval/loss.ts";
 import { Scorer } from "../../eval/scorer.ts";
@@ -32,6 +33,7 @@ export interface EvalFlags extends BackendFlags, GroupFlags {
   readonly field: string;
   readonly encoding?: string;
   readonly json?: boolean;
+  readonly weights: WeightType;
 }
 
 /** Scores a model on each kind of data asked for, in a member of a group, of which rank 0 prints the results. */
@@ -47,7 +49,7 @@ export async function runEval(data: readonly string[], flags: EvalFlags, member:
   const path = await oncePerMachine(member, () => modelPath(flags.model));
   const backend = await startBackend(flags, member);
   try {
-    const model = await together(group, () => GPT2.load(path, { backend }));
+    const model = await together(group, () => GPT2.load(path, { backend, weights: flags.weights }));
     const scorer = new Scorer(model, undefined, group);
     member.watch();
     const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
-import { examples } from "../options/common.ts";
+import { examples, weightsOption } from "../options/common.ts";
 import { real, whole } from "../options/values.ts";
 
 const notes = `
@@ -43,11 +43,7 @@ export function addGenerate(program: Command): void {
     .option("--seed <n>", "of sampling: the same seed generates the same text", whole(0), 1337)
     .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
     .option("--llmc-sampling", "sample as llm.c does, recomputing all positions for each token: slow")
-    .addOption(
-      new Option("--weights <type>", "bf16: rounded, in half the memory, quicker")
-        .choices(["f32", "bf16"])
-        .default("f32"),
-    )
+    .addOption(weightsOption())
     .option("--json", "one JSON object a sample: its text and tokens, and how probable each token was")
     .option("--logprobs <k>", "with --json: the k most probable tokens at each position too", whole(0, 1000));
   addBackendOptions(command)
@@ -58,6 +54,10 @@ export function addGenerate(program: Command): void {
           ["with the model of a run", 'llm-ts generate "ROMEO:" --model runs/baby-001'],
           ["less random", 'llm-ts generate "The sea" --model gpt2_124M.bin --temperature 0.8 --top-k 40'],
           ["with GPT-2, which is downloaded once", 'llm-ts generate "The sea" --model gpt2'],
+          [
+            "with weights of 8 bits: quicker, in a quarter of the memory",
+            'llm-ts generate "The sea" --model gpt2 --weights int8',
+          ],
           ["continue a file", "llm-ts generate - --model gpt2_124M.bin < poem.txt"],
           ["one paragraph, four times", String.raw`llm-ts generate "The sea" --model gpt2 --stop $'\n\n' -n 4`],
           ["interactively", "llm-ts generate --interactive --model gpt2"],

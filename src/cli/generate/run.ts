@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { GPT2 } from "../../api/gpt2.ts";
 import type { SampleOptions } from "../../api/options.ts";
+import type { WeightType } from "../../backend/backend.ts";
 import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { runsIn } from "../../runs/node-run-list.ts";
@@ -25,7 +26,7 @@ export interface GenerateFlags extends BackendFlags {
   readonly pastEnd?: boolean;
   readonly llmcSampling?: boolean;
   readonly interactive?: boolean;
-  readonly weights: "f32" | "bf16";
+  readonly weights: WeightType;
   readonly logprobs?: number;
   readonly json?: boolean;
 }

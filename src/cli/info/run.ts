@@ -8,7 +8,7 @@ import type { HeaderlessType } from "../../format/headerless.ts";
 import { identify } from "../../format/identify.ts";
 import { readSafetensorsHeader } from "../../format/safetensors-file.ts";
 import { withSource } from "../../format/source.ts";
-import { parameterCount } from "../../model/parameters.ts";
+import { parameterCount, weightBytes } from "../../model/parameters.ts";
 import { folderOf } from "../../platform/paths.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
@@ -126,6 +126,7 @@ async function modelFacts(path: string): Promise<Facts> {
     bytes,
     dtype,
     parameters: parameterCount(config),
+    memory: weightBytes(config),
     ...config,
     ...(assumed.length > 0 && { assumed: assumed.join(", ") }),
     tokenizer: tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none",

@@ -1,5 +1,6 @@
 /** Options and help texts that several commands share. */
 import { Option } from "commander";
+import { weightTypes } from "../../backend/backend.ts";
 import { headerlessTypes } from "../../format/headerless.ts";
 import { trainOptions } from "../../train/settings.ts";
 import { asStarted } from "../suggest.ts";
@@ -22,6 +23,12 @@ export function bareHeaderlessLast(args: readonly string[]): string[] {
   const isBare = (arg: string, at: number) => arg === flag && !headerlessTypes.some((type) => type === options[at + 1]);
   const bare = options.filter(isBare);
   return [...options.filter((arg, at) => !isBare(arg, at)), ...bare.slice(0, 1), ...args.slice(end)];
+}
+
+/** The type that matrices are kept in: of commands that only read a model. */
+export function weightsOption(): Option {
+  const help = "of matrices: bf16 takes half the memory, int8 little more than a quarter; both are quicker";
+  return new Option("--weights <type>", help).choices(weightTypes).default("f32");
 }
 
 /** Examples below the options of `--help`: for each a comment and a command. */
