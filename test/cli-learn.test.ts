@@ -49,6 +49,33 @@ test("all solutions are right, in the reader's own folder", async () => {
   expect(trained.stderr).toMatch(/Saved .*mine\.bin/);
   const generated = await run(["generate", "RO", "--model", join(folder, "all", "mine.bin"), "--tokens", "5"]);
   expect(generated.code).toBe(0);
+
+  // Ctrl-C ends it after the step, with what was learned.
+  const child = start(["learn", join(folder, "all"), "--train", "90"]);
+  const ended = result(child);
+  await written(child.stdout, "step 1/90");
+  child.kill("SIGINT");
+  const stopped = await ended;
+  expect([stopped.code, stopped.stderr]).toEqual([
+    130,
+    expect.stringMatching(/Ending after this step.*\nSaved .*mine\.bin after \d+ steps?\.\nIt writes: /),
+  ]);
+  const [, steps] = /after (\d+) step/.exec(stopped.stderr) ?? [];
+  expect(stopped.stdout).toMatch(new RegExp(`step ${steps}/90: loss \\d.*\n$`));
+
+  // So does a function that fails later.
+  writeFileSync(
+    fileOf("all", "14-adamw"),
+    solved("14-adamw", language).replace(
+      /(export function adamw.*\{\n)/,
+      "$1  if (options.step === 2 && param.length > 30) throw new Error('worn out');\n",
+    ),
+  );
+  const failed = await learn("all", "--train", "5");
+  expect([failed.code, failed.stderr]).toEqual([
+    1,
+    expect.stringMatching(/Saved .*mine\.bin after 1 step\.\n.*failed: Error: worn out\./s),
+  ]);
 }, 240_000);
 
 test("the check stops at the first that is not right, with the mistake, and gives hints", async () => {

@@ -1,19 +1,19 @@
 /** Runs a reader's function in a thread of its own, which ends with it when it does not end by itself. */
 import { basename } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Argument } from "../../learn/exercise.ts";
-import type { Report, Task, WorkerInput } from "./worker-task.ts";
+import { type Callable, runTask } from "../../learn/run-task.ts";
+import type { Report } from "../../learn/task.ts";
+import type { WorkerInput } from "./run-exercise.ts";
 
-type Callable = (...args: unknown[]) => unknown;
-
-const { url, name, task } = workerData as WorkerInput;
+const { url, name, task, adamw } = workerData as WorkerInput;
 const report = (what: Report) => parentPort?.postMessage(what);
 
 let loading = true;
 try {
   const call = await functionOf(url, name);
+  const update = adamw === undefined ? undefined : await functionOf(adamw, "adamw");
   loading = false;
-  await run(call, task);
+  await runTask(task, call, report, update);
   report({ type: "done" });
 } catch (error) {
   report({ type: "failed", ...described(error), ...(loading && { loading }) });
@@ -24,117 +24,6 @@ async function functionOf(file: string, wanted: string): Promise<Callable> {
   const found = exported[wanted];
   if (typeof found !== "function") throw new TypeError(`the file exports no function ${wanted}`);
   return found as Callable;
-}
-
-async function run(call: Callable, given: Task): Promise<void> {
-  switch (given.kind) {
-    case "calls":
-      for (const args of given.calls) report({ type: "outcome", outcome: outcomeOf(call, args, given) });
-      return;
-    case "gradients": {
-      const returned = (await call(given.weights, given.tokens, given.targets, given.sizes)) as {
-        loss?: unknown;
-        grads?: Record<string, unknown>;
-      };
-      const grads = Object.entries(returned?.grads ?? {}).map(([key, value]) => [key, numbersOf(value)] as const);
-      const loss = typeof returned?.loss === "number" ? Float64Array.of(returned.loss) : typeName(returned?.loss);
-      report({ type: "outcome", outcome: { results: { ...Object.fromEntries(grads), loss }, changed: [] } });
-      return;
-    }
-    case "measure":
-      report({ type: "speed", times: speedOf(call, given) });
-      return;
-    case "train":
-      await train(call, (await functionOf(given.adamw, "adamw")) as Callable, given);
-  }
-}
-
-function outcomeOf(
-  call: Callable,
-  args: readonly Argument[],
-  { parameters, results }: Extract<Task, { kind: "calls" }>,
-) {
-  const copies = structuredClone(args);
-  const returned = call(...copies);
-  const values = results.length === 1 ? { [results[0]]: returned } : (returned as Record<string, unknown>);
-  const changed = parameters.filter((_, i) => !isSame(args[i], copies[i]));
-  if (typeof values !== "object" || values === null)
-    return { results: Object.fromEntries(results.map((each) => [each, typeName(returned)])), changed };
-  return { results: Object.fromEntries(results.map((each) => [each, numbersOf(values[each])])), changed };
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  if (!ArrayBuffer.isView(a)) return true;
-  const [first, second] = [a as Float32Array, b as Float32Array];
-  return first.every((value, i) => Object.is(value, second[i]));
-}
-
-/** The numbers of any kind of array; else what it is. */
-function numbersOf(value: unknown): Float64Array | string {
-  const isArray = value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array;
-  if (isArray) return Float64Array.from(value);
-  if (Array.isArray(value) && value.every((each) => typeof each === "number")) return Float64Array.from(value);
-  return typeName(value);
-}
-
-function typeName(value: unknown): string {
-  if (value === undefined || value === null) return String(value);
-  if (value instanceof Promise) return "a Promise (the function must not be async)";
-  if (typeof value === "object") return `an object of type ${value.constructor?.name ?? "Object"}`;
-  return `a ${typeof value}`;
-}
-
-/** How many times as fast a function is as the slow one: the best of several runs of each, in turns. */
-function speedOf(call: Callable, { args, slow }: Extract<Task, { kind: "measure" }>): number {
-  const given = new Function("inp", "weight", "bias", "N", "C", "OC", slow) as Callable;
-  const best = [given, call].map(() => Number.POSITIVE_INFINITY);
-  for (let round = 0; round < 3; round++)
-    for (const [i, each] of [given, call].entries()) {
-      const start = performance.now();
-      each(...args);
-      best[i] = Math.min(best[i], performance.now() - start);
-    }
-  return best[0] / best[1];
-}
-
-async function train(gradients: Callable, adamw: Callable, given: Extract<Task, { kind: "train" }>): Promise<void> {
-  const { data, sizes, steps } = given;
-  const { B, T } = sizes;
-  const weights: Record<string, Float32Array> = { ...given.weights };
-  const moments = Object.entries(weights).map(
-    ([key, { length }]) => [key, { m: new Float32Array(length), v: new Float32Array(length) }] as const,
-  );
-  // Windows from all over the text, the same in every run.
-  let random = 1;
-  const next = (limit: number) => {
-    random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
-    return Math.floor((random / 2 ** 32) * limit);
-  };
-  for (let step = 1; step <= steps; step++) {
-    const [tokens, targets] = [new Int32Array(B * T), new Int32Array(B * T)];
-    for (let b = 0; b < B; b++) {
-      const start = next(data.length - T - 1);
-      tokens.set(data.subarray(start, start + T), b * T);
-      targets.set(data.subarray(start + 1, start + T + 1), b * T);
-    }
-    const { loss, grads } = (await gradients(weights, tokens, targets, sizes)) as {
-      loss: number;
-      grads: Record<string, Float32Array>;
-    };
-    for (const [key, moment] of moments) {
-      const weightDecay = /(wte|wpe|qkvw|projw|fcw)$/.test(key) ? 0.1 : 0;
-      const learningRate = 1e-3 * Math.min(1, step / 20);
-      const options = { learningRate, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay, step };
-      const updated = adamw(weights[key], grads[key], moment.m, moment.v, options) as Record<
-        "param" | "m" | "v",
-        Float32Array
-      >;
-      weights[key] = updated.param;
-      Object.assign(moment, { m: updated.m, v: updated.v });
-    }
-    report({ type: "step", step, loss });
-  }
-  report({ type: "trained", weights });
 }
 
 /** The message of an error, and the line of the reader's file in which it arose. */

@@ -1,17 +1,19 @@
 import { Worker } from "node:worker_threads";
-import type { Report, WorkerInput } from "./worker-task.ts";
+import type { Report, Task } from "../../learn/task.ts";
+
+export interface WorkerInput {
+  /** The file's URL, and the function that it exports. */
+  readonly url: string;
+  readonly name: string;
+  readonly task: Task;
+  /** URL of the file with the function `adamw`, which training needs. */
+  readonly adamw?: string;
+}
 
 const entry = new URL(`./exercise-worker-entry${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
-/** Longest time that the small cases of an exercise may take: they take a millisecond. */
-const mostSeconds = 10;
-
-/** Runs a task in a worker. Ends with a report `done` or `failed`, also when it never ends, or takes all memory. */
-export function runExercise(
-  input: WorkerInput,
-  onReport: (report: Report) => void,
-  { signal, seconds = mostSeconds }: { readonly signal?: AbortSignal; readonly seconds?: number } = {},
-): Promise<void> {
+/** Runs a task in a worker. Ends with a report `done` or `failed`, also when it takes longer than `seconds`, or all memory. */
+export function runExercise(input: WorkerInput, onReport: (report: Report) => void, seconds: number): Promise<void> {
   const worker = new Worker(entry, {
     workerData: input,
     execArgv: executionArguments(),
@@ -31,7 +33,6 @@ export function runExercise(
       () => failed(`it did not end within ${seconds} seconds: does a loop run for ever?`),
       Math.min(seconds * 1000, 2 ** 31 - 1),
     );
-    signal?.addEventListener("abort", () => failed("it was interrupted"), { once: true });
     worker.on("message", (report: Report) => {
       if (ended) return;
       if (report.type === "done" || report.type === "failed") end(report);

@@ -3,7 +3,8 @@ import { pathToFileURL } from "node:url";
 import { GPT2 } from "../../api/gpt2.ts";
 import { TokenLoader } from "../../data/loader.ts";
 import { InputError } from "../../errors.ts";
-import { type ModelSizes, trainExercise, type Weights } from "../../learn/train-exercise.ts";
+import type { Report, Task } from "../../learn/task.ts";
+import { trainExercise } from "../../learn/train-exercise.ts";
 import { parametersOf } from "../../model/parameters.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
@@ -34,13 +35,24 @@ export async function trainWithExercises(given: Exercises, steps = usualSteps): 
         places.push({ key, name, start });
         weights[key] = await parameters.weights.read(backend, name, start, size / count);
       }
-    say(`${steps} steps of ${B} x ${maxT} characters, with your own functions. Ctrl-C ends it.`);
+    say(
+      `${steps} steps of ${B} x ${maxT} characters, with your own functions. Ctrl-C ends it after the step and saves.`,
+    );
     const data = await charactersOf(choice.train, V);
-    const trained = await train(given, { weights, data, sizes: { B, T: maxT, L, NH, C, V, Vp, maxT }, steps });
-    for (const { key, name, start } of places) await parameters.weights.write(backend, name, start, trained[key]);
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    interrupt.finishFirst(() => {
+      Atomics.store(stop, 0, 1);
+      say("Ending after this step. Ctrl-C again: at once, without it.");
+    });
     const path = join(given.folder, "mine.bin");
-    await model.save(path);
-    say(`Saved ${path}. It writes: ${suggestion("generate", "ROMEO:", "--model", path)}`);
+    const sizes = { B, T: maxT, L, NH, C, V, Vp, maxT };
+    for await (const { step, weights: trained } of train(given, { weights, data, sizes, steps, stop })) {
+      for (const { key, name, start } of places) await parameters.weights.write(backend, name, start, trained[key]);
+      await model.save(path);
+      say(`Saved ${path} after ${step} ${step === 1 ? "step" : "steps"}.`);
+    }
+    say(`It writes: ${suggestion("generate", "ROMEO:", "--model", path)}`);
+    if (interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
   } finally {
     await model.dispose();
     interrupt.dispose();
@@ -67,27 +79,41 @@ async function charactersOf(path: string, V: number): Promise<Int32Array> {
   }
 }
 
-interface Start {
-  readonly weights: Weights;
-  readonly data: Int32Array;
-  readonly sizes: ModelSizes;
-  readonly steps: number;
-}
-
-async function train({ folder, language }: Exercises, start: Start): Promise<Weights> {
+/** The weights, now and then and at the end. InputError where a function fails: what came before is complete. */
+async function* train(
+  { folder, language }: Exercises,
+  start: Omit<Extract<Task, { kind: "train" }>, "kind">,
+): AsyncGenerator<Extract<Report, { type: "trained" }>> {
   const urlOf = (id: string) => pathToFileURL(resolve(folder, `${id}.${language}`)).href;
-  let trained: Weights | undefined;
-  let problem = "it ended early";
-  const task = { kind: "train", adamw: urlOf("14-adamw"), ...start } as const;
-  await runExercise(
-    { url: urlOf(trainExercise.id), name: trainExercise.name, task },
+  const input = {
+    url: urlOf(trainExercise.id),
+    name: trainExercise.name,
+    adamw: urlOf("14-adamw"),
+    task: { kind: "train", ...start },
+  } as const;
+  const results: Extract<Report, { type: "trained" }>[] = [];
+  let problem: string | undefined;
+  let wake = () => {};
+  let hasEnded = false;
+  const ended = runExercise(
+    input,
     (report) => {
       if (report.type === "step") void print(`step ${report.step}/${start.steps}: loss ${report.loss.toFixed(4)}\n`);
-      if (report.type === "trained") trained = report.weights;
+      if (report.type === "trained") results.push(report);
       if (report.type === "failed") problem = report.message;
+      wake();
     },
-    { seconds: Number.POSITIVE_INFINITY },
-  );
-  if (!trained) throw new InputError(`Training with the functions in ${folder} failed: ${problem}.`);
-  return trained;
+    Number.POSITIVE_INFINITY,
+  ).finally(() => {
+    hasEnded = true;
+    wake();
+  });
+  for (;;) {
+    const latest = results.splice(0).at(-1);
+    if (latest) yield latest;
+    else if (hasEnded) break;
+    else await new Promise<void>((resolve) => (wake = resolve));
+  }
+  await ended;
+  if (problem !== undefined) throw new InputError(`Training with the functions in ${folder} failed: ${problem}.`);
 }

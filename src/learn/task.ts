@@ -1,8 +1,8 @@
-import type { Argument } from "../../learn/exercise.ts";
-import type { Outcome } from "../../learn/judge.ts";
-import type { ModelSizes, Weights } from "../../learn/train-exercise.ts";
+import type { Argument } from "./exercise.ts";
+import type { Outcome } from "./judge.ts";
+import type { ModelSizes, Weights } from "./train-exercise.ts";
 
-/** What a worker does with the function of a file. */
+/** What a worker does with a reader's function. */
 export type Task =
   | {
       readonly kind: "calls";
@@ -20,19 +20,13 @@ export type Task =
   | { readonly kind: "measure"; readonly args: readonly Argument[]; readonly slow: string }
   | {
       readonly kind: "train";
-      readonly adamw: string;
       readonly weights: Weights;
       readonly data: Int32Array;
       readonly sizes: ModelSizes;
       readonly steps: number;
+      /** Shared memory: training ends after the step in which its element is no longer 0. */
+      readonly stop: Int32Array;
     };
-
-export interface WorkerInput {
-  /** The file's URL, and the function that it exports. */
-  readonly url: string;
-  readonly name: string;
-  readonly task: Task;
-}
 
 /** What a worker reports. */
 export type Report =
@@ -40,5 +34,6 @@ export type Report =
   | { readonly type: "failed"; readonly message: string; readonly line?: number; readonly loading?: true }
   | { readonly type: "speed"; readonly times: number }
   | { readonly type: "step"; readonly step: number; readonly loss: number }
-  | { readonly type: "trained"; readonly weights: Weights }
+  /** The weights after `step` steps: now and then, and at the end. */
+  | { readonly type: "trained"; readonly step: number; readonly weights: Weights }
   | { readonly type: "done" };
