@@ -118,7 +118,8 @@ async function readLens(
   return lens;
 }
 
-function textsOf({ tokenizer }: GPT2, lists: readonly Int32Array[]): Map<number, string> {
+/** The text of each token: characters, \xE2 for bytes that are none, #id without a tokenizer. */
+export function textsOf({ tokenizer }: GPT2, lists: readonly Int32Array[]): Map<number, string> {
   const texts = new Map<number, string>();
   const textOf = (id: number) => (tokenizer ? tokenText(tokenizer.decodeBytes([id])) : `#${id}`);
   for (const ids of lists) for (const id of ids) if (!texts.has(id)) texts.set(id, textOf(id));

@@ -11,7 +11,7 @@ import type { GPT2Config } from "../model/config.ts";
 import { backward, forward, gradientNorm, logits, loss, update } from "../model/gpt2.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { type Parameters, TensorSet } from "../model/tensor-set.ts";
-import { type Allocator, allocTrainWorkspace } from "../model/workspace.ts";
+import { type Allocator, allocTrainWorkspace, row } from "../model/workspace.ts";
 import type { DebugBatch } from "./debug-state.ts";
 import { type How, observe } from "./observe.ts";
 import type { TraceTensor } from "./trace-tensor.ts";
@@ -35,7 +35,8 @@ export interface Trace {
 
 /**
  * Makes one training step of a model on the reference backend, whose sums are in double precision, and gives its trace to
- * `use`. The model's weights are the new ones afterwards.
+ * `use`. The model's weights are the new ones afterwards. `lossRow`: gradients are those of this row's loss, below B*T, in place
+ * of the mean loss; there is no d.logits then.
  */
 export async function traceStep<R>(
   be: Backend,
@@ -43,11 +44,12 @@ export async function traceStep<R>(
   batch: DebugBatch,
   settings: TraceUpdate,
   use: (trace: Trace) => Promise<R>,
+  lossRow?: number,
 ): Promise<R> {
   const { B, T, x, y } = batch;
   const memory = new TensorScope(be);
   try {
-    const step = new TracedStep(be, memory, p, B, T);
+    const step = new TracedStep(be, memory, p, B, T, lossRow);
     await be.write(step.ws.tokens, x);
     await be.write(step.ws.head.targets, y);
     step.run();
@@ -83,10 +85,12 @@ class TracedStep {
   readonly #grads: TensorSet;
   readonly #logits: Tensor;
   readonly #names = new Map<DeviceBuffer, Map<number, string>>();
+  readonly #lossRow: number | undefined;
   #zeros: Tensor | undefined;
 
-  constructor(be: Backend, at: Allocator, p: Parameters, B: number, T: number) {
+  constructor(be: Backend, at: Allocator, p: Parameters, B: number, T: number, lossRow?: number) {
     this.#be = be;
+    this.#lossRow = lossRow;
     this.#at = at;
     this.#p = p;
     this.ws = allocTrainWorkspace(at, p.config, B, T, { recompute: false });
@@ -101,7 +105,7 @@ class TracedStep {
     this.#given("targets", ws.head.targets);
     this.#addSet("", this.#p.weights, (name) => ({ name }));
     this.#nameSet("d.", this.#grads);
-    const be = observe(this.#be, this);
+    const be = observe(this.#lossRow === undefined ? this.#be : withOneLoss(this.#be, this.#lossRow), this);
     forward(be, this.#p, ws);
     logits(be, this.#p, this.#logits, ws.lnf.out);
     loss(be, this.#p, ws);
@@ -153,6 +157,7 @@ class TracedStep {
   /** Once: the loss is computed twice. */
   #add(entry: TraceTensor, tensor: Tensor): void {
     this.name(tensor, entry.name);
+    if (this.#lossRow !== undefined && entry.name === "d.logits") return;
     if (!this.tensors.some((known) => known.name === entry.name)) this.#push(entry, tensor);
   }
 
@@ -217,6 +222,30 @@ class TracedStep {
     this.#be.residualForward(copy, flat, view(this.#zeros, 0, [tensor.size]));
     return copy;
   }
+}
+
+/** A backend whose gradients begin with the loss of one row alone. */
+function withOneLoss(be: Backend, n: number): Backend {
+  const headBackward: Backend["headBackward"] = (head, dinp, dwte, inp, wte) => {
+    const one = (tensor: Tensor) => view(tensor, n, [1]);
+    const rowOf = (tensor: Tensor) => row(tensor, n, tensor.shape[1]);
+    be.fill(dinp, 0);
+    be.headBackward(
+      { ...head, losses: one(head.losses), targets: one(head.targets) },
+      rowOf(dinp),
+      dwte,
+      rowOf(inp),
+      wte,
+      1,
+    );
+  };
+  return new Proxy(be, {
+    get: (target, key) => (key === "headBackward" ? headBackward : bound(target, Reflect.get(target, key, target))),
+  });
+}
+
+function bound(target: Backend, member: unknown): unknown {
+  return typeof member === "function" ? member.bind(target) : member;
 }
 
 /** Every tensor of a set, a layer's as "h.0.qkvw". */
