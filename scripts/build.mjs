@@ -141,7 +141,12 @@ try {
         to: "dist/browser",
         build: buildLibrary,
       },
-      { name: "studio's page", from: [...vite, "src", "assembly", "data", "web"], to: "dist/web", build: buildPage },
+      {
+        name: "studio's page",
+        from: [...vite, "scripts/chapters-plugin.ts", "src", "assembly", "data", "web", "docs/learn"],
+        to: "dist/web",
+        build: buildPage,
+      },
     ],
   });
 } catch (error) {

@@ -1,5 +1,6 @@
 import { Header } from "./header.tsx";
 import { InsideView } from "./inside/inside-view.tsx";
+import { LearnViewLater } from "./learn/learn-view-later.tsx";
 import { route, type ViewName } from "./route.ts";
 import { RunsView } from "./runs/runs-view.tsx";
 import { text } from "./text.ts";
@@ -9,6 +10,7 @@ const views: Record<ViewName, () => preact.JSX.Element> = {
   train: TrainView,
   runs: RunsView,
   inside: InsideView,
+  learn: LearnViewLater,
 };
 
 /** The page: a header, and the view of the address. */

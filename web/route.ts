@@ -1,7 +1,7 @@
 /** The view shown, from the address's fragment, such as `#runs/baby-001`. */
 import { computed, signal } from "@preact/signals";
 
-export const viewNames = ["train", "runs", "inside"] as const;
+export const viewNames = ["train", "runs", "inside", "learn"] as const;
 
 export type ViewName = (typeof viewNames)[number];
 

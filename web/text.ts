@@ -5,7 +5,7 @@ export const text = texts({
   en: {
     skip: "Skip to the main part",
     studio: "studio",
-    views: { train: "Train", runs: "Runs", inside: "Look inside" },
+    views: { train: "Train", runs: "Runs", inside: "Look inside", learn: "Learn" },
     viewsLabel: "Views",
     otherLanguage: "中文",
     otherLanguageLabel: "切换到中文",
@@ -15,7 +15,7 @@ export const text = texts({
   zh: {
     skip: "跳到主要内容",
     studio: "工作室",
-    views: { train: "训练", runs: "训练记录", inside: "看看内部" },
+    views: { train: "训练", runs: "训练记录", inside: "看看内部", learn: "学习" },
     viewsLabel: "视图",
     otherLanguage: "English",
     otherLanguageLabel: "Switch to English",

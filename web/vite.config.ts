@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { chapters } from "../scripts/chapters-plugin.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -7,6 +8,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 export default defineConfig({
   root: path("."),
   base: "./",
+  plugins: [chapters()],
   // The page is built from the sources, for a browser.
   resolve: { alias: { "#platform": path("../src/platform/browser.ts") } },
   build: {

@@ -22,6 +22,12 @@ export function secure(response: ServerResponse): void {
   for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
 }
 
+/**
+ * The policy of the worker that runs readers' exercises: it may evaluate code, which no other file may, and reach nothing but
+ * the scripts of the page.
+ */
+export const exercisePolicy = "default-src 'none'; script-src 'self' 'unsafe-eval'";
+
 function sendJson(response: ServerResponse, value: unknown, status = 200): void {
   response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
 }

@@ -5,10 +5,12 @@ import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { lookup } from "mrmime";
 import { InputError } from "../errors.ts";
-import { sendText } from "./answers.ts";
+import { exercisePolicy, sendText } from "./answers.ts";
 
 /** Folder of the built page: the same from src/ and from dist/. */
 const builtPage = fileURLToPath(new URL("../../dist/web/", import.meta.url));
+
+const exerciseWorker = /^\/assets\/exercise-worker-[\w-]+\.js$/;
 
 interface PageFile {
   readonly content: Buffer;
@@ -29,6 +31,7 @@ export function servePage(
     const file = files.get(path === "/" ? "/index.html" : path);
     if (!file) return sendText(response, 404, "There is nothing here. The studio is at /");
     const { content, type, etag, cacheControl } = file;
+    if (exerciseWorker.test(path)) response.setHeader("Content-Security-Policy", exercisePolicy);
     response.setHeader("ETag", etag);
     response.setHeader("Cache-Control", cacheControl);
     if (request.headers["if-none-match"] === etag) response.writeHead(304).end();

@@ -344,6 +344,20 @@ describe("the page", () => {
     expect(asset.headers.get("content-type")).toMatch("javascript");
   });
 
+  test("lets the worker of exercises evaluate code, and reach nothing", async () => {
+    const folder = join(root, "exercises");
+    await mkdir(join(folder, "assets"), { recursive: true });
+    await writeFile(join(folder, "index.html"), "");
+    for (const name of ["exercise-worker-1a_B-.js", "lesson-worker-1.js"])
+      await writeFile(join(folder, "assets", name), "export {};");
+    const one = await startStudio({ folder: runs, ports: [0], page: folder });
+    const policyOf = async (name: string) =>
+      (await fetch(`${one.url}assets/${name}`)).headers.get("content-security-policy");
+    expect(await policyOf("exercise-worker-1a_B-.js")).toBe("default-src 'none'; script-src 'self' 'unsafe-eval'");
+    expect(await policyOf("lesson-worker-1.js")).toContain("script-src 'self' 'wasm-unsafe-eval';");
+    await one.close();
+  });
+
   test("is what it was when the studio began, whatever becomes of its files", async () => {
     const folder = join(root, "swapped");
     await mkdir(join(folder, "assets"), { recursive: true });

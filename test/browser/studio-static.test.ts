@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { solved } from "../learn-solutions.ts";
 import { launch, root } from "./page.ts";
 import { startServer, type TestServer } from "./server.ts";
 
@@ -53,5 +54,15 @@ test("without service workers it stays as it is", async () => {
   await page.getByRole("navigation").waitFor();
   expect(await page.evaluate("crossOriginIsolated")).toBe(false);
   expect(loads).toBe(1);
+  await context.close();
+});
+
+test("an exercise is judged there, too", async () => {
+  const context = await browser.newContext({ locale: "en-US" });
+  const page = await context.newPage();
+  await page.goto(`${server.url}/web/index.html#learn/03-embeddings`);
+  await page.getByLabel("Your code").fill(solved("01-embedding", "ts"));
+  await page.getByRole("button", { name: "Check" }).click();
+  await page.getByText("✓ Right.").waitFor({ timeout: 30_000 });
   await context.close();
 });

@@ -2,8 +2,8 @@
 import { batch, computed, signal } from "@preact/signals";
 import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { LookResult } from "../engine/protocol.ts";
+import { visible } from "../parts/visible.ts";
 import { headOf, mostConcentrated } from "./attention.ts";
-import { visible } from "./visible.ts";
 
 export const result = signal<LookResult | undefined>();
 

@@ -1,7 +1,7 @@
 import type { TargetedKeyboardEvent } from "preact";
+import { arrowTarget } from "../parts/arrow-keys.ts";
 import { Card } from "../parts/card.tsx";
 import { percent } from "../parts/numbers.ts";
-import { arrowTarget } from "./arrow-keys.ts";
 import { strength } from "./heat-colours.ts";
 import { type LabelledInspection, position } from "./state.ts";
 import { text } from "./text.ts";

@@ -3,7 +3,18 @@ import { signal } from "@preact/signals";
 import { LlmError, messageOf } from "../../src/errors.ts";
 
 /** Place of a message: beside the control of the action. */
-export type Place = "device" | "backend" | "data" | "run" | "open" | "write" | "look" | "export" | "stored";
+export type Place =
+  | "device"
+  | "backend"
+  | "data"
+  | "run"
+  | "open"
+  | "write"
+  | "look"
+  | "learn"
+  | "exercise"
+  | "export"
+  | "stored";
 
 interface Failure {
   readonly message: string;

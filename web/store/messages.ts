@@ -295,6 +295,15 @@ const renderings: readonly Rendering[] = [
     zh: (names) => `${names}：其中没有模型。请选择 llm.c 的 .bin 或 .safetensors，并附上旁边的 tokenizer.bin。`,
   },
   {
+    of: /^(.+) has (\d+) parameters, and the lesson computes with (\d+) at most/s,
+    zh: (name, count, most) =>
+      `${name} 有 ${count} 个参数，而学习视图最多用 ${most} 个，因为它用普通循环计算。请训练一个更小的，或使用小模型。`,
+  },
+  {
+    of: /^The text is too short: a step needs two tokens/,
+    zh: () => "文本太短：一步至少需要两个词元，一个读，一个预测。",
+  },
+  {
     of: /^This model has no tokenizer\./,
     zh: () => "这个模型没有分词器，无法读写文本。请连同它的 tokenizer.bin 一起打开。",
     en: () => "This model has no tokenizer, so it cannot read or write text. Open it together with its tokenizer.bin.",
