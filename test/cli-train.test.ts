@@ -173,6 +173,22 @@ test("--depth makes a model, says what it is, and is resumed", async () => {
   expect(longer.stdout).toContain("step 2: train loss");
 });
 
+test("--minutes limits a run beside -x, is kept, and says when it is too short", async () => {
+  const { code, stderr, done } = await steps("--minutes", "60", "-x", "2", "-k", "cosine", "-o", "timed");
+  expect(code, stderr).toBe(0);
+  expect(done).toMatchObject({ step: 2, steps: 2, interrupted: false });
+  const { run: settings } = JSON.parse(readFileSync(join(folder, "timed/config.json"), "utf8"));
+  expect(settings).toMatchObject({ minutes: 60, steps: 2 });
+  const again = await steps("--minutes", "90", "-x", "3", "-o", "timed", "-y", "--force");
+  expect(again.code, again.stderr).toBe(0);
+  expect(again.done).toMatchObject({ step: 3 });
+  const short = await train("-e", tiny, ...data, "-b", "2", "-t", "8", "--minutes", "1e-7");
+  expect(short.code).toBe(2);
+  expect(short.stderr).toMatch(
+    /The first update, .* took .* s, and the whole run has 1e-7 minutes .* Give it \S+ minutes or more/,
+  );
+});
+
 test("--early-stop ends a run that gets no better", async () => {
   const { code, stderr, done } = await steps("-x", "20", "-l", "0", "-v", "2", "-m", "1", "--early-stop", "3");
   expect(done).toMatchObject({ event: "done", step: 6, stopped: "early", interrupted: false, bestStep: 0 });
@@ -361,6 +377,7 @@ describe("complaints", () => {
     [2, /--model custom also needs --channels/, "-e", "custom", "--layers", "1", "--heads", "4"],
     [2, /--depth 4 makes a new model, and --model \(-e\) baby is another one/, "-e", "baby", "--depth", "4"],
     [2, /--depth <n>' argument '0' is invalid.*from 1 to 64/, "--depth", "0"],
+    [2, /--minutes <f>' argument '-1' is invalid.*a number of minutes, 0 or more/, "--minutes", "-1"],
     [1, /nothing\*\.bin/, "-e", tiny, "-i", "nothing*.bin"],
     [1, /short\.bin has 10 tokens/, "-e", tiny, "-i", "short.bin"],
     [1, /large\.bin: token \d+ at position \d+ .*vocabulary of 101/, "-e", tiny, "-i", "large.bin", "-v", "0"],

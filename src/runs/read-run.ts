@@ -6,6 +6,7 @@ import { architectureIn, makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { Point } from "../plot/points.ts";
+import { unlimitedSteps } from "../train/settings.ts";
 import { completeSteps } from "./checkpoint-list.ts";
 import { linesOf, type Metric, numberIn, parseLine } from "./log.ts";
 import { readRunConfig } from "./run-config.ts";
@@ -153,7 +154,9 @@ async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   const last: unknown = Array.isArray(continued) ? continued.at(-1) : undefined;
   const started = isObject(last) && typeof last.started === "string" ? last.started : undefined;
   const lastStart = started === undefined ? undefined : { at: started, ms: numberIn(last, "ms") ?? 0 };
-  return { model: model.name, parameters, steps: numberIn(run, "steps"), created, lastStart };
+  const planned = numberIn(run, "steps");
+  const steps = planned === unlimitedSteps ? undefined : planned;
+  return { model: model.name, parameters, steps, created, lastStart };
 }
 
 async function readTally(path: string): Promise<RunTally> {

@@ -11,7 +11,7 @@ import type { RunFolder } from "./run-folder.ts";
 
 /** Settings that determine when a run is complete. */
 export interface Planned {
-  readonly settings: Pick<TrainSettings, "earlyStop" | "steps">;
+  readonly settings: Pick<TrainSettings, "earlyStop" | "steps" | "minutes">;
   readonly loaders: Loaders;
 }
 
@@ -26,7 +26,7 @@ export async function isComplete(
 ): Promise<boolean> {
   if (!checkpoint) return false;
   const { step, info } = checkpoint;
-  if (step < settings.steps && !isStopped(settings, checkpoint)) return false;
+  if (step < settings.steps && !isStopped(settings, checkpoint) && !isOver(settings, checkpoint)) return false;
   if (!info) return true;
   return (!loaders.val || info.trainer.validatedAt === step) && (await saysDone(folder.file("metrics.jsonl")));
 }
@@ -38,6 +38,11 @@ async function saysDone(path: string): Promise<boolean> {
     for await (const lines of linesOf(path)) last = lines.filter((line) => line !== "").at(-1) ?? last;
   const metric = parseLine(last);
   return metric?.event === "done" && metric.interrupted !== true;
+}
+
+/** True if the run's time was used up at the checkpoint. */
+export function isOver({ minutes }: Pick<TrainSettings, "minutes">, { info }: Checkpoint): boolean {
+  return minutes > 0 && (info?.trainer.usedUp ?? 0) >= minutes;
 }
 
 /** True if early stopping ended the run at the checkpoint. */

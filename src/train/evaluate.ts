@@ -67,7 +67,7 @@ export async function evaluate(
   if (interruptions > 0) return undefined;
   if (share === 0)
     throw new InputError(
-      `The loss mask of the validation data leaves no token to learn in its first ${batches} batches. Validate on more of it (-m), ` +
+      `The loss mask of the validation data leaves no token to learn in its first ${batches} batches. Validate on more batches, ` +
         "or prepare the data again (llm-ts prepare --chat).",
     );
   const mean = meanOfAll / share;

@@ -3,13 +3,32 @@ import type { LoaderPosition } from "../data/order.ts";
 import type { TrainSettings } from "./settings.ts";
 
 export const trainerOptionNames = [
-  ...(["learningRate", "schedule", "warmupSteps", "finalFraction", "weightDecay", "beta1", "beta2", "eps"] as const),
+  ...([
+    "learningRate",
+    "schedule",
+    "warmupSteps",
+    "warmupShare",
+    "finalFraction",
+    "weightDecay",
+    "beta1",
+    "beta2",
+    "eps",
+  ] as const),
   ...(["gradClip", "accumulate", "skipLossZ", "skipNormZ", "onNotFinite", "precision"] as const),
   ...(["zeroStage", "gradDtype"] as const),
 ];
 
 export const runOptionNames = [
-  ...(["steps", "overfit", "valEvery", "valBatches", "finalValBatches", "earlyStop", "earlyStopDelta"] as const),
+  ...([
+    "steps",
+    "minutes",
+    "overfit",
+    "valEvery",
+    "valBatches",
+    "finalValBatches",
+    "earlyStop",
+    "earlyStopDelta",
+  ] as const),
   ...(["sampleEvery", "sampleTokens", "sampleSeed", "checkpointEvery"] as const),
 ];
 

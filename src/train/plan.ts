@@ -62,6 +62,8 @@ export interface RunPlan {
   readonly precision: Precision;
   /** Count of updates at the end of this run, those of earlier runs included. */
   readonly last: number;
+  /** Of the run and those before it; 0: no limit. */
+  readonly minutes: number;
   readonly overfit: boolean;
   readonly validation?: ValidationPlan;
   readonly earlyStop?: EarlyStopPlan;
@@ -97,6 +99,7 @@ export function planRun(
     accumulate,
     precision: schedule.precision,
     last,
+    minutes: settings.minutes,
     overfit,
     validation:
       valLoader && valEvery > 0 && valBatches > 0

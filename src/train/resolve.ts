@@ -6,7 +6,14 @@ import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
 import type { RunOptions } from "./options.ts";
 import type { TrainOption } from "./setting-rules.ts";
-import { complete, type RunChoices, settingNames, type TrainSettings, trainOptions } from "./settings.ts";
+import {
+  complete,
+  type RunChoices,
+  settingNames,
+  type TrainSettings,
+  trainOptions,
+  unlimitedSteps,
+} from "./settings.ts";
 
 /** Settings that follow another one where they are not chosen themselves. */
 export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatches: "valBatches" } as const;
@@ -25,10 +32,21 @@ export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alon
       `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
     );
   const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
-  const found = complete(settingNames, choices, derived, ...defaultsOf(choices, group.size));
+  const defaults = defaultsOf(choices, group.size);
+  const found = complete(settingNames, choices, derived, inTime(choices, defaults), ...defaults);
   const settings = { ...found, block: Math.min(found.block, maxT) };
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, group.size) };
 }
+
+/** Of a run with a time budget: its updates have no limit, and the warm-up of its defaults is the same share of the time. */
+function inTime({ minutes = 0, warmupSteps }: RunChoices, defaults: readonly Partial<TrainSettings>[]) {
+  if (minutes === 0) return {};
+  const warmsUp = warmupSteps === undefined && defaults.length > 0;
+  return { steps: unlimitedSteps, ...(warmsUp && { warmupSteps: 0, warmupShare: usualWarmup }) };
+}
+
+/** Of `baby`: 100 of 2000 updates. */
+const usualWarmup = trainOptions.warmupSteps.baby / trainOptions.steps.baby;
 
 /** Layers of defaults that the model brings, the first that count before the later ones. */
 function defaultsOf(choices: RunChoices, processes: number): Partial<TrainSettings>[] {

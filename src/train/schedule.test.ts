@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { learningRateAt, type ScheduleOptions, scheduleNames } from "./schedule.ts";
+import { learningRateAt, learningRateInTime, type ScheduleOptions, scheduleNames } from "./schedule.ts";
 
 /** The rates of a run of `steps` updates and of the one after it, from a peak of 1. */
 const rates = (steps: number, options: ScheduleOptions) =>
@@ -53,4 +53,25 @@ describe.each(scheduleNames)("%s", (schedule) => {
 
 test("a schedule that there is not", () => {
   expect(() => learningRateAt(0, 10, 1, { schedule: "bad" as never })).toThrow('There is no schedule "bad"');
+});
+
+describe("by the time", () => {
+  const inTime = (options: ScheduleOptions, passed: readonly number[], step = 1000) =>
+    passed.map((share) => Number(learningRateInTime(share, step, 1, options).toFixed(6)));
+
+  test("a share of it is the warm-up, and the rest the fall", () => {
+    const options = { warmupShare: 0.2, finalFraction: 0.1 };
+    // Behind the warm-up a quarter, a half, three quarters of 0.8.
+    const passed = [0, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.5];
+    expect(inTime({ schedule: "cosine", ...options }, passed)).toEqual([0, 0.5, 1, 0.868198, 0.55, 0.231802, 0.1, 0.1]);
+    expect(inTime({ schedule: "linear", ...options }, passed)).toEqual([0, 0.5, 1, 0.775, 0.55, 0.325, 0.1, 0.1]);
+    // 1 - sqrt(1 / 2) in the middle of the last fifth.
+    expect(inTime({ schedule: "wsd", warmupShare: 0.2 }, [0.1, 0.2, 0.8, 0.9, 1])).toEqual([0.5, 1, 1, 0.292893, 0]);
+    expect(inTime({ schedule: "constant", ...options }, passed)).toEqual(passed.map(() => 1));
+  });
+
+  test("a warm-up in updates is counted in updates", () => {
+    const options = { schedule: "linear", warmupSteps: 4, warmupShare: 0.5 } as const;
+    expect([0, 1, 3, 4].map((step) => inTime(options, [0.5], step)[0])).toEqual([0.125, 0.25, 0.5, 0.5]);
+  });
 });

@@ -114,6 +114,16 @@ export const sections = {
       default: 41,
       baby: 2000,
     }),
+    /**
+     * Minutes for the whole run, all its starts together: from its first validation to its last checkpoint. The schedule then
+     * goes by the time, the last validation takes a tenth of it at most, and `steps` is the most updates. 0: no limit.
+     */
+    minutes: option(
+      "--minutes <f>",
+      "end within so many minutes, last validation and checkpoint included; the schedule goes by the time",
+      { ...real(0), unit: "minutes" },
+      { default: 0, zero: "no limit", later: true },
+    ),
     /** Make every update on the first batch, or on the first `accumulate` batches: can the model learn it by heart? */
     overfit: option(
       "-a, --overfit [0|1]",
@@ -139,6 +149,8 @@ export const sections = {
       scales: true,
       formerly: "warmup",
     }),
+    /** With `minutes` and without `warmupSteps`: the share of the time over which the rate first rises. */
+    warmupShare: { ...real(0, 1), default: 0, later: true },
     /** Final learning rate, as a fraction of the peak. */
     finalFraction: option("-q, --final-lr-fraction <f>", "of the peak, at the schedule's end", real(0, 1), {
       default: 0,
@@ -304,7 +316,7 @@ export const sourceNames = [
 ];
 
 /** Options of a run as chosen; an absent one gets its default. */
-export type RunChoices = Partial<Omit<Values, "accumulate">>;
+export type RunChoices = Partial<Omit<Values, "accumulate" | "warmupShare">>;
 
 /** Settings of a run: every option but the sources, resolved. */
 export type TrainSettings = Omit<Values, (typeof sourceNames)[number]>;
@@ -319,6 +331,9 @@ export const settingNames = (Object.keys(trainOptions) as OptionName[]).filter(
 export function optionNamed(name: string): TrainOption | undefined {
   return Object.entries<TrainOption>(trainOptions).find(([known]) => known === name)?.[1];
 }
+
+/** The most updates of a run that only its time ends. As many as logs and charts can count. */
+export const unlimitedSteps = 2 ** 31 - 1;
 
 /** The value of each option in `names`: from the first of `layers` that has it, else its default. */
 export function complete<K extends keyof TrainSettings>(

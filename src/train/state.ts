@@ -37,8 +37,10 @@ export interface TrainerState {
   /** Updates that were skipped, by reason, and how many of the last in a row because something was not finite. */
   skipped: { loss: number; norm: number; nan: number };
   notFiniteInARow: number;
-  /** Milliseconds of all runs, where that is known. For people: nothing is decided by it. */
+  /** Milliseconds of all runs, where that is known: what a time budget counts. */
   ms?: number;
+  /** The minutes of the time budget that ended the run, where one did. */
+  usedUp?: number;
 }
 
 export function initialState(): TrainerState {
@@ -100,6 +102,7 @@ const stateChecks: Readonly<Record<keyof TrainerState, Check>> = {
   skipped: (value) => isObject(value) && [value.loss, value.norm, value.nan].every(isCount),
   notFiniteInARow: isCount,
   ms: optional(isNumber),
+  usedUp: optional(isNumber),
 };
 
 /** InputError when a state that was kept somewhere cannot be one: names the first part that cannot. */

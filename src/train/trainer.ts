@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { alone, checkGroup, type Group } from "../group/group.ts";
 import { together } from "../group/together.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
+import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainingTensors, computedWith, type TrainingTensors } from "../model/tensor-set.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
@@ -14,11 +15,12 @@ import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNa
 import { allocRunMemory, type CheckpointPlan, optimizerMemory, planRun, type RunMemory, type RunPlan } from "./plan.ts";
 import { requireSameWeights } from "./same-weights.ts";
 import { writeSample } from "./sample.ts";
-import { learningRateAt } from "./schedule.ts";
+import { learningRateAt, learningRateInTime } from "./schedule.ts";
 import { complete } from "./settings.ts";
 import { type Moment, SharedMoments } from "./shared-moments.ts";
 import { checkState, initialState, recordValidation, type TrainerState } from "./state.ts";
 import { trainingStep } from "./step.ts";
+import { TimeBudget } from "./time-budget.ts";
 
 /** What a trainer holds in memory. */
 interface Held {
@@ -211,7 +213,8 @@ export class Trainer {
     { tensors, shared }: Held,
     restored: boolean,
   ): AsyncGenerator<TrainEvent, void, undefined> {
-    const { loader, accumulate, last, overfit, validation, earlyStop, sample, sampleEvery, checkpoint, signal } = plan;
+    const { loader, accumulate, overfit, validation, earlyStop, sample, sampleEvery, checkpoint, signal } = plan;
+    let { last } = plan;
     const { backend } = this.model;
     const p = computedWith(this.model.parameters, tensors);
     const group = this.#group;
@@ -224,8 +227,10 @@ export class Trainer {
       state.bitsPerByte = undefined;
       state.validatedAt = undefined;
       state.validationsSinceBest = 0;
+      state.usedUp = undefined;
       state.loader = loader.position?.();
     }
+    const budget = plan.minutes > 0 ? this.#budget(plan) : undefined;
     let fetched: StepBatches | undefined;
     let stopped: DoneEvent["stopped"];
     /** A validation or sample was due and is not made: a resumed run makes it. */
@@ -237,12 +242,23 @@ export class Trainer {
     for (;;) {
       const { step, first = 0 } = state;
       const isTime = (every: number) => every > 0 && step > 0 && step % every === 0;
+      const isValidated = state.validatedAt === step;
+      const turn = await budget?.turn(step, restored, {
+        val: validation && !isValidated && (step === first || isTime(validation.every)) ? validation.batches : 0,
+        sample: isTime(sampleEvery) && state.sampledAt !== step,
+        checkpoint: checkpoint !== undefined && isTime(checkpoint.every),
+      });
+      if (turn) state.usedUp = turn.isOver ? plan.minutes : undefined;
+      if (turn?.isOver) last = step;
       const isEnd = step === last || step === first;
 
-      if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && state.validatedAt !== step) {
-        const batches = step === last ? validation.finalBatches : validation.batches;
+      if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && !isValidated) {
+        const { finalBatches } = turn ?? validation;
+        const batches = step === last ? finalBatches : validation.batches;
         const data = { loader: validation.loader, batches, tokenizer: this.model.tokenizer };
+        const began = performance.now();
         const found = await evaluate(backend, p, memory.evaluate, data, group, signal);
+        budget?.took("val", (performance.now() - began) / batches);
         agreed = undefined;
         if (found === undefined) owes = true;
         else {
@@ -251,8 +267,10 @@ export class Trainer {
           yield { type: "val", step, ...found };
         }
       }
-      if (sample && memory.decode && !owes && isTime(sample.every) && state.sampledAt !== step) {
+      if (sample && memory.decode && !owes && !turn?.isOver && isTime(sample.every) && state.sampledAt !== step) {
+        const began = performance.now();
         const written = await writeSample(this.model, memory.decode, sample, state, signal);
+        budget?.took("sample", performance.now() - began);
         if (written === undefined) owes = true;
         else {
           unsaved = true;
@@ -269,7 +287,9 @@ export class Trainer {
       if (mustStop) break;
       if (checkpoint && isTime(checkpoint.every) && (await group.broadcast(unsaved))) {
         unsaved = false;
+        const began = performance.now();
         yield* this.#saved(checkpoint);
+        budget?.took("checkpoint", performance.now() - began);
       }
 
       const began = performance.now();
@@ -277,7 +297,9 @@ export class Trainer {
       let counted = 0;
       for (const [i, batch] of current.batches.entries())
         counted += await writeBatch(backend, memory.step.batches[i], batch, p.config.V);
-      const learningRate = learningRateAt(step, last, this.options.learningRate, this.options);
+      const learningRate = turn
+        ? learningRateInTime(Math.max(turn.share, step / last), step, this.options.learningRate, this.options)
+        : learningRateAt(step, last, this.options.learningRate, this.options);
       const fetchNext = async () => {
         if (overfit) return current;
         return step + 1 < last ? fetchBatches(loader, accumulate) : undefined;
@@ -303,6 +325,7 @@ export class Trainer {
       fetched = next;
       unsaved = true;
       const ms = performance.now() - began;
+      budget?.took("step", ms);
       const tokensPerSecond = (group.size * accumulate * loader.B * loader.T * 1000) / ms;
       yield { type: "step", step, loss, learningRate, norm, ms, tokensPerSecond, ...verdict };
     }
@@ -323,6 +346,13 @@ export class Trainer {
       stopped,
     };
   }
+
+  #budget({ minutes, accumulate, validation, checkpoint }: RunPlan): TimeBudget {
+    const savedParameters = checkpoint ? parameterCount(this.model.config) : 0;
+    const plan = { minutes, accumulate, finalBatches: validation?.finalBatches ?? 0, savedParameters };
+    return new TimeBudget(plan, this.#group, () => this.#ms);
+  }
+
   /** Compares the weights of all members; then rank 0 saves, and reports it where it could be done. */
   async *#saved({ save }: CheckpointPlan): AsyncGenerator<TrainEvent, void, undefined> {
     const { step } = this.#state;

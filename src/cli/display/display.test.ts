@@ -36,6 +36,8 @@ test("the live lines fit every terminal", () => {
     for (const line of statusLines(progress, width, plain)) expect(line.length).toBeLessThanOrEqual(width);
   expect(statusLines(progress, 40, plain).join("\n")).toContain("loss  1.8231  val  1.9402");
   expect(statusLines({ step: 0, steps: 0 }, 40, plain)).toEqual([expect.stringContaining("99%")]);
+  const [timed] = statusLines({ step: 1234, share: 0.25, left: 900_000 }, 79, plain);
+  expect(timed).toMatch(/^ 25% .* update 1,234 +15:00 left$/);
 });
 
 test("nothing in the live lines moves sideways as numbers change", () => {

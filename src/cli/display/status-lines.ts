@@ -3,9 +3,11 @@ import { duration, grouped, short } from "./text.ts";
 
 /** Figures of a run for the live lines. Losses are in nats a token. */
 export interface RunProgress {
-  /** Updates made, and to make. */
+  /** Updates made, and to make; undefined: as many as the time allows. */
   readonly step: number;
-  readonly steps: number;
+  readonly steps?: number;
+  /** The share that is done, 0 to 1; undefined: that of the updates. */
+  readonly share?: number;
   /** Of the last updates, smoothed, and of the last one. */
   readonly loss?: number;
   readonly lastLoss?: number;
@@ -67,14 +69,15 @@ function part(rank: number, label: string | undefined, value: number | undefined
 }
 
 /** Updates made, a bar, and the time left. */
-function barLine({ step, steps, left }: RunProgress, width: number, paint: Paint): string {
-  const share = steps > 0 ? Math.min(1, step / steps) : 1;
-  const total = grouped(steps);
+function barLine({ step, steps, share: given, left }: RunProgress, width: number, paint: Paint): string {
+  const share = given ?? (steps ? Math.min(1, step / steps) : 1);
+  const total = steps === undefined ? undefined : grouped(steps);
+  const count = total === undefined ? `update ${grouped(step)}` : `${grouped(step).padStart(total.length)}/${total}`;
   const shown = fitting(
     [
       // The last validation and the last checkpoint are still to come.
       { text: `${Math.min(99, Math.floor(share * 100))}%`.padStart(4), rank: 0 },
-      { text: `${grouped(step).padStart(total.length)}/${total}`, rank: 2 },
+      { text: count, rank: 2 },
       ...part(1, undefined, left, (value) => `${duration(value).padStart(timeWidth)} left`),
     ],
     width - barWidths.min,

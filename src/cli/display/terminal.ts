@@ -1,6 +1,7 @@
 import { BoundedPoints, MovingAverage } from "../../plot/points.ts";
 import { cutToWidth, textWidth } from "../../plot/text.ts";
 import type { DoneEvent, SampleEvent, StepEvent, TrainEvent, ValEvent } from "../../train/events.ts";
+import { unlimitedSteps } from "../../train/settings.ts";
 import { asStarted } from "../suggest.ts";
 import { chart } from "./chart.ts";
 import { LiveLines } from "./live-lines.ts";
@@ -62,7 +63,7 @@ export class TerminalDisplay implements TrainDisplay {
       "",
       `${bold(run.model)}  ${short(parameters)} parameters ${dim(`(${sizes})`)}`,
       `${dim("data")}    ${run.data}`,
-      `${dim("run")}     ${grouped(run.steps)} updates of ${run.accumulate > 1 ? `${run.accumulate} x ` : ""}${B} x ${T} tokens`,
+      `${dim("run")}     ${plannedOf(run)} of ${run.accumulate > 1 ? `${run.accumulate} x ` : ""}${B} x ${T} tokens`,
       `${dim("on")}      ${run.device}`,
       `${dim("memory")}  ${memoryText(run.memory)}`,
       ...(run.folder ? [`${dim("into")}    ${run.folder}`] : []),
@@ -106,7 +107,7 @@ export class TerminalDisplay implements TrainDisplay {
     this.#bestValLoss = Math.min(loss, this.#bestValLoss ?? loss);
     this.#val.add({ step, value: loss });
     const { bold, dim, green, yellow } = this.#paint;
-    const width = grouped(this.#run?.steps ?? 0).length;
+    const width = grouped(this.#planned ?? 0).length;
     const parts = [`  ${dim("step")} ${grouped(step).padStart(width)}`, `${dim("val loss")} ${bold(loss.toFixed(4))}`];
     if (this.#losses.value !== undefined) parts.push(`${dim("train")} ${this.#losses.value.toFixed(4)}`);
     if (before !== undefined && before !== loss) {
@@ -155,6 +156,18 @@ export class TerminalDisplay implements TrainDisplay {
     if (this.#saved) this.#live.print(`  the model is in ${paint.bold(this.#saved)}`);
   }
 
+  /** Updates to make; undefined: as many as the time allows. */
+  get #planned(): number | undefined {
+    const steps = this.#run?.steps ?? 0;
+    return steps === unlimitedSteps ? undefined : steps;
+  }
+
+  /** The share of a time budget that has passed. */
+  #shareOfTime(left: number | undefined): number | undefined {
+    const { minutes } = this.#run ?? {};
+    return minutes === undefined || left === undefined ? undefined : Math.max(0, 1 - left / (minutes * 60_000));
+  }
+
   /** A command stays in one line, so that it can be copied. */
   #advice(line: string): string {
     return line.startsWith(" ") ? `  ${line}` : this.#wrapped(line);
@@ -171,9 +184,11 @@ export class TerminalDisplay implements TrainDisplay {
       const { text, share } = this.#what;
       return [cutToWidth(`${String(Math.floor(share * 100)).padStart(3)}%  ${text}`, columns)];
     }
+    const left = this.#timeLeft?.left(performance.now() - this.#lastEventAt);
     const progress = {
       step: this.#step,
-      steps: this.#run?.steps ?? 0,
+      steps: this.#planned,
+      share: this.#shareOfTime(left),
       loss: this.#losses.value,
       lastLoss: this.#lastStep?.loss,
       valLoss: this.#valLoss,
@@ -182,10 +197,18 @@ export class TerminalDisplay implements TrainDisplay {
       norm: this.#lastStep?.norm,
       learningRate: this.#lastStep?.learningRate,
       skipped: this.#skipped,
-      left: this.#timeLeft?.left(performance.now() - this.#lastEventAt),
+      left,
       hint: this.#hint,
     };
     const lines = statusLines(progress, columns, this.#paint);
     return rows < fewRows ? lines.slice(0, 1) : ["", ...lines];
   }
+}
+
+/** "2,000 updates", "20 minutes of updates" */
+function plannedOf({ steps, minutes, budget = 0 }: RunStart): string {
+  const updates = steps === unlimitedSteps ? "updates" : `${grouped(steps)} updates`;
+  if (minutes === undefined) return updates;
+  const isWhole = Math.abs(budget - minutes * 60_000) < 1000;
+  return `${minutes} minutes${isWhole ? "" : ` (${duration(budget)} left)`}, ${steps === unlimitedSteps ? "" : "at most "}${updates}`;
 }

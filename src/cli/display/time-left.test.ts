@@ -38,3 +38,14 @@ test("a machine that slept for hours does not make a slow run", () => {
   for (let n = 0; n < 50; n++) time.add(step(n), n === 30 ? 8 * 3_600_000 : 10);
   expect(time.left(0)).toBeLessThan(50 * 10 * 1.1);
 });
+
+test("with a time budget, its rest, unless the updates end earlier", () => {
+  const limited = new TimeLeft({ ...cadence, valEvery: 0, sampleEvery: 0, budget: 10_000 });
+  expect(limited.left(500)).toBe(9500);
+  for (let n = 0; n < 10; n++) limited.add(step(n), 10);
+  expect(limited.left(0)).toBeCloseTo(900);
+  const open = new TimeLeft({ ...cadence, steps: 2 ** 31 - 1, budget: 10_000 });
+  for (let n = 0; n < 10; n++) open.add(step(n), 10);
+  expect(open.left(100)).toBe(9800);
+  expect(open.left(20_000)).toBe(0);
+});

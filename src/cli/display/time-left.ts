@@ -9,6 +9,8 @@ export interface Cadence {
   readonly checkpointEvery: number;
   /** Duration of the last validation relative to the others. */
   readonly finalValFactor: number;
+  /** Milliseconds that are left of a time budget. */
+  readonly budget?: number;
 }
 
 /** A wait this many times as long as usual counts as one of this length: the machine slept, or was stopped. */
@@ -43,6 +45,8 @@ export class TimeLeft {
   readonly #lastAt = { val: -1, sample: -1, checkpoint: -1 };
   #step = 0;
   #knows = false;
+  /** Milliseconds since the start. */
+  #elapsed = 0;
 
   constructor(cadence: Cadence) {
     this.#cadence = cadence;
@@ -50,6 +54,7 @@ export class TimeLeft {
 
   /** An event, and the milliseconds since the one before. */
   add({ type, step }: TrainEvent, ms: number): void {
+    this.#elapsed += ms;
     if (type === "done") return;
     this.#paces[type].add(ms);
     if (type === "step") {
@@ -61,8 +66,15 @@ export class TimeLeft {
     }
   }
 
-  /** Milliseconds, when the last event was `since` milliseconds ago; undefined before the first update. */
+  /** Milliseconds, when the last event was `since` milliseconds ago; undefined before the first update, without a budget. */
   left(since: number): number | undefined {
+    const { budget } = this.#cadence;
+    const byUpdates = this.#byUpdates(since);
+    if (budget === undefined) return byUpdates;
+    return Math.min(byUpdates ?? budget, Math.max(0, budget - this.#elapsed - since));
+  }
+
+  #byUpdates(since: number): number | undefined {
     if (!this.#knows) return undefined;
     const { steps, valEvery, sampleEvery, checkpointEvery, finalValFactor } = this.#cadence;
     const { step, val, sample, checkpoint } = this.#paces;

@@ -14,6 +14,8 @@ export interface RunStart extends Cadence {
   readonly valBatches: number;
   readonly B: number;
   readonly T: number;
+  /** Minutes of a time budget, where there is one. */
+  readonly minutes?: number;
   /** Batches of B x T tokens in an update. */
   readonly accumulate: number;
   /** Model, data and device, for people. */

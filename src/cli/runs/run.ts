@@ -33,7 +33,7 @@ const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => s
   ["run", 0, ({ folder }) => printable(basename(folder))],
   ["model", 6, ({ model }) => printable(model ?? "")],
   ["parameters", 7, ({ parameters }) => (parameters === undefined ? "" : short(parameters))],
-  ["updates", 2, ({ step, steps }) => [step, steps].map((n) => (n === undefined ? "" : grouped(n))).join("/")],
+  ["updates", 2, ({ step, steps }) => [step, steps].flatMap((n) => (n === undefined ? [] : grouped(n))).join("/")],
   ["train", 5, ({ loss }) => loss?.toFixed(4) ?? ""],
   ["val", 1, ({ valLoss }) => valLoss?.toFixed(4) ?? ""],
   ["best val", 3, ({ bestValLoss }) => bestValLoss?.toFixed(4) ?? ""],

@@ -4,7 +4,7 @@ import { bytesPer } from "../../format/numbers.ts";
 import type { GPT2Config } from "../../model/config.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
-import type { TrainSettings } from "../../train/settings.ts";
+import { type TrainSettings, unlimitedSteps } from "../../train/settings.ts";
 import { freeBytes, requireRoom } from "../disk-space.ts";
 import { bytes } from "../display/text.ts";
 
@@ -14,6 +14,8 @@ type Retention = Pick<TrainSettings, "checkpointEvery" | "keep" | "keepEvery">;
 export function checkpointsKept({ checkpointEvery: every, keep, keepEvery }: Retention, steps: number) {
   const written = every > 0 ? Math.max(1, Math.ceil(steps / every)) : 1;
   const newest = Math.min(written, (keep || 1) + 1);
+  // Of a run that its time ends, nobody knows how many.
+  if (steps >= unlimitedSteps) return { newest, all: newest };
   if (keep === 0) return { newest, all: written };
   const forever = every > 0 && keepEvery > 0 ? Math.floor(steps / leastCommonMultiple(every, keepEvery)) : 0;
   return { newest, all: Math.min(written, newest + forever) };

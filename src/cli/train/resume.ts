@@ -7,7 +7,7 @@ import { isNoFolder } from "../../platform/glob.ts";
 import { recordedConfig } from "../../runs/checkpoint.ts";
 import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
 import { type Computing, type GivenOptions, readRecord } from "../../runs/record.ts";
-import { isStopped } from "../../runs/restore.ts";
+import { isOver, isStopped } from "../../runs/restore.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { openResumable, type PreparedRun, type Resumable } from "../../runs/start.ts";
 import { derivedFrom } from "../../train/resolve.ts";
@@ -148,14 +148,18 @@ async function locate(path: string | undefined, cwd: string): Promise<string | u
 
 /** Remark on a run of which nothing is left to do. UsageError where settings were changed, which would have no effect. */
 export function alreadyComplete({ settings }: PreparedRun, { folder, checkpoint, changes }: Resumed): string {
-  const { steps, earlyStop } = settings;
+  const { steps, earlyStop, minutes } = settings;
   const step = checkpoint?.step ?? 0;
   const stopped = checkpoint !== undefined && isStopped(settings, checkpoint);
   const isShort = step < steps;
-  const why = stopped && isShort ? `, and --early-stop ${earlyStop} ended it` : "";
-  const change = stopped
-    ? `--early-stop 0 (or more than ${earlyStop})${isShort ? "" : " and a larger --steps (-x)"}`
-    : "a larger --steps (-x)";
+  const isTimeUp = !stopped && checkpoint !== undefined && isOver(settings, checkpoint);
+  const ended = isTimeUp ? `the time of --minutes ${minutes} is over` : `--early-stop ${earlyStop} ended it`;
+  const why = (stopped || isTimeUp) && isShort ? `, and ${ended}` : "";
+  const change = isTimeUp
+    ? "a larger --minutes"
+    : stopped
+      ? `--early-stop 0 (or more than ${earlyStop})${isShort ? "" : " and a larger --steps (-x)"}`
+      : "a larger --steps (-x)";
   const options = ["-x", String(steps), "--early-stop", "0", "--force"];
   const command = suggestion("train", "-o", folder.path, "--resume", ...options);
   const found =

@@ -1,4 +1,3 @@
-import type { GPT2 } from "../../api/gpt2.ts";
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
 import { InputError } from "../../errors.ts";
@@ -175,7 +174,7 @@ async function trainOn(
     outliveOutput((problem) =>
       say(`${problem}: the run continues, and its numbers are in ${folder.file("metrics.jsonl")}`),
     );
-  display.start(startOf(run, model, folder?.path));
+  display.start(startOf(run, trainer, folder?.path));
   if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
   interrupt.finishFirst(() => display.remark(finishing(folder)));
   const checkpoint = run.isKept ? async () => saver?.save() : undefined;
@@ -224,11 +223,11 @@ function finishing(folder: RunFolder | undefined): string {
 
 function startOf(
   { model: source, settings, data, loaders, group }: PreparedRun,
-  model: GPT2,
+  trainer: Trainer,
   folder?: string,
 ): RunStart {
-  const { config, backend } = model;
-  const { batch: B, block: T, accumulate, steps } = settings;
+  const { config, backend } = trainer.model;
+  const { batch: B, block: T, accumulate, steps, minutes } = settings;
   const parameters = parameterCount(config);
   const batchesIn = (tokens = 0) => Math.floor(tokens / (group.size * B * T));
   const val = loaders.val ? `, ${short(loaders.val.numTokens)} to validate` : "";
@@ -243,6 +242,7 @@ function startOf(
     T,
     accumulate,
     steps,
+    ...(minutes > 0 && { minutes, budget: Math.max(0, minutes * 60_000 - (trainer.state().ms ?? 0)) }),
     valEvery: loaders.val ? settings.valEvery : 0,
     sampleEvery: settings.sampleEvery,
     checkpointEvery: settings.checkpointEvery,
