@@ -153,6 +153,24 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     expect(stateOf(none, 0)).toHaveLength(64);
   });
 
+  test("--grad-dtype bf16 gives all the same weights, is recorded, and kept by a resume", async () => {
+    const out = `${mpi.name}-bf16`;
+    const { code, stderr } = await start(2, args(2, "file", "-o", out, "-x", "6", "--grad-dtype", "bf16"));
+    // At each checkpoint the weights of all processes are compared.
+    expect(code, stderr).toBe(0);
+    const [found, expected] = [lossesOf(out), await trainedAlone("file")];
+    expect(found.slice(0, 2)).toEqual(expected.slice(0, 2).map((loss) => expect.closeTo(loss, 5)));
+    expect(found).not.toEqual(expected.slice(0, found.length));
+    const run = ["train", "-o", out, "-y", "-x", "8", "--json"];
+    const refused = await start(2, [...run, "--grad-dtype", "fp32"]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("--grad-dtype: bf16, now fp32");
+    const resumed = await start(4, [...run, "--force"]);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    const { run: settings } = JSON.parse(readFileSync(join(folder, out, "config.json"), "utf8"));
+    expect(settings).toMatchObject({ gradDtype: "bf16", steps: 8 });
+  });
+
   test("a backend whose memory is not this process's passes its tensors by reading and writing", async () => {
     const out = `${mpi.name}-reference`;
     const { code, stderr } = await start(2, args(2, "file", "-x", "5", "-o", out, "--backend", "reference"));

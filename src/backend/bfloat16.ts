@@ -10,13 +10,19 @@ export function fromBfloat16(halves: Uint16Array): Float32Array {
  * must not become infinity.
  */
 export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(values.length);
+  roundToBfloat16(values, halves);
+  return halves;
+}
+
+/** The same, to the start of `halves`. */
+export function roundToBfloat16(values: Float32Array, halves: Uint16Array): void {
+  // Signed: half of all unsigned numbers would be computed as doubles, which takes twice as long.
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i++) {
     const x = bits[i];
-    const upper = x >>> 16;
+    const upper = x >> 16;
     if ((x & 0x7fffffff) > 0x7f800000) halves[i] = upper & 0x7f ? upper : upper | 0x40;
-    else halves[i] = (x + 0x7fff + (upper & 1)) >>> 16;
+    else halves[i] = (((x + 0x7fff) | 0) + (upper & 1)) >> 16;
   }
-  return halves;
 }

@@ -1,6 +1,6 @@
 /** Several processes: a training step, the sum of its gradients, and on paper what that costs over other networks. */
 import { GPT2 } from "../api/gpt2.ts";
-import type { Backend } from "../backend/backend.ts";
+import { type Backend, type Precision, precisions } from "../backend/backend.ts";
 import type { Group } from "../group/group.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
@@ -19,6 +19,8 @@ export interface GroupFigures extends BatchSize {
   readonly stepMs: number;
   /** Milliseconds of the sum; undefined for one process. */
   readonly sumMs?: number;
+  /** The same where gradients travel as bfloat16. */
+  readonly sumBf16Ms?: number;
 }
 
 /** Measures in all members of a group alike: medians of `rounds`. */
@@ -37,15 +39,18 @@ export async function benchGroup(
     const trainer = new Trainer(own);
     const runner = trainingRunner(trainer, B, T);
     await runner.warmUp?.();
-    const [steps, sums]: [number[], number[]] = [[], []];
+    const steps: number[] = [];
+    const sums: Record<Precision, number[]> = { fp32: [], bf16: [] };
     for (let round = 0; round < rounds; round++) {
       await group.any(false);
       steps.push(await runner.measure());
-      // The slowest has finished: what follows is the sum alone.
-      await group.any(false);
-      const began = performance.now();
-      await group.sumTensors(backend, grads.blocks);
-      sums.push(performance.now() - began);
+      for (const precision of precisions) {
+        // The slowest has finished: what follows is the sum alone.
+        await group.any(false);
+        const began = performance.now();
+        await group.sumTensors(backend, grads.blocks, precision);
+        sums[precision].push(performance.now() - began);
+      }
     }
     await trainer.dispose();
     const stepMs = Math.max(...(await group.gather(median(steps))));
@@ -57,7 +62,8 @@ export async function benchGroup(
       bytes: 4 * parameterCount(config),
       tensors: grads.blocks.length,
     };
-    return { ...size, stepMs, ...(group.size > 1 && { sumMs: median(sums) }) };
+    const measured = { sumMs: median(sums.fp32), sumBf16Ms: median(sums.bf16) };
+    return { ...size, stepMs, ...(group.size > 1 && measured) };
   } finally {
     await memory.free();
     await own.dispose();
@@ -94,7 +100,7 @@ const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
 
 /** What was measured, and the efficiency on paper of other networks and numbers of processes. */
 export function groupTable(figures: GroupFigures): string {
-  const { model, B, T, processes, bytes, stepMs, sumMs } = figures;
+  const { model, B, T, processes, bytes, stepMs, sumMs, sumBf16Ms } = figures;
   const seconds = stepMs / 1000;
   const head = ["network", ...sizes.flatMap((N) => accumulations.map((A) => `${N} x ${A}`))];
   const rows = networks.map((gbit) =>
@@ -107,7 +113,8 @@ export function groupTable(figures: GroupFigures): string {
     sumMs === undefined
       ? "One process: nothing was summed. Start several with mpirun to measure that as well."
       : `sum of gradients ${sumMs.toFixed(1)} ms (${((2 * (processes - 1) * bytes) / processes / sumMs / 1e6).toFixed(2)} GB/s a process), ` +
-        `${percent(1 - efficiency(seconds, sumMs / 1000, 1))} of an update of one batch`;
+        `${percent(1 - efficiency(seconds, sumMs / 1000, 1))} of an update of one batch` +
+        (sumBf16Ms === undefined ? "" : `; with --grad-dtype bf16 ${sumBf16Ms.toFixed(1)} ms`);
   return [
     `${model}, B = ${B}, T = ${T} in each of ${processes}: step ${stepMs.toFixed(1)} ms; gradients ${(bytes / 1e6).toFixed(1)} MB`,
     sum,

@@ -99,6 +99,17 @@ test.each([2, 3, 4])("moments shared out among %s processes change no bit", asyn
   }
 });
 
+test("gradients that travel as bfloat16 give all processes the same weights, others than in float32", async () => {
+  const [single, half] = await Promise.all(
+    (["fp32", "bf16"] as const).map((gradDtype) => together(3, "file", { gradDtype, zeroStage: 1 })),
+  );
+  for (const { weights } of half) expect(weights).toBe(half[0].weights);
+  expect(half[0].weights).not.toBe(single[0].weights);
+  // The norm before the first update: each gradient is off by 2^-8 of its addends and of the sum.
+  const norms = [single, half].map(([{ events }]) => numbers(events)[2]);
+  expect(Math.abs(norms[1] / norms[0] - 1)).toBeLessThan(2 ** -6);
+});
+
 test("a process alone has nobody to share its moments with", async () => {
   await expect(member(alone, "file", { zeroStage: 1 })).rejects.toThrow(
     "several processes share AdamW's moments out, and this is one",

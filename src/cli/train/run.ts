@@ -116,6 +116,8 @@ async function prepare(
     display.remark(
       "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
     );
+  if (group.size === 1 && typed.gradDtype === "bf16")
+    display.remark("one process sums no gradients of others: --grad-dtype does nothing");
   if (out !== undefined)
     await requireCheckpointRoom(out, config, settings, settings.steps, display.remark.bind(display));
   return { run, kind: data.kind };
