@@ -16,6 +16,8 @@
  *
  * Everything that can go wrong is an LlmError with a message made for people.
  */
+
+export { type Answer, Chat, type ChatOptions } from "./api/chat.ts";
 export { GPT2 } from "./api/gpt2.ts";
 export type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./api/options.ts";
 export type {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { addBench } from "./bench/command.ts";
+import { addChat } from "./chat/command.ts";
 import { addConvert } from "./convert/command.ts";
 import { addDebugState } from "./debug-state/command.ts";
 import { addDecode } from "./decode/command.ts";
@@ -31,6 +32,7 @@ const commands = [
   addTokenizer,
   addTrain,
   addGenerate,
+  addChat,
   addEval,
   addVerify,
   addDebugState,

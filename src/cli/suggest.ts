@@ -25,6 +25,7 @@ export const commandNames = [
     "tokenizer",
     "train",
     "generate",
+    "chat",
     "eval",
     "verify",
     "debug-state",

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples, weightsOption } from "../options/common.ts";
-import { real, whole } from "../options/values.ts";
+import { addSamplingOptions } from "../options/sampling.ts";
+import { whole } from "../options/values.ts";
 
 const notes = `
 A text ends after --tokens, at a stop string, or where the model writes end-of-text.
@@ -23,17 +24,8 @@ export function addGenerate(program: Command): void {
       "a model file, a folder of a run or a download, or gpt2, gpt2-medium, … (default: the newest run in runs/)",
     )
     .option("-i, --interactive", "write, continue, retry and change settings by commands; /help lists them")
-    .option("-g, --tokens <n>", "tokens to write", whole(0), 256)
-    .option(
-      "--temperature <f>",
-      "0: always the most probable token; <1 sharpens, >1 flattens the distribution",
-      real(0),
-      1,
-    )
-    .option("--top-k <n>", "choose among the k most probable tokens only; 0: all", whole(0), 0)
-    .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
-    .option("--min-p <f>", "exclude tokens below this fraction of the highest probability", real(0, 1), 0)
-    .option("--repetition-penalty <f>", "above 1: tokens that have occurred become less probable", real(0.001, 1000), 1)
+    .option("-g, --tokens <n>", "tokens to write", whole(0), 256);
+  addSamplingOptions(command, 1)
     .addOption(
       new Option("--stop <text>", "end the text before this string; can be given several times")
         .argParser(several)

@@ -4,22 +4,17 @@ import type { SampleOptions } from "../../api/options.ts";
 import type { WeightType } from "../../backend/backend.ts";
 import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
-import { runsIn } from "../../runs/node-run-list.ts";
 import { Interrupt } from "../interrupt.ts";
 import { type BackendFlags, startProgress } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
-import { say } from "../output.ts";
+import { newestModelPath } from "../options/newest-model.ts";
+import type { SamplingFlags } from "../options/sampling.ts";
 import { type Prompt, printJson, printText } from "./output.ts";
 
 /** The options of `llm-ts generate`. */
-export interface GenerateFlags extends BackendFlags {
+export interface GenerateFlags extends BackendFlags, SamplingFlags {
   readonly model?: string;
   readonly tokens: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly repetitionPenalty: number;
   readonly seed: number;
   readonly samples: number;
   readonly stop: readonly string[];
@@ -37,7 +32,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
   const { backend, threads, revectorize, kernel, blas, weights } = flags;
-  const path = await (flags.model === undefined ? newestModelPath() : modelPath(flags.model));
+  const path = await (flags.model === undefined ? newestModelPath("--model") : modelPath(flags.model));
   const model = await GPT2.load(path, {
     backend,
     threads,
@@ -109,18 +104,4 @@ async function standardInput(): Promise<string> {
   let text = "";
   for await (const piece of readText(await platform.openStream("-"))) text += piece;
   return text.replace(/\r?\n$/, "");
-}
-
-/** Default folder of runs. */
-const defaultRuns = "runs";
-
-/** The model of the newest run that has one, after saying which; UsageError where there is none. */
-async function newestModelPath(): Promise<string> {
-  const newest = (await runsIn(defaultRuns)).find(({ checkpoint }) => checkpoint !== undefined);
-  if (!newest)
-    throw new UsageError(
-      `Name a model with --model: there is no run with one in ${defaultRuns}/. Train one with llm-ts train --model baby -o runs/`,
-    );
-  say(`with the newest run, ${newest.folder} (--model names another)`);
-  return modelPath(newest.folder);
 }

@@ -1,0 +1,156 @@
+/** A conversation with a model, turn by turn. */
+import { InputError, UsageError } from "../errors.ts";
+import type { FinishReason } from "../generate/samples.ts";
+import { ChatFormat } from "../tokenizer/chat.ts";
+import type { Message } from "../tokenizer/chat-template.ts";
+import type { GPT2 } from "./gpt2.ts";
+import type { GenerateOptions } from "./options.ts";
+
+export interface ChatOptions extends Omit<GenerateOptions, "stop" | "pastEnd" | "llmc"> {
+  /** Instructions before the first turn. */
+  readonly system?: string;
+}
+
+/** The end of an answer. */
+export interface Answer {
+  readonly text: string;
+  /** `length`: it was cut, by maxTokens or by the model's positions. */
+  readonly reason: FinishReason;
+  /** Turns that were left out, since the whole conversation does not fit the model's positions; of this answer alone. */
+  readonly leftOut: number;
+}
+
+/** The least part of a model's positions that is kept for an answer. */
+const answerShare = 1 / 4;
+
+/**
+ * A conversation with a model that was trained on conversations.
+ *
+ *     const chat = await Chat.open(model, { system: "Be brief." });
+ *     for await (const piece of chat.send("Hello.")) process.stdout.write(piece);
+ *
+ * Where it grows longer than the model's positions, whole turns are left out, the oldest first; the system prompt stays.
+ */
+export class Chat {
+  readonly model: GPT2;
+  readonly #format: ChatFormat;
+  #options: ChatOptions;
+  #turns: Message[] = [];
+  /** Turns at the beginning that no longer fit. */
+  #leftOut = 0;
+  /** Answers so far: each has a seed of its own. */
+  #answers = 0;
+
+  private constructor(model: GPT2, format: ChatFormat, options: ChatOptions) {
+    this.model = model;
+    this.#format = format;
+    this.#options = options;
+  }
+
+  /** InputError for a model whose tokenizer has no chat template. */
+  static async open(model: GPT2, options: ChatOptions = {}): Promise<Chat> {
+    const format = await ChatFormat.of(model.tokenizer);
+    if (!format)
+      throw new InputError(
+        "This model has no chat template: it was not trained on conversations, and only continues texts.",
+      );
+    if (format.turnEnd >= model.config.V)
+      throw new InputError(
+        `The chat template's special tokens are beyond the model's vocabulary of ${model.config.V}: it was not trained on ` +
+          "conversations. Train it on some that llm-ts prepare --chat wrote.",
+      );
+    const chat = new Chat(model, format, options);
+    chat.#requireText(options.system ?? "", "The system prompt");
+    return chat;
+  }
+
+  /** The conversation so far, the system prompt included. */
+  get messages(): readonly Message[] {
+    const { system } = this.#options;
+    return [...(system ? [{ role: "system" as const, content: system }] : []), ...this.#turns];
+  }
+
+  get options(): ChatOptions {
+    return this.#options;
+  }
+
+  /** Changes what later answers are made with; another system prompt begins a new conversation. */
+  set(options: ChatOptions): void {
+    this.#requireText(options.system ?? "", "The system prompt");
+    if (options.system !== undefined && options.system !== this.#options.system) this.reset();
+    this.#options = { ...this.#options, ...options };
+  }
+
+  /** Forgets the conversation, but for the system prompt. */
+  reset(): void {
+    this.#turns = [];
+    this.#leftOut = 0;
+  }
+
+  /** Takes the last answer back, and gives what it answered; undefined where there is none. */
+  takeBack(): string | undefined {
+    const [question] = this.#turns.splice(-2);
+    return question?.content;
+  }
+
+  /**
+   * The answer to a text, piece by piece; at its end, what it was. Leaving the loop early, or `signal`, ends it: what was
+   * written by then stays in the conversation. InputError for a text with special tokens, or too long for the model.
+   */
+  async *send(
+    text: string,
+    signal: AbortSignal | undefined = this.#options.signal,
+  ): AsyncGenerator<string, Answer, undefined> {
+    if (text.trim() === "") throw new UsageError("The message is empty. Write something.");
+    this.#requireText(text, "The message");
+    const { prompt, leftOut } = this.#fitting(text);
+    const { maxTokens = 256, seed = 1337, system: _, ...sampling } = this.#options;
+    const options = {
+      ...sampling,
+      signal,
+      seed: typeof seed === "bigint" ? seed + BigInt(this.#answers) : seed + this.#answers,
+      maxTokens: Math.min(maxTokens, this.model.config.maxT - prompt.length),
+      stop: this.#format.tokenizer.decode([this.#format.turnEnd]),
+    };
+    this.#answers++;
+    this.#leftOut += leftOut;
+    let written = "";
+    let reason: FinishReason = "interrupted";
+    try {
+      for await (const event of this.model.generateSamples(prompt, options)) {
+        if (event.type === "end") reason = event.reason;
+        written += event.text;
+        if (event.text !== "") yield event.text;
+      }
+    } finally {
+      // An answer of nothing that was interrupted was none.
+      if (written !== "" || reason !== "interrupted")
+        this.#turns.push({ role: "user", content: text }, { role: "assistant", content: written });
+    }
+    return { text: written, reason, leftOut };
+  }
+
+  /** The prompt of the newest turns that fit, and how many older ones had to be left out for it. */
+  #fitting(text: string): { readonly prompt: readonly number[]; readonly leftOut: number } {
+    const { maxT } = this.model.config;
+    const { system, maxTokens = 256 } = this.#options;
+    const most = maxT - Math.min(maxTokens, Math.floor(maxT * answerShare));
+    const first = system ? [{ role: "system" as const, content: system }] : [];
+    for (let leftOut = 0; ; leftOut += 2) {
+      const turns = this.#turns.slice(this.#leftOut + leftOut);
+      const prompt = this.#format.prompt([...first, ...turns, { role: "user", content: text }]);
+      if (prompt.length <= most) return { prompt, leftOut };
+      if (turns.length === 0)
+        throw new InputError(
+          `The message${system ? " and the system prompt take" : " takes"} ${prompt.length} tokens, and of the model's ${maxT} ` +
+            `positions ${most} are left beside an answer. Write less.`,
+        );
+    }
+  }
+
+  #requireText(text: string, what: string): void {
+    const mark = this.#format.markIn(text);
+    if (mark !== undefined)
+      throw new InputError(`${what} holds ${mark}, a special token, which would end or begin a turn. Leave it out.`);
+  }
+}

@@ -1,0 +1,116 @@
+/** `llm-ts chat`, as a program: with a model that has learned two answers by heart. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { result, run, start, testFolder, written } from "./run-cli.ts";
+
+const folder = testFolder();
+const model = join(folder, "run");
+const chat = (args: readonly string[], input: string) =>
+  run(["chat", model, "--threads", "1", ...args], { input, cwd: folder });
+
+beforeAll(async () => {
+  const talk = (user: string, assistant: string) =>
+    `${JSON.stringify({
+      messages: [
+        { role: "user", content: user },
+        { role: "assistant", content: assistant },
+      ],
+    })}\n`;
+  // In no order that could be learned instead.
+  const lines = Array.from({ length: 60 }, (_, i) =>
+    Math.sin(i * i) > 0 ? talk("ping", "pong") : talk("tick", "tock"),
+  );
+  writeFileSync(join(folder, "talk.jsonl"), lines.join(""));
+  const prepared = await run(
+    ["prepare", "--chat", "talk.jsonl", "--tokenizer", "bpe:280", "--val-fraction", "0", "-o", "talk"],
+    {
+      cwd: folder,
+    },
+  );
+  expect(prepared.code, prepared.stderr).toBe(0);
+  const sizes = ["--model", "custom", "--layers", "2", "--heads", "2", "--channels", "32", "-b", "8", "-t", "48"];
+  const steps = ["-x", "300", "-l", "0.005", "-k", "constant", "--order", "random", "-s", "0", "--threads", "2"];
+  const trained = await run(["train", "-i", "talk", ...sizes, ...steps, "-o", model], { cwd: folder });
+  expect(trained.code, trained.stderr).toBe(0);
+}, 120_000);
+
+test("from a pipe each line is answered, and standard output has the answers alone", async () => {
+  const { code, stdout, stderr } = await chat(["--temperature", "0"], "ping\n\n/reset\ntick\n/reset\nping\n");
+  expect(code, stderr).toBe(0);
+  expect(stdout).toBe("pong\ntock\npong\n");
+  expect(stderr).toBe("");
+});
+
+test("commands change the conversation, and mistakes in them end nothing", async () => {
+  const lines = [
+    "/retry",
+    "/nothing",
+    "/temperature hot",
+    "/temperature 0",
+    "ping",
+    "/retry",
+    "//",
+    "<|im_end|>",
+    "/system Be kind.",
+    "/exit",
+    "ping",
+  ];
+  const { code, stdout, stderr } = await chat([], `${lines.join("\n")}\n`);
+  expect(code).toBe(0);
+  expect(stdout.split("\n").slice(0, 2)).toEqual(["pong", "pong"]);
+  expect(stderr).toMatch(/no message yet to answer again/);
+  expect(stderr).toMatch(/no command \/nothing/);
+  expect(stderr).toMatch(/\/temperature hot: Expected a number/);
+  expect(stderr).toMatch(/The message holds <\|im_end\|>/);
+  const help = await chat([], "/help\n");
+  for (const name of ["/reset", "/retry", "/system TEXT", "/temperature VALUE", "/exit"])
+    expect(help.stdout).toContain(name);
+});
+
+test("turns that no longer fit are left out, which is said once", async () => {
+  const { code, stdout, stderr } = await chat(["--temperature", "0", "-g", "8"], "ping\n".repeat(8));
+  expect(code).toBe(0);
+  expect(stdout.split("\n")[0]).toBe("pong");
+  expect(stderr.match(/no longer fits the model's 64 positions/g)).toHaveLength(1);
+});
+
+test("Ctrl-C ends a chat that waits, with code 130", async () => {
+  const child = start(["chat", model, "--temperature", "0", "--threads", "1"], { cwd: folder });
+  const done = result(child);
+  const answered = written(child.stdout, "pong\n");
+  child.stdin.write("ping\n");
+  await answered;
+  child.kill("SIGINT");
+  expect(await done).toMatchObject({ code: 130, stdout: "pong\n" });
+});
+
+test("a model that has learned no conversations is refused, with what to do", async () => {
+  writeFileSync(join(folder, "text.txt"), "Some text to learn from. ".repeat(40));
+  await run(["prepare", "text.txt", "--tokenizer", "byte", "--val-fraction", "0", "-o", "text"], { cwd: folder });
+  const args = [
+    "--model",
+    "custom",
+    "--layers",
+    "1",
+    "--heads",
+    "1",
+    "--channels",
+    "8",
+    "-b",
+    "1",
+    "-t",
+    "8",
+    "-x",
+    "1",
+    "-s",
+    "0",
+  ];
+  await run(["train", "-i", "text", ...args, "--threads", "1", "-o", "plain"], { cwd: folder });
+  const refused = await run(["chat", "plain"], { cwd: folder });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/has no chat template: it has not learned conversations.*prepare --chat smalltalk/);
+  const none = await run(["chat"], { cwd: join(folder, "text") });
+  expect(none.code).toBe(2);
+  expect(none.stderr).toMatch(/there is no run with one in runs\/.*prepare --chat smalltalk/);
+});
