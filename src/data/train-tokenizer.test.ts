@@ -89,6 +89,13 @@ test("is written as the hub's files and llm.c's, and found again", async () => {
   await expect(writeTokenizer(out, other.tokenizer)).rejects.toThrow(/holds another tokenizer/);
 });
 
+test("a text may give fewer tokens than the most", async () => {
+  const some = [new Blob(["so little text"])];
+  const { tokenizer } = await trainTokenizer(some, { vocabSize: 300, minFrequency: 5, orFewer: true });
+  expect(tokenizer.vocabSize).toBe(257);
+  expect(tokenizer.decode(tokenizer.encode("so little"))).toBe("so little");
+});
+
 describe("complaints", () => {
   const some = [new Blob(["so little text"])];
   test.each([

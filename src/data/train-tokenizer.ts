@@ -15,6 +15,8 @@ import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
 export interface TrainTokenizerOptions {
   /** Size of the vocabulary, the 256 bytes and the special tokens included. */
   readonly vocabSize: number;
+  /** Fewer tokens are enough where the text gives no more. Default: they are an InputError. */
+  readonly orFewer?: boolean;
   /** The split of text into pieces, over whose borders no token reaches. Default: gpt2. */
   readonly pattern?: PiecePattern;
   /** Tokens that get the first ids and are never made of text; the first ends a text. Default: <|endoftext|>. */
@@ -57,7 +59,7 @@ export async function trainTokenizer(
     minFrequency,
     onProgress: (tokens) => onProgress?.("merging", (tokens - first) / (vocabSize - first)),
   });
-  if (vocabulary.tokens.length < vocabSize)
+  if (vocabulary.tokens.length < vocabSize && !options.orFewer)
     throw new InputError(
       `The text gives ${vocabulary.tokens.length} tokens, and ${vocabSize} were asked for: no other pair occurs ` +
         `${minFrequency} times. Ask for ${vocabulary.tokens.length} or fewer, or give more text.`,

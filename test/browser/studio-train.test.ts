@@ -128,6 +128,18 @@ test("a text that is dropped is learnt from; what is not text is refused in word
   expect(await barriers(page)).toEqual([]);
 });
 
+test("subwords are trained on the text, as many as it gives", async () => {
+  const { page } = studio;
+  const size = () => page.locator(".facts").first().textContent();
+  const tokens = (name: string) => page.getByRole("radio", { name, exact: true });
+  await tokens("Its own subwords").click();
+  // 8,600 bytes that repeat a few lines, of which 512 tokens cannot be made.
+  await expect.poll(size, soon).toMatch(/\(V\)(2[6-9]|[34])\d\d?$/);
+  expect(await page.locator(".hint", { hasText: "Subwords learned from this text" }).isVisible()).toBe(true);
+  await tokens("Characters").click();
+  await expect.poll(size, soon).toMatch(/\(V\)1\d$/);
+});
+
 test("the model's tokens are those of the model that is there, and not to be had where it has none", async () => {
   const { page } = studio;
   const size = () => page.locator(".facts").first().textContent();

@@ -60,7 +60,7 @@ export async function classify(files: readonly File[]): Promise<DroppedFiles> {
 export const maxTextBytes = 1e9;
 
 /** Bytes of token files for each byte of text: two per token, and the validation part exists twice for a moment. */
-const growth: Readonly<Record<TextTokenizer, number>> = { char: 2.2, byte: 2.2, gpt2: 1.1, model: 2.2 };
+const growth: Readonly<Record<TextTokenizer, number>> = { char: 2.2, byte: 2.2, bpe: 1.1, gpt2: 1.1, model: 2.2 };
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;
 

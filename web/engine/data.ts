@@ -1,14 +1,20 @@
 /** Training data of a tab: texts and token files, prepared in folders of its storage. */
 import { platform } from "#platform";
 import { findTokenizer, readDataset } from "../../src/data/dataset.ts";
-import { type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../src/data/prepare.ts";
+import {
+  type PrepareOptions,
+  type PrepareProgress,
+  prepareText,
+  prepareTinyshakespeare,
+} from "../../src/data/prepare.ts";
+import { trainTokenizer } from "../../src/data/train-tokenizer.ts";
 import { InputError, UsageError } from "../../src/errors.ts";
 import { withSource } from "../../src/format/source.ts";
 import { openTokenFile } from "../../src/format/tokens.ts";
 import { inFolder } from "../../src/platform/paths.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { classify, requireSpace, requireTexts } from "./data-files.ts";
-import type { DataInput, DataSummary, StorageInfo, TokenizerName } from "./protocol.ts";
+import type { DataInput, DataSummary, StorageInfo, TextTokenizer, TokenizerName } from "./protocol.ts";
 import { copyTokens } from "./token-files.ts";
 
 /** Data in a folder, ready to train on. */
@@ -32,24 +38,55 @@ export interface Preparing {
 /** `source` in dataset.json for a pasted text. */
 const pasted = "pasted text";
 const shakespeare = "tiny Shakespeare";
+const shakespeareBytes = 1.1e6;
 
 /** Prepares data in a folder of its own, which is removed if that fails or `signal` aborts it. */
 export async function prepareData(input: DataInput, preparing: Preparing): Promise<Prepared> {
-  if (input.kind === "shakespeare" && input.tokenizer !== "model")
-    return prepareShakespeare(input.tokenizer, preparing);
-  const tokenizer = input.tokenizer === "model" ? requireTokenizer(preparing) : input.tokenizer;
-  const options = { tokenizer, onProgress: progressOf(preparing) };
-  if (input.kind === "shakespeare")
+  if (input.kind === "shakespeare") {
+    if (input.tokenizer !== "model" && input.tokenizer !== "bpe") return prepareShakespeare(input.tokenizer, preparing);
+    const options = await optionsFor(input.tokenizer, ["tinyshakespeare"], preparing);
     return inNewFolder(preparing.root, (folder) => prepareTinyshakespeare(folder, options));
+  }
   const files = input.kind === "files" ? input.files : [new File([input.text], pasted)];
   const dropped = input.kind === "files" ? await classify(files) : ({ kind: "texts", texts: files } as const);
   if (dropped.kind === "texts") {
     await requireTexts(dropped.texts, input.tokenizer, preparing.storage);
+    const options = await optionsFor(input.tokenizer, dropped.texts, preparing);
     return inNewFolder(preparing.root, (folder) => prepareText(dropped.texts, folder, options));
   }
   requireSpace(dropped.train.size + (dropped.val?.size ?? 0), preparing.storage);
   const prepared = await inNewFolder(preparing.root, (folder) => copyTokens(dropped, folder, preparing));
   return { ...prepared, summary: { ...prepared.summary, hasOwnTokens: true } };
+}
+
+/** Subwords are trained on the texts first, which is the first half of the progress. */
+async function optionsFor(
+  name: TextTokenizer,
+  texts: readonly (string | Blob)[],
+  preparing: Preparing,
+): Promise<PrepareOptions> {
+  if (name === "model") return { tokenizer: requireTokenizer(preparing), onProgress: progressOf(preparing) };
+  if (name !== "bpe") return { tokenizer: name, onProgress: progressOf(preparing) };
+  const { onProgress, signal } = preparing;
+  const { tokenizer } = await trainTokenizer(texts, {
+    vocabSize: subwordsFor(texts),
+    orFewer: true,
+    onProgress: (phase, share) => {
+      signal.throwIfAborted();
+      onProgress((phase === "reading" ? 0 : 0.25) + share / 4);
+    },
+  });
+  const second = progressOf({ ...preparing, onProgress: (share) => onProgress(0.5 + share / 2) });
+  return { tokenizer, onProgress: second };
+}
+
+/**
+ * Size of a vocabulary for texts: a token for some 500 bytes, so that a small model sees each of them often enough, rounded
+ * to a power of two from 512 to 8192. 2048 for tiny Shakespeare.
+ */
+function subwordsFor(texts: readonly (string | Blob)[]): number {
+  const bytes = texts.reduce((sum, text) => sum + (typeof text === "string" ? shakespeareBytes : text.size), 0);
+  return Math.min(8192, Math.max(512, 2 ** Math.round(Math.log2(bytes / 500))));
 }
 
 /** The loaded model's tokenizer; UsageError when there is none. */

@@ -74,8 +74,8 @@ export interface StorageInfo {
 
 export type TokenizerName = "char" | "byte" | "gpt2";
 
-/** The tokenizer of a text: one of these, or the loaded model's. */
-export type TextTokenizer = TokenizerName | "model";
+/** The tokenizer of a text: one of these, subwords trained on the text itself, or the loaded model's. */
+export type TextTokenizer = TokenizerName | "bpe" | "model";
 
 /** Training data as the user gives it. */
 export type DataInput =

@@ -40,10 +40,11 @@ export const text = texts({
     tokenizer: {
       title: "2. Tokenizer",
       label: "Tokenizer",
-      names: { char: "Characters", byte: "Bytes", gpt2: "GPT-2", model: "The model’s" },
+      names: { char: "Characters", byte: "Bytes", bpe: "Its own subwords", gpt2: "GPT-2", model: "The model’s" },
       about: {
         char: "One token for each character that occurs. Best for small models: the vocabulary is small.",
         byte: "One token for each of the 256 bytes. Encodes any text in any script, in longer sequences.",
+        bpe: "Subwords learned from this text (BPE), 512 to 8,192 of them by its length. Short sequences in any language.",
         gpt2: "GPT-2’s 50,257 subword tokens. Sequences are short, but the embedding table is large.",
         model: "The loaded model’s own tokenizer, to train it on another text.",
         huggingface: "A model’s own tokenizer.",
@@ -176,10 +177,11 @@ export const text = texts({
     tokenizer: {
       title: "2. 分词器",
       label: "分词器",
-      names: { char: "字符", byte: "字节", gpt2: "GPT-2", model: "模型自带" },
+      names: { char: "字符", byte: "字节", bpe: "自训子词", gpt2: "GPT-2", model: "模型自带" },
       about: {
         char: "文本中出现的每个字符是一个词元。最适合小模型：词表很小。",
         byte: "256 个字节各是一个词元。任何文字都能写，只是序列稍长。",
+        bpe: "从这段文本学到的子词（BPE），按长度取 512 到 8,192 个。任何语言的序列都变短。",
         gpt2: "GPT-2 的 50,257 个子词。序列变短，但模型需要很大的嵌入表。",
         model: "使用已载入模型自带的分词器，以便用另一段文本训练它。",
         huggingface: "模型自带的分词器。",
