@@ -3,9 +3,10 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { name, seen, sha256 } from "./faults/lab.ts";
-import { allGone, launch, mpis, otherThan, problemOfMpi, runOn } from "./mpi.ts";
+import { allGone, launch, type Mpi, mpis, otherThan, problemOfMpi, runOn } from "./mpi.ts";
 import { root } from "./nodes.ts";
 import { run, testFolder, writeTokens } from "./run-cli.ts";
 
@@ -78,6 +79,21 @@ async function trainedAlone(order: string): Promise<readonly number[]> {
 function expectAlike(found: readonly number[], expected: readonly number[]): void {
   expect(found).toHaveLength(expected.length);
   for (const [i, loss] of found.entries()) expect(Math.abs(loss - expected[i])).toBeLessThan(i < 6 ? 1e-6 : 1e-5);
+}
+
+/** Environment in which the gradients that rank 1 contributes to an update have a NaN. */
+function nanOn({ rank }: Mpi, update: number): Readonly<Record<string, string>> {
+  const device = pathToFileURL(join(root, "dist", "backend", "wasm", "device.js"));
+  // The model's 16 tensors are sent at the start, and summed in each update.
+  const hook = `import { WasmDevice } from ${JSON.stringify(device)};
+    const { hostMemory } = WasmDevice.prototype;
+    let calls = 0;
+    if (process.env.${rank} === "1") WasmDevice.prototype.hostMemory = async function (tensor) {
+      const data = await hostMemory.call(this, tensor);
+      if (++calls === 16 * ${update} + 1) data[0] = NaN;
+      return data;
+    };`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` };
 }
 
 describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
@@ -283,6 +299,47 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     expect(stderr).toMatch(
       /\[rank 1 of 2 on .*\] error: .*bad.bin: token 500 at position 124 is not in the model's vocab/,
     );
+  });
+
+  test("NaN in the gradients of one process stops all before the update, and the run resumes from its checkpoint", async () => {
+    const out = `${mpi.name}-nan`;
+    const list = args(2, "file", "-o", out);
+    const { code, stderr } = await start(2, list, { env: nanOn(mpi, 8) });
+    expect(code).toBe(1);
+    expect(stderr.match(/error: /g)).toHaveLength(1);
+    expect(stderr).toMatch(
+      /error: In step 7 the norm of the gradients is NaN, .*the weights are those after 7 updates/,
+    );
+    const again = await start(2, [...list, "-y"]);
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stderr).toContain("after 6 updates");
+    expectAlike(lossesOf(out), await trainedAlone("file"));
+  });
+
+  test("--on-nan skip makes no update where one process has NaN, in none of them", async () => {
+    const list = args(2, "file", "-o", `${mpi.name}-skip`, "--on-nan", "skip");
+    // At each checkpoint the weights of all processes are compared.
+    const { code, stdout, stderr } = await start(2, list, { env: nanOn(mpi, 8) });
+    expect(code, stderr).toBe(0);
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.filter(({ skipped }) => skipped === "nan")).toMatchObject([{ event: "step", step: 7 }]);
+    expect(lines.at(-1)).toMatchObject({ event: "done", step: updates, skipped: 1 });
+  });
+
+  test("mistakes in the arguments are reported once, and bench measures one process", async () => {
+    for (const [list, message] of [
+      [["train", "--bogus"], "unknown option '--bogus'"],
+      [["bench", "--quick"], "started 2 processes, which would disturb each other's measurements. Add --group"],
+      [["bench", "--group", "--profile"], "--group measures steps and sums alone: leave out --profile."],
+    ] as const) {
+      const { code, stderr } = await start(2, list);
+      expect(code).toBe(2);
+      expect(stderr).toContain(message);
+      expect(stderr.match(/error: /g)).toHaveLength(1);
+    }
   });
 
   test("a run folder that rank 0 cannot write ends all, with one message", async () => {

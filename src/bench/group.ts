@@ -114,7 +114,7 @@ export function groupTable(figures: GroupFigures): string {
       ? "One process: nothing was summed. Start several with mpirun to measure that as well."
       : `sum of gradients ${sumMs.toFixed(1)} ms (${((2 * (processes - 1) * bytes) / processes / sumMs / 1e6).toFixed(2)} GB/s a process), ` +
         `${percent(1 - efficiency(seconds, sumMs / 1000, 1))} of an update of one batch` +
-        (sumBf16Ms === undefined ? "" : `; with --grad-dtype bf16 ${sumBf16Ms.toFixed(1)} ms`);
+        (sumBf16Ms === undefined ? "" : `; as bfloat16 (llm-ts train --grad-dtype bf16) ${sumBf16Ms.toFixed(1)} ms`);
   return [
     `${model}, B = ${B}, T = ${T} in each of ${processes}: step ${stepMs.toFixed(1)} ms; gradients ${(bytes / 1e6).toFixed(1)} MB`,
     sum,

@@ -6,13 +6,13 @@ import { availableParallelism, hostname } from "node:os";
 import { MAX_THREADS } from "../backend/entry.ts";
 import { NotFiniteError, UsageError } from "../errors.ts";
 import { alone, type Group } from "../group/group.ts";
-import { launcherOf } from "../group/mpi/launcher.ts";
+import { isFirstOnMachine, launcherOf } from "../group/mpi/launcher.ts";
 import { AgreedError, placeOf, together } from "../group/together.ts";
 import { allowedCores } from "../platform/node-affinity.ts";
 import { usableCores } from "../platform/node-cores.ts";
 import { ompThreads } from "../platform/node-workers.ts";
 import type { GroupFlags } from "./options/group.ts";
-import { reportAs, say } from "./output.ts";
+import { leaveMistakesToOther, reportAs, say } from "./output.ts";
 
 /** Milliseconds for a launcher to read this process's last words: it drops what it has not read when a group is aborted. */
 const LAUNCHER_READS = 300;
@@ -22,6 +22,8 @@ export interface Membership {
   readonly group: Group;
   /** 0 for the one that does for its machine what is to be done once. */
   readonly localRank: number;
+  /** Words that start as many processes again; undefined for a process alone. */
+  readonly launchedBy?: string;
   /** The threads that are this process's share of the machine's cores; undefined for a process alone, which has them all. */
   readonly threads?: number;
   /** From now on the others are waited for no longer than --group-timeout. */
@@ -29,25 +31,31 @@ export interface Membership {
 }
 
 /**
- * Runs a command in its group, and leaves it when the command is done or has failed in all members alike. `again`: how to
- * continue after another end.
+ * Runs a command in its group, and leaves it when the command is done or has failed in all members alike. `command`: its words,
+ * for messages; `again`: how to continue after another end.
  */
 export async function inGroup(
   flags: GroupFlags,
   body: (member: Membership) => Promise<void>,
+  command: string,
   again = "start them again",
 ): Promise<void> {
+  // As long as they do not know of each other.
+  if (!isFirstOnMachine(process.env)) leaveMistakesToOther();
   const launcher = launcherOf(process.env);
   if (!launcher && flags.mpi !== undefined)
     throw new UsageError(
-      "--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2 llm-ts train …",
+      `--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2 llm-ts ${command}`,
     );
   if (!launcher || launcher.size === 1) return body({ group: alone, localRank: 0, watch: () => {} });
-  reportAs(placeOf({ rank: launcher.rank, host: hostname() }, launcher.size), launcher.rank === 0);
+  const place = placeOf({ rank: launcher.rank, host: hostname() }, launcher.size);
+  reportAs(place, launcher.rank === 0);
+  if (!isFirstOnMachine(process.env)) leaveMistakesToOther();
   const { quiet } = await import("../group/mpi/library.ts");
   for (const [name, value] of Object.entries(quiet)) process.env[name] ??= value;
   const { MpiGroup } = await import("../group/mpi/group.ts");
   const group = await MpiGroup.join(launcher, { host: hostname(), path: flags.mpi });
+  reportAs(place, launcher.rank === 0);
   let isOpen = true;
   // Whatever ends this process: the others would wait for it for ever, and its own call of MPI would not let it end.
   process.on("exit", (code) => {
@@ -68,9 +76,14 @@ export async function inGroup(
     process.exit(1);
   };
   try {
-    const place = await placeOnMachine(group);
+    const local = await placeOnMachine(group);
     if (group.rank === 0) say(`${group.size} processes, by ${group.description}`);
-    await body({ group, ...place, watch: () => group.watch(1000 * flags.groupTimeout, onStuck) });
+    await body({
+      group,
+      ...local,
+      launchedBy: launcher.command,
+      watch: () => group.watch(1000 * flags.groupTimeout, onStuck),
+    });
   } catch (error) {
     // All members have the same error: there is nobody to end.
     if (error instanceof AgreedError || error instanceof NotFiniteError) await leave();

@@ -17,12 +17,17 @@ export function say(text: string): void {
   process.stderr.write(`${asStarted(text)}\n`);
 }
 
-/** This process among those of a group, and whether it reports what all of them meet alike. */
-let reporter = { place: "", isFirst: true };
+/** This process among those of a group, and which errors it reports. */
+let reporter = { place: "", isFirst: true, isSilent: false };
 
 /** From now on errors begin with `place`, but for those that all processes of a group have, which the first one reports. */
 export function reportAs(place: string, isFirst: boolean): void {
-  reporter = { place: `${place} `, isFirst };
+  reporter = { place: `${place} `, isFirst, isSilent: false };
+}
+
+/** Until `reportAs` is called again, mistakes of the user and of the machine are reported by another process on it. */
+export function leaveMistakesToOther(): void {
+  reporter = { ...reporter, isSilent: true };
 }
 
 /**
@@ -32,7 +37,8 @@ export function reportAs(place: string, isFirst: boolean): void {
 export function reportError(error: unknown): number {
   const isAgreed = error instanceof AgreedError || error instanceof NotFiniteError;
   const isUsage = error instanceof UsageError || (error instanceof AgreedError && error.isUsage);
-  if (isAgreed && !reporter.isFirst) return isUsage ? 2 : 1;
+  const isMistake = isUsage || error instanceof InputError;
+  if (isAgreed ? !reporter.isFirst : isMistake && reporter.isSilent) return isUsage ? 2 : 1;
   const place = isAgreed ? "" : reporter.place;
   const debug = process.env.LLM_TS_DEBUG ? `\n${error instanceof Error ? error.stack : ""}` : "";
   if (error instanceof LlmError) {

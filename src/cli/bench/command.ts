@@ -46,10 +46,27 @@ export function addBench(program: Command): void {
     .action(async (flags: BenchFlags) => {
       if (flags.group) {
         const [{ inGroup }, { runGroupBench }] = await Promise.all([import("../group.ts"), import("./group.ts")]);
-        await inGroup(flags, (member) => runGroupBench(flags, member));
+        await inGroup(flags, (member) => runGroupBench(flags, member), "bench --group");
         return;
       }
+      await requireAlone();
       const { runBench } = await import("./run.ts");
       await runBench(flags);
     });
+}
+
+/** UsageError, once a machine, where several processes would measure beside each other. */
+async function requireAlone(): Promise<void> {
+  const [{ isFirstOnMachine, launcherOf }, { leaveMistakesToOther }, { UsageError }] = await Promise.all([
+    import("../../group/mpi/launcher.ts"),
+    import("../output.ts"),
+    import("../../errors.ts"),
+  ]);
+  if (!isFirstOnMachine(process.env)) leaveMistakesToOther();
+  const { size = 1, name } = launcherOf(process.env) ?? {};
+  if (size > 1)
+    throw new UsageError(
+      `${name} started ${size} processes, which would disturb each other's measurements. Add --group to measure them together, or ` +
+        "start llm-ts bench without it.",
+    );
 }

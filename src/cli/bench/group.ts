@@ -3,6 +3,7 @@ import { benchGroup, type GroupFigures, groupTable } from "../../bench/group.ts"
 import { batchesOf, modelNames } from "../../bench/steps.ts";
 import { UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
+import { together } from "../../group/together.ts";
 import { startBackend } from "../backend.ts";
 import type { Membership } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -12,11 +13,13 @@ import { type BenchFlags, isReport } from "./run.ts";
 
 export async function runGroupBench(flags: BenchFlags, member: Membership): Promise<void> {
   const other = (["profile", "against", "svg"] as const).find((name) => flags[name] !== undefined);
-  if (other)
-    throw new UsageError(
-      `--group measures steps and sums alone: leave out --${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}.`,
-    );
   const { group } = member;
+  await together(group, async () => {
+    if (other)
+      throw new UsageError(
+        `--group measures steps and sums alone: leave out --${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}.`,
+      );
+  });
   const isFirst = group.rank === 0;
   const { model, quick = false, repeats = quick ? 2 : 5, json } = flags;
   if (isFirst && json !== undefined) await requireReplaceable(json, "report of bench", isReport);

@@ -50,6 +50,6 @@ ${examples(
     )
     .action(async (data: readonly string[], flags: EvalFlags) => {
       const [{ inGroup }, { runEval }] = await Promise.all([import("../group.ts"), import("./run.ts")]);
-      await inGroup(flags, (member) => runEval(data, flags, member));
+      await inGroup(flags, (member) => runEval(data, flags, member), "eval …");
     });
 }

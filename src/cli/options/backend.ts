@@ -11,6 +11,7 @@ import {
   kernelNamed,
 } from "../../backend/registry.ts";
 import { UsageError } from "../../errors.ts";
+import { isFirstOnMachine } from "../../group/mpi/launcher.ts";
 import { usableCores } from "../../platform/node-cores.ts";
 import { ompThreads } from "../../platform/node-workers.ts";
 import { ProgressLine } from "../display/progress-line.ts";
@@ -105,5 +106,5 @@ function hintAtThreads({ threads: given, blas = "none" }: BackendFlags): void {
 }
 
 function hint(text: string): void {
-  process.stderr.write(`hint: ${text}\n`);
+  if (isFirstOnMachine(process.env)) process.stderr.write(`hint: ${text}\n`);
 }

@@ -1,5 +1,7 @@
 /** Options of commands that several processes of a launcher such as mpirun run together. */
 import { type Command, Option } from "commander";
+import { isFirstOnMachine } from "../../group/mpi/launcher.ts";
+import { asStarted } from "../suggest.ts";
 import { real } from "./values.ts";
 
 export interface GroupFlags {
@@ -10,7 +12,10 @@ export interface GroupFlags {
 }
 
 export function addGroupOptions(command: Command): Command {
+  // What is wrong with their arguments all processes of a launcher find: one says so.
+  const writeErr = (text: string) => isFirstOnMachine(process.env) && process.stderr.write(asStarted(text));
   return command
+    .configureOutput({ writeErr })
     .optionsGroup("Several processes, started by mpirun or srun:")
     .addOption(
       new Option("--mpi <library>", "the MPI library (default: that of the launcher; needs npm install koffi)"),

@@ -72,6 +72,7 @@ ${examples(
           const { train } = await import("./run.ts");
           await train(flags, backend, member);
         },
+        "train …",
         "start them again with --resume (-y)",
       );
     });

@@ -17,19 +17,25 @@ interface Difference {
   readonly name: string;
   readonly before: unknown;
   readonly now: unknown;
+  /** Of a batch: those that each take as many rows. */
+  readonly processes?: number;
 }
 
 /**
  * The flags given now that say something else than the run's settings and the sizes of its `model`, as config.json has it,
  * do. Data is compared by its content, elsewhere.
  */
-export function differingFlags(flags: TrainFlags, { given, run }: RunRecord, model: unknown): Difference[] {
+export function differingFlags(
+  flags: TrainFlags,
+  { given, run, processes = 1 }: RunRecord,
+  model: unknown,
+): Difference[] {
   const before: Readonly<Record<string, unknown>> = { ...sizesOf(model), ...given, ...run };
   const typed: Readonly<Record<string, unknown>> = { ...given };
   return Object.entries(flags)
     .filter(([name]) => isSetting(name, { run }))
     .filter(([name, now]) => now !== before[name] && now !== typed[name])
-    .map(([name, now]) => ({ name, before: before[name], now }));
+    .map(([name, now]) => ({ name, before: before[name], now, ...(name === "batch" && { processes }) }));
 }
 
 /** The options that describe a model of one's own, with the values of a model that has them by default. */
@@ -47,7 +53,10 @@ function flagOf(name: string): string {
   return option ? longFlag(option) : name;
 }
 
-export const describe = ({ name, before, now }: Difference) => `${flagOf(name)}: ${before ?? "none"}, now ${now}`;
+export function describe({ name, before, now, processes = 1 }: Difference): string {
+  const each = processes > 1 ? ` (rows in each of ${processes} processes)` : "";
+  return `${flagOf(name)}${each}: ${before ?? "none"}, now ${now}`;
+}
 
 /** UsageError for differences that are not wanted, or not possible. */
 export function refuse(path: string, found: readonly Difference[], force: boolean): void {

@@ -12,7 +12,7 @@ async function refusal(...args: string[]): Promise<string> {
 }
 
 /** All options of train_gpt2.cu that are not options of `train` with the same meaning. */
-test.each(["-f", "-w", "-ge", "-lg", "-r", "-z", "-pn", "-pr", "-pg", "-pi", "-pf", "-pm", "-ps", "-pp"])(
+test.each(["-f", "-w", "-ge", "-lg", "-r", "-pn", "-pr", "-pg", "-pi", "-pf", "-pm", "-ps", "-pp"])(
   "%s of llm.c's GPU trainer is refused by its name",
   async (flag) => {
     expect(await refusal("-b", "4", flag, "1")).toMatch(

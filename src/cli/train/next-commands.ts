@@ -9,16 +9,21 @@ export interface Outcome {
   /** True if the folder holds a checkpoint: the only save may have failed. */
   readonly saved: boolean;
   readonly interrupted: boolean;
+  /** Words that start as many processes as the run's again; undefined for one process. */
+  readonly launchedBy?: string;
 }
 
 /** Suggestions after a run: commands that work as they stand. */
-export function nextCommands({ train, tokenizer, folder, saved, interrupted }: Outcome): string[] {
+export function nextCommands({ train, tokenizer, folder, saved, interrupted, launchedBy }: Outcome): string[] {
   if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
   const suggestions: [what: string, ...commands: string[]][] = [];
   const prompt = train === undefined ? ["ROMEO:"] : [];
   if (tokenizer && saved)
     suggestions.push(["write with this model", suggestion("generate", ...prompt, "--model", folder)]);
-  if (interrupted) suggestions.push(["resume it", suggestion("train", "-o", folder, "--resume")]);
+  const resume = suggestion("train", "-o", folder, "--resume");
+  if (interrupted && launchedBy !== undefined)
+    suggestions.push(["resume it, with the launcher's other options as before", `${launchedBy} ${resume}`]);
+  else if (interrupted) suggestions.push(["resume it", resume]);
   else if (tokenizer?.kind === "char" && train === undefined)
     suggestions.push([
       "train on a text of your own, for example my.txt",

@@ -146,7 +146,7 @@ async function trainWith(
     const started = await startTogether(run, host, isRestored);
     try {
       member.watch();
-      await trainOn(started, run, flags.tensorboard, display, interrupt);
+      await trainOn(started, run, flags.tensorboard, display, interrupt, member.launchedBy);
     } finally {
       await started.folder?.close();
     }
@@ -164,6 +164,7 @@ async function trainOn(
   tensorboard: string | undefined,
   display: TrainDisplay,
   interrupt: Interrupt,
+  launchedBy: string | undefined,
 ): Promise<void> {
   const { trainer, folder, settings } = started;
   const { model } = trainer;
@@ -198,7 +199,14 @@ async function trainOn(
   const interrupted = last?.type === "done" && last.interrupted;
   const saved = folder !== undefined && (await completeSteps(folder.path)).length > 0;
   display.end(
-    nextCommands({ train: run.choices.train, tokenizer: model.tokenizer, folder: folder?.path, saved, interrupted }),
+    nextCommands({
+      train: run.choices.train,
+      tokenizer: model.tokenizer,
+      folder: folder?.path,
+      saved,
+      interrupted,
+      launchedBy,
+    }),
   );
   await together(run.group, async () => {
     if (saver?.problem !== undefined) throw new InputError(`The end of the run could not be saved: ${saver.problem}`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { launcherOf } from "./launcher.ts";
+import { isFirstOnMachine, launcherOf } from "./launcher.ts";
 
 test.each([
   [{ OMPI_COMM_WORLD_SIZE: "4", OMPI_COMM_WORLD_RANK: "3", PMIX_RANK: "3" }, "openmpi", 3, 4],
@@ -9,6 +9,14 @@ test.each([
   const launcher = launcherOf(env);
   expect(launcher).toMatchObject({ rank, size });
   expect(launcher?.family).toBe(family);
+});
+
+test("one process on a machine is the first", () => {
+  expect(isFirstOnMachine({})).toBe(true);
+  for (const name of ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"]) {
+    expect(isFirstOnMachine({ [name]: "0" })).toBe(true);
+    expect(isFirstOnMachine({ [name]: "1" })).toBe(false);
+  }
 });
 
 test("a process that nothing started, or one of a single step of Slurm, has no launcher", () => {
