@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { GPT2 } from "../src/api/gpt2.ts";
 import { view } from "../src/backend/backend.ts";
 import { inspect } from "../src/inspect/inspect.ts";
+import { presetConfig, presetNames } from "../src/model/config.ts";
 import { forward, loss as lossOf } from "../src/model/gpt2.ts";
+import { memoryParts } from "../src/model/memory.ts";
 import { withTensors } from "../src/model/tensor-scope.ts";
 import { allocLossWorkspace } from "../src/model/workspace.ts";
 import { platform } from "../src/platform/node.ts";
@@ -435,6 +437,31 @@ async function drawWeights(model: GPT2): Promise<void> {
   ]);
 }
 
+/** What training takes in memory, by GPT-2's sizes, as the program counts it before it allocates. */
+function drawMemory({ backend }: GPT2): void {
+  const rows = presetNames
+    .filter((name) => ["d12", "d24", "d36", "d48"].includes(name))
+    .flatMap((name) => {
+      const config = presetConfig(name, 50257);
+      if (!config) return [];
+      const { weights, optimizer, activations } = memoryParts(backend, config, {
+        optimizer: true,
+        train: { B: 4, T: 1024 },
+      });
+      return [
+        [`${name} parameters`, (weights + optimizer) / 1e9, "bar"],
+        [`${name} activations`, activations / 1e9, "other"],
+      ] as const;
+    });
+  bars(
+    "memory.svg",
+    "Memory of a training step",
+    "GB for a step of 4 x 1024 tokens: weights, gradients and moments (blue), activations (red)",
+    rows,
+    (value) => value.toFixed(1),
+  );
+}
+
 drawRun();
 await drawTokens();
 const model = await GPT2.load(modelFile, { backend: "reference" });
@@ -450,4 +477,5 @@ await drawPrediction(model);
 await drawGradient(model);
 await drawBackward(model);
 await drawUpdate(model);
+drawMemory(model);
 await model.dispose();

@@ -188,33 +188,32 @@ export const solutions: Readonly<Record<string, string>> = {
 
 /** Sixteen sums at once, in registers, in float32. */
 const fastMatmul = `
-  const f = Math.fround;
   const out = new Float32Array(N * OC);
   const simple = (n, o) => {
     let sum = bias[o];
-    for (let c = 0; c < C; c++) sum = f(sum + f(inp[n * C + c] * weight[o * C + c]));
+    for (let c = 0; c < C; c++) sum = sum + inp[n * C + c] * weight[o * C + c];
     out[n * OC + o] = sum;
   };
   const rows = N - (N % 4);
   const columns = OC - (OC % 4);
   for (let n = 0; n < rows; n += 4)
     for (let o = 0; o < columns; o += 4) {
-      let [s00, s01, s02, s03] = [f(0), f(0), f(0), f(0)];
-      let [s10, s11, s12, s13] = [f(0), f(0), f(0), f(0)];
-      let [s20, s21, s22, s23] = [f(0), f(0), f(0), f(0)];
-      let [s30, s31, s32, s33] = [f(0), f(0), f(0), f(0)];
+      let [s00, s01, s02, s03] = [0, 0, 0, 0];
+      let [s10, s11, s12, s13] = [0, 0, 0, 0];
+      let [s20, s21, s22, s23] = [0, 0, 0, 0];
+      let [s30, s31, s32, s33] = [0, 0, 0, 0];
       let i0 = n * C, i1 = i0 + C, i2 = i1 + C, i3 = i2 + C;
       let w0 = o * C, w1 = w0 + C, w2 = w1 + C, w3 = w2 + C;
       for (let c = 0; c < C; c++) {
         const b0 = weight[w0++], b1 = weight[w1++], b2 = weight[w2++], b3 = weight[w3++];
         const a0 = inp[i0++], a1 = inp[i1++], a2 = inp[i2++], a3 = inp[i3++];
-        s00 = f(s00 + f(a0 * b0)); s01 = f(s01 + f(a0 * b1)); s02 = f(s02 + f(a0 * b2)); s03 = f(s03 + f(a0 * b3));
-        s10 = f(s10 + f(a1 * b0)); s11 = f(s11 + f(a1 * b1)); s12 = f(s12 + f(a1 * b2)); s13 = f(s13 + f(a1 * b3));
-        s20 = f(s20 + f(a2 * b0)); s21 = f(s21 + f(a2 * b1)); s22 = f(s22 + f(a2 * b2)); s23 = f(s23 + f(a2 * b3));
-        s30 = f(s30 + f(a3 * b0)); s31 = f(s31 + f(a3 * b1)); s32 = f(s32 + f(a3 * b2)); s33 = f(s33 + f(a3 * b3));
+        s00 = s00 + a0 * b0; s01 = s01 + a0 * b1; s02 = s02 + a0 * b2; s03 = s03 + a0 * b3;
+        s10 = s10 + a1 * b0; s11 = s11 + a1 * b1; s12 = s12 + a1 * b2; s13 = s13 + a1 * b3;
+        s20 = s20 + a2 * b0; s21 = s21 + a2 * b1; s22 = s22 + a2 * b2; s23 = s23 + a2 * b3;
+        s30 = s30 + a3 * b0; s31 = s31 + a3 * b1; s32 = s32 + a3 * b2; s33 = s33 + a3 * b3;
       }
       const sums = [s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33];
-      for (let i = 0; i < 16; i++) out[(n + (i >> 2)) * OC + o + (i & 3)] = f(sums[i] + bias[o + (i & 3)]);
+      for (let i = 0; i < 16; i++) out[(n + (i >> 2)) * OC + o + (i & 3)] = sums[i] + bias[o + (i & 3)];
     }
   for (let n = 0; n < N; n++) for (let o = n < rows ? columns : 0; o < OC; o++) simple(n, o);
   return out;
