@@ -10,7 +10,7 @@ import { ReferenceBackend } from "../backend/reference/reference.ts";
 import { createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import type { DataOrder } from "../data/order.ts";
-import { NotFiniteError } from "../errors.ts";
+import { InputError, NotFiniteError } from "../errors.ts";
 import { alone, type Group } from "../group/group.ts";
 import { makeConfig } from "../model/config.ts";
 import type { TrainEvent } from "./events.ts";
@@ -175,6 +175,26 @@ test("shared moments are read within the work of rank 0 alone", async () => {
     expect(outcome).toMatchObject({
       reason: { message: expect.stringContaining("rank 0 alone reads and writes them") },
     });
+});
+
+test("where rank 0 fails in the middle of its work, all throw its error, and can go on", async () => {
+  const outcomes = await Promise.all(
+    localGroup(2).map(async (group) => {
+      const backend = await createBackend("reference");
+      await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
+      await using trainer = new Trainer(model, { zeroStage: 1 }, group);
+      const read = () => trainer.moments().m.read(backend, "wte", 0, 3);
+      const failing = trainer.inRank0(async () => {
+        await read();
+        throw new InputError("no disk.");
+      });
+      const [problem] = await Promise.allSettled([failing]);
+      return { problem, values: await trainer.inRank0(read) };
+    }),
+  );
+  for (const { problem } of outcomes)
+    expect(problem).toMatchObject({ reason: { message: "[rank 0 of 2 on here] no disk." } });
+  expect(outcomes.map(({ values }) => values)).toEqual([new Float32Array(3), undefined]);
 });
 
 test("NaN in one process stops all before the update, with one error", async () => {
