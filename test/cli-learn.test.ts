@@ -1,5 +1,5 @@
 /** `llm-ts learn` as a program: a reader's way through the exercises, and what readers do wrong. */
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { exercises, type Language, sourceOf } from "../src/learn/source.ts";
@@ -10,7 +10,7 @@ const folder = testFolder();
 const language: Language = process.features.typescript ? "ts" : "js";
 const fileOf = (name: string, id: string) => join(folder, name, `${id}.${language}`);
 const ids = exercises.map(({ id }) => id);
-const learn = (name: string, ...args: string[]) => run(["learn", join(folder, name), ...args]);
+const learn = (name: string, ...args: string[]) => run(["learn", name && join(folder, name), ...args]);
 
 /** A folder with the first exercises solved. */
 async function folderWith(name: string, ...solvedIds: readonly string[]): Promise<void> {
@@ -31,7 +31,9 @@ test("writes the exercises, says what is next, and overwrites nothing", async ()
   writeFileSync(fileOf("new", ids[0]), "// mine\n");
   writeFileSync(fileOf("new", ids[1]), sourceOf(ids[1], language));
   const again = await learn("new");
-  expect(again.stdout).toMatch(/^All exercises are in .*new already\./);
+  expect(again.stdout).toMatch(/^All exercises are in .*new already\.\n\nOpen .*02-layernorm\./);
+  rmSync(fileOf("new", ids[4]));
+  expect((await learn("new")).stdout).toMatch(/^Wrote 1 exercise to .*new; 15 were there and stay as they are\.\n/);
   expect(readFileSync(fileOf("new", ids[0]), "utf8")).toBe("// mine\n");
 });
 
@@ -93,7 +95,10 @@ test("the check stops at the first that is not right, with the mistake, and give
   expect((await learn("wrong", "--hint")).stdout).toMatch(/^05-attention, hint 1 of 4: Loops over b/);
   expect((await learn("wrong", "--hint", "2")).stdout).toMatch(/^05-attention, hint 2 of 4: /);
   const none = await learn("wrong", "--hint", "9");
-  expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/05-attention has 4 hints: .* --hint 4/)]);
+  expect([none.code, none.stderr]).toEqual([
+    2,
+    expect.stringMatching(/05-attention has 4 hints, not 9\. The last one: .* --hint 4/),
+  ]);
 });
 
 test("what a first function may do wrong is said", async () => {
@@ -112,7 +117,7 @@ test("what a first function may do wrong is said", async () => {
     ],
     [right.replace(/\n {2}return/, "\n  wte[0]++;\n  return"), /it changed its argument wte: write into a new array/],
     ["export const other = 1;\n", /the file exports no function embedding/],
-    ["export function embedding( {\n", /SyntaxError|Error: /],
+    ["// A comment.\nexport function embedding( {\n  return 1 +;\n}\n", /Error: .* \(line [23]\)\.\n/],
     [signature("  process.exit(0);"), /it ended its thread with code 0/],
   ];
   for (const [source, message] of cases) {
@@ -160,6 +165,7 @@ test("bad input", async () => {
   writeFileSync(join(folder, "a-file"), "");
   const cases: [code: number, message: RegExp, ...args: string[]][] = [
     [1, /a-file cannot be read as a folder/, "a-file"],
+    [2, /The folder has no name\. Give it one: .* learn my-gpt2/, ""],
     [1, /nowhere has no exercises\. Write them: .* learn .*nowhere/, "nowhere", "--check"],
     [2, /Choose one of/, "nowhere", "--check", "--watch"],
     [2, /argument 'x' is invalid/, "nowhere", "--hint", "x"],

@@ -184,6 +184,24 @@ describe("other dumps", () => {
     ]);
   });
 
+  test("axes that are exchanged are named, with the same elements or transposed; joined ones are accepted", async () => {
+    const shaped = (name: string, tensor: string, shape: number[]) =>
+      changed(name, (tensors) => {
+        const stored = tensors.get(tensor);
+        if (!stored) throw new Error(`no ${tensor}`);
+        tensors.set(tensor, { ...stored, shape });
+      });
+    const exchanged = await verify(shaped("axes.safetensors", "d.h.0.qkvw", [8, 24]), "--expected", trace);
+    expect(exchanged.code).toBe(1);
+    expect(exchanged.stdout).toMatch(
+      /NOT OK {2}d\.h\.0\.qkvw \[24,8\]\n {8}Likely: its shape is \[8,24\], expected \[24,8\], with the same elements in the same order/,
+    );
+    const time = await verify(shaped("time.safetensors", "h.0.qkv", [6, 2, 24]), "--expected", trace);
+    expect(time.stdout).toMatch(/NOT OK {2}h\.0\.qkv .*\n {8}Likely: its shape is \[6,2,24\], expected \[2,6,24\]/);
+    for (const shape of [[12, 24], [2, 6, 3, 8], [288]])
+      expect((await verify(shaped("joined.safetensors", "h.0.qkv", shape), "--expected", trace)).code).toBe(0);
+  });
+
   test("--json has all of it", async () => {
     const { code, stdout } = await verify(dumpOf("erf"), "--expected", trace, "--json");
     const report = JSON.parse(stdout);
@@ -204,6 +222,37 @@ test("another architecture has a trace too: RMS norm and rotary positions", asyn
   const { code, stdout } = await verify(out, "--model", source);
   expect(stdout).toMatch(/OK +h\.0\.rotated/);
   expect(code).toBe(0);
+});
+
+test("an update that is not the trace's is refused, the same one accepted", async () => {
+  const dump = dumpOf();
+  const other = await verify(dump, "--expected", trace, "--lr", "0.01");
+  expect([other.code, other.stderr]).toEqual([
+    2,
+    expect.stringMatching(/trace\.safetensors is a trace of an update with --lr 0\.001, not 0\.01\. Leave --lr out\./),
+  ]);
+  const own = await verify(trace, "--model", model, "--weight-decay", "0");
+  expect([own.code, own.stderr]).toEqual([
+    2,
+    expect.stringMatching(/with --weight-decay 0\.1, not 0\. Leave --weight-decay out/),
+  ]);
+  expect((await verify(dump, "--expected", trace, "--lr", "1e-3")).code).toBe(0);
+});
+
+test("the numbers that the page expects are those of the fixture", () => {
+  const tensors = readDump(trace);
+  for (const language of ["port.md", "zh/port.md"]) {
+    const text = readFileSync(fileURLToPath(new URL(`../docs/learn/${language}`, import.meta.url)), "utf8");
+    const rows = [...text.matchAll(/^\| `(\S+)` \| (-?\d\S*) \| (-?\d\S*) \|$/gm)];
+    expect(rows.length).toBeGreaterThan(8);
+    for (const [, name, ...numbers] of rows) {
+      const data = tensors.get(name)?.data ?? Buffer.alloc(0);
+      expect([name, ...numbers.map(Number)]).toEqual([
+        name,
+        ...[0, 1].map((i) => Number(data.readFloatLE(4 * i).toFixed(6))),
+      ]);
+    }
+  }
 });
 
 test("bad input gets a clear error", async () => {

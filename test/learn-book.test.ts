@@ -82,8 +82,11 @@ test("both languages have the same chapters, with the same code and pictures", (
   }
 });
 
-test.each([...pages, "README.md", "zh/README.md", "port.md"])("the links of %s lead somewhere", (page) => {
-  const links = [...textOf(page).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target]) => target);
-  const local = links.filter((target) => !/^https?:/.test(target));
-  expect(local.filter((target) => !existsSync(resolve(book, dirname(page), target)))).toEqual([]);
-});
+test.each([...pages, "README.md", "zh/README.md", "port.md", "zh/port.md"])(
+  "the links of %s lead somewhere",
+  (page) => {
+    const links = [...textOf(page).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target]) => target);
+    const local = links.filter((target) => !/^https?:/.test(target));
+    expect(local.filter((target) => !existsSync(resolve(book, dirname(page), target)))).toEqual([]);
+  },
+);

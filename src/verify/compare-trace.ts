@@ -112,8 +112,10 @@ class Comparison {
     const right = await this.#expected.read(name);
     const found = fitted(stored, shape, this.#expected.config.V);
     const about = { name, shape, foundShape: stored.shape };
-    if (!found) return { type: "deviates", ...about, lacking: [], reason: sizeReason(tensor, stored.shape) };
+    if (!found) return { type: "deviates", ...about, lacking: [], reason: shapeReason(tensor, stored.shape) };
     const difference = deviation(found.data, right.data, await this.#boundOf(tensor, right));
+    if (difference.excess <= 1 && !isSameLayout(found.fit, stored.shape, shape))
+      return { type: "deviates", ...about, lacking: [], reason: shapeReason(tensor, stored.shape) };
     if (difference.excess <= suspicious) return { type: "agrees", name, shape, ...difference };
     const { reason, lacking } = await this.#explain(tensor, found, right, difference.excess > 1);
     if (difference.excess <= 1 && (!reason || reason.upstream)) return { type: "agrees", name, shape, ...difference };
@@ -181,12 +183,10 @@ function tensorNamed({ tensors }: ExpectedTrace, name: string): TraceTensor | un
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
 
+type Fit = "same" | "rows" | "columns";
+
 /** How a tensor's shape fits the wanted one: the vocabulary may be padded, as rows or as columns. */
-function fitOf(
-  found: readonly number[],
-  wanted: readonly number[],
-  V: number,
-): "same" | "rows" | "columns" | undefined {
+function fitOf(found: readonly number[], wanted: readonly number[], V: number): Fit | undefined {
   const [columns, foundColumns] = [wanted[wanted.length - 1], found[found.length - 1]];
   if (sizeOf(found) === sizeOf(wanted)) return "same";
   if (wanted[0] === V && columns === foundColumns && sizeOf(found) > sizeOf(wanted)) return "rows";
@@ -195,18 +195,40 @@ function fitOf(
 }
 
 /** A tensor of the dump with as many elements as the trace's: the vocabulary's padding left out. Undefined where it has others. */
-function fitted({ data, shape }: Operand, wanted: readonly number[], V: number): Operand | undefined {
-  const how = fitOf(shape, wanted, V);
+function fitted(
+  { data, shape }: Operand,
+  wanted: readonly number[],
+  V: number,
+): (Operand & { readonly fit: Fit }) | undefined {
+  const fit = fitOf(shape, wanted, V);
   const size = sizeOf(wanted);
-  if (how === "same" || how === "rows") return { data: data.subarray(0, size), shape: wanted };
-  if (how === undefined) return undefined;
+  if (fit === "same" || fit === "rows") return { data: data.subarray(0, size), shape: wanted, fit };
+  if (fit === undefined) return undefined;
   const found = shape[shape.length - 1];
   const cut = (_: unknown, i: number) => data[Math.floor(i / V) * found + (i % V)];
-  return { data: Float64Array.from({ length: size }, cut), shape: wanted };
+  return { data: Float64Array.from({ length: size }, cut), shape: wanted, fit };
 }
 
-function sizeReason({ shape }: TraceTensor, found: readonly number[]): Explanation {
-  return { what: `its shape is [${found}], expected [${shape}]`, remaining: Number.POSITIVE_INFINITY };
+/**
+ * True where a shape only joins or divides neighbouring dimensions of the wanted one, as (B*T,C) and (B,T,3,C) do: the elements
+ * are in the same order. Exchanged axes of the same size cannot be seen.
+ */
+function isSameLayout(fit: Fit, found: readonly number[], wanted: readonly number[]): boolean {
+  if (fit !== "same") return true;
+  const boundaries = (shape: readonly number[]) => {
+    let product = 1;
+    return shape.map((size) => (product *= size));
+  };
+  const [ours, theirs] = [boundaries(wanted), boundaries(found)];
+  return theirs.every((end) => ours.includes(end)) || ours.every((end) => theirs.includes(end));
+}
+
+function shapeReason({ shape }: TraceTensor, found: readonly number[]): Explanation {
+  const exchanged =
+    sizeOf(found) === sizeOf(shape)
+      ? ", with the same elements in the same order: name its axes in the right order"
+      : "";
+  return { what: `its shape is [${found}], expected [${shape}]${exchanged}`, remaining: Number.POSITIVE_INFINITY };
 }
 
 /** Indices of an element, one for each dimension. */

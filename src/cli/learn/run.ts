@@ -2,14 +2,14 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { InputError, UsageError } from "../../errors.ts";
-import { goal } from "../../learn/fast-exercise.ts";
+import { fastExercise, goal } from "../../learn/fast-exercise.ts";
 import { exercises } from "../../learn/source.ts";
 import { paintFor } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print } from "../output.ts";
 import { asStarted, suggestion } from "../suggest.ts";
 import { check, type Verdict } from "./check.ts";
-import { type Exercises, findExercises, newLanguage, writeExercises } from "./files.ts";
+import { type Exercises, findExercises, isUntouched, newLanguage, writeExercises } from "./files.ts";
 
 /** The options of `llm-ts learn`. */
 export interface LearnFlags {
@@ -23,6 +23,8 @@ export interface LearnFlags {
 
 /** Writes, checks or trains with the exercises in a folder; exit code 1 where a check finds one that is not right. */
 export async function runLearn(folder: string, flags: LearnFlags): Promise<void> {
+  if (folder.trim() === "")
+    throw new UsageError(`The folder has no name. Give it one: ${suggestion("learn", "my-gpt2")}`);
   if (Object.keys(flags).length > 1) throw new UsageError("Choose one of --check, --watch, --hint and --train.");
   const found = await findExercises(folder);
   if (Object.keys(flags).length === 0) return begin(found ?? { folder, language: newLanguage });
@@ -40,13 +42,28 @@ async function begin(given: Exercises): Promise<void> {
   const { folder, language } = given;
   const written = await writeExercises(given);
   const kept = exercises.length - written.length;
-  await print(
-    `${written.length > 0 ? `${written.length} exercises are in ${folder}` : `All exercises are in ${folder} already`}` +
-      `${written.length > 0 && kept > 0 ? `; ${kept} were there and stay as they are` : ""}.\n\n` +
-      `Open ${join(folder, `${exercises[0].id}.${language}`)}, fill in the function, and let it be checked whenever you save:\n\n` +
-      `  ${suggestion("learn", folder, "--watch")}\n`,
-  );
+  const amount = (count: number) => `${count} ${count === 1 ? "exercise" : "exercises"}`;
+  const state =
+    written.length === 0
+      ? `All exercises are in ${folder} already`
+      : kept === 0
+        ? `${amount(written.length)} are in ${folder}`
+        : `Wrote ${amount(written.length)} to ${folder}; ${kept} were there and stay as they are`;
+  const next = await firstUntouched(given);
+  const advice = next
+    ? `Open ${join(folder, `${next}.${language}`)}, fill in the function, and let it be checked whenever you save`
+    : "You have worked on all of them. Have them checked whenever you save";
+  await print(`${state}.\n\n${advice}:\n\n  ${suggestion("learn", folder, "--watch")}\n`);
 }
+
+/** The first exercise that is as it was written; undefined where there is none. The fast matmul is right from the start. */
+async function firstUntouched(given: Exercises): Promise<string | undefined> {
+  for (const { id } of exercises) if (id !== fastExercise.id && (await isUntouched(given, id))) return id;
+  return undefined;
+}
+
+/** Ends a sentence that may have its full stop. */
+const ended = (text: string) => (/[.?!]$/.test(text) ? text : `${text}.`);
 
 /** Checks and prints; true if all are right. */
 async function checkOnce(given: Exercises): Promise<boolean> {
@@ -71,10 +88,8 @@ function verdictText(verdict: Verdict, { folder }: Exercises): string {
     case "untouched":
       return `${yellow("→")} ${name}\n  Next: fill in ${verdict.file}.\n`;
     case "wrong": {
-      const lines = [
-        `${verdict.where ? `With ${verdict.where}: ` : ""}${verdict.what}${/[.?]$/.test(verdict.what) ? "" : "."}`,
-      ];
-      if (verdict.likely) lines.push(`Likely: ${verdict.likely}.`);
+      const lines = [ended(`${verdict.where ? `With ${verdict.where}: ` : ""}${verdict.what}`)];
+      if (verdict.likely) lines.push(ended(`Likely: ${verdict.likely}`));
       lines.push(dim(`A hint: ${suggestion("learn", folder, "--hint")}`));
       return `${red("✗")} ${name}\n${lines.map((line) => `  ${asStarted(line)}\n`).join("")}`;
     }
@@ -93,7 +108,7 @@ async function showHint(given: Exercises, number: number): Promise<void> {
   if (current?.state === "right" && current.times === undefined) return;
   if (number > hints.length)
     throw new UsageError(
-      `${current?.id} has ${hints.length} hints: ${suggestion("learn", given.folder, "--hint", `${hints.length}`)}`,
+      `${current?.id} has ${hints.length} hints, not ${number}. The last one: ${suggestion("learn", given.folder, "--hint", `${hints.length}`)}`,
     );
   await print(`${current?.id}, hint ${number} of ${hints.length}: ${hints[number - 1]}\n`);
 }

@@ -115,5 +115,6 @@ async function* train(
     else await new Promise<void>((resolve) => (wake = resolve));
   }
   await ended;
-  if (problem !== undefined) throw new InputError(`Training with the functions in ${folder} failed: ${problem}.`);
+  if (problem !== undefined)
+    throw new InputError(`Training with the functions in ${folder} failed: ${problem.replace(/[.]$/, "")}.`);
 }

@@ -2,6 +2,9 @@ import type { Command } from "commander";
 import { trainOptions } from "../../train/settings.ts";
 import { numeric } from "./values.ts";
 
+/** Their names among the flags. */
+export const updateFlags = ["lr", "weightDecay", "beta1", "beta2", "eps", "gradClip"] as const;
+
 /**
  * The options of one update, as `train` has them. The defaults show in every part of the update: with weight decay and clipping,
  * and with betas for which a first update without bias correction differs, (1 - beta1) / sqrt(1 - beta2) not being 1.

@@ -3,7 +3,7 @@ import { UsageError } from "../../errors.ts";
 import { trainOptions } from "../../train/settings.ts";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples, headerlessOption } from "../options/common.ts";
-import { addUpdateOptions } from "../options/update.ts";
+import { addUpdateOptions, updateFlags } from "../options/update.ts";
 import { numeric, reals } from "../options/values.ts";
 import type { VerifyFlags } from "./run.ts";
 import type { TraceVerifyFlags } from "./trace.ts";
@@ -40,19 +40,20 @@ Two right programs differ by rounding. Allowed are 1e-4 for logits, 1e-5 for the
 value for its gradient, more in proportion where logits exceed 10, and 1e-3 for the losses of the ten steps.
 Exit code 0 when all is okay, 1 when not.
 With --trace, activations may differ by 2e-5 of a tensor's largest value, gradients by 1e-4; --lr and the options beside it
-are those of the port's update. Exit code 0 when all agrees and nothing is missing.
+are those of the port's update; a file by llm-ts trace says its own. Exit code 0 when all agrees and nothing is missing.
 ${examples(
   ["llm.c's own test", "llm-ts verify --model gpt2_124M.bin --state gpt2_124M_debug_state.bin"],
   ["a port's tensors, with a trace", "llm-ts verify --trace mine.safetensors --expected trace.safetensors"],
   ["the same with the model alone", "llm-ts verify --trace mine.safetensors --model runs/baby-001"],
 )}`,
     )
-    .action(async (flags: Flags) => {
+    .action(async (flags: Flags, command: Command) => {
       if ((flags.state === undefined) === (flags.trace === undefined))
         throw new UsageError("verify needs one of --state, a debug state, and --trace, another program's tensors.");
       if (flags.trace !== undefined) {
         const { verifyTrace } = await import("./trace.ts");
-        return verifyTrace({ ...flags, trace: flags.trace });
+        const chosen = updateFlags.filter((name) => command.getOptionValueSource(name) === "cli");
+        return verifyTrace({ ...flags, trace: flags.trace, chosen });
       }
       const { model, state } = flags;
       if (model === undefined || state === undefined)

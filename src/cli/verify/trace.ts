@@ -2,10 +2,12 @@ import { InputError, UsageError } from "../../errors.ts";
 import { withSource } from "../../format/source.ts";
 import { type CompareEvent, type CompareVerdict, compareTrace, type Finding } from "../../verify/compare-trace.ts";
 import type { DebugBatch } from "../../verify/debug-state.ts";
+import type { TraceUpdate } from "../../verify/trace.ts";
 import { type Dump, type ExpectedTrace, expectedInFile, expectedOf, openDump } from "../../verify/trace-file.ts";
 import { paintFor } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { type BatchFlags, firstBatch, traceModel, type UpdateFlags, updateOf } from "../options/trace.ts";
+import type { updateFlags } from "../options/update.ts";
 import { print } from "../output.ts";
 
 /** The options of `llm-ts verify --trace`. */
@@ -15,6 +17,8 @@ export interface TraceVerifyFlags extends BatchFlags, UpdateFlags {
   readonly expected?: string;
   readonly partial?: boolean;
   readonly json?: boolean;
+  /** Options of the update that were given. */
+  readonly chosen: readonly (typeof updateFlags)[number][];
 }
 
 /** Compares another program's dump with a trace; exit code 1 where it deviates, or lacks tensors. */
@@ -29,8 +33,13 @@ export async function verifyTrace(flags: TraceVerifyFlags): Promise<void> {
     await withSource(path, async (source) => {
       const dump = await openDump(source);
       if (expected !== undefined)
-        return withSource(expected, async (right) => report(expectedInFile(await openDump(right)), dump, flags));
+        return withSource(expected, async (right) => {
+          const trace = expectedInFile(await openDump(right));
+          requireNoOther(trace.update, expected, flags);
+          return report(trace, dump, flags);
+        });
       if (model === undefined) return undefined;
+      if (dump.origin) requireNoOther(dump.origin.update, path, flags);
       const update = dump.origin?.update ?? updateOf(flags);
       return traceModel(
         model,
@@ -41,6 +50,19 @@ export async function verifyTrace(flags: TraceVerifyFlags): Promise<void> {
     });
   } finally {
     interrupt.dispose();
+  }
+}
+
+/** UsageError for an option of the update that differs from what a trace says of itself. */
+function requireNoOther(update: TraceUpdate, file: string, flags: TraceVerifyFlags): void {
+  const given = updateOf(flags);
+  for (const name of flags.chosen) {
+    const key = name === "lr" ? "learningRate" : name;
+    if (given[key] === update[key]) continue;
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError(
+      `${file} is a trace of an update with ${option} ${update[key]}, not ${given[key]}. Leave ${option} out.`,
+    );
   }
 }
 
