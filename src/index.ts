@@ -19,7 +19,7 @@
 
 export { type Answer, Chat, type ChatOptions } from "./api/chat.ts";
 export { GPT2 } from "./api/gpt2.ts";
-export type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./api/options.ts";
+export type { CreateOptions, GenerateOptions, LoadOptions, ModelOptions, SampleOptions } from "./api/options.ts";
 export type {
   AdamWOptions,
   AttentionShape,

@@ -26,6 +26,30 @@ test("a .bin becomes a folder for transformers, and comes back byte for byte", a
   expect(readFileSync(place("new/back.bin")).equals(readFileSync(tiny))).toBe(true);
 });
 
+test("an adapter is merged, and the merged model writes what the adapted one writes", async () => {
+  const adapter = fixturePath("adapter_all");
+  const { code, stderr } = await convert(tiny, "merged.bin", "--adapter", adapter);
+  expect(code, stderr).toBe(0);
+  const text = async (...args: string[]) =>
+    (await run(["generate", "1 2 3", "-g", "12", "--temperature", "0", "--threads", "1", ...args], { cwd: folder }))
+      .stdout;
+  const written = await text("--model", "merged.bin");
+  expect(written).toBe(await text("--model", tiny, "--adapter", adapter));
+  expect(written).not.toBe(await text("--model", tiny));
+  const loss = async (...args: string[]) =>
+    (await run(["eval", "some.bin", "--threads", "1", ...args], { cwd: folder })).stdout;
+  writeTokens(place("some.bin"), 60, 101);
+  expect(await loss("--model", "merged.bin")).toBe(await loss("--model", tiny, "--adapter", adapter));
+
+  const other = await convert(odd, "other.bin", "--adapter", adapter);
+  expect(other.code).toBe(1);
+  expect(other.stderr).toContain(`is an adapter of another model, of "gpt2_tiny" by its config`);
+  expect(readdirSync(folder)).not.toContain("other.bin");
+  const alone = await run(["generate", "--model", adapter]);
+  expect(alone.code).toBe(1);
+  expect(alone.stderr).toContain("is a LoRA adapter, and a model is expected. Name the one that it was trained on");
+});
+
 test("bfloat16 comes back byte for byte through safetensors, and float32 holds float16", async () => {
   expect((await convert(tiny, "half.bin", "--dtype", "bf16")).code).toBe(0);
   expect((await convert("half.bin", "half")).code).toBe(0);

@@ -12,9 +12,9 @@ import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { requireWeightType } from "../model/weight-type.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
-import { openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
+import { adaptedBy, openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
-import type { CreateOptions, GenerateOptions, ModelOptions, SampleOptions } from "./options.ts";
+import type { CreateOptions, GenerateOptions, LoadOptions, ModelOptions, SampleOptions } from "./options.ts";
 
 /** A GPT-2 model in a backend's memory: loaded from a file or made afresh, to be trained, sampled and saved. */
 export class GPT2 {
@@ -63,15 +63,16 @@ export class GPT2 {
   /**
    * Reads a model: llm.c's .bin of any version, or Hugging Face's safetensors with the config.json beside it (of a
    * model in several files: its index). It goes to the backend in pieces, so it is never in memory twice.
-   * InputError for a file that is no model or is damaged, MemoryError for one that is too large.
+   * InputError for a file that is no model or is damaged, or an adapter of another model, MemoryError for one that is too large.
    */
-  static async load(input: string | URL | Blob | Uint8Array, options: ModelOptions = {}): Promise<GPT2> {
+  static async load(input: string | URL | Blob | Uint8Array, options: LoadOptions = {}): Promise<GPT2> {
     const file = await openModelFile(input, options.config);
     try {
+      const model = options.adapter === undefined ? file : await adaptedBy(file, options.adapter);
       const path = typeof input === "string" ? input : undefined;
       const { endTokens = file.endTokens } = options;
       return await GPT2.#make(file.config, path, { ...options, endTokens }, (backend, { weights }) =>
-        file.readTensors((name, start, data) => weights.write(backend, name, start, data)),
+        model.readTensors((name, start, data) => weights.write(backend, name, start, data)),
       );
     } finally {
       await file.close();

@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { endsOf, planTokenizer } from "../data/tokenizer-files.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { adapterFiles, readAdapter, withAdapter } from "../format/adapter.ts";
 import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
 import { ggufModel, readGguf, writeGguf } from "../format/gguf.ts";
 import { type GgmlType, readGgufHeader } from "../format/gguf-file.ts";
@@ -83,6 +84,24 @@ export async function openModelFile(
     await close();
     throw error;
   }
+}
+
+/**
+ * A model with a LoRA adapter added to its matrices, from a folder in PEFT's layout. InputError for a folder that holds none, or
+ * one of another model.
+ */
+export async function adaptedBy(file: ModelFile, folder: string): Promise<ModelFile> {
+  const names = Object.values(adapterFiles).map((name) => inFolder(folder, name));
+  for (const name of names)
+    if ((await platform.pathKind(name)) !== "file")
+      throw new InputError(
+        `${name} is not there. An adapter is a folder with ${Object.values(adapterFiles).join(" and ")}, as PEFT writes it.`,
+      );
+  const [config, weights] = names;
+  const adapter = await withSource(config, (configFile) =>
+    withSource(weights, (weightsFile) => readAdapter(configFile, weightsFile)),
+  );
+  return { ...file, ...withAdapter(file, adapter) };
 }
 
 /** A model of llama.cpp's. Numbers of q8_0 are exact in float32. */

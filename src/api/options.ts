@@ -42,6 +42,11 @@ export interface ModelOptions {
   readonly endTokens?: readonly number[];
 }
 
+export interface LoadOptions extends ModelOptions {
+  /** Folder of a LoRA adapter of the model, as PEFT writes it: it is added to the matrices. */
+  readonly adapter?: string;
+}
+
 export interface CreateOptions extends ModelOptions {
   /** Seed of the initial weights, which are those that PyTorch gives; default 42. */
   readonly seed?: number;

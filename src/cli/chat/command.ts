@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
-import { examples, weightsOption } from "../options/common.ts";
+import { adapterOption, examples, weightsOption } from "../options/common.ts";
 import { addSamplingOptions } from "../options/sampling.ts";
 import { whole } from "../options/values.ts";
 import type { ChatFlags } from "./run.ts";
@@ -22,7 +22,8 @@ export function addChat(program: Command): void {
     .option("-g, --tokens <n>", "tokens of an answer at most", whole(1), 256);
   addSamplingOptions(command, 0.7)
     .option("--seed <n>", "of sampling; each answer takes the next one", whole(0), 1337)
-    .addOption(weightsOption());
+    .addOption(weightsOption())
+    .addOption(adapterOption());
   addBackendOptions(command)
     .addHelpText(
       "after",

@@ -19,6 +19,7 @@ export interface ChatFlags extends BackendFlags, SamplingFlags {
   readonly tokens: number;
   readonly seed: number;
   readonly weights: WeightType;
+  readonly adapter?: string;
 }
 
 const howToTrain =
@@ -29,7 +30,7 @@ const howToTrain =
 export async function chat(named: string | undefined, flags: ChatFlags): Promise<void> {
   const interrupt = new Interrupt();
   const path = await (named === undefined ? newestModelPath("an argument", howToTrain) : modelPath(named));
-  const { backend, threads, revectorize, kernel, blas, weights } = flags;
+  const { backend, threads, revectorize, kernel, blas, weights, adapter } = flags;
   const { temperature, topK, topP, minP, repetitionPenalty, seed, tokens: maxTokens, system } = flags;
   const model = await GPT2.load(path, {
     backend,
@@ -39,6 +40,7 @@ export async function chat(named: string | undefined, flags: ChatFlags): Promise
     blas,
     onStart: startProgress(),
     weights,
+    adapter,
   });
   try {
     if (!(await ChatFormat.of(model.tokenizer)))

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { examples } from "../options/common.ts";
+import { adapterOption, examples } from "../options/common.ts";
 import { whole } from "../options/values.ts";
 import type { ConvertFlags } from "./run.ts";
 
@@ -36,6 +36,7 @@ export function addConvert(program: Command): void {
       "attention heads of safetensors without config.json (default: one for 64 channels)",
       whole(1, 1024),
     )
+    .addOption(adapterOption())
     .option("-f, --force", "replace existing files")
     .option("--json", "print what was written as JSON")
     .addHelpText(
@@ -48,6 +49,7 @@ export function addConvert(program: Command): void {
         ["half the size", "llm-ts convert gpt2_124M.bin gpt2_124M_bf16.bin --dtype bf16"],
         ["a model of the hub for llm.c", "llm-ts convert path/to/snapshot my-gpt2.bin"],
         ["for llama.cpp, with its tokenizer inside", "llm-ts convert runs/baby my-gpt2.gguf --dtype f16"],
+        ["with a LoRA adapter of PEFT merged", "llm-ts convert gpt2 merged --adapter my-lora"],
         ["a single file in float16", "llm-ts convert gpt2_124M.bin gpt2.safetensors --dtype f16"],
       ),
     )

@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
 import { platform } from "#platform";
-import { type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
+import { adaptedBy, type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
 import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
 import { UsageError } from "../../errors.ts";
 import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
@@ -25,6 +25,7 @@ export interface ConvertFlags {
   readonly to?: "bin" | "safetensors" | "gguf";
   readonly dtype?: GgmlType;
   readonly heads?: number;
+  readonly adapter?: string;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -34,8 +35,9 @@ export async function convert(input: string, output: string, flags: ConvertFlags
   const interrupt = new Interrupt();
   const from = await locateModel(input);
   const target = await targetOf(output, flags.to);
-  const file = await openModelFile(from, undefined, flags.heads);
+  const base = await openModelFile(from, undefined, flags.heads);
   try {
+    const file = flags.adapter === undefined ? base : await adaptedBy(base, flags.adapter);
     requireHeads(from, file, flags.heads);
     await requireFree(target, from, flags.force);
     const was = file.quantized ?? file.dtype;
@@ -57,7 +59,7 @@ export async function convert(input: string, output: string, flags: ConvertFlags
         `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  ${suggestion("generate", "--model", target.path)}`,
     );
   } finally {
-    await file.close();
+    await base.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
-import { examples, headerlessOption, weightsOption } from "../options/common.ts";
+import { adapterOption, examples, headerlessOption, weightsOption } from "../options/common.ts";
 import { addGroupOptions } from "../options/group.ts";
 import { whole } from "../options/values.ts";
 import type { EvalFlags } from "./run.ts";
@@ -24,6 +24,7 @@ export function addEval(program: Command): void {
     .option("--stride <n>", "tokens from one such window to the next (default: the block)", whole(1))
     .option("--limit <n>", "only the first n examples, or tokens of data", whole(1))
     .addOption(weightsOption())
+    .addOption(adapterOption())
     .addOption(headerlessOption())
     .option("--encoding <name>", "of texts and .jsonl: gb18030, shift_jis, utf-16, windows-1252, … (default: utf-8)")
     .option("--field <name>", "of .jsonl and .parquet: the field that holds the text", "text")

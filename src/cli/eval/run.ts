@@ -34,6 +34,7 @@ export interface EvalFlags extends BackendFlags, GroupFlags {
   readonly encoding?: string;
   readonly json?: boolean;
   readonly weights: WeightType;
+  readonly adapter?: string;
 }
 
 /** Scores a model on each kind of data asked for, in a member of a group, of which rank 0 prints the results. */
@@ -45,11 +46,12 @@ export async function runEval(data: readonly string[], flags: EvalFlags, member:
   const interrupt = new Interrupt();
   const { group } = member;
   const isFirst = group.rank === 0;
+  const { weights, adapter } = flags;
   // A model that has to be downloaded is, once a machine.
   const path = await oncePerMachine(member, () => modelPath(flags.model));
   const backend = await startBackend(flags, member);
   try {
-    const model = await together(group, () => GPT2.load(path, { backend, weights: flags.weights }));
+    const model = await together(group, () => GPT2.load(path, { backend, weights, adapter }));
     const scorer = new Scorer(model, undefined, group);
     member.watch();
     const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
-import { examples, weightsOption } from "../options/common.ts";
+import { adapterOption, examples, weightsOption } from "../options/common.ts";
 import { addSamplingOptions } from "../options/sampling.ts";
 import { whole } from "../options/values.ts";
 
@@ -36,6 +36,7 @@ export function addGenerate(program: Command): void {
     .option("-n, --samples <n>", "write several texts together; number i is what seed + i - 1 writes", whole(1), 1)
     .option("--llmc-sampling", "sample as llm.c does, recomputing all positions for each token: slow")
     .addOption(weightsOption())
+    .addOption(adapterOption())
     .option("--json", "one JSON object a sample: its text and tokens, and how probable each token was")
     .option("--logprobs <k>", "with --json: the k most probable tokens at each position too", whole(0, 1000));
   addBackendOptions(command)
@@ -50,6 +51,7 @@ export function addGenerate(program: Command): void {
             "with weights of 8 bits: quicker, in a quarter of the memory",
             'llm-ts generate "The sea" --model gpt2 --weights int8',
           ],
+          ["fine-tuned with PEFT, by LoRA", 'llm-ts generate "The sea" --model gpt2 --adapter my-lora'],
           ["continue a file", "llm-ts generate - --model gpt2_124M.bin < poem.txt"],
           ["one paragraph, four times", String.raw`llm-ts generate "The sea" --model gpt2 --stop $'\n\n' -n 4`],
           ["interactively", "llm-ts generate --interactive --model gpt2"],

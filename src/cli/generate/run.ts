@@ -22,6 +22,7 @@ export interface GenerateFlags extends BackendFlags, SamplingFlags {
   readonly llmcSampling?: boolean;
   readonly interactive?: boolean;
   readonly weights: WeightType;
+  readonly adapter?: string;
   readonly logprobs?: number;
   readonly json?: boolean;
 }
@@ -31,7 +32,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   requireTogether(argument, flags);
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
-  const { backend, threads, revectorize, kernel, blas, weights } = flags;
+  const { backend, threads, revectorize, kernel, blas, weights, adapter } = flags;
   const path = await (flags.model === undefined ? newestModelPath("--model") : modelPath(flags.model));
   const model = await GPT2.load(path, {
     backend,
@@ -41,6 +42,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
     blas,
     onStart: startProgress(),
     weights,
+    adapter,
   });
   try {
     const options = optionsOf(flags);

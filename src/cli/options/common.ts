@@ -31,6 +31,11 @@ export function weightsOption(): Option {
   return new Option("--weights <type>", help).choices(weightTypes).default("f32");
 }
 
+/** The option for a LoRA adapter. */
+export function adapterOption(): Option {
+  return new Option("--adapter <folder>", "a LoRA adapter of the model, as PEFT writes it: added to the weights");
+}
+
 /** Examples below the options of `--help`: for each a comment and a command. */
 export function examples(...pairs: readonly (readonly [comment: string, command: string])[]): string {
   return `\nExamples:\n${pairs.map(([comment, command]) => `  # ${comment}\n  $ ${asStarted(command)}`).join("\n")}\n`;

@@ -1,8 +1,10 @@
 import { platform } from "#platform";
 import { openModelFile } from "../../api/model-file.ts";
 import { DownloadError, InputError } from "../../errors.ts";
+import { adapterFiles } from "../../format/adapter.ts";
 import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
 import { inFolder } from "../../platform/paths.ts";
+import { quoted } from "../../platform/quoted.ts";
 import { namesOfRuns } from "../../runs/node-run-list.ts";
 import { say } from "../output.ts";
 
@@ -36,6 +38,11 @@ export async function locateModel(path: string): Promise<string> {
     "pytorch_model.bin",
   ])
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
+  if ((await platform.pathKind(inFolder(path, adapterFiles.config))) === "file")
+    throw new InputError(
+      `${path} is a LoRA adapter, and a model is expected. Name the one that it was trained on; llm-ts convert MODEL merged ` +
+        `--adapter ${quoted(path)} writes both as one.`,
+    );
   const runs = await namesOfRuns(path);
   if (runs !== "")
     throw new InputError(
