@@ -54,6 +54,14 @@ await page.setViewportSize({ width: 1280, height: 1150 });
 await page.waitForTimeout(1000);
 await page.screenshot({ path: join(out, "studio-inside.png") });
 
+const lesson = await openPage("?threads=1#learn/06-attention", 1150, "light");
+await lesson.locator(".lesson-status", { hasText: "Loss" }).waitFor();
+await lesson.getByRole("button", { name: /^Train 100 updates/ }).click();
+await lesson.locator(".lesson-status", { hasText: "100 updates so far" }).waitFor();
+await lesson.locator(".lesson-step .readout").waitFor();
+await lesson.waitForTimeout(1000);
+await lesson.screenshot({ path: join(out, "studio-learn.png") });
+
 await browser.close();
 await studio.close();
 rmSync(folder, { recursive: true });

@@ -99,9 +99,9 @@ test("a pointer reads out cells, and a click selects the row's token", async () 
   const { page } = studio;
   await tensor(page).selectOption("encoded");
   const picture = page.locator(".step-pictures canvas").first();
-  await picture.hover({ position: { x: 90, y: 32 } });
+  await picture.hover({ position: { x: 30, y: 32 } });
   await expect.poll(() => readout(page).textContent(), soon).toMatch(/^encoded\[0, 2, 0\] ‹r› = /);
-  await picture.click({ position: { x: 90, y: 32 } });
+  await picture.click({ position: { x: 30, y: 32 } });
   await expect
     .poll(() => page.locator(".token-strip [aria-checked=true]").getAttribute("aria-label"), soon)
     .toMatch(/^‹r›, position 2/);

@@ -17,17 +17,21 @@ export interface GridLayout {
 
 /** Most rows or columns that have names. */
 const mostNamed = 48;
-const nameWidth = 74;
+const mostNameWidth = 74;
+/** Of a character in the monospaced font of names. */
+const characterWidth = 7.3;
 const mostHeight = 420;
 
 /** Fits a grid into a width. Names are where there is room for them. */
 export function layOutGrid(
   width: number,
   { rows, columns }: { readonly rows: number; readonly columns: number },
-  names: { readonly rows: boolean; readonly columns: boolean },
+  rowNames: readonly string[] | undefined,
+  columnNames: readonly string[] | undefined,
 ): GridLayout {
-  const left = names.rows && rows <= mostNamed ? nameWidth : 0;
-  const top = names.columns && columns <= mostNamed ? 22 : 0;
+  const longest = rowNames?.reduce((most, { length }) => Math.max(most, length), 0) ?? 0;
+  const left = rowNames && rows <= mostNamed ? Math.min(mostNameWidth, characterWidth * longest + 12) : 0;
+  const top = columnNames && columns <= mostNamed ? 22 : 0;
   const cellWidth = Math.max(0.1, Math.min(22, (width - left) / columns));
   const tallest = rows <= 2 ? 26 : rows <= mostNamed ? 16 : 8;
   const cellHeight = Math.min(tallest, Math.max(mostHeight / rows, 0.2));

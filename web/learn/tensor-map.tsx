@@ -33,7 +33,7 @@ export function TensorMap(props: TensorMapProps) {
     () => signedImage(data, columns, largestOf(data), signedColours.value),
     [data, columns, signedColours.value],
   );
-  const layout = layOutGrid(width.value, props, { rows: rowNames !== undefined, columns: columnNames !== undefined });
+  const layout = layOutGrid(width.value, props, rowNames, columnNames);
 
   useEffect(() => {
     const observer = new ResizeObserver(([{ contentRect }]) => {
