@@ -1,5 +1,5 @@
 /** `llm-ts chat`, as a program: with a model that has learned two answers by heart. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { result, run, start, testFolder, written } from "./run-cli.ts";
@@ -113,4 +113,36 @@ test("a model that has learned no conversations is refused, with what to do", as
   const none = await run(["chat"], { cwd: join(folder, "text") });
   expect(none.code).toBe(2);
   expect(none.stderr).toMatch(/there is no run with one in runs\/.*prepare --chat smalltalk/);
+});
+
+test("a trained model learns conversations: its vocabulary grows by their special tokens", async () => {
+  const text = "ping pong tick tock. A text to learn from, again and again. ".repeat(40);
+  writeFileSync(join(folder, "words.txt"), text);
+  const small = ["--model", "custom", "--layers", "1", "--heads", "1", "--channels", "16", "-b", "2", "-t", "16"];
+  const few = ["-x", "3", "-s", "0", "--threads", "1"];
+  const all = [
+    ["prepare", "words.txt", "--tokenizer", "bpe:270", "--val-fraction", "0", "-o", "words"],
+    ["train", "-i", "words", ...small, ...few, "-o", "before"],
+    ["prepare", "--chat", "talk.jsonl", "--tokenizer", "before", "--val-fraction", "0", "-o", "more"],
+    ["train", "--model", "before", "-i", "more", "-b", "2", "-t", "16", ...few, "-o", "after"],
+  ];
+  const outputs: string[] = [];
+  for (const args of all) {
+    const { code, stdout, stderr } = await run(args, { cwd: folder });
+    expect(code, `${args.join(" ")}: ${stderr}`).toBe(0);
+    outputs.push(stdout + stderr);
+  }
+  expect(JSON.parse(readFileSync(join(folder, "after", "config.json"), "utf8")).model).toMatchObject({ V: 272 });
+  // The message at the end of the run is to be pasted.
+  expect(outputs[3]).toMatch(/talk with this model:\n {2}.*chat after/);
+  const { code, stderr } = await run(["chat", "after", "-g", "4"], { cwd: folder, input: "ping\n" });
+  expect(code, stderr).toBe(0);
+});
+
+test("conversations where token files are expected are named with the command that prepares them", async () => {
+  const { code, stderr } = await run(["train", "--model", "baby", "-i", "talk.jsonl", "-x", "1"], { cwd: folder });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /talk\.jsonl is conversations.*\n.*prepare talk\.jsonl --chat --tokenizer bpe:1024 -o data\/talk/,
+  );
 });

@@ -2,9 +2,16 @@ import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { streamOf, type TensorStream } from "../format/tensors.ts";
+import { type OnChunk, streamOf, type TensorStream } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
-import { configProblem, type GPT2Config, presetConfig, presetNames, pretrainedFile } from "../model/config.ts";
+import {
+  configProblem,
+  type GPT2Config,
+  presetConfig,
+  presetNames,
+  pretrainedFile,
+  withVocabulary,
+} from "../model/config.ts";
 import { initialize } from "../model/init.ts";
 import { requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
@@ -12,6 +19,7 @@ import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { requireWeightType } from "../model/weight-type.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
+import { readGrown } from "./grow.ts";
 import { adaptedBy, openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
 import type { CreateOptions, GenerateOptions, LoadOptions, ModelOptions, SampleOptions } from "./options.ts";
@@ -71,9 +79,17 @@ export class GPT2 {
       const model = options.adapter === undefined ? file : await adaptedBy(file, options.adapter);
       const path = typeof input === "string" ? input : undefined;
       const { endTokens = file.endTokens } = options;
-      return await GPT2.#make(file.config, path, { ...options, endTokens }, (backend, { weights }) =>
-        model.readTensors((name, start, data) => weights.write(backend, name, start, data)),
-      );
+      const { V } = file.config;
+      const { vocabSize = V } = options;
+      if (!Number.isSafeInteger(vocabSize) || vocabSize < V)
+        throw new UsageError(
+          `vocabSize is ${vocabSize}, expected a whole number, ${V} (the model's vocabulary) or more.`,
+        );
+      const config = vocabSize > V ? withVocabulary(file.config, vocabSize) : file.config;
+      return await GPT2.#make(config, path, { ...options, endTokens }, (backend, { weights }) => {
+        const write: OnChunk = (name, start, data) => weights.write(backend, name, start, data);
+        return vocabSize > V ? readGrown(model, vocabSize, write) : model.readTensors(write);
+      });
     } finally {
       await file.close();
     }

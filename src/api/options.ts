@@ -45,6 +45,11 @@ export interface ModelOptions {
 export interface LoadOptions extends ModelOptions {
   /** Folder of a LoRA adapter of the model, as PEFT writes it: it is added to the matrices. */
   readonly adapter?: string;
+  /**
+   * A larger vocabulary than the file's: the embeddings of tokens that it lacks begin as the mean of the others, so that each is
+   * about as probable as an average one. Default: the file's.
+   */
+  readonly vocabSize?: number;
 }
 
 export interface CreateOptions extends ModelOptions {

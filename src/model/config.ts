@@ -107,6 +107,11 @@ export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "
   return config;
 }
 
+/** The same model with a larger vocabulary. */
+export function withVocabulary(config: GPT2Config, V: number): GPT2Config {
+  return { ...config, V, Vp: Math.max(config.Vp, usualConfig({ V, C: config.C }).Vp) };
+}
+
 /** Largest plausible value of each size: four times GPT-2 XL and more, small enough that no product overflows. */
 export const sizeLimits = { maxT: 1 << 20, V: 1 << 20, Vp: 1 << 20, L: 1024, NH: 1024, C: 1 << 16, hidden: 1 << 18 };
 

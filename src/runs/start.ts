@@ -5,6 +5,7 @@
  */
 import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
+import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { alone, type Group, type Rank } from "../group/group.ts";
@@ -219,7 +220,9 @@ async function makeTrainer({ model: source, settings, group }: PreparedRun, host
 
 function makeModel(source: ModelSource, seed: number, { backend, onProgress }: RunHost): Promise<GPT2> {
   const { config, file, tokenizer } = source;
-  if (file !== undefined) return GPT2.load(file, { backend, tokenizer });
+  // A model that learns conversations ends its turns as well, whatever the files beside it say.
+  const endTokens = tokenizer?.turnEnd === undefined ? undefined : endsOf(tokenizer);
+  if (file !== undefined) return GPT2.load(file, { backend, tokenizer, vocabSize: config.V, endTokens });
   return GPT2.create(config, { backend, tokenizer, seed, onProgress });
 }
 

@@ -5,6 +5,8 @@ import { makeGgufHeader, readGgufHeader } from "../format/gguf-file.ts";
 import { openSource } from "../platform/node-files.ts";
 import { byteTokenizer } from "./byte.ts";
 import { charTokenizerOf } from "./char.ts";
+import { ChatFormat, withChat } from "./chat.ts";
+import { chatMl } from "./chat-template.ts";
 import { endTokensInGguf, ggufRemark, ggufVocabulary, tokenizerInGguf } from "./gguf-vocabulary.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
 import { huggingFaceTokenizer } from "./huggingface.ts";
@@ -43,6 +45,24 @@ describe("comes back", () => {
     if (end.length === 0) expect(remark).toMatch(/no token that ends a text, .* there it ends at/);
     else expect(remark).toBeUndefined();
   });
+});
+
+test.each([
+  ["GPT-2's", () => gpt2Tokenizer()],
+  ["a trained one", () => trained("gpt4")],
+])("a chat template, the end of a text and the end of a turn come back: %s", async (_name, make) => {
+  const tokenizer = await withChat(await make());
+  const { endOfText = -1, turnEnd = -1 } = tokenizer;
+  const { back, read } = await throughFile(tokenizer, tokenizer.vocabSize, [endOfText, turnEnd]);
+  // llama.cpp stops at eos_token_id, and its Jinja finds the template here.
+  expect(read["tokenizer.ggml.eos_token_id"]).toBe(turnEnd);
+  expect(read["tokenizer.ggml.bos_token_id"]).toBe(endOfText);
+  expect(read["tokenizer.chat_template"]).toBe(chatMl);
+  expect([back?.endOfText, back?.turnEnd]).toEqual([endOfText, turnEnd]);
+  expect(endTokensInGguf(read)).toBeUndefined();
+  const talk = [{ role: "user", content: text }] as const;
+  const [before, after] = [await ChatFormat.of(tokenizer), await ChatFormat.of(back)];
+  expect(after?.prompt(talk)).toEqual(before?.prompt(talk));
 });
 
 test("rows that pad a vocabulary are unused tokens, special tokens are control tokens", async () => {

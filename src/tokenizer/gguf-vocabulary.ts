@@ -10,7 +10,7 @@ import { huggingFaceTokenizer, pieceSplitOf } from "./huggingface.ts";
 import { byteLevelTokenizerFiles, fromVisible, gpt2HuggingFaceFiles, visible } from "./huggingface-files.ts";
 import { piecePatterns } from "./pieces.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import { addedTokensOf, recordOf } from "./tokenizer-json.ts";
+import { addedTokensOf, chatTemplateIn, recordOf } from "./tokenizer-json.ts";
 
 /** llama.cpp's names of the splits. That of GPT-4's pattern is DBRX's: "llama-bpe" would take whole words without merges. */
 const splitNames = { gpt2: "gpt-2", gpt4: "dbrx" } as const;
@@ -54,6 +54,8 @@ export async function ggufVocabulary(
     return special === undefined ? kinds.normal : special ? kinds.control : kinds.userDefined;
   };
   const end = endTokens.find((id) => id < V) ?? rarest(tokenizer);
+  const template = tokenizer.files && chatTemplateIn(tokenizer.files);
+  const turnEnd = template !== undefined && tokenizer.turnEnd !== undefined ? tokenizer.turnEnd : end;
   return {
     "tokenizer.ggml.model": "gpt2",
     "tokenizer.ggml.pre": splitNames[split],
@@ -61,8 +63,9 @@ export async function ggufVocabulary(
     "tokenizer.ggml.token_type": { i32s: all.map((_, id) => kindOf(id)) },
     "tokenizer.ggml.merges": { strings: merges },
     "tokenizer.ggml.bos_token_id": { u32: end },
-    "tokenizer.ggml.eos_token_id": { u32: end },
+    "tokenizer.ggml.eos_token_id": { u32: turnEnd },
     "tokenizer.ggml.add_bos_token": false,
+    ...(template !== undefined && { "tokenizer.chat_template": template }),
     "llm-ts.tokenizer": tokenizer.kind,
   };
 }
@@ -112,7 +115,9 @@ function rarest(tokenizer: Tokenizer): number {
 
 /** The tokens that end a text; undefined where the file names none, or one for llama.cpp alone. */
 export function endTokensInGguf(fields: GgufFields): readonly number[] | undefined {
-  const { "tokenizer.ggml.eos_token_id": end, "llm-ts.tokenizer": kind } = fields;
+  const { "tokenizer.ggml.eos_token_id": end, "llm-ts.tokenizer": kind, "tokenizer.chat_template": template } = fields;
+  // The tokenizer of a chat has both: the end of a text, and of a turn.
+  if (typeof template === "string" && kind === "huggingface") return undefined;
   return typeof end === "number" && kind !== "byte" && kind !== "char" ? [end] : undefined;
 }
 
@@ -131,8 +136,12 @@ export async function tokenizerInGguf(name: string, fields: GgufFields): Promise
   const isPadding = (id: number) => Array.isArray(types) && types[id] === kinds.unused;
   const used = tokens.filter((_, id) => !isPadding(id));
   const merges = textsIn(name, fields, "tokenizer.ggml.merges");
-  const endToken = typeof end === "number" ? tokens[end] : undefined;
-  return huggingFaceTokenizer(byteLevelTokenizerFiles({ vocab: used, merges, special, split, endToken }), `${name}: `);
+  const nameOf = (id: unknown) => (typeof id === "number" ? tokens[id] : undefined);
+  const { "tokenizer.chat_template": template, "tokenizer.ggml.bos_token_id": begin } = fields;
+  const chat = typeof template === "string" ? { template, turnEnd: nameOf(end) } : undefined;
+  const endToken = nameOf(chat ? (begin ?? end) : end);
+  const files = byteLevelTokenizerFiles({ vocab: used, merges, special, split, endToken, chat });
+  return huggingFaceTokenizer(files, `${name}: `);
 }
 
 function textsIn(name: string, fields: GgufFields, field: string): readonly string[] {

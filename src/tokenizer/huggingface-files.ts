@@ -49,12 +49,15 @@ export function trainedFiles(
 export interface ByteLevelVocabulary extends Pick<ByteLevelFiles, "vocab" | "merges" | "special"> {
   readonly split: PiecePattern;
   readonly endToken?: string;
+  /** Of a model that has learned conversations: its template, and the token that ends a turn. */
+  readonly chat?: { readonly template: string; readonly turnEnd?: string };
 }
 
 /** The files of a byte-level BPE other than GPT-2's. */
 export function byteLevelTokenizerFiles({
   split,
   endToken: end,
+  chat,
   ...vocabulary
 }: ByteLevelVocabulary): ReadonlyMap<string, string> {
   const pieces = { type: "Split", pattern: { Regex: piecePatterns[split].regex }, behavior: "Isolated", invert: false };
@@ -66,6 +69,7 @@ export function byteLevelTokenizerFiles({
       tokenizer_class: "PreTrainedTokenizerFast",
       clean_up_tokenization_spaces: false,
       ...(end !== undefined && { bos_token: end, eos_token: end, pad_token: end }),
+      ...(chat?.turnEnd !== undefined && { eos_token: chat.turnEnd, chat_template: chat.template }),
     },
   });
   return new Map(Object.entries(files));

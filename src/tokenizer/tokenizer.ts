@@ -74,6 +74,11 @@ export function sameTokens(a: readonly Uint8Array[], b: readonly Uint8Array[]): 
   return a.length === b.length && a.every((token, id) => sameBytes(token, b[id]));
 }
 
+/** True if a vocabulary is another one with further tokens behind it. */
+export function extendsTokens(longer: readonly Uint8Array[], shorter: readonly Uint8Array[]): boolean {
+  return longer.length > shorter.length && sameTokens(longer.slice(0, shorter.length), shorter);
+}
+
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -18,11 +18,13 @@ export async function requireTokens(path: string, model?: string): Promise<void>
   const what = await textKind(path);
   if (what === undefined) return;
   const name = parse(path).name.replace(/^[.-]+/, "") || "text";
-  const tokenizer = model === "baby" && what !== "documents" ? ["--tokenizer", "char"] : [];
+  const small = what === "conversations" ? "bpe:1024" : what === "documents" ? undefined : "char";
+  const tokenizer = model === "baby" && small !== undefined ? ["--tokenizer", small] : [];
+  const chat = what === "conversations" ? ["--chat"] : [];
   const folder = `data/${name}`;
   throw new InputError(
     `${path} is ${what}, and token files are expected. Prepare it, and give the folder with its tokens:\n` +
-      `  ${suggestion("prepare", path, ...tokenizer, "-o", folder)}\n` +
+      `  ${suggestion("prepare", path, ...chat, ...tokenizer, "-o", folder)}\n` +
       `  ${suggestion(...process.argv.slice(2).map((arg) => withPath(arg, path, folder)))}`,
   );
 }
@@ -34,7 +36,9 @@ function withPath(arg: string, path: string, folder: string): string {
   return option !== "" && arg.slice(option.length) === path ? option + folder : arg;
 }
 
-async function textKind(path: string): Promise<"a text" | "documents" | "a folder of texts" | undefined> {
+async function textKind(
+  path: string,
+): Promise<"a text" | "documents" | "conversations" | "a folder of texts" | undefined> {
   const kind = await platform.pathKind(path);
   if (kind === "folder") {
     const names = await platform.listFolder(path);
@@ -45,8 +49,15 @@ async function textKind(path: string): Promise<"a text" | "documents" | "a folde
   }
   if (kind !== "file") return undefined;
   const format = await withSource(path, identify);
-  if (format === "parquet" || /\.jsonl$/.test(path)) return "documents";
+  if (/\.jsonl$/.test(path)) return (await holdsConversations(path)) ? "conversations" : "documents";
+  if (format === "parquet") return "documents";
   return format === "text" ? "a text" : undefined;
+}
+
+/** True if the first object of a .jsonl file is a conversation. */
+async function holdsConversations(path: string): Promise<boolean> {
+  const start = await withSource(path, (source) => source.read(0, Math.min(source.size, 256)));
+  return /^\s*\{\s*"(messages|conversations)"\s*:/.test(new TextDecoder().decode(start));
 }
 
 /**

@@ -3,7 +3,7 @@ import { isGpt2Vocabulary, requireFit } from "../../api/model-tokenizer.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
-import { fits, sameTokens } from "../../tokenizer/tokenizer.ts";
+import { extendsTokens, fits, sameTokens } from "../../tokenizer/tokenizer.ts";
 import { suggestion } from "../suggest.ts";
 import { type DataChoice, defaultData } from "./default-data.ts";
 import type { ModelChoice } from "./model.ts";
@@ -22,14 +22,18 @@ export async function chooseData(
       `--vocab is ${flags.vocab}, expected ${data.tokenizer.vocabSize} or more: the data's tokenizer has ` +
         `${data.tokenizer.vocabSize} tokens.`,
     );
-  if (data.tokenizer && model.tokenizer && !sameTokens(data.tokenizer.tokens(), model.tokenizer.tokens()))
+  const isChat = data.tokenizer?.turnEnd !== undefined;
+  const [dataTokens, modelTokens] = [data.tokenizer?.tokens(), model.tokenizer?.tokens()];
+  // The special tokens of a chat are behind the model's own: it gets them.
+  const grows = isChat && dataTokens && modelTokens && extendsTokens(dataTokens, modelTokens);
+  if (dataTokens && modelTokens && !grows && !sameTokens(dataTokens, modelTokens))
     throw new InputError(
       `${data.name} was prepared with other tokens than ${model.name} was trained with. Prepare it with the model's: ` +
         `${suggestion("prepare", "TEXT", "--tokenizer", model.file ?? flags.model ?? model.name, "-o", "FOLDER")}; or train a new model on it.`,
     );
   if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
   // Of the same tokens, the model's own says more: it may have settings, or be the only one that can encode.
-  const own = model.tokenizer?.kind === "unknown" ? undefined : model.tokenizer;
+  const own = model.tokenizer?.kind === "unknown" || isChat ? undefined : model.tokenizer;
   const tokenizer = own ?? data.tokenizer ?? model.tokenizer;
   if (tokenizer) return { ...data, tokenizer };
   // llm.c's token files stand alone: they are GPT-2's unless something says otherwise.

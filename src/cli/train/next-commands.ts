@@ -18,7 +18,8 @@ export function nextCommands({ train, tokenizer, folder, saved, interrupted, lau
   if (folder === undefined) return ["Nothing was saved. To keep a model, give its run a folder: -o runs/"];
   const suggestions: [what: string, ...commands: string[]][] = [];
   const prompt = train === undefined ? ["ROMEO:"] : [];
-  if (tokenizer && saved)
+  if (tokenizer?.turnEnd !== undefined && saved) suggestions.push(["talk with this model", suggestion("chat", folder)]);
+  else if (tokenizer && saved)
     suggestions.push(["write with this model", suggestion("generate", ...prompt, "--model", folder)]);
   const resume = suggestion("train", "-o", folder, "--resume");
   if (interrupted && launchedBy !== undefined)

@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import { requireAlike } from "../../group/alike.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
+import { type GPT2Config, withVocabulary } from "../../model/config.ts";
 import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
@@ -18,6 +19,7 @@ import {
   runEvents,
   type StartedRun,
 } from "../../runs/start.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { runMemory } from "../../train/plan.ts";
@@ -95,7 +97,7 @@ async function prepare(
     : chooseModel(flags));
   if (out !== undefined && !resumed) await RunFolder.check(out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
-  const config = choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary);
+  const config = withChatTokens(choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary), data.tokenizer);
   const request: RunRequest = {
     model: { name: choice.name, config, file: choice.file, tokenizer: data.tokenizer },
     data,
@@ -124,6 +126,11 @@ async function prepare(
 }
 
 const gpt2Vocabulary = 50257;
+
+/** A model's configuration, with room for the special tokens of conversations that it has not met before. */
+function withChatTokens(config: GPT2Config, { turnEnd = -1, vocabSize }: Partial<Tokenizer> = {}): GPT2Config {
+  return vocabSize !== undefined && turnEnd >= config.V ? withVocabulary(config, vocabSize) : config;
+}
 
 async function trainWith(
   run: PreparedRun,
