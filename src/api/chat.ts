@@ -41,14 +41,15 @@ export class Chat {
   /** Answers so far: each has a seed of its own. */
   #answers = 0;
 
-  private constructor(model: GPT2, format: ChatFormat, options: ChatOptions) {
+  private constructor(model: GPT2, format: ChatFormat, options: ChatOptions, turns: readonly Message[]) {
     this.model = model;
+    this.#turns = [...turns];
     this.#format = format;
     this.#options = options;
   }
 
-  /** InputError for a model whose tokenizer has no chat template. */
-  static async open(model: GPT2, options: ChatOptions = {}): Promise<Chat> {
+  /** `turns`: a conversation to go on with, a question and its answer each. InputError for a model without a chat template. */
+  static async open(model: GPT2, options: ChatOptions = {}, turns: readonly Message[] = []): Promise<Chat> {
     const format = await ChatFormat.of(model.tokenizer);
     if (!format)
       throw new InputError(
@@ -59,7 +60,7 @@ export class Chat {
         `The chat template's special tokens are beyond the model's vocabulary of ${model.config.V}: it was not trained on ` +
           "conversations. Train it on some that llm-ts prepare --chat wrote.",
       );
-    const chat = new Chat(model, format, options);
+    const chat = new Chat(model, format, options, turns);
     chat.#requireText(options.system ?? "", "The system prompt");
     return chat;
   }

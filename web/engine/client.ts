@@ -2,6 +2,8 @@
 import { proxy, type Remote, wrap } from "comlink";
 import { recalled } from "../remember.ts";
 import type {
+  ChatAnswer,
+  ChatRequest,
   DataInput,
   DataSummary,
   Engine,
@@ -32,6 +34,13 @@ interface PageCalls {
     onPiece: (text: string) => void,
     signal?: AbortSignal,
   ): Promise<WriteResult>;
+  /** Aborting ends the answer early, likewise. */
+  chat(
+    request: ChatRequest,
+    options: WriteOptions,
+    onPiece: (text: string) => void,
+    signal?: AbortSignal,
+  ): Promise<ChatAnswer>;
   /** Rejects with an AbortError when aborted. */
   look(prompt: string, onProgress?: (share: number) => void, signal?: AbortSignal): Promise<LookResult>;
 }
@@ -62,6 +71,8 @@ function connect(options: () => EngineOptions): EngineClient {
     prepare: (input, signal) => link.cancellable("prepare", [input], "cancelPrepare", signal),
     write: (prompt, options, onPiece, signal) =>
       link.cancellable("write", [prompt, options, proxy(onPiece)], "cancelWrite", signal),
+    chat: (request, options, onPiece, signal) =>
+      link.cancellable("chat", [request, options, proxy(onPiece)], "cancelWrite", signal),
     look: (prompt, onProgress = () => {}, signal) =>
       link.cancellable("look", [prompt, proxy(onProgress)], "cancelLook", signal),
   };

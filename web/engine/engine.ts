@@ -18,7 +18,7 @@ import { detail, folderOfRun, newestModel, storedRuns, summaries } from "./runs.
 import { resumeRun, startNewRun } from "./start.ts";
 import { TabStorage } from "./tab-storage.ts";
 import { Workbench } from "./workbench.ts";
-import { writeText } from "./writing.ts";
+import { answer, writeText } from "./writing.ts";
 
 /** The engine of the studio's tab, used by the worker and by tests in Node: computes, and keeps files. */
 export class StudioEngine implements protocol.Engine {
@@ -126,6 +126,19 @@ export class StudioEngine implements protocol.Engine {
       const result = await writeText(loaded.model, prompt, options, this.#bench.queue, onPiece, signal);
       return { ...result, step: this.#bench.summary(loaded).step };
     });
+  }
+
+  chat(
+    request: protocol.ChatRequest,
+    options: protocol.WriteOptions,
+    onPiece: (text: string) => void,
+  ): Promise<protocol.ChatAnswer> {
+    this.#writing.abort();
+    this.#writing = new AbortController();
+    const cancelled = this.#writing.signal;
+    return this.#bench.use((loaded, leaving) =>
+      answer(loaded.model, request, options, this.#bench.queue, onPiece, AbortSignal.any([cancelled, leaving])),
+    );
   }
 
   async cancelWrite(): Promise<void> {

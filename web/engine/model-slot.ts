@@ -13,7 +13,8 @@ export interface LoadedModel {
 
 export function summaryOf({ model: { config, tokenizer }, name }: LoadedModel, step?: number): ModelSummary {
   const characters = tokenizer?.kind === "char" ? tokenizer.decode(tokenizer.tokens().keys()) : undefined;
-  return { name, config, parameters: parameterCount(config), tokenizer: tokenizer?.kind, characters, step };
+  const chats = tokenizer?.turnEnd !== undefined;
+  return { name, config, parameters: parameterCount(config), tokenizer: tokenizer?.kind, chats, characters, step };
 }
 
 /** Holds the loaded model, of which there is one at most. */

@@ -240,6 +240,8 @@ export interface ModelSummary {
   readonly parameters: number;
   /** Undefined: no tokenizer of V tokens was found, so the model neither reads nor writes text. */
   readonly tokenizer?: "char" | "byte" | "gpt2" | "huggingface" | "unknown";
+  /** True if it has learned conversations: it has a chat template. */
+  readonly chats?: boolean;
   /** All characters of a character tokenizer. */
   readonly characters?: string;
   /** Updates made in this tab. */
@@ -267,6 +269,28 @@ export interface WriteResult {
   /** Updates of the model when the text ended: it may be training. */
   readonly step?: number;
   readonly reason: "length" | "end-of-text" | "interrupted";
+}
+
+/** What a conversation is so far, and the next message. */
+export interface ChatRequest {
+  /** Instructions before it; empty: none. */
+  readonly system: string;
+  /** A question and its answer each. */
+  readonly turns: readonly ChatTurn[];
+  readonly message: string;
+}
+
+export interface ChatTurn {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+
+export interface ChatAnswer {
+  readonly text: string;
+  /** `end-of-text`: the model ended its turn. */
+  readonly reason: WriteResult["reason"];
+  /** The oldest turns, which did not fit the model's positions and were left out. */
+  readonly leftOut: number;
 }
 
 /** The result of looking inside the model. */
@@ -338,6 +362,8 @@ export interface Engine {
   /** Continues a text with the loaded model, also while it trains. `onPiece` gets whole characters. */
   write(prompt: string, options: WriteOptions, onPiece: (text: string) => void): Promise<WriteResult>;
   cancelWrite(): Promise<void>;
+  /** The next answer of a conversation, which the page keeps. `cancelWrite` ends it early. */
+  chat(request: ChatRequest, options: WriteOptions, onPiece: (text: string) => void): Promise<ChatAnswer>;
 
   /**
    * Looks inside the loaded model (`inspect` of src/inspect, with the ten best candidates); during training, between two

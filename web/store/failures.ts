@@ -10,6 +10,7 @@ export type Place =
   | "run"
   | "open"
   | "write"
+  | "chat"
   | "look"
   | "learn"
   | "exercise"

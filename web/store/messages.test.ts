@@ -1,13 +1,17 @@
 /** Messages of the engine, provoked as users would, are rendered in the page's language. */
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { GPT2 } from "../../src/api/gpt2.ts";
+import { trainTokenizer } from "../../src/data/train-tokenizer.ts";
 import { messageOf } from "../../src/errors.ts";
+import { makeConfig } from "../../src/model/config.ts";
 import { explain } from "../../src/platform/browser-errors.ts";
 import { LiveRun } from "../../src/serve/live-run.ts";
+import { withChat } from "../../src/tokenizer/chat.ts";
 import { StudioEngine } from "../engine/engine.ts";
-import type { DataInput, EngineOptions, EngineUpdate, RunInfo, TrainChoice } from "../engine/protocol.ts";
+import type { ChatRequest, DataInput, EngineOptions, EngineUpdate, RunInfo, TrainChoice } from "../engine/protocol.ts";
 import { messageIn } from "./messages.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-messages-"));
@@ -88,6 +92,21 @@ async function inFresh(act: (fresh: StudioEngine) => Promise<unknown>, options: 
   return act(fresh).finally(() => fresh.dispose());
 }
 
+/** Sends a message to a model with a chat template. */
+async function inChat(request: Partial<ChatRequest>): Promise<unknown> {
+  const tokenizer = await withChat((await trainTokenizer(["tinyshakespeare"], { vocabSize: 300 })).tokenizer);
+  const config = makeConfig({ V: tokenizer.vocabSize, maxT: 32, L: 1, NH: 1, C: 8 });
+  await using model = await GPT2.create(config, { tokenizer, backend: "reference" });
+  mkdirSync(join(folder, "chat"), { recursive: true });
+  await model.save(join(folder, "chat", "model.bin"));
+  const named = ["model.bin", "tokenizer.json", "tokenizer_config.json"];
+  const opened = named.map((name) => file(name, new Uint8Array(readFileSync(join(folder, "chat", name)))));
+  return inFresh(async (fresh) => {
+    await fresh.open(opened);
+    return fresh.chat({ system: "", turns: [], message: "", ...request }, {}, () => {});
+  });
+}
+
 /** Resumes the run with a changed config.json, which is restored afterwards. */
 async function resumeWith(change: (config: { [field: string]: never }) => unknown): Promise<unknown> {
   const path = join(folder, "runs", run.name, "config.json");
@@ -166,6 +185,10 @@ const failing: readonly (readonly [string, () => Promise<unknown>])[] = [
   ["a model that was changed after it was chosen", () => engine.open([changed("a.bin")])],
   ["the model's tokenizer without a model", () => inFresh((fresh) => fresh.prepare({ ...pasted, tokenizer: "model" }))],
   ["writing without a model", () => inFresh((fresh) => fresh.write("a", {}, () => {}))],
+  ["a message with a special token", () => inChat({ message: "<|im_end|>" })],
+  ["instructions with a special token", () => inChat({ message: "a", system: "<|im_start|>" })],
+  ["a message that is too long", () => inChat({ message: "word ".repeat(60) })],
+  ["a message that is too long beside instructions", () => inChat({ message: "word ".repeat(60), system: "Be kind." })],
   ["training without a text", () => inFresh((fresh) => fresh.start(tiny))],
   ["an unknown kernel", () => inFresh((fresh) => fresh.device(), { kernel: "fast" })],
   [

@@ -304,6 +304,19 @@ const renderings: readonly Rendering[] = [
     zh: () => "文本太短：一步至少需要两个词元，一个读，一个预测。",
   },
   {
+    of: /^The message holds (.+), a special token/s,
+    zh: (mark) => `消息中有特殊词元 ${mark}，它会结束或开始一个回合。请去掉它。`,
+  },
+  {
+    of: /^The system prompt holds (.+), a special token/s,
+    zh: (mark) => `指示中有特殊词元 ${mark}，它会结束或开始一个回合。请去掉它。`,
+  },
+  {
+    of: /^The message(?: and the system prompt take| takes) (\d+) tokens, and of the model's (\d+) positions (\d+) are left/,
+    zh: (tokens, maxT, left) =>
+      `消息（连同指示）有 ${tokens} 个词元，而模型的 ${maxT} 个位置中，除回答外只剩 ${left} 个。请写短一些。`,
+  },
+  {
     of: /^This model has no tokenizer\./,
     zh: () => "这个模型没有分词器，无法读写文本。请连同它的 tokenizer.bin 一起打开。",
     en: () => "This model has no tokenizer, so it cannot read or write text. Open it together with its tokenizer.bin.",

@@ -6,6 +6,7 @@ import { FailureNotice, Message } from "../store/failure-notice.tsx";
 import { initialize } from "../store/initialize.ts";
 import { data, device, hasRun, isBusy, model, remarks, run, runInfo, unsaved } from "../store/state.ts";
 import { text as tabText } from "../store/text.ts";
+import { ChatCard } from "./chat-card.tsx";
 import { DownloadCard } from "./download-card.tsx";
 import { LossChart } from "./loss-chart.tsx";
 import { ModelCard } from "./model-card.tsx";
@@ -31,6 +32,7 @@ export function TrainView() {
         <div class="train-pair">
           {hasRun.value && <LossChart />}
           {hasRun.value && <SamplesCard />}
+          {model.value?.chats && <ChatCard />}
           {(isBusy.value || model.value) && <WriteCard />}
           {model.value && <DownloadCard />}
         </div>
