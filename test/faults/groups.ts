@@ -40,19 +40,21 @@ async function disturb(
   mpi: Mpi,
   harm: (run: Launched) => void,
   after: (stderr: string) => void = () => {},
+  more: readonly string[] = [],
 ): Promise<void> {
   const path = lab.newPath();
-  const run = launch(mpi, processes, argsOf(lab, path));
+  const args = [...argsOf(lab, path), ...more];
+  const run = launch(mpi, processes, args);
   const at = 4 + lab.pick(12);
   await seen(run.child.stdout, (event, step) => event === "step" && step === at);
   harm(run);
   const { code, stdout, stderr } = await run.ended;
   await allGone(run);
-  if (isDone(path)) return disturb(lab, mpi, harm, after);
+  if (isDone(path)) return disturb(lab, mpi, harm, after, more);
   assert.notEqual(code, 0, stderr);
   after(stderr);
   const saved = lastCheckpoint(stdout);
-  const again = await runOn(mpi, processes, [...argsOf(lab, path), "-y"]);
+  const again = await runOn(mpi, processes, [...args, "-y"]);
   assert.equal(again.code, 0, again.stderr);
   const resumedAt = Number(/resuming .* after (\d+) updates/.exec(again.stderr)?.[1] ?? 0);
   assert.ok(resumedAt >= saved, `${saved} updates were saved: ${again.stderr}`);
@@ -73,6 +75,14 @@ const signals = (mpi: Mpi): readonly Fault[] => [
     quick: 1,
     full: 10,
     attempt: (lab) => disturb(lab, mpi, (run) => run.kill(0, "SIGKILL")),
+  },
+  {
+    name: `${mpi.name}: kill -9 with -z 1`,
+    what: "of a rank that holds a part of AdamW's moments, and of rank 0: resumed, to the bits of a run without -z 1",
+    quick: 1,
+    full: 10,
+    attempt: (lab, number) =>
+      disturb(lab, mpi, (run) => run.kill((number + 1) % processes, "SIGKILL"), undefined, ["-z", "1"]),
   },
   {
     name: `${mpi.name}: kill -9 of mpirun`,
@@ -139,34 +149,36 @@ const others = (mpi: Mpi): readonly Fault[] => [
       await allGone(run);
     },
   },
-  {
-    name: `${mpi.name}: full disk on rank 0`,
-    what: "the run says so and continues, older checkpoints stay, all end with 1; with more room, resumed",
-    quick: 1,
-    full: 10,
-    skip: noMount,
-    async attempt(lab, number) {
-      const disk = lab.newPath();
-      await onSmallDisk(disk, 4000, async () => {
-        const path = join(disk, "run");
-        const run = launch(mpi, processes, argsOf(lab, path));
-        await written(run.child.stdout, '"event":"checkpoint"');
-        fill(join(disk, "filler"));
-        const { code, stderr } = await run.ended;
-        if (isDone(path)) return this.attempt(lab, number);
-        assert.notEqual(code, 0, stderr);
-        assert.match(stderr, /could not be saved: .*the disk is full.*The run continues/);
-        assert.match(stderr, /error: .*The end of the run could not be saved/);
-        await allGone(run);
-        writeFileSync(join(disk, "filler"), "");
-        await wait(10);
-        const again = await runOn(mpi, processes, [...argsOf(lab, path), "-y"]);
-        assert.equal(again.code, 0, again.stderr);
-        assert.deepEqual(outcomeOf(path), await outcomeWithout(lab, mpi));
-      });
-    },
-  },
+  ...["0", "1"].map((stage) => fullDisk(mpi, ["-z", stage])),
 ];
+
+const fullDisk = (mpi: Mpi, more: readonly string[]): Fault => ({
+  name: `${mpi.name}: full disk on rank 0, ${more.join(" ")}`,
+  what: "the run says so and continues, older checkpoints stay, all end with 1; with more room, resumed",
+  quick: 1,
+  full: 10,
+  skip: noMount,
+  async attempt(lab, number) {
+    const disk = lab.newPath();
+    await onSmallDisk(disk, 4000, async () => {
+      const path = join(disk, "run");
+      const run = launch(mpi, processes, [...argsOf(lab, path), ...more]);
+      await written(run.child.stdout, '"event":"checkpoint"');
+      fill(join(disk, "filler"));
+      const { code, stderr } = await run.ended;
+      if (isDone(path)) return this.attempt(lab, number);
+      assert.notEqual(code, 0, stderr);
+      assert.match(stderr, /could not be saved: .*the disk is full.*The run continues/);
+      assert.match(stderr, /error: .*The end of the run could not be saved/);
+      await allGone(run);
+      writeFileSync(join(disk, "filler"), "");
+      await wait(10);
+      const again = await runOn(mpi, processes, [...argsOf(lab, path), ...more, "-y"]);
+      assert.equal(again.code, 0, again.stderr);
+      assert.deepEqual(outcomeOf(path), await outcomeWithout(lab, mpi));
+    });
+  },
+});
 
 const missing: Fault = {
   name: "several processes",
