@@ -9,8 +9,8 @@ import { type Backend, sizeOf } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { InputError } from "../errors.ts";
 import { hubName, type TensorName } from "../model/parameters.ts";
-import { openSource } from "../platform/node-files.ts";
 import { readAdapter, withAdapter } from "./adapter.ts";
+import { withSource } from "./source.ts";
 import { layerParts, streamOf } from "./tensors.ts";
 
 interface Expected {
@@ -79,10 +79,9 @@ describe.each(adapters)("%s", (name) => {
   });
 });
 
-const read = async (path: string) =>
-  readAdapter(
-    await openSource(join(path, "adapter_config.json")),
-    await openSource(join(path, "adapter_model.safetensors")),
+const read = (path: string) =>
+  withSource(join(path, "adapter_config.json"), (config) =>
+    withSource(join(path, "adapter_model.safetensors"), (weights) => readAdapter(config, weights)),
   );
 
 test("chunks of any length, across rows and layers, give the same sums", async () => {
