@@ -216,6 +216,34 @@ test("GGUF and back is the same model, with its tokenizer inside", async () => {
   expect(readFileSync(place("own-folder/merges.txt"))).toEqual(readFileSync(place("own/merges.txt")));
 });
 
+test("a folder for transformers.js has the graph, its configuration and the tokenizer, and is replaced by --force", async () => {
+  const { code, stdout, stderr } = await convert("own-run", "web", "--to", "onnx");
+  expect(code, stderr).toBe(0);
+  expect(stdout.split("\n").map((line) => line.split("  ")[0])).toEqual([
+    "web/config.json",
+    "web/generation_config.json",
+    "web/merges.txt",
+    "web/onnx/model.onnx",
+    "web/tokenizer.json",
+    "web/tokenizer_config.json",
+    "web/vocab.json",
+    "",
+  ]);
+  expect(json(place("web/config.json"))).toMatchObject({
+    model_type: "gpt2",
+    "transformers.js_config": { dtype: "fp32" },
+  });
+  const refused = await convert("own-run", "web", "--format", "onnx");
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("onnx/model.onnx exists already")]);
+  writeFileSync(place("web/onnx/notes.txt"), "mine");
+  expect((await convert(tiny, "web", "--to", "onnx", "--force")).stderr).toContain("give it token ids");
+  expect(readdirSync(place("web")).sort()).toEqual(["config.json", "generation_config.json", "onnx"]);
+  expect(readdirSync(place("web/onnx")).sort()).toEqual(["model.onnx", "notes.txt"]);
+  expect((await convert(tiny, "bf16", "--to", "onnx", "--dtype", "bf16")).stderr).toMatch(
+    /ONNX is written in f32 alone/,
+  );
+});
+
 test("a vocabulary without an end of text says where llama.cpp ends", async () => {
   const model = ["-e", "custom", "--layers", "1", "--heads", "1", "--channels", "8", "-t", "8", "-b", "2"];
   await run(["prepare", "tinyshakespeare", "--tokenizer", "char", "-o", "chars"], { cwd: folder });

@@ -3,6 +3,7 @@
  * (TFRecord), whose data is a protobuf message Event: wall time (1), step (2), version (3), summary (5) or session (7).
  */
 import { createCRC32 } from "hash-wasm";
+import { bytes, double, float, text, varint } from "../format/protobuf.ts";
 import type { TrainEvent } from "../train/events.ts";
 
 const castagnoli = 0x82f63b78;
@@ -21,7 +22,7 @@ export class TensorBoardEncoder {
 
   /** The first record of a file. */
   version(time: number): Uint8Array {
-    return this.#record([...double(1, time), ...bytes(3, utf8("brain.Event:2"))]);
+    return this.#record([...double(1, time), ...text(3, "brain.Event:2")]);
   }
 
   /** A start at `step`: TensorBoard then leaves out what earlier files of the run have from there on. */
@@ -34,7 +35,7 @@ export class TensorBoardEncoder {
   event(time: number, event: TrainEvent): Uint8Array | undefined {
     const scalars = scalarsOf(event);
     if (scalars.length === 0) return undefined;
-    const values = scalars.flatMap(([tag, value]) => bytes(1, [...bytes(1, utf8(tag)), ...float(2, value)]));
+    const values = scalars.flatMap(([tag, value]) => bytes(1, [...text(1, tag), ...float(2, value)]));
     return this.#record([...double(1, time), ...varint(2, event.step), ...bytes(5, values)]);
   }
 
@@ -68,22 +69,4 @@ function scalarsOf(event: TrainEvent): (readonly [tag: string, value: number])[]
     ["gradient_norm", norm],
     ["tokens_per_second", tokensPerSecond],
   ];
-}
-
-/** Fields of a protobuf message: key (number and wire type), value. */
-const double = (field: number, value: number) => [(field << 3) | 1, ...new Uint8Array(Float64Array.of(value).buffer)];
-const float = (field: number, value: number) => [(field << 3) | 5, ...new Uint8Array(Float32Array.of(value).buffer)];
-const varint = (field: number, value: number) => [field << 3, ...base128(value)];
-const bytes = (field: number, content: ArrayLike<number> & Iterable<number>) => [
-  (field << 3) | 2,
-  ...base128(content.length),
-  ...content,
-];
-const utf8 = (text: string) => new TextEncoder().encode(text);
-
-function base128(value: number): number[] {
-  const groups: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest = Math.floor(rest / 128)) groups.push((rest % 128) | 0x80);
-  return [...groups, rest];
 }

@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import { platform } from "#platform";
 import { adaptedBy, type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
+import { saveOnnxFolder } from "../../api/onnx-folder.ts";
 import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
 import { UsageError } from "../../errors.ts";
 import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
@@ -18,11 +19,13 @@ import { tokenizerFor } from "../options/tokenizer.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { watchTensors } from "../watch-tensors.ts";
-import { requireFree, type Target, targetOf, wholeFolder } from "./target.ts";
+import { type Format, requireFree, type Target, targetOf, wholeFolder } from "./target.ts";
 
 /** The options of `llm-ts convert`. */
 export interface ConvertFlags {
-  readonly to?: "bin" | "safetensors" | "gguf";
+  readonly to?: Format;
+  /** The same as `to`. */
+  readonly format?: Format;
   readonly dtype?: GgmlType;
   readonly heads?: number;
   readonly adapter?: string;
@@ -56,11 +59,17 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     const moved = file.bytes + (await sizeOf(target.model));
     say(
       `${from}, ${was} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
-        `${bytes(moved / seconds)}/s\n\nwrite with this model:\n  ${suggestion("generate", "--model", target.path)}`,
+        `${bytes(moved / seconds)}/s\n\n${howToWrite(target)}`,
     );
   } finally {
     await base.close();
   }
+}
+
+function howToWrite({ kind, path }: Target): string {
+  if (kind === "onnx")
+    return `write with this model, by transformers.js:\n  pipeline("text-generation", ${JSON.stringify(path)})`;
+  return `write with this model:\n  ${suggestion("generate", "--model", path)}`;
 }
 
 /** UsageError where --heads contradicts the model's files; a remark where the number of heads is assumed. */
@@ -75,6 +84,7 @@ function requireHeads(from: string, { config, assumed }: ModelFile, heads: numbe
 /** The type that is written by default: the file's own where the target's format has it, else float32. */
 function typeFor({ kind }: Target, { dtype, quantized }: ModelFile): GgmlType {
   if (kind === "gguf") return quantized ?? dtype;
+  if (kind === "onnx") return "f32";
   return kind === "bin" && dtype === "f16" ? "f32" : dtype;
 }
 
@@ -82,6 +92,8 @@ function typeFor({ kind }: Target, { dtype, quantized }: ModelFile): GgmlType {
 function requireType({ kind, path }: Target, dtype: GgmlType): void {
   if (dtype === "q8_0" && kind !== "gguf")
     throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf, or choose bf16.`);
+  if (kind === "onnx" && dtype !== "f32")
+    throw new UsageError(`ONNX is written in f32 alone, not in ${dtype}. Leave --dtype out.`);
 }
 
 /** Gives the paths of the files written. */
@@ -103,15 +115,21 @@ async function write(
     watchTensors(file, dtype, target.model, (model) =>
       saveModelFile(path, model, { dtype, assumed: file.assumed, tokenizer, endTokens, replace }),
     );
-  if (target.kind !== "folder") {
+  if (target.kind !== "folder" && target.kind !== "onnx") {
     await platform.makeFolder(folderOf(target.path));
     return saveModel(target.path);
   }
   const { V, maxT } = file.config;
   const set = { tokenizer, reader: { maxT }, V, endTokens };
   const beside = await planTokenizer(target.path, set, ["model.safetensors"], replace ? "all" : "none");
+  if (target.kind === "onnx" && !beside.names.includes("tokenizer.json"))
+    remark(
+      "transformers.js encodes text with a tokenizer.json, and this model's tokenizer has none: give it token ids.",
+    );
   const files = await wholeFolder(target.path, async (folder) => {
-    await saveModel(inFolder(folder, "model.safetensors"));
+    if (target.kind === "onnx")
+      await watchTensors(file, dtype, target.model, (model) => saveOnnxFolder(folder, model, set));
+    else await saveModel(inFolder(folder, "model.safetensors"));
     await saveText(inFolder(folder, generationConfigFile), generationConfig(endTokens));
   });
   await beside.removeOthers(files.map((path) => basename(path)));

@@ -1,15 +1,19 @@
 /** The target of `llm-ts convert`: its meaning, what must not be overwritten, and folders written atomically. */
 import { rmSync } from "node:fs";
 import { readdir, readlink, realpath } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { platform } from "#platform";
+import { onnxFile } from "../../api/onnx-folder.ts";
 import { UsageError } from "../../errors.ts";
 import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import { inFolder } from "../../platform/paths.ts";
 
+/** What --to says. */
+export type Format = "bin" | "safetensors" | "gguf" | "onnx";
+
 export interface Target {
-  /** One file, or a folder with all that transformers loads a model from. */
-  readonly kind: "bin" | "safetensors" | "gguf" | "folder";
+  /** One file, or a folder with all that transformers loads a model from, or transformers.js. */
+  readonly kind: "bin" | "safetensors" | "gguf" | "folder" | "onnx";
   /** The path of the file or folder. */
   readonly path: string;
   /** The path of the model file. */
@@ -19,7 +23,7 @@ export interface Target {
 /** Extensions of other programs' formats, which are refused as names of a folder: model.onnx. */
 const foreign = /\.(pt|pth|ggml|onnx|ckpt|h5|msgpack|npz|pkl|json|txt)$/i;
 
-export async function targetOf(path: string, to: "bin" | "safetensors" | "gguf" | undefined): Promise<Target> {
+export async function targetOf(path: string, to: Format | undefined): Promise<Target> {
   await refuseDanglingLink(path);
   const ending = /\.(bin|safetensors|gguf)$/i.exec(path)?.[1];
   const named = ending?.toLowerCase();
@@ -32,13 +36,14 @@ export async function targetOf(path: string, to: "bin" | "safetensors" | "gguf" 
     if (foreign.test(path))
       throw new UsageError(
         `${path}: llm-ts writes llm.c's .bin, safetensors and GGUF. Name the file NAME.bin, NAME.safetensors or NAME.gguf, or ` +
-          "give a folder.",
+          "give a folder, with --to onnx for ONNX.",
       );
   }
   if (to === "bin" || to === "gguf") {
     const model = inFolder(path, `model.${to}`);
     return { kind: to, path: model, model };
   }
+  if (to === "onnx") return { kind: "onnx", path, model: inFolder(path, onnxFile) };
   return { kind: "folder", path, model: inFolder(path, "model.safetensors") };
 }
 
@@ -55,12 +60,13 @@ async function refuseDanglingLink(path: string): Promise<void> {
 export async function requireFree({ kind, path, model }: Target, from: string, force = false): Promise<void> {
   if ((await platform.pathKind(model)) !== undefined && (await realpath(model)) === (await realpath(from)))
     throw new UsageError(`${from} would be replaced by its own conversion. Write it somewhere else.`);
-  if (kind === "folder" && (await platform.pathKind(inFolder(path, "metrics.jsonl"))) !== undefined)
+  const isFolder = kind === "folder" || kind === "onnx";
+  if (isFolder && (await platform.pathKind(inFolder(path, "metrics.jsonl"))) !== undefined)
     throw new UsageError(
       `${path} is the folder of a training run, with a config.json of its own. Write somewhere else.`,
     );
   if (force) return;
-  const files = kind === "folder" ? [model, `${model}.index.json`, inFolder(path, "config.json")] : [model];
+  const files = isFolder ? [model, `${model}.index.json`, inFolder(path, "config.json")] : [model];
   for (const file of files)
     if ((await platform.pathKind(file)) !== undefined)
       throw new UsageError(`${file} exists already. Write somewhere else, or replace it with --force.`);
@@ -79,9 +85,17 @@ export async function wholeFolder(path: string, fill: (folder: string) => Promis
   try {
     await platform.makeFolder(temporary);
     await fill(temporary);
-    const names = (await readdir(temporary)).sort();
+    const entries = await readdir(temporary, { recursive: true, withFileTypes: true });
+    const names = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(temporary, join(entry.parentPath, entry.name)));
+    names.sort();
     if ((await platform.pathKind(target)) === undefined) await platform.renameFile(temporary, target);
-    else for (const name of names) await platform.renameFile(join(temporary, name), join(target, name));
+    else
+      for (const name of names) {
+        await platform.makeFolder(dirname(join(target, name)));
+        await platform.renameFile(join(temporary, name), join(target, name));
+      }
     return names.map((name) => join(path, name));
   } finally {
     process.off("exit", remove);
