@@ -231,6 +231,9 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     expect(code).toBe(2);
     expect(stderr).toContain("has 4 rows, which 3 processes cannot share equally. Resume it with 1, 2 or 4 processes.");
     expect(stderr.match(/error:/g)).toHaveLength(1);
+    const other = await start(2, ["train", "-o", "alone-file", "-y", "-b", "3", "--force"]);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain("--batch (rows in each of 2 processes): 2, now 3.");
   });
 
   test("a library of another MPI is refused", async () => {
