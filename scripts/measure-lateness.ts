@@ -106,3 +106,5 @@ async function inPage(): Promise<void> {
 }
 
 await (where === "page" ? inPage() : inNode());
+// The timer has no end.
+process.exit();

@@ -1,8 +1,14 @@
 /** A bfloat16 is the upper half of a float32. */
 export function fromBfloat16(halves: Uint16Array): Float32Array {
-  const bits = new Uint32Array(halves.length);
+  const values = new Float32Array(halves.length);
+  widenBfloat16(halves, values);
+  return values;
+}
+
+/** The same, to the start of `values`. */
+export function widenBfloat16(halves: Uint16Array, values: Float32Array): void {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < halves.length; i++) bits[i] = halves[i] << 16;
-  return new Float32Array(bits.buffer);
 }
 
 /**

@@ -39,6 +39,8 @@ export async function benchGroup(
     const trainer = new Trainer(own);
     const runner = trainingRunner(trainer, B, T);
     await runner.warmUp?.();
+    // The first sums are slower: memory that is not mapped yet, and connections.
+    for (const precision of precisions) await group.sumTensors(backend, grads.blocks, precision);
     const steps: number[] = [];
     const sums: Record<Precision, number[]> = { fp32: [], bf16: [] };
     for (let round = 0; round < rounds; round++) {

@@ -4,7 +4,7 @@
  * sum to all, rounded again. So all have the same bits, and the result deviates from the exact sum of N numbers g by at most
  * 2^-8 (sum |g| + |sum g|) and the rounding of N - 1 additions in float32.
  */
-import { fromBfloat16, roundToBfloat16, toBfloat16 } from "../backend/bfloat16.ts";
+import { roundToBfloat16, widenBfloat16 } from "../backend/bfloat16.ts";
 import type { Rank } from "./group.ts";
 
 /** What the members need of each other. Bytes of all parts are as many. */
@@ -20,12 +20,16 @@ const PIECE = 1 << 20;
 
 /** Replaces `data`, as long in all members, by its sum over them, rounded. While one piece travels, the next is rounded. */
 export async function sumInBfloat16(group: Exchange, data: Float32Array): Promise<void> {
-  let next = data.length > 0 ? send(group, data.subarray(0, PIECE)) : undefined;
+  const most = Math.ceil(Math.min(PIECE, data.length) / group.size);
+  const sum = { total: new Float32Array(most), values: new Float32Array(most) };
+  const slots = [new Slot(group.size, most), new Slot(group.size, most)];
+  const send = (start: number) => slots[(start / PIECE) % 2].send(group, data.subarray(start, start + PIECE));
+  let next = data.length > 0 ? send(0) : undefined;
   for (let start = PIECE; next; start += PIECE) {
     const current: Sent = next;
-    next = start < data.length ? send(group, data.subarray(start, start + PIECE)) : undefined;
+    next = start < data.length ? send(start) : undefined;
     await current.arrived;
-    await finish(group, current);
+    await finish(group, current, sum);
   }
 }
 
@@ -41,23 +45,41 @@ interface Sent {
   readonly arrived: Promise<void>;
 }
 
-function send(group: Exchange, data: Float32Array): Sent {
-  const each = Math.ceil(data.length / group.size);
-  const [halves, received] = [new Uint16Array(each * group.size), new Uint16Array(each * group.size)];
-  roundToBfloat16(data, halves);
-  const arrived = group.allToAll(bytesOf(halves), bytesOf(received));
-  arrived.catch(() => {}); // thrown where it is awaited
-  return { data, each, halves, received, arrived };
+/** Memory of one piece after the other: fresh memory would have to be mapped each time. */
+class Slot {
+  readonly #halves: Uint16Array;
+  readonly #received: Uint16Array;
+
+  constructor(size: number, each: number) {
+    [this.#halves, this.#received] = [new Uint16Array(each * size), new Uint16Array(each * size)];
+  }
+
+  send(group: Exchange, data: Float32Array): Sent {
+    const each = Math.ceil(data.length / group.size);
+    const [halves, received] = [this.#halves, this.#received].map((all) => all.subarray(0, each * group.size));
+    roundToBfloat16(data, halves);
+    halves.fill(0, data.length);
+    const arrived = group.allToAll(bytesOf(halves), bytesOf(received));
+    arrived.catch(() => {}); // thrown where it is awaited
+    return { data, each, halves, received, arrived };
+  }
 }
 
-async function finish(group: Exchange, { data, each, halves, received }: Sent): Promise<void> {
-  const total = fromBfloat16(received.subarray(0, each));
+interface Sum {
+  readonly total: Float32Array;
+  readonly values: Float32Array;
+}
+
+async function finish(group: Exchange, { data, each, halves, received }: Sent, { total, values }: Sum): Promise<void> {
+  widenBfloat16(received.subarray(0, each), total);
   for (let rank = 1; rank < group.size; rank++) {
-    const values = fromBfloat16(received.subarray(rank * each, (rank + 1) * each));
+    widenBfloat16(received.subarray(rank * each, (rank + 1) * each), values);
     for (let i = 0; i < each; i++) total[i] += values[i];
   }
-  await group.allGather(bytesOf(toBfloat16(total)), bytesOf(halves));
-  data.set(fromBfloat16(halves.subarray(0, data.length)));
+  const own = received.subarray(0, each);
+  roundToBfloat16(total.subarray(0, each), own);
+  await group.allGather(bytesOf(own), bytesOf(halves));
+  widenBfloat16(halves.subarray(0, data.length), data);
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array) => new Uint8Array(buffer, byteOffset, byteLength);
