@@ -108,8 +108,8 @@ export async function withChat(tokenizer: Tokenizer, template: string = chatMl, 
   const text = own?.get("tokenizer.json");
   if (!own || text === undefined)
     throw new InputError(
-      `The ${tokenizer.kind} tokenizer has no special tokens, which mark the turns of a conversation. Use one of your own ` +
-        "(--tokenizer bpe:4096), or gpt2.",
+      `The ${tokenizer.kind} tokenizer has no special tokens, which mark the turns of a conversation. Prepare with one ` +
+        "of your own (llm-ts prepare --chat FILE --tokenizer bpe:4096), or gpt2.",
     );
   const json = recordOf(JSON.parse(text));
   const added = addedTokensOf(json);

@@ -23,7 +23,7 @@ export interface ChatFlags extends BackendFlags, SamplingFlags {
 }
 
 const howToTrain =
-  "llm-ts prepare --chat smalltalk --tokenizer bpe:512 -o data/smalltalk, and then llm-ts train --model baby -i data/smalltalk " +
+  "llm-ts prepare --chat smalltalk --tokenizer bpe:512 -o data/smalltalk && llm-ts train --model baby -i data/smalltalk " +
   "-t 256 -b 8 -x 700 -o runs/";
 
 /** Talks with a model until there are no more lines. */
