@@ -80,7 +80,7 @@ test("all solutions are right, in the reader's own folder", async () => {
   ]);
 }, 240_000);
 
-test("the check stops at the first that is not right, with the mistake, and gives hints", async () => {
+test("the check stops at the first that is wrong, with the mistake, and gives hints", async () => {
   await folderWith("wrong", ...ids.slice(0, 5));
   const wrong = solved("05-attention", language).replace(" / Math.sqrt(hs);", ";");
   writeFileSync(fileOf("wrong", "05-attention"), wrong);
@@ -99,6 +99,25 @@ test("the check stops at the first that is not right, with the mistake, and give
     2,
     expect.stringMatching(/05-attention has 4 hints, not 9\. The last one: .* --hint 4/),
   ]);
+});
+
+test("exercises may be done in the order of the chapters", async () => {
+  await folderWith("chapters", ids[1], ids[4]);
+  const { code, stdout } = await learn("chapters", "--check");
+  expect(stdout.match(/^[✓→] \S+/gm)).toEqual([`✓ ${ids[1]}`, `✓ ${ids[4]}`, `→ ${ids[0]}`]);
+  expect(stdout).toMatch(/\n2 of 16 are right\.\n$/);
+  expect(code).toBe(1);
+
+  writeFileSync(fileOf("chapters", ids[10]), solved(ids[10], language).replace("- average", ""));
+  expect((await learn("chapters", "--check")).stdout).toMatch(/\n✗ 11-layernorm-backward/);
+  expect((await learn("chapters", "--hint")).stdout).toMatch(/^11-layernorm-backward, hint 1 /);
+
+  // The whole model is judged when all of its functions are there, the fast matmul whenever it was worked on.
+  rmSync(fileOf("chapters", ids[10]));
+  await folderWith("chapters", ids[14]);
+  expect((await learn("chapters", "--check")).stdout).toMatch(/\n→ 01-embedding/);
+  writeFileSync(fileOf("chapters", ids[15]), "export const other = 1;\n");
+  expect((await learn("chapters", "--check")).stdout).toMatch(/\n✗ 16-fast-matmul/);
 });
 
 test("what a first function may do wrong is said", async () => {

@@ -12,9 +12,9 @@ export function addLearn(program: Command): void {
         "training step of all of them, and a fast matmul. Files that are there stay as they are.",
     )
     .argument("<folder>", "where the exercises are, or will be")
-    .option("--check", "run them in order, up to the first that is not right yet")
+    .option("--check", "run those that you worked on, up to the first that is wrong, and say which is next")
     .option("--watch", "check again whenever a file is saved, until Ctrl-C")
-    .option("--hint [n]", "a hint for the first that is not right yet; with 2, 3, … the next ones", whole(1, 9))
+    .option("--hint [n]", "a hint for the one at which --check ends; with 2, 3, … the next ones", whole(1, 9))
     .option("--train [steps]", "train the small model on Shakespeare with your own functions", whole(1, 100000))
     .addHelpText(
       "after",
