@@ -5,7 +5,7 @@ import { maskName } from "../format/loss-mask.ts";
 import { saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
-import { inFolder } from "../platform/paths.ts";
+import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import { type Dataset, datasetFile, progressFile, readDataset, readDatasetFile, requireComplete } from "./dataset.ts";
 
 /**
@@ -33,6 +33,19 @@ export async function splitFiles(folder: string, split: "train" | "val"): Promis
         "Prepare the data again (llm-ts prepare): that replaces them all.",
     );
   return files;
+}
+
+/** InputError for a token file without a loss mask whose folder's dataset.json says that only some of its tokens are learned. */
+export async function requireNoMask(tokenFile: string): Promise<void> {
+  const folder = folderOf(tokenFile);
+  const dataset = await readDatasetFile(folder);
+  const part = [dataset?.train, dataset?.val].find((one) => one?.file === nameOf(tokenFile));
+  if (part?.learned === undefined) return;
+  throw new InputError(
+    `${maskName(tokenFile)} does not exist: by ${inFolder(folder, datasetFile)} it is the loss mask of ${tokenFile}, of whose ` +
+      `${part.tokens} tokens ${part.learned} are learned. Put it back, or prepare the data again (llm-ts prepare --chat ` +
+      `conversations.jsonl). To train on all tokens, remove "learned" from ${datasetFile}.`,
+  );
 }
 
 async function tokenCount(path: string): Promise<number> {

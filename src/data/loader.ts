@@ -6,7 +6,7 @@ import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { alone, type Rank } from "../group/group.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { Batch } from "./batch.ts";
-import { splitFiles } from "./dataset-folder.ts";
+import { requireNoMask, splitFiles } from "./dataset-folder.ts";
 import {
   type BatchOrder,
   type DataOrder,
@@ -216,7 +216,9 @@ export function checkLength(
 async function openShard(path: string, masked: boolean, options: TokenLoaderOptions): Promise<Shard> {
   const tokens = await openTokenFile(await platform.openSource(path), options);
   try {
-    return { tokens, mask: masked ? await findMask(tokens) : undefined };
+    const mask = masked ? await findMask(tokens) : undefined;
+    if (masked && !mask) await requireNoMask(path);
+    return { tokens, mask };
   } catch (error) {
     await tokens.close();
     throw error;

@@ -90,6 +90,20 @@ test("messages of weight 0 are not learned", async () => {
   expect((await contents(join(folder, "out"))).learned).toBe("More.<|im_end|>");
 });
 
+test("data of which nothing is learned are refused", async () => {
+  const unlearned = {
+    messages: hello.messages.map((message) => (message.role === "assistant" ? { ...message, weight: 0 } : message)),
+  };
+  const tokenizer = await gpt2Tokenizer();
+  const none = prepareChat([write("none.jsonl", unlearned, unlearned)], folder, { tokenizer, valFraction: 0 });
+  await expect(none).rejects.toThrow(InputError);
+  await expect(none).rejects.toThrow(/train\.bin would hold no token that is learned.*"weight": 0/);
+  // Every second one is for validation.
+  const val = prepareChat([write("half.jsonl", hello, unlearned)], folder, { tokenizer, valFraction: 0.5 });
+  await expect(val).rejects.toThrow(/val\.bin would hold no token that is learned.*--val-fraction 0/);
+  expect(await readDataset(folder)).toBeUndefined();
+});
+
 test("a vocabulary trained on the conversations has their special tokens", async () => {
   const path = write(
     "many.jsonl",

@@ -67,9 +67,21 @@ export async function prepareChat(
     }
     if (count === 0)
       throw new InputError(`${inputs.join(", ")}: there are no conversations. Name files that hold some.`);
+    requireLearned(writers);
     const facts = { source: inputs.join(", "), sha256: hash.digest(), bytes, documents: count };
     return { facts, tokenizer };
   });
+}
+
+/** InputError for token files of which nothing is learned; one without tokens is refused as too short. */
+function requireLearned({ train, val, masks }: SplitWriters): void {
+  const refuse = (file: string, advice: string) =>
+    new InputError(
+      `${file} would hold no token that is learned: every assistant's message in it has "weight": 0. ${advice}`,
+    );
+  if (train.count > 0 && masks?.train.counted === 0) throw refuse("train.bin", "Give those to learn the weight 1.");
+  if (val && val.count > 0 && masks?.val?.counted === 0)
+    throw refuse("val.bin", "Give some of those kept for validation the weight 1, or keep none: --val-fraction 0.");
 }
 
 /** Writes a conversation and its mask; gives its number of tokens. */

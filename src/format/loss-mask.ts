@@ -25,22 +25,40 @@ export function maskName(tokenFile: string): string {
   return tokenFile.replace(/(\.bin)?$/, ".mask");
 }
 
-/** The mask beside a token file; undefined where there is none, InputError where it is damaged or of other tokens. */
+/** The mask beside a token file; undefined where there is none, InputError where it is damaged, of other tokens, or all zeros. */
 export async function findMask({ name, count }: TokenFile): Promise<LossMask | undefined> {
   const path = maskName(name);
   if ((await platform.pathKind(path)) !== "file") return undefined;
   const source = await platform.openSource(path);
   try {
     const mask = await openMask(source);
-    if (mask.count === count) return mask;
-    throw new InputError(
-      `${path} is the loss mask of ${mask.count} tokens, and ${name} beside it has ${count}: they are of different data. ` +
-        "Prepare the data again (llm-ts prepare --chat), or remove the mask to train on all tokens.",
-    );
+    if (mask.count !== count)
+      throw new InputError(
+        `${path} is the loss mask of ${mask.count} tokens, and ${name} beside it has ${count}: they are of different data. ` +
+          again,
+      );
+    if (!(await countsSome(mask)))
+      throw new InputError(
+        `${path} lets none of its ${count} tokens count, so that nothing would be learned. ${again}`,
+      );
+    return mask;
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+const again =
+  "Prepare the data again (llm-ts prepare --chat conversations.jsonl), or remove the mask to train on all tokens.";
+
+/** Bytes that are read at once. */
+const block = 1 << 20;
+
+/** True if the loss of any token counts; reads up to the first that does. */
+async function countsSome(mask: LossMask): Promise<boolean> {
+  for (let start = 0; start < mask.count; start += block)
+    if ((await mask.read(start, Math.min(block, mask.count - start))).some((counts) => counts !== 0)) return true;
+  return false;
 }
 
 async function openMask(source: ByteSource): Promise<LossMask> {

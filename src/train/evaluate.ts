@@ -68,7 +68,7 @@ export async function evaluate(
   if (share === 0)
     throw new InputError(
       `The loss mask of the validation data leaves no token to learn in its first ${batches} batches. Validate on more batches, ` +
-        "or prepare the data again (llm-ts prepare --chat).",
+        "or on other data.",
     );
   const mean = meanOfAll / share;
   if (Number.isFinite(mean)) return { loss: mean, bitsPerByte: bitsPerByte(meanNats, meanBytes) };

@@ -117,9 +117,11 @@ describe.each(cpuBackends)("%s", (name) => {
     expect(Number.isFinite(steps[2].loss)).toBe(true);
   });
 
-  test("validation data of which nothing counts is refused", async () => {
-    writeMask(() => false);
-    await expect(run(backend, { B: 6, accumulate: 1 })).rejects.toThrow(/leaves no token to learn/);
+  test("validation batches of which nothing counts are refused", async () => {
+    writeMask((i) => i > 1500);
+    await expect(run(backend, { B: 6, accumulate: 1 })).rejects.toThrow(
+      /leaves no token to learn in its first 2 batches\. Validate on more batches/,
+    );
   });
 });
 
@@ -143,6 +145,28 @@ test("a mask of other tokens is refused", async () => {
   const opened = TokenLoader.open(file, { B: 1, T: 8 });
   await expect(opened).rejects.toThrow(InputError);
   await expect(opened).rejects.toThrow(/train\.mask is the loss mask of 1999 tokens.*has 2000/);
+});
+
+test("a mask of zeros, and one that is missing where dataset.json has it, are refused", async () => {
+  writeMask(() => false);
+  await expect(TokenLoader.open(file, { B: 1, T: 8 })).rejects.toThrow(
+    /train\.mask lets none of its 2000 tokens count, so that nothing would be learned.*prepare --chat conversations\.jsonl/,
+  );
+  rmSync(join(folder, "train.mask"));
+  const train = { file: "train.bin", tokens: count, learned: 207 };
+  writeFileSync(join(folder, "dataset.json"), JSON.stringify({ tokenizer: "gpt2", train }));
+  for (const path of [folder, file]) {
+    const opened = TokenLoader.open(path, { B: 1, T: 8 });
+    await expect(opened).rejects.toThrow(InputError);
+    await expect(opened).rejects.toThrow(/train\.mask does not exist.*of whose 2000 tokens 207 are learned/);
+    await (await TokenLoader.open(path, { B: 1, T: 8, masked: false })).close();
+  }
+  writeFileSync(
+    join(folder, "dataset.json"),
+    JSON.stringify({ tokenizer: "gpt2", train: { ...train, learned: undefined } }),
+  );
+  await (await TokenLoader.open(folder, { B: 1, T: 8 })).close();
+  rmSync(join(folder, "dataset.json"));
 });
 
 test("a loader marks targets that do not count, or leaves the mask out", async () => {
