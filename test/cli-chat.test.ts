@@ -1,5 +1,5 @@
 /** `llm-ts chat`, as a program: with a model that has learned two answers by heart. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { result, run, start, testFolder, written } from "./run-cli.ts";
@@ -57,15 +57,40 @@ test("commands change the conversation, and mistakes in them end nothing", async
     "ping",
   ];
   const { code, stdout, stderr } = await chat([], `${lines.join("\n")}\n`);
-  expect(code).toBe(0);
+  // Of the messages one got no answer.
+  expect(code).toBe(1);
   expect(stdout.split("\n").slice(0, 2)).toEqual(["pong", "pong"]);
   expect(stderr).toMatch(/no message yet to answer again/);
   expect(stderr).toMatch(/no command \/nothing/);
   expect(stderr).toMatch(/\/temperature hot: Expected a number/);
   expect(stderr).toMatch(/The message holds <\|im_end\|>/);
-  const help = await chat([], "/help\n");
+  const help = await chat([], "/temperature hot\n/help\n");
+  expect(help.code).toBe(0);
   for (const name of ["/reset", "/retry", "/system TEXT", "/temperature VALUE", "/exit"])
     expect(help.stdout).toContain(name);
+});
+
+test("from a pipe a message without an answer is a failure", async () => {
+  const { code, stdout, stderr } = await chat(["--temperature", "0"], `${"word ".repeat(80)}\nping\n`);
+  expect(code).toBe(1);
+  expect(stdout).toBe("pong\n");
+  expect(stderr).toMatch(/^error: The message takes \d+ tokens/);
+  const long = await chat(["--system", "word ".repeat(80)], "ping\n");
+  expect(long).toMatchObject({ code: 1, stdout: "" });
+  expect(long.stderr).toMatch(/^error: The system prompt takes \d+ tokens/);
+});
+
+test("a cut answer says what cut it", async () => {
+  const short = await chat(["--temperature", "0", "-g", "1"], "ping\n");
+  expect(short.stderr).toMatch(/\(cut after 1 tokens?; \/tokens 2 allows longer answers\)/);
+});
+
+test("a model file without the tokenizer it was saved with is refused, with what is missing", async () => {
+  mkdirSync(join(folder, "alone"));
+  copyFileSync(join(model, "model_00000300.bin"), join(folder, "alone", "model.bin"));
+  const { code, stderr } = await run(["chat", "alone/model.bin"], { cwd: folder, input: "ping\n" });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/No tokenizer lies beside this model.*tokenizer\.json and tokenizer_config\.json/);
 });
 
 test("turns that no longer fit are left out, which is said once", async () => {

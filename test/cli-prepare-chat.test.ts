@@ -51,10 +51,11 @@ test("mistakes are told with what to do", async () => {
     code: 1,
     stderr: expect.stringMatching(/line 1: no message is the/),
   });
-  expect(await failed("--chat", "smalltalk", "--tokenizer", "char")).toMatchObject({
-    code: 2,
-    stderr: expect.stringMatching(/--tokenizer bpe:1024, or gpt2/),
-  });
+  for (const tokenizer of ["char", "byte"])
+    expect(await failed("--chat", "smalltalk", "--tokenizer", tokenizer)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--tokenizer bpe:1024, or gpt2/),
+    });
   writeFileSync(inFolder("bad.jinja"), "{% for m in messages %}\n{{ m.content }\n");
   expect(await failed("--chat", "smalltalk", "--chat-template", "bad.jinja")).toMatchObject({
     code: 1,

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { InputError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { withChat } from "../tokenizer/chat.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
@@ -47,6 +48,7 @@ test("each turn's prompt is the conversation so far, and it ends where the templ
     pieces: ["Hello ", "to ", "you."],
     text: "Hello to you.",
     reason: "stop",
+    full: false,
     leftOut: 0,
   });
   await answerOf(chat, "Go");
@@ -101,10 +103,25 @@ describe("refuses", () => {
     expect(chat.messages).toHaveLength(2);
   });
 
+  test("a system prompt that leaves no room for a message, at the start and later", async () => {
+    const long = "word ".repeat(70);
+    await expect(opened([], { system: long }, 80)).rejects.toThrow(InputError);
+    await expect(opened([], { system: long }, 80)).rejects.toThrow(
+      /The system prompt takes \d+ tokens with the shortest message, and of the model's 80 positions 60/,
+    );
+    const { chat } = await opened(["Hello."], { system: "Be kind." }, 80);
+    await answerOf(chat, "Hi");
+    expect(() => chat.set({ system: long })).toThrow(/The system prompt takes/);
+    expect(chat.messages).toHaveLength(3);
+  });
+
   test("a model that has not learned conversations, or whose vocabulary lacks the template's tokens", async () => {
     const { model } = scripted([]);
     const plain = { ...model, tokenizer: await gpt2Tokenizer() } as unknown as GPT2;
     await expect(Chat.open(plain)).rejects.toThrow(/has no chat template/);
+    await expect(Chat.open({ ...model, tokenizer: undefined } as unknown as GPT2)).rejects.toThrow(
+      /No tokenizer lies beside this model.*tokenizer\.json and tokenizer_config\.json/,
+    );
     const small = { ...model, config: { ...model.config, V: 50257 } } as unknown as GPT2;
     await expect(Chat.open(small)).rejects.toThrow(/beyond the model's vocabulary of 50257/);
   });
@@ -134,10 +151,12 @@ test("a real model's answers end and repeat by their seed", async () => {
   await using model = await GPT2.create(config, { tokenizer, backend: "wasm", threads: 1 });
   const texts: string[] = [];
   for (let i = 0; i < 2; i++) {
-    const { text, reason } = await answerOf(await Chat.open(model, { maxTokens: 5, seed: 3 }), "Hi");
-    expect(reason).toBe("length");
+    const { text, reason, full } = await answerOf(await Chat.open(model, { maxTokens: 5, seed: 3 }), "Hi");
+    expect({ reason, full }).toEqual({ reason: "length", full: false });
     texts.push(text);
   }
   expect(texts[0]).toBe(texts[1]);
+  const end = await answerOf(await Chat.open(model, { seed: 3 }), "Hi");
+  expect(end).toMatchObject({ reason: "length", full: true });
   expect(model.endTokens).toEqual([50256, 50258]);
 });

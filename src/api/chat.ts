@@ -3,6 +3,7 @@ import { InputError, UsageError } from "../errors.ts";
 import type { FinishReason } from "../generate/samples.ts";
 import { ChatFormat } from "../tokenizer/chat.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { GPT2 } from "./gpt2.ts";
 import type { GenerateOptions } from "./options.ts";
 
@@ -16,8 +17,27 @@ export interface Answer {
   readonly text: string;
   /** `length`: it was cut, by maxTokens or by the model's positions. */
   readonly reason: FinishReason;
+  /** True if it was cut since the model's positions are full, false for maxTokens and every other end. */
+  readonly full: boolean;
   /** Turns that were left out, since the whole conversation does not fit the model's positions; of this answer alone. */
   readonly leftOut: number;
+}
+
+/**
+ * What a model's files lack to tell whether it has learned conversations; undefined where nothing is missing. A model file that
+ * was copied alone has left its tokenizer behind.
+ */
+export function lacksTokenizer(tokenizer: Tokenizer | undefined): string | undefined {
+  if (!tokenizer)
+    return (
+      "No tokenizer lies beside this model: to chat, tokenizer.json and tokenizer_config.json are needed. Copy them from the folder " +
+      "of the run that the model comes from."
+    );
+  if (!tokenizer.files?.has("tokenizer.json") || tokenizer.files.has("tokenizer_config.json")) return undefined;
+  return (
+    "tokenizer_config.json, which holds the chat template, is missing beside this model's tokenizer.json. Copy it from the folder of " +
+    "the run that the model comes from, or train the model on conversations if it has learned none."
+  );
 }
 
 /** The least part of a model's positions that is kept for an answer. */
@@ -53,7 +73,8 @@ export class Chat {
     const format = await ChatFormat.of(model.tokenizer);
     if (!format)
       throw new InputError(
-        "This model has no chat template: it was not trained on conversations, and only continues texts.",
+        lacksTokenizer(model.tokenizer) ??
+          "This model has no chat template: it was not trained on conversations, and only continues texts.",
       );
     if (format.turnEnd >= model.config.V)
       throw new InputError(
@@ -61,7 +82,7 @@ export class Chat {
           "conversations. Train it on some that llm-ts prepare --chat wrote.",
       );
     const chat = new Chat(model, format, options, turns);
-    chat.#requireText(options.system ?? "", "The system prompt");
+    chat.#requireSystem(options);
     return chat;
   }
 
@@ -77,9 +98,10 @@ export class Chat {
 
   /** Changes what later answers are made with; another system prompt begins a new conversation. */
   set(options: ChatOptions): void {
-    this.#requireText(options.system ?? "", "The system prompt");
+    const changed = { ...this.#options, ...options };
+    this.#requireSystem(changed);
     if (options.system !== undefined && options.system !== this.#options.system) this.reset();
-    this.#options = { ...this.#options, ...options };
+    this.#options = changed;
   }
 
   /** Forgets the conversation, but for the system prompt. */
@@ -106,11 +128,12 @@ export class Chat {
     this.#requireText(text, "The message");
     const { prompt, leftOut } = this.#fitting(text);
     const { maxTokens = 256, seed = 1337, system: _, ...sampling } = this.#options;
+    const room = this.model.config.maxT - prompt.length;
     const options = {
       ...sampling,
       signal,
       seed: typeof seed === "bigint" ? seed + BigInt(this.#answers) : seed + this.#answers,
-      maxTokens: Math.min(maxTokens, this.model.config.maxT - prompt.length),
+      maxTokens: Math.min(maxTokens, room),
       stop: this.#format.tokenizer.decode([this.#format.turnEnd]),
     };
     this.#answers++;
@@ -128,14 +151,14 @@ export class Chat {
       if (written !== "" || reason !== "interrupted")
         this.#turns.push({ role: "user", content: text }, { role: "assistant", content: written });
     }
-    return { text: written, reason, leftOut };
+    return { text: written, reason, full: reason === "length" && maxTokens > room, leftOut };
   }
 
   /** The prompt of the newest turns that fit, and how many older ones had to be left out for it. */
   #fitting(text: string): { readonly prompt: readonly number[]; readonly leftOut: number } {
     const { maxT } = this.model.config;
-    const { system, maxTokens = 256 } = this.#options;
-    const most = maxT - Math.min(maxTokens, Math.floor(maxT * answerShare));
+    const { system } = this.#options;
+    const most = this.#longestPrompt(this.#options);
     const first = system ? [{ role: "system" as const, content: system }] : [];
     for (let leftOut = 0; ; leftOut += 2) {
       const turns = this.#turns.slice(this.#leftOut + leftOut);
@@ -147,6 +170,30 @@ export class Chat {
             `positions ${most} are left beside an answer. Write less.`,
         );
     }
+  }
+
+  /** Tokens of a prompt at most, so that there is room for an answer. */
+  #longestPrompt({ maxTokens = 256 }: ChatOptions): number {
+    const { maxT } = this.model.config;
+    return maxT - Math.min(maxTokens, Math.floor(maxT * answerShare));
+  }
+
+  /** InputError for a system prompt with special tokens, that the template refuses, or that leaves no room for a message. */
+  #requireSystem(options: ChatOptions): void {
+    const { system } = options;
+    if (!system) return;
+    this.#requireText(system, "The system prompt");
+    const shortest: readonly Message[] = [
+      { role: "system", content: system },
+      { role: "user", content: "a" },
+    ];
+    const { length } = this.#format.prompt(shortest);
+    const most = this.#longestPrompt(options);
+    if (length > most)
+      throw new InputError(
+        `The system prompt takes ${length} tokens with the shortest message, and of the model's ${this.model.config.maxT} positions ` +
+          `${most} are left beside an answer. Shorten it.`,
+      );
   }
 
   #requireText(text: string, what: string): void {

@@ -1,4 +1,4 @@
-import { Chat } from "../../api/chat.ts";
+import { Chat, lacksTokenizer } from "../../api/chat.ts";
 import { GPT2 } from "../../api/gpt2.ts";
 import type { WeightType } from "../../backend/backend.ts";
 import { InputError, UsageError } from "../../errors.ts";
@@ -43,6 +43,8 @@ export async function chat(named: string | undefined, flags: ChatFlags): Promise
     adapter,
   });
   try {
+    const lacking = lacksTokenizer(model.tokenizer);
+    if (lacking !== undefined) throw new InputError(`${path}: ${lacking}`);
     if (!(await ChatFormat.of(model.tokenizer)))
       throw new InputError(
         `${path} has no chat template: it has not learned conversations, and only continues texts (llm-ts generate --interactive). ` +
@@ -112,8 +114,17 @@ class Session {
     await this.#answer(message, signal);
   }
 
-  /** Writes the answer as it comes. */
+  /** Writes the answer as it comes. From a pipe, a message without one makes the command fail at its end. */
   async #answer(message: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#write(message, signal);
+    } catch (error) {
+      if (!process.stdin.isTTY) process.exitCode ??= 1;
+      throw error;
+    }
+  }
+
+  async #write(message: string, signal: AbortSignal): Promise<void> {
     const { stdout, stderr } = process;
     const answer = this.#chat.send(message, signal);
     let next = await answer.next();
@@ -121,7 +132,7 @@ class Session {
       await print(stdout.isTTY ? printable(next.value) : next.value);
       next = await answer.next();
     }
-    const { text, reason, leftOut } = next.value;
+    const { text, reason, full, leftOut } = next.value;
     if (!text.endsWith("\n")) await print("\n");
     const { maxT } = this.#chat.model.config;
     if (leftOut > 0 && !this.#saidLeftOut) {
@@ -130,7 +141,13 @@ class Session {
       );
       this.#saidLeftOut = true;
     }
-    if (reason === "length")
-      say(paintFor(stderr).dim("(cut: there is no room for more; /tokens N allows longer answers)"));
+    const { maxTokens = 256 } = this.#chat.options;
+    if (full) say(paintFor(stderr).dim(`(cut: the model's ${maxT} positions are full)`));
+    else if (reason === "length")
+      say(
+        paintFor(stderr).dim(
+          `(cut after ${maxTokens} token${maxTokens === 1 ? "" : "s"}; /tokens ${2 * maxTokens} allows longer answers)`,
+        ),
+      );
   }
 }

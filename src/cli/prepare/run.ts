@@ -90,9 +90,10 @@ function bpeSize(tokenizer: string, inputs: readonly string[]): number | undefin
 /** Conversations, of which the assistant's turns are learned. */
 async function prepareConversations(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   const { valFraction, encoding, chatTemplate: name } = flags;
-  if (flags.tokenizer === "char")
+  if (flags.tokenizer === "char" || flags.tokenizer === "byte")
     throw new UsageError(
-      "Characters have no special tokens, which mark the turns of a conversation. Give --tokenizer bpe:1024, or gpt2.",
+      `${flags.tokenizer === "char" ? "Characters" : "Bytes"} have no special tokens, which mark the turns of a conversation. Give ` +
+        "--tokenizer bpe:1024, or gpt2.",
     );
   const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
   const tokenizer = bpeSize(flags.tokenizer, inputs) ?? (await tokenizerNamed(flags.tokenizer));
