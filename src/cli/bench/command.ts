@@ -6,7 +6,7 @@ import { whole } from "../options/values.ts";
 import type { BenchFlags } from "./run.ts";
 
 export function addBench(program: Command): void {
-  addGroupOptions(addBackendOptions(program.command("bench")))
+  const bench = addBackendOptions(program.command("bench"))
     .summary("measure this machine, and how close training comes to its limits")
     .description(
       "Measures the limits of this machine, matmuls, training steps and generation, interleaved with other " +
@@ -23,13 +23,14 @@ export function addBench(program: Command): void {
       "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON], jax; openblas-avx2, torch-avx2, torch-tuned, torch-gpu",
     )
     .option("--contention", "also time the steps beside a busy neighbour: a thread that keeps one core busy")
+    .option("--json <file>", "write the full report")
+    .option("--svg <file>", "write a roofline plot")
+    .option("--markdown-row", "with --backend webgpu: also print a row for the table of adapters in docs/webgpu.md");
+  addGroupOptions(bench)
     .option(
       "--group",
       "instead: a step, the sum of its gradients in the processes of mpirun, and other networks on paper",
     )
-    .option("--json <file>", "write the full report")
-    .option("--svg <file>", "write a roofline plot")
-    .option("--markdown-row", "with --backend webgpu: also print a row for the table of adapters in docs/webgpu.md")
     .addHelpText(
       "after",
       examples(
