@@ -229,6 +229,7 @@ test("a folder for transformers.js has the graph, its configuration and the toke
     "web/vocab.json",
     "",
   ]);
+  expect(stderr).toContain('pipeline("text-generation", "./web")');
   expect(json(place("web/config.json"))).toMatchObject({
     model_type: "gpt2",
     "transformers.js_config": { dtype: "fp32" },
@@ -236,7 +237,9 @@ test("a folder for transformers.js has the graph, its configuration and the toke
   const refused = await convert("own-run", "web", "--format", "onnx");
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("onnx/model.onnx exists already")]);
   writeFileSync(place("web/onnx/notes.txt"), "mine");
-  expect((await convert(tiny, "web", "--to", "onnx", "--force")).stderr).toContain("give it token ids");
+  const again = await convert(tiny, "web", "--to", "onnx", "--force");
+  expect(again.stderr).toContain("give it token ids");
+  expect(again.stderr).not.toContain("pipeline(");
   expect(readdirSync(place("web")).sort()).toEqual(["config.json", "generation_config.json", "onnx"]);
   expect(readdirSync(place("web/onnx")).sort()).toEqual(["model.onnx", "notes.txt"]);
   expect((await convert(tiny, "bf16", "--to", "onnx", "--dtype", "bf16")).stderr).toMatch(

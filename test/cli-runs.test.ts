@@ -148,6 +148,11 @@ test("bits per byte compare runs in different tokens, in the list, as CSV and dr
   expect(drawn.stdout.match(/<circle /g)).toHaveLength(6);
   const without = await llm("plot", "runs/1e-3", "--what", "bpb");
   expect(without.stderr).toMatch(/1e-3 holds nothing to draw: no validation in bits per byte of it is on record/);
+  const beside = await llm("plot", "own/byt", "runs/1e-3", "--what", "bpb", "-o", "-");
+  expect([beside.code, beside.stderr]).toEqual([
+    0,
+    "no validation in bits per byte of runs/1e-3 is on record: left out\n",
+  ]);
   expect(without.code).toBe(1);
 });
 

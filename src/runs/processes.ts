@@ -11,8 +11,10 @@ export function dividedAmong({ size }: Rank, path: string, record: RunRecord): R
   const { run, processes = 1 } = record;
   if (processes === size) return record;
   const rows = run.batch * processes;
-  if (rows % size === 0)
-    return { ...withoutShares(size, record), run: { ...run, batch: rows / size }, processes: size };
+  if (rows % size === 0) {
+    const divided = withoutShares(size, record);
+    return { ...divided, run: { ...divided.run, batch: rows / size }, processes: size };
+  }
   const fitting = Array.from({ length: rows }, (_, i) => i + 1).filter((count) => rows % count === 0);
   throw new UsageError(
     `A batch of the run in ${path} has ${rows} rows, which ${size} processes cannot share equally. Resume it with ` +

@@ -1,4 +1,4 @@
-import { basename, dirname } from "node:path";
+import { basename, dirname, isAbsolute } from "node:path";
 import { platform } from "#platform";
 import { adaptedBy, type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
 import { saveOnnxFolder } from "../../api/onnx-folder.ts";
@@ -59,17 +59,20 @@ export async function convert(input: string, output: string, flags: ConvertFlags
     const moved = file.bytes + (await sizeOf(target.model));
     say(
       `${from}, ${was} to ${dtype}: ${bytes(moved)} read and written in ${seconds.toFixed(1)} s, ` +
-        `${bytes(moved / seconds)}/s\n\n${howToWrite(target)}`,
+        `${bytes(moved / seconds)}/s${howToWrite(target, files)}`,
     );
   } finally {
     await base.close();
   }
 }
 
-function howToWrite({ kind, path }: Target): string {
-  if (kind === "onnx")
-    return `write with this model, by transformers.js:\n  pipeline("text-generation", ${JSON.stringify(path)})`;
-  return `write with this model:\n  ${suggestion("generate", "--model", path)}`;
+/** What to do with the result; nothing for transformers.js without the tokenizer that its pipeline needs. */
+function howToWrite({ kind, path }: Target, files: readonly string[]): string {
+  if (kind !== "onnx") return `\n\nwrite with this model:\n  ${suggestion("generate", "--model", path)}`;
+  if (!files.some((file) => basename(file) === "tokenizer.json")) return "";
+  // A bare name would be one of the hub's.
+  const place = isAbsolute(path) || path.startsWith(".") ? path : `./${path}`;
+  return `\n\nwrite with this model, by transformers.js:\n  pipeline("text-generation", ${JSON.stringify(place)})`;
 }
 
 /** UsageError where --heads contradicts the model's files; a remark where the number of heads is assumed. */
@@ -90,10 +93,10 @@ function typeFor({ kind }: Target, { dtype, quantized }: ModelFile): GgmlType {
 
 /** UsageError for a type that the target's format lacks, before anything is written. */
 function requireType({ kind, path }: Target, dtype: GgmlType): void {
-  if (dtype === "q8_0" && kind !== "gguf")
-    throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf, or choose bf16.`);
   if (kind === "onnx" && dtype !== "f32")
     throw new UsageError(`ONNX is written in f32 alone, not in ${dtype}. Leave --dtype out.`);
+  if (dtype === "q8_0" && kind !== "gguf")
+    throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf, or choose bf16.`);
 }
 
 /** Gives the paths of the files written. */

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, readdir, readFile, writeFile } from "node:fs/promises";
+import { access, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { InputError, messageOf, UsageError } from "../../errors.ts";
@@ -66,5 +66,8 @@ export const newLanguage: Language = runsTypeScript ? "ts" : "js";
 
 /** True for a file that is still as it was written. */
 export async function isUntouched({ folder, language }: Exercises, id: string): Promise<boolean> {
-  return (await readFile(join(folder, `${id}.${language}`), "utf8")) === sourceOf(id, language);
+  const path = join(folder, `${id}.${language}`);
+  if ((await stat(path)).isDirectory())
+    throw new InputError(`${path} is a folder, where the file of an exercise is expected. Move it away.`);
+  return (await readFile(path, "utf8")) === sourceOf(id, language);
 }

@@ -5,7 +5,7 @@ import { saveText } from "../../format/save.ts";
 import type { ByteSource } from "../../platform/platform.ts";
 import { type Curve, curvesSvg, stepsOf } from "../../plot/curves.ts";
 import { decayFor, smooth } from "../../plot/points.ts";
-import { holdsRun, type Quantity, readCurves, readMetrics } from "../../runs/read-run.ts";
+import { holdsRun, logPath, type Quantity, readCurves, readMetrics } from "../../runs/read-run.ts";
 import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
@@ -59,10 +59,11 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
   for (const [at, name] of namesOf(runs).entries()) {
     const { train, val } = await readCurves(runs[at], quantity ?? "loss", ofValidation);
     const curve = { name, train: quantity && !valOnly ? train : [], val: ofValidation ? val : [] };
-    if (curve.train.length + curve.val.length === 0)
-      throw new InputError(`${runs[at]} holds nothing to draw: no ${missing} of it is on record.`);
-    curves.push(curve);
+    if (curve.train.length + curve.val.length > 0) curves.push(curve);
+    else if (runs.length > 1) say(`no ${missing} of ${runs[at]} is on record: left out`);
   }
+  if (curves.length === 0)
+    throw new InputError(`${runs.join(", ")} holds nothing to draw: no ${missing} of it is on record.`);
   // The learning rate has no noise to smooth: an average would only lag.
   const decay = flags.smooth ?? (what === "lr" ? 0 : undefined);
   const svg = curvesSvg(curves, {
@@ -104,8 +105,11 @@ async function writeCsv(runs: readonly string[], out: string, valOnly: boolean):
 async function withoutOthers(paths: readonly string[]): Promise<readonly string[]> {
   const runs: string[] = [];
   for (const path of paths) {
-    if ((await platform.pathKind(path)) !== "folder" || (await holdsRun(path))) runs.push(path);
-    else say(`${path} holds no run: left out`);
+    const isFolder = (await platform.pathKind(path)) === "folder";
+    if (isFolder && !(await holdsRun(path))) say(`${path} holds no run: left out`);
+    else if (isFolder && paths.length > 1 && (await logPath(path)) === undefined)
+      say(`${path} holds no log of a run yet: left out`);
+    else runs.push(path);
   }
   return runs.length > 0 ? runs : paths;
 }

@@ -3,7 +3,7 @@ import { UsageError } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
 import { architectureIn } from "../../model/config.ts";
 import type { RunRecord } from "../../runs/record.ts";
-import { optionNamed } from "../../train/settings.ts";
+import { optionNamed, unlimitedSteps } from "../../train/settings.ts";
 import { longFlag, type TrainFlags } from "./options.ts";
 
 const isFixed = (name: string) => optionNamed(name)?.change === "never";
@@ -55,7 +55,12 @@ function flagOf(name: string): string {
 
 export function describe({ name, before, now, processes = 1 }: Difference): string {
   const each = processes > 1 ? ` (rows in each of ${processes} processes)` : "";
-  return `${flagOf(name)}${each}: ${before ?? "none"}, now ${now}`;
+  return `${flagOf(name)}${each}: ${shown(before)}, now ${shown(now)}`;
+}
+
+/** A value as users know it: of a run by minutes alone, the number of updates has no limit. */
+function shown(value: unknown): string {
+  return value === undefined || value === null || value === unlimitedSteps ? "none" : String(value);
 }
 
 /** UsageError for differences that are not wanted, or not possible. */

@@ -1,6 +1,6 @@
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
-import { InputError } from "../../errors.ts";
+import { InputError, UsageError } from "../../errors.ts";
 import { requireAlike } from "../../group/alike.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
@@ -154,6 +154,13 @@ async function trainWith(
     try {
       member.watch();
       await trainOn(started, run, flags.tensorboard, display, interrupt, member.launchedBy);
+    } catch (error) {
+      const { folder } = started;
+      if (error instanceof UsageError && folder && (await completeSteps(folder.path)).length === 0)
+        display.remark(
+          `${folder.path} has no checkpoint yet: train there again with -y --force, or choose another folder`,
+        );
+      throw error;
     } finally {
       await started.folder?.close();
     }
