@@ -61,5 +61,31 @@ test("mistakes are told with what to do", async () => {
     code: 1,
     stderr: expect.stringMatching(/bad\.jinja is no Jinja template.*line 2, column 1/),
   });
+  expect(await failed("smalltalk")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/smalltalk is conversations: add --chat, as in .*prepare --chat smalltalk/),
+  });
+  expect(await failed("c.jsonl")).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/fields are: messages\. It is a conversation: .*prepare --chat takes those/),
+  });
+  expect(await failed("--chat", "tinyshakespeare")).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/tinyshakespeare is a text and no conversations/),
+  });
+  writeFileSync(
+    inFolder("d.jsonl"),
+    readFileSync(inFolder("c.jsonl"), "utf8").replace("]", ', {"role": "assistant", "content": "b"}]'),
+  );
+  writeFileSync(
+    inFolder("other.jinja"),
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|bot|>{% endif %}",
+  );
+  expect(await failed("--chat", "d.jsonl", "--chat-template", "other.jinja", "--val-fraction", "0")).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /d\.jsonl, line 1: other\.jinja begins an assistant's turn with "<\|assistant\|>b.*it writes "<\|bot\|>"/,
+    ),
+  });
   expect(await failed("smalltalk", "--chat-template", "bad.jinja")).toMatchObject({ code: 2 });
 });

@@ -45,8 +45,19 @@ export function conversationIn(item: Item): Conversation {
     throw new InputError(
       `${name}: no message is the assistant's, so there is nothing to learn. Leave this conversation out.`,
     );
-  const learned = messages.map(({ role }, i) => role === "assistant" && !(isObject(list[i]) && list[i].weight === 0));
+  const learned = messages.map(
+    ({ role }, i) => weightOf(list[i], `${name}: message ${i + 1}`) === 1 && role === "assistant",
+  );
   return { name, messages, learned };
+}
+
+/** OpenAI's `weight`: 1, which is the default, or 0 for a message that is not learned. */
+function weightOf(entry: unknown, what: string): 0 | 1 {
+  const { weight = 1 } = isObject(entry) ? entry : {};
+  if (weight === 0 || weight === 1) return weight;
+  throw new InputError(
+    `${what} has the weight ${shown(weight)}, expected 1 (it is learned) or 0 (it is not). Write one of them, or leave it out for 1.`,
+  );
 }
 
 function messageOf(entry: unknown, what: string): Message {

@@ -58,5 +58,7 @@ export function textField({ name, value }: Item, field: string): string {
   if (typeof text === "string") return wellFormed(text, `${name}: the field "${field}"`);
   const fields = Object.keys(value).slice(0, 12).join(", ") || "none";
   const found = text === undefined ? "is missing" : `is ${JSON.stringify(text)?.slice(0, 40)}, no text`;
-  throw new InputError(`${name}: the field "${field}" ${found}. Its fields are: ${fields}.`);
+  const isTalk = text === undefined && (Array.isArray(value.messages) || Array.isArray(value.conversations));
+  const advice = isTalk ? " It is a conversation: llm-ts prepare --chat takes those." : "";
+  throw new InputError(`${name}: the field "${field}" ${found}. Its fields are: ${fields}.${advice}`);
 }

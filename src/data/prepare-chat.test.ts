@@ -104,6 +104,18 @@ test("data of which nothing is learned are refused", async () => {
   expect(await readDataset(folder)).toBeUndefined();
 });
 
+test("users may write twice, and anyone begin or end", async () => {
+  const path = write(
+    "orders.jsonl",
+    messages(["developer", "Be kind."], ["assistant", "First."], ["user", "a"], ["user", "b"], ["assistant", "Two."]),
+    messages(["assistant", "Alone."], ["user", "End"]),
+  );
+  await prepareChat([path], join(folder, "out"), { tokenizer: await gpt2Tokenizer(), valFraction: 0 });
+  const { learned, text } = await contents(join(folder, "out"));
+  expect(learned).toBe("First.<|im_end|>Two.<|im_end|>Alone.<|im_end|>");
+  expect(text).toContain("Alone.<|im_end|>");
+});
+
 test("a vocabulary trained on the conversations has their special tokens", async () => {
   const path = write(
     "many.jsonl",
@@ -155,6 +167,16 @@ describe("refused, with the line:", () => {
       "another layout",
       { text: "a", id: 3 },
       /line 2: there is neither "messages".* nor "conversations".*fields are: text, id/,
+    ],
+    [
+      "a weight of one half",
+      { messages: [...hello.messages, { role: "assistant", content: "b", weight: 0.5 }] },
+      /line 2: message 3 has the weight 0\.5, expected 1 .* or 0/,
+    ],
+    [
+      "a user's weight of true",
+      { messages: [{ role: "user", content: "b", weight: true }, ...hello.messages] },
+      /line 2: message 1 has the weight true/,
     ],
     ["no list", { messages: {} }, /line 2: "messages" is \{\}, expected a list/],
     ["a string for a message", { messages: ["hello"] }, /line 2: message 1 is "hello", expected an object/],

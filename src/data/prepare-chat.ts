@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import type { ByteStream } from "../platform/platform.ts";
-import { ChatFormat, withChat } from "../tokenizer/chat.ts";
+import { ChatFormat, type EncodedConversation, withChat } from "../tokenizer/chat.ts";
 import { chatMl, marksIn } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Conversation, conversationIn } from "./conversations.ts";
@@ -47,7 +47,7 @@ export async function prepareChat(
   if (encoding !== undefined) requireEncoding(encoding);
   const documents = await chatDocuments(inputs);
   const tokenizer = await chatTokenizer(documents, wanted, template, encoding);
-  const format = await ChatFormat.of(tokenizer);
+  const format = await ChatFormat.of(tokenizer, template?.name);
   if (!format) throw new InputError("The tokenizer has no chat template.");
   const names = { train: "train.bin", ...(valFraction > 0 && { val: "val.bin" }), masked: true };
   return writeDataset(folder, names, tokenBytesOf(tokenizer), async (writers) => {
@@ -99,13 +99,22 @@ async function write(
           "this conversation out.",
       );
   }
-  const { tokens, mask } = format.encode(messages, (i) => learned[i]);
+  const { tokens, mask } = encoded(name, () => format.encode(messages, (i) => learned[i]));
   const { endOfText } = format.tokenizer;
   const isBorder = endOfText !== undefined && tokens[0] !== endOfText;
   const [all, marks] = isBorder ? [[endOfText, ...tokens], Uint8Array.of(0, ...mask)] : [tokens, mask];
   await writers[split]?.write(all);
   await writers.masks?.[split]?.write(marks);
   return all.length;
+}
+
+/** What `encode` makes of the conversation `name`, which its InputError names as well. */
+function encoded(name: string, encode: () => EncodedConversation): EncodedConversation {
+  try {
+    return encode();
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${name}: ${error.message}`, { cause: error }) : error;
+  }
 }
 
 /** The tokenizer of conversations: with a chat template, and the special tokens of it. */
@@ -147,6 +156,10 @@ async function chatDocuments(inputs: readonly string[]): Promise<readonly Docume
       found.push({ name: smallTalk, size: bytes.length, open: async () => inMemory(smallTalk, bytes) });
       continue;
     }
+    if (input === "tinyshakespeare" && (await platform.pathKind(input)) === undefined)
+      throw new InputError(
+        "tinyshakespeare is a text and no conversations. Prepare it without --chat; the bundled conversations are smalltalk.",
+      );
     const { texts, items } = await findInputs([input]);
     const other = [...texts.map(({ name }) => name), ...items].find(
       (name) => name !== "standard input" && !/\.(jsonl|ndjson)$/i.test(name),

@@ -32,12 +32,13 @@ type Render = (context: Readonly<Record<string, unknown>>) => string;
 
 export class ChatTemplate {
   readonly source: string;
-  readonly #name: string;
+  /** For messages. */
+  readonly name: string;
   readonly #run: Render;
 
   private constructor(source: string, name: string, run: Render) {
     this.source = source;
-    this.#name = name;
+    this.name = name;
     this.#run = run;
   }
 
@@ -58,7 +59,7 @@ export class ChatTemplate {
       return this.#run({ ...tokens, messages, add_generation_prompt: addGenerationPrompt });
     } catch (error) {
       throw new InputError(
-        `${this.#name} refuses a conversation of ${messages.map(({ role }) => role).join(", ") || "no turns"}: ${messageOf(error)}`,
+        `${this.name} refuses a conversation of ${messages.map(({ role }) => role).join(", ") || "no turns"}: ${messageOf(error)}`,
         { cause: error },
       );
     }

@@ -90,6 +90,19 @@ test("a template of one's own brings its tokens and its end of a turn", async ()
   expect(format?.markIn("an <|other|> in a text")).toBeUndefined();
 });
 
+test("a template's eos_token is the end of a text, where it names no token of its own", async () => {
+  const source =
+    "{% for m in messages %}{{ m.role + ': ' + m.content + eos_token }}{% endfor %}" +
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
+  const tokenizer = await withChat(await gpt2Tokenizer(), source, "own.jinja");
+  expect([tokenizer.vocabSize, tokenizer.endOfText, tokenizer.turnEnd]).toEqual([50257, 50256, 50256]);
+  const format = await ChatFormat.of(tokenizer);
+  const { tokens = [], mask } = format?.encode(talk) ?? {};
+  expect(tokenizer.decode(tokens.filter((_, i) => mask?.[i] === 1))).toBe(
+    "Hello you.<|endoftext|>See you.<|endoftext|>",
+  );
+});
+
 test.each([
   ["a{% for m in messages %}b", "line 1, column 2"],
   ["line\n{{ 'abc }}", "line 2, column 1"],
@@ -115,6 +128,12 @@ test("templates that cannot be learned with, and tokenizers without special toke
     "{% if add_generation_prompt %}<|bot|>{% endif %}";
   const format = await ChatFormat.of(await withChat(await gpt2Tokenizer(), last, "own.jinja"));
   expect(() => format?.encode(talk)).toThrow(/changes earlier turns/);
+  const prompt =
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|bot|>{% endif %}";
+  const other = await ChatFormat.of(await withChat(await gpt2Tokenizer(), prompt, "own.jinja"), "own.jinja");
+  expect(() => other?.encode(talk)).toThrow(
+    /own\.jinja begins an assistant's turn with "<\|assistant\|>Hello you\..*add_generation_prompt it writes "<\|bot\|>"/,
+  );
   const strict =
     "{% if messages[0].role != 'system' %}{{ raise_exception('a system prompt is needed') }}{% endif %}<|end|>";
   const parsed = await ChatTemplate.parse(strict, "own.jinja");

@@ -32,11 +32,17 @@ export class ChatFormat {
     this.#special = (tokenizer.specialIds ?? []).map((id) => tokenizer.decode([id]));
   }
 
-  /** The format that a tokenizer's files have; undefined where there is no chat template. InputError when it cannot be used. */
-  static async of(tokenizer: Tokenizer | undefined): Promise<ChatFormat | undefined> {
+  /**
+   * The format that a tokenizer's files have; undefined where there is no chat template. InputError when it cannot be used.
+   * `name`: of the template, for messages.
+   */
+  static async of(
+    tokenizer: Tokenizer | undefined,
+    name = `The chat template in ${configFile}`,
+  ): Promise<ChatFormat | undefined> {
     const source = tokenizer?.files && chatTemplateIn(tokenizer.files);
     if (!tokenizer || source === undefined) return undefined;
-    const template = await ChatTemplate.parse(source, `The chat template in ${configFile}`);
+    const template = await ChatTemplate.parse(source, name);
     if (tokenizer.turnEnd !== undefined) return new ChatFormat(tokenizer, template, tokenizer.turnEnd);
     throw new InputError(
       `The tokenizer has a chat template and no eos_token in ${configFile}, so nothing ends an answer. Name the token there.`,
@@ -59,8 +65,8 @@ export class ChatFormat {
     const add = (end: string, counts: boolean) => {
       if (!end.startsWith(done))
         throw new InputError(
-          "The chat template changes earlier turns when a conversation goes on, so that no answer can be learned in its place. Use " +
-            "another template.",
+          `${this.template.name} changes earlier turns when a conversation goes on, so that no answer can be learned in its place. ` +
+            "Use another template.",
         );
       const ids = this.tokenizer.encode(end.slice(done.length));
       for (const id of ids) {
@@ -73,12 +79,24 @@ export class ChatFormat {
       if (role !== "assistant") continue;
       add(this.template.render(messages.slice(0, i), this.#names, true), false);
       const turn = this.template.render(messages.slice(0, i + 1), this.#names, false);
+      this.#requireBeginning(turn, messages.slice(0, i), done);
       const mark = this.tokenizer.decode([this.turnEnd]);
       const end = turn.lastIndexOf(mark);
       add(end < done.length ? turn : turn.slice(0, end + mark.length), learns(i));
     }
     add(this.template.render(messages, this.#names, false), false);
     return { tokens, mask: Uint8Array.from(masks) };
+  }
+
+  /** InputError where an answer, the last turn of `turn`, does not begin as the prompt for it ends. */
+  #requireBeginning(turn: string, earlier: readonly Message[], prompt: string): void {
+    const { length } = this.template.render(earlier, this.#names, false);
+    if (turn.startsWith(prompt) || !turn.startsWith(prompt.slice(0, length))) return;
+    const shown = (text: string) => JSON.stringify(text.slice(length, length + 40));
+    throw new InputError(
+      `${this.template.name} begins an assistant's turn with ${shown(turn)}, and with add_generation_prompt it writes ${shown(prompt)}, so ` +
+        "that no answer can be learned in its place. Let both be the same.",
+    );
   }
 
   /** The special token that a content holds; undefined where there is none. */
@@ -124,12 +142,14 @@ export async function withChat(tokenizer: Tokenizer, template: string = chatMl, 
     special: true,
   }));
   const list: readonly unknown[] = Array.isArray(json.added_tokens) ? json.added_tokens : [];
-  const border = tokenizer.endOfText === undefined ? {} : { bos_token: tokenizer.decode([tokenizer.endOfText]) };
+  const end = tokenizer.endOfText === undefined ? undefined : tokenizer.decode([tokenizer.endOfText]);
+  const border = end === undefined ? {} : { bos_token: end };
   const marks = [...added, ...further].map(({ content }) => content);
   const settings = {
     ...recordOf(JSON.parse(own.get(configFile) ?? "{}")),
     ...border,
-    eos_token: await turnEndOf(template, name, border, marks),
+    // In a template that names no token of its own for it, eos_token is the end of a text.
+    eos_token: await turnEndOf(template, name, { ...border, ...(end !== undefined && { eos_token: end }) }, marks),
     chat_template: template,
   };
   const files = new Map(own);

@@ -2,7 +2,7 @@ import { SingleBar } from "cli-progress";
 import { platform } from "#platform";
 import type { Dataset } from "../../data/dataset.ts";
 import { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../data/prepare.ts";
-import { prepareChat } from "../../data/prepare-chat.ts";
+import { prepareChat, smallTalk } from "../../data/prepare-chat.ts";
 import { requireEncoding } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { readSmallText } from "../../format/source.ts";
@@ -12,6 +12,7 @@ import { Interrupt } from "../interrupt.ts";
 import { advised } from "../options/data.ts";
 import { tokenizerNamed } from "../options/tokenizer.ts";
 import { print } from "../output.ts";
+import { suggestion } from "../suggest.ts";
 import { trainShown } from "../tokenizer/run.ts";
 import { itemFiles, nameOfTexts } from "./inputs.ts";
 import { prepareFineweb, prepareHellaSwag, prepareOwnItems, prepareTinyStories } from "./items.ts";
@@ -44,6 +45,10 @@ export async function prepare(inputs: readonly string[], flags: PrepareFlags): P
 async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
   if (flags.chat) return prepareConversations(inputs, flags);
   if (flags.chatTemplate !== undefined) throw new UsageError("--chat-template is for conversations: add --chat.");
+  if (inputs.includes(smallTalk) && (await platform.pathKind(smallTalk)) === undefined)
+    throw new UsageError(
+      `${smallTalk} is conversations: add --chat, as in ${suggestion("prepare", "--chat", smallTalk, "--tokenizer", "bpe:512", "-o", "data/smalltalk")}`,
+    );
   if (await prepareDataset(inputs, flags)) return;
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
   const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
