@@ -64,8 +64,10 @@ test("commands change the conversation, and mistakes in them end nothing", async
   expect(stderr).toMatch(/no command \/nothing/);
   expect(stderr).toMatch(/\/temperature hot: Expected a number/);
   expect(stderr).toMatch(/The message holds <\|im_end\|>/);
-  const help = await chat([], "/temperature hot\n/help\n");
+  const help = await chat([], "/temperature hot\n/temperature\n/help\n");
   expect(help.code).toBe(0);
+  expect(help.stderr).toMatch(/error: \/temperature: Expected a number/);
+  expect(help.stdout).not.toContain("piece");
   for (const name of ["/reset", "/retry", "/system TEXT", "/temperature VALUE", "/exit"])
     expect(help.stdout).toContain(name);
 });
@@ -78,6 +80,20 @@ test("from a pipe a message without an answer is a failure", async () => {
   const long = await chat(["--system", "word ".repeat(80)], "ping\n");
   expect(long).toMatchObject({ code: 1, stdout: "" });
   expect(long.stderr).toMatch(/^error: The system prompt takes \d+ tokens/);
+});
+
+test("--model names a model as well, and an empty --system is refused as a text", async () => {
+  const flagged = await run(["chat", "-e", model, "--threads", "1", "--temperature", "0"], {
+    cwd: folder,
+    input: "ping\n",
+  });
+  expect(flagged).toMatchObject({ code: 0, stdout: "pong\n" });
+  const both = await chat(["--model", "other"], "ping\n");
+  expect(both.code).toBe(2);
+  expect(both.stderr).toMatch(/--model other name a model\. Give one of them/);
+  const empty = await chat(["--system", ""], "ping\n");
+  expect(empty.code).toBe(2);
+  expect(empty.stderr).toMatch(/Expected a text/);
 });
 
 test("a cut answer says what cut it", async () => {

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { adapterOption, examples, weightsOption } from "../options/common.ts";
 import { addSamplingOptions } from "../options/sampling.ts";
@@ -19,7 +19,8 @@ export function addChat(program: Command): void {
     .summary("talk with a model that has learned conversations")
     .description("Talks with a model that has learned conversations: a line is a message, and the model answers it.")
     .argument("[model]", "a model file, a folder of a run or a download (default: the newest run in runs/)")
-    .option("--system <text>", "instructions before the first message")
+    .option("-e, --model <file>", "the same, as generate has it")
+    .option("--system <text>", "instructions before the first message", textOf)
     .option("-g, --tokens <n>", "tokens of an answer at most", whole(1), 256);
   addSamplingOptions(command, 0.7)
     .option("--seed <n>", "of sampling; each answer takes the next one", whole(0), 1337)
@@ -47,4 +48,9 @@ export function addChat(program: Command): void {
       const { chat } = await import("./run.ts");
       await chat(model, flags);
     });
+}
+
+function textOf(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Expected a text. Leave the option out for no instructions.");
 }

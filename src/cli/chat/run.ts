@@ -15,6 +15,7 @@ import { print, say } from "../output.ts";
 
 /** The options of `llm-ts chat`. */
 export interface ChatFlags extends BackendFlags, SamplingFlags {
+  readonly model?: string;
   readonly system?: string;
   readonly tokens: number;
   readonly seed: number;
@@ -27,7 +28,10 @@ const howToTrain =
   "-t 256 -b 8 -x 700 -o runs/";
 
 /** Talks with a model until there are no more lines. */
-export async function chat(named: string | undefined, flags: ChatFlags): Promise<void> {
+export async function chat(argument: string | undefined, flags: ChatFlags): Promise<void> {
+  if (argument !== undefined && flags.model !== undefined)
+    throw new UsageError(`Both ${argument} and --model ${flags.model} name a model. Give one of them.`);
+  const named = argument ?? flags.model;
   const interrupt = new Interrupt();
   const path = await (named === undefined ? newestModelPath("an argument", howToTrain) : modelPath(named));
   const { backend, threads, revectorize, kernel, blas, weights, adapter } = flags;
@@ -95,7 +99,8 @@ class Session {
     else if (name === "system") this.#chat.set({ system: value });
     else if (name === "reset") this.#reset();
     else if (name === "retry") await this.#retry(signal);
-    else if (name === "help") await print(sessionHelp((process.stdout.columns || 80) - 1, before, commands, after));
+    else if (name === "help")
+      await print(sessionHelp((process.stdout.columns || 80) - 1, before, commands, after, "answer"));
     else if (name !== "exit" && name !== "quit")
       throw new UsageError(
         `There is no command /${name}. /help lists them; a message that begins with / begins with //.`,

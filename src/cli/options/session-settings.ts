@@ -14,7 +14,7 @@ export const settings = {
   "top-p": { key: "topP", parse: real(0, 1), help: "choose among the most probable that together reach this" },
   "min-p": { key: "minP", parse: real(0, 1), help: "leave out what is below this share of the most probable" },
   "repetition-penalty": { key: "repetitionPenalty", parse: real(0.001, 1000), help: "above 1: repeat less" },
-  tokens: { key: "maxTokens", parse: whole(0), help: "how long a piece is" },
+  tokens: { key: "maxTokens", parse: whole(0), help: "the most tokens of the next piece" },
   seed: { key: "seed", parse: whole(0), help: "of the next piece; each takes the next seed" },
 } as const;
 
@@ -27,7 +27,8 @@ export function parseSetting(name: SettingName, value: string): number {
   try {
     return settings[name].parse(value);
   } catch (error) {
-    if (error instanceof InvalidArgumentError) throw new UsageError(`/${name} ${value}: ${error.message}`);
+    if (error instanceof InvalidArgumentError)
+      throw new UsageError(`/${[name, value].join(" ").trimEnd()}: ${error.message}`);
     throw error;
   }
 }
@@ -40,12 +41,16 @@ export function sessionHelp(
   before: string,
   commands: Readonly<Record<string, string>>,
   after: string,
+  /** What the model writes at a time. */
+  piece = "piece",
 ): string {
   const line = ([name, text]: readonly [string, string]) =>
     wrap(text, Math.max(20, columns - nameWidth))
       .map((part, at) => (at === 0 ? `  /${name}` : "").padEnd(nameWidth) + part)
       .join("\n");
-  const changes = Object.entries(settings).map(([name, { help }]) => [`${name} VALUE`, help] as const);
+  const changes = Object.entries(settings).map(
+    ([name, { help }]) => [`${name} VALUE`, help.replace("piece", piece)] as const,
+  );
   const lines = [
     ...wrap(before, columns),
     ...[...Object.entries(commands), ...changes].map(line),
