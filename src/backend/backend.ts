@@ -52,7 +52,7 @@ export interface DeviceBuffer {
 /**
  * A view of a device buffer: `size` elements from element `offset` on. Writing rounds to bf16 (to nearest, ties to even),
  * reading widens; all sums are in f32. Every backend takes it for weights that are only read: the `weight` of matmulForward
- * and the `wte` of embeddingForward and headLoss. One with bf16 among its `precisions` takes it for all operands that
+ * and matmulBackwardInput, and the `wte` of embeddingForward, headLoss and headBackward. One with bf16 among its `precisions` takes it for all operands that
  * operands.ts lists. int8, on a backend with it among its `weightTypes`, is for the same operands: blocks of 32 elements with a
  * scale (int8.ts), which are written and read whole, and of which rows consist. Sums with it are of inputs rounded to 16 bits a
  * block, or more exact.
@@ -198,8 +198,18 @@ export interface Operations<T = Tensor> {
    * begin at any element: those of some rows.
    */
   headLoss(head: HeadLoss<T>, inp: T, wte: T): void;
-  /** The same, and its gradient: dinp (N,C) is overwritten. `scale` is the weight of one row's loss: 1/N for a mean. */
-  headBackward(head: HeadLoss<T>, dinp: T, dwte: Gradient<{ readonly weight: T }>, inp: T, wte: T, scale: number): void;
+  /**
+   * The same, and its gradient: dinp (N,C) is overwritten, and that of wte where there is a dwte. `scale` is the weight of one
+   * row's loss: 1/N for a mean.
+   */
+  headBackward(
+    head: HeadLoss<T>,
+    dinp: T,
+    dwte: Gradient<{ readonly weight: T }> | null,
+    inp: T,
+    wte: T,
+    scale: number,
+  ): void;
 
   /** out (1), at any element, = mean of inp, within `reductionTolerance`. */
   mean(out: T, inp: T): void;

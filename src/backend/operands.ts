@@ -38,7 +38,9 @@ export const inBfloat16: Paths = {
 const inInt8: Paths = {
   embeddingForward: ["2"],
   matmulForward: ["2.weight"],
+  matmulBackwardInput: ["2.weight"],
   headLoss: ["2"],
+  headBackward: ["4"],
 };
 
 /** Operands that an operation writes, where that is not the first alone. */

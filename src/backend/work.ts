@@ -75,14 +75,14 @@ const costs: Costs = {
     const [Vp] = wte.shape;
     return { ...matmul("", N, Vp, C), label: `head with loss ${N}x${Vp}x${C}` };
   },
-  headBackward: (_head, dinp, _dwte, _inp, wte) => {
+  headBackward: (_head, dinp, dwte, _inp, wte) => {
     const [N, C] = matrixOf(dinp);
     const [Vp] = wte.shape;
     return {
       label: `head, loss and gradients ${N}x${Vp}x${C}`,
-      flops: 6 * N * Vp * C,
+      flops: (dwte ? 6 : 4) * N * Vp * C,
       // Logits can stay in the cache; the weight and its gradient cannot.
-      bytes: 4 * (2 * Vp * C + 2 * N * C),
+      bytes: 4 * ((dwte ? 2 : 1) * Vp * C + 2 * N * C),
     };
   },
   mean: (_out, inp) => stream("mean", inp.size, 4, 1),

@@ -100,11 +100,12 @@ function observersOf(to: Recorder): Observers {
       const inputs = { logits: "logits", tokens: "tokens", ...named({ targets }) };
       to.add("d.logits", scratch, { operation: "crossEntropyBackward", output: "dlogits", inputs });
       const dout = "d.logits";
-      to.addParameter("d.wte.head", dw.weight, {
-        operation: "matmulBackwardWeight",
-        output: "dweight",
-        inputs: { dout, ...named({ inp }) },
-      });
+      if (dw)
+        to.addParameter("d.wte.head", dw.weight, {
+          operation: "matmulBackwardWeight",
+          output: "dweight",
+          inputs: { dout, ...named({ inp }) },
+        });
       to.add(gradientOf(inp), dinp, {
         operation: "matmulBackwardInput",
         output: "dinp",

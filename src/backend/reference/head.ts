@@ -26,7 +26,7 @@ export const headBackward: Operations<HostTensor>["headBackward"] = (head, dinp,
   const dlogits = logits; // overwritten in place by the line above
   // forward: logits = inp wteᵀ
   matmulBackwardInput(dinp, dlogits, { weight: wte, bias: null });
-  matmulBackwardWeight({ ...dwte, bias: null }, dlogits, inp);
+  if (dwte) matmulBackwardWeight({ ...dwte, bias: null }, dlogits, inp);
 };
 
 /** The logits (N,Vp) of all rows, in the scratch buffer. */

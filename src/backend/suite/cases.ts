@@ -260,12 +260,13 @@ export const matmulForward = (N: number, C: number, OC: number, hasBias = true, 
     run: (be, at) => be.matmulForward(at.out, at.x, { weight: at.w, bias: hasBias ? at.b : null }),
   });
 
-export const matmulBackwardInput = (N: number, C: number, OC: number): Case =>
+export const matmulBackwardInput = (N: number, C: number, OC: number, weights: WeightType = "f32"): Case =>
   caseOf({
-    name: `matmulBackwardInput N=${N} C=${C} OC=${OC}`,
-    operands: { dx: junk(N, C), dout: numbers(N, OC), w: numbers(OC, C) },
+    name: `matmulBackwardInput N=${N} C=${C} OC=${OC}${inType(weights)}`,
+    operands: { dx: junk(N, C), dout: numbers(N, OC), w: { ...numbers(OC, C), as: weights } },
     outputs: { dx: "matmulBackwardInput" },
-    tolerance: sums(OC),
+    tolerance: sums(OC) + roundedInputs(OC, weights),
+    weights,
     run: (be, at) => be.matmulBackwardInput(at.dx, at.dout, { weight: at.w, bias: null }),
   });
 
@@ -409,6 +410,27 @@ export const headLoss = (N: number, C: number, V: number, Vp: number, weights: W
     tolerance: sums(V + C) + roundedInputs(C, weights),
     weights,
     run: (be, at) => be.headLoss({ losses: at.losses, targets: at.targets, scratch: at.scratch, V }, at.x, at.wte),
+  });
+
+/** The head with its gradient for the layers below it alone: weights of any type, which are frozen. */
+export const headFrozen = (N: number, C: number, V: number, Vp: number, weights: WeightType): Case =>
+  caseOf({
+    name: `head without a gradient of wte N=${N} C=${C} V=${V} Vp=${Vp}${inType(weights)}`,
+    operands: {
+      losses: junk(N),
+      dx: junk(N, C),
+      x: numbers(N, C),
+      wte: { ...numbers(Vp, C), as: weights },
+      targets: masked(V, N),
+      scratch: scratch((be) => be.headScratchSize(N, Vp)),
+    },
+    outputs: { losses: "headBackward", dx: "headBackward" },
+    tolerance: 4 * sums(Math.max(V, C)) + roundedInputs(Math.max(V, C), weights),
+    weights,
+    run(be, at) {
+      const head = { losses: at.losses, targets: at.targets, scratch: at.scratch, V };
+      be.headBackward(head, at.dx, null, at.x, at.wte, 1 / N);
+    },
   });
 
 /** A case with some operands in bfloat16. */
@@ -562,11 +584,14 @@ export const suite: readonly Case[] = [
     ...both.flatMap((hasBias) =>
       (["f32", "bf16"] as const).map((weights) => matmulForward(N, C, OC, hasBias, weights)),
     ),
-    matmulBackwardInput(N, C, OC),
+    ...(["f32", "bf16"] as const).map((weights) => matmulBackwardInput(N, C, OC, weights)),
     ...both.flatMap((hasBias) => both.map((accumulate) => matmulBackwardWeight(N, C, OC, accumulate, hasBias))),
   ]),
   ...both.flatMap((hasBias) => int8Products.map(([N, C, OC]) => matmulForward(N, C, OC, hasBias, "int8"))),
-  ...weightTypes.flatMap((weights) => [headLoss(3, 64, 61, 67, weights), headLoss(29, 96, 211, 256, weights)]),
+  ...int8Products.map(([N, C, OC]) => matmulBackwardInput(N, C, OC, "int8")),
+  ...weightTypes.flatMap((weights) =>
+    [headLoss, headFrozen].flatMap((head) => [head(3, 64, 61, 67, weights), head(29, 96, 211, 256, weights)]),
+  ),
   ...[
     [1, 1, 1, 2, 0],
     [2, 29, 3, 16, 0],

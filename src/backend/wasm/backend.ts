@@ -150,10 +150,10 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.inputGradient(this.at(dinp), this.at(dout), weight, matrixOf(dout)[0]);
   };
 
-  /** dinp (N,C) = dout (N,OC) weight (OC,C) */
+  /** dinp (N,C) = dout (N,OC) weight (OC,C), of any type */
   private inputGradient(dinp: number, dout: number, weight: Tensor, N: number): void {
     const [OC, C] = weight.shape;
-    const [a, b] = [rows(dout, OC), rows(this.at(weight), C)];
+    const [a, b] = [rows(dout, OC), rows(this.widened(weight), C)];
     this.gemm({ M: N, N: C, K: OC, a, b, c: dinp, bias: 0, accumulate: false });
   }
 
@@ -245,7 +245,7 @@ export class WasmBackend extends WasmDevice implements Backend {
       const work = units(rows, V * NS.exp);
       this.run("softmaxLoss", work, this.at(losses, first), logits, this.at(targets, first), rows, V, Vp, scale, 1);
       this.inputGradient(this.at(dinp, first * C), logits, wte, rows);
-      this.weightGradient(dwte.weight, logits, x, rows, dwte.accumulate || first > 0);
+      if (dwte) this.weightGradient(dwte.weight, logits, x, rows, dwte.accumulate || first > 0);
     }
   };
 

@@ -269,7 +269,8 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
       this.matmul.forward(logits, x, { weight: wte, bias: null });
       this.softmax(from(losses, first), logits, from(targets, first), { V, scale });
       this.matmul.backwardInput(view(dinp, first * C, [count, C]), logits, wte);
-      this.matmul.backwardWeight({ ...dwte, bias: null, accumulate: dwte.accumulate || first > 0 }, logits, x);
+      if (dwte)
+        this.matmul.backwardWeight({ ...dwte, bias: null, accumulate: dwte.accumulate || first > 0 }, logits, x);
     }
   };
 
