@@ -75,6 +75,7 @@ export { alone, type Group, type Rank } from "./group/group.ts";
 export { type Inspection, type InspectOptions, inspect, mostInspected } from "./inspect/inspect.ts";
 export type { Predictions } from "./inspect/predictions.ts";
 export { type GPT2Config, makeConfig, presetConfig, presetNames, pretrainedFile } from "./model/config.ts";
+export type { AdapterSet, LoraConfig } from "./model/lora.ts";
 export { type MemoryPlan, memoryNeeded } from "./model/memory.ts";
 export { parameterCount, type TensorName, tensorNames, tensorShapes } from "./model/parameters.ts";
 export type { Parameters, TensorSet } from "./model/tensor-set.ts";
@@ -101,4 +102,4 @@ export type {
 export type { BatchSource, RunOptions, TrainerOptions } from "./train/options.ts";
 export { learningRateAt, type ScheduleName, type ScheduleOptions, scheduleNames } from "./train/schedule.ts";
 export type { TrainerState } from "./train/state.ts";
-export { Trainer } from "./train/trainer.ts";
+export { type AdapterState, Trainer } from "./train/trainer.ts";

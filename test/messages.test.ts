@@ -21,7 +21,7 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/data/text.ts": /--encoding/,
   "src/format/tokens.ts": /--headerless/,
   // Printed by `train` alone: the help of its options.
-  "src/train/settings.ts": /^(--block|-m)$/,
+  "src/train/settings.ts": /^(--block|--lora-rank|-m)$/,
   // Only `train` creates run folders.
   "src/runs/run-folder.ts": /^(-y|--resume)$/,
   // Only `train` saves what several processes have trained.
@@ -31,7 +31,9 @@ const exempt: Readonly<Record<string, RegExp>> = {
   // Only `verify` reads traces.
   "src/verify/trace-file.ts": /--expected/,
   // Of a plan to train alone: the commands that only read a model have none.
-  "src/model/memory.ts": /^-[bt]$/,
+  "src/model/memory.ts": /^(-[bt]|--weights)$/,
+  // Only `train` trains adapters.
+  "src/train/lora-options.ts": /^--(lora-(rank|targets|alpha)|precision|weights|zero-stage)$/,
   // `learn` trains on the bundled text, which is long enough, and reads no trace.
   "src/data/loader.ts": /^-[bt]$/,
   "src/verify/compare-trace.ts": /^(--data|--model|-b|-t)$/,

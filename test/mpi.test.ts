@@ -1,11 +1,12 @@
 /** Training in several processes under mpirun, on every MPI that is installed. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { name, seen, sha256 } from "./faults/lab.ts";
+import { fixturePath } from "./fixtures.ts";
 import { allGone, launch, type Mpi, mpis, otherThan, problemOfMpi, runOn } from "./mpi.ts";
 import { root } from "./nodes.ts";
 import { run, testFolder, writeTokens } from "./run-cli.ts";
@@ -99,6 +100,42 @@ function nanOn({ rank }: Mpi, update: number): Readonly<Record<string, string>> 
 describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
   const start = (processes: number, list: readonly string[], options = {}) =>
     runOn(mpi, processes, list, { cwd: folder, ...options });
+
+  test.each(["f32", "int8"])(
+    "an adapter on weights in %s is trained and resumed as in one process",
+    async (weights) => {
+      const base = fixturePath("gpt2_tiny.bin");
+      const line = (processes: number, out: string) => [
+        ...[
+          "train",
+          "-e",
+          base,
+          "--lora-rank",
+          "4",
+          "--weights",
+          weights,
+          "-i",
+          "train_*.bin",
+          "-j",
+          "val.bin",
+          "--json",
+        ],
+        ...`-b ${4 / processes} -t 8 -x 8 -v 4 -m 3 -s 0 -n 4 -l 3e-3`.split(" "),
+        ...["-o", out],
+      ];
+      const [one, two] = ["one", "two"].map((count) => `${mpi.name}-lora-${weights}-${count}`);
+      expect((await run(line(1, one), { cwd: folder })).code).toBe(0);
+      const { code, stderr } = await start(2, line(2, two));
+      expect(stderr).not.toContain("error");
+      expect(code).toBe(0);
+      expectAlike(lossesOf(two), lossesOf(one));
+      const adapter = join(folder, two, `adapter_${name(8)}`, "adapter_model.safetensors");
+      const before = sha256(adapter);
+      rmSync(join(folder, two, `DONE_${name(8)}`));
+      expect((await start(2, [...line(2, two), "-y"])).code).toBe(0);
+      expect(sha256(adapter)).toBe(before);
+    },
+  );
 
   test.each([
     [2, "file"],

@@ -18,6 +18,7 @@ import type { TensorStream } from "../format/tensors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { quoted } from "../platform/quoted.ts";
 import { endTokensInGguf, ggufVocabulary } from "../tokenizer/gguf-vocabulary.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -38,7 +39,8 @@ export interface ModelFile extends TensorStream {
 
 /**
  * Opens llm.c's .bin, a safetensors file or llama.cpp's GGUF, identified by its first bytes, or the index of a model in several
- * safetensors files. `configFile` is the config.json of safetensors that have no folder to find it in; `heads` the number of
+ * safetensors files; or an adapter that a run trained, which is added to its model. `configFile` is the config.json of safetensors
+ * that have no folder to find it in; `heads` the number of
  * attention heads where there is none. InputError when it is none of these.
  */
 export async function openModelFile(
@@ -47,6 +49,7 @@ export async function openModelFile(
   heads?: number,
 ): Promise<ModelFile> {
   const path = typeof input === "string" ? input : undefined;
+  if (path !== undefined && nameOf(path) === adapterFiles.weights) return openAdapted(path, heads);
   const shards = path?.endsWith(".safetensors.index.json") ? await openShards(path) : undefined;
   const source = shards?.source ?? (await platform.openSource(input));
   const close = () => source.close();
@@ -102,6 +105,30 @@ export async function adaptedBy(file: ModelFile, folder: string): Promise<ModelF
     withSource(weights, (weightsFile) => readAdapter(configFile, weightsFile)),
   );
   return { ...file, ...withAdapter(file, adapter) };
+}
+
+/** The model that the adapter of a run adapts: its path. InputError for an adapter that does not say it, and a model that is gone. */
+export async function modelOfAdapter(weights: string): Promise<string> {
+  const { base_model: base } = (await withSource(weights, readSafetensorsHeader)).metadata;
+  const both = `llm-ts convert MODEL merged --adapter ${quoted(folderOf(weights))}`;
+  if (base === undefined)
+    throw new InputError(
+      `${weights} is a LoRA adapter that does not say where its model is. Write both as one, and give that: ${both}`,
+    );
+  if ((await platform.pathKind(base)) === "file") return base;
+  throw new InputError(
+    `${weights} is an adapter of ${base}, which is not there. Put that model back, or write both as one, from where it is now: ${both}`,
+  );
+}
+
+async function openAdapted(weights: string, heads?: number): Promise<ModelFile> {
+  const file = await openModelFile(await modelOfAdapter(weights), undefined, heads);
+  try {
+    return await adaptedBy(file, folderOf(weights));
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** A model of llama.cpp's. Numbers of q8_0 are exact in float32. */

@@ -1,9 +1,11 @@
 import { platform } from "#platform";
 import { findTokenizer } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
+import { adapterFiles } from "../format/adapter.ts";
 import { readGgufHeader } from "../format/gguf-file.ts";
 import { identify } from "../format/identify.ts";
 import { withSource } from "../format/source.ts";
+import { folderOf, nameOf } from "../platform/paths.ts";
 import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import { fits, type Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -31,10 +33,17 @@ export function requireFit(tokenizer: Tokenizer, V: number): Tokenizer {
  */
 export async function tokenizerOf(modelPath: string | undefined, V: number): Promise<Tokenizer | undefined> {
   const found =
-    modelPath === undefined ? undefined : ((await tokenizerInside(modelPath)) ?? (await findTokenizer(modelPath, V)));
+    modelPath === undefined
+      ? undefined
+      : ((await tokenizerInside(modelPath)) ?? (await findTokenizer(placeOf(modelPath), V)));
   // A smaller one beside a model of exactly GPT-2's tokens is another model's.
   if (found && !(V === GPT2_VOCABULARY && found.vocabSize < V)) return requireFit(found, V);
   return isGpt2Vocabulary(V) ? gpt2Tokenizer() : undefined;
+}
+
+/** Where the tokenizer lies: an adapter's beside its folder, in the run's. */
+function placeOf(modelPath: string): string {
+  return nameOf(modelPath) === adapterFiles.weights ? folderOf(folderOf(modelPath)) : modelPath;
 }
 
 /** The tokenizer in a model's own file: GGUF. */

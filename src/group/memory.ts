@@ -13,7 +13,7 @@ export async function eachMemory(
   change: (data: Float32Array, index: number, start: number) => Promise<void>,
 ): Promise<void> {
   for (const [index, tensor] of tensors.entries()) {
-    const own = await be.hostMemory?.(tensor);
+    const own = tensor.dtype === "f32" ? await be.hostMemory?.(tensor) : undefined;
     if (own) await change(own, index, 0);
     else
       for (let start = 0; start < tensor.size; start += PIECE) {

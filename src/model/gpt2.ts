@@ -8,7 +8,8 @@
  */
 import { type AdamWOptions, type Backend, type Tensor, view } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
-import type { Parameters, TensorSet, TrainingTensors } from "./tensor-set.ts";
+import { type Gradients, type LoraTarget, lowRankBackward, lowRankForward } from "./lora.ts";
+import type { Parameters, TensorsOfTraining } from "./tensor-set.ts";
 import {
   type DecodeWorkspace,
   firstPositions,
@@ -44,19 +45,25 @@ export function forwardLayers(
     const w = p.weights.layers[l];
 
     be.layernormForward(a.ln1, residual, w.ln1, epsilon);
-    be.matmulForward(a.qkv, a.ln1.out, w.qkv);
+    linearForward(be, p, l, "qkv", a.qkv, a.ln1.out);
     attention(a);
-    be.matmulForward(ws.projected, a.atty, w.attproj);
+    linearForward(be, p, l, "attproj", ws.projected, a.atty);
     be.residualForward(a.residual2, residual, ws.projected);
 
     be.layernormForward(a.ln2, a.residual2, w.ln2, epsilon);
-    be.matmulForward(a.fch, a.ln2.out, w.fc);
+    linearForward(be, p, l, "fc", a.fch, a.ln2.out);
     be.geluForward(a.fchgelu, a.fch, gelu);
-    be.matmulForward(ws.projected, a.fchgelu, w.fcproj);
+    linearForward(be, p, l, "fcproj", ws.projected, a.fchgelu);
     be.residualForward(a.residual3, a.residual2, ws.projected);
     residual = a.residual3;
   }
   be.layernormForward(ws.lnf, residual, p.weights.lnf, epsilon);
+}
+
+/** out (N,OC) = inp (N,C) weightᵀ + bias, and what an adapter adds to it. */
+function linearForward(be: Backend, p: Parameters, l: number, name: LoraTarget, out: Tensor, inp: Tensor): void {
+  be.matmulForward(out, inp, p.weights.layers[l][name]);
+  if (p.adapters) lowRankForward(be, p.adapters, l, name, out, inp);
 }
 
 /** a.atty (B,T,C) from a.qkv (B,T,3C): rotary positions, if the model has them, and attention. */
@@ -88,11 +95,11 @@ export interface BackwardOptions {
   readonly weight?: number;
 }
 
-/** After `forward`: losses as `loss` gives them, and the gradient of their mean in `grads`. */
+/** After `forward`: losses as `loss` gives them, and the gradient of their mean in `grads`, where there is room for it. */
 export function backward(
   be: Backend,
   p: Parameters,
-  grads: TensorSet,
+  grads: Gradients,
   ws: TrainWorkspace,
   { accumulate = false, weight = 1 }: BackwardOptions = {},
 ): void {
@@ -101,7 +108,8 @@ export function backward(
   const { wte, lnf } = p.weights;
   const residualBefore = (l: number) => (l === 0 ? ws.encoded : ws.layers[l - 1].residual3);
 
-  be.headBackward(ws.head, dchannels, { weight: grads.wte, accumulate }, ws.lnf.out, wte, weight / (ws.B * ws.T));
+  const dwte = grads.wte && { weight: grads.wte, accumulate };
+  be.headBackward(ws.head, dchannels, dwte, ws.lnf.out, wte, weight / (ws.B * ws.T));
   be.mean(view(ws.stats, 0, [1]), ws.head.losses);
   be.fill(dresidual, 0);
   const dlnf = { ...grads.lnf, accumulate };
@@ -111,6 +119,14 @@ export function backward(
     const w = p.weights.layers[l];
     const dw = grads.layers[l];
     const residual = residualBefore(l);
+    /** The gradient of a matmul's input in dinp, and of its weights. */
+    const linear = (name: LoraTarget, dinp: Tensor, dout: Tensor, inp: Tensor) => {
+      const { [name]: own } = dw;
+      be.matmulBackwardInput(dinp, dout, w[name]);
+      if (own) be.matmulBackwardWeight({ ...own, accumulate }, dout, inp);
+      if (p.adapters && grads.pairs)
+        lowRankBackward(be, p.adapters, grads.pairs, l, name, { dinp, dout, inp }, accumulate);
+    };
 
     if (ws.recompute) {
       be.layernormForward(a.ln1, residual, w.ln1, epsilon);
@@ -119,23 +135,20 @@ export function backward(
     }
 
     // The MLP. Its output was added to the residual stream, so its gradient is the stream's.
-    be.matmulBackwardInput(dhidden, dresidual, w.fcproj);
-    be.matmulBackwardWeight({ ...dw.fcproj, accumulate }, dresidual, a.fchgelu);
+    linear("fcproj", dhidden, dresidual, a.fchgelu);
     be.geluBackward(dhidden, a.fch, dhidden, gelu);
-    be.matmulBackwardInput(dchannels, dhidden, w.fc);
-    be.matmulBackwardWeight({ ...dw.fc, accumulate }, dhidden, a.ln2.out);
+    linear("fc", dchannels, dhidden, a.ln2.out);
     be.layernormBackward(dresidual, { ...dw.ln2, accumulate }, dchannels, a.residual2, w.ln2, a.ln2);
 
     // Attention.
-    be.matmulBackwardInput(dchannels, dresidual, w.attproj);
-    be.matmulBackwardWeight({ ...dw.attproj, accumulate }, dresidual, a.atty);
+    linear("attproj", dchannels, dresidual, a.atty);
     be.attentionBackward(dqkv, dchannels, a.qkv, a.attsaved, NH);
     if (positions === "rotary") be.rotaryBackward(dqkv, NH);
-    be.matmulBackwardInput(dchannels, dqkv, w.qkv);
-    be.matmulBackwardWeight({ ...dw.qkv, accumulate }, dqkv, a.ln1.out);
+    linear("qkv", dchannels, dqkv, a.ln1.out);
     be.layernormBackward(dresidual, { ...dw.ln1, accumulate }, dchannels, residual, w.ln1, a.ln1);
   }
   // The head has set wte's gradient; positions' gradients are only ever added to.
+  if (!grads.wte) return;
   if (grads.wpe && !accumulate) be.fill(grads.wpe, 0);
   be.embeddingBackward(grads.wte, grads.wpe, dresidual, ws.tokens);
 }
@@ -144,7 +157,7 @@ export function backward(
  * Forward and backward of a step's batches, one after the other: their mean loss into ws.shared.stats, and its gradient
  * into `grads`, times `share`. As one large batch of all of them, but for rounding.
  */
-export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet, ws: StepWorkspace, share = 1): void {
+export function accumulateGradients(be: Backend, p: Parameters, grads: Gradients, ws: StepWorkspace, share = 1): void {
   const { shared, batches, means } = ws;
   for (const [i, batch] of batches.entries()) {
     forward(be, p, batch);
@@ -154,7 +167,7 @@ export function accumulateGradients(be: Backend, p: Parameters, grads: TensorSet
 }
 
 /** The squared norm of all gradients together, into ws.stats. */
-export function gradientNorm(be: Backend, grads: TensorSet, ws: LossWorkspace): void {
+export function gradientNorm(be: Backend, grads: { readonly blocks: readonly Tensor[] }, ws: LossWorkspace): void {
   be.sumSquares(view(ws.stats, 1, [1]), grads.blocks);
 }
 
@@ -163,10 +176,14 @@ export interface UpdateOptions extends AdamWOptions {
   readonly decayAll?: boolean;
 }
 
-/** One AdamW step on all parameters, or on those that the moments are of, and on their copy in bf16 if there is one. */
-export function update(be: Backend, p: Parameters, training: TrainingTensors, options: UpdateOptions): void {
+/**
+ * One AdamW step on all that is trained, the adapters or else the weights, or on the part that the moments are of; and on the
+ * weights' copy in bf16 if there is one.
+ */
+export function update(be: Backend, p: Parameters, training: TensorsOfTraining, options: UpdateOptions): void {
   const { grads, m, v, copy } = training;
-  for (const [i, { parameter, tensor }] of p.weights.entries.entries()) {
+  const { entries } = p.adapters?.set ?? p.weights;
+  for (const [i, { parameter, tensor }] of entries.entries()) {
     const weightDecay = options.decayAll || parameter.decay ? options.weightDecay : 0;
     const [dm, dv] = [m.entries[i].tensor, v.entries[i].tensor];
     if (!dm || !dv) continue;

@@ -1,8 +1,9 @@
 import { type Backend, elementBytes, type Precision, sizeOf, storageOf, type WeightType } from "../backend/backend.ts";
 import { MemoryError } from "../errors.ts";
 import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
+import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig } from "./lora.ts";
 import { allocPackedWorkspace } from "./packed.ts";
-import { parameterCount } from "./parameters.ts";
+import { parameterCount, parametersOf } from "./parameters.ts";
 import type { Share } from "./tensor-part.ts";
 import { allocTrainingTensors, type Parameters, TensorSet } from "./tensor-set.ts";
 import {
@@ -21,6 +22,8 @@ export interface MemoryPlan {
   readonly optimizer?: boolean;
   /** Of AdamW's moments only the part of one of several processes. */
   readonly share?: Share;
+  /** An adapter that is trained in place of the weights. */
+  readonly lora?: LoraConfig;
   /** Of training: bf16 for a copy of the matrices, and activations in bf16. Default fp32. */
   readonly precision?: Precision;
   /** Workspaces, by batch and block. */
@@ -73,15 +76,31 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  const { weights, optimizer, share, precision, train, evaluate, score, decode, inspect } = plan;
+  const { weights, optimizer, lora, share, precision, train, evaluate, score, decode, inspect } = plan;
   const own = new TensorSet(counter, config, weights);
-  if (optimizer) allocTrainingTensors(counter, { config, weights: own }, precision, share);
+  if (optimizer && lora) allocAdapterTraining(counter, config, lora);
+  else if (optimizer) allocTrainingTensors(counter, { config, weights: own }, precision, share);
+  if (lora && train) {
+    allocAdapterWorkspace(counter, config, lora, adapterRows(plan));
+    // The largest matrix in f32, which a backend computes with where it is kept in less.
+    if (own.dtype !== "f32") counter.alloc([largestMatrix(config)]);
+  }
   if (train) allocStepWorkspace(counter, config, train.B, train.T, train.accumulate ?? 1, precision);
   if (evaluate) allocLossWorkspace(counter, config, evaluate.B, evaluate.T, precision);
   if (score) allocPackedWorkspace(counter, config, score.rows);
   if (decode) allocDecodeWorkspace(counter, config, decode.S, decode.B);
   if (inspect) allocInspectWorkspace(counter, config, inspect.T);
   return { total, largest, uncut: uncutOf(config, plan) };
+}
+
+/** Rows that an adapter's activations are for: those of the largest forward pass. */
+export function adapterRows({ train, evaluate, decode }: MemoryPlan): number {
+  const rows = [train, evaluate].map((of) => (of ? of.B * of.T : 0));
+  return Math.max(1, ...rows, decode ? decode.S * (decode.B ?? 1) : 0);
+}
+
+function largestMatrix(config: GPT2Config): number {
+  return Math.max(...parametersOf(config).flatMap(({ bf16, shape }) => (bf16 ? [sizeOf(shape)] : [])));
 }
 
 /** Bytes that a plan needs, before anything of it is allocated. */
@@ -92,7 +111,7 @@ export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryP
 /** Bytes of a run by what holds them. */
 export interface MemoryParts {
   readonly weights: number;
-  /** Gradients, AdamW's moments, and with mixed precision the copy of the matrices. */
+  /** Gradients, AdamW's moments, and with mixed precision the copy of the matrices; of an adapter, all of it. */
   readonly optimizer: number;
   readonly activations: number;
   readonly sampling: number;
@@ -103,14 +122,14 @@ export interface MemoryParts {
 
 export function memoryParts(backend: Backend, config: GPT2Config, plan: MemoryPlan): MemoryParts {
   const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
-  const { optimizer, share, precision, train, decode } = plan;
-  const weights = needed({});
+  const { weights: type, optimizer, lora, share, precision, train, decode } = plan;
+  const weights = needed({ weights: type });
   const total = needed(plan);
   return {
     weights,
-    optimizer: needed({ optimizer, share, precision }) - weights,
-    activations: needed({ train, precision }) - weights,
-    sampling: needed({ decode }) - weights,
+    optimizer: needed({ weights: type, optimizer, lora, share, precision }) - weights,
+    activations: needed({ weights: type, train, lora, precision }) - weights,
+    sampling: needed({ weights: type, decode }) - weights,
     total,
     beyond: Math.max(0, total - (backend.limits.inPlace ?? total)),
   };
@@ -205,13 +224,14 @@ export function requireMemory(backend: Backend, config: GPT2Config, plan: Memory
   const { name, limits } = backend;
   const needed = measure(backend, config, plan);
   if (fits(backend, needed, others)) return;
-  const { optimizer, share, weights, precision } = plan;
-  const fixed = measure(backend, config, { optimizer, share, weights, precision });
+  const { optimizer, lora, share, weights, precision } = plan;
+  const fixed = measure(backend, config, { optimizer, lora, share, weights, precision });
+  const narrower = lora && weights !== "int8" ? " Or keep the weights in less: --weights int8 (or bf16)." : "";
   const advice = fits(backend, fixed, others)
-    ? smaller(plan) + fitting(backend, config, plan, others)
+    ? smaller(plan) + fitting(backend, config, plan, others) + narrower
     : `Its ${parameterCount(config).toLocaleString("en-US")} parameters alone take ${gigabytes(fixed.total)}` +
-      `${plan.optimizer ? " with gradients and AdamW's moments" : ""}: choose a smaller model` +
-      `${fittingPreset(backend, config, plan, others)}.`;
+      `${plan.optimizer ? ` with ${lora ? "an adapter, its " : ""}gradients and AdamW's moments` : ""}: choose a smaller model` +
+      `${fittingPreset(backend, config, plan, others)}.${narrower}`;
   const called = (limit: "buffer" | "binding") => (limits.names ? ` (${limits.names[limit]})` : "");
   if (needed.total + others <= limits.total && needed.largest > limits.buffer)
     throw new MemoryError(

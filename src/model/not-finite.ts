@@ -1,16 +1,17 @@
 import type { Backend } from "../backend/backend.ts";
 import { NotFiniteError, type NotFiniteTensor } from "../errors.ts";
-import type { TensorSet } from "./tensor-set.ts";
 
 /** Elements looked through at a time, so that large tensors are not copied whole. */
 const pieceSize = 1 << 20;
 
-/** The first tensor of a set, in llm.c's order, that holds NaN or an infinity. */
-async function firstIn(
-  be: Backend,
-  set: TensorSet,
-  kind: NotFiniteTensor["kind"],
-): Promise<NotFiniteTensor | undefined> {
+/** Tensors by name: a `TensorStacks`. */
+interface Tensors {
+  readonly parameters: readonly { readonly name: string; readonly size: number }[];
+  read(be: Backend, name: string, start: number, length: number): Promise<Float32Array>;
+}
+
+/** The first tensor of a set, in its order, that holds NaN or an infinity. */
+async function firstIn(be: Backend, set: Tensors, kind: NotFiniteTensor["kind"]): Promise<NotFiniteTensor | undefined> {
   for (const { name, size } of set.parameters)
     for (let start = 0; start < size; start += pieceSize) {
       const piece = await set.read(be, name, start, Math.min(pieceSize, size - start));
@@ -26,8 +27,8 @@ async function firstIn(
  */
 export async function firstNotFinite(
   be: Backend,
-  weights: TensorSet,
-  grads?: TensorSet,
+  weights: Tensors,
+  grads?: Tensors,
 ): Promise<NotFiniteTensor | undefined> {
   return (await firstIn(be, weights, "weight")) ?? (grads && firstIn(be, grads, "gradient"));
 }

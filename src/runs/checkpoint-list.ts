@@ -1,5 +1,6 @@
 /** The checkpoints of a run folder, as files: listing, pruning, setting aside. */
 import { platform } from "#platform";
+import { adapterFiles } from "../format/adapter.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { TrainSettings } from "../train/settings.ts";
 
@@ -27,14 +28,27 @@ export function checkpointPaths(folder: string, step: number): CheckpointPaths {
   };
 }
 
+/** Of a run that trains an adapter, instead of model and state: a folder in PEFT's layout, its files, and AdamW's moments. */
+export function adapterPaths(folder: string, step: number) {
+  const adapter = inFolder(folder, `adapter_${digits(step)}`);
+  return {
+    folder: adapter,
+    weights: inFolder(adapter, adapterFiles.weights),
+    config: inFolder(adapter, adapterFiles.config),
+    state: inFolder(folder, `state_${digits(step)}.safetensors`),
+  };
+}
+
 /** The state of another process beside rank 0's, in llm.c's runs. */
 export function stateOfRank(state: string, rank: number): string {
   return state.replace(/_00000\.bin$/, `_${String(rank).padStart(5, "0")}.bin`);
 }
 
-/** The model file of a checkpoint that was written. */
+/** The model file of a checkpoint that was written, or its adapter's weights. */
 export async function checkpointModel(folder: string, step: number): Promise<string> {
   const { model, safetensors } = checkpointPaths(folder, step);
+  const { weights } = adapterPaths(folder, step);
+  if ((await platform.pathKind(weights)) !== undefined) return weights;
   return (await platform.pathKind(safetensors)) === undefined ? model : safetensors;
 }
 
@@ -59,15 +73,18 @@ export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Rete
   const complete = await completeSteps(folder);
   const kept = complete.filter((step, age) => keep === 0 || age < keep || (keepEvery > 0 && step % keepEvery === 0));
   // A model without a state is not a checkpoint's: it stays.
-  const withState = stepsOf(await platform.listFolder(folder), /^state_(\d+)_00000\.bin$/);
+  const withState = stepsOf(await platform.listFolder(folder), /^state_(\d+)(?:_00000\.bin|\.safetensors)$/);
   for (const step of withState) if (!kept.includes(step)) await removeCheckpoint(folder, step);
 }
 
 async function removeCheckpoint(folder: string, step: number): Promise<void> {
   const { done, model, safetensors, info, state } = checkpointPaths(folder, step);
+  const adapter = adapterPaths(folder, step);
   const isOther = (name: string) => name.startsWith(`state_${digits(step)}_`) && inFolder(folder, name) !== state;
   const others = (await platform.listFolder(folder)).filter(isOther).map((name) => inFolder(folder, name));
-  for (const path of [done, model, safetensors, info, ...others, state]) await platform.removeFile(path);
+  await platform.removeFile(done);
+  await platform.removeFolder(adapter.folder);
+  for (const path of [model, safetensors, info, ...others, state, adapter.state]) await platform.removeFile(path);
 }
 
 /**
@@ -77,8 +94,9 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
 export async function putAsideAfter(folder: string, step: number): Promise<void> {
   for (const later of (await completeSteps(folder)).filter((other) => other > step)) {
     const { done, model, safetensors, info, state } = checkpointPaths(folder, later);
+    const adapter = adapterPaths(folder, later);
     await platform.removeFile(done);
-    for (const path of [model, safetensors, info, state])
+    for (const path of [model, safetensors, info, state, adapter.weights, adapter.config, adapter.state])
       if (await platform.pathKind(path)) await platform.renameFile(path, `${path}.damaged`);
   }
 }
@@ -92,4 +110,9 @@ export async function removeTemporaries(folder: string): Promise<void> {
       )
     )
       await platform.removeFile(inFolder(folder, name));
+  for (const step of stepsOf(await platform.listFolder(folder), /^state_(\d+)\.safetensors$/)) {
+    const adapter = adapterPaths(folder, step).folder;
+    for (const name of await platform.listFolder(adapter))
+      if (/^\.adapter_.*\.[0-9a-f]{8}\.tmp$/.test(name)) await platform.removeFile(inFolder(adapter, name));
+  }
 }

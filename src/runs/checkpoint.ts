@@ -10,19 +10,17 @@ import { writeSafetensors } from "../format/safetensors.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
 import { readSmallText, withSource } from "../format/source.ts";
 import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
+import { readAdapterState, readTrainedAdapter, writeAdapterState } from "../format/trained-adapter.ts";
 import type { GPT2Config } from "../model/config.ts";
-import { nameOf } from "../platform/paths.ts";
+import type { AdapterSet } from "../model/lora.ts";
+import { inFolder, nameOf } from "../platform/paths.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
+import { saveAdapter } from "../train/save-adapter.ts";
 import type { Moment } from "../train/shared-moments.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
-import type { Trainer } from "../train/trainer.ts";
-import {
-  type CheckpointPaths,
-  checkpointModel,
-  checkpointPaths,
-  completeSteps,
-  stateOfRank,
-} from "./checkpoint-list.ts";
+import type { AdapterState, Trainer } from "../train/trainer.ts";
+import { adapterPaths, checkpointModel, checkpointPaths, completeSteps, stateOfRank } from "./checkpoint-list.ts";
+import { baseOf } from "./lora-base.ts";
 import { isRunConfig, type RunConfig, readRunConfig, withCurrentNames } from "./run-config.ts";
 
 /** A checkpoint that was found whole. */
@@ -66,24 +64,34 @@ async function writeFiles(
   const paths = checkpointPaths(folder, step);
   const wasThere = (await platform.pathKind(paths.done)) !== undefined;
   try {
-    const files = before?.step === step ? before.files : await writeTensors(paths, trainer, state);
+    const files = before?.step === step ? before.files : await writeTensors(folder, trainer, state, config);
     const info = describe(trainer, state, files, config);
     await saveText(paths.info, await formatCheckpointInfo(info));
     await saveText(paths.done, "");
     return info;
   } catch (error) {
     // The first error matters more than one of the removal.
-    if (!wasThere) await Promise.allSettled(Object.values(paths).map((path) => platform.removeFile(path)));
+    const adapter = adapterPaths(folder, step);
+    const files = [...Object.values(paths), adapter.state];
+    if (!wasThere)
+      await Promise.allSettled([
+        ...files.map((path) => platform.removeFile(path)),
+        platform.removeFolder(adapter.folder),
+      ]);
     throw error;
   }
 }
 
 async function writeTensors(
-  paths: CheckpointPaths,
+  folder: string,
   trainer: Trainer,
   state: TrainerState,
+  record: CheckpointInfo["config"],
 ): Promise<CheckpointInfo["files"]> {
   const { config, weights } = trainer.model.parameters;
+  const adapter = await trainer.adapter();
+  if (adapter) return writeAdapterFiles(folder, trainer, adapter, state, record);
+  const paths = checkpointPaths(folder, state.step);
   const model = streamOf(config, readerOf(trainer, weights));
   const isLlmc = modelFormatProblem(config) === undefined;
   const path = isLlmc ? paths.model : paths.safetensors;
@@ -91,6 +99,29 @@ async function writeTensors(
     [nameOf(paths.state)]: await saveHashed(paths.state, (out) => writeState(out, trainer, state)),
     [nameOf(path)]: await saveHashed(path, (out) => (isLlmc ? writeModel : writeSafetensors)(out, model)),
   };
+}
+
+/** The adapter in PEFT's layout, and beside it AdamW's moments. */
+async function writeAdapterFiles(
+  folder: string,
+  { model }: Trainer,
+  adapter: AdapterState,
+  { step }: TrainerState,
+  record: CheckpointInfo["config"],
+): Promise<CheckpointInfo["files"]> {
+  const { backend, config } = model;
+  const { lora, m, v } = adapter;
+  const base = baseOf(record);
+  const paths = adapterPaths(folder, step);
+  const readerOf = (tensors: AdapterSet): Parameters<typeof writeAdapterState>[4] => {
+    return (name, start, length) => tensors.read(backend, name, start, length);
+  };
+  const state = await saveHashed(paths.state, (out) =>
+    writeAdapterState(out, config, lora, step, readerOf(m), readerOf(v)),
+  );
+  const files = Object.entries(await saveAdapter(paths.folder, model, adapter, base));
+  const inAdapter = files.map(([name, hash]) => [inFolder(nameOf(paths.folder), name), hash] as const);
+  return { [nameOf(paths.state)]: state, ...Object.fromEntries(inAdapter) };
 }
 
 function describe(
@@ -105,7 +136,8 @@ function describe(
     files,
     backend: { name, threads, fma: promises.fma, blas: blas?.description },
     trainer: state,
-    loader: loader && loader.order !== "random" ? { order: loader.order } : loader,
+    // The state file has the rest, but that of an adapter.
+    loader: loader && loader.order !== "random" && !isAdapter(files) ? { order: loader.order } : loader,
     written: new Date().toISOString(),
     config,
   };
@@ -133,6 +165,11 @@ function writerOf({ model: { backend } }: Trainer, tensors: Moment): OnChunk {
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
   const info = await readInfo(paths.info);
+  if (info && isAdapter(info.files)) {
+    for (const [name, expected] of Object.entries(info.files)) await checkFile(inFolder(folder, name), expected);
+    const shuffled = info.loader?.order === "shuffle";
+    return { folder, step, model: adapterPaths(folder, step).weights, shuffled, processes: 1, info };
+  }
   const model = await checkpointModel(folder, step);
   for (const path of [model, paths.state]) {
     const expected = info?.files[nameOf(path)];
@@ -146,6 +183,9 @@ export async function openCheckpoint(folder: string, step: number): Promise<Chec
   if (state.step !== step) throw new InputError(`${paths.state} is of step ${state.step}: it is another checkpoint's.`);
   return { folder, step, model, shuffled: state.shuffle !== undefined, processes: state.processes, info };
 }
+
+/** True for the files of a run that trains an adapter. */
+const isAdapter = (files: CheckpointInfo["files"]) => Object.keys(files).some((name) => name.startsWith("adapter_"));
 
 /** Opens a state, of which llm.c's runs with -z 1 have a part in the file of each process, and closes its files in any case. */
 function withState<T>(path: string, config: GPT2Config, use: (file: OptimizerStateFile) => Promise<T>): Promise<T> {
@@ -201,6 +241,8 @@ const piece = 1 << 20;
 /** Restores the state of a trainer whose model was loaded from the checkpoint. */
 export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
   const { state: path } = checkpointPaths(checkpoint.folder, checkpoint.step);
+  if (checkpoint.info && isAdapter(checkpoint.info.files))
+    return restoreAdapter(trainer, checkpoint.folder, checkpoint.info);
   await withState(path, trainer.model.config, async (file) => {
     const { m, v } = trainer.moments();
     await file.readMoments(writerOf(trainer, m), writerOf(trainer, v));
@@ -208,6 +250,23 @@ export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint
     trainer.restore(trainerState(checkpoint, file));
   });
   await trainer.model.backend.sync();
+}
+
+async function restoreAdapter(trainer: Trainer, folder: string, info: CheckpointInfo): Promise<void> {
+  const { backend, config } = trainer.model;
+  const adapter = await trainer.adapter();
+  if (!adapter) throw new InputError(`${folder} holds checkpoints of an adapter, and this run trains weights.`);
+  const { lora, set, m, v } = adapter;
+  const { weights, state } = adapterPaths(folder, info.step);
+  const writerOf = (tensors: AdapterSet): Parameters<typeof readTrainedAdapter>[3] => {
+    return (name, start, data) => tensors.write(backend, name, start, data);
+  };
+  await withSource(weights, (source) => readTrainedAdapter(source, config, lora, writerOf(set)));
+  await withSource(state, (source) => readAdapterState(source, config, lora, writerOf(m), writerOf(v)));
+  const { loader } = info;
+  const position = loader && ("random" in loader || "shard" in loader) ? loader : undefined;
+  trainer.restore({ ...info.trainer, loader: position });
+  await backend.sync();
 }
 
 function trainerState({ info, step }: Checkpoint, { shard, sample, shuffle }: OptimizerStateFile): TrainerState {
@@ -242,7 +301,7 @@ export interface CheckpointInfo {
   };
   /** Without the loader's position. */
   readonly trainer: Omit<TrainerState, "loader">;
-  /** Position in the data. The state file has the rest of llm.c's two orders. */
+  /** Position in the data. The state file has the rest of llm.c's two orders; that of an adapter has none. */
   readonly loader?: { readonly order: DataOrder } | LoaderPosition;
   /** Time of writing, ISO 8601. Informational. */
   readonly written: string;

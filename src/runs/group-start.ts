@@ -57,11 +57,12 @@ export async function requireSameRun({ group, dataRecord, settings }: PreparedRu
  */
 export async function startTogether(run: PreparedRun, host: RunHost, isRestored: boolean): Promise<StartedRun> {
   const { group, model } = run;
+  const { weights } = run.settings;
   const { backend } = host;
   const asMember: RunHost =
     group.rank === 0
       ? host
-      : { ...host, provideModel: () => GPT2.zeros(model.config, { backend, tokenizer: model.tokenizer }) };
+      : { ...host, provideModel: () => GPT2.zeros(model.config, { backend, tokenizer: model.tokenizer, weights }) };
   const started = await startRun(run, asMember);
   try {
     await shareTrainer(started.trainer, group, isRestored);
@@ -74,11 +75,12 @@ export async function startTogether(run: PreparedRun, host: RunHost, isRestored:
 
 async function shareTrainer(trainer: Trainer, group: Group, isRestored: boolean): Promise<void> {
   const { backend, parameters } = trainer.model;
-  await group.broadcastTensors(backend, parameters.weights.blocks);
+  const adapter = await trainer.adapter();
+  await group.broadcastTensors(backend, [...parameters.weights.blocks, ...(adapter?.set.blocks ?? [])]);
   if (!isRestored) return;
   const state = await group.broadcast(trainer.state());
   // Where each member holds a part of the moments, it has it already.
-  const { m, v } = trainer.moments();
+  const { m, v } = adapter ?? trainer.moments();
   await group.broadcastTensors(backend, [...m.blocks, ...v.blocks]);
   if (group.rank > 0) trainer.restore(state);
 }

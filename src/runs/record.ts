@@ -7,6 +7,7 @@ import { isObject } from "../format/json.ts";
 import type { Loaders } from "../train/loaders.ts";
 import { expectation, fits, type Rule } from "../train/setting-rules.ts";
 import { type RunChoices, settingNames, type TrainSettings, trainOptions } from "../train/settings.ts";
+import { type BaseRecord, isBase } from "./lora-base.ts";
 import { orTrainElsewhere, placeOf } from "./run-config.ts";
 
 /** The token files of a run, by which they are known again. */
@@ -36,6 +37,8 @@ export interface RunRecord {
   readonly run: TrainSettings;
   /** Processes that trained together; absent for one. Each took `run.batch` rows of every batch. */
   readonly processes?: number;
+  /** Of a run that trains an adapter: the model that it adapts. */
+  readonly base?: BaseRecord;
 }
 
 export async function recordData(name: string, { train, val }: Loaders): Promise<DataRecord> {
@@ -51,14 +54,16 @@ export function dataDifferences(before: DataRecord, now: DataRecord): string[] {
 
 /** The record in a run folder's config.json; InputError names every invalid field. */
 export function readRecord(folder: string, config: Readonly<Record<string, unknown>>): RunRecord {
-  const { cwd, given, data, run, processes } = config;
-  if (typeof cwd === "string" && isGiven(given) && isData(data) && isRun(run) && isProcesses(processes))
-    return { cwd, given, data, run, processes };
+  const { cwd, given, data, run, processes, base } = config;
+  const hasBase = isRun(run) && (run.loraRank === 0 || isBase(base));
+  if (typeof cwd === "string" && isGiven(given) && isData(data) && isRun(run) && isProcesses(processes) && hasBase)
+    return { cwd, given, data, run, processes, ...(isBase(base) && { base }) };
   const problems = [
     ...(typeof cwd === "string" ? [] : [`"cwd" is ${shown(cwd)}, expected a text`]),
     ...problemsIn("given", given, givenRules),
     ...problemsIn("run", run, runRules, settingNames),
     ...(isProcesses(processes) ? [] : [`"processes" is ${shown(processes)}, expected a whole number of at least 1`]),
+    ...(isRun(run) && !hasBase ? ['"base" does not say which model the adapter adapts'] : []),
     ...(isData(data) ? [] : ['"data" does not say which files the run was trained on']),
   ];
   throw new InputError(

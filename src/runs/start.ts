@@ -16,13 +16,16 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { checkPrecision } from "../train/checks.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { closeLoaders, type Loaders, openLoaders } from "../train/loaders.ts";
+import { loraOf } from "../train/lora-options.ts";
 import type { RunOptions } from "../train/options.ts";
 import { runMemory } from "../train/plan.ts";
 import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
+import type { BaseModel } from "../train/save-adapter.ts";
 import type { RunChoices, TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { requireUnedited } from "./edited-settings.ts";
+import { type BaseRecord, recordBase, requireSameBase } from "./lora-base.ts";
 import { dividedAmong } from "./processes.ts";
 import {
   type DataRecord,
@@ -99,6 +102,8 @@ export interface ModelSource {
   readonly config: GPT2Config;
   /** The file of a trained model; undefined: fresh weights. */
   readonly file?: string;
+  /** What an adapter of it records; required where one is trained in a run with a folder. */
+  readonly base?: BaseModel;
   readonly tokenizer?: Tokenizer;
 }
 
@@ -131,6 +136,8 @@ export interface PreparedRun extends RunRequest {
   readonly loaders: Loaders;
   /** The token files by their content, where the run has a folder, or several processes. */
   readonly dataRecord?: DataRecord;
+  /** The model that an adapter adapts, where the run has a folder. */
+  readonly base?: BaseRecord;
   /** True for a resumed run of which nothing is left to do. */
   readonly isComplete: boolean;
 }
@@ -139,6 +146,7 @@ export interface PreparedRun extends RunRequest {
 export async function prepareRun(request: RunRequest, group: Group = alone): Promise<PreparedRun> {
   const { model, data, choices, resumed, isKept } = request;
   const chosen = settingsOf(choices, model.config.maxT, group);
+  const base = await adaptedModel(request, chosen, group);
   const loaders = await openLoaders({ ...data, headerless: choices.headerless }, chosen, model.config.V, group);
   try {
     const settings = planUpdates(choices, chosen, loaders);
@@ -146,11 +154,31 @@ export async function prepareRun(request: RunRequest, group: Group = alone): Pro
     const dataRecord = isKept || group.size > 1 ? await recordData(data.name, loaders) : undefined;
     if (resumed && dataRecord) requireSameData(resumed, dataRecord);
     const done = resumed ? await isComplete({ settings, loaders }, resumed.folder, resumed.checkpoint) : false;
-    return { ...request, group, settings, loaders, dataRecord, isComplete: done };
+    return { ...request, group, settings, loaders, dataRecord, base, isComplete: done };
   } catch (error) {
     await closeLoaders(loaders);
     throw error;
   }
+}
+
+/** What is recorded of the model that an adapter adapts. UsageError for a new model, InputError for another than the run's. */
+async function adaptedModel(
+  { model, resumed, isKept }: RunRequest,
+  settings: TrainSettings,
+  group: Rank,
+): Promise<BaseRecord | undefined> {
+  const lora = loraOf(settings, model.config);
+  if (!lora || group.rank > 0) return undefined;
+  if (model.file === undefined)
+    throw new UsageError(
+      `An adapter (--lora-rank) is trained on a model that was trained before, and ${model.name} begins with random weights. Name ` +
+        "one with --model: gpt2, a file, or the folder of a run.",
+    );
+  if (!isKept || !model.base) return undefined;
+  const base = await recordBase(model.base);
+  const before = resumed?.record?.base;
+  if (resumed && before) requireSameBase(resumed.folder.path, before, base);
+  return base;
 }
 
 function requireSameData({ folder, record, otherData }: Continuation, now: DataRecord): void {
@@ -214,24 +242,28 @@ async function makeTrainer({ model: source, settings, group }: PreparedRun, host
   const { backend, provideModel = (make) => make() } = host;
   checkPrecision(backend, source.config, settings.precision);
   requireMemory(backend, source.config, runMemory(source.config, settings, group));
-  const model = await provideModel(() => makeModel(source, settings.seed, host));
+  const model = await provideModel(() => makeModel(source, settings, host));
   return new Trainer(model, settings, group);
 }
 
-function makeModel(source: ModelSource, seed: number, { backend, onProgress }: RunHost): Promise<GPT2> {
+function makeModel(
+  source: ModelSource,
+  { seed, weights }: TrainSettings,
+  { backend, onProgress }: RunHost,
+): Promise<GPT2> {
   const { config, file, tokenizer } = source;
   // A model that learns conversations ends its turns as well, whatever the files beside it say.
   const endTokens = tokenizer?.turnEnd === undefined ? undefined : endsOf(tokenizer);
-  if (file !== undefined) return GPT2.load(file, { backend, tokenizer, vocabSize: config.V, endTokens });
+  if (file !== undefined) return GPT2.load(file, { backend, tokenizer, vocabSize: config.V, endTokens, weights });
   return GPT2.create(config, { backend, tokenizer, seed, onProgress });
 }
 
 /** The folder of a new run, or of a resumed one, whose trainer is restored from it. */
 async function openFolder(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
-  const { given, settings, dataRecord, resumed, model: source } = run;
+  const { given, settings, dataRecord, base, resumed, model: source } = run;
   const blas = given.blas && (host.backend.blas?.name ?? "none");
   const processes = run.group.size > 1 ? { processes: run.group.size } : {};
-  const record = { cwd: host.cwd, given: { ...given, blas }, data: dataRecord, run: settings, ...processes };
+  const record = { cwd: host.cwd, given: { ...given, blas }, data: dataRecord, run: settings, base, ...processes };
   if (resumed) {
     const { folder, checkpoint, changes } = resumed;
     await restoreRun(folder, checkpoint, trainer, host.remark);

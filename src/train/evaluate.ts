@@ -72,7 +72,7 @@ export async function evaluate(
     );
   const mean = meanOfAll / share;
   if (Number.isFinite(mean)) return { loss: mean, bitsPerByte: bitsPerByte(meanNats, meanBytes) };
-  const tensor = await firstNotFinite(be, p.weights);
+  const tensor = await firstNotFinite(be, p.adapters?.set ?? p.weights);
   throw new NotFiniteError(
     `The validation ${describeNotFinite(mean, 0, tensor)}. The model's weights are damaged: train again from a ` +
       "good checkpoint, with a lower learning rate or with gradient clipping.",

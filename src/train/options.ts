@@ -16,6 +16,7 @@ export const trainerOptionNames = [
   ] as const),
   ...(["gradClip", "accumulate", "skipLossZ", "skipNormZ", "onNotFinite", "precision"] as const),
   ...(["zeroStage", "gradDtype"] as const),
+  ...(["loraRank", "loraAlpha", "loraTargets", "seed"] as const),
 ];
 
 export const runOptionNames = [

@@ -4,7 +4,8 @@ import { UsageError } from "../errors.ts";
 import { Sampler } from "../generate/sampler.ts";
 import { alone, type Rank } from "../group/group.ts";
 import type { GPT2Config } from "../model/config.ts";
-import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
+import { type AdapterWorkspace, allocAdapterWorkspace, type LoraConfig } from "../model/lora.ts";
+import { adapterRows, heldByOthers, type MemoryPlan, requireMemory, weightsPlan } from "../model/memory.ts";
 import {
   type Allocator,
   allocDecodeWorkspace,
@@ -15,6 +16,7 @@ import {
   type StepWorkspace,
 } from "../model/workspace.ts";
 import { checkNames, checkRun, checkWarmup } from "./checks.ts";
+import { type LoraOptions, loraOf } from "./lora-options.ts";
 import { type BatchSource, type RunOptions, runOptionNames, type TrainerOptions } from "./options.ts";
 import { complete, type TrainSettings } from "./settings.ts";
 
@@ -72,6 +74,8 @@ export interface RunPlan {
   readonly sampleEvery: number;
   readonly checkpoint?: CheckpointPlan;
   readonly signal?: AbortSignal;
+  /** An adapter that is trained, and the rows that its activations are for. */
+  readonly adapter?: { readonly lora: LoraConfig; readonly rows: number };
 }
 
 /**
@@ -94,7 +98,7 @@ export function planRun(
   checkRun(model.config, loader, { ...options, ...settings });
   const last = step + steps;
   checkWarmup(schedule, last);
-  const plan: RunPlan = {
+  const plan = {
     loader,
     accumulate,
     precision: schedule.precision,
@@ -112,30 +116,47 @@ export function planRun(
     signal,
   };
   const { B, T } = loader;
+  const { lora } = own;
   const needed = {
-    ...memoryOf({ B, T, accumulate }, schedule, group, plan.sample && samplePositions(model.config, plan.sample)),
+    ...memoryOf({ B, T, accumulate }, own, plan.sample && samplePositions(model.config, plan.sample)),
     evaluate: plan.validation && !sameShape(plan.validation.loader, loader) ? plan.validation.loader : undefined,
   };
   requireMemory(model.backend, model.config, needed, heldByOthers(model.backend, model.config, own));
-  return plan;
+  return { ...plan, adapter: lora && { lora, rows: adapterRows(needed) } };
 }
 
 /** Everything that a run with these settings holds in the memory of a member of a group. Its validation shares the step's activations. */
 export function runMemory(config: GPT2Config, settings: TrainSettings, group: Rank = alone): MemoryPlan {
   const { batch: B, block: T, accumulate, sampleEvery, sampleTokens } = settings;
   const S = samplePositions(config, { prompt: [], newTokens: sampleTokens });
-  return memoryOf({ B, T, accumulate }, settings, group, sampleEvery > 0 ? S : undefined);
+  const own = optimizerMemory(config, settings, settings, group);
+  return memoryOf({ B, T, accumulate }, own, sampleEvery > 0 ? S : undefined);
 }
 
-type Storage = Required<Pick<TrainerOptions, "precision" | "zeroStage">>;
+type Storage = Required<Pick<TrainerOptions, "precision" | "zeroStage">> & LoraOptions;
 
-function memoryOf(train: MemoryPlan["train"], storage: Storage, group: Rank, S: number | undefined): MemoryPlan {
-  return { ...optimizerMemory(storage, group), train, decode: S === undefined ? undefined : { S } };
+function memoryOf(train: MemoryPlan["train"], own: MemoryPlan, S: number | undefined): MemoryPlan {
+  return { ...own, optimizer: true, train, decode: S === undefined ? undefined : { S } };
 }
 
-/** Gradients and moments: of these, with ZeRO, the part of a member of a group. */
-export function optimizerMemory({ precision, zeroStage }: Storage, { rank, size }: Rank): MemoryPlan {
-  return { optimizer: true, precision, share: zeroStage === 1 ? { rank, size } : undefined };
+/** Weights, gradients and moments: of these, with ZeRO, the part of a member of a group. */
+export function optimizerMemory(
+  config: GPT2Config,
+  storage: Storage,
+  { weights }: Pick<MemoryPlan, "weights">,
+  { rank, size }: Rank,
+): MemoryPlan {
+  const { precision, zeroStage } = storage;
+  const share = zeroStage === 1 ? { rank, size } : undefined;
+  return { weights, optimizer: true, precision, share, lora: loraOf(storage, config) };
+}
+
+/** The same of a trainer's model. */
+export function trainerMemory(
+  { model: { config, parameters }, options }: Omit<Planned, "step">,
+  group: Rank,
+): MemoryPlan {
+  return optimizerMemory(config, options, weightsPlan(parameters), group);
 }
 
 function planSample(
@@ -172,13 +193,14 @@ export interface RunMemory {
   readonly step: StepWorkspace;
   readonly evaluate: LossWorkspace | undefined;
   readonly decode: DecodeWorkspace | undefined;
+  readonly adapter: AdapterWorkspace | undefined;
 }
 
 /** All of a run's activations: nothing is allocated after its first step. */
 export function allocRunMemory(
   at: Allocator,
   model: GPT2,
-  { loader, accumulate, precision, validation, sample }: RunPlan,
+  { loader, accumulate, precision, validation, sample, adapter }: RunPlan,
 ): RunMemory {
   const { config } = model;
   const step = allocStepWorkspace(at, config, loader.B, loader.T, accumulate, precision);
@@ -189,5 +211,6 @@ export function allocRunMemory(
     step,
     evaluate: validation && evaluation(validation),
     decode: sample && allocDecodeWorkspace(at, config, samplePositions(config, sample)),
+    adapter: adapter && allocAdapterWorkspace(at, config, adapter.lora, adapter.rows),
   };
 }

@@ -4,6 +4,7 @@ import { alone, type Rank } from "../group/group.ts";
 import { batchesIn, checkWarmup, checkZeroStage } from "./checks.ts";
 import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
+import { checkLora, checkLoraChoices } from "./lora-options.ts";
 import type { RunOptions } from "./options.ts";
 import type { TrainOption } from "./setting-rules.ts";
 import {
@@ -27,6 +28,7 @@ export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatch
 export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alone): TrainSettings {
   const { block } = choices;
   checkZeroStage(choices, group);
+  checkLoraChoices(choices);
   if (block !== undefined && block > maxT)
     throw new UsageError(
       `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
@@ -35,6 +37,7 @@ export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alon
   const defaults = defaultsOf(choices, group.size);
   const found = complete(settingNames, choices, derived, inTime(choices, defaults), ...defaults);
   const settings = { ...found, block: Math.min(found.block, maxT) };
+  checkLora(settings);
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, group.size) };
 }
 

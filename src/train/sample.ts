@@ -1,6 +1,7 @@
 import type { GPT2 } from "../api/gpt2.ts";
 import { continueTokens } from "../generate/generate.ts";
 import { Sampler } from "../generate/sampler.ts";
+import type { Parameters } from "../model/tensor-set.ts";
 import type { DecodeWorkspace } from "../model/workspace.ts";
 import type { SampleEvent } from "./events.ts";
 import type { SamplePlan } from "./plan.ts";
@@ -11,7 +12,8 @@ import type { TrainerState } from "./state.ts";
  * a run resumed from here writes it whole.
  */
 export async function writeSample(
-  { backend, parameters, tokenizer, unusedIds }: GPT2,
+  { backend, tokenizer, unusedIds }: GPT2,
+  parameters: Parameters,
   ws: DecodeWorkspace,
   { prompt, newTokens: maxTokens, firstState }: SamplePlan,
   state: TrainerState,

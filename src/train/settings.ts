@@ -2,7 +2,7 @@
  * Every option of a training run, in one table: command line, help, checks, types, defaults, the page's fields and what
  * config.json records derive from it.
  */
-import { precisions } from "../backend/backend.ts";
+import { precisions, weightTypes } from "../backend/backend.ts";
 import { dataOrders } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
 import { architecture, sizeLimits as limits } from "../model/config.ts";
@@ -86,6 +86,7 @@ export const sections = {
       baby: "random",
       ...fixed,
     }),
+    /** Of everything random; of a trainer, an adapter's first values. */
     seed: option("--seed <n>", "of everything random", seed, {
       default: 42,
       shown: "default: 42; 1337 for the texts, as in llm.c",
@@ -226,6 +227,39 @@ export const sections = {
       { default: "fp32", later: true },
     ),
   },
+  Adapter: {
+    /**
+     * Above 0: a LoRA adapter of this rank is trained, and the model's weights stay as they are. Gradients and moments are the
+     * adapter's alone.
+     */
+    loraRank: option(
+      "--lora-rank <n>",
+      "train a LoRA adapter of this rank, and leave the model's weights as they are",
+      whole(0, limits.C),
+      { default: 0, zero: "train the weights", later: true, ...fixed },
+    ),
+    /** What the adapter adds is scaled by alpha / rank; 0: alpha is twice the rank. */
+    loraAlpha: option("--lora-alpha <f>", "what it adds is scaled by alpha / rank", real(0), {
+      default: 0,
+      shown: "default: twice the rank",
+      later: true,
+      ...fixed,
+    }),
+    /** The matrices that it adapts: `all`, or some of qkv, attproj, fc and fcproj, separated by commas. */
+    loraTargets: option(
+      "--lora-targets <names>",
+      "the matrices that it adapts: all, or some of qkv (PEFT's c_attn), attproj, fc, fcproj",
+      text,
+      { default: "qkv", later: true, ...fixed },
+    ),
+    /** Storage of the weights that an adapter leaves as they are: f32, or less memory with bf16 or int8. */
+    weights: option(
+      "--weights <type>",
+      "with --lora-rank: the model's weights in memory, for less of it",
+      choice(weightTypes),
+      { default: "f32", later: true, ...fixed },
+    ),
+  },
   "Validation and samples": {
     /** Validate every so many updates, before the first and after the last; 0: never. */
     valEvery: option("-v, --val-every <n>", "validate every n updates", updates, {
@@ -296,11 +330,13 @@ type Sections = typeof sections;
 export const trainOptions: Sections["Model"] &
   Sections["Data"] &
   Sections["Updates"] &
+  Sections["Adapter"] &
   Sections["Validation and samples"] &
   Sections["Run folder"] = {
   ...sections.Model,
   ...sections.Data,
   ...sections.Updates,
+  ...sections.Adapter,
   ...sections["Validation and samples"],
   ...sections["Run folder"],
 };

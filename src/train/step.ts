@@ -3,7 +3,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { Group } from "../group/group.ts";
 import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
 import { describeNotFinite, firstNotFinite, notFiniteError } from "../model/not-finite.ts";
-import { computedWith, type TensorSet, type TrainingTensors } from "../model/tensor-set.ts";
+import { computedWith, type Parameters, type TensorsOfTraining } from "../model/tensor-set.ts";
 import type { StepWorkspace } from "../model/workspace.ts";
 import type { StepEvent } from "./events.ts";
 import type { TrainerOptions } from "./options.ts";
@@ -14,7 +14,9 @@ import type { TrainerState } from "./state.ts";
 /** Operands of a step. */
 export interface StepContext {
   readonly model: GPT2;
-  readonly tensors: TrainingTensors;
+  /** The model's, with the adapters that are trained, if they are. */
+  readonly parameters: Parameters;
+  readonly tensors: TensorsOfTraining;
   /** Where each member of the group holds a part of the moments. */
   readonly shared?: SharedMoments;
   readonly options: Required<TrainerOptions>;
@@ -47,7 +49,7 @@ export interface StepResult extends Verdict {
  * NotFiniteError, with nothing changed, when the run must stop.
  */
 export async function trainingStep<R>(
-  { model, tensors, shared, options, state, group }: StepContext,
+  { model, parameters, tensors, shared, options, state, group }: StepContext,
   ws: StepWorkspace,
   learningRate: number,
   counted: number,
@@ -55,7 +57,7 @@ export async function trainingStep<R>(
   advance: (loss: number) => void,
   signal?: AbortSignal,
 ): Promise<readonly [StepResult, R]> {
-  const { backend, parameters } = model;
+  const { backend } = model;
   const { gradClip, gradDtype } = options;
   const { grads } = tensors;
   accumulateGradients(backend, computedWith(parameters, tensors), grads, ws, 1 / group.size);
@@ -68,9 +70,7 @@ export async function trainingStep<R>(
   const norm = Math.sqrt(squaredNorm) / share;
   await model.weightsReleased();
   const verdict: Verdict =
-    share === 0
-      ? { skipped: "masked" }
-      : await judge(backend, parameters.weights, grads, { loss, norm }, state, options);
+    share === 0 ? { skipped: "masked" } : await judge(backend, parameters, grads, { loss, norm }, state, options);
   if (!verdict.skipped) {
     // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
     const gradScale = (gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1) / share;
@@ -91,14 +91,14 @@ const mostInARow = 10;
  */
 async function judge(
   be: Backend,
-  weights: TensorSet,
-  grads: TensorSet,
+  { weights, adapters }: Parameters,
+  grads: TensorsOfTraining["grads"],
   { loss, norm }: { readonly loss: number; readonly norm: number },
   state: TrainerState,
   { skipLossZ, skipNormZ, onNotFinite }: Required<TrainerOptions>,
 ): Promise<Verdict> {
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-    const tensor = await firstNotFinite(be, weights, grads);
+    const tensor = await firstNotFinite(be, adapters?.set ?? weights, grads);
     const inARow = state.notFiniteInARow + 1;
     if (onNotFinite === "stop" || tensor?.kind === "weight" || inARow >= mostInARow)
       throw notFiniteError(state.step, describeNotFinite(loss, norm, tensor), tensor, inARow);

@@ -3,18 +3,27 @@ import { writeBatch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
 import { alone, checkGroup, type Group } from "../group/group.ts";
 import { together } from "../group/together.ts";
+import {
+  type AdapterTraining,
+  adapterCount,
+  allocAdapterTraining,
+  initializeAdapter,
+  type LoraConfig,
+} from "../model/lora.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
-import { allocTrainingTensors, computedWith, type TrainingTensors } from "../model/tensor-set.ts";
+import { allocTrainingTensors, computedWith, type TensorsOfTraining } from "../model/tensor-set.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkNames, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
+import { checkLora, loraOf } from "./lora-options.ts";
 import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
-import { allocRunMemory, type CheckpointPlan, optimizerMemory, planRun, type RunMemory, type RunPlan } from "./plan.ts";
+import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan, trainerMemory } from "./plan.ts";
 import { requireSameWeights } from "./same-weights.ts";
 import { writeSample } from "./sample.ts";
+import { saveAdapter } from "./save-adapter.ts";
 import { learningRateAt, learningRateInTime } from "./schedule.ts";
 import { complete } from "./settings.ts";
 import { type Moment, SharedMoments } from "./shared-moments.ts";
@@ -22,10 +31,15 @@ import { checkState, initialState, recordValidation, type TrainerState } from ".
 import { trainingStep } from "./step.ts";
 import { TimeBudget } from "./time-budget.ts";
 
+/** An adapter that is trained, and AdamW's moments of it. */
+export type AdapterState = Omit<AdapterTraining, "grads">;
+
 /** What a trainer holds in memory. */
 interface Held {
-  readonly tensors: TrainingTensors;
-  readonly moments: Readonly<Record<"m" | "v", Moment>>;
+  readonly tensors: TensorsOfTraining;
+  /** Of the weights; none where an adapter is trained. */
+  readonly moments?: Readonly<Record<"m" | "v", Moment>>;
+  readonly adapter?: AdapterTraining;
   /** Where each member of the group holds a part of the moments. */
   readonly shared?: SharedMoments;
 }
@@ -39,6 +53,8 @@ interface Held {
  * `run` may be called again: AdamW's moments and the count of updates stay with the trainer until `dispose`.
  *
  * Weights, `moments` and `state` are all there is: another trainer that gets them continues bit for bit as this one would.
+ *
+ * With `loraRank` it trains a LoRA adapter (`adapter`) in place of the weights, which stay as they are.
  */
 export class Trainer {
   readonly model: GPT2;
@@ -52,6 +68,9 @@ export class Trainer {
   #began: number | undefined;
   /** Gradients and moments, once they are allocated, and what gives them back. */
   #held: Held | undefined;
+  /** The adapter, once it is allocated and has its first values. */
+  #begun: Promise<void> | undefined;
+  readonly #lora: LoraConfig | undefined;
   readonly #memory: TensorScope;
 
   /**
@@ -68,9 +87,13 @@ export class Trainer {
     checkTrainerOptions(this.options);
     checkZeroStage(this.options, group);
     checkPrecision(model.backend, model.config, this.options.precision);
+    this.#lora = loraOf(this.options, model.config);
+    checkLora(this.options);
     const { dtype } = model.parameters.weights;
-    if (dtype !== "f32")
-      throw new UsageError(`This model's weights are ${dtype}, for generating only. Load it in float32 to train it.`);
+    if (dtype !== "f32" && !this.#lora)
+      throw new UsageError(
+        `This model's weights are ${dtype}, for generating only. Load it in float32 to train it, or train an adapter (loraRank).`,
+      );
   }
 
   /** Updates made so far, those skipped included. */
@@ -104,13 +127,47 @@ export class Trainer {
 
   /**
    * AdamW's running means of gradients and squared gradients, to be saved and filled; with `zeroStage` 1 by rank 0, within a
-   * run's `checkpoint` or `inRank0`. MemoryError if there is no room.
+   * run's `checkpoint` or `inRank0`. MemoryError if there is no room, UsageError where an adapter is trained.
    */
   moments(): Readonly<Record<"m" | "v", Moment>> {
+    const { moments } = this.#required();
+    if (!moments) throw new UsageError("This trainer trains an adapter: Trainer.adapter gives it, with its moments.");
+    return moments;
+  }
+
+  /**
+   * The adapter that is trained and AdamW's moments of it, to be saved and filled; undefined without `loraRank`. MemoryError if
+   * there is no room.
+   */
+  async adapter(): Promise<AdapterState | undefined> {
+    if (!this.#lora) return undefined;
+    const { adapter } = this.#required();
+    await this.#begin();
+    return adapter;
+  }
+
+  /**
+   * Writes the adapter that is trained into a folder, as PEFT does, for `adapter` of `GPT2.load`. `base`: path of the model that
+   * it adapts, or its name on the hub. UsageError without `loraRank`.
+   */
+  async saveAdapter(folder: string, base: string): Promise<void> {
+    const adapter = await this.adapter();
+    if (!adapter)
+      throw new UsageError("This trainer trains weights, not an adapter: save the model, or give it loraRank.");
+    await this.model.holdWeights(() => saveAdapter(folder, this.model, adapter, { name: base, path: base }));
+  }
+
+  #required(): Held {
     const { backend, config } = this.model;
-    const plan = optimizerMemory(this.options, this.#group);
-    requireMemory(backend, config, plan, heldByOthers(backend, config, this.#own));
-    return this.#allocate().moments;
+    requireMemory(backend, config, trainerMemory(this, this.#group), heldByOthers(backend, config, this.#own));
+    return this.#allocate();
+  }
+
+  /** Gives an adapter its first values, once. */
+  #begin(): Promise<void> {
+    const { adapter } = this.#allocate();
+    this.#begun ??= adapter ? initializeAdapter(this.model.backend, adapter, this.options.seed) : Promise.resolve();
+    return this.#begun;
   }
 
   /**
@@ -145,6 +202,7 @@ export class Trainer {
       const restored = this.#restored;
       if (restored) await goTo(loader, this.#state.loader);
       const held = this.#allocate();
+      await this.#begin();
       const { tensors } = held;
       const { backend, parameters } = this.model;
       // Others may have written the weights since the last update.
@@ -169,6 +227,7 @@ export class Trainer {
   async dispose(): Promise<void> {
     if (this.#running) throw new UsageError("This trainer is still running. Wait for the run to end.");
     this.#held = undefined;
+    this.#begun = undefined;
     this.#state = initialState();
     this.#restored = false;
     await this.#memory.free();
@@ -180,7 +239,7 @@ export class Trainer {
 
   /** The part of a run's memory that is already allocated. */
   get #own(): MemoryPlan {
-    return { ...optimizerMemory(this.options, this.#group), optimizer: this.#held !== undefined };
+    return { ...trainerMemory(this, this.#group), optimizer: this.#held !== undefined };
   }
 
   #allocate(): Held {
@@ -195,9 +254,13 @@ export class Trainer {
   }
 
   #allocated(): Held {
-    const { backend, parameters } = this.model;
+    const { backend, config, parameters } = this.model;
     const { precision, zeroStage } = this.options;
     const group = this.#group;
+    if (this.#lora) {
+      const adapter = allocAdapterTraining(this.#memory, config, this.#lora);
+      return { tensors: adapter, adapter };
+    }
     if (zeroStage === 0) {
       const tensors = allocTrainingTensors(this.#memory, parameters, precision);
       return { tensors, moments: { m: tensors.m, v: tensors.v } };
@@ -210,16 +273,18 @@ export class Trainer {
   async *#events(
     plan: RunPlan,
     memory: RunMemory,
-    { tensors, shared }: Held,
+    { tensors, shared, adapter }: Held,
     restored: boolean,
   ): AsyncGenerator<TrainEvent, void, undefined> {
     const { loader, accumulate, overfit, validation, earlyStop, sample, sampleEvery, checkpoint, signal } = plan;
     let { last } = plan;
     const { backend } = this.model;
-    const p = computedWith(this.model.parameters, tensors);
+    const adapters = adapter && memory.adapter && { ...adapter, ws: memory.adapter };
+    const parameters = { ...this.model.parameters, adapters };
+    const p = computedWith(parameters, tensors);
     const group = this.#group;
     const state = this.#state;
-    const context = { model: this.model, tensors, shared, options: this.options, state, group };
+    const context = { model: this.model, parameters, tensors, shared, options: this.options, state, group };
     if (!restored) {
       state.first = state.step;
       state.loss = undefined;
@@ -269,7 +334,7 @@ export class Trainer {
       }
       if (sample && memory.decode && !owes && !turn?.isOver && isTime(sample.every) && state.sampledAt !== step) {
         const began = performance.now();
-        const written = await writeSample(this.model, memory.decode, sample, state, signal);
+        const written = await writeSample(this.model, parameters, memory.decode, sample, state, signal);
         budget?.took("sample", performance.now() - began);
         if (written === undefined) owes = true;
         else {
@@ -348,7 +413,9 @@ export class Trainer {
   }
 
   #budget({ minutes, accumulate, validation, checkpoint }: RunPlan): TimeBudget {
-    const savedParameters = checkpoint ? parameterCount(this.model.config) : 0;
+    const { config } = this.model;
+    const trained = this.#lora ? adapterCount(config, this.#lora) : parameterCount(config);
+    const savedParameters = checkpoint ? trained : 0;
     const plan = { minutes, accumulate, finalBatches: validation?.finalBatches ?? 0, savedParameters };
     return new TimeBudget(plan, this.#group, () => this.#ms);
   }
@@ -356,7 +423,7 @@ export class Trainer {
   /** Compares the weights of all members; then rank 0 saves, and reports it where it could be done. */
   async *#saved({ save }: CheckpointPlan): AsyncGenerator<TrainEvent, void, undefined> {
     const { step } = this.#state;
-    await requireSameWeights(this.model, this.#group, step);
+    await requireSameWeights(this.model, this.#group, step, this.#held?.adapter?.set);
     const path = await this.inRank0(async () => save?.(step));
     if (path !== undefined) yield { type: "checkpoint", step, path };
   }

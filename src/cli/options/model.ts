@@ -1,19 +1,20 @@
 import { platform } from "#platform";
-import { openModelFile } from "../../api/model-file.ts";
+import { modelOfAdapter, openModelFile } from "../../api/model-file.ts";
 import { DownloadError, InputError } from "../../errors.ts";
 import { adapterFiles } from "../../format/adapter.ts";
 import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
-import { inFolder } from "../../platform/paths.ts";
+import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
 import { quoted } from "../../platform/quoted.ts";
 import { namesOfRuns } from "../../runs/node-run-list.ts";
 import { say } from "../output.ts";
 
 /**
- * The model file that a name or path means: the file itself; of a run folder its newest model, of a folder from the hub
+ * The model file that a name or path means: the file itself; of a run folder its newest model or adapter, of a folder from the hub
  * its weights; a pretrained model, see `pretrainedPath`.
  */
 export async function modelPath(path: string): Promise<string> {
   const found = await locateModel(path);
+  await remarkOnAdapter(found);
   if (/\.safetensors(\.index\.json)?$/.test(found)) await remarkOnAssumed(found);
   return found;
 }
@@ -29,6 +30,8 @@ export async function locateModel(path: string): Promise<string> {
   // Eight digits each, so the last name is the newest.
   const newest = models.flat().sort().at(-1);
   if (newest !== undefined) return newest;
+  const adapter = (await platform.listFiles(`adapter_*/${adapterFiles.weights}`, path)).sort().at(-1);
+  if (adapter !== undefined) return adapter;
   // The last one is refused by its name, with what to do.
   for (const name of [
     "model.safetensors",
@@ -52,6 +55,12 @@ export async function locateModel(path: string): Promise<string> {
     `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
       "saved one.",
   );
+}
+
+/** Says which model an adapter is added to. */
+export async function remarkOnAdapter(found: string): Promise<void> {
+  if (nameOf(found) === adapterFiles.weights)
+    say(`with the adapter ${folderOf(found)} on its model, ${await modelOfAdapter(found)}`);
 }
 
 /** Prints the settings assumed from GPT-2 for want of a config.json. An unreadable file is reported by its reader. */

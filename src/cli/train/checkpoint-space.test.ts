@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { makeConfig } from "../../model/config.ts";
+import { parameterCount } from "../../model/parameters.ts";
 import { checkpointsKept, requireCheckpointRoom } from "./checkpoint-space.ts";
 
 test("a run has one checkpoint more than it keeps, while it replaces the oldest", () => {
@@ -18,7 +19,7 @@ test("a run whose checkpoints no disk has room for is refused, with what would h
   const config = makeConfig({ L: 1000, NH: 64, C: 65536, V: 50257, maxT: 1024 });
   const remarks: string[] = [];
   const needs = (keep: number) =>
-    requireCheckpointRoom(tmpdir(), config, { checkpointEvery: 1, keep, keepEvery: 0 }, 10, (text) =>
+    requireCheckpointRoom(tmpdir(), parameterCount(config), { checkpointEvery: 1, keep, keepEvery: 0 }, 10, (text) =>
       remarks.push(text),
     );
   await expect(needs(2)).rejects.toThrow(
@@ -31,8 +32,10 @@ test("checkpoints that are kept for good are remarked on where they will fill th
   const config = makeConfig({ L: 1, NH: 1, C: 64, V: 50257, maxT: 64 });
   const remarks: string[] = [];
   const settings = { checkpointEvery: 1, keep: 0, keepEvery: 0 };
-  await requireCheckpointRoom(tmpdir(), config, settings, 1e8, (text) => remarks.push(text));
+  await requireCheckpointRoom(tmpdir(), parameterCount(config), settings, 1e8, (text) => remarks.push(text));
   expect(remarks).toEqual([expect.stringMatching(/this run keeps 100000000 checkpoints of \d+\.?\d* MB/)]);
-  await requireCheckpointRoom(tmpdir(), config, { ...settings, keep: 2 }, 1e8, (text) => remarks.push(text));
+  await requireCheckpointRoom(tmpdir(), parameterCount(config), { ...settings, keep: 2 }, 1e8, (text) =>
+    remarks.push(text),
+  );
   expect(remarks).toHaveLength(1);
 });

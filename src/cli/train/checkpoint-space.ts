@@ -1,8 +1,6 @@
 /** Room on the disk for a run's checkpoints, checked before the run starts. */
 import { platform } from "#platform";
 import { bytesPer } from "../../format/numbers.ts";
-import type { GPT2Config } from "../../model/config.ts";
-import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { type TrainSettings, unlimitedSteps } from "../../train/settings.ts";
 import { freeBytes, requireRoom } from "../disk-space.ts";
@@ -27,18 +25,18 @@ function leastCommonMultiple(a: number, b: number): number {
 }
 
 /**
- * InputError where the newest checkpoints have no room together. Those that stay for good can be moved away while the run
+ * InputError where the newest checkpoints, of so many `trained` numbers, have no room together. Those that stay for good can be moved away while the run
  * lasts: where they have no room it is a remark.
  */
 export async function requireCheckpointRoom(
   out: string,
-  config: GPT2Config,
+  trained: number,
   settings: Retention,
   steps: number,
   remark: (text: string) => void,
 ): Promise<void> {
-  // The weights, and AdamW's two moments.
-  const size = 3 * bytesPer.f32 * parameterCount(config);
+  // They, and AdamW's two moments of them.
+  const size = 3 * bytesPer.f32 * trained;
   const there = (await platform.pathKind(out)) === "folder" ? (await completeSteps(out)).length : 0;
   const { newest, all } = checkpointsKept(settings, steps);
   const fewer = settings.keep === 1 ? "" : "keep fewer checkpoints (--keep 1), or ";

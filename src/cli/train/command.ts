@@ -47,6 +47,10 @@ ${examples(
   ["a small model, in a minute or two, into runs/baby-001", "llm-ts train --model baby -o runs/"],
   ["a model as large as a text and an evening allow", "llm-ts train --depth 6 -i book -o runs/"],
   ["the same in twenty minutes, whatever the machine", "llm-ts train --depth 4 --minutes 20 -i book -o runs/"],
+  [
+    "a LoRA adapter on a large model, in little memory",
+    "llm-ts train -e gpt2-large -i book -b 1 -t 512 -l 2e-4 --lora-rank 8 --weights int8 -o runs/",
+  ],
   ["llm.c's run", "llm-ts train -e gpt2_124M.bin -i tiny_shakespeare_train.bin -j tiny_shakespeare_val.bin"],
   [
     "several processes of a cluster (docs/many-machines.md)",

@@ -32,10 +32,14 @@ export function differingFlags(
 ): Difference[] {
   const before: Readonly<Record<string, unknown>> = { ...sizesOf(model), ...given, ...run };
   const typed: Readonly<Record<string, unknown>> = { ...given };
-  return Object.entries(flags)
-    .filter(([name]) => isSetting(name, { run }))
-    .filter(([name, now]) => now !== before[name] && now !== typed[name])
-    .map(([name, now]) => ({ name, before: before[name], now, ...(name === "batch" && { processes }) }));
+  return (
+    Object.entries(flags)
+      .filter(([name]) => isSetting(name, { run }))
+      // The model that an adapter adapts is compared by its content, elsewhere: it may have moved.
+      .filter(([name]) => !(name === "model" && run.loraRank > 0))
+      .filter(([name, now]) => now !== before[name] && now !== typed[name])
+      .map(([name, now]) => ({ name, before: before[name], now, ...(name === "batch" && { processes }) }))
+  );
 }
 
 /** The options that describe a model of one's own, with the values of a model that has them by default. */

@@ -71,7 +71,8 @@ function textOf(value: unknown): string {
 
 /** Declares every option of `train` on its command. */
 export function addTrainOptions(command: Command): Command {
-  for (const section of ["Model", "Data", "Updates", "Validation and samples"] as const) addSettings(command, section);
+  for (const section of ["Model", "Data", "Updates", "Adapter", "Validation and samples"] as const)
+    addSettings(command, section);
   command
     .optionsGroup("Run folder:")
     .option(

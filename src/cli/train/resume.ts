@@ -3,6 +3,7 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, UsageError } from "../../errors.ts";
 import type { Rank } from "../../group/group.ts";
+import { pretrainedFile } from "../../model/config.ts";
 import { isNoFolder } from "../../platform/glob.ts";
 import { recordedConfig } from "../../runs/checkpoint.ts";
 import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
@@ -117,10 +118,13 @@ async function settle(
   refuse(folder.path, found, flags.force ?? false);
   const changed = Object.fromEntries(found.map(({ name, now }) => [name, now]));
   const passing = Object.fromEntries(Object.entries(flags).filter(([name]) => !isSetting(name, record)));
+  const isAdapting = run.loraRank > 0;
+  const model = (isAdapting && flags.model) || (await locate(given.model, cwd));
+  if (isAdapting && model !== undefined) await requireBase(folder.path, model);
   const paths = {
     train: flags.train ?? (await locate(given.train, cwd)),
     val: flags.val ?? (await locate(given.val, cwd)),
-    model: await locate(given.model, cwd),
+    model,
   };
   return {
     flags: { ...flags, ...given, ...withoutDerived(run, given, changed), ...passing, ...paths, ...changed },
@@ -128,6 +132,15 @@ async function settle(
     modelName,
     changes: found.map(describe),
   };
+}
+
+/** InputError where the model that a run adapts has moved. */
+async function requireBase(folder: string, model: string): Promise<void> {
+  if (pretrainedFile(model) !== undefined || (await platform.pathKind(model)) !== undefined) return;
+  throw new InputError(
+    `${model}, the model that the run in ${folder} adapts, is not there. Put it back, or say where it is now: ` +
+      `${suggestion("train", "-o", folder, "--resume", "--model", "FILE")}`,
+  );
 }
 
 /** The run's settings without those that were derived from one that is changed now: they are derived again. */

@@ -1,12 +1,17 @@
+import { dirname, resolve } from "node:path";
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
 import { InputError, UsageError } from "../../errors.ts";
+import { adapterFiles } from "../../format/adapter.ts";
 import { requireAlike } from "../../group/alike.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
-import { type GPT2Config, withVocabulary } from "../../model/config.ts";
+import { type GPT2Config, pretrainedFile, withVocabulary } from "../../model/config.ts";
+import { adapterCount } from "../../model/lora.ts";
 import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { nameOf } from "../../platform/paths.ts";
+import { quoted } from "../../platform/quoted.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { followRun, requireSameRun, type SharedRun, sharedRun, startTogether } from "../../runs/group-start.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
@@ -22,7 +27,9 @@ import {
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
+import { loraOf } from "../../train/lora-options.ts";
 import { runMemory } from "../../train/plan.ts";
+import type { BaseModel } from "../../train/save-adapter.ts";
 import type { Trainer } from "../../train/trainer.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
@@ -36,7 +43,7 @@ import { blasHint } from "./blas-hint.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
 import { chooseData } from "./data.ts";
 import { defaultData, type Kind } from "./default-data.ts";
-import { chooseModel, fileModel } from "./model.ts";
+import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { type TrainFlags, typedOf } from "./options.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
@@ -92,14 +99,18 @@ async function prepare(
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
   // Without validations nothing else looks for it.
   if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
-  const choice = await (resumed?.checkpoint
+  const isAdapting = flags.loraRank !== undefined && flags.loraRank > 0;
+  // An adapter's checkpoint is not the whole model.
+  const choice = await (resumed?.checkpoint && !isAdapting
     ? fileModel(resumed.modelName, resumed.checkpoint.model)
     : chooseModel(flags));
   if (out !== undefined && !resumed) await RunFolder.check(out);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = withChatTokens(choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary), data.tokenizer);
+  if (isAdapting) requireAdaptable(choice, config);
+  const base = isAdapting ? baseOf(flags.model, choice) : undefined;
   const request: RunRequest = {
-    model: { name: choice.name, config, file: choice.file, tokenizer: data.tokenizer },
+    model: { name: choice.name, config, file: choice.file, base, tokenizer: data.tokenizer },
     data,
     given: resumed?.given ?? typedOf(flags),
     choices: flags,
@@ -118,11 +129,39 @@ async function prepare(
     display.remark(
       "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
     );
+  const lora = loraOf(settings, config);
+  const trained = lora ? adapterCount(config, lora) : parameterCount(config);
+  if (lora)
+    display.remark(
+      `training an adapter of rank ${lora.rank}, alpha ${lora.alpha}, on ${lora.targets.join(", ")}: ${short(trained)} numbers; ` +
+        `the ${short(parameterCount(config))} of ${choice.name} stay as they are, in ${settings.weights}`,
+    );
   if (group.size === 1 && typed.gradDtype === "bf16")
     display.remark("one process sums no gradients of others: --grad-dtype does nothing");
   if (out !== undefined)
-    await requireCheckpointRoom(out, config, settings, settings.steps, display.remark.bind(display));
+    await requireCheckpointRoom(out, trained, settings, settings.steps, display.remark.bind(display));
   return { run, kind: data.kind };
+}
+
+/** UsageError for a model that is itself one with an adapter, and for data with tokens that it has no embeddings of. */
+function requireAdaptable({ name, file, config }: ModelChoice, { V }: GPT2Config): void {
+  if (file !== undefined && nameOf(file) === adapterFiles.weights)
+    throw new UsageError(
+      `${name} is a model with an adapter already. Write both as one, and adapt that: llm-ts convert ${quoted(name)} merged`,
+    );
+  if (config && V > config.V)
+    throw new UsageError(
+      `The data has ${V - config.V} tokens that ${name} has not met, such as those around the turns of a conversation, and an ` +
+        "adapter leaves the embeddings as they are. Leave out --lora-rank to train all of the model.",
+    );
+}
+
+/** How an adapter names the model that it adapts. */
+function baseOf(model: string | undefined, { file }: ModelChoice): BaseModel | undefined {
+  if (file === undefined) return undefined;
+  const path = resolve(file);
+  if (pretrainedFile(model ?? "gpt2") !== undefined) return { name: model ?? "gpt2", path };
+  return { name: nameOf(file) === "model.safetensors" ? dirname(path) : path, path };
 }
 
 const gpt2Vocabulary = 50257;
