@@ -312,6 +312,11 @@ const renderings: readonly Rendering[] = [
     zh: (mark) => `指示中有特殊词元 ${mark}，它会结束或开始一个回合。请去掉它。`,
   },
   {
+    of: /^The system prompt takes (\d+) tokens with the shortest message, and of the model's (\d+) positions (\d+) are left/,
+    zh: (tokens, maxT, left) =>
+      `指示连同最短的消息有 ${tokens} 个词元，而模型的 ${maxT} 个位置中，除回答外只剩 ${left} 个。请把指示写短一些。`,
+  },
+  {
     of: /^The message(?: and the system prompt take| takes) (\d+) tokens, and of the model's (\d+) positions (\d+) are left/,
     zh: (tokens, maxT, left) =>
       `消息（连同指示）有 ${tokens} 个词元，而模型的 ${maxT} 个位置中，除回答外只剩 ${left} 个。请写短一些。`,
