@@ -60,7 +60,7 @@ test("all solutions are right, in the reader's own folder", async () => {
   const stopped = await ended;
   expect([stopped.code, stopped.stderr]).toEqual([
     130,
-    expect.stringMatching(/Ending after this step.*\nSaved .*mine\.bin after \d+ steps?\.\nIt writes: /),
+    expect.stringMatching(/Ending after this step.*\nSaved .*mine-2\.bin after \d+ steps?\.\nIt writes: /),
   ]);
   const [, steps] = /after (\d+) step/.exec(stopped.stderr) ?? [];
   expect(stopped.stdout).toMatch(new RegExp(`step ${steps}/90: loss \\d.*\n$`));
@@ -76,7 +76,7 @@ test("all solutions are right, in the reader's own folder", async () => {
   const failed = await learn("all", "--train", "5");
   expect([failed.code, failed.stderr]).toEqual([
     1,
-    expect.stringMatching(/Saved .*mine\.bin after 1 step\.\n.*failed: Error: worn out\./s),
+    expect.stringMatching(/Saved .*mine-3\.bin after 1 step\.\n.*failed: Error: worn out\./s),
   ]);
 }, 240_000);
 

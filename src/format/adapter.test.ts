@@ -136,6 +136,7 @@ describe("refused is", () => {
     [{ bias: "all" }, /"bias" is "all"/],
     [{ modules_to_save: ["wte"] }, /"modules_to_save" is \["wte"\]/],
     [{ lora_alpha: "8" }, /"lora_alpha" is "8", expected a number/],
+    [{ r: 99 }, /c_attn has rank \d, and .*adapter_config\.json says 99: they are two adapters' files/],
     [{ alpha_pattern: { "(": 3 } }, /"alpha_pattern" has "\(", which is no pattern/],
   ])("%j", async (fields, message) => {
     await refused(changed(fields)).toThrow(message);

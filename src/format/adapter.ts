@@ -61,6 +61,11 @@ export async function readAdapter(configFile: ByteSource, weights: ByteSource): 
         `${weights.name}: ${module} has lora_A of shape [${A.shape}] and lora_B of [${B.shape}], expected (rank, in) and ` +
           "(out, rank) of one rank. Copy the file again.",
       );
+    if (rank !== (config.rankOf(module) ?? rank))
+      throw new InputError(
+        `${weights.name}: ${module} has rank ${rank}, and ${configFile.name} says ${config.rankOf(module)}: they are two adapters' ` +
+          "files. Copy both again.",
+      );
     const scale = config.alphaOf(module) / (config.isStabilised ? Math.sqrt(rank) : rank);
     const [a, b] = [await elementsOf(weights, A), await elementsOf(weights, B)];
     modules.set(module, { A: a, B: b, out, in: inputs, rank, scale });
@@ -95,8 +100,9 @@ async function readConfig(source: ByteSource) {
         `${source.name}: "${field}" is ${JSON.stringify(config[field])}, and llm-ts applies LoRA of matrices alone ` +
           `(${JSON.stringify(values[0])}). Merge the adapter by PEFT (merge_and_unload), and give the merged model.`,
       );
-  const { lora_alpha: alpha, use_rslora, alpha_pattern, base_model_name_or_path: base } = config;
-  const patterns = Object.entries(isObject(alpha_pattern) ? alpha_pattern : {});
+  const { lora_alpha: alpha, r, use_rslora, alpha_pattern, rank_pattern, base_model_name_or_path: base } = config;
+  const own = (patterns: unknown, module: string) =>
+    Object.entries(isObject(patterns) ? patterns : {}).find(([pattern]) => matches(source, pattern, module));
   const number = (field: string, value: unknown): number => {
     if (typeof value === "number" && Number.isFinite(value)) return value;
     throw new InputError(`${source.name}: "${field}" is ${JSON.stringify(value)}, expected a number.`);
@@ -105,8 +111,13 @@ async function readConfig(source: ByteSource) {
     isStabilised: use_rslora === true,
     base: typeof base === "string" && base !== "" ? base : undefined,
     alphaOf(module: string): number {
-      const own = patterns.find(([pattern]) => matches(source, pattern, module));
-      return own ? number(`alpha_pattern"."${own[0]}`, own[1]) : number("lora_alpha", alpha);
+      const found = own(alpha_pattern, module);
+      return found ? number(`alpha_pattern"."${found[0]}`, found[1]) : number("lora_alpha", alpha);
+    },
+    /** Undefined where the file does not say. */
+    rankOf(module: string): number | undefined {
+      const [, rank = r] = own(rank_pattern, module) ?? [];
+      return rank === undefined ? undefined : number("r", rank);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { platform } from "#platform";
 import { GPT2 } from "../../api/gpt2.ts";
 import { TokenLoader } from "../../data/loader.ts";
 import { InputError } from "../../errors.ts";
@@ -44,7 +45,7 @@ export async function trainWithExercises(given: Exercises, steps = usualSteps): 
       Atomics.store(stop, 0, 1);
       say("Ending after this step. Ctrl-C again: at once, without it.");
     });
-    const path = join(given.folder, "mine.bin");
+    const path = await freeFile(given.folder);
     const sizes = { B, T: maxT, L, NH, C, V, Vp, maxT };
     for await (const { step, weights: trained } of train(given, { weights, data, sizes, steps, stop })) {
       for (const { key, name, start } of places) await parameters.weights.write(backend, name, start, trained[key]);
@@ -56,6 +57,14 @@ export async function trainWithExercises(given: Exercises, steps = usualSteps): 
   } finally {
     await model.dispose();
     interrupt.dispose();
+  }
+}
+
+/** mine.bin, or mine-2.bin and so on, where an earlier training is kept. */
+async function freeFile(folder: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const path = join(folder, number === 1 ? "mine.bin" : `mine-${number}.bin`);
+    if ((await platform.pathKind(path)) === undefined) return path;
   }
 }
 
