@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { percent } from "../parts/numbers.ts";
+import { useWidth } from "../parts/use-width.ts";
 import { type Cell, cellAt, drawMap, layOut } from "./draw-map.ts";
 import { heatColours, heatImage } from "./heat-colours.ts";
 import { type LabelledInspection, matrix, position } from "./state.ts";
@@ -18,21 +19,13 @@ export function AttentionMap({ inspection: { labels }, about }: { inspection: La
   const T = labels.length;
   const holder = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const width = useSignal(0);
+  const width = useWidth(holder);
   const pointed = useSignal<Cell | undefined>(undefined);
   const layout = layOut(
     width.value,
     T,
     useMemo(() => widest(labels), [labels]),
   );
-
-  useEffect(() => {
-    const observer = new ResizeObserver(([{ contentRect }]) => {
-      width.value = contentRect.width;
-    });
-    if (holder.current) observer.observe(holder.current);
-    return () => observer.disconnect();
-  }, []);
 
   useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");

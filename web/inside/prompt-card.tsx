@@ -1,7 +1,7 @@
 import { useId } from "preact/hooks";
 import { Card } from "../parts/card.tsx";
-import { Field } from "../parts/field.tsx";
 import { Notice } from "../parts/notice.tsx";
+import { TextField } from "../parts/text-field.tsx";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { model } from "../store/state.ts";
 import { cancelLook, look, prompt, share, typed, updatesSince } from "./look.ts";
@@ -18,26 +18,16 @@ export function PromptCard() {
   return (
     <Card title={t.title} class="inside-prompt" tools={<InspectedModel />}>
       <div class="prompt-row">
-        <Field label={t.label} hint={t.hint}>
-          {(attributes) => (
-            <textarea
-              {...attributes}
-              class="mono"
-              rows={2}
-              spellcheck={false}
-              disabled={hasNoTokenizer}
-              value={prompt.value}
-              onInput={(event) => {
-                typed.value = event.currentTarget.value;
-              }}
-              onKeyDown={(event) => {
-                if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-                event.preventDefault();
-                void look();
-              }}
-            />
-          )}
-        </Field>
+        <TextField
+          label={t.label}
+          hint={t.hint}
+          disabled={hasNoTokenizer}
+          value={prompt.value}
+          onInput={(value) => {
+            typed.value = value;
+          }}
+          onEnter={() => void look()}
+        />
         {isLooking ? (
           <button type="button" onClick={cancelLook}>
             {t.cancel}

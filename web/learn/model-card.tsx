@@ -1,11 +1,10 @@
-import type { TargetedKeyboardEvent } from "preact";
 import { type LessonStep, mostParameters } from "../engine/lesson/protocol.ts";
-import { arrowTarget } from "../parts/arrow-keys.ts";
 import { Card } from "../parts/card.tsx";
 import { Choice } from "../parts/choice.tsx";
-import { Field } from "../parts/field.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { fixed } from "../parts/numbers.ts";
+import { TextField } from "../parts/text-field.tsx";
+import { TokenStrip } from "../parts/token-strip.tsx";
 import { FailureNotice } from "../store/failure-notice.tsx";
 import { model } from "../store/state.ts";
 import {
@@ -46,25 +45,15 @@ export function ModelCard() {
         />
       )}
       {isTabTooLarge.value && <Notice>{t.tooLarge(model.value?.name ?? "", mostParameters)}</Notice>}
-      <Field label={t.text} hint={t.textHint}>
-        {(attributes) => (
-          <textarea
-            {...attributes}
-            class="mono"
-            rows={2}
-            spellcheck={false}
-            value={lessonText.value}
-            onInput={(event) => {
-              typed.value = event.currentTarget.value;
-            }}
-            onKeyDown={(event) => {
-              if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-              event.preventDefault();
-              void makeStep();
-            }}
-          />
-        )}
-      </Field>
+      <TextField
+        label={t.text}
+        hint={t.textHint}
+        value={lessonText.value}
+        onInput={(value) => {
+          typed.value = value;
+        }}
+        onEnter={() => void makeStep()}
+      />
       <div class="lesson-buttons">
         <button type="button" class="primary" aria-disabled={isBusy} onClick={() => void makeStep()}>
           {t.step}
@@ -85,7 +74,7 @@ export function ModelCard() {
       </p>
       {now && now.cut > 0 && <Notice>{t.cut(now.losses.length + 1, now.cut)}</Notice>}
       <FailureNotice place="learn" title={t.failed} />
-      {now && <TokenStrip step={now} />}
+      {now && <Tokens step={now} />}
     </Card>
   );
 }
@@ -103,41 +92,18 @@ function Summary({ step: { model, loss } }: { step: LessonStep }) {
 }
 
 /** The tokens, shaded by their loss. One is selected: the pictures below mark its row, and its loss is asked. */
-function TokenStrip({ step: { losses } }: { step: LessonStep }) {
+function Tokens({ step: { losses } }: { step: LessonStep }) {
   const t = text().model;
   const most = losses.reduce((a, b) => Math.max(a, b), 0);
-  const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
-    const target = arrowTarget(event.key, position.value, losses.length);
-    if (target === undefined) return;
-    event.preventDefault();
-    position.value = target;
-    event.currentTarget.querySelectorAll("button")[target].focus();
-  };
+  const tokens = Array.from(losses, (loss, i) => ({
+    label: names.value[i],
+    about: t.token(names.value[i], i, names.value[i + 1], fixed(loss, 2)),
+    strength: loss / (most || 1),
+  }));
   return (
     <>
       <p class="hint">{t.tokensHint}</p>
-      <div class="token-strip" role="radiogroup" aria-label={t.tokens} onKeyDown={onKeyDown}>
-        {Array.from(losses, (loss, i) => {
-          const about = t.token(names.value[i], i, names.value[i + 1], fixed(loss, 2));
-          return (
-            // biome-ignore lint/a11y/useSemanticElements: tokens wrap like a text, and one of them is always selected.
-            <button
-              key={i}
-              type="button"
-              role="radio"
-              class="token"
-              aria-checked={i === position.value}
-              aria-label={about}
-              title={about}
-              tabIndex={i === position.value ? 0 : -1}
-              style={{ "--strength": loss / (most || 1) }}
-              onClick={() => (position.value = i)}
-            >
-              {names.value[i]}
-            </button>
-          );
-        })}
-      </div>
+      <TokenStrip label={t.tokens} tokens={tokens} position={position} />
     </>
   );
 }

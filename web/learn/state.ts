@@ -105,7 +105,7 @@ export async function trainOn(updates: number): Promise<void> {
   await makeStep();
 }
 
-/** Makes the small model anew. */
+/** Makes the small model again, with its initial weights. */
 export async function startOver(): Promise<void> {
   if (busy.value) return;
   held = undefined;

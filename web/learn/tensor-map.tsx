@@ -1,6 +1,6 @@
-import { useSignal } from "@preact/signals";
 import type { TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useWidth } from "../parts/use-width.ts";
 import { drawGrid, layOutGrid, type Place, placeAt } from "./draw-grid.ts";
 import { signedColours, signedImage } from "./signed-colours.ts";
 
@@ -28,20 +28,12 @@ export function TensorMap(props: TensorMapProps) {
   const { label, rows, columns, data, rowNames, columnNames, selectedRow, selectedColumn, pointed } = props;
   const holder = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const width = useSignal(0);
+  const width = useWidth(holder);
   const image = useMemo(
     () => signedImage(data, columns, largestOf(data), signedColours.value),
     [data, columns, signedColours.value],
   );
   const layout = layOutGrid(width.value, props, rowNames, columnNames);
-
-  useEffect(() => {
-    const observer = new ResizeObserver(([{ contentRect }]) => {
-      width.value = contentRect.width;
-    });
-    if (holder.current) observer.observe(holder.current);
-    return () => observer.disconnect();
-  }, []);
 
   useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");
