@@ -17,6 +17,8 @@
  * Sums may be taken in any order and precision that keeps them as exact as an ordinary sum of floats; `mean` and
  * `sumSquares`, which sum over everything, keep to `reductionTolerance`.
  */
+import { sizeOf } from "./shape.ts";
+
 export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bf16: 2, int8: 34 / 32 };
 
 /** Types in which matrices that are only read can be stored; f32 is every backend's. */
@@ -52,10 +54,10 @@ export interface DeviceBuffer {
 /**
  * A view of a device buffer: `size` elements from element `offset` on. Writing rounds to bf16 (to nearest, ties to even),
  * reading widens; all sums are in f32. Every backend takes it for weights that are only read: the `weight` of matmulForward
- * and matmulBackwardInput, and the `wte` of embeddingForward, headLoss and headBackward. One with bf16 among its `precisions` takes it for all operands that
- * operands.ts lists. int8, on a backend with it among its `weightTypes`, is for the same operands: blocks of 32 elements with a
- * scale (int8.ts), which are written and read whole, and of which rows consist. Sums with it are of inputs rounded to 16 bits a
- * block, or more exact.
+ * and matmulBackwardInput, and the `wte` of embeddingForward, headLoss and headBackward. One with bf16 among its `precisions`
+ * takes it for all operands that operands.ts lists. int8, on a backend with it among its `weightTypes`, is for the same
+ * operands: blocks of 32 elements with a scale (int8.ts), which are written and read whole, and of which rows consist. Sums
+ * with it are of inputs rounded to 16 bits a block, or more exact.
  */
 export interface Tensor {
   readonly buffer: DeviceBuffer;
@@ -63,10 +65,6 @@ export interface Tensor {
   readonly offset: number;
   readonly shape: readonly number[];
   readonly size: number;
-}
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, n) => product * n, 1);
 }
 
 /** A view of `shape` from element `start` of `tensor` on, without a copy. */

@@ -2,7 +2,8 @@
  * Cost of the operations: floating-point operations, and bytes moved if every operand is read once and every result
  * written once. Counted by running the model on a backend that only records operations.
  */
-import { type Backend, type DType, elementBytes, matrixOf, type Operations, sizeOf, type Tensor } from "./backend.ts";
+import { type Backend, type DType, elementBytes, matrixOf, type Operations, type Tensor } from "./backend.ts";
+import { sizeOf } from "./shape.ts";
 
 /** A recorded call of an operation. */
 export interface Call {

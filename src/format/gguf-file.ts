@@ -3,6 +3,7 @@
  * version, counts, then metadata (name, type, value), then the tensors' names, dimensions (the innermost first), types and
  * offsets; their data starts at the next multiple of the alignment, each of them at one.
  */
+import { sizeOf } from "../backend/shape.ts";
 import { InputError } from "../errors.ts";
 import type { ByteSource } from "../platform/platform.ts";
 
@@ -77,13 +78,7 @@ export function makeGgufHeader(metadata: GgufMetadata, tensors: readonly NewTens
     for (const size of shape.toReversed()) out.u64(size);
     out.u32(ggmlTypes[type].number);
     out.u64(offset);
-    offset = aligned(
-      offset +
-        ggmlBytes(
-          type,
-          shape.reduce((product, size) => product * size, 1),
-        ),
-    );
+    offset = aligned(offset + ggmlBytes(type, sizeOf(shape)));
   }
   out.pad();
   return out.take();

@@ -3,7 +3,7 @@
  * float32, matrices and token embedding in the file's type. Tensors stand in llm.c's order, so that a model of any size
  * passes through in chunks.
  */
-import { sizeOf } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { configProblem, departures, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { TensorName } from "../model/parameters.ts";

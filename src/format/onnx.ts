@@ -5,7 +5,7 @@
  *
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3 has the messages, docs/Operators.md the operators.
  */
-import { sizeOf } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { UsageError } from "../errors.ts";
 import { departures, type GPT2Config } from "../model/config.ts";
 import { hubName, type TensorName } from "../model/parameters.ts";

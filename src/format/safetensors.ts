@@ -2,7 +2,7 @@
  * GPT-2 in Hugging Face's model.safetensors. Layers are apart there ("h.0.ln_1.weight"), in some files behind the prefix
  * "transformer.", wte has V rows, and the four matrices of a layer are (in, out): transposed on their way.
  */
-import { sizeOf } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { InputError } from "../errors.ts";
 import { architectureIn, configProblem, departures, type GPT2Config, isGpt2, usualConfig } from "../model/config.ts";
 import { hubName } from "../model/parameters.ts";

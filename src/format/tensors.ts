@@ -2,7 +2,7 @@
  * Tensors in the layout of llm.c's files: contiguous in `parametersOf` order, each over all layers. Read and written in
  * chunks, so that a checkpoint of any size needs only a few megabytes of memory.
  */
-import { sizeOf } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "../model/parameters.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";

@@ -1,4 +1,5 @@
 /** Judges what a reader's function returned: type, size, numbers, and the mistake that gives these numbers. */
+import { placeOf } from "../backend/shape.ts";
 import type { Results } from "../mistakes/operation.ts";
 import { attemptsAt } from "../mistakes/table.ts";
 import type { Case, Exercise } from "./exercise.ts";
@@ -70,16 +71,6 @@ function differenceOf(found: Float64Array, right: Float64Array, shape: readonly 
     `[${placeOf(index, shape)}] is ${short(found[index])}, expected ${short(right[index])}; ` +
     `${count} of ${found.length} elements differ`
   );
-}
-
-function placeOf(index: number, shape: readonly number[]): number[] {
-  let rest = index;
-  const places: number[] = [];
-  for (const size of shape.toReversed()) {
-    places.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  return places;
 }
 
 /** The known mistake that gives exactly these results, where there is one. */

@@ -1,3 +1,4 @@
+import { sizeOf } from "../backend/shape.ts";
 import type { Numbers, Operand } from "../mistakes/operation.ts";
 import { Mt19937 } from "../random/mt19937.ts";
 import { normals } from "../random/normal.ts";
@@ -12,7 +13,7 @@ export class RandomOperands {
 
   /** Normal numbers around `mean`. */
   normal(shape: readonly number[], deviation = 1, mean = 0): Operand & { readonly data: Float32Array } {
-    const size = shape.reduce((product, n) => product * n, 1);
+    const size = sizeOf(shape);
     const values = [...normals(this.#random, Math.max(size, 16), deviation)].flatMap((part) => [...part]);
     return { data: Float32Array.from(values.slice(0, size), (value) => value + mean), shape };
   }

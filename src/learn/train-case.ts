@@ -1,6 +1,7 @@
 /** The judge of the exercise that puts all layers together. */
 import { GPT2 } from "../api/gpt2.ts";
 import { createBackend } from "../backend/registry.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { makeConfig } from "../model/config.ts";
 import { type ParameterTensor, parametersOf } from "../model/parameters.ts";
 import { compareTrace } from "../verify/compare-trace.ts";
@@ -45,7 +46,7 @@ export async function withTrainCase<R>(use: (given: TrainCase) => Promise<R>): P
       const values = new Float32Array(size);
       values.set(random.normal([size - padding], 0.4, init === "one" ? 1 : 0).data);
       await model.parameters.weights.write(backend, name, 0, values);
-      const one = shape.reduce((product, n) => product * n, 1);
+      const one = sizeOf(shape);
       for (let from = 0; from < size; from += one)
         weights[perLayer ? `h.${from / one}.${name}` : name] = values.slice(from, from + one);
     }
@@ -91,7 +92,7 @@ async function judgeGradients(
 
 /** The shape of a result: the wanted one, padded rows included. */
 function sized([rows, ...columns]: readonly number[], data?: Float64Array): readonly number[] {
-  const width = columns.reduce((product, n) => product * n, 1);
+  const width = sizeOf(columns);
   const found = (data?.length ?? 0) / width;
   return Number.isInteger(found) ? [found === rows ? rows : found, ...columns] : [data?.length ?? 0];
 }

@@ -2,7 +2,8 @@
  * LoRA (Hu et al., 2021): a matrix (out, in) of a trained model stays as it is, and scale B A is added to it, the product of two
  * thin matrices A (rank, in) and B (out, rank). They alone are trained, so that gradients and moments are of them alone.
  */
-import { type Backend, type Linear, matrixOf, sizeOf, type Tensor, type Usage, view } from "../backend/backend.ts";
+import { type Backend, type Linear, matrixOf, type Tensor, type Usage, view } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { Mt19937 } from "../random/mt19937.ts";
 import type { GPT2Config } from "./config.ts";
 import { parametersOf } from "./parameters.ts";

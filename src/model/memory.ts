@@ -1,4 +1,5 @@
-import { type Backend, elementBytes, type Precision, sizeOf, storageOf, type WeightType } from "../backend/backend.ts";
+import { type Backend, elementBytes, type Precision, storageOf, type WeightType } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { MemoryError } from "../errors.ts";
 import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
 import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig } from "./lora.ts";

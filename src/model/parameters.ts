@@ -1,5 +1,6 @@
-import { elementBytes, sizeOf, type WeightType, weightTypes } from "../backend/backend.ts";
+import { elementBytes, type WeightType, weightTypes } from "../backend/backend.ts";
 import { BLOCK } from "../backend/int8.ts";
+import { sizeOf } from "../backend/shape.ts";
 import type { GPT2Config } from "./config.ts";
 
 /** Properties of a parameter tensor. */

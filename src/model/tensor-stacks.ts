@@ -1,13 +1,6 @@
-import {
-  type Backend,
-  elementBytes,
-  sizeOf,
-  type Tensor,
-  type Usage,
-  view,
-  type WeightType,
-} from "../backend/backend.ts";
+import { type Backend, elementBytes, type Tensor, type Usage, view, type WeightType } from "../backend/backend.ts";
 import { BLOCK } from "../backend/int8.ts";
+import { sizeOf } from "../backend/shape.ts";
 
 /** A tensor that each of some layers has, or that there is once. */
 export interface Stacked {

@@ -1,4 +1,5 @@
 /** Comparing a program's dump with a trace, tensor by tensor in the order of computation, up to the first that deviates. */
+import { placeOf, sizeOf } from "../backend/shape.ts";
 import { InputError } from "../errors.ts";
 import type { Numbers, Operand } from "../mistakes/operation.ts";
 import { parametersOf } from "../model/parameters.ts";
@@ -181,8 +182,6 @@ function tensorNamed({ tensors }: ExpectedTrace, name: string): TraceTensor | un
   return tensors.find((tensor) => tensor.name === name);
 }
 
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
-
 type Fit = "same" | "rows" | "columns";
 
 /** How a tensor's shape fits the wanted one: the vocabulary may be padded, as rows or as columns. */
@@ -229,19 +228,6 @@ function shapeReason({ shape }: TraceTensor, found: readonly number[]): Explanat
       ? ", with the same elements in the same order: name its axes in the right order"
       : "";
   return { what: `its shape is [${found}], expected [${shape}]${exchanged}`, remaining: Number.POSITIVE_INFINITY };
-}
-
-/** Indices of an element, one for each dimension. */
-function placeOf(index: number, shape: readonly number[]): number[] {
-  let rest = index;
-  return shape
-    .toReversed()
-    .map((size) => {
-      const at = rest % size;
-      rest = Math.floor(rest / size);
-      return at;
-    })
-    .reverse();
 }
 
 /** InputError for a dump without a tensor of a trace, or with tensors of other sizes. */

@@ -5,7 +5,8 @@
  * The names are those of model/gpt2.ts, "h.0." before those of the first layer. `d.X` is the gradient of the mean loss with
  * respect to X; `m.X`, `v.X` and `new.X` are AdamW's moments of the parameter X and its new value.
  */
-import { type AdamWOptions, type Backend, type DeviceBuffer, sizeOf, type Tensor, view } from "../backend/backend.ts";
+import { type AdamWOptions, type Backend, type DeviceBuffer, type Tensor, view } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { callsOf } from "../backend/work.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { backward, forward, gradientNorm, logits, loss, update } from "../model/gpt2.ts";

@@ -5,8 +5,9 @@
  * overflow, it may be infinite or NaN instead, but never another number.
  */
 import assert from "node:assert/strict";
-import { type Backend, type DType, sizeOf, type Tensor } from "../../src/backend/backend.ts";
+import type { Backend, DType, Tensor } from "../../src/backend/backend.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference.ts";
+import { sizeOf } from "../../src/backend/shape.ts";
 import { createWasmBackend } from "../../src/backend/wasm/create.ts";
 import { nameOf, tiles } from "../../src/backend/wasm/variants.ts";
 import { platform } from "../../src/platform/node.ts";

@@ -31,16 +31,3 @@ export function gridOf({ name, shape }: TraceTensor, values: Float32Array, T: nu
     columnsAre: isActivation && shape.length === 2 ? "positions" : "indices",
   };
 }
-
-/** Indices of an element of a tensor, one for each dimension. */
-export function placeOf(index: number, shape: readonly number[]): number[] {
-  let rest = index;
-  return shape
-    .toReversed()
-    .map((size) => {
-      const at = rest % size;
-      rest = Math.floor(rest / size);
-      return at;
-    })
-    .reverse();
-}

@@ -1,10 +1,11 @@
 import { useEffect, useMemo } from "preact/hooks";
+import { placeOf } from "../../src/backend/shape.ts";
 import type { LessonStep, LessonTensor } from "../engine/lesson/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { Field } from "../parts/field.tsx";
 import { RangeField } from "../parts/range-field.tsx";
 import { formulas } from "./formulas.ts";
-import { type Grid, gridOf, placeOf } from "./grid.ts";
+import { type Grid, gridOf } from "./grid.ts";
 import { significant } from "./significant.ts";
 import {
   cell,

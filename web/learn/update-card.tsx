@@ -1,9 +1,9 @@
 import { useEffect } from "preact/hooks";
+import { placeOf, sizeOf } from "../../src/backend/shape.ts";
 import type { LessonStep } from "../engine/lesson/protocol.ts";
 import { Card } from "../parts/card.tsx";
 import { Field } from "../parts/field.tsx";
 import { NumberField } from "../parts/number-field.tsx";
-import { placeOf } from "./grid.ts";
 import { significant } from "./significant.ts";
 import { need, values, weight } from "./state.ts";
 import { text } from "./text.ts";
@@ -22,7 +22,7 @@ export function UpdateCard({ step }: { step: LessonStep }) {
   );
 
   if (!tensor) return null;
-  const size = tensor.shape.reduce((product, n) => product * n, 1);
+  const size = sizeOf(tensor.shape);
   const index = weight.value?.index ?? (gradient ? largestIn(gradient) : 0);
   const isWithin = Number.isInteger(index) && index >= 0 && index < size;
   const of = (prefix: string) => values.value.get(`${prefix}${name}`)?.[index];

@@ -1,4 +1,4 @@
-import { sizeOf } from "../backend.ts";
+import { sizeOf } from "../shape.ts";
 
 /** A tensor of the reference backend: its elements, row-major, and their shape. */
 export interface HostTensor {

@@ -10,13 +10,13 @@ import {
   elementBytes,
   type Operations,
   precisions,
-  sizeOf,
   type Tensor,
   weightTypes,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { throughInt8 } from "../int8.ts";
 import { checkOperands, isTensor, writtenInBfloat16 } from "../operands.ts";
+import { sizeOf } from "../shape.ts";
 import type { OperationName } from "../work.ts";
 import { adamw } from "./adamw.ts";
 import { attentionBackward, attentionForward, attentionSavedSize } from "./attention.ts";

@@ -2,8 +2,9 @@
  * Runs cases on a backend. Guards around all tensors must not be overwritten, and operands that are only read must not
  * change.
  */
-import { type Backend, type DType, elementBytes, sizeOf, type Tensor, view } from "../backend.ts";
+import { type Backend, type DType, elementBytes, type Tensor, view } from "../backend.ts";
 import { BLOCK } from "../int8.ts";
+import { sizeOf } from "../shape.ts";
 import type { Case, Operand } from "./cases.ts";
 
 /** Value around tensors, exact in every type: seven bits, so that 127 is the code of an int8 block of it. */

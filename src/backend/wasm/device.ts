@@ -7,13 +7,13 @@ import {
   type DType,
   elementBytes,
   type Probes,
-  sizeOf,
   type Tensor,
   type Usage,
   view,
 } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { Access } from "../operands.ts";
+import { sizeOf } from "../shape.ts";
 import { aligned } from "./allocator.ts";
 import { packBlocks, requireBlocks, unpackBlocks } from "./blocks.ts";
 import type { Executor } from "./executor.ts";

@@ -1,6 +1,7 @@
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
-import { type DType, elementBytes, type QueueDevice, sizeOf, type Tensor, view } from "../backend.ts";
+import { type DType, elementBytes, type QueueDevice, type Tensor, view } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
+import { sizeOf } from "../shape.ts";
 import type { OpenAdapter } from "./adapter.ts";
 import { type Dispatch, GpuBuffer, gridOf, partsOf } from "./dispatch.ts";
 import { Pipelines } from "./pipelines.ts";
