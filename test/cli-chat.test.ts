@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { result, run, start, testFolder, written } from "./run-cli.ts";
+import { talkJsonl } from "./talk.ts";
 
 const folder = testFolder();
 const model = join(folder, "run");
@@ -10,18 +11,7 @@ const chat = (args: readonly string[], input: string) =>
   run(["chat", model, "--threads", "1", ...args], { input, cwd: folder });
 
 beforeAll(async () => {
-  const talk = (user: string, assistant: string) =>
-    `${JSON.stringify({
-      messages: [
-        { role: "user", content: user },
-        { role: "assistant", content: assistant },
-      ],
-    })}\n`;
-  // In no order that could be learned instead.
-  const lines = Array.from({ length: 60 }, (_, i) =>
-    Math.sin(i * i) > 0 ? talk("ping", "pong") : talk("tick", "tock"),
-  );
-  writeFileSync(join(folder, "talk.jsonl"), lines.join(""));
+  writeFileSync(join(folder, "talk.jsonl"), talkJsonl);
   const prepared = await run(
     ["prepare", "--chat", "talk.jsonl", "--tokenizer", "bpe:280", "--val-fraction", "0", "-o", "talk"],
     {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Studio } from "../../src/serve/server.ts";
+import { talkJsonl } from "../talk.ts";
 import { launch, root } from "./page.ts";
 import { barriers, openStudio, type StudioPage, serveStudio } from "./studio.ts";
 
@@ -20,18 +21,7 @@ function llmTs(...args: readonly string[]): void {
 }
 
 beforeAll(async () => {
-  const talk = (user: string, assistant: string) =>
-    `${JSON.stringify({
-      messages: [
-        { role: "user", content: user },
-        { role: "assistant", content: assistant },
-      ],
-    })}\n`;
-  // In no order that could be learned instead.
-  const lines = Array.from({ length: 60 }, (_, i) =>
-    Math.sin(i * i) > 0 ? talk("ping", "pong") : talk("tick", "tock"),
-  );
-  writeFileSync(join(folder, "talk.jsonl"), lines.join(""));
+  writeFileSync(join(folder, "talk.jsonl"), talkJsonl);
   llmTs("prepare", "--chat", "talk.jsonl", "--tokenizer", "bpe:280", "--val-fraction", "0", "-o", "talk");
   const sizes = ["--model", "custom", "--layers", "2", "--heads", "2", "--channels", "32", "-b", "8", "-t", "48"];
   const steps = ["-x", "300", "-l", "0.005", "-k", "constant", "--order", "random", "-s", "0", "--threads", "2"];
