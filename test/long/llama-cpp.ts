@@ -20,7 +20,8 @@ import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 const version = "3.22.1";
 const steps = Number(process.env.STEPS ?? 150);
-const prompt = "ROMEO:\nI'll say 12 things to thee";
+/** Tiny Shakespeare has no digits, which a tokenizer of its characters therefore lacks. */
+const promptFor = (name: string) => `ROMEO:\nI'll say ${name === "characters" ? "twelve" : "12"} things to thee`;
 const count = 24;
 /** Of the natural logarithm of a probability. */
 const tolerances = { f32: 2e-3, f16: 5e-3, bf16: 3e-2, q8_0: 5e-2 } as const;
@@ -61,7 +62,11 @@ interface Answer {
 }
 
 /** Largest difference of logarithms of probabilities, and how many tokens of the greedy text agree. */
-async function compare(file: string, model: GPT2): Promise<{ difference: number; same: number; text: string }> {
+async function compare(
+  file: string,
+  model: GPT2,
+  prompt: string,
+): Promise<{ difference: number; same: number; text: string }> {
   const { tokens, ids, probabilities } = JSON.parse(
     execFileSync(process.execPath, [join(folder, "run.mjs"), file, prompt, String(count)], { encoding: "utf8" }),
   ) as Answer;
@@ -112,7 +117,7 @@ for (const [name, make] of Object.entries(tokenizers)) {
     await saveModelFile(file, stream, { dtype, tokenizer });
     // Read back, so that both programs compute with the same numbers.
     const back = await GPT2.load(file);
-    const { difference, same, text } = await compare(file, back);
+    const { difference, same, text } = await compare(file, back, promptFor(name));
     await back.dispose();
     const isGood = difference <= tolerance && (same === count || dtype !== "f32");
     failed ||= !isGood;
