@@ -68,7 +68,7 @@ export class Chat {
     this.#options = options;
   }
 
-  /** `turns`: a conversation to go on with, a question and its answer each. InputError for a model without a chat template. */
+  /** `turns`: a conversation to continue, a question and its answer each. InputError for a model without a chat template. */
   static async open(model: GPT2, options: ChatOptions = {}, turns: readonly Message[] = []): Promise<Chat> {
     const format = await ChatFormat.of(model.tokenizer);
     if (!format)

@@ -40,8 +40,7 @@ export interface ModelFile extends TensorStream {
 /**
  * Opens llm.c's .bin, a safetensors file or llama.cpp's GGUF, identified by its first bytes, or the index of a model in several
  * safetensors files; or an adapter that a run trained, which is added to its model. `configFile` is the config.json of safetensors
- * that have no folder to find it in; `heads` the number of
- * attention heads where there is none. InputError when it is none of these.
+ * that have no folder to find it in; `heads` the number of attention heads where there is none. InputError when it is none of these.
  */
 export async function openModelFile(
   input: string | URL | Blob | Uint8Array,

@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import { LlmError } from "../errors.ts";
 
-/** Executes a line; false when the dialogue is over. An LlmError is reported, and the dialogue goes on. */
+/** Executes a line; false when the dialogue is over. An LlmError is reported, and the dialogue continues. */
 export type TakeLine = (line: string, signal: AbortSignal) => Promise<boolean>;
 
 /**

@@ -1,8 +1,7 @@
 /** Conversations to token files with a loss mask: the assistant's turns are learned. */
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
-import { withSource } from "../format/source.ts";
-import type { ByteStream } from "../platform/platform.ts";
+import { sizeOf, withSource } from "../format/source.ts";
 import { ChatFormat, type EncodedConversation, withChat } from "../tokenizer/chat.ts";
 import { chatMl, marksIn } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -171,12 +170,7 @@ async function chatDocuments(inputs: readonly string[]): Promise<readonly Docume
       );
     found.push(...texts);
     for (const path of items)
-      found.push({ name: path, size: await sizeOfStream(path), open: () => platform.openStream(path) });
+      found.push({ name: path, size: await sizeOf(path), open: () => platform.openStream(path) });
   }
   return found;
-}
-
-async function sizeOfStream(path: string): Promise<number | undefined> {
-  const { size }: ByteStream = await platform.openStream(path);
-  return size;
 }

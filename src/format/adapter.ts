@@ -133,7 +133,7 @@ function matches({ name }: ByteSource, pattern: string, module: string): boolean
 
 /** A model with an adapter added to its matrices. InputError for an adapter of another model. */
 export function withAdapter(model: TensorStream, adapter: Adapter): TensorStream {
-  const parts = new Map(layerParts(model.config).map((part) => [moduleOf(part), part]));
+  const parts = new Map(layerParts(model.config).map((part) => [moduleName(part.parameter.name, part.layer), part]));
   const layers = new Map<TensorName, LowRank[]>();
   for (const [module, lowRank] of adapter.modules) {
     const part = parts.get(module);
@@ -153,7 +153,10 @@ export function withAdapter(model: TensorStream, adapter: Adapter): TensorStream
   };
 }
 
-const moduleOf = ({ parameter, layer }: LayerPart) => hubName(parameter.name, layer).replace(/\.weight$/, "");
+/** The hub's name of the module whose weight a tensor is: h.0.attn.c_attn. */
+export function moduleName(name: TensorName, layer: number): string {
+  return hubName(name, layer).replace(/\.weight$/, "");
+}
 
 function requireSameModel(
   { name, base }: Adapter,

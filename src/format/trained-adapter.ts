@@ -2,12 +2,12 @@
  * An adapter in training, written and read: in PEFT's layout, adapter_model.safetensors and adapter_config.json; and AdamW's
  * moments of it, in a safetensors file of ours.
  */
-import { sizeOf } from "../backend/backend.ts";
+import { sizeOf } from "../backend/shape.ts";
 import { InputError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
-import { type AdapterTensor, adapterTensors, type LoraConfig, type LoraTarget } from "../model/lora.ts";
-import { hubName } from "../model/parameters.ts";
+import { type AdapterTensor, adapterTensors, type LoraConfig } from "../model/lora.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
+import { moduleName } from "./adapter.ts";
 import { fromFloat32, toFloat32 } from "./numbers.ts";
 import { makeSafetensorsHeader, readSafetensorsHeader } from "./safetensors-file.ts";
 
@@ -23,14 +23,11 @@ interface Slot {
 type ReadTensor = (name: AdapterTensor["name"], start: number, length: number) => Promise<Float32Array>;
 type OnTensor = (name: AdapterTensor["name"], start: number, data: Float32Array) => Promise<void>;
 
-/** PEFT's name of an adapted module: h.0.attn.c_attn. */
-const moduleOf = (target: LoraTarget, l: number) => hubName(`${target}w`, l).replace(/\.weight$/, "");
-
 /** Layer by layer under PEFT's names. */
 function layerSlots(config: GPT2Config, lora: LoraConfig): Slot[] {
   return adapterTensors(config, lora).flatMap((tensor) =>
     Array.from({ length: config.L }, (_, l) => ({
-      stored: `base_model.model.transformer.${moduleOf(tensor.target, l)}.${tensor.name.slice(tensor.target.length + 1)}.weight`,
+      stored: `base_model.model.transformer.${moduleName(`${tensor.target}w`, l)}.${tensor.name.slice(tensor.target.length + 1)}.weight`,
       shape: tensor.shape,
       tensor,
       start: l * sizeOf(tensor.shape),
@@ -133,7 +130,7 @@ export function adapterConfig({ rank, alpha, targets }: LoraConfig, base: string
     peft_type: "LORA",
     r: rank,
     rank_pattern: {},
-    target_modules: targets.map((target) => moduleOf(target, 0).replace("h.0.", "")),
+    target_modules: targets.map((target) => moduleName(`${target}w`, 0).replace("h.0.", "")),
     task_type: "CAUSAL_LM",
     use_dora: false,
     use_rslora: false,

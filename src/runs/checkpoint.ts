@@ -1,6 +1,7 @@
 /** Writing and reading the checkpoints of a run: llm.c's model, state and DONE files, and checkpoint_%08d.json. */
 import { platform } from "#platform";
 import { openModelFile } from "../api/model-file.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { DataOrder, LoaderPosition } from "../data/order.ts";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
@@ -9,14 +10,12 @@ import { filesOfState, type OptimizerStateFile, readOptimizerState, writeOptimiz
 import { writeSafetensors } from "../format/safetensors.ts";
 import { type FileHash, saveHashed, saveText } from "../format/save.ts";
 import { readSmallText, withSource } from "../format/source.ts";
-import { type OnChunk, type ReadChunk, streamOf } from "../format/tensors.ts";
+import { streamOf } from "../format/tensors.ts";
 import { readAdapterState, readTrainedAdapter, writeAdapterState } from "../format/trained-adapter.ts";
 import type { GPT2Config } from "../model/config.ts";
-import type { AdapterSet } from "../model/lora.ts";
 import { inFolder, nameOf } from "../platform/paths.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { saveAdapter } from "../train/save-adapter.ts";
-import type { Moment } from "../train/shared-moments.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { AdapterState, Trainer } from "../train/trainer.ts";
 import { adapterPaths, checkpointModel, checkpointPaths, completeSteps, stateOfRank } from "./checkpoint-list.ts";
@@ -104,22 +103,18 @@ async function writeTensors(
 /** The adapter in PEFT's layout, and beside it AdamW's moments. */
 async function writeAdapterFiles(
   folder: string,
-  { model }: Trainer,
+  trainer: Trainer,
   adapter: AdapterState,
   { step }: TrainerState,
   record: CheckpointInfo["config"],
 ): Promise<CheckpointInfo["files"]> {
-  const { backend, config } = model;
   const { lora, m, v } = adapter;
   const base = baseOf(record);
   const paths = adapterPaths(folder, step);
-  const readerOf = (tensors: AdapterSet): Parameters<typeof writeAdapterState>[4] => {
-    return (name, start, length) => tensors.read(backend, name, start, length);
-  };
   const state = await saveHashed(paths.state, (out) =>
-    writeAdapterState(out, config, lora, step, readerOf(m), readerOf(v)),
+    writeAdapterState(out, trainer.model.config, lora, step, readerOf(trainer, m), readerOf(trainer, v)),
   );
-  const files = Object.entries(await saveAdapter(paths.folder, model, adapter, base));
+  const files = Object.entries(await saveAdapter(paths.folder, trainer.model, adapter, base));
   const inAdapter = files.map(([name, hash]) => [inFolder(nameOf(paths.folder), name), hash] as const);
   return { [nameOf(paths.state)]: state, ...Object.fromEntries(inAdapter) };
 }
@@ -153,12 +148,18 @@ async function writeState(out: Appender, trainer: Trainer, { step, loader }: Tra
 }
 
 /** Reads pieces of tensors out of a backend's memory. */
-function readerOf({ model: { backend } }: Trainer, tensors: Moment): ReadChunk {
-  return (name, start, length) => tensors.read(backend, name, start, length);
+function readerOf<Name>({ model: { backend } }: Trainer, tensors: Stored<Name>) {
+  return (name: Name, start: number, length: number) => tensors.read(backend, name, start, length);
 }
 
-function writerOf({ model: { backend } }: Trainer, tensors: Moment): OnChunk {
-  return (name, start, data) => tensors.write(backend, name, start, data);
+function writerOf<Name>({ model: { backend } }: Trainer, tensors: Stored<Name>) {
+  return (name: Name, start: number, data: Float32Array) => tensors.write(backend, name, start, data);
+}
+
+/** Tensors by name: of weights, moments or an adapter. */
+interface Stored<Name> {
+  read(be: Backend, name: Name, start: number, length: number): Promise<Float32Array>;
+  write(be: Backend, name: Name, start: number, data: Float32Array): Promise<void>;
 }
 
 /** Opens a checkpoint and compares its files with their sha256. InputError says what is damaged or missing. */
@@ -258,11 +259,10 @@ async function restoreAdapter(trainer: Trainer, folder: string, info: Checkpoint
   if (!adapter) throw new InputError(`${folder} holds checkpoints of an adapter, and this run trains weights.`);
   const { lora, set, m, v } = adapter;
   const { weights, state } = adapterPaths(folder, info.step);
-  const writerOf = (tensors: AdapterSet): Parameters<typeof readTrainedAdapter>[3] => {
-    return (name, start, data) => tensors.write(backend, name, start, data);
-  };
-  await withSource(weights, (source) => readTrainedAdapter(source, config, lora, writerOf(set)));
-  await withSource(state, (source) => readAdapterState(source, config, lora, writerOf(m), writerOf(v)));
+  await withSource(weights, (source) => readTrainedAdapter(source, config, lora, writerOf(trainer, set)));
+  await withSource(state, (source) =>
+    readAdapterState(source, config, lora, writerOf(trainer, m), writerOf(trainer, v)),
+  );
   const { loader } = info;
   const position = loader && ("random" in loader || "shard" in loader) ? loader : undefined;
   trainer.restore({ ...info.trainer, loader: position });

@@ -39,7 +39,8 @@ const WRITE_PAUSE = 100;
  * Files of a run: config.json (all that is needed to repeat it), metrics.jsonl (every event as `--json`
  * prints it, the samples among them), main.log (llm.c's lines), tokenizer.bin, and for every checkpoint, by its updates,
  * llm.c's model_%08d.bin (.safetensors where that format cannot hold the model), state_%08d_00000.bin and DONE_%08d with
- * checkpoint_%08d.json; where an adapter is trained, a folder adapter_%08d in PEFT's layout and state_%08d.safetensors. One process at a time has it: run.lock says which.
+ * checkpoint_%08d.json; where an adapter is trained, a folder adapter_%08d in PEFT's layout and state_%08d.safetensors. One
+ * process at a time has it: run.lock says which.
  */
 export class RunFolder {
   readonly path: string;

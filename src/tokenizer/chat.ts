@@ -65,7 +65,7 @@ export class ChatFormat {
     const add = (end: string, counts: boolean) => {
       if (!end.startsWith(done))
         throw new InputError(
-          `${this.template.name} changes earlier turns when a conversation goes on, so that no answer can be learned in its place. ` +
+          `${this.template.name} changes earlier turns when a conversation continues, so that no answer can be learned in its place. ` +
             "Use another template.",
         );
       const ids = this.tokenizer.encode(end.slice(done.length));

@@ -6,7 +6,7 @@ import { ChatFormat } from "../../tokenizer/chat.ts";
 import { paintFor, printable } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { takeLines } from "../line-loop.ts";
-import { type BackendFlags, startProgress } from "../options/backend.ts";
+import { type BackendFlags, backendOptions } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
 import { newestModelPath } from "../options/newest-model.ts";
 import type { SamplingFlags } from "../options/sampling.ts";
@@ -34,18 +34,8 @@ export async function chat(argument: string | undefined, flags: ChatFlags): Prom
   const named = argument ?? flags.model;
   const interrupt = new Interrupt();
   const path = await (named === undefined ? newestModelPath("an argument", howToTrain) : modelPath(named));
-  const { backend, threads, revectorize, kernel, blas, weights, adapter } = flags;
-  const { temperature, topK, topP, minP, repetitionPenalty, seed, tokens: maxTokens, system } = flags;
-  const model = await GPT2.load(path, {
-    backend,
-    threads,
-    revectorize,
-    kernel,
-    blas,
-    onStart: startProgress(),
-    weights,
-    adapter,
-  });
+  const { weights, adapter, temperature, topK, topP, minP, repetitionPenalty, seed, tokens: maxTokens, system } = flags;
+  const model = await GPT2.load(path, { ...backendOptions(flags), weights, adapter });
   try {
     const lacking = lacksTokenizer(model.tokenizer);
     if (lacking !== undefined) throw new InputError(`${path}: ${lacking}`);

@@ -5,7 +5,7 @@ import type { WeightType } from "../../backend/backend.ts";
 import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { Interrupt } from "../interrupt.ts";
-import { type BackendFlags, startProgress } from "../options/backend.ts";
+import { type BackendFlags, backendOptions } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
 import { newestModelPath } from "../options/newest-model.ts";
 import type { SamplingFlags } from "../options/sampling.ts";
@@ -32,18 +32,9 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   requireTogether(argument, flags);
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
-  const { backend, threads, revectorize, kernel, blas, weights, adapter } = flags;
+  const { weights, adapter } = flags;
   const path = await (flags.model === undefined ? newestModelPath("--model") : modelPath(flags.model));
-  const model = await GPT2.load(path, {
-    backend,
-    threads,
-    revectorize,
-    kernel,
-    blas,
-    onStart: startProgress(),
-    weights,
-    adapter,
-  });
+  const model = await GPT2.load(path, { ...backendOptions(flags), weights, adapter });
   try {
     const options = optionsOf(flags);
     if (flags.interactive) {

@@ -85,6 +85,11 @@ export function startProgress(): OnStart {
   };
 }
 
+/** Options of a model: the backend that the flags choose, and the progress of its first start. */
+export function backendOptions({ backend, threads, revectorize, kernel, blas }: BackendFlags) {
+  return { backend, threads, revectorize, kernel, blas, onStart: startProgress() };
+}
+
 /** Paths count from the folder of the command, wherever a run is resumed. */
 function blas(text: string): string {
   return /[\\/]/.test(name(text)) ? resolve(text) : text;

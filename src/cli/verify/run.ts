@@ -5,7 +5,7 @@ import { type DebugState, readDebugState } from "../../format/state.ts";
 import { type Comparison, type VerifyEvent, verify } from "../../verify/verify.ts";
 import { paintFor } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { type BackendFlags, startProgress } from "../options/backend.ts";
+import { type BackendFlags, backendOptions } from "../options/backend.ts";
 import { modelPath } from "../options/model.ts";
 
 /** The options of `llm-ts verify`. */
@@ -19,17 +19,9 @@ export interface VerifyFlags extends BackendFlags {
 /** Checks a model against a debug state; exit code 1 where a difference is too large. */
 export async function runVerify(flags: VerifyFlags): Promise<void> {
   const interrupt = new Interrupt();
-  const { backend, threads, revectorize, kernel, blas } = flags;
   const source = await platform.openSource(flags.state);
   try {
-    const model = await GPT2.load(await modelPath(flags.model), {
-      backend,
-      threads,
-      revectorize,
-      kernel,
-      blas,
-      onStart: startProgress(),
-    });
+    const model = await GPT2.load(await modelPath(flags.model), backendOptions(flags));
     try {
       const state = await readDebugState(source, model.config);
       const report = flags.json ? jsonReport(model.backend.blas) : textReport(state, model.backend.description);
