@@ -342,6 +342,11 @@ export interface Backend extends Operations {
   hostMemory?(tensor: Tensor): Promise<Float32Array>;
   /** Resolves when everything enqueued so far has been computed; rejects with BackendError if something failed. */
   sync(): Promise<void>;
+  /**
+   * Compares a few operations of a training step in this precision with the reference, the first time it is called: of backends
+   * that do not check all of their precisions when they start. BackendError where results differ.
+   */
+  selfCheck?(precision: Precision): Promise<void>;
   /** Stops workers and gives all memory back. The backend cannot be used after. */
   dispose(): Promise<void>;
 

@@ -1,7 +1,7 @@
 /**
  * Start-up check of a backend. The code that engines and drivers generate for kernels depends on their version, flags and
  * the processor, so every new backend computes a few small cases of the suite, and is refused if its results differ from
- * the reference backend's.
+ * the reference backend's. Those of mixed precision are computed when it is first asked for (`Backend.selfCheck`).
  *
  * In Node the checked code is the code that runs later, optimised already. A browser, and a Node whose flags cannot be used,
  * optimises it after some calls, by its ordinary compiler: nothing experimental is enabled there.
@@ -26,10 +26,11 @@ const matmuls = shapes.flatMap(([N, C, OC]) => [
   cases.matmulBackwardInput(N, C, OC),
   cases.matmulBackwardWeight(N, C, OC, true),
 ]);
-/** Weights that are read in place by few rows, and widened for many; the embedding. */
+/** Weights that are read in place by few rows, and widened for many, there and back; the embedding. */
 const narrow = (["bf16", "int8"] as const).flatMap((weights) => [
   cases.matmulForward(2, 64, 11, true, weights),
   cases.matmulForward(29, 64, 11, true, weights),
+  cases.matmulBackwardInput(29, 64, 11, weights),
   cases.embedding(2, 3, 64, 0, weights),
 ]);
 
@@ -48,6 +49,24 @@ const others = [
   cases.adamw(77),
 ];
 
+/** Mixed precision, in the types that a training step's operands have. */
+const mixed = [
+  cases.inBfloat16(cases.matmulForward(29, 72, 48), "out", "x", "w"),
+  cases.inBfloat16(cases.matmulBackwardInput(29, 72, 48), "dx", "dout", "w"),
+  cases.inBfloat16(cases.matmulBackwardInput(29, 72, 48), "dx", "w"),
+  cases.inBfloat16(cases.matmulBackwardWeight(29, 72, 48, true), "dout", "x"),
+  cases.inBfloat16(cases.matmulBackwardWeight(29, 72, 48, true), "x"),
+  cases.inBfloat16(cases.layernorm(22, 24, true), "out", "dout"),
+  cases.inBfloat16(cases.rmsnorm(22, 24, true), "out", "dout"),
+  cases.inBfloat16(cases.rotary(2, 11, 2, 8), "qkv", "dqkv"),
+  cases.inBfloat16(cases.attention(2, 11, 2, 8), "out", "lean", "qkv", "dout", "dqkv"),
+  cases.geluInBfloat16(72, "tanh"),
+  cases.geluInBfloat16(72, "erf"),
+  cases.residualInBfloat16(72),
+  cases.inBfloat16(cases.head(22, 24, 45, 48, true, 22, true), "dx", "x", "wte"),
+  cases.adamwCopy(72),
+];
+
 /** Rounding stays far below this in sums as small as these. Wrong code does not. */
 const tolerance = 1e-4;
 
@@ -59,6 +78,11 @@ export function problemOfMatmuls(backend: Backend): Promise<string | undefined> 
 /** Problems with the other operations; undefined if there are none. */
 export function problemOfOthers(backend: Backend): Promise<string | undefined> {
   return problemOf(others, backend);
+}
+
+/** Problems with mixed precision, on a backend that has it; undefined if there are none. */
+export function problemOfMixed(backend: Backend): Promise<string | undefined> {
+  return problemOf(mixed, backend);
 }
 
 /** Runs every operation once, ignoring the results. */

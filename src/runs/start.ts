@@ -242,6 +242,7 @@ async function makeTrainer({ model: source, settings, group }: PreparedRun, host
   const { backend, provideModel = (make) => make() } = host;
   checkPrecision(backend, source.config, settings.precision);
   requireMemory(backend, source.config, runMemory(source.config, settings, group));
+  await backend.selfCheck?.(settings.precision);
   const model = await provideModel(() => makeModel(source, settings, host));
   return new Trainer(model, settings, group);
 }

@@ -190,7 +190,8 @@ export class Trainer {
    * for. Leaving the loop early is safe; the activations' memory is given back either way. The batches after those
    * under way are fetched ahead; when the run ends early, a loader that can seek goes back to them.
    *
-   * Throws UsageError and MemoryError before anything is allocated, InputError for a token outside the vocabulary,
+   * Throws UsageError and MemoryError before anything is allocated, BackendError on a device that computes wrong in this precision,
+   * InputError for a token outside the vocabulary,
    * and NotFiniteError when a loss or gradient is NaN or infinite: before the update, so the weights stay as they were.
    */
   async *run(loader: BatchSource, options: RunOptions): AsyncGenerator<TrainEvent, void, undefined> {
@@ -201,6 +202,7 @@ export class Trainer {
     try {
       const restored = this.#restored;
       if (restored) await goTo(loader, this.#state.loader);
+      await this.model.backend.selfCheck?.(this.options.precision);
       const held = this.#allocate();
       await this.#begin();
       const { tensors } = held;

@@ -74,6 +74,18 @@ export async function openAdapter(options: Pick<BackendOptions, "fallbackAdapter
   };
 }
 
+/** BackendError with the adapter's name for a problem that its self-check found. */
+export function requireRight(
+  { label, driver }: Pick<OpenAdapter, "label" | "driver">,
+  ...problems: readonly (string | undefined)[]
+): void {
+  const problem = problems.find((one) => one !== undefined);
+  if (problem === undefined) return;
+  throw new BackendError(
+    `${label} computes wrong: ${problem}. Update its driver (now ${driver || "unknown"}), or use another backend.`,
+  );
+}
+
 function labelOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
   const name = device || description || "a GPU";
   const family = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase()));

@@ -6,12 +6,14 @@ import {
   elementBytes,
   matrixOf,
   type Operations,
+  type Precision,
   type Probes,
   precisions,
   type Tensor,
   view,
 } from "../backend.ts";
-import type { OpenAdapter } from "./adapter.ts";
+import { problemOfMixed } from "../check.ts";
+import { type OpenAdapter, requireRight } from "./adapter.ts";
 import { attentionBackward, attentionForward } from "./attention.ts";
 import { ALIGNMENT, WebGpuDevice } from "./device.ts";
 import { gridOf, inVectors, partsOf } from "./dispatch.ts";
@@ -55,6 +57,8 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly precisions = precisions;
   readonly weightTypes = ["f32", "bf16"] as const;
   private readonly matmul: Matmul;
+  /** The check of mixed precision, once it was asked for. */
+  private mixedCheck: Promise<string | undefined> | undefined;
   /** Frequencies of rotary positions, by head size. */
   private readonly turns = new Map<number, Tensor>();
 
@@ -83,6 +87,12 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
 
   get description(): string {
     return `webgpu, ${this.device}`;
+  }
+
+  async selfCheck(precision: Precision): Promise<void> {
+    if (precision === "fp32") return; // checked at the start
+    this.mixedCheck ??= problemOfMixed(this);
+    requireRight(this.adapter, await this.mixedCheck);
   }
 
   probes(): Promise<Probes> {

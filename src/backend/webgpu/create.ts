@@ -1,8 +1,8 @@
-import { BackendError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import type { Backend } from "../backend.ts";
 import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
-import { openAdapter } from "./adapter.ts";
+import { openAdapter, requireRight } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
 import { chooseTiles } from "./tile-trial.ts";
@@ -15,16 +15,10 @@ export async function createWebGpuBackend(options: BackendOptions): Promise<Back
   try {
     // Together, so that all kernels are compiled side by side.
     const problems = await Promise.all([problemOfMatmuls(backend), problemOfOthers(backend)]);
-    const problem = problems.find((one) => one !== undefined);
-    if (problem === undefined) {
-      // Software is for tests, and takes a minute to compile and time all tiles.
-      if (tile === undefined && !backend.adapter.fallback) backend.tiles = await chooseTiles(backend, { onStart });
-      return backend;
-    }
-    throw new BackendError(
-      `${backend.device} computes wrong: ${problem}. Update its driver (now ${backend.adapter.driver || "unknown"}), or ` +
-        "use another backend.",
-    );
+    requireRight(backend.adapter, ...problems);
+    // Software is for tests, and takes a minute to compile and time all tiles.
+    if (tile === undefined && !backend.adapter.fallback) backend.tiles = await chooseTiles(backend, { onStart });
+    return backend;
   } catch (error) {
     await backend.dispose();
     throw error;

@@ -178,20 +178,52 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
     await expect(backend.sync()).rejects.toThrow(/refused a command: .*report/);
   });
 
-  test("an adapter that computes wrong is refused by its name", async () => {
-    const { label, device } = (await openGpu()).adapter;
-    const prototype: GPUDevice = Object.getPrototypeOf(device);
+  /** While `task` runs, drivers compile other code. */
+  async function withDriver(change: (code: string) => string, task: () => Promise<void>): Promise<void> {
+    const prototype: GPUDevice = Object.getPrototypeOf((await openGpu()).adapter.device);
     const { createShaderModule } = prototype;
     prototype.createShaderModule = function (this: GPUDevice, { code, ...descriptor }) {
-      return createShaderModule.call(this, { ...descriptor, code: code.replace("tanh(", "sin(") });
+      return createShaderModule.call(this, { ...descriptor, code: change(code) });
     };
     try {
-      const error = await createWebGpuBackend({}).catch((error: unknown) => error);
-      expect(error).toBeInstanceOf(BackendError);
-      expect(String(error)).toContain(`${label} computes wrong: wrong result of geluForward, geluBackward.`);
+      await task();
     } finally {
       prototype.createShaderModule = createShaderModule;
     }
+  }
+
+  test("an adapter that computes wrong is refused by its name", async () => {
+    await withDriver(
+      (code) => code.replace("tanh(", "sin("),
+      async () => {
+        const error = await createWebGpuBackend({}).catch((error: unknown) => error);
+        expect(error).toBeInstanceOf(BackendError);
+        expect(String(error)).toMatch(
+          /^BackendError: .+ computes wrong: wrong result of geluForward, geluBackward\. Update/,
+        );
+      },
+    );
+  });
+
+  test("an adapter whose 16-bit storage is wrong trains in fp32, and is refused by its name for bf16", async () => {
+    const config = makeConfig({ maxT: 8, V: 16, L: 1, NH: 2, C: 16 });
+    const backend = await openGpu();
+    await withDriver(
+      (code) => code.replace("upper.xz | (upper.yw << vec2<u32>(16u))", "upper.xz | (upper.yw << vec2<u32>(15u))"),
+      async () => {
+        const train = async (precision: Precision) => {
+          const model = await GPT2.create(config, { backend });
+          const trainer = new Trainer(model, { precision });
+          return collect(trainer.run(new CountingBatches(1, 8), { steps: 1, sampleEvery: 0 }));
+        };
+        expect((await train("fp32")).at(-1)).toMatchObject({ type: "done" });
+        const { memoryUsed } = backend;
+        const wrong = `${backend.device} computes wrong: wrong result of matmulForward, `;
+        await expect(train("bf16")).rejects.toThrow(wrong);
+        await expect(train("bf16")).rejects.toThrow(wrong);
+        expect(backend.memoryUsed - memoryUsed).toBeLessThan(100_000); // two models, and scratch memory that is kept
+      },
+    );
   });
 
   test("a tile that does not exist is refused", async () => {

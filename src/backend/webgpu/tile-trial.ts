@@ -1,7 +1,8 @@
 /** Times the tiles of the matrix products on an adapter, once; the fastest are kept for later starts. */
 import { platform } from "#platform";
 import { hashOf, ResultCache } from "../../platform/result-cache.ts";
-import { type Tensor, view } from "../backend.ts";
+import { type Precision, precisions, storageOf, type Tensor, view } from "../backend.ts";
+import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { OnStart } from "../entry.ts";
 import type { WebGpuBackend } from "./backend.ts";
 import { Matmul } from "./matmul.ts";
@@ -24,6 +25,9 @@ const LEAST_GAIN = 0.95;
 
 /** Elements of a result that are compared with sums in double precision. */
 const CHECKED = 200;
+
+/** Rounding stays below this; that of a result to bfloat16 is 2^-8 of it. */
+const toleranceOf = { fp32: 1e-4, bf16: 2 ** -7 } as const satisfies Record<Precision, number>;
 
 const cache = new ResultCache("webgpu-tiles", {
   recall: (name) => platform.recall(name),
@@ -53,7 +57,7 @@ interface TrialOptions {
   readonly onStart?: OnStart;
 }
 
-/** The fastest tile for each form and size. One that computes wrong is left out. */
+/** The fastest tile for each form and size. One that computes wrong, in any precision, is left out. */
 export async function timeTiles(
   backend: WebGpuBackend,
   { shapes = shapesOfTrial, tiles = tileNames, onStart }: TrialOptions = {},
@@ -79,33 +83,45 @@ export async function timeTiles(
   }
 }
 
+/** Operands and result of a product. */
+type Operands = readonly [A: Tensor, B: Tensor, C: Tensor];
+
 /** Products of the shapes of a trial, in the same memory. */
 class Products {
   readonly #gpu: WebGpuBackend;
   readonly #shapes: Shapes;
-  readonly #tensors: readonly Tensor[];
+  /** For all shapes in fp32, for the small one with 16-bit storage. */
+  readonly #operands: Readonly<Record<Precision, Operands>>;
+  /** Of A and B: numbers that bfloat16 has as well. */
   readonly #contents: readonly Float32Array[];
 
   constructor(gpu: WebGpuBackend, shapes: Shapes) {
     this.#gpu = gpu;
     this.#shapes = shapes;
-    const most = (size: (shape: readonly number[]) => number) => Math.max(...Object.values(shapes).map(size));
-    const [a, b, c] = [most(([M, , K]) => M * K), most(([, N, K]) => N * K), most(([M, N]) => M * N)];
-    this.#tensors = [a, b, c].map((size) => gpu.alloc([size]));
-    this.#contents = [a, b].map((size, at) => Float32Array.from({ length: size }, (_, i) => Math.sin(at + 1.7 * i)));
+    const allocate = (precision: Precision, all: readonly Shapes[Size][]): Operands => {
+      const most = (size: (shape: Shapes[Size]) => number) =>
+        gpu.alloc([Math.max(...all.map(size))], storageOf[precision]);
+      return [most(([M, , K]) => M * K), most(([, N, K]) => N * K), most(([M, N]) => M * N)];
+    };
+    this.#operands = { fp32: allocate("fp32", Object.values(shapes)), bf16: allocate("bf16", [shapes.small]) };
+    const [A, B] = this.#operands.fp32;
+    this.#contents = [A, B].map(({ size }, at) =>
+      fromBfloat16(toBfloat16(Float32Array.from({ length: size }, (_, i) => Math.sin(at + 1.7 * i)))),
+    );
   }
 
   async fill(): Promise<void> {
-    for (const [i, data] of this.#contents.entries()) await this.#gpu.write(this.#tensors[i], data);
+    for (const [A, B] of Object.values(this.#operands))
+      for (const [i, tensor] of [A, B].entries())
+        await this.#gpu.write(tensor, this.#contents[i].subarray(0, tensor.size));
   }
 
   async free(): Promise<void> {
-    for (const tensor of this.#tensors) await this.#gpu.free(tensor);
+    for (const tensor of Object.values(this.#operands).flat()) await this.#gpu.free(tensor);
   }
 
-  #run(form: Form, size: Size, tile: TileName): void {
+  #run(form: Form, size: Size, tile: TileName, [A, B, C] = this.#operands.fp32): void {
     const [M, N, K] = this.#shapes[size];
-    const [A, B, C] = this.#tensors;
     const matmul = new Matmul(this.#gpu, tile);
     const result = view(C, 0, [M, N]);
     if (form === "forward") matmul.forward(result, view(A, 0, [M, K]), { weight: view(B, 0, [N, K]), bias: null });
@@ -116,22 +132,25 @@ class Products {
     }
   }
 
-  /** The tiles that compute the small product right, by form. All are compiled side by side. */
+  /** The tiles that compute the small product right in every precision, by form. All are compiled side by side. */
   async rightTiles(tiles: readonly TileName[]): Promise<Record<Form, TileName[]>> {
     const [M, N] = this.#shapes.small;
-    const right: Record<Form, TileName[]> = { forward: [], input: [], weight: [] };
-    const reads = forms.flatMap((form) =>
-      tiles.map((tile) => {
-        this.#run(form, "small", tile);
-        return { form, tile, result: this.#gpu.read(view(this.#tensors[2], 0, [M, N])) };
-      }),
-    );
-    const results = await Promise.all(reads.map(({ result }) => result));
-    for (const [i, { form, tile }] of reads.entries()) if (this.#isRight(form, results[i])) right[form].push(tile);
-    return right;
+    const isRight = async (form: Form, tile: TileName, precision: Precision) => {
+      const operands = this.#operands[precision];
+      this.#run(form, "small", tile, operands);
+      return this.#isRight(form, precision, await this.#gpu.read(view(operands[2], 0, [M, N])));
+    };
+    const rightOf = async (form: Form) => {
+      const right = await Promise.all(
+        tiles.map((tile) => Promise.all(precisions.map((precision) => isRight(form, tile, precision)))),
+      );
+      return tiles.filter((_, i) => right[i].every((one) => one));
+    };
+    const [forward, input, weight] = await Promise.all(forms.map(rightOf));
+    return { forward, input, weight };
   }
 
-  #isRight(form: Form, result: Float32Array): boolean {
+  #isRight(form: Form, precision: Precision, result: Float32Array): boolean {
     const [M, N, K] = this.#shapes.small;
     const [a, b] = this.#contents;
     return Array.from({ length: CHECKED }, (_, i) => (i * 7919 + (i % 7)) % (M * N)).every((at) => {
@@ -139,7 +158,7 @@ class Products {
       let sum = 0;
       for (let k = 0; k < K; k++)
         sum += (form === "weight" ? a[k * M + m] : a[m * K + k]) * (form === "forward" ? b[n * K + k] : b[k * N + n]);
-      return Math.abs(result[at] - sum) <= 1e-4 * (1 + Math.abs(sum));
+      return Math.abs(result[at] - sum) <= toleranceOf[precision] * (1 + Math.abs(sum));
     });
   }
 

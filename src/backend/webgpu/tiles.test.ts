@@ -79,12 +79,16 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
     expect(backend.memoryUsed).toBeLessThan(100_000); // scratch memory of divided sums is kept
   });
 
-  test("a tile that computes wrong is not chosen", async () => {
+  // The second with 16-bit storage alone.
+  test.each([
+    ["sums[1][0] +=", "sums[1][0] -="],
+    ["vec2<u32>(16u)", "vec2<u32>(15u)"],
+  ])("a tile that computes wrong is not chosen: %s", async (right, wrong) => {
     const backend = await openGpu();
     const prototype: GPUDevice = Object.getPrototypeOf(backend.adapter.device);
     const { createShaderModule } = prototype;
     prototype.createShaderModule = function (this: GPUDevice, { code, label, ...descriptor }) {
-      const broken = label?.startsWith("matmul 32x32") ? code.replace("sums[1][0] +=", "sums[1][0] -=") : code;
+      const broken = label?.startsWith("matmul 32x32") ? code.replace(right, wrong) : code;
       return createShaderModule.call(this, { ...descriptor, label, code: broken });
     };
     try {
