@@ -132,7 +132,7 @@ const steps = (precision: Precision): Part => ({
   seconds: 45,
 });
 
-const bench = [command, "bench", "--backend", "webgpu", "--quick", "--markdown-row"];
+const bench = [command, "bench", "--backend", "webgpu", "--quick", "--precision", "bf16", "--markdown-row"];
 
 /** Less than ten minutes together. */
 function partsIn(folder: string): Part[] {

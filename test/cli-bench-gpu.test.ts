@@ -16,7 +16,7 @@ describeGpu("webgpu", { timeout: 240_000 }, () => {
   let report: BenchReport;
   beforeAll(async () => {
     const files = ["--json", "bench.json", "--svg", "roofline.svg"];
-    done = await run([...bench, ...small, "--profile", "--markdown-row", ...files], {
+    done = await run([...bench, ...small, "--precision", "bf16", "--profile", "--markdown-row", ...files], {
       cwd: folder,
       env: gpuEnvironment,
     });
@@ -42,22 +42,30 @@ describeGpu("webgpu", { timeout: 240_000 }, () => {
     );
     expect(report.rows.filter(({ kind }) => kind !== "product").map(({ name }) => name)).toEqual([
       "baby training step, B=1 T=8",
+      "baby training step, B=1 T=8, in bf16",
       "baby one token written",
       "baby one token written, weights in bfloat16",
     ]);
     for (const { ours, floorMs } of report.rows) for (const ms of [ours.ms, floorMs]) expect(ms).toBeGreaterThan(0);
+    const [single, mixed] = report.rows.filter(({ kind }) => kind === "step");
+    expect(mixed.flops).toBe(single.flops);
+    expect(mixed.bytes).toBeLessThan(single.bytes);
     expect(done.stdout).not.toMatch(/NaN|undefined|Infinity/);
   });
 
   test("counts what a step costs the calling thread: its second makes no pipeline or bind group", () => {
-    const [encoding] = report.encodings ?? [];
-    expect(encoding).toMatchObject({ name: "baby B=1 T=8", pipelines: 0, bindGroups: 0 });
-    expect(encoding.dispatches).toBeGreaterThan(100);
-    expect(encoding.submits).toBeGreaterThan(0);
-    expect(encoding.ms).toBeGreaterThan(0);
+    const { encodings = [] } = report;
+    expect(encodings.map(({ name }) => name)).toEqual(["baby B=1 T=8", "baby B=1 T=8, in bf16"]);
+    for (const encoding of encodings) {
+      expect(encoding).toMatchObject({ pipelines: 0, bindGroups: 0 });
+      expect(encoding.dispatches).toBeGreaterThan(100);
+      expect(encoding.submits).toBeGreaterThan(0);
+      expect(encoding.ms).toBeGreaterThan(0);
+    }
   });
 
   test("times every operation of a step, by timestamps where there are any", () => {
+    expect(report.profiles.map(({ name }) => name)).toEqual(["baby B=1 T=8", "baby B=1 T=8, in bf16"]);
     const [{ rows, roundTripMs }] = report.profiles;
     const names = rows.map(({ operation }) => operation).join("\n");
     for (const part of ["attention backward", "gelu forward", "head, loss and gradients", "adamw"])
@@ -88,6 +96,7 @@ describeGpu("webgpu", { timeout: 240_000 }, () => {
 test.each<[code: number, message: RegExp, ...args: string[]]>([
   [2, /The reference backend has no probes of its device's limits/, "--backend", "reference"],
   [2, /baby has a context of 64 tokens: choose -t 64 or less/, "--model", "baby", "-t", "65"],
+  [2, /The wasm backend trains in fp32, not in bf16\. Leave --precision out/, "--precision", "bf16"],
   [2, /--markdown-row is for GPUs: add --backend webgpu/, "--markdown-row"],
 ])("exit code %i and %s", async (code, message, ...args) => {
   const found = await run(["bench", ...args], { cwd: folder });

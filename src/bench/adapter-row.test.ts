@@ -25,6 +25,7 @@ const report: BenchReport = {
     row("product", "d12 head NT", 2, { flops: 30e9 }),
     row("step", "d12 training step, B=4 T=64", 20, { tokens: 256 }),
     row("step", "d12 training step, B=1 T=1024", 40, { tokens: 1024 }),
+    row("step", "d12 training step, B=1 T=1024, in bf16", 20, { tokens: 1024, precision: "bf16" }),
     row("generation", "d12 one token written", 4, { tokens: 1 }),
   ],
   profiles: [],

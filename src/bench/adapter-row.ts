@@ -41,10 +41,10 @@ export function adapterRow(report: BenchReport): string {
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-/** Most tokens a second of a model's rows, and the batch where there is one. */
+/** Most tokens a second of a model's rows, of steps those in fp32, and the batch where there is one. */
 function fastest(rows: readonly Row[], kind: Row["kind"], model: string): string {
   const speeds = rows
-    .filter((row) => row.kind === kind && row.name.startsWith(`${model} `))
+    .filter((row) => row.kind === kind && row.name.startsWith(`${model} `) && row.precision !== "bf16")
     .map(({ name, tokens = 0, ours }) => ({ batch: /B=\d+ T=\d+/.exec(name)?.[0], speed: (1000 * tokens) / ours.ms }))
     .sort((a, b) => b.speed - a.speed);
   if (speeds.length === 0) return "–";

@@ -1,10 +1,11 @@
 /** The whole benchmark: limits and matmuls, then training steps and generation, then the profile, each beside its peers. */
 import { GPT2 } from "../api/gpt2.ts";
-import { type QueueDevice, type WeightType, weightTypes } from "../backend/backend.ts";
+import { type Precision, type QueueDevice, type WeightType, weightTypes } from "../backend/backend.ts";
 import { type BackendName, createBackend, type KernelName } from "../backend/registry.ts";
 import { UsageError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
 import { weightTypeProblem } from "../model/weight-type.ts";
+import { checkPrecision } from "../train/checks.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Comparison, type Result, runInterleaved } from "./comparison.ts";
 import { encodingOf } from "./encoding.ts";
@@ -48,6 +49,8 @@ export interface BenchOptions {
   readonly models: readonly ModelName[];
   /** Batch and sequence length of the steps instead of the usual ones; the rows of the matmuls too. */
   readonly batch: Partial<BatchSize>;
+  /** Storage of the measured steps, each by itself. */
+  readonly precisions: readonly Precision[];
   /** Fewer shapes, shorter measurements. */
   readonly quick: boolean;
   /** Rounds; the median is reported. */
@@ -68,7 +71,7 @@ const PROFILE_REPEATS = 5;
 
 /** Measures everything that `options` ask for, one device at a time. Throws the signal's reason when aborted. */
 export async function bench(options: BenchOptions): Promise<BenchReport> {
-  const { models, quick, repeats, batch } = options;
+  const { models, quick, repeats, batch, precisions } = options;
   const batches = models.map((name) => batchesOf(name, quick, batch));
   const device = await startDevice(options);
   const { queueDevice } = device;
@@ -95,13 +98,14 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     const modelRows = await measureModels(options, made, batches, top, peerPrograms);
     const encodings: Encoding[] = [];
     const profiles: Profile[] = [];
-    for (const [at, model] of made.entries()) {
-      const [{ B, T }] = batches[at];
-      const name = `${models[at]} B=${B} T=${T}`;
-      options.onProgress(`profile of ${models[at]}`, at / models.length);
-      if (queueDevice) encodings.push(await encodingOf(name, queueDevice, model, B, T));
-      if (options.profile) profiles.push(await profileStep(name, model, B, T, PROFILE_REPEATS));
-    }
+    for (const [at, model] of made.entries())
+      for (const precision of precisions) {
+        const [size] = batches[at];
+        const name = `${models[at]} B=${size.B} T=${size.T}${inStorage[precision]}`;
+        options.onProgress(`profile of ${models[at]}`, at / models.length);
+        if (queueDevice) encodings.push(await encodingOf(name, queueDevice, model, size, precision));
+        if (options.profile) profiles.push(await profileStep(name, model, size, precision, PROFILE_REPEATS));
+      }
     return {
       format: "llm-ts bench",
       version: 1,
@@ -131,14 +135,21 @@ async function startDevice({
   revectorize,
   kernel,
   blas,
+  models,
+  precisions,
   onProgress,
 }: BenchOptions): Promise<MeasuredBackend> {
   const backend = await createBackend(name, { threads, revectorize, kernel, blas, onStart: onProgress });
-  if (isMeasured(backend)) return backend;
-  await backend.dispose();
-  throw new UsageError(
-    `The ${backend.name} backend has no probes of its device's limits, which bench compares with: choose another --backend.`,
-  );
+  try {
+    for (const model of models) for (const precision of precisions) checkPrecision(backend, configOf(model), precision);
+    if (isMeasured(backend)) return backend;
+    throw new UsageError(
+      `The ${backend.name} backend has no probes of its device's limits, which bench compares with: choose another --backend.`,
+    );
+  } catch (error) {
+    await backend.dispose();
+    throw error;
+  }
 }
 
 /** The machine's limits and the matmuls, on one thread and on all, interleaved with the peers' matmuls. */
@@ -208,9 +219,12 @@ const weightsIn: Readonly<Record<WeightType, string>> = {
   int8: ", weights in int8",
 };
 
+/** For names of steps. */
+const inStorage: Readonly<Record<Precision, string>> = { fp32: "", bf16: ", in bf16" };
+
 /** Training steps and generation of all models, interleaved with the peers' training steps. */
 async function measureModels(
-  { repeats, models, contention, onProgress, signal }: BenchOptions,
+  { repeats, models, precisions, contention, onProgress, signal }: BenchOptions,
   made: readonly GPT2[],
   batches: readonly (readonly BatchSize[])[],
   limits: Limits,
@@ -218,21 +232,25 @@ async function measureModels(
 ): Promise<Row[]> {
   const comparisons: Comparison[] = [];
   const facts: Omit<Row, "ours" | "peers">[] = [];
-  const trainers = made.map((model) => new Trainer(model));
+  const trainers = made.map((model) => precisions.map((precision) => new Trainer(model, { precision })));
   const neighbour = contention ? new Neighbour() : undefined;
   const effort = made[0].backend.queueDevice?.adapter.fallback ? softwareEffort : undefined;
   for (const [at, model] of made.entries()) {
     const { config } = model;
-    for (const { B, T } of batches[at]) {
-      const name = `${models[at]} training step, B=${B} T=${T}`;
-      const peerRunners = peerPrograms.flatMap(({ step }) => step?.(config, B, T) ?? []);
-      const alone = { name, runners: [trainingRunner(trainers[at], B, T, effort?.steps), ...peerRunners] };
-      const work = neededWork(callsOfStep(config, B, T), limits);
-      for (const comparison of neighbour ? [alone, neighbour.beside(alone)] : [alone]) {
-        comparisons.push(comparison);
-        facts.push({ kind: "step", name: comparison.name, threads: limits.threads, tokens: B * T, ...work });
+    for (const { B, T } of batches[at])
+      for (const trainer of trainers[at]) {
+        const { precision } = trainer.options;
+        const name = `${models[at]} training step, B=${B} T=${T}${inStorage[precision]}`;
+        // Peers compute in single precision.
+        const peers = precision === "fp32" ? peerPrograms.flatMap(({ step }) => step?.(config, B, T) ?? []) : [];
+        const alone = { name, runners: [trainingRunner(trainer, B, T, effort?.steps), ...peers] };
+        const work = neededWork(callsOfStep(config, B, T, precision), limits);
+        for (const comparison of neighbour ? [alone, neighbour.beside(alone)] : [alone]) {
+          comparisons.push(comparison);
+          const { name } = comparison;
+          facts.push({ kind: "step", name, threads: limits.threads, tokens: B * T, precision, ...work });
+        }
       }
-    }
     for (const weights of weightTypes) {
       if (weightTypeProblem(model.backend, config, weights)) continue;
       const name = `${models[at]} one token written${weightsIn[weights]}`;
@@ -243,7 +261,7 @@ async function measureModels(
     }
   }
   const results = await runInterleaved(comparisons, repeats, onProgress, signal).finally(() => neighbour?.dispose());
-  for (const trainer of trainers) await trainer.dispose();
+  for (const trainer of trainers.flat()) await trainer.dispose();
   return facts.map((fact, at) => ({ ...fact, ...figuresOf(results[at]) }));
 }
 

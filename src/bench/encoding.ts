@@ -1,9 +1,10 @@
 /** Cost of a training step to the calling thread of a GPU: what it records and submits, and how long that takes. */
 import type { GPT2 } from "../api/gpt2.ts";
-import type { QueueDevice } from "../backend/backend.ts";
+import type { Precision, QueueDevice } from "../backend/backend.ts";
 import { syntheticStep } from "../model/synthetic-step.ts";
 import { median } from "./comparison.ts";
 import type { Encoding } from "./report.ts";
+import type { BatchSize } from "./steps.ts";
 
 /** Timed steps, the counted one among them. */
 const STEPS = 5;
@@ -13,10 +14,10 @@ export async function encodingOf(
   name: string,
   device: QueueDevice,
   model: GPT2,
-  B: number,
-  T: number,
+  { B, T }: BatchSize,
+  precision: Precision,
 ): Promise<Encoding> {
-  const step = await syntheticStep(model, B, T);
+  const step = await syntheticStep(model, B, T, precision);
   const times: number[] = [];
   const timed = async () => {
     const start = performance.now();

@@ -3,18 +3,25 @@
  * elsewhere alone, by waiting for it.
  */
 import type { GPT2 } from "../api/gpt2.ts";
-import type { Backend } from "../backend/backend.ts";
+import type { Backend, Precision } from "../backend/backend.ts";
 import { type Call, costOf, recordOperations } from "../backend/work.ts";
 import { syntheticStep } from "../model/synthetic-step.ts";
 import { median } from "./comparison.ts";
 import type { Profile, ProfileRow } from "./report.ts";
+import type { BatchSize } from "./steps.ts";
 
 /** Samples of the round trip. */
 const ROUND_TRIPS = 200;
 
-export async function profileStep(name: string, model: GPT2, B: number, T: number, repeats: number): Promise<Profile> {
+export async function profileStep(
+  name: string,
+  model: GPT2,
+  { B, T }: BatchSize,
+  precision: Precision,
+  repeats: number,
+): Promise<Profile> {
   const { backend } = model;
-  const step = await syntheticStep(model, B, T);
+  const step = await syntheticStep(model, B, T, precision);
   const calls: Call[] = [];
   step.run(recordOperations(backend, (call) => calls.push(call)));
   await backend.sync();

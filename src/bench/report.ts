@@ -1,5 +1,6 @@
 /** Benchmark report, as `llm-ts bench --json` writes it. Times are in milliseconds; rates follow from flops and bytes. */
 import { cpus, totalmem, type } from "node:os";
+import type { Precision } from "../backend/backend.ts";
 import { messageOf } from "../errors.ts";
 
 export interface Machine {
@@ -81,6 +82,8 @@ export interface Row {
   readonly floorMs: number;
   /** Tokens processed: B * T of a training step. */
   readonly tokens?: number;
+  /** Storage of a training step; absent in reports before this field, which are of fp32. */
+  readonly precision?: Precision;
   readonly ours: Figure;
   /** By the peer's name; without peers that do not run this workload. */
   readonly peers: Readonly<Record<string, Figure | Problem>>;

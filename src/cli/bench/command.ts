@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { precisions } from "../../backend/backend.ts";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { addGroupOptions } from "../options/group.ts";
@@ -10,11 +11,16 @@ export function addBench(program: Command): void {
     .summary("measure this machine, and how close training comes to its limits")
     .description(
       "Measures the limits of this machine, matmuls, training steps and generation, interleaved with other " +
-        "programs where given. Needs up to 4 GB, and some minutes without other work on the machine.",
+        "programs where given. Needs up to 4 GB (6 with --precision bf16), and some minutes without other work on the machine.",
     )
     .addOption(new Option("--model <name>", "only this model (default: both)").choices(["d12", "baby"]))
     .option("-b, --batch-size <n>", "sequences of a measured step, instead of the usual ones", whole(1, 1024))
     .option("-t, --sequence-length <n>", "tokens of each, instead of the usual ones", whole(1, 1024))
+    .addOption(
+      new Option("--precision <name>", "also measure the steps with 16-bit storage, where the backend has it").choices(
+        precisions,
+      ),
+    )
     .option("--quick", "fewer shapes and rounds: about a minute")
     .option("--repeats <n>", "rounds; the median is reported (default: 5, with --quick 2)", whole(1, 100))
     .option("--profile", "also time every operation of a training step")
@@ -38,6 +44,7 @@ export function addBench(program: Command): void {
         ["beside OpenBLAS (npm install koffi) and PyTorch", "llm-ts bench --against openblas torch"],
         ["beside llm.c, as you built it", "llm-ts bench --model d12 --against llmc:llm.c/train_gpt2"],
         ["a GPU, beside PyTorch on it", "llm-ts bench --backend webgpu -b 8 -t 1024 --model d12 --against torch-gpu"],
+        ["a GPU's steps with 16-bit storage too", "llm-ts bench --backend webgpu --quick --precision bf16"],
         ["jax-js (npm install @jax-js/jax)", "llm-ts bench --quick --model baby --against jax"],
         ["what another program on the machine costs", "llm-ts bench --quick --contention"],
         ["two processes, and which network would be enough", "mpirun -np 2 llm-ts bench --group --model baby"],

@@ -12,7 +12,7 @@ import { requireReplaceable } from "../replaceable.ts";
 import { type BenchFlags, isReport } from "./run.ts";
 
 export async function runGroupBench(flags: BenchFlags, member: Membership): Promise<void> {
-  const other = (["profile", "against", "svg"] as const).find((name) => flags[name] !== undefined);
+  const other = (["profile", "precision", "against", "svg"] as const).find((name) => flags[name] !== undefined);
   const { group } = member;
   await together(group, async () => {
     if (other)

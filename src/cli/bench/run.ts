@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { type Precision, precisions } from "../../backend/backend.ts";
 import { adapterRow } from "../../bench/adapter-row.ts";
 import { type BenchOptions, bench } from "../../bench/bench.ts";
 import { parsePeer } from "../../bench/peers/peers.ts";
@@ -21,6 +22,7 @@ export interface BenchFlags extends BackendFlags, GroupFlags {
   readonly model?: "d12" | "baby";
   readonly batchSize?: number;
   readonly sequenceLength?: number;
+  readonly precision?: Precision;
   readonly quick?: boolean;
   readonly repeats?: number;
   readonly profile?: boolean;
@@ -47,6 +49,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     kernel,
     blas,
     models: model ? [model] : modelNames,
+    precisions: flags.precision === "bf16" ? precisions : ["fp32"],
     quick,
     repeats: flags.repeats ?? (quick ? 2 : 5),
     profile,
