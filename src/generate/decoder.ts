@@ -5,7 +5,7 @@ import { type DecodeWorkspace, firstPositions } from "../model/workspace.ts";
 
 /** Source of the logits of one or more sequences, token after token. */
 export interface LogitsSource {
-  /** For each sequence, the V logits of what comes next. */
+  /** For each sequence, the V logits of what comes next; good until the next call. */
   logits(): Promise<readonly Float32Array[]>;
   /** The token that was chosen, for each sequence. */
   push(tokens: readonly number[]): void;
@@ -25,6 +25,8 @@ export class Decoder implements LogitsSource {
   readonly #p: Parameters;
   readonly #ws: DecodeWorkspace;
   #contexts: number[][];
+  /** A copy of the logits (B,Vp), for all tokens the same array: a new one for each takes six times as long. */
+  readonly #logits: Float32Array;
   /** Positions that the caches hold. */
   #past = 0;
   /** True before the first token has been chosen. */
@@ -35,6 +37,7 @@ export class Decoder implements LogitsSource {
     this.#p = p;
     this.#ws = ws;
     this.#contexts = ws.prompts.map(() => prompt.slice(-ws.S));
+    this.#logits = new Float32Array(ws.logits.size);
   }
 
   async logits(): Promise<readonly Float32Array[]> {
@@ -58,9 +61,9 @@ export class Decoder implements LogitsSource {
     }
     this.#past = length;
     const { V, Vp } = this.#p.config;
-    const all = await this.#be.read(logits);
+    this.#logits.set(await (this.#be.hostMemory?.(logits) ?? this.#be.read(logits)));
     const rowOf = (b: number) => (this.#alike ? 0 : b * Vp);
-    return this.#contexts.map((_, b) => all.subarray(rowOf(b), rowOf(b) + V));
+    return this.#contexts.map((_, b) => this.#logits.subarray(rowOf(b), rowOf(b) + V));
   }
 
   push(tokens: readonly number[]): void {

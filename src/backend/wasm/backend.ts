@@ -1,4 +1,12 @@
-import { type AttentionShape, type Backend, matrixOf, type Operations, type Tensor, weightTypes } from "../backend.ts";
+import {
+  type AttentionShape,
+  type Backend,
+  elementBytes,
+  matrixOf,
+  type Operations,
+  type Tensor,
+  weightTypes,
+} from "../backend.ts";
 import { BLOCK } from "../int8.ts";
 import { type Access, accessesOf, mapTensors } from "../operands.ts";
 import { type OperationName, operationNames } from "../work.ts";
@@ -11,8 +19,11 @@ import { nameOf, type Tile, tiles, type Variant, type VariantName } from "./vari
 /** Logits of one block of rows in the head: 64 MiB. */
 const HEAD_LOGITS = 2 ** 24;
 
-/** Nanoseconds on one thread, of one element or, for `dot`, of one multiply-add. Estimates, by which work is divided. */
-const NS = { read: 0.1, copy: 0.2, exp: 0.6, layernorm: 0.3, adamw: 0.5, dot: 0.03 };
+/**
+ * Nanoseconds on one thread, of one element; for `dot`, of one multiply-add, for `byte`, of a byte of weights that are read once.
+ * Estimates, by which work is divided.
+ */
+const NS = { read: 0.1, copy: 0.2, exp: 0.6, layernorm: 0.3, adamw: 0.5, dot: 0.03, byte: 0.04 };
 /** Below so many multiply-adds calling a BLAS takes longer than it saves (docs/LOG.md). A constant: bits depend on it. */
 const BLAS_WORK = 2 ** 15;
 /** Operations that go over tensors outside of the WebAssembly memory piece by piece, by themselves. */
@@ -110,7 +121,7 @@ export class WasmBackend extends WasmDevice implements Backend {
   private multiply(out: number, inp: number, weight: Tensor, bias: number, N: number): void {
     const [OC, C] = weight.shape;
     if (N <= this.fewRows) {
-      const work = units(OC, C * (NS.read + N * NS.dot));
+      const work = units(OC, C * (elementBytes[weight.dtype] * NS.byte + (N - 1) * NS.dot));
       const rows = weight.dtype === "int8" ? this.quantized(inp, N, C) : inp;
       this.run(kernelFor("matmulFewRows", weight), work, out, rows, this.addressOf(weight), bias, N, C, OC);
       return;
