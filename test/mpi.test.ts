@@ -44,6 +44,7 @@ interface Line {
   readonly step: number;
   readonly loss: number;
   readonly norm?: number;
+  readonly bitsPerByte?: number;
 }
 
 const linesOf = (path: string): Line[] =>
@@ -204,6 +205,25 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     );
     expect(code, stderr).toBe(0);
     expect(stateOf(none, 0)).toHaveLength(64);
+  });
+
+  test("bits per byte count the text of all processes", async () => {
+    const text = join(folder, `text-${mpi.name}.txt`);
+    writeFileSync(text, "Les années passent ; 山 reste là, über alles.\n".repeat(40));
+    const data = `text-${mpi.name}`;
+    expect((await run(["prepare", text, "--tokenizer", "char", "-o", data], { cwd: folder })).code).toBe(0);
+    const bitsPerByte = async (processes: number) => {
+      const out = `${mpi.name}-bytes-${processes}`;
+      const settings = `-b ${4 / processes} -t 8 -x 2 -v 1 -m 3 -s 0`.split(" ");
+      const list = ["train", ...model.slice(0, -2), "-i", data, ...settings, "-o", out, "--json"];
+      const { code, stderr } = await (processes === 1 ? run(list, { cwd: folder }) : start(processes, list));
+      expect(code, stderr).toBe(0);
+      const validations = linesOf(join(folder, out, "metrics.jsonl")).filter(({ event }) => event === "val");
+      return validations.map(({ bitsPerByte }) => bitsPerByte ?? 0);
+    };
+    const expected = await bitsPerByte(1);
+    expect(expected).toHaveLength(3);
+    expect(await bitsPerByte(2)).toEqual(expected.map((bits) => expect.closeTo(bits, 5)));
   });
 
   test("--grad-dtype bf16 gives all the same weights, is recorded, and kept by a resume", async () => {

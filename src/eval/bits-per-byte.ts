@@ -1,18 +1,17 @@
-import { type Tokenizer, textLengths } from "../tokenizer/tokenizer.ts";
-
 /**
  * Losses over the bytes of the text that their target tokens stand for, so that models of different vocabularies compare.
  * Tokens without text (special ones, those outside the vocabulary) count in neither.
  */
 export class ByteLoss {
-  readonly #lengths: Int32Array;
+  readonly #lengths: ArrayLike<number>;
   /** Sum of the losses of tokens with text. */
   nats = 0;
   /** Bytes of these tokens. */
   bytes = 0;
 
-  constructor(tokenizer: Tokenizer) {
-    this.#lengths = textLengths(tokenizer);
+  /** `lengths`: the bytes of text that each token stands for, by id (`textLengths` of a tokenizer). */
+  constructor(lengths: ArrayLike<number>) {
+    this.#lengths = lengths;
   }
 
   /** Adds the loss in nats of `targets[from + i]` for every i. */

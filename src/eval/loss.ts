@@ -1,6 +1,6 @@
 import { InputError, UsageError } from "../errors.ts";
 import type { TokenFile } from "../format/tokens.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { type Tokenizer, textLengths } from "../tokenizer/tokenizer.ts";
 import { ByteLoss, bitsPerByte } from "./bits-per-byte.ts";
 import type { Row } from "./packing.ts";
 import type { Scorer } from "./scorer.ts";
@@ -104,7 +104,7 @@ class Sums {
   #nats = 0;
 
   constructor(tokenizer: Tokenizer | undefined) {
-    this.#text = tokenizer && new ByteLoss(tokenizer);
+    this.#text = tokenizer && new ByteLoss(textLengths(tokenizer));
   }
 
   add({ tokens, from }: Row, losses: ArrayLike<number>): void {

@@ -7,7 +7,6 @@ import { forward, loss } from "../model/gpt2.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
 import type { Parameters } from "../model/tensor-set.ts";
 import type { LossWorkspace } from "../model/workspace.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { BatchSource } from "./options.ts";
 
 export interface Evaluation {
@@ -20,8 +19,8 @@ export interface Evaluation {
 export interface EvaluationData {
   readonly loader: BatchSource;
   readonly batches: number;
-  /** By which bits per byte are counted. */
-  readonly tokenizer?: Tokenizer;
+  /** The bytes of text that each token stands for, by id, the same in all members; without them bits per byte are not counted. */
+  readonly textLengths?: ArrayLike<number>;
 }
 
 /**
@@ -33,12 +32,12 @@ export async function evaluate(
   be: Backend,
   p: Parameters,
   ws: LossWorkspace,
-  { loader, batches, tokenizer }: EvaluationData,
+  { loader, batches, textLengths }: EvaluationData,
   group: Group,
   signal?: AbortSignal,
 ): Promise<Evaluation | undefined> {
   await loader.reset();
-  const text = tokenizer && new ByteLoss(tokenizer);
+  const text = textLengths && new ByteLoss(textLengths);
   let sum = 0;
   let counted = 0;
   let interrupted = false;

@@ -13,6 +13,8 @@ import type { DataOrder } from "../data/order.ts";
 import { InputError, NotFiniteError } from "../errors.ts";
 import { alone, type Group } from "../group/group.ts";
 import { makeConfig } from "../model/config.ts";
+import { charTokenizerOf } from "../tokenizer/char.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TrainEvent } from "./events.ts";
 import type { RunOptions, TrainerOptions } from "./options.ts";
 import { requireSameWeights } from "./same-weights.ts";
@@ -34,6 +36,7 @@ interface Outcome {
 }
 
 interface MemberOptions extends Partial<RunOptions>, Pick<TrainerOptions, "zeroStage" | "gradDtype"> {
+  readonly tokenizer?: Tokenizer;
   readonly stopAfter?: number;
 }
 
@@ -41,10 +44,10 @@ interface MemberOptions extends Partial<RunOptions>, Pick<TrainerOptions, "zeroS
 async function member(
   group: Group,
   order: DataOrder,
-  { stopAfter, zeroStage, gradDtype, ...run }: MemberOptions,
+  { stopAfter, tokenizer, zeroStage, gradDtype, ...run }: MemberOptions,
 ): Promise<Outcome> {
   const backend = await createBackend("reference");
-  await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
+  await using model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend, tokenizer });
   const B = rows / group.size;
   const loader = await TokenLoader.open(file, { B, T, order, group });
   const valLoader = await TokenLoader.open(file, { B, T, group });
@@ -87,6 +90,22 @@ describe.each(["file", "shuffle", "random"] as const)("order %s", (order) => {
       for (const [i, value] of numbers(one.events).entries()) expect(Math.abs(found[i] / value - 1)).toBeLessThan(1e-6);
     }
   });
+});
+
+test.each([2, 4])("%s processes give the bits per byte of one, though rank 0 alone has a tokenizer", async (size) => {
+  // Characters of one, two and three bytes.
+  const characters = Array.from({ length: 101 }, (_, i) => String.fromCodePoint(0x60 + 37 * i)).join("");
+  const tokenizer = charTokenizerOf(characters);
+  const bitsPerByte = async (group: Group) => {
+    const { events } = await member(group, "file", group.rank === 0 ? { tokenizer } : {});
+    return events.flatMap((event) => (event.type === "val" || event.type === "done" ? [event.bitsPerByte ?? 0] : []));
+  };
+  const expected = await bitsPerByte(alone);
+  expect(expected).toHaveLength(4);
+  for (const found of await Promise.all(localGroup(size).map(bitsPerByte))) {
+    expect(found).toHaveLength(4);
+    for (const [i, value] of expected.entries()) expect(Math.abs(found[i] / value - 1)).toBeLessThan(1e-6);
+  }
 });
 
 test.each([2, 3, 4])("moments shared out among %s processes change no bit", async (size) => {

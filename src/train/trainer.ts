@@ -14,6 +14,7 @@ import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts
 import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainingTensors, computedWith, type TensorsOfTraining } from "../model/tensor-set.ts";
+import { textLengths } from "../tokenizer/tokenizer.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkNames, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
@@ -298,6 +299,7 @@ export class Trainer {
       state.loader = loader.position?.();
     }
     const budget = plan.minutes > 0 ? this.#budget(plan) : undefined;
+    const lengths = validation && (await this.#textLengths());
     let fetched: StepBatches | undefined;
     let stopped: DoneEvent["stopped"];
     /** A validation or sample was due and is not made: a resumed run makes it. */
@@ -322,7 +324,7 @@ export class Trainer {
       if (validation && memory.evaluate && (isEnd || isTime(validation.every)) && !isValidated) {
         const { finalBatches } = turn ?? validation;
         const batches = step === last ? finalBatches : validation.batches;
-        const data = { loader: validation.loader, batches, tokenizer: this.model.tokenizer };
+        const data = { loader: validation.loader, batches, textLengths: lengths };
         const began = performance.now();
         const found = await evaluate(backend, p, memory.evaluate, data, group, signal);
         budget?.took("val", (performance.now() - began) / batches);
@@ -420,6 +422,12 @@ export class Trainer {
     const savedParameters = checkpoint ? trained : 0;
     const plan = { minutes, accumulate, finalBatches: validation?.finalBatches ?? 0, savedParameters };
     return new TimeBudget(plan, this.#group, () => this.#ms);
+  }
+
+  /** The bytes of text of each token, by which all members count bits per byte: rank 0's, since it alone may have a tokenizer. */
+  #textLengths(): Promise<readonly number[] | undefined> {
+    const { tokenizer } = this.model;
+    return this.#group.broadcast(tokenizer && Array.from(textLengths(tokenizer)));
   }
 
   /** Compares the weights of all members; then rank 0 saves, and reports it where it could be done. */
