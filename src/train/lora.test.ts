@@ -217,7 +217,7 @@ describe("options", () => {
       /"wte", which is no matrix of a layer\. Choose all, or some of qkv, attproj, fc, fcproj/,
     ],
     [{ loraRank: 4, precision: "bf16" as const }, /trained in fp32, not in bf16/],
-    [{ loraRank: 4, zeroStage: 1 }, /moments/],
+    [{ loraRank: 4, zeroStage: 1 }, /moments of an adapter/],
     [{ loraRank: -1 }, /loraRank is -1, expected a whole number/],
   ])("%j is refused", async (options, message) => {
     const backend = await createBackend("reference");
@@ -225,6 +225,10 @@ describe("options", () => {
     const make = () => new Trainer(model, options);
     expect(make).toThrow(message);
     expect(make).toThrow(UsageError);
+  });
+
+  test.each([{ precision: "bf16" as const }, { zeroStage: 1 }])("%j with a rank", (choices) => {
+    expect(() => settingsOf({ ...choices, loraRank: 4 }, 16)).toThrow(/ adapter \(--lora-rank\) /);
   });
 
   test.each([{ weights: "int8" as const }, { loraAlpha: 3 }, { loraTargets: "all" }])(

@@ -27,7 +27,6 @@ export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatch
  */
 export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alone): TrainSettings {
   const { block } = choices;
-  checkZeroStage(choices, group);
   checkLoraChoices(choices);
   if (block !== undefined && block > maxT)
     throw new UsageError(
@@ -38,6 +37,7 @@ export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alon
   const found = complete(settingNames, choices, derived, inTime(choices, defaults), ...defaults);
   const settings = { ...found, block: Math.min(found.block, maxT) };
   checkLora(settings);
+  checkZeroStage(settings, group);
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, group.size) };
 }
 
