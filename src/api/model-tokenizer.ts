@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { findTokenizer } from "../data/dataset.ts";
+import { findTokenizer, readDataset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import { adapterFiles } from "../format/adapter.ts";
 import { readGgufHeader } from "../format/gguf-file.ts";
@@ -33,12 +33,22 @@ export function requireFit(tokenizer: Tokenizer, V: number): Tokenizer {
  */
 export async function tokenizerOf(modelPath: string | undefined, V: number): Promise<Tokenizer | undefined> {
   const found =
-    modelPath === undefined
-      ? undefined
-      : ((await tokenizerInside(modelPath)) ?? (await findTokenizer(placeOf(modelPath), V)));
-  // A smaller one beside a model of exactly GPT-2's tokens is another model's.
-  if (found && !(V === GPT2_VOCABULARY && found.vocabSize < V)) return requireFit(found, V);
+    modelPath === undefined ? undefined : ((await tokenizerInside(modelPath)) ?? (await tokenizerBeside(modelPath, V)));
+  if (found) return requireFit(found, V);
   return isGpt2Vocabulary(V) ? gpt2Tokenizer() : undefined;
+}
+
+async function tokenizerBeside(modelPath: string, V: number): Promise<Tokenizer | undefined> {
+  const place = placeOf(modelPath);
+  const found = await findTokenizer(place, V);
+  // Beside llm.c's file of GPT-2 a smaller one may be that of data which was prepared there.
+  const isSmaller = found !== undefined && V === GPT2_VOCABULARY && found.vocabSize < V;
+  return isSmaller && (await holdsData(place)) ? undefined : found;
+}
+
+async function holdsData(path: string): Promise<boolean> {
+  const folder = (await platform.pathKind(path)) === "folder" ? path : folderOf(path);
+  return (await readDataset(folder)) !== undefined;
 }
 
 /** Where the tokenizer lies: an adapter's beside its folder, in the run's. */
@@ -62,7 +72,7 @@ async function tokenizerInside(path: string): Promise<Tokenizer | undefined> {
 export function startTokenOf(tokenizer: Tokenizer | undefined, V: number, endTokens: readonly number[]): number {
   const [end] = [tokenizer?.endOfText, ...endTokens].filter((token) => token !== undefined && token < V);
   if (end !== undefined) return end;
-  if (isGpt2Vocabulary(V)) return GPT2_VOCABULARY - 1;
+  if (!tokenizer && isGpt2Vocabulary(V)) return GPT2_VOCABULARY - 1;
   const newline = tokenizer?.tokens().findIndex((bytes) => bytes.length === 1 && bytes[0] === 10) ?? -1;
   return Math.max(0, newline);
 }

@@ -6,9 +6,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, sameBatch } from "../../test/fixtures.ts";
 import { hubModel } from "../../test/hub-model.ts";
 import { view } from "../backend/backend.ts";
+import { prepareText } from "../data/prepare.ts";
+import { save } from "../format/save.ts";
+import { writeVocabulary } from "../format/tokenizer.ts";
 import { inspect } from "../inspect/inspect.ts";
 import { makeConfig } from "../model/config.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
+import { charTokenizerOf } from "../tokenizer/char.ts";
 import { gpt2HuggingFaceFiles } from "../tokenizer/huggingface-files.ts";
 import { Trainer } from "../train/trainer.ts";
 import { GPT2 } from "./gpt2.ts";
@@ -98,6 +102,29 @@ test("GPT-2's vocabulary padded to 50304: its own tokenizer, beside the model or
     expect(model.tokenizer?.decode([15496, 50300])).toBe("Hello");
     expect([model.startToken, model.endTokens, model.unusedIds.length]).toEqual([50256, [50256], 47]);
   }
+});
+
+test.each([50257, 50304])("of %s tokens with a tokenizer of its own beside it: that one, not GPT-2's", async (V) => {
+  const place = await mkdtemp(join(folder, "own-"));
+  for (const [name, content] of Object.entries(hubModel({ V }))) await writeFile(join(place, name), content);
+  const characters = charTokenizerOf("\nabcdé");
+  await save(join(place, "tokenizer.bin"), (out) => writeVocabulary(out, characters.tokens(), undefined));
+  const load = () => GPT2.load(join(place, "model.safetensors"), { backend: "reference" });
+  const model = await load();
+  expect(model.tokenizer?.kind).toBe("char");
+  expect(model.tokenizer?.encode("é")).toEqual(characters.encode("é"));
+  expect([model.startToken, model.endTokens, model.unusedIds.length]).toEqual([0, [], V - 6]);
+  const [id] = await collect(model.generateTokens([1], { maxTokens: 1 }));
+  expect(id).toBeLessThan(6);
+});
+
+test("GPT-2 in a folder of data that was prepared in characters keeps its own tokenizer", async () => {
+  const place = await mkdtemp(join(folder, "data-"));
+  await writeFile(join(place, "text.txt"), "abc ".repeat(50));
+  await prepareText([join(place, "text.txt")], place, { tokenizer: "char" });
+  for (const [name, content] of Object.entries(hubModel({ V: 50257 }))) await writeFile(join(place, name), content);
+  const model = await GPT2.load(join(place, "model.safetensors"), { backend: "reference" });
+  expect(model.tokenizer?.kind).toBe("gpt2");
 });
 
 test("eos_token_id of generation_config.json, or else config.json, ends a text", async () => {
