@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { MaskWriter, maskName } from "../format/loss-mask.ts";
+import { inMadeFolder } from "../format/made-folder.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
@@ -27,18 +28,23 @@ export interface DatasetNames {
 
 export type DatasetFacts = Pick<Dataset, "source" | "sha256" | "bytes" | "documents">;
 
+type Fill = (writers: SplitWriters) => Promise<{ readonly facts: DatasetFacts; readonly tokenizer: Tokenizer }>;
+
 /**
  * Writes a dataset's files into a folder: the token files of `tokenBytes` a token, which `fill` fills, the tokenizer and
  * dataset.json. They appear together at the end, in place of those of an earlier data set; if anything fails before,
- * the folder is unchanged.
+ * the folder is unchanged, or not made.
  */
 export async function writeDataset(
   folder: string,
   names: DatasetNames,
   tokenBytes: 2 | 4,
-  fill: (writers: SplitWriters) => Promise<{ readonly facts: DatasetFacts; readonly tokenizer: Tokenizer }>,
+  fill: Fill,
 ): Promise<Dataset> {
-  await platform.makeFolder(folder);
+  return inMadeFolder(folder, () => writeInto(folder, names, tokenBytes, fill));
+}
+
+async function writeInto(folder: string, names: DatasetNames, tokenBytes: 2 | 4, fill: Fill): Promise<Dataset> {
   const sinks: ByteSink[] = [];
   const create = async (name: string) => {
     const sink = await platform.createSink(inFolder(folder, name));

@@ -1,6 +1,7 @@
 /** Data sets of items (.jsonl, .parquet) to token files, as many shards as it takes. */
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
+import { inMadeFolder } from "../format/made-folder.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -72,9 +73,13 @@ interface Progress {
  * are verified and kept. InputError when a file is damaged or lacks the field; what was finished before stays.
  */
 export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
-  const { folder, files, shardTokens, outputs, tokenizer } = plan;
+  const { folder, shardTokens } = plan;
   if (!(shardTokens >= 2)) throw new UsageError(`A shard of ${shardTokens} tokens is too small: expected 2 or more.`);
-  await platform.makeFolder(folder);
+  return inMadeFolder(folder, () => writeShards(plan, encode));
+}
+
+async function writeShards(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
+  const { folder, files, shardTokens, outputs, tokenizer } = plan;
   const beside = await planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], "wrong");
   const tokenBytes = tokenBytesOf(tokenizer);
   const description = await describePlan(plan);

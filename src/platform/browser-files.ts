@@ -126,6 +126,18 @@ export async function removeFolder(path: string): Promise<void> {
   await remove(path);
 }
 
+export async function removeEmptyFolder(path: string): Promise<boolean> {
+  if ((await pathKind(path)) !== "folder") return false;
+  const { folder, name } = await placeOf(path);
+  try {
+    await patiently(() => folder.removeEntry(name));
+    return true;
+  } catch (error) {
+    if (isDomError(error, "NotFoundError", "InvalidModificationError")) return false;
+    throw explain(path, error);
+  }
+}
+
 async function remove(path: string): Promise<void> {
   const { folder, name } = await placeOf(path);
   try {

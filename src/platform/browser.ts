@@ -73,6 +73,7 @@ export const platform: Platform = {
   renameFile: files.renameFile,
   removeFile: files.removeFile,
   removeFolder: files.removeFolder,
+  removeEmptyFolder: files.removeEmptyFolder,
   lockFile,
   lockOwner,
   async sha256() {

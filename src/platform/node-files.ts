@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants, type Dirent, openSync } from "node:fs";
-import { open, readdir, rm, stat } from "node:fs/promises";
+import { open, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
@@ -150,6 +150,16 @@ export async function removeFile(path: string): Promise<void> {
 export async function removeFolder(path: string): Promise<void> {
   if (isNoFolder(await pathKind(path))) throw new InputError(`${path} is a file, where a folder is expected.`);
   await explained(path, () => rm(path, { recursive: true, force: true }));
+}
+
+export async function removeEmptyFolder(path: string): Promise<boolean> {
+  try {
+    await rmdir(path);
+    return true;
+  } catch (error) {
+    if (["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) return false;
+    throw explain(path, error);
+  }
 }
 
 export async function sha256(): Promise<Sha256> {

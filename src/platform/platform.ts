@@ -200,6 +200,8 @@ export interface Platform {
   removeFile(path: string): Promise<void>;
   /** Removes a folder and its contents. A missing one is no error. */
   removeFolder(path: string): Promise<void>;
+  /** Removes a folder with nothing in it; false if it is missing, or holds something. */
+  removeEmptyFolder(path: string): Promise<boolean>;
   /**
    * Takes a lock, also from a process that has ended; InputError naming the owner when it is held. `onWatch` is
    * called when checking that the owner lives takes some milliseconds.

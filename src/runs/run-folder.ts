@@ -2,6 +2,7 @@ import { platform } from "#platform";
 import type { GPT2 } from "../api/gpt2.ts";
 import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, LlmError } from "../errors.ts";
+import { requireWritable } from "../format/made-folder.ts";
 import { saveText } from "../format/save.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import { inFolder, nameOf } from "../platform/paths.ts";
@@ -131,12 +132,10 @@ export class RunFolder {
     );
   }
 
-  /** InputError when `create` could make no run folder of `path`: worth knowing before long work. */
+  /** InputError when `create` could make no run folder of `path`: worth knowing before long work. Makes nothing. */
   static async check(path: string): Promise<void> {
-    if (isParent(path)) await platform.makeFolder(path);
-    const folder = isParent(path) ? path.replace(/[/\\]+$/, "") : await makeNamed(path);
-    const probe = await platform.createSink(`${folder}/.llm-ts`);
-    await probe.abort();
+    await RunFolder.requireVacant(path);
+    await requireWritable(path);
   }
 
   static async #take(path: string, onWatch?: OnWatch): Promise<RunFolder> {

@@ -104,10 +104,13 @@ test.each(everywhere)("%s: files are listed, added to, renamed and removed", asy
     for (const path of ["opfs:/a", "opfs:/a/inner/", "opfs:/", "opfs:", "opfs:/a/b.txt", "opfs:/x/y"])
       kinds.push(await platform.pathKind(path) ?? "nothing");
     const after = [await platform.listFolder("opfs:/a"), await platform.listFolder("opfs:/nowhere")];
+    const emptied = [];
+    for (const path of ["opfs:/a", "opfs:/a/inner", "opfs:/nowhere"]) emptied.push(await platform.removeEmptyFolder(path));
     await platform.removeFolder("opfs:/a");
     await platform.removeFolder("opfs:/a");
-    return { before, hidden, kinds, after, end: await platform.pathKind("opfs:/a") ?? "nothing" };`);
+    return { emptied, before, hidden, kinds, after, end: await platform.pathKind("opfs:/a") ?? "nothing" };`);
   expect(seen).toEqual({
+    emptied: [false, true, false],
     before: [".hidden", "b.txt"],
     hidden: "one\nzwei ä\n",
     kinds: ["folder", "folder", "folder", "folder", "nothing", "nothing"],

@@ -1,11 +1,11 @@
 import { basename, dirname, isAbsolute } from "node:path";
-import { platform } from "#platform";
 import { adaptedBy, type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
 import { saveOnnxFolder } from "../../api/onnx-folder.ts";
 import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
 import { UsageError } from "../../errors.ts";
 import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
 import { type GgmlType, ggmlBytes } from "../../format/gguf-file.ts";
+import { inMadeFolder } from "../../format/made-folder.ts";
 import { saveText } from "../../format/save.ts";
 import { sizeOf } from "../../format/source.ts";
 import { parameterCount } from "../../model/parameters.ts";
@@ -119,10 +119,8 @@ async function write(
     watchTensors(file, dtype, target.model, (model) =>
       saveModelFile(path, model, { dtype, assumed: file.assumed, tokenizer, endTokens, replace }),
     );
-  if (target.kind !== "folder" && target.kind !== "onnx") {
-    await platform.makeFolder(folderOf(target.path));
-    return saveModel(target.path);
-  }
+  if (target.kind !== "folder" && target.kind !== "onnx")
+    return inMadeFolder(folderOf(target.path), () => saveModel(target.path));
   const { V, maxT } = file.config;
   const set = { tokenizer, reader: { maxT }, V, endTokens };
   const beside = await planTokenizer(target.path, set, ["model.safetensors"], replace ? "all" : "none");

@@ -74,9 +74,9 @@ async function writeLlmcFiles(model: PulledModel, folder: string, name: string):
   if (problem !== undefined) return { files: await linkFiles(model, folder), problem };
   const file = await openModelFile(model.weights);
   try {
-    await platform.makeFolder(folder);
     // Four bytes a number, and two.
     await requireRoom(folder, 6 * parameterCount(file.config), "write to another disk (-o)");
+    await platform.makeFolder(folder);
     const tokenizer = await tokenizerFor(model.weights, file.config.V, say);
     const beside = { tokenizer, endTokens: file.endTokens };
     const f32 = join(folder, name);

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
-import { InputError, UsageError } from "../../errors.ts";
+import { InputError, LlmError, UsageError } from "../../errors.ts";
 import { adapterFiles } from "../../format/adapter.ts";
 import { requireAlike } from "../../group/alike.ts";
 import type { Group } from "../../group/group.ts";
@@ -105,6 +105,7 @@ async function prepare(
     ? fileModel(resumed.modelName, resumed.checkpoint.model)
     : chooseModel(flags));
   if (out !== undefined && !resumed) await RunFolder.check(out);
+  if (flags.tensorboard !== undefined) await TensorBoardLog.check(flags.tensorboard);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = withChatTokens(choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary), data.tokenizer);
   if (isAdapting) requireAdaptable(choice, config);
@@ -195,7 +196,7 @@ async function trainWith(
       await trainOn(started, run, flags.tensorboard, display, interrupt, member.launchedBy);
     } catch (error) {
       const { folder } = started;
-      if (error instanceof UsageError && folder && (await completeSteps(folder.path)).length === 0)
+      if (error instanceof LlmError && folder && (await completeSteps(folder.path)).length === 0)
         display.remark(
           `${folder.path} has no checkpoint yet: train there again with -y --force, or choose another folder`,
         );

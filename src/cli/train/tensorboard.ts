@@ -3,6 +3,8 @@ import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, messageOf } from "../../errors.ts";
+import { requireWritable } from "../../format/made-folder.ts";
+import { explained } from "../../platform/node-errors.ts";
 import { TensorBoardEncoder } from "../../runs/tensorboard.ts";
 import type { TrainEvent } from "../../train/events.ts";
 
@@ -38,13 +40,16 @@ export class TensorBoardLog {
     const folder = join(parent, basename(resolve(run ?? "run")));
     const encoder = await TensorBoardEncoder.create();
     const path = join(folder, `events.out.tfevents.${Math.floor(now)}.${hostname()}.${process.pid}.0`);
-    try {
+    await named(async () => {
       await platform.makeFolder(folder);
-      await appendFile(path, Buffer.concat([encoder.version(now), encoder.start(now, step)]));
-    } catch (error) {
-      throw new InputError(`--tensorboard: ${folder} cannot be written: ${messageOf(error)}. Give another folder.`);
-    }
+      await explained(path, () => appendFile(path, Buffer.concat([encoder.version(now), encoder.start(now, step)])));
+    });
     return new TensorBoardLog(path, encoder, remark);
+  }
+
+  /** InputError when nothing can be written inside `parent`: before a run begins. */
+  static async check(parent: string): Promise<void> {
+    await named(() => requireWritable(parent));
   }
 
   async record(event: TrainEvent): Promise<void> {
@@ -64,5 +69,14 @@ export class TensorBoardLog {
       if (!this.#failed) this.#remark(`${this.#path} cannot be written: ${messageOf(error)}. The run continues`);
       this.#failed = true;
     }
+  }
+}
+
+/** An InputError says which option it is about. */
+async function named(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`--tensorboard: ${error.message}`) : error;
   }
 }

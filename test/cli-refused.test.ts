@@ -1,0 +1,67 @@
+/** What commands refuse: nothing is left of it, and nothing that was there is lost. */
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fixturePath } from "./fixtures.ts";
+import { run, testFolder, writeTokens } from "./run-cli.ts";
+
+const cwd = testFolder();
+const tiny = fixturePath("gpt2_tiny.bin");
+const words = (line: string) => line.split(" ");
+
+beforeAll(() => {
+  writeTokens(join(cwd, "train.bin"), 400, 101);
+  const files = {
+    "text.txt": "some text\n",
+    "empty.txt": "",
+    "binary.txt": "\xff\xfe\xfd",
+    "none.jsonl": "",
+    "other.jsonl": '{"a": "b"}\n',
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content, "latin1");
+});
+
+describe("no folder is left of a run that is refused", () => {
+  const small = "-e custom --layers 1 --heads 1 --channels 8 --vocab 101 -i train.bin -t 8";
+  test.each([
+    ["-i no.bin", "no.bin does not exist"],
+    ["-b 100", "train.bin has 400 tokens"],
+    ["--context 8 -t 128", "is longer than the model's"],
+    ["-d 100", "A total batch of 100 tokens"],
+    ["-z 1", "and this is one"],
+    ["--lora-rank 4", "begins with random weights"],
+    ["--early-stop 3", "needs --val data"],
+    ["-k cosine -x 5 -u 10", "The warm-up is 10 updates"],
+    ["--blas ./no.so", "there is no such file"],
+    ["--tensorboard text.txt", "--tensorboard: text.txt is a file. Give the name of a folder."],
+  ])("%s", async (options, message) => {
+    for (const out of ["in/a/folder", "runs/"]) {
+      const { code, stderr } = await run(["train", ...words(small), ...words(options), "-o", out], { cwd });
+      expect(stderr).toContain(message);
+      expect(code).toBeGreaterThan(0);
+      expect(existsSync(join(cwd, out.split("/")[0]))).toBe(false);
+    }
+  });
+});
+
+test.each([
+  ["prepare binary.txt -o OUT", "is not valid UTF-8"],
+  ["prepare empty.txt -o OUT", "the text is empty"],
+  ["prepare text.txt -o OUT --val-fraction 0.99", "The text is too short"],
+  ["prepare none.jsonl -o OUT", "there are no documents"],
+  ["prepare other.jsonl -o OUT", 'the field "text" is missing'],
+  ["prepare other.jsonl --chat -o OUT", 'there is neither "messages"'],
+  ["tokenizer train text.txt --vocab 5000 --out OUT", "were asked for"],
+  [`convert ${tiny} OUT/x.bin --dtype q8_0`, "q8_0 is a type of GGUF alone"],
+])("no folder is left of %s", async (line, message) => {
+  const { code, stderr } = await run(words(line.replace("OUT", "one/inside/another")), { cwd });
+  expect(stderr).toContain(message);
+  expect(code).toBeGreaterThan(0);
+  expect(existsSync(join(cwd, "one"))).toBe(false);
+});
+
+test("a folder that was there stays, with what is in it", async () => {
+  const { code } = await run(words("prepare empty.txt -o ."), { cwd });
+  expect(code).toBe(1);
+  expect(readdirSync(cwd)).toContain("empty.txt");
+});
