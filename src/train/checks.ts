@@ -59,8 +59,8 @@ export function checkTrainerOptions(options: Required<TrainerOptions>): void {
 export function checkZeroStage({ zeroStage = 0 }: Pick<RunChoices, "zeroStage">, { size }: Rank): void {
   if (zeroStage === 0 || size > 1) return;
   throw new UsageError(
-    "With --zero-stage 1 (-z 1) several processes share AdamW's moments out, and this is one. Give -z 0, or start several: " +
-      "mpirun -np 2 llm-ts train …",
+    "With mpirun -np 2 llm-ts train --zero-stage 1 (-z 1) several processes share AdamW's moments out, and this is one. Start " +
+      "several like that, or give -z 0.",
   );
 }
 
