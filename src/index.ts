@@ -43,7 +43,7 @@ export type {
   Tensor,
   WeightType,
 } from "./backend/backend.ts";
-export type { BackendOptions, OnStart } from "./backend/entry.ts";
+export type { BackendOptions, OnStart, StartPart } from "./backend/entry.ts";
 export { type BackendName, backendNames, createBackend, type KernelName } from "./backend/registry.ts";
 export type { Batch } from "./data/batch.ts";
 export { type Dataset, type DatasetSplit, findTokenizer, openTokenizer, readDataset } from "./data/dataset.ts";

@@ -2,7 +2,18 @@
 import type { BlasTrial } from "../platform/platform.ts";
 import type { Backend, Precision, WeightType } from "./backend.ts";
 
-export type OnStart = (what: string, share: number) => void;
+/** One of the parts of a start, the `number`th `of` so many: "forward, small, 3 of 11". */
+export interface StartPart {
+  readonly name: string;
+  readonly number: number;
+  readonly of: number;
+}
+
+export type OnStart = (what: string, share: number, part?: StartPart) => void;
+
+export function partInWords({ name, number, of }: StartPart): string {
+  return `${name}, ${number} of ${of}`;
+}
 
 /** Largest number of worker threads. */
 export const MAX_THREADS = 64;
@@ -28,7 +39,7 @@ export interface BackendOptions {
   readonly wasmMemory?: number;
   /** True lets webgpu take an adapter that is software on the CPU, slower than wasm: for tests. */
   readonly fallbackAdapter?: boolean;
-  /** Called while the first start on a device takes seconds: what it does, and the share that is done, 0 to 1. */
+  /** Called while the first start on a device takes seconds: what it does, the share that is done, 0 to 1, and the part under way. */
   readonly onStart?: OnStart;
   /**
    * Library of the system whose sgemm computes the matmuls of wasm, in Node with the package koffi: accelerate, armpl, mkl,

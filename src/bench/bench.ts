@@ -1,6 +1,7 @@
 /** The whole benchmark: limits and matmuls, then training steps and generation, then the profile, each beside its peers. */
 import { GPT2 } from "../api/gpt2.ts";
 import { type Precision, type QueueDevice, type WeightType, weightTypes } from "../backend/backend.ts";
+import { type OnStart, partInWords } from "../backend/entry.ts";
 import { type BackendName, createBackend, type KernelName } from "../backend/registry.ts";
 import { UsageError } from "../errors.ts";
 import { callsOfStep } from "../model/step-calls.ts";
@@ -139,7 +140,8 @@ async function startDevice({
   precisions,
   onProgress,
 }: BenchOptions): Promise<MeasuredBackend> {
-  const backend = await createBackend(name, { threads, revectorize, kernel, blas, onStart: onProgress });
+  const onStart: OnStart = (what, share, part) => onProgress(part ? `${what}: ${partInWords(part)}` : what, share);
+  const backend = await createBackend(name, { threads, revectorize, kernel, blas, onStart });
   try {
     for (const model of models) for (const precision of precisions) checkPrecision(backend, configOf(model), precision);
     if (isMeasured(backend)) return backend;

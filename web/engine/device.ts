@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import type { Backend } from "../../src/backend/backend.ts";
+import type { OnStart } from "../../src/backend/entry.ts";
 import {
   type Availability,
   availableBackends,
@@ -10,12 +11,13 @@ import {
 } from "../../src/backend/registry.ts";
 import { BackendError, MemoryError } from "../../src/errors.ts";
 import { maxTextBytes } from "./data-files.ts";
+import type { Outbox } from "./outbox.ts";
 import type { BackendChoice, BackendInfo, DeviceInfo, EngineOptions } from "./protocol.ts";
 import { measureSpeed, type Speed } from "./speed.ts";
 
 /** The tab's backends, each started when it is first needed, and the choice among them. */
 export class Device {
-  readonly #remark: (text: string) => void;
+  readonly #outbox: Pick<Outbox, "remark" | "during">;
   #options: EngineOptions = {};
   #choice: BackendChoice | undefined;
   #found: Promise<readonly Availability[]> | undefined;
@@ -23,8 +25,9 @@ export class Device {
   readonly #started = new Map<BackendName, Promise<Backend>>();
   readonly #speeds = new WeakMap<Backend, Promise<Speed>>();
 
-  constructor(remark: (text: string) => void) {
-    this.#remark = remark;
+  /** The outbox gets remarks, and what a start does while it takes long. */
+  constructor(outbox: Pick<Outbox, "remark" | "during">) {
+    this.#outbox = outbox;
   }
 
   configure(options: EngineOptions): void {
@@ -50,7 +53,7 @@ export class Device {
   }
 
   remarkMissing(name: string, problem: string): void {
-    this.#remark(`the backend ${name} is not available here: ${problem}. ${defaultBackend} computes instead`);
+    this.#outbox.remark(`the backend ${name} is not available here: ${problem}. ${defaultBackend} computes instead`);
   }
 
   /** The machine in words, as far as times depend on it. */
@@ -106,7 +109,7 @@ export class Device {
 
   /** A backend by name. BackendError or UsageError when it cannot start; the next call tries again. */
   async start(name: BackendName): Promise<Backend> {
-    const starting = this.#started.get(name) ?? createBackend(name, this.#optionsOf(name));
+    const starting = this.#started.get(name) ?? this.#create(name);
     this.#started.set(name, starting);
     try {
       return await starting;
@@ -114,6 +117,13 @@ export class Device {
       this.#started.delete(name);
       throw error;
     }
+  }
+
+  #create(name: BackendName): Promise<Backend> {
+    return this.#outbox.during("starting", (onProgress) => {
+      const onStart: OnStart = (_what, share, part) => onProgress(share, part);
+      return createBackend(name, { ...this.#optionsOf(name), onStart });
+    });
   }
 
   /** The options, without a kernel that is another backend's. */

@@ -25,7 +25,7 @@ export class StudioEngine implements protocol.Engine {
   readonly #storage: TabStorage;
   readonly #runs: string;
   readonly #outbox = new Outbox();
-  readonly #device = new Device((text) => this.#outbox.remark(text));
+  readonly #device = new Device(this.#outbox);
   readonly #bench = new Workbench(this.#device, this.#outbox);
   readonly #data: DataStore;
   #writing = new AbortController();

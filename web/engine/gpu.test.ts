@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { platform } from "#platform";
+import type { BackendEntry } from "../../src/backend/entry.ts";
+import { backends } from "../../src/backend/registry.ts";
 import { describeGpu } from "../../test/gpu.ts";
 import { messageIn } from "../store/messages.ts";
 import { StudioEngine } from "./engine.ts";
-import type { EngineOptions, EngineUpdate, RunState, TrainChoice } from "./protocol.ts";
+import type { Activity, EngineOptions, EngineUpdate, RunState, TrainChoice } from "./protocol.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-engine-gpu-"));
 vi.stubEnv("LLM_TS_CACHE", join(folder, "cache"));
@@ -31,11 +33,17 @@ async function open(name: string, options: EngineOptions = {}) {
   const engine = new StudioEngine(join(folder, name));
   engines.push(engine);
   await engine.configure({ threads: 1, ...options });
-  const said = { losses: [] as number[], remarks: [] as string[], state: undefined as RunState | undefined };
-  const add = ({ events, remarks, state }: EngineUpdate) => {
+  const said = {
+    losses: [] as number[],
+    remarks: [] as string[],
+    state: undefined as RunState | undefined,
+    activity: undefined as Activity | null | undefined,
+  };
+  const add = ({ events, remarks, state, activity }: EngineUpdate) => {
     for (const event of events) if (event.type === "step" || event.type === "val") said.losses.push(event.loss);
     said.remarks.push(...remarks);
     if (state) said.state = state;
+    if (activity !== undefined) said.activity = activity;
   };
   add(await engine.subscribe(add));
   await engine.prepare({ kind: "text", text, tokenizer: "char" });
@@ -175,6 +183,28 @@ describeGpu("with a GPU", { timeout: 180_000 }, () => {
     expect(await engine.device()).toMatchObject({ choice: "auto", processor: "CPU" });
     await vi.waitUntil(() => said.remarks.length > 0);
     expect(shown(said.remarks[0])[0]).toMatch(/webgpu backend is not available here: .* was lost/);
+  });
+
+  test("the part of a first start that is under way is an activity", async () => {
+    const { engine, said } = await open("first start", { backend: "webgpu" });
+    const part = { name: "forward, small", number: 3, of: 11 };
+    const entry = backends.find(({ name }) => name === "webgpu") as BackendEntry;
+    const { create } = entry;
+    // A software adapter is not timed.
+    const starting = vi.spyOn(entry, "create").mockImplementation(async (options) => {
+      options.onStart?.("choosing the fastest kernels", 2 / 11, part);
+      await vi.waitUntil(() => said.activity);
+      return create(options);
+    });
+    try {
+      const device = engine.device();
+      await vi.waitUntil(() => said.activity?.part);
+      expect(said.activity).toEqual({ what: "starting", share: 2 / 11, part });
+      expect(await device).toMatchObject({ choice: "webgpu", processor: "GPU" });
+      await vi.waitUntil(() => said.activity === null);
+    } finally {
+      starting.mockRestore();
+    }
   });
 
   test("a software adapter is refused unless named: the CPU computes, and a remark says why", async () => {

@@ -49,6 +49,25 @@ test("a failed task ends its activity", async () => {
   expect(outbox.status.activity).toBeNull();
 });
 
+test("of tasks within others the newest is shown, and after it those that are still under way", async () => {
+  const outbox = new Outbox();
+  const part = { name: "forward, small", number: 3, of: 11 };
+  let endReading = () => {};
+  const reading = outbox.during("preparing", () => new Promise<void>((resolve) => (endReading = resolve)));
+  await outbox.during("measuring", async (onProgress) => {
+    onProgress(0.5);
+    await outbox.during("starting", async (onStart) => {
+      onStart(0.2, part);
+      expect(outbox.status.activity).toEqual({ what: "starting", share: 0.2, part });
+      endReading();
+      await reading;
+      expect(outbox.status.activity).toEqual({ what: "starting", share: 0.2, part });
+    });
+    expect(outbox.status.activity).toEqual({ what: "measuring", share: 0.5 });
+  });
+  expect(outbox.status.activity).toBeNull();
+});
+
 test("other changes do not wait for the steps' interval", () => {
   const outbox = new Outbox();
   const updates: EngineUpdate[] = [];

@@ -8,6 +8,7 @@ import type { Activity, EngineUpdate } from "./protocol.ts";
 const STEPS_EVERY_MS = 1000;
 const CHANGES_EVERY_MS = 100;
 
+type OnProgress = (share: number, part?: Activity["part"]) => void;
 type Status = Omit<EngineUpdate, "events" | "remarks">;
 
 /** Batches events, remarks and changes of state into updates for the page. */
@@ -18,6 +19,8 @@ export class Outbox {
   #changes: Status = {};
   #events: TrainEvent[] = [];
   #remarks: string[] = [];
+  /** Tasks in progress, of which the one that began last is shown. */
+  readonly #activities = new Set<{ shown: Activity }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Time of the last update, and of the scheduled one, in milliseconds. */
   #sent = Number.NEGATIVE_INFINITY;
@@ -39,13 +42,23 @@ export class Outbox {
   }
 
   /** Runs a task, with its progress as the activity. */
-  async during<T>(what: Activity["what"], task: (onProgress: (share: number) => void) => Promise<T>): Promise<T> {
-    this.change({ activity: { what } });
+  async during<T>(what: Activity["what"], task: (onProgress: OnProgress) => Promise<T>): Promise<T> {
+    const own = { shown: { what } as Activity };
+    this.#activities.add(own);
+    this.#showActivity();
     try {
-      return await task((share) => this.change({ activity: { what, share } }));
+      return await task((share, part) => {
+        own.shown = { what, share, ...(part && { part }) };
+        this.#showActivity();
+      });
     } finally {
-      this.change({ activity: null });
+      this.#activities.delete(own);
+      this.#showActivity();
     }
+  }
+
+  #showActivity(): void {
+    this.change({ activity: [...this.#activities].at(-1)?.shown ?? null });
   }
 
   event(event: TrainEvent): void {

@@ -3,7 +3,7 @@
  * page has all texts for people, except messages of errors (those of src/errors.ts) and remarks.
  */
 
-import type { Processor } from "../../src/backend/entry.ts";
+import type { Processor, StartPart } from "../../src/backend/entry.ts";
 import type { Availability, BackendName } from "../../src/backend/registry.ts";
 import type { Inspection } from "../../src/inspect/inspect.ts";
 import type { GPT2Config } from "../../src/model/config.ts";
@@ -212,6 +212,8 @@ export type RunState =
 export interface Activity {
   readonly what: "preparing" | "creating" | "opening" | "saving" | "exporting" | "measuring" | "starting";
   readonly share?: number;
+  /** The part of a GPU's first start that is under way. */
+  readonly part?: StartPart;
 }
 
 /** Changes since the last update: at most ten updates a second, one a second for steps. Absent fields did not change. */

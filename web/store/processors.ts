@@ -2,7 +2,7 @@
 import type { BackendName } from "../../src/backend/registry.ts";
 import type { Timing } from "../engine/protocol.ts";
 import { milliseconds } from "../parts/numbers.ts";
-import { device } from "./state.ts";
+import { activity, device } from "./state.ts";
 import { text } from "./text.ts";
 
 /** "CPU" or "GPU"; a backend's own name where the engine does not know it. */
@@ -22,4 +22,10 @@ export function timesOf({ steps }: Timing): string {
     .sort(([, a], [, b]) => a - b)
     .map(([backend, ms]) => `${processorOf(backend)} ${milliseconds(ms)}`)
     .join(text().comma);
+}
+
+/** The part of a GPU's first start that is under way: " (forward, small, 3 of 11)"; empty without one. */
+export function partOfStart(): string {
+  const part = activity.value?.part;
+  return part ? text().part(part) : "";
 }

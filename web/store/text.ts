@@ -1,4 +1,12 @@
+import type { StartPart } from "../../src/backend/entry.ts";
 import { texts } from "../language.ts";
+
+/** Words in the names of the parts of a GPU's first start. */
+const inChinese: Readonly<Record<string, string>> = {
+  ...{ "checking the operations": "检查运算", "compiling the tiles": "编译分块" },
+  ...{ forward: "前向", input: "输入的梯度", weight: "权重的梯度" },
+  ...{ small: "小矩阵", medium: "中矩阵", large: "大矩阵" },
+};
 
 /** Texts shared by several views. */
 export const text = texts({
@@ -9,6 +17,7 @@ export const text = texts({
     dismiss: "Dismiss",
     inEnglish: "",
     comma: ", ",
+    part: ({ name, number, of }: StartPart) => ` (${name}, ${number} of ${of})`,
   },
   zh: {
     open: "打开模型",
@@ -17,5 +26,9 @@ export const text = texts({
     dismiss: "关闭",
     inEnglish: "（英文信息）",
     comma: "，",
+    part: ({ name, number, of }: StartPart) => {
+      const words = name.split(", ").map((word) => inChinese[word] ?? word);
+      return `（${words.join("，")}，第 ${number} 项，共 ${of} 项）`;
+    },
   },
 });

@@ -2,7 +2,7 @@ import { Choice } from "../parts/choice.tsx";
 import { chooseBackend, isReplacing } from "../store/actions.ts";
 import { browserOf } from "../store/browser-of.ts";
 import { FailureNotice, Message } from "../store/failure-notice.tsx";
-import { processorOf, timesOf } from "../store/processors.ts";
+import { partOfStart, processorOf, timesOf } from "../store/processors.ts";
 import { estimate } from "../store/setup.ts";
 import { device, pendingBackend } from "../store/state.ts";
 import { text } from "./setup-text.ts";
@@ -25,7 +25,7 @@ export function ProcessorChoice() {
         onChange={chooseBackend}
       />
       <p class="hint" role="status">
-        {pendingBackend.value === undefined ? about() : t.starting}
+        {pendingBackend.value === undefined ? about() : t.starting + partOfStart()}
       </p>
       <FailureNotice place="backend" title={t.failed} />
       {missing.map(({ name, reason = "" }) => (

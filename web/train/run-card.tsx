@@ -7,7 +7,7 @@ import { duration, fixed, fixedOr, grouped, percent, short } from "../parts/numb
 import { pause, resume, resumeStopped, start, stop } from "../store/actions.ts";
 import { Message } from "../store/failure-notice.tsx";
 import { fieldNames } from "../store/fields.ts";
-import { processorOf, timesOf } from "../store/processors.ts";
+import { partOfStart, processorOf, timesOf } from "../store/processors.ts";
 import { canStart, estimate, isValid, problem, problems } from "../store/setup.ts";
 import { activity, data, device, hasRun, isBusy, live, run, runInfo, stored } from "../store/state.ts";
 import { text } from "./run-text.ts";
@@ -161,7 +161,12 @@ function mainAction(phase: RunState["phase"], canResume: boolean): Action {
 function DeviceLine() {
   const t = text().device;
   const found = device.value;
-  if (!found) return <p class="device">{t.starting} …</p>;
+  if (!found)
+    return (
+      <p class="device">
+        {t.starting} …{partOfStart()}
+      </p>
+    );
   const { processor, device: gpu, threads, relaxed, kernel, sharedMemory } = found;
   const tile = kernel.replace(/^[a-z]+-/, "").replace("x", "×");
   const facts = processor === "GPU" ? [processor, gpu] : [t.threads(threads), relaxed ? t.relaxed : t.plain, tile];
@@ -205,7 +210,7 @@ function RunProgress() {
   const steps = info?.steps ?? 0;
   const step = Math.max(progress.step, info?.from ?? 0);
   const left = msLeft === undefined ? t.leftUnknown : t.left(duration(msLeft));
-  const doing = activity.value && t.activity[activity.value.what];
+  const doing = activity.value && t.activity[activity.value.what] + partOfStart();
   return (
     <div class="progress">
       <progress max={Math.max(1, steps)} value={step} aria-label={t.ofSteps(step, steps)} />

@@ -5,7 +5,8 @@ import type { BackendOptions } from "../entry.ts";
 import { openAdapter, requireRight } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
-import { chooseTiles } from "./tile-trial.ts";
+import { FirstStart, keepTiles, recallTiles, type TrialOptions, timeTiles } from "./tile-trial.ts";
+import type { TileChoice } from "./tiles.ts";
 
 /** A backend on the adapter that the system prefers, once it has computed some operations right. */
 export async function createWebGpuBackend(options: BackendOptions): Promise<Backend> {
@@ -13,16 +14,35 @@ export async function createWebGpuBackend(options: BackendOptions): Promise<Back
   const tile = tileNamed(kernel);
   const backend = new WebGpuBackend(await openAdapter({ fallbackAdapter }), tile);
   try {
-    // Together, so that all kernels are compiled side by side.
-    const problems = await Promise.all([problemOfMatmuls(backend), problemOfOthers(backend)]);
-    requireRight(backend.adapter, ...problems);
     // Software is for tests, and takes a minute to compile and time all tiles.
-    if (tile === undefined && !backend.adapter.fallback) backend.tiles = await chooseTiles(backend, { onStart });
+    if (tile !== undefined || backend.adapter.fallback) await checkOperations(backend);
+    else await chooseTiles(backend, { onStart });
     return backend;
   } catch (error) {
     await backend.dispose();
     throw error;
   }
+}
+
+/** Checks the operations, and takes the tiles that an earlier start found fastest here, else those that are now. */
+export async function chooseTiles(
+  backend: WebGpuBackend,
+  { onStart, ...trial }: Pick<BackendOptions, "onStart"> & Pick<TrialOptions, "shapes" | "tiles">,
+): Promise<TileChoice> {
+  const kept = await recallTiles(backend);
+  const progress = kept ? undefined : new FirstStart(backend.device, onStart);
+  progress?.begin("checking the operations");
+  await checkOperations(backend);
+  const choice = kept ?? (await timeTiles(backend, { ...trial, progress }));
+  if (!kept) await keepTiles(backend, choice);
+  progress?.end();
+  backend.tiles = choice;
+  return choice;
+}
+
+async function checkOperations(backend: WebGpuBackend): Promise<void> {
+  // Together, so that all kernels are compiled side by side.
+  requireRight(backend.adapter, ...(await Promise.all([problemOfMatmuls(backend), problemOfOthers(backend)])));
 }
 
 function tileNamed(kernel: string): TileName | undefined {

@@ -41,42 +41,61 @@ function keyOf({ adapter: { label, driver } }: WebGpuBackend): string {
   return `${label}, ${driver}, ${platform.engine()}, ${hashOf(new TextEncoder().encode(sources.join()))}`;
 }
 
-/** The tiles that an earlier start found fastest here, else those that are now. */
-export async function chooseTiles(backend: WebGpuBackend, options: TrialOptions = {}): Promise<TileChoice> {
-  const key = keyOf(backend);
-  const kept = choiceFrom((await cache.recall(key)) ?? "", tileNames);
-  if (kept) return kept;
-  const choice = await timeTiles(backend, options);
-  await cache.keep(key, choiceAsText(choice));
-  return choice;
+/** The tiles that an earlier start found fastest here; undefined where they have to be timed. */
+export async function recallTiles(backend: WebGpuBackend): Promise<TileChoice | undefined> {
+  return choiceFrom((await cache.recall(keyOf(backend))) ?? "", tileNames);
 }
 
-interface TrialOptions {
+export async function keepTiles(backend: WebGpuBackend, choice: TileChoice): Promise<void> {
+  await cache.keep(keyOf(backend), choiceAsText(choice));
+}
+
+/** Progress of the first start on an adapter, which checks its operations and times its tiles. */
+export class FirstStart {
+  /** The check, compiling the tiles, and each trial. */
+  static readonly parts = 2 + forms.length * sizes.length;
+  readonly #what: string;
+  readonly #onStart: OnStart | undefined;
+  #begun = 0;
+
+  constructor(device: string, onStart: OnStart | undefined) {
+    this.#what = `choosing the fastest kernels for ${device}`;
+    this.#onStart = onStart;
+  }
+
+  begin(name: string): void {
+    const of = FirstStart.parts;
+    this.#onStart?.(this.#what, this.#begun / of, { name, number: this.#begun + 1, of });
+    this.#begun++;
+  }
+
+  end(): void {
+    this.#onStart?.(this.#what, 1);
+  }
+}
+
+export interface TrialOptions {
   readonly shapes?: Shapes;
   readonly tiles?: readonly TileName[];
-  readonly onStart?: OnStart;
+  readonly progress?: FirstStart;
 }
 
 /** The fastest tile for each form and size. One that computes wrong, in any precision, is left out. */
 export async function timeTiles(
   backend: WebGpuBackend,
-  { shapes = shapesOfTrial, tiles = tileNames, onStart }: TrialOptions = {},
+  { shapes = shapesOfTrial, tiles = tileNames, progress }: TrialOptions = {},
 ): Promise<TileChoice> {
   const products = new Products(backend, shapes);
-  const total = 1 + forms.length * sizes.length;
-  let done = 0;
-  const progress = () => onStart?.(`timing the matrix products of ${backend.device}`, done++ / total);
   try {
+    progress?.begin("compiling the tiles");
     await products.fill();
-    progress();
     const right = await products.rightTiles(tiles);
     const choice: Record<Form, Record<Size, TileName>> = structuredClone(usualTiles) as never;
     for (const form of forms)
       for (const size of sizes) {
-        progress();
+        progress?.begin(`${form}, ${size}`);
         choice[form][size] = await products.fastest(form, size, right[form]);
       }
-    progress();
     return choice;
   } finally {
     await products.free();

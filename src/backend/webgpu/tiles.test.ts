@@ -2,11 +2,13 @@
 import { expect, test, vi } from "vitest";
 import { platform } from "#platform";
 import { describeGpu, openGpu } from "../../../test/gpu.ts";
+import { type OnStart, partInWords } from "../entry.ts";
 import * as cases from "../suite/cases.ts";
 import { runCases } from "../suite/run.ts";
+import { chooseTiles } from "./create.ts";
 import { cutOf, LONGEST } from "./matmul.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
-import { chooseTiles, type Shapes, timeTiles } from "./tile-trial.ts";
+import { FirstStart, type Shapes, timeTiles } from "./tile-trial.ts";
 import { choiceAsText, choiceFrom, sizeOfResult, usualTiles } from "./tiles.ts";
 
 test("a choice is kept as text, and anything else is none", () => {
@@ -65,17 +67,21 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
 
   test("the trial says how far it is, gives its memory back, and finds a tile of those there are", async () => {
     const backend = await openGpu();
-    const shares: number[] = [];
-    const onStart = (what: string, share: number) => {
+    const said: [share: number, part?: string][] = [];
+    const progress = new FirstStart(backend.device, (what, share, part) => {
       expect(what).toContain(backend.device);
-      shares.push(share);
-    };
-    const choice = await timeTiles(backend, { shapes, tiles: two, onStart });
+      said.push([share, part && partInWords(part)]);
+    });
+    const choice = await timeTiles(backend, { shapes, tiles: two, progress });
     const chosen = choiceAsText(choice).split(" ");
     expect(chosen).toHaveLength(9);
     for (const tile of chosen) expect(two).toContain(tile);
-    expect(shares).toEqual([...shares].sort((a, b) => a - b));
-    expect([shares[0], shares.length]).toEqual([0, 11]);
+    expect(said.slice(0, 3)).toEqual([
+      [0, "compiling the tiles, 1 of 11"],
+      [1 / 11, "forward, small, 2 of 11"],
+      [2 / 11, "forward, medium, 3 of 11"],
+    ]);
+    expect(said).toHaveLength(10);
     expect(backend.memoryUsed).toBeLessThan(100_000); // scratch memory of divided sums is kept
   });
 
@@ -99,16 +105,18 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
     }
   });
 
-  test("a choice is kept: the second start times nothing", async () => {
+  test("a choice is kept: the second start times nothing, and says nothing", async () => {
     const disk = new Map<string, string>();
     const recall = vi.spyOn(platform, "recall").mockImplementation(async (name) => disk.get(name));
     const remember = vi.spyOn(platform, "remember").mockImplementation(async (name, text) => {
       disk.set(name, text);
     });
     try {
-      const onStart = vi.fn();
+      const onStart = vi.fn<OnStart>();
       const first = await chooseTiles(await openGpu(), { shapes, tiles: two, onStart });
-      expect(onStart).toHaveBeenCalled();
+      const parts = onStart.mock.calls.map(([, share, part]) => [share, part?.number]);
+      expect(parts).toEqual([...Array.from({ length: 11 }, (_, i) => [i / 11, i + 1]), [1, undefined]]);
+      expect(onStart.mock.calls[0][2]?.name).toBe("checking the operations");
       expect(disk.get("webgpu-tiles")).toContain(choiceAsText(first));
       onStart.mockClear();
       expect(await chooseTiles(await openGpu(), { shapes, tiles: two, onStart })).toEqual(first);

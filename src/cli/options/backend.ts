@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { OnStart } from "../../backend/entry.ts";
-import { MAX_THREADS } from "../../backend/entry.ts";
+import { MAX_THREADS, type OnStart, partInWords } from "../../backend/entry.ts";
 import {
   type BackendName,
   backendNames,
@@ -78,9 +77,9 @@ function kernel(name: string): string {
 /** Shows what the first start on a device measures. */
 export function startProgress(): OnStart {
   let line: ProgressLine | undefined;
-  return (what, share) => {
+  return (what, share, part) => {
     line ??= new ProgressLine(what);
-    line.update(share);
+    line.update(share, part && `(${partInWords(part)})`);
     if (share === 1) line.end();
   };
 }
