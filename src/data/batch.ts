@@ -24,14 +24,16 @@ function checkBatch({ inputs, targets }: Batch, { B, T }: { readonly B: number; 
       `A batch has ${inputs.length} inputs and ${targets.length} targets, expected B * T = ${B} * ${T} = ${B * T} of each. ` +
         "Its source is to give whole batches only.",
     );
-  for (const [tokens, least] of [
-    [inputs, 0],
-    [targets, -1],
-  ] as const)
-    for (const token of tokens)
-      if (token < least || token >= V)
-        throw new InputError(
-          `The data holds token ${token >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
-            "with the tokenizer that belongs to the model, or choose a model that fits the data.",
-        );
+  requireTokens(inputs, 0, V);
+  requireTokens(targets, -1, V);
+}
+
+/** InputError for a token below `least`, or not in the model's vocabulary. */
+export function requireTokens(tokens: Int32Array, least: number, V: number): void {
+  for (const token of tokens)
+    if (token < least || token >= V)
+      throw new InputError(
+        `The data holds token ${token >>> 0}, and the model's vocabulary ends at ${V - 1} (V = ${V}). Prepare the data ` +
+          "with the tokenizer that belongs to the model, or choose a model that fits the data.",
+      );
 }

@@ -13,7 +13,7 @@ import { allocLossWorkspace } from "../model/workspace.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { VocabularyTokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluateLoss, type TokenSequence } from "./loss.ts";
-import { layoutsOf, type Row } from "./packing.ts";
+import { type Layout, layoutsOf, type Row } from "./packing.ts";
 import { type RowScore, Scorer } from "./scorer.ts";
 import { evaluateHellaSwag, evaluateLambada, fitting } from "./tasks.ts";
 
@@ -217,12 +217,13 @@ test("rows that begin alike share their beginning: it is computed once, with the
   const scorer = new Scorer({ backend: counting, parameters });
   const rows = [...endingsOf(ids(7, 1), 4, 10), ...endingsOf(ids(6, 2), 4, 9)];
   const shared = await scorer.score(rows);
-  // The last given token of a row predicts its first scored one, and the last scored one predicts nothing.
-  expect(computed).toBe(6 + 4 * 10 + 5 + 4 * 9);
+  // Of two layers, the second stops behind its attention but where a token is scored. The last one predicts nothing.
+  expect(computed).toBe((7 + 4 * 9 + 4 * 10 + 6 + 4 * 8 + 4 * 9) / 2);
   computed = 0;
   // More than eight rows each, so that the same kernels compute them alone.
   for (const [i, row] of rows.entries()) expect(shared[i]).toEqual((await scorer.score([row]))[0]);
-  expect(computed).toBe(rows.reduce((sum, { tokens }) => sum + tokens.length - 1, 0));
+  const alone = rows.map(({ tokens, from }) => tokens.length - 1 + tokens.length - from);
+  expect(computed).toBe(total(alone) / 2);
   await scorer.dispose();
 });
 
@@ -370,33 +371,80 @@ test("a damaged model is refused in all members of a group", async () => {
     });
 });
 
+/** What each row of a layout's workspace sees, by the order in which segments fill and find the cache. */
+function contextsOf({ segments, pieces }: Layout, rows: readonly Row[], capacity: number): number[][] {
+  const held = new Map<number, number>();
+  for (const { index, first, span } of pieces)
+    for (let i = 0; i < span.length; i++) held.set(span.start + i, rows[index].tokens[first + i]);
+  const contexts: number[][] = Array.from({ length: capacity }, () => []);
+  const cache: number[] = [];
+  for (const { start, B, T, past } of segments)
+    for (let b = 0; b < B; b++) {
+      const seen = cache.slice(0, past ?? 0);
+      for (let row = start + b * T; row < start + (b + 1) * T; row++) {
+        const token = held.get(row);
+        if (token === undefined) throw new Error(`segment at ${start}: row ${row} holds nothing`);
+        seen.push(token);
+        contexts[row] = [...seen];
+      }
+      if (past !== undefined) cache.splice(0, seen.length, ...seen);
+    }
+  return contexts;
+}
+
 test.each([1, 16])(
-  "batches hold all rows once, and no more than they may; segments begin at multiples of %i",
+  "batches hold all rows, each with what comes before it; segments begin at multiples of %i",
   (unit) => {
     const rows: Row[] = Array.from({ length: 100 }, (_, i) => {
       const from = 1 + ((37 * Math.floor(i / 3)) % 11);
       const context = ids(from, Math.floor(i / 3) * 7);
-      return { tokens: [...context, ...ids(1 + ((5 * i) % 9), i)], from };
+      // Some endings are alike, some begin alike.
+      const ending = i % 7 === 2 ? ids(5, i - 1) : ids(1 + ((5 * i) % 9), i % 5 === 0 ? i : i - (i % 5));
+      return { tokens: [...context, ...ending], from };
     });
-    const capacity = 64 + 2 * (unit - 1);
+    const capacity = 80;
     const layouts = layoutsOf(rows, capacity, unit);
     expect(layouts.flatMap(({ places }) => places.map(({ index }) => index))).toEqual(rows.map((_, i) => i));
-    for (const { rows: used, segments, scored, places, prefixes } of layouts) {
-      expect(used).toBeLessThanOrEqual(capacity);
-      expect(scored.start + scored.length).toBe(used);
-      expect(segments.every(({ start }) => start % unit === 0)).toBe(true);
-      const taken = [...prefixes, ...places].flatMap(({ span: { start, length } }) =>
-        Array.from({ length }, (_, i) => start + i),
-      );
-      expect(new Set(taken).size).toBe(taken.length);
-      for (const { index, span } of places) expect(span.length).toBe(rows[index].tokens.length - rows[index].from);
-      const attended = segments.reduce((sum, { B, T }) => sum + B * T, 0);
-      expect(attended).toBe(taken.length);
+    let computed = 0;
+    for (const layout of layouts) {
+      expect(Math.max(layout.rows, layout.predicting.length)).toBeLessThanOrEqual(capacity);
+      expect(layout.segments.every(({ start }) => start % unit === 0)).toBe(true);
+      const contexts = contextsOf(layout, rows, capacity);
+      for (const { index, span } of layout.places) {
+        const { tokens, from } = rows[index];
+        const found = layout.predicting.slice(span.start, span.start + span.length).map((row) => contexts[row]);
+        expect(found).toEqual(found.map((_, i) => Array.from(tokens).slice(0, from + i)));
+        expect(found.length).toBe(tokens.length - from);
+      }
+      computed += layout.pieces.reduce((sum, { span }) => sum + span.length, 0);
     }
-    // Three rows to a context, which two batches have where it is divided.
-    const prefixes = layouts.reduce((sum, layout) => sum + layout.prefixes.length, 0);
-    expect(prefixes).toBeLessThanOrEqual(34 + layouts.length);
-    const whole = layoutsOf([{ tokens: ids(101), from: 1 }], 64, unit);
-    expect(whole.map(({ places }) => places.length)).toEqual([1]);
+    // Rows that share something are in one batch, so what they share is computed once.
+    const shared = rows.map(({ tokens }, i) => {
+      const before = i === 0 ? [] : rows[i - 1].tokens;
+      let length = 0;
+      while (length < Math.min(before.length, tokens.length) - 1 && before[length] === tokens[length]) length++;
+      return length < 4 ? 0 : length;
+    });
+    expect(computed).toBe(total(rows.map(({ tokens }, i) => tokens.length - 1 - shared[i])));
   },
 );
+
+test("a row longer than a batch, and rows whose shared beginning no batch holds once", () => {
+  const long = layoutsOf([{ tokens: ids(101), from: 1 }], 64, 1);
+  expect(long.map(({ places }) => places.length)).toEqual([1]);
+  const rows = endingsOf(ids(40, 1), 6, 10);
+  const layouts = layoutsOf(rows, 70, 1);
+  expect(layouts.map(({ places }) => places.length)).toEqual([3, 3]);
+  for (const layout of layouts) {
+    expect(layout.rows).toBe(40 + 3 * 9);
+    const contexts = contextsOf(layout, rows, 70);
+    for (const { index, span } of layout.places)
+      expect(contexts[layout.predicting[span.start + 9]]).toEqual(Array.from(rows[index].tokens).slice(0, -1));
+  }
+});
+
+test("a row that is scored many times is computed once, and predicts no more than a batch holds", () => {
+  const rows: Row[] = Array.from({ length: 10 }, () => ({ tokens: ids(17, 1), from: 1 }));
+  const layouts = layoutsOf(rows, 40, 1);
+  expect(layouts.map(({ rows, predicting }) => [rows, predicting.length])).toEqual(Array(5).fill([16, 32]));
+});

@@ -7,106 +7,163 @@ export interface Row {
   readonly from: number;
 }
 
-/** Rows that have the tokens before their last given one in common: the shared prefix, which is computed once. */
-interface Group {
-  /** Indices of the rows. */
-  readonly rows: number[];
-}
-
-/** Rows of a workspace: where to begin, and how many. */
+/** Rows of a workspace, or of those that predict: where to begin, and how many. */
 export interface Span {
   readonly start: number;
   readonly length: number;
 }
 
-/** The place of a batch's sequences in the rows of a workspace: first the prefixes, then all that is scored. */
+/** The place of a batch's sequences in the rows of a workspace. */
 export interface Layout {
   /** Rows in all. */
   readonly rows: number;
   readonly segments: readonly Segment[];
-  /** From the first scored row to the last. */
-  readonly scored: Span;
-  /** A batch's rows to score, by their index, and the workspace's rows that predict their scored tokens. */
+  /** What the workspace's rows hold: tokens from `first` on of the row of this index. */
+  readonly pieces: readonly { readonly index: number; readonly first: number; readonly span: Span }[];
+  /** The workspace's rows that predict scored tokens, a row to score after the other; one that several share is repeated. */
+  readonly predicting: readonly number[];
+  /** A batch's rows to score, by their index, and their part of `predicting`. */
   readonly places: readonly { readonly index: number; readonly span: Span }[];
-  /** A workspace's rows that hold a prefix: tokens 0 … length of the row of this index. */
-  readonly prefixes: readonly { readonly index: number; readonly span: Span }[];
 }
 
-/** Tokens before the one that predicts the first scored token. */
-export function prefixLength({ from }: Row): number {
-  return from - 1;
+/** Fewest tokens worth sharing: attention that finds them in a cache is called for one sequence at a time. */
+const LEAST_SHARED = 4;
+
+/** A row to score, and how many tokens it has in common with the one before, from the first on; 0: too few. */
+interface Entry {
+  readonly index: number;
+  readonly row: Row;
+  readonly shared: number;
 }
 
-/** Tokens to score: as many predict them, the last given one and all scored ones but the last. */
-export function scoredLength({ tokens, from }: Row): number {
+/** Tokens that are computed: the last one is only predicted. */
+function inputLength({ tokens }: Row): number {
+  return tokens.length - 1;
+}
+
+/** Tokens to score. */
+function scoredLength({ tokens, from }: Row): number {
   return tokens.length - from;
 }
 
 /**
- * Lays rows out in batches of at most `capacity` rows of a workspace, in their order; a group that does not fit is
- * divided, and a row that is longer than a batch gets one of its own. Segments begin at multiples of `unit`.
+ * Lays rows out in batches of at most `capacity` rows of a workspace, in their order. Rows that share something stay together
+ * unless a batch cannot hold them; a row that is longer than a batch gets one of its own. Segments begin at multiples of
+ * `unit`.
  */
 export function layoutsOf(rows: readonly Row[], capacity: number, unit: number): Layout[] {
-  const aligned = (length: number) => Math.ceil(length / unit) * unit;
-  const batches: Group[][] = [];
-  let used = Number.POSITIVE_INFINITY;
+  const batches: Batch[] = [];
+  const begin = () => {
+    const batch = new Batch(capacity, unit);
+    batches.push(batch);
+    return batch;
+  };
+  for (const group of groupsOf(rows)) {
+    let batch = batches.at(-1);
+    if (!batch?.fits(group)) batch = begin();
+    for (const entry of group) {
+      if (!batch.isEmpty && !batch.fits([entry])) batch = begin();
+      batch.add(entry);
+    }
+  }
+  return batches.map((batch) => batch.layout());
+}
+
+/** Runs of rows each of which shares its beginning with the one before. */
+function groupsOf(rows: readonly Row[]): Entry[][] {
+  const groups: Entry[][] = [];
   for (const [index, row] of rows.entries()) {
-    const [prefix, scored] = [aligned(prefixLength(row)), aligned(scoredLength(row))];
-    const group = batches.at(-1)?.at(-1);
-    if (group && sharesPrefix(rows[group.rows[0]], row) && used + scored <= capacity) {
-      group.rows.push(index);
-      used += scored;
-      continue;
-    }
-    if (used + prefix + scored > capacity) {
-      batches.push([]);
-      used = 0;
-    }
-    batches.at(-1)?.push({ rows: [index] });
-    used += prefix + scored;
+    const shared = index === 0 ? 0 : sharedLength(rows[index - 1], row);
+    const entry = { index, row, shared };
+    if (shared > 0) groups.at(-1)?.push(entry);
+    else groups.push([entry]);
   }
-  return batches.map((groups) => layoutOf(groups, rows, aligned));
+  return groups;
 }
 
-/** True if two rows have the same tokens before the ones that predict what is scored. */
-function sharesPrefix(a: Row, b: Row): boolean {
-  const length = prefixLength(a);
-  if (length === 0 || prefixLength(b) !== length) return false;
-  for (let i = 0; i < length; i++) if (a.tokens[i] !== b.tokens[i]) return false;
-  return true;
+/** Inputs that two rows have in common, from the first on; 0 if sharing them is not worth it. */
+function sharedLength(a: Row, b: Row): number {
+  const most = Math.min(inputLength(a), inputLength(b));
+  let length = 0;
+  while (length < most && a.tokens[length] === b.tokens[length]) length++;
+  return length < LEAST_SHARED ? 0 : length;
 }
 
-function layoutOf(groups: readonly Group[], rows: readonly Row[], aligned: (length: number) => number): Layout {
-  const prefixes: Layout["prefixes"][number][] = [];
-  let end = 0;
-  for (const {
-    rows: [index],
-  } of groups) {
-    const length = prefixLength(rows[index]);
-    prefixes.push({ index, span: { start: end, length } });
-    end += aligned(length);
+/** A batch that grows row by row. */
+class Batch {
+  readonly #capacity: number;
+  readonly #unit: number;
+  readonly #segments: Segment[] = [];
+  readonly #pieces: Layout["pieces"][number][] = [];
+  readonly #predicting: number[] = [];
+  readonly #places: Layout["places"][number][] = [];
+  /** The workspace's row of each input of the last row that was added. */
+  #path: number[] = [];
+  #rows = 0;
+
+  constructor(capacity: number, unit: number) {
+    this.#capacity = capacity;
+    this.#unit = unit;
   }
-  const first = end;
-  const segments: Segment[] = [];
-  const places: Layout["places"][number][] = [];
-  for (const [g, group] of groups.entries()) {
-    const { start, length: past } = prefixes[g].span;
-    if (past > 0) segments.push({ start, B: 1, T: past, past: 0 });
-    for (const index of group.rows) {
-      const length = scoredLength(rows[index]);
-      places.push({ index, span: { start: end, length } });
-      addSegment(segments, past > 0 ? { start: end, B: 1, T: length, past } : { start: end, B: 1, T: length });
-      end += aligned(length);
+
+  get isEmpty(): boolean {
+    return this.#places.length === 0;
+  }
+
+  /** True if there is room for all of them. */
+  fits(entries: readonly Entry[]): boolean {
+    let rows = this.#rows;
+    let predicting = this.#predicting.length;
+    for (const { row, shared } of entries) {
+      rows = this.#aligned(rows) + inputLength(row) - shared;
+      predicting += scoredLength(row);
     }
+    return Math.max(rows, predicting) <= this.#capacity;
   }
-  return { rows: end, segments, scored: { start: first, length: end - first }, places, prefixes };
+
+  add({ index, row, shared }: Entry): void {
+    const past = this.isEmpty ? 0 : shared;
+    const start = this.#aligned(this.#rows);
+    const length = inputLength(row) - past;
+    if (past > 0) this.#keepLast();
+    if (length > 0) {
+      this.#segments.push({ start, B: 1, T: length, past: past > 0 ? past : undefined });
+      this.#pieces.push({ index, first: past, span: { start, length } });
+      this.#rows = start + length;
+    }
+    this.#path = [...this.#path.slice(0, past), ...Array.from({ length }, (_, i) => start + i)];
+    this.#places.push({ index, span: { start: this.#predicting.length, length: scoredLength(row) } });
+    this.#predicting.push(...this.#path.slice(row.from - 1));
+  }
+
+  layout(): Layout {
+    const segments = this.#segments.reduce(joined, []);
+    return {
+      rows: this.#rows,
+      segments,
+      pieces: this.#pieces,
+      predicting: this.#predicting,
+      places: this.#places,
+    };
+  }
+
+  /** The last row's keys and values are needed again. */
+  #keepLast(): void {
+    const last = this.#segments.pop();
+    if (last) this.#segments.push({ ...last, past: last.past ?? 0 });
+  }
+
+  #aligned(row: number): number {
+    return Math.ceil(row / this.#unit) * this.#unit;
+  }
 }
 
 /** Whole sequences of one length that follow each other are one segment: more work for the threads to share. */
-function addSegment(segments: Segment[], segment: Segment): void {
+function joined(segments: Segment[], segment: Segment): Segment[] {
   const last = segments.at(-1);
   const { start, T, past } = segment;
   if (last && last.past === undefined && past === undefined && last.T === T && last.start + last.B * T === start)
     segments[segments.length - 1] = { ...last, B: last.B + 1 };
   else segments.push(segment);
+  return segments;
 }

@@ -1,5 +1,5 @@
 import { type Backend, view } from "../backend/backend.ts";
-import { writeBatch } from "../data/batch.ts";
+import { requireTokens } from "../data/batch.ts";
 import { NotFiniteError } from "../errors.ts";
 import { logSumExp } from "../generate/logprobs.ts";
 import { argmax } from "../generate/sampler.ts";
@@ -8,10 +8,11 @@ import { together } from "../group/together.ts";
 import { logits } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { describeNotFinite, firstNotFinite } from "../model/not-finite.ts";
-import { allocPackedWorkspace, firstRows, forwardPacked, type PackedWorkspace, rowUnit } from "../model/packed.ts";
+import { allocPackedWorkspace, forwardPacked, type PackedWorkspace, rowUnit } from "../model/packed.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import type { Parameters } from "../model/tensor-set.ts";
-import { type Layout, layoutsOf, prefixLength, type Row, type Span } from "./packing.ts";
+import type { LossWorkspace } from "../model/workspace.ts";
+import { type Layout, layoutsOf, type Row } from "./packing.ts";
 
 /** Scores of a row's tokens. */
 export interface RowScore {
@@ -39,15 +40,14 @@ const rowsPerBatch = 1024;
 
 /**
  * Scores rows of tokens, many in one forward pass. Attention looks back only, so a row's score does not depend on what
- * else is in its batch; rows that follow each other and begin alike, up to the token that predicts the first scored one,
- * share that beginning. But for rounding: the wasm backend has other kernels for few rows (assembly/few-rows.ts) and for up
+ * else is in its batch; rows that follow each other and begin alike share that beginning. But for rounding: the wasm backend has other kernels for few rows (assembly/few-rows.ts) and for up
  * to four queries, which add in another order.
  */
 export class Scorer {
   readonly model: ScoredModel;
   readonly group: Group;
   readonly #memory: TensorScope;
-  readonly #whole: PackedWorkspace;
+  readonly #ws: PackedWorkspace;
   readonly #unit: number;
 
   /**
@@ -62,15 +62,13 @@ export class Scorer {
     const { backend, parameters } = model;
     const { config } = parameters;
     this.#unit = rowUnit(backend, config);
-    // Both parts of the longest row begin where the backend wants its operands.
-    const rows = tokens + 2 * (this.#unit - 1);
     const own = weightsPlan(parameters);
-    requireMemory(backend, config, { ...own, score: { rows } }, heldByOthers(backend, config, own));
+    requireMemory(backend, config, { ...own, score: { rows: tokens } }, heldByOthers(backend, config, own));
     this.model = model;
     this.group = group;
     this.#memory = new TensorScope(backend);
     try {
-      this.#whole = allocPackedWorkspace(this.#memory, config, rows);
+      this.#ws = allocPackedWorkspace(this.#memory, config, tokens);
     } catch (error) {
       void this.#memory.free();
       throw error;
@@ -79,13 +77,13 @@ export class Scorer {
 
   /** Rows of this length that fit a batch of every member. */
   rowsAtOnce(length: number): number {
-    return this.group.size * Math.max(1, Math.floor(this.#whole.T / length));
+    return this.group.size * Math.max(1, Math.floor(this.#ws.T / length));
   }
 
   /** The scores of all rows, in their order. In a group, every member calls this with the same rows. */
   async score(rows: readonly Row[], options: ScoreOptions = {}): Promise<RowScore[]> {
     const { rank, size } = this.group;
-    const own = layoutsOf(rows, this.#whole.T, this.#unit).filter((_, i) => i % size === rank);
+    const own = layoutsOf(rows, this.#ws.T, this.#unit).filter((_, i) => i % size === rank);
     const found = await together(this.group, () => this.#scoreBatches(rows, own, options));
     const scores: RowScore[] = new Array(rows.length);
     if (size === 1) for (const [index, score] of found) scores[index] = score;
@@ -119,14 +117,17 @@ export class Scorer {
   /** The scores of a layout's rows, by their index. */
   async #scoreBatch(rows: readonly Row[], layout: Layout, greedy: boolean): Promise<[number, RowScore][]> {
     const { backend, parameters } = this.model;
-    const { places, scored } = layout;
-    const ws = firstRows(this.#whole, layout.rows);
-    const targets = await this.#write(ws, rows, layout);
-    forwardPacked(backend, parameters, ws, layout.segments);
-    const found: Judged = greedy ? await this.#judge(ws, scored, targets) : { losses: await this.#losses(ws, scored) };
+    const { segments, predicting, places } = layout;
+    const targets = await this.#write(rows, layout);
+    const ws = forwardPacked(backend, parameters, this.#ws, {
+      rows: layout.rows,
+      segments,
+      predicting: predicting.length,
+    });
+    const found: Judged = greedy ? await this.#judge(ws, targets) : { losses: await this.#losses(ws) };
     const scores: [number, RowScore][] = [];
     for (const { index, span } of places) {
-      const [start, end] = [span.start - scored.start, span.start - scored.start + span.length];
+      const [start, end] = [span.start, span.start + span.length];
       const losses = found.losses.subarray(start, end);
       for (const loss of losses) await this.#requireFinite(loss);
       scores.push([index, { losses, greedy: found.isLargest?.subarray(start, end).every((largest) => largest === 1) }]);
@@ -134,49 +135,49 @@ export class Scorer {
     return scores;
   }
 
-  /** Writes tokens, their positions and targets; returns the targets (rows). */
-  async #write(ws: PackedWorkspace, rows: readonly Row[], { prefixes, places }: Layout): Promise<Int32Array> {
+  /** Writes tokens, their positions, and which of them predict which targets; returns these. */
+  async #write(rows: readonly Row[], layout: Layout): Promise<Int32Array> {
     const { backend, parameters } = this.model;
-    const [inputs, targets, positions] = [0, 1, 2].map(() => new Int32Array(ws.T));
-    const put = (tokens: ArrayLike<number>, first: number, { start, length }: Span) => {
-      for (let i = 0; i < length; i++) {
-        inputs[start + i] = tokens[first + i];
-        targets[start + i] = tokens[first + i + 1];
-        positions[start + i] = first + i;
+    const [tokens, positions] = [0, 1].map(() => new Int32Array(layout.rows));
+    for (const { index, first, span } of layout.pieces)
+      for (let i = 0; i < span.length; i++) {
+        tokens[span.start + i] = rows[index].tokens[first + i];
+        positions[span.start + i] = first + i;
       }
-    };
-    for (const { index, span } of prefixes) put(rows[index].tokens, 0, span);
-    for (const { index, span } of places) put(rows[index].tokens, prefixLength(rows[index]), span);
-    await writeBatch(backend, ws, { inputs, targets }, parameters.config.V);
-    await backend.write(ws.rowPositions, positions);
+    const predicting = Int32Array.from(layout.predicting);
+    const targets = new Int32Array(predicting.length);
+    for (const { index, span } of layout.places)
+      for (let i = 0; i < span.length; i++) targets[span.start + i] = rows[index].tokens[rows[index].from + i];
+    for (const ids of [tokens, targets]) requireTokens(ids, 0, parameters.config.V);
+    await backend.write(this.#ws.tokens, tokens);
+    await backend.write(this.#ws.rowPositions, positions);
+    await backend.write(this.#ws.predicting, predicting);
+    await backend.write(this.#ws.head.targets, targets);
     return targets;
   }
 
-  /** The losses of the scored rows. The head is as much work as four layers of GPT-2 124M: it is computed for these alone. */
-  async #losses(ws: PackedWorkspace, { start, length }: Span): Promise<Float32Array> {
+  /** The head is as much work as four layers of GPT-2 124M: it is computed for rows that predict, alone. */
+  async #losses({ head, lnf }: LossWorkspace): Promise<Float32Array> {
     const { backend, parameters } = this.model;
-    const { C } = parameters.config;
-    const losses = view(ws.head.losses, start, [length]);
-    const head = { ...ws.head, losses, targets: view(ws.head.targets, start, [length]) };
-    backend.headLoss(head, view(ws.lnf.out, start * C, [length, C]), parameters.weights.wte);
-    return backend.read(losses);
+    backend.headLoss(head, lnf.out, parameters.weights.wte);
+    return backend.read(head.losses);
   }
 
   /** Logits are read, as many rows of them as the head's scratch memory takes, and judged here. */
-  async #judge(ws: PackedWorkspace, { start, length }: Span, targets: Int32Array): Promise<Judged> {
+  async #judge({ T: length, head, lnf }: LossWorkspace, targets: Int32Array): Promise<Judged> {
     const { backend, parameters } = this.model;
     const { C, V, Vp } = parameters.config;
-    const most = Math.floor(ws.head.scratch.size / Vp);
+    const most = Math.floor(head.scratch.size / Vp);
     const losses = new Float64Array(length);
     const isLargest = new Uint8Array(length);
     for (let first = 0; first < length; first += most) {
       const count = Math.min(most, length - first);
-      const out = view(ws.head.scratch, 0, [count, Vp]);
-      logits(backend, parameters, out, view(ws.lnf.out, (start + first) * C, [count, C]));
+      const out = view(head.scratch, 0, [count, Vp]);
+      logits(backend, parameters, out, view(lnf.out, first * C, [count, C]));
       const read = await backend.read(out);
       for (let i = 0; i < count; i++) {
         const row = read.subarray(i * Vp, i * Vp + V);
-        const target = targets[start + first + i];
+        const target = targets[first + i];
         losses[first + i] = logSumExp(row) - row[target];
         // Of equal ones the first is the model's choice.
         isLargest[first + i] = Number(argmax(row) === target);

@@ -7,7 +7,15 @@ import { type Backend, elementBytes, type KVCache, type Tensor, view } from "../
 import type { GPT2Config } from "./config.ts";
 import { attend, forwardLayers } from "./gpt2.ts";
 import type { Parameters } from "./tensor-set.ts";
-import { type Allocator, allocCache, allocLossWorkspace, type LossWorkspace, reshapedLoss } from "./workspace.ts";
+import {
+  type Allocator,
+  allocCache,
+  allocLossWorkspace,
+  type LayerActivations,
+  type LossWorkspace,
+  reshaped,
+  reshapedLoss,
+} from "./workspace.ts";
 
 /** B sequences of T tokens each, in B*T rows from `start` on, a multiple of `rowUnit`. */
 export interface Segment {
@@ -15,7 +23,7 @@ export interface Segment {
   readonly B: number;
   readonly T: number;
   /**
-   * Positions before them, which the cache holds: those of the segments before this one, back to the last with a `past` of 0.
+   * Positions before them, which the cache holds: those of the segments before this one, each behind its own past.
    * Undefined: the sequences are whole and need no cache. With a cache B is 1.
    */
   readonly past?: number;
@@ -25,6 +33,8 @@ export interface Segment {
 export interface PackedWorkspace extends LossWorkspace {
   /** (1,N) int32: the position of each row in its sequence. */
   readonly rowPositions: Tensor;
+  /** (1,N) int32: rows that predict a token to score, any number of times. */
+  readonly predicting: Tensor;
   /** Of one sequence, for all layers in turn. */
   readonly cache: KVCache;
 }
@@ -33,13 +43,9 @@ export function allocPackedWorkspace(at: Allocator, config: GPT2Config, rows: nu
   return {
     ...allocLossWorkspace(at, config, 1, rows),
     rowPositions: at.alloc([1, rows], "i32"),
+    predicting: at.alloc([1, rows], "i32"),
     cache: allocCache(at, config.maxT, 1, config.C),
   };
-}
-
-/** The first `rows` rows of a workspace. */
-export function firstRows(ws: PackedWorkspace, rows: number): PackedWorkspace {
-  return { ...reshapedLoss(ws, 1, rows), rowPositions: view(ws.rowPositions, 0, [1, rows]), cache: ws.cache };
 }
 
 /** Segments begin at multiples of so many rows: where the backend wants its operands. */
@@ -49,16 +55,34 @@ export function rowUnit({ limits }: Pick<Backend, "limits">, { C }: GPT2Config):
   return rows;
 }
 
-/** As `forward`, of ws.tokens (1,N) in segments. Rows outside of them are computed too, to no purpose. */
-export function forwardPacked(be: Backend, p: Parameters, ws: PackedWorkspace, segments: readonly Segment[]): void {
+/** What `forwardPacked` computes: so many rows, in segments, of which so many are kept. */
+export interface PackedSize {
+  readonly rows: number;
+  readonly segments: readonly Segment[];
+  /** Rows that ws.predicting names. */
+  readonly predicting: number;
+}
+
+/**
+ * As `forward`, of the first rows of ws.tokens in segments; rows outside of these are computed too, to no purpose. Behind the
+ * last attention only rows that predict go on: gives the workspace of these, with their lnf.out, losses and targets.
+ */
+export function forwardPacked(
+  be: Backend,
+  p: Parameters,
+  ws: PackedWorkspace,
+  { rows, segments, predicting }: PackedSize,
+): LossWorkspace {
   const { wte, wpe } = p.weights;
   const { C } = p.config;
-  be.embeddingForward(ws.encoded, ws.tokens, wte, null, 0);
+  const all = reshaped(ws, 1, rows);
+  const kept = reshapedLoss(ws, 1, predicting);
+  be.embeddingForward(all.encoded, all.tokens, wte, null, 0);
   if (wpe) {
-    be.embeddingForward(ws.projected, ws.rowPositions, wpe, null, 0);
-    be.residualForward(ws.encoded, ws.encoded, ws.projected);
+    be.embeddingForward(all.projected, view(ws.rowPositions, 0, [1, rows]), wpe, null, 0);
+    be.residualForward(all.encoded, all.encoded, all.projected);
   }
-  forwardLayers(be, p, ws, ({ qkv, atty }) => {
+  const attention = ({ qkv, atty }: LayerActivations) => {
     for (const { start, B, T, past } of segments) {
       const rows = {
         qkv: view(qkv, start * 3 * C, [B, T, 3 * C]),
@@ -67,5 +91,14 @@ export function forwardPacked(be: Backend, p: Parameters, ws: PackedWorkspace, s
       };
       attend(be, p.config, rows, past);
     }
+  };
+  forwardLayers(be, p, all, attention, ({ atty, residual }) => {
+    // A lookup in a table is a copy of rows. Where ln1 was and then where atty was, nothing is needed any more.
+    const chosen = view(ws.predicting, 0, [1, predicting]);
+    const { ln1, atty: free } = kept.layers[kept.layers.length - 1];
+    be.embeddingForward(ln1.out, chosen, view(atty, 0, [rows, C]), null, 0);
+    be.embeddingForward(free, chosen, residual, null, 0);
+    return { ws: kept, atty: ln1.out, residual: free };
   });
+  return kept;
 }
