@@ -21,6 +21,7 @@ import type { ByteSource } from "../platform/platform.ts";
 import { quoted } from "../platform/quoted.ts";
 import { endTokensInGguf, ggufVocabulary } from "../tokenizer/gguf-vocabulary.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { adapterWeights, modelOfAdapter, requireBaseOf, whatAdaptersAre } from "./adapter-base.ts";
 
 /** A model file whose header was read and checked; its tensors come in chunks, in llm.c's order. */
 export interface ModelFile extends TensorStream {
@@ -32,6 +33,8 @@ export interface ModelFile extends TensorStream {
   readonly endTokens?: readonly number[];
   /** Fields of config.json assumed to be GPT-2's, for safetensors without config.json. */
   readonly assumed: readonly string[];
+  /** Path of the weights of the adapter that is added to it. */
+  readonly adapter?: string;
   /** Bytes of the file, or of all its shards. */
   readonly bytes: number;
   close(): Promise<void>;
@@ -89,39 +92,33 @@ export async function openModelFile(
 }
 
 /**
- * A model with a LoRA adapter added to its matrices, from a folder in PEFT's layout. InputError for a folder that holds none, or
- * one of another model.
+ * A model with a LoRA adapter added to its matrices, from a folder in PEFT's layout, or that of a run, of which it is the newest.
+ * InputError for a folder that holds none, one of another model, and a model that has an adapter already.
  */
 export async function adaptedBy(file: ModelFile, folder: string): Promise<ModelFile> {
-  const names = Object.values(adapterFiles).map((name) => inFolder(folder, name));
-  for (const name of names)
-    if ((await platform.pathKind(name)) !== "file")
-      throw new InputError(
-        `${name} is not there. An adapter is a folder with ${Object.values(adapterFiles).join(" and ")}, as PEFT writes it.`,
-      );
-  const [config, weights] = names;
+  const weights = await adapterWeights(folder);
+  if (file.adapter !== undefined) await refuseSecond(file.adapter, folder);
+  const config = inFolder(folderOf(weights), adapterFiles.config);
+  for (const path of [config, weights])
+    if ((await platform.pathKind(path)) !== "file") throw new InputError(`${path} is not there. ${whatAdaptersAre}`);
   const adapter = await withSource(config, (configFile) =>
     withSource(weights, (weightsFile) => readAdapter(configFile, weightsFile)),
   );
-  return { ...file, ...withAdapter(file, adapter) };
+  return { ...file, ...withAdapter(file, adapter), adapter: weights };
 }
 
-/** The model that the adapter of a run adapts: its path. InputError for an adapter that does not say it, and a model that is gone. */
-export async function modelOfAdapter(weights: string): Promise<string> {
-  const { base_model: base } = (await withSource(weights, readSafetensorsHeader)).metadata;
-  const both = `llm-ts convert MODEL merged --adapter ${quoted(folderOf(weights))}`;
-  if (base === undefined)
-    throw new InputError(
-      `${weights} is a LoRA adapter that does not say where its model is. Write both as one, and give that: ${both}`,
-    );
-  if ((await platform.pathKind(base)) === "file") return base;
+async function refuseSecond(weights: string, folder: string): Promise<never> {
+  const base = await modelOfAdapter(weights);
   throw new InputError(
-    `${weights} is an adapter of ${base}, which is not there. Put that model back, or write both as one, from where it is now: ${both}`,
+    `The model is ${base} with the adapter ${folderOf(weights)} already, and ${folder} would be added to both. Give it without: ` +
+      `llm-ts generate --model ${quoted(base)} --adapter ${quoted(folder)}`,
   );
 }
 
 async function openAdapted(weights: string, heads?: number): Promise<ModelFile> {
-  const file = await openModelFile(await modelOfAdapter(weights), undefined, heads);
+  const base = await modelOfAdapter(weights);
+  await requireBaseOf(weights, base);
+  const file = await openModelFile(base, undefined, heads);
   try {
     return await adaptedBy(file, folderOf(weights));
   } catch (error) {

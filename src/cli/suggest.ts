@@ -51,6 +51,14 @@ export function suggestion(...args: readonly string[]): string {
   return [programName(start()), ...args.map((arg) => quoted(arg))].join(" ");
 }
 
+/** The arguments without options that take a value, in either of their forms: --rank 8, --rank=8. */
+export function withoutOptions(args: readonly string[], names: readonly string[]): string[] {
+  return args.filter((arg, at) => {
+    const isValue = names.includes(args[at - 1]);
+    return !isValue && !names.some((name) => arg === name || arg.startsWith(`${name}=`));
+  });
+}
+
 function start(): Start {
   const { argv, argv0, execArgv, env, platform } = process;
   return { argv, argv0, execArgv, env, platform, cwd: process.cwd() };

@@ -138,9 +138,23 @@ describe("refused is", () => {
     [{ modules_to_save: ["wte"] }, /"modules_to_save" is \["wte"\]/],
     [{ lora_alpha: "8" }, /"lora_alpha" is "8", expected a number/],
     [{ r: 99 }, /c_attn has rank \d, and .*adapter_config\.json says 99: they are two adapters' files/],
+    [{ target_modules: ["mlp.c_fc", "attn"] }, /holds h\.\d\.attn\.c_attn, which is none of the "target_modules"/],
     [{ alpha_pattern: { "(": 3 } }, /"alpha_pattern" has "\(", which is no pattern/],
   ])("%j", async (fields, message) => {
     await refused(changed(fields)).toThrow(message);
+  });
+
+  test("nothing where target_modules name the matrices by the end of their names, or not one by one", async () => {
+    for (const target_modules of [
+      ["c_attn"],
+      ["attn.c_attn"],
+      ["h.0.attn.c_attn", "h.1.attn.c_attn"],
+      "all-linear",
+      null,
+    ]) {
+      const model = await GPT2.load(tiny, { backend, adapter: changed({ target_modules }) });
+      await model.dispose();
+    }
   });
 
   test("a folder without one, and tensors that are not a matrix's", async () => {

@@ -3,6 +3,7 @@
  * weight + scale B A, with B (out, rank) and A (rank, in); scale is alpha / rank, or alpha / sqrt(rank) for rank-stabilised LoRA.
  */
 import { InputError } from "../errors.ts";
+import type { LoraTarget } from "../model/lora.ts";
 import { hubName, type TensorName } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { isObject, parseObject } from "./json.ts";
@@ -61,6 +62,11 @@ export async function readAdapter(configFile: ByteSource, weights: ByteSource): 
         `${weights.name}: ${module} has lora_A of shape [${A.shape}] and lora_B of [${B.shape}], expected (rank, in) and ` +
           "(out, rank) of one rank. Copy the file again.",
       );
+    if (!config.isTarget(module))
+      throw new InputError(
+        `${weights.name} holds ${module}, which is none of the "target_modules" in ${configFile.name}: they are two adapters' files. ` +
+          "Copy both again.",
+      );
     if (rank !== (config.rankOf(module) ?? rank))
       throw new InputError(
         `${weights.name}: ${module} has rank ${rank}, and ${configFile.name} says ${config.rankOf(module)}: they are two adapters' ` +
@@ -101,6 +107,7 @@ async function readConfig(source: ByteSource) {
           `(${JSON.stringify(values[0])}). Merge the adapter by PEFT (merge_and_unload), and give the merged model.`,
       );
   const { lora_alpha: alpha, r, use_rslora, alpha_pattern, rank_pattern, base_model_name_or_path: base } = config;
+  const targets: unknown = config.target_modules;
   const own = (patterns: unknown, module: string) =>
     Object.entries(isObject(patterns) ? patterns : {}).find(([pattern]) => matches(source, pattern, module));
   const number = (field: string, value: unknown): number => {
@@ -110,6 +117,10 @@ async function readConfig(source: ByteSource) {
   return {
     isStabilised: use_rslora === true,
     base: typeof base === "string" && base !== "" ? base : undefined,
+    /** True where the file leaves it open as well: by an expression, or not at all. */
+    isTarget(module: string): boolean {
+      return !Array.isArray(targets) || targets.some((name) => isTargeted(module, String(name)));
+    },
     alphaOf(module: string): number {
       const found = own(alpha_pattern, module);
       return found ? number(`alpha_pattern"."${found[0]}`, found[1]) : number("lora_alpha", alpha);
@@ -153,9 +164,19 @@ export function withAdapter(model: TensorStream, adapter: Adapter): TensorStream
   };
 }
 
+/** True if a name in PEFT's target_modules means a module: it is the module's own, or the end of it behind a dot. */
+export function isTargeted(module: string, name: string): boolean {
+  return module === name || module.endsWith(`.${name}`);
+}
+
 /** The hub's name of the module whose weight a tensor is: h.0.attn.c_attn. */
 export function moduleName(name: TensorName, layer: number): string {
   return hubName(name, layer).replace(/\.weight$/, "");
+}
+
+/** The same within any layer: attn.c_attn, as PEFT's target_modules have it. */
+export function moduleInLayer(target: LoraTarget): string {
+  return moduleName(`${target}w`, 0).replace("h.0.", "");
 }
 
 function requireSameModel(

@@ -4,6 +4,7 @@
  */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
+import { folderOf, inFolder } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { isObject, parseObject } from "./json.ts";
 import { readSafetensorsHeader, type SafetensorsHeader, type StoredTensor } from "./safetensors-file.ts";
@@ -17,6 +18,17 @@ export interface Shards {
   readonly source: ByteSource;
   /** Tensors of all files, with offsets into `source`. */
   readonly header: SafetensorsHeader;
+}
+
+/** True for the path of an index. */
+export function isShardIndex(path: string): boolean {
+  return path.endsWith(".safetensors.index.json");
+}
+
+/** Paths of the files that an index names, sorted by name. InputError for a damaged index. */
+export async function shardFiles(indexPath: string): Promise<string[]> {
+  const names = new Set((await readIndex(indexPath)).values());
+  return [...names].sort().map((name) => inFolder(folderOf(indexPath), name));
 }
 
 /** Opens the files that an index names, in its folder. InputError when one is missing, damaged or contradicts the index. */

@@ -7,9 +7,10 @@ import { InputError } from "../errors.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { type AdapterTensor, adapterTensors, type LoraConfig } from "../model/lora.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
-import { moduleName } from "./adapter.ts";
+import { moduleInLayer, moduleName } from "./adapter.ts";
 import { fromFloat32, toFloat32 } from "./numbers.ts";
 import { makeSafetensorsHeader, readSafetensorsHeader } from "./safetensors-file.ts";
+import type { FileHash } from "./save.ts";
 
 /** A stored tensor, and where its elements are in ours. */
 interface Slot {
@@ -22,6 +23,24 @@ interface Slot {
 /** Elements of a tensor of an adapter from `start` on: through all layers. */
 type ReadTensor = (name: AdapterTensor["name"], start: number, length: number) => Promise<Float32Array>;
 type OnTensor = (name: AdapterTensor["name"], start: number, data: Float32Array) => Promise<void>;
+
+/** The file of the model that an adapter adapts, and by which it is known again. */
+export interface AdaptedFile extends Partial<FileHash> {
+  readonly path: string;
+}
+
+/** In the metadata of the weights: PEFT's configuration takes no fields of others. */
+function metadataOf({ path, bytes, sha256 }: AdaptedFile): Record<string, string> {
+  const isKnown = bytes !== undefined && sha256 !== undefined;
+  return { base_model: path, ...(isKnown && { base_bytes: `${bytes}`, base_sha256: sha256 }) };
+}
+
+/** The model's file that an adapter names; undefined in one of another program's. */
+export function adaptedFile(metadata: Readonly<Record<string, string>>): AdaptedFile | undefined {
+  const { base_model: path, base_bytes: bytes, base_sha256: sha256 } = metadata;
+  if (path === undefined) return undefined;
+  return { path, ...(bytes !== undefined && sha256 !== undefined && { bytes: Number(bytes), sha256 }) };
+}
 
 /** Layer by layer under PEFT's names. */
 function layerSlots(config: GPT2Config, lora: LoraConfig): Slot[] {
@@ -45,16 +64,16 @@ function momentSlots(config: GPT2Config, lora: LoraConfig, moment: "m" | "v"): S
   }));
 }
 
-/** Writes adapter_model.safetensors; the caller commits. `base`: the path of the model that it adapts. */
+/** Writes adapter_model.safetensors; the caller commits. `base`: the file of the model that it adapts. */
 export async function writeAdapter(
   out: Appender,
   config: GPT2Config,
   lora: LoraConfig,
-  base: string,
+  base: AdaptedFile,
   read: ReadTensor,
 ): Promise<void> {
   const slots = layerSlots(config, lora);
-  await out.write(makeSafetensorsHeader(slots.map(entryOf), "f32", { format: "pt", base_model: base }));
+  await out.write(makeSafetensorsHeader(slots.map(entryOf), "f32", { format: "pt", ...metadataOf(base) }));
   for (const slot of slots) await writeSlot(out, slot, read);
 }
 
@@ -130,7 +149,7 @@ export function adapterConfig({ rank, alpha, targets }: LoraConfig, base: string
     peft_type: "LORA",
     r: rank,
     rank_pattern: {},
-    target_modules: targets.map((target) => moduleName(`${target}w`, 0).replace("h.0.", "")),
+    target_modules: targets.map(moduleInLayer),
     task_type: "CAUSAL_LM",
     use_dora: false,
     use_rslora: false,

@@ -5,6 +5,11 @@ export function inFolder(folder: string, name: string): string {
   return folder === "" || /[\\/]$/.test(folder) ? folder + name : `${folder}/${name}`;
 }
 
+/** The absolute path of one that may be relative to `folder`. */
+export function absolutePath(folder: string, path: string): string {
+  return /^([/\\]|[A-Za-z]:|[a-z]+:\/)/.test(path) ? path : inFolder(folder, path);
+}
+
 /** The last part of a path: the name of a file or folder. */
 export function nameOf(path: string): string {
   return path.replace(/^.*[/\\]/s, "");

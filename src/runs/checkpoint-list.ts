@@ -1,7 +1,8 @@
 /** The checkpoints of a run folder, as files: listing, pruning, setting aside. */
 import { platform } from "#platform";
 import { adapterFiles } from "../format/adapter.ts";
-import { inFolder } from "../platform/paths.ts";
+import { readSmallText } from "../format/source.ts";
+import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import type { TrainSettings } from "../train/settings.ts";
 
 /** llm.c's names, and one of our own. */
@@ -39,6 +40,23 @@ export function adapterPaths(folder: string, step: number) {
   };
 }
 
+const keepMark = (folder: string, step: number) => inFolder(folder, `KEEP_${digits(step)}`);
+
+/**
+ * Where the file of a model is a checkpoint's in a run folder: has the model stay when that run removes the checkpoint. A file
+ * KEEP_%08d says so to every later pruning; `why` is written into it. InputError where the folder cannot be written.
+ */
+export async function keepModel(path: string, why: string): Promise<void> {
+  const [, step] = /^model_(\d{8})\.(?:bin|safetensors)$/.exec(nameOf(path)) ?? [];
+  if (step === undefined) return;
+  const folder = folderOf(path);
+  const { done } = checkpointPaths(folder, Number(step));
+  if ((await platform.pathKind(done)) === undefined) return;
+  const mark = keepMark(folder, Number(step));
+  const text = (await platform.pathKind(mark)) === undefined ? "" : await readSmallText(mark);
+  if (!text.includes(`${why}\n`)) await platform.appendText(mark, `${why}\n`);
+}
+
 /** The state of another process beside rank 0's, in llm.c's runs. */
 export function stateOfRank(state: string, rank: number): string {
   return state.replace(/_00000\.bin$/, `_${String(rank).padStart(5, "0")}.bin`);
@@ -65,7 +83,8 @@ function stepsOf(names: readonly string[], pattern: RegExp): number[] {
 export type Retention = Pick<TrainSettings, "keep" | "keepEvery">;
 
 /**
- * Removes the checkpoints that are older than those to keep, and what is left of any that were never completed. A crash
+ * Removes the checkpoints that are older than those to keep, and what is left of any that were never completed; models that
+ * `keepModel` marked stay. A crash
  * in between leaves no checkpoint that seems complete and is not: DONE goes first. The state goes last, so that a second
  * attempt finds the rest.
  */
@@ -80,11 +99,13 @@ export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Rete
 async function removeCheckpoint(folder: string, step: number): Promise<void> {
   const { done, model, safetensors, info, state } = checkpointPaths(folder, step);
   const adapter = adapterPaths(folder, step);
+  const isNeeded = (await platform.pathKind(keepMark(folder, step))) !== undefined;
   const isOther = (name: string) => name.startsWith(`state_${digits(step)}_`) && inFolder(folder, name) !== state;
   const others = (await platform.listFolder(folder)).filter(isOther).map((name) => inFolder(folder, name));
   await platform.removeFile(done);
   await platform.removeFolder(adapter.folder);
-  for (const path of [model, safetensors, info, ...others, state, adapter.state]) await platform.removeFile(path);
+  const models = isNeeded ? [] : [model, safetensors];
+  for (const path of [...models, info, ...others, state, adapter.state]) await platform.removeFile(path);
 }
 
 /**

@@ -1,23 +1,32 @@
 /** The model that a run's adapter adapts, as config.json records it. */
-import { fingerprint } from "../data/fingerprint.ts";
+import { platform } from "#platform";
+import { type BaseModel, type BaseRecord, differenceOf, isBase, modelFingerprint } from "../api/adapter-base.ts";
 import { InputError } from "../errors.ts";
-import { isObject } from "../format/json.ts";
-import type { FileHash } from "../format/save.ts";
+import { nameOf } from "../platform/paths.ts";
 import { quoted } from "../platform/quoted.ts";
-import type { BaseModel } from "../train/save-adapter.ts";
-
-/** Its path is absolute. */
-export interface BaseRecord extends BaseModel, FileHash {}
+import { keepModel } from "./checkpoint-list.ts";
 
 export async function recordBase({ name, path }: BaseModel): Promise<BaseRecord> {
-  const { bytes, sha256 } = await fingerprint(path);
+  const { bytes, sha256 } = await modelFingerprint(path);
   return { name, path, bytes, sha256 };
 }
 
-export function isBase(value: unknown): value is BaseRecord {
-  if (!isObject(value)) return false;
-  const { name, path, bytes, sha256 } = value;
-  return [name, path, sha256].every((text) => typeof text === "string") && typeof bytes === "number";
+/**
+ * Has the base of the run in `folder` stay where it is a checkpoint of another run, which would remove it some updates later. InputError
+ * where it was removed already.
+ */
+export async function keepBase({ path }: BaseRecord, folder: string, remark: (text: string) => void): Promise<void> {
+  try {
+    await keepModel(path, `An adapter needs ${nameOf(path)}: that of the run in ${folder}.`);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    remark(
+      `${path} is a checkpoint, which its run removes when it is trained further, and that folder cannot be written: copy the file, ` +
+        "since the adapter needs it",
+    );
+  }
+  if ((await platform.pathKind(path)) === undefined)
+    throw new InputError(`${path} was removed while the run started. Start it again, on a model that stays.`);
 }
 
 /** The base in a config.json. */
@@ -31,10 +40,10 @@ export function baseOf({ base }: Readonly<Record<string, unknown>>): BaseRecord 
 
 /** InputError where a run is to resume on another model than it began on. Moved files are the same as long as their content is. */
 export function requireSameBase(folder: string, before: BaseRecord, now: BaseRecord): void {
-  if (before.bytes === now.bytes && before.sha256 === now.sha256) return;
+  const difference = differenceOf(now, before);
+  if (difference === undefined) return;
   throw new InputError(
-    `${now.path} is not the model that the run in ${folder} adapts, which was ${before.path}: ${now.bytes} bytes with sha256 ` +
-      `${now.sha256.slice(0, 12)}…, expected ${before.bytes} bytes with ${before.sha256.slice(0, 12)}…. Bring that one back, or ` +
+    `${now.path} is not the model that the run in ${folder} adapts, which was ${before.path}: ${difference}. Bring that one back, or ` +
       `name where it is now: llm-ts train -o ${quoted(folder)} --resume --model FILE`,
   );
 }

@@ -1,4 +1,5 @@
 /** The record of a run in config.json, from which it can be repeated and resumed. */
+import { type BaseRecord, isBase } from "../api/adapter-base.ts";
 import { type BackendName, backendNames, type KernelName, kernelNames } from "../backend/registry.ts";
 import { differences, type Fingerprint, fingerprints } from "../data/fingerprint.ts";
 import type { TokenLoader } from "../data/loader.ts";
@@ -7,7 +8,6 @@ import { isObject } from "../format/json.ts";
 import type { Loaders } from "../train/loaders.ts";
 import { expectation, fits, type Rule } from "../train/setting-rules.ts";
 import { type RunChoices, settingNames, type TrainSettings, trainOptions } from "../train/settings.ts";
-import { type BaseRecord, isBase } from "./lora-base.ts";
 import { orTrainElsewhere, placeOf } from "./run-config.ts";
 
 /** The token files of a run, by which they are known again. */

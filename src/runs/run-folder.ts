@@ -175,9 +175,18 @@ export class RunFolder {
     };
     const set = { tokenizer, reader: "llm-ts", V: config.V, endTokens } as const;
     const beside = await planTokenizer(this.path, set, [], "none");
+    await this.#saveConfig(content);
+    await beside.write();
+  }
+
+  /** Writes config.json with other values of some fields. */
+  async changeConfig(fields: Readonly<Record<string, unknown>>): Promise<void> {
+    if (this.#config) await this.#saveConfig({ ...this.#config, ...fields });
+  }
+
+  async #saveConfig(content: RunConfig): Promise<void> {
     await saveText(this.file("config.json"), `${JSON.stringify(content, null, 2)}\n`);
     this.#config = content;
-    await beside.write();
   }
 
   /** Writes an event down: a step soon, everything else, and all before it, at once. One call after the other. */

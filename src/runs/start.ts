@@ -3,6 +3,7 @@
  * continues; `prepareRun` opens the data and resolves the settings, so that every mistake in them is found before anything
  * takes long; `startRun` makes model, trainer and folder; `runEvents` trains.
  */
+import type { BaseModel, BaseRecord } from "../api/adapter-base.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
@@ -12,6 +13,7 @@ import { alone, type Group, type Rank } from "../group/group.ts";
 import { together } from "../group/together.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { requireMemory } from "../model/memory.ts";
+import { absolutePath } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { checkPrecision } from "../train/checks.ts";
 import type { TrainEvent } from "../train/events.ts";
@@ -20,12 +22,11 @@ import { loraOf } from "../train/lora-options.ts";
 import type { RunOptions } from "../train/options.ts";
 import { runMemory } from "../train/plan.ts";
 import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
-import type { BaseModel } from "../train/save-adapter.ts";
 import type { RunChoices, TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { requireUnedited } from "./edited-settings.ts";
-import { type BaseRecord, recordBase, requireSameBase } from "./lora-base.ts";
+import { keepBase, recordBase, requireSameBase } from "./lora-base.ts";
 import { dividedAmong } from "./processes.ts";
 import {
   type DataRecord,
@@ -181,6 +182,18 @@ async function adaptedModel(
   return base;
 }
 
+/** Records where the model is now that a run adapts of which nothing is left to do; false where it has not moved. */
+export async function recordMovedBase(
+  { base, resumed }: Pick<PreparedRun, "base" | "resumed">,
+  { cwd, remark }: Pick<RunHost, "cwd" | "remark">,
+): Promise<boolean> {
+  if (!base || !resumed || resumed.record?.base?.path === base.path) return false;
+  const { folder } = resumed;
+  await keepBase(base, absolutePath(cwd, folder.path), remark);
+  await folder.changeConfig({ base });
+  return true;
+}
+
 function requireSameData({ folder, record, otherData }: Continuation, now: DataRecord): void {
   const found = record ? dataDifferences(record.data, now) : [];
   if (found.length === 0) return;
@@ -261,6 +274,18 @@ function makeModel(
 
 /** The folder of a new run, or of a resumed one, whose trainer is restored from it. */
 async function openFolder(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
+  const folder = await recordRun(run, trainer, host);
+  try {
+    if (run.base && folder) await keepBase(run.base, absolutePath(host.cwd, folder.path), host.remark);
+    return folder;
+  } catch (error) {
+    // That of a resumed run is its owner's to close.
+    if (!run.resumed) await folder?.close();
+    throw error;
+  }
+}
+
+async function recordRun(run: PreparedRun, trainer: Trainer, host: RunHost): Promise<RunFolder | undefined> {
   const { given, settings, dataRecord, base, resumed, model: source } = run;
   const blas = given.blas && (host.backend.blas?.name ?? "none");
   const processes = run.group.size > 1 ? { processes: run.group.size } : {};

@@ -1,5 +1,6 @@
 /** Training an adapter: PEFT's losses, memory by the plan, the options that cannot be, and several processes. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,6 +13,7 @@ import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { TokenLoader } from "../data/loader.ts";
 import { UsageError } from "../errors.ts";
+import { readSafetensorsHeader } from "../format/safetensors-file.ts";
 import { withSource } from "../format/source.ts";
 import { readTrainedAdapter } from "../format/trained-adapter.ts";
 import { alone, type Group } from "../group/group.ts";
@@ -182,6 +184,11 @@ test("an adapter is saved as PEFT does, and loaded with its model", async () => 
   const events = await collect(trainer.run(loader, options));
   const adapter = join(folder, "saved");
   await trainer.saveAdapter(adapter, tiny);
+  const { base_bytes, base_sha256 } = (
+    await withSource(join(adapter, "adapter_model.safetensors"), readSafetensorsHeader)
+  ).metadata;
+  expect(base_bytes).toBe(`${statSync(tiny).size}`);
+  expect(base_sha256).toBe(createHash("sha256").update(readFileSync(tiny)).digest("hex"));
   await using merged = await GPT2.load(tiny, { backend, adapter });
   const found = await collect(new Trainer(merged).run(loader, { ...options, steps: 0 }));
   const last = (of: typeof events) => of.flatMap((event) => (event.type === "val" ? [event.loss] : [])).at(-1) ?? 0;
@@ -203,6 +210,13 @@ describe("options", () => {
       "attproj",
       "fcproj",
     ]);
+    for (const [names, targets] of [
+      ["attn.c_attn", ["qkv"]],
+      ["attn.c_proj", ["attproj"]],
+      ["mlp.c_fc, mlp.c_proj", ["fc", "fcproj"]],
+      ["all-linear", ["qkv", "attproj", "fc", "fcproj"]],
+    ] as const)
+      expect(loraOf({ ...defaults, loraTargets: names }, config)?.targets).toEqual(targets);
     const lora = loraOf({ ...defaults, loraTargets: "all" }, config);
     expect(lora && adapterCount(config, lora)).toBe(2 * 8 * (32 + 96 + (32 + 32) + (32 + 128) + (128 + 32)));
   });
@@ -214,8 +228,10 @@ describe("options", () => {
     ],
     [
       { loraRank: 4, loraTargets: "qkv,wte" },
-      /"wte", which is no matrix of a layer\. Choose all, or some of qkv, attproj, fc, fcproj/,
+      /"wte", which is no matrix of a layer\. Choose all, or some of qkv, attproj, fc, fcproj or PEFT's .*attn\.c_attn/,
     ],
+    [{ loraRank: 4, loraTargets: "h.0.attn.c_attn" }, /"h\.0\.attn\.c_attn", which is no matrix/],
+    [{ loraRank: 4, loraTargets: "proj" }, /"proj", which is no matrix of a layer/],
     [{ loraRank: 4, precision: "bf16" as const }, /trained in fp32, not in bf16/],
     [{ loraRank: 4, zeroStage: 1 }, /moments of an adapter/],
     [{ loraRank: -1 }, /loraRank is -1, expected a whole number/],

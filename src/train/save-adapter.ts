@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import type { BaseModel } from "../api/adapter-base.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { adapterFiles } from "../format/adapter.ts";
 import { type FileHash, saveHashed } from "../format/save.ts";
@@ -6,24 +7,16 @@ import { adapterConfig, writeAdapter } from "../format/trained-adapter.ts";
 import type { AdapterTraining } from "../model/lora.ts";
 import { inFolder } from "../platform/paths.ts";
 
-/** The model that an adapter adapts. */
-export interface BaseModel {
-  /** By which transformers finds it: a name of the hub's, or a path. */
-  readonly name: string;
-  /** Path of its file, absolute where the adapter is to be used from other folders. */
-  readonly path: string;
-}
-
 /** Writes an adapter into a folder, which is made where it is missing, in PEFT's layout: its files by name. */
 export async function saveAdapter(
   folder: string,
   { backend, config }: GPT2,
   { lora, set }: Pick<AdapterTraining, "lora" | "set">,
-  base: BaseModel,
+  base: BaseModel & Partial<FileHash>,
 ): Promise<Record<string, FileHash>> {
   await platform.makeFolder(folder);
   const weights = await saveHashed(inFolder(folder, adapterFiles.weights), (out) =>
-    writeAdapter(out, config, lora, base.path, (name, start, length) => set.read(backend, name, start, length)),
+    writeAdapter(out, config, lora, base, (name, start, length) => set.read(backend, name, start, length)),
   );
   const text = `${JSON.stringify(adapterConfig(lora, base.name), null, 2)}\n`;
   const settings = await saveHashed(inFolder(folder, adapterFiles.config), (out) =>

@@ -1,3 +1,4 @@
+import { knownBase } from "../api/adapter-base.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { writeBatch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
@@ -149,13 +150,14 @@ export class Trainer {
 
   /**
    * Writes the adapter that is trained into a folder, as PEFT does, for `adapter` of `GPT2.load`. `base`: path of the model that
-   * it adapts, or its name on the hub. UsageError without `loraRank`.
+   * it adapts, by whose content it is known again, or its name on the hub. UsageError without `loraRank`.
    */
   async saveAdapter(folder: string, base: string): Promise<void> {
     const adapter = await this.adapter();
     if (!adapter)
       throw new UsageError("This trainer trains weights, not an adapter: save the model, or give it loraRank.");
-    await this.model.holdWeights(() => saveAdapter(folder, this.model, adapter, { name: base, path: base }));
+    const known = await knownBase(base);
+    await this.model.holdWeights(() => saveAdapter(folder, this.model, adapter, known));
   }
 
   #required(): Held {

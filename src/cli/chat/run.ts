@@ -7,8 +7,7 @@ import { paintFor, printable } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { takeLines } from "../line-loop.ts";
 import { type BackendFlags, backendOptions } from "../options/backend.ts";
-import { modelPath } from "../options/model.ts";
-import { newestModelPath } from "../options/newest-model.ts";
+import { chosenModel } from "../options/newest-model.ts";
 import type { SamplingFlags } from "../options/sampling.ts";
 import { isSetting, parseSetting, sessionHelp, settings } from "../options/session-settings.ts";
 import { print, say } from "../output.ts";
@@ -33,8 +32,8 @@ export async function chat(argument: string | undefined, flags: ChatFlags): Prom
     throw new UsageError(`Both ${argument} and --model ${flags.model} name a model. Give one of them.`);
   const named = argument ?? flags.model;
   const interrupt = new Interrupt();
-  const path = await (named === undefined ? newestModelPath("an argument", howToTrain) : modelPath(named));
-  const { weights, adapter, temperature, topK, topP, minP, repetitionPenalty, seed, tokens: maxTokens, system } = flags;
+  const { path, adapter } = await chosenModel(named, flags.adapter, "an argument", howToTrain);
+  const { weights, temperature, topK, topP, minP, repetitionPenalty, seed, tokens: maxTokens, system } = flags;
   const model = await GPT2.load(path, { ...backendOptions(flags), weights, adapter });
   try {
     const lacking = lacksTokenizer(model.tokenizer);

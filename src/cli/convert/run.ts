@@ -14,7 +14,7 @@ import { ggufRemark } from "../../tokenizer/gguf-vocabulary.ts";
 import { requireRoom } from "../disk-space.ts";
 import { bytes } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { assumedText, locateModel, remarkOnAdapter } from "../options/model.ts";
+import { assumedText, locateModel, remarkOnAdapter, remarkOnAdded } from "../options/model.ts";
 import { tokenizerFor } from "../options/tokenizer.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
@@ -38,6 +38,7 @@ export async function convert(input: string, output: string, flags: ConvertFlags
   const interrupt = new Interrupt();
   const from = await locateModel(input);
   await remarkOnAdapter(from);
+  if (flags.adapter !== undefined) await remarkOnAdded(flags.adapter, from);
   const target = await targetOf(output, flags.to);
   const base = await openModelFile(from, undefined, flags.heads);
   try {

@@ -16,7 +16,7 @@ import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
 import { advised } from "../options/data.ts";
 import type { GroupFlags } from "../options/group.ts";
-import { modelPath } from "../options/model.ts";
+import { modelPath, remarkOnAdded } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { hellaSwagExamples, lambadaTexts, openSequences, requireSameTokens } from "./data.ts";
 
@@ -48,7 +48,11 @@ export async function runEval(data: readonly string[], flags: EvalFlags, member:
   const isFirst = group.rank === 0;
   const { weights, adapter } = flags;
   // A model that has to be downloaded is, once a machine.
-  const path = await oncePerMachine(member, () => modelPath(flags.model));
+  const path = await oncePerMachine(member, async () => {
+    const found = await modelPath(flags.model);
+    if (adapter !== undefined && isFirst) await remarkOnAdded(adapter, found);
+    return found;
+  });
   const backend = await startBackend(flags, member);
   try {
     const model = await together(group, () => GPT2.load(path, { backend, weights, adapter }));

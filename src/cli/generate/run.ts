@@ -6,8 +6,7 @@ import { readText } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { Interrupt } from "../interrupt.ts";
 import { type BackendFlags, backendOptions } from "../options/backend.ts";
-import { modelPath } from "../options/model.ts";
-import { newestModelPath } from "../options/newest-model.ts";
+import { chosenModel } from "../options/newest-model.ts";
 import type { SamplingFlags } from "../options/sampling.ts";
 import { type Prompt, printJson, printText } from "./output.ts";
 
@@ -32,8 +31,8 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   requireTogether(argument, flags);
   const interrupt = new Interrupt();
   const text = argument === "-" ? await standardInput() : (argument ?? "");
-  const { weights, adapter } = flags;
-  const path = await (flags.model === undefined ? newestModelPath("--model") : modelPath(flags.model));
+  const { weights } = flags;
+  const { path, adapter } = await chosenModel(flags.model, flags.adapter, "--model");
   const model = await GPT2.load(path, { ...backendOptions(flags), weights, adapter });
   try {
     const options = optionsOf(flags);

@@ -33,7 +33,10 @@ export function weightsOption(): Option {
 
 /** The option for a LoRA adapter. */
 export function adapterOption(): Option {
-  return new Option("--adapter <folder>", "a LoRA adapter of the model, as PEFT writes it: added to the weights");
+  return new Option(
+    "--adapter <folder>",
+    "a LoRA adapter of the model, as PEFT writes it, or a run that trained one: added to the weights",
+  );
 }
 
 /** Examples below the options of `--help`: for each a comment and a command. */

@@ -1,5 +1,12 @@
 import { platform } from "#platform";
-import { modelOfAdapter, openModelFile } from "../../api/model-file.ts";
+import {
+  adapterWeights,
+  baseOfAdapter,
+  differenceFromBase,
+  modelOfAdapter,
+  newestAdapter,
+} from "../../api/adapter-base.ts";
+import { openModelFile } from "../../api/model-file.ts";
 import { DownloadError, InputError } from "../../errors.ts";
 import { adapterFiles } from "../../format/adapter.ts";
 import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
@@ -10,7 +17,7 @@ import { say } from "../output.ts";
 
 /**
  * The model file that a name or path means: the file itself; of a run folder its newest model or adapter, of a folder from the hub
- * its weights; a pretrained model, see `pretrainedPath`.
+ * its weights; an adapter's folder with the model that it names; a pretrained model, see `pretrainedPath`.
  */
 export async function modelPath(path: string): Promise<string> {
   const found = await locateModel(path);
@@ -30,7 +37,7 @@ export async function locateModel(path: string): Promise<string> {
   // Eight digits each, so the last name is the newest.
   const newest = models.flat().sort().at(-1);
   if (newest !== undefined) return newest;
-  const adapter = (await platform.listFiles(`adapter_*/${adapterFiles.weights}`, path)).sort().at(-1);
+  const adapter = await newestAdapter(path);
   if (adapter !== undefined) return adapter;
   // The last one is refused by its name, with what to do.
   for (const name of [
@@ -41,11 +48,14 @@ export async function locateModel(path: string): Promise<string> {
     "pytorch_model.bin",
   ])
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
-  if ((await platform.pathKind(inFolder(path, adapterFiles.config))) === "file")
+  if ((await platform.pathKind(inFolder(path, adapterFiles.config))) === "file") {
+    const weights = inFolder(path, adapterFiles.weights);
+    if ((await platform.pathKind(weights)) === "file" && (await baseOfAdapter(weights))) return weights;
     throw new InputError(
       `${path} is a LoRA adapter, and a model is expected. Name the one that it was trained on; llm-ts convert MODEL merged ` +
         `--adapter ${quoted(path)} writes both as one.`,
     );
+  }
   const runs = await namesOfRuns(path);
   if (runs !== "")
     throw new InputError(
@@ -61,6 +71,23 @@ export async function locateModel(path: string): Promise<string> {
 export async function remarkOnAdapter(found: string): Promise<void> {
   if (nameOf(found) === adapterFiles.weights)
     say(`with the adapter ${folderOf(found)} on its model, ${await modelOfAdapter(found)}`);
+}
+
+/** Says which adapter `--adapter` means, where that is a run's newest, and whether it was trained on another file than `model`. */
+export async function remarkOnAdded(adapter: string, model: string): Promise<void> {
+  const weights = await adapterWeights(adapter);
+  const folder = folderOf(weights);
+  if (![folder, weights].includes(adapter.replace(/(?<=.)[/\\]+$/, "")))
+    say(`with the adapter ${folder}, the newest in ${adapter}`);
+  // A model that has an adapter already is refused.
+  if (nameOf(model) === adapterFiles.weights) return;
+  const difference = await differenceFromBase(weights, model);
+  if (difference === undefined) return;
+  const base = await baseOfAdapter(weights);
+  say(
+    `note: ${model} is not the file that ${folder} was trained on, ${base?.path}: ${difference}. With the same weights in another ` +
+      "format the adapter works; with other weights it makes no sense",
+  );
 }
 
 /** Prints the settings assumed from GPT-2 for want of a config.json. An unreadable file is reported by its reader. */

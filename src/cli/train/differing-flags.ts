@@ -3,6 +3,7 @@ import { UsageError } from "../../errors.ts";
 import { isObject } from "../../format/json.ts";
 import { architectureIn } from "../../model/config.ts";
 import type { RunRecord } from "../../runs/record.ts";
+import { loraOption } from "../../train/lora-options.ts";
 import { optionNamed, unlimitedSteps } from "../../train/settings.ts";
 import { longFlag, type TrainFlags } from "./options.ts";
 
@@ -32,13 +33,16 @@ export function differingFlags(
 ): Difference[] {
   const before: Readonly<Record<string, unknown>> = { ...sizesOf(model), ...given, ...run };
   const typed: Readonly<Record<string, unknown>> = { ...given };
+  const asCounted = (name: string, value: unknown) => loraOption(name, value, run.loraRank);
   return (
     Object.entries(flags)
       .filter(([name]) => isSetting(name, { run }))
       // The model that an adapter adapts is compared by its content, elsewhere: it may have moved.
       .filter(([name]) => !(name === "model" && run.loraRank > 0))
-      .filter(([name, now]) => now !== before[name] && now !== typed[name])
-      .map(([name, now]) => ({ name, before: before[name], now, ...(name === "batch" && { processes }) }))
+      .filter(([name, now]) => now !== typed[name])
+      .map(([name, now]) => [name, asCounted(name, before[name]), asCounted(name, now)] as const)
+      .filter(([, then, now]) => now !== then)
+      .map(([name, before, now]) => ({ name, before, now, ...(name === "batch" && { processes }) }))
   );
 }
 

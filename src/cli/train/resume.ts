@@ -1,6 +1,7 @@
 /** `--resume`: the run in a folder, and its options merged with those given now. */
 import { dirname, isAbsolute, resolve } from "node:path";
 import { platform } from "#platform";
+import type { BaseRecord } from "../../api/adapter-base.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import type { Rank } from "../../group/group.ts";
 import { pretrainedFile } from "../../model/config.ts";
@@ -23,6 +24,8 @@ export interface Resumed extends Resumable {
   /** Of those, what was typed: for the record. */
   readonly given: GivenOptions;
   readonly modelName: string;
+  /** The file to load: of its checkpoint, or the model that its adapter adapts; undefined: what `flags` say. */
+  readonly modelFile?: string;
   /** Settings that are different from now on: "--lr: 0.001, now 0.0005". */
   readonly changes: readonly string[];
 }
@@ -86,7 +89,7 @@ async function runPath(out: string | undefined): Promise<string> {
   );
 }
 
-type Settled = Pick<Resumed, "flags" | "given" | "modelName" | "changes">;
+type Settled = Pick<Resumed, "flags" | "given" | "modelName" | "modelFile" | "changes">;
 
 /** Merges the run's options with those given now. UsageError names each difference that is not accepted. */
 async function settle(
@@ -110,17 +113,18 @@ async function settle(
       flags: { order, ...flags },
       given: typedOf(flags),
       modelName: flags.model ?? "llm.c's model",
+      modelFile: checkpoint?.model,
       changes: [],
     };
   }
-  const { given, run, cwd } = record;
+  const { given, run, cwd, base } = record;
   const found = differingFlags(flags, record, folder.config?.model);
   refuse(folder.path, found, flags.force ?? false);
   const changed = Object.fromEntries(found.map(({ name, now }) => [name, now]));
   const passing = Object.fromEntries(Object.entries(flags).filter(([name]) => !isSetting(name, record)));
-  const isAdapting = run.loraRank > 0;
-  const model = (isAdapting && flags.model) || (await locate(given.model, cwd));
-  if (isAdapting && model !== undefined) await requireBase(folder.path, model);
+  const model = (base && flags.model) ?? (await locate(given.model, cwd));
+  const baseFile = base && flags.model === undefined ? await recordedBase(base, folder.path, model, remark) : undefined;
+  if (base && baseFile === undefined && model !== undefined) await requireThere(folder.path, model, model);
   const paths = {
     train: flags.train ?? (await locate(given.train, cwd)),
     val: flags.val ?? (await locate(given.val, cwd)),
@@ -130,15 +134,29 @@ async function settle(
     flags: { ...flags, ...given, ...withoutDerived(run, given, changed), ...passing, ...paths, ...changed },
     given: { ...given, ...paths, ...changed, ...computingOf(flags) },
     modelName,
+    modelFile: base ? baseFile : checkpoint?.model,
     changes: found.map(describe),
   };
 }
 
-/** InputError where the model that a run adapts has moved. */
-async function requireBase(folder: string, model: string): Promise<void> {
-  if (pretrainedFile(model) !== undefined || (await platform.pathKind(model)) !== undefined) return;
+/** The file that a run adapts, as it is recorded; undefined where it is gone, and `model`, as it was typed, may lead to it. */
+async function recordedBase(
+  { path }: BaseRecord,
+  folder: string,
+  model: string | undefined,
+  remark: Remark,
+): Promise<string | undefined> {
+  if ((await platform.pathKind(path)) === "file") return path;
+  await requireThere(folder, path, model);
+  remark(`${path}, the model that the run in ${folder} adapts, is not there: trying ${model}, by which it was named`);
+  return undefined;
+}
+
+/** InputError where nothing is left of the `base` that a run adapts under the name `model`. */
+async function requireThere(folder: string, base: string, model: string | undefined): Promise<void> {
+  if (model !== undefined && (pretrainedFile(model) ?? (await platform.pathKind(model))) !== undefined) return;
   throw new InputError(
-    `${model}, the model that the run in ${folder} adapts, is not there. Put it back, or say where it is now: ` +
+    `${base}, the model that the run in ${folder} adapts, is not there. Put it back, or say where it is now: ` +
       `${suggestion("train", "-o", folder, "--resume", "--model", "FILE")}`,
   );
 }

@@ -1,17 +1,13 @@
-import { dirname, resolve } from "node:path";
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
-import { InputError, LlmError, UsageError } from "../../errors.ts";
-import { adapterFiles } from "../../format/adapter.ts";
+import { InputError, LlmError } from "../../errors.ts";
 import { requireAlike } from "../../group/alike.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
-import { type GPT2Config, pretrainedFile, withVocabulary } from "../../model/config.ts";
+import { type GPT2Config, withVocabulary } from "../../model/config.ts";
 import { adapterCount } from "../../model/lora.ts";
 import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
-import { nameOf } from "../../platform/paths.ts";
-import { quoted } from "../../platform/quoted.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { followRun, requireSameRun, type SharedRun, sharedRun, startTogether } from "../../runs/group-start.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
@@ -21,6 +17,7 @@ import {
   prepareRun,
   type RunHost,
   type RunRequest,
+  recordMovedBase,
   runEvents,
   type StartedRun,
 } from "../../runs/start.ts";
@@ -29,7 +26,6 @@ import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { loraOf } from "../../train/lora-options.ts";
 import { runMemory } from "../../train/plan.ts";
-import type { BaseModel } from "../../train/save-adapter.ts";
 import type { Trainer } from "../../train/trainer.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
@@ -39,11 +35,12 @@ import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
 import { version } from "../version.ts";
+import { baseOf, requireAdaptable } from "./adapting.ts";
 import { blasHint } from "./blas-hint.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
 import { chooseData } from "./data.ts";
 import { defaultData, type Kind } from "./default-data.ts";
-import { chooseModel, fileModel, type ModelChoice } from "./model.ts";
+import { chooseModel, fileModel } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
 import { type TrainFlags, typedOf } from "./options.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
@@ -59,7 +56,14 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>, membe
   const lead = async () => {
     resumed = flags.resume ? await openRun(flags, group, display.remark.bind(display)) : undefined;
     const prepared = await prepare(flags, display, resumed, group);
-    if (resumed && prepared.run.isComplete) display.remark(alreadyComplete(prepared.run, resumed));
+    if (resumed && prepared.run.isComplete) {
+      const found = alreadyComplete(prepared.run, resumed);
+      if (await recordMovedBase(prepared.run, { cwd: process.cwd(), remark: display.remark.bind(display) }))
+        display.remark(
+          `${resumed.folder.path} has it recorded that the model it adapts is now ${prepared.run.base?.path}`,
+        );
+      display.remark(found);
+    }
     return prepared;
   };
   try {
@@ -100,15 +104,15 @@ async function prepare(
   // Without validations nothing else looks for it.
   if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
   const isAdapting = flags.loraRank !== undefined && flags.loraRank > 0;
-  // An adapter's checkpoint is not the whole model.
-  const choice = await (resumed?.checkpoint && !isAdapting
-    ? fileModel(resumed.modelName, resumed.checkpoint.model)
-    : chooseModel(flags));
+  const choice = await (resumed?.modelFile === undefined
+    ? chooseModel(flags)
+    : fileModel(resumed.modelName, resumed.modelFile));
   if (out !== undefined && !resumed) await RunFolder.check(out);
   if (flags.tensorboard !== undefined) await TensorBoardLog.check(flags.tensorboard);
   const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
   const config = withChatTokens(choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary), data.tokenizer);
-  if (isAdapting) requireAdaptable(choice, config);
+  // That of a resumed run is compared with the recorded one.
+  if (isAdapting && !resumed) requireAdaptable(choice, config);
   const base = isAdapting ? baseOf(flags.model, choice) : undefined;
   const request: RunRequest = {
     model: { name: choice.name, config, file: choice.file, base, tokenizer: data.tokenizer },
@@ -142,27 +146,6 @@ async function prepare(
   if (out !== undefined)
     await requireCheckpointRoom(out, trained, settings, settings.steps, display.remark.bind(display));
   return { run, kind: data.kind };
-}
-
-/** UsageError for a model that is itself one with an adapter, and for data with tokens that it has no embeddings of. */
-function requireAdaptable({ name, file, config }: ModelChoice, { V }: GPT2Config): void {
-  if (file !== undefined && nameOf(file) === adapterFiles.weights)
-    throw new UsageError(
-      `${name} is a model with an adapter already. Write both as one, and adapt that: llm-ts convert ${quoted(name)} merged`,
-    );
-  if (config && V > config.V)
-    throw new UsageError(
-      `The data has ${V - config.V} tokens that ${name} has not met, such as those around the turns of a conversation, and an ` +
-        "adapter leaves the embeddings as they are. Leave out --lora-rank to train all of the model.",
-    );
-}
-
-/** How an adapter names the model that it adapts. */
-function baseOf(model: string | undefined, { file }: ModelChoice): BaseModel | undefined {
-  if (file === undefined) return undefined;
-  const path = resolve(file);
-  if (pretrainedFile(model ?? "gpt2") !== undefined) return { name: model ?? "gpt2", path };
-  return { name: nameOf(file) === "model.safetensors" ? dirname(path) : path, path };
 }
 
 const gpt2Vocabulary = 50257;
