@@ -1,8 +1,8 @@
 /**
  * Fault injection into runs, repeated many times, then random cases: `npm run test:faults`, some minutes. `-- --minutes 60`
  * runs the random cases alone, an hour of each kind in sequence; `-- --minutes 60 --only kernels` a single kind (runs, api or
- * kernels), so that several can run in parallel. `--seed N` starts with that seed instead of one from the time. `--write` also
- * writes the results into docs/reliability.md.
+ * kernels), so that several can run in parallel. `--faults MPI` injects the faults alone whose name has that in it. `--seed N`
+ * starts with that seed instead of one from the time. `--write` also writes the results into docs/reliability.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import { lossTable, printTable, printTallies, type Tried, writeReport, writeTall
 const { values } = parseArgs({
   options: {
     minutes: { type: "string" },
+    faults: { type: "string" },
     only: { type: "string" },
     seed: { type: "string" },
     write: { type: "boolean", default: false },
@@ -24,12 +25,17 @@ const { values } = parseArgs({
 const trials = randomTrials.filter(({ kind }) => kind === (values.only ?? kind));
 if (trials.length === 0)
   throw new Error(`--only ${values.only}: choose ${randomTrials.map(({ kind }) => kind).join(", ")}`);
+const { faults: wanted = "" } = values;
+const chosen = faults.filter(({ name }) => name.includes(wanted));
+if (chosen.length === 0)
+  throw new Error(`--faults ${wanted}: choose part of ${faults.map(({ name }) => name).join(", ")}`);
+if (wanted && values.write) throw new Error("--write writes the table of all faults: leave out --faults");
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-faults-"));
 const lab = new Lab(folder);
 let okay = true;
 try {
   if (values.minutes === undefined && values.only === undefined) await tryFaults();
-  await tryRandomCases(Number(values.minutes ?? 2), Number(values.seed ?? Math.floor(Date.now() / 1000)));
+  if (!wanted) await tryRandomCases(Number(values.minutes ?? 2), Number(values.seed ?? Math.floor(Date.now() / 1000)));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -37,7 +43,7 @@ process.exitCode = okay ? 0 : 1;
 
 async function tryFaults(): Promise<void> {
   const tried: Tried[] = [];
-  for (const fault of faults) {
+  for (const fault of chosen) {
     const { name, what, full, skip } = fault;
     const began = performance.now();
     let lost = 0;
