@@ -6,10 +6,12 @@
  * In Node the checked code is the code that runs later, optimised already. A browser, and a Node whose flags cannot be used,
  * optimises it after some calls, by its ordinary compiler: nothing experimental is enabled there.
  */
+
+import { takeTurns } from "../turns.ts";
 import type { Backend } from "./backend.ts";
 import { createReferenceBackend } from "./reference/reference.ts";
 import * as cases from "./suite/cases.ts";
-import { problemsOf, type Results, runCases } from "./suite/run.ts";
+import { problemsOf, type Results, runCase, runCases } from "./suite/run.ts";
 
 /**
  * N, C and OC of the matmuls. The first has whole tiles of every size and the ends of rows and columns behind them;
@@ -96,9 +98,22 @@ function casesFor({ weightTypes }: Backend, all: readonly cases.Case[]): cases.C
 
 async function problemOf(all: readonly cases.Case[], backend: Backend): Promise<string | undefined> {
   const chosen = casesFor(backend, all);
-  const [results, expected] = await Promise.all([runCases(backend, chosen), expectedOf(chosen)]);
+  const [results, expected] = await Promise.all([resultsOf(backend, chosen), expectedOf(chosen)]);
   const wrong = new Set(chosen.flatMap((one, i) => problemsOf(one, results[i], expected[i], tolerance)));
   return wrong.size === 0 ? undefined : `wrong result of ${[...wrong].join(", ")}`;
+}
+
+/** All cases, without waiting for one before the next: a GPU compiles their kernels side by side. */
+async function resultsOf(backend: Backend, chosen: readonly cases.Case[]): Promise<Results[]> {
+  const turn = takeTurns();
+  const results: Promise<Results>[] = [];
+  for (const one of chosen) {
+    const result = runCase(backend, one);
+    result.catch(() => {}); // awaited below
+    results.push(result);
+    await turn();
+  }
+  return Promise.all(results);
 }
 
 const expectations = new Map<cases.Case, Results>();
@@ -106,7 +121,7 @@ const expectations = new Map<cases.Case, Results>();
 /** The reference's results, computed once. */
 async function expectedOf(chosen: readonly cases.Case[]): Promise<Results[]> {
   const missing = chosen.filter((one) => !expectations.has(one));
-  const results = await runCases(createReferenceBackend(), missing);
+  const results = await resultsOf(createReferenceBackend(), missing);
   for (const [i, one] of missing.entries()) expectations.set(one, results[i]);
   return chosen.flatMap((one) => expectations.get(one) ?? []);
 }
