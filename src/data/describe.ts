@@ -7,12 +7,13 @@ import { readHellaSwagHeader } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
 import { readMaskHeader } from "../format/loss-mask.ts";
 import { readModelHeader } from "../format/model.ts";
+import { onnxParameters, readOnnx } from "../format/onnx-file.ts";
 import { readOptimizerHeader } from "../format/optimizer.ts";
 import { readSafetensorsModel } from "../format/safetensors.ts";
 import { readVocabulary } from "../format/tokenizer.ts";
 import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
 import { departures, type GPT2Config } from "../model/config.ts";
-import { parameterCount, weightBytes } from "../model/parameters.ts";
+import { hubName, parameterCount, weightBytes } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
@@ -43,6 +44,8 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
       return { format: "safetensors model", bytes, ...(await describeSafetensors(source, options)) };
     case "gguf":
       return { format: "GGUF model", bytes, ...(await describeGguf(source)) };
+    case "onnx":
+      return { format: "ONNX model", bytes, ...(await describeOnnx(source)) };
     case "state":
       return { format: "llm.c debug state", bytes, ...(await describeState(source)) };
     case "tokens":
@@ -108,6 +111,27 @@ async function describeGguf(source: ByteSource) {
   const tokenizer = await tokenizerInGguf(source.name, header.fields);
   const named = tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none";
   return { dtype: type, tensors: header.tensors.size, ...sizes(config), hidden: config.hidden, tokenizer: named };
+}
+
+/** Of a GPT-2 under the hub's names, its sizes as well. */
+async function describeOnnx(source: ByteSource) {
+  const summary = await readOnnx(source);
+  const { producer, opset, nodes, inputs, outputs, weights } = summary;
+  const shapeOf = (name: string) => weights.find((weight) => weight.name === name)?.shape;
+  const [[V, C] = [], [maxT] = []] = [shapeOf(hubName("wte")), shapeOf(hubName("wpe"))];
+  const caches = inputs.filter((name) => /^past_key_values\..*\.key$/.test(name)).length;
+  const named = inputs.filter((name) => !name.startsWith("past_key_values."));
+  return {
+    producer: producer === "" ? "unknown" : producer,
+    opset,
+    dtype: [...new Set(weights.map(({ dtype }) => dtype))].filter((dtype) => dtype !== "i64").join(", "),
+    tensors: weights.length,
+    nodes,
+    parameters: onnxParameters(summary),
+    ...(V !== undefined && maxT !== undefined && { L: caches, C, maxT, V }),
+    inputs: caches > 0 ? `${named.join(", ")}, and the keys and values of ${caches} layers` : named.join(", "),
+    outputs: outputs.filter((name) => !name.startsWith("present.")).join(", "),
+  };
 }
 
 /** Without its model, a state's sizes cannot be checked. */

@@ -91,6 +91,8 @@ const formats: Readonly<Record<string, string>> = {
   hellaswag: "the HellaSwag questions in tokens",
   optimizer: "the state of an optimizer",
   safetensors: "a model (safetensors)",
+  gguf: "a model (GGUF)",
+  onnx: "a model (ONNX)",
   parquet: "a Parquet file, which is known by a name that ends in .parquet",
 };
 

@@ -24,6 +24,28 @@ interface LowRank {
   readonly scale: number;
 }
 
+/** What the matrices of an adapter are, before they are read. */
+interface Pair extends Pick<LowRank, "out" | "in" | "rank" | "scale"> {
+  readonly A: StoredTensor;
+  readonly B: StoredTensor;
+  readonly alpha: number;
+}
+
+/** A description of an adapter. Rank and alpha of several values have them all. */
+export interface AdapterFacts {
+  readonly rank: string;
+  readonly alpha: string;
+  /** True where the product is scaled by alpha / sqrt(rank). */
+  readonly isStabilised: boolean;
+  /** Names of the adapted matrices, as PEFT has them: attn.c_attn. */
+  readonly targets: readonly string[];
+  readonly layers: number;
+  readonly parameters: number;
+  readonly dtype: string;
+  /** The model that it was trained on, as its config.json calls it. */
+  readonly base?: string;
+}
+
 export interface Adapter {
   /** Path of its weights, for messages. */
   readonly name: string;
@@ -39,6 +61,38 @@ const longestConfig = 1 << 20;
 /** Reads an adapter. InputError for one that is no LoRA of linear layers, or is damaged. */
 export async function readAdapter(configFile: ByteSource, weights: ByteSource): Promise<Adapter> {
   const config = await readConfig(configFile);
+  const modules = new Map<string, LowRank>();
+  for (const [module, pair] of await readPairs(config, configFile, weights)) {
+    const [A, B] = [await elementsOf(weights, pair.A), await elementsOf(weights, pair.B)];
+    modules.set(module, { ...pair, A, B });
+  }
+  return { name: weights.name, base: config.base, modules };
+}
+
+/** Describes an adapter, of which the matrices are not read. InputError as in `readAdapter`. */
+export async function describeAdapter(configFile: ByteSource, weights: ByteSource): Promise<AdapterFacts> {
+  const config = await readConfig(configFile);
+  const pairs = [...(await readPairs(config, configFile, weights))];
+  const all = <T>(of: (pair: Pair, module: string) => T) => [
+    ...new Set(pairs.map(([module, pair]) => of(pair, module))),
+  ];
+  return {
+    rank: all(({ rank }) => rank).join(", "),
+    alpha: all(({ alpha }) => alpha).join(", "),
+    isStabilised: config.isStabilised,
+    targets: all((_, module) => module.replace(/^h\.\d+\./, "")),
+    layers: all((_, module) => module.split(".")[1]).length,
+    parameters: pairs.reduce((sum, [, pair]) => sum + pair.rank * (pair.out + pair.in), 0),
+    dtype: [...new Set(pairs.flatMap(([, { A, B }]) => [A.dtype, B.dtype]))].join(", "),
+    base: config.base,
+  };
+}
+
+async function readPairs(
+  config: Awaited<ReturnType<typeof readConfig>>,
+  configFile: ByteSource,
+  weights: ByteSource,
+): Promise<ReadonlyMap<string, Pair>> {
   const { tensors } = await readSafetensorsHeader(weights);
   const pairs = new Map<string, Partial<Record<"A" | "B", StoredTensor>>>();
   for (const tensor of tensors.values()) {
@@ -51,7 +105,7 @@ export async function readAdapter(configFile: ByteSource, weights: ByteSource): 
     pairs.set(module, { ...pairs.get(module), [side]: tensor });
   }
   if (pairs.size === 0) throw new InputError(`${weights.name} holds no tensors of LoRA. Give another adapter.`);
-  const modules = new Map<string, LowRank>();
+  const found = new Map<string, Pair>();
   for (const [module, { A, B }] of pairs) {
     if (!A || !B)
       throw new InputError(`${weights.name}: ${module} has only one of lora_A and lora_B. Copy the file again.`);
@@ -72,11 +126,11 @@ export async function readAdapter(configFile: ByteSource, weights: ByteSource): 
         `${weights.name}: ${module} has rank ${rank}, and ${configFile.name} says ${config.rankOf(module)}: they are two adapters' ` +
           "files. Copy both again.",
       );
-    const scale = config.alphaOf(module) / (config.isStabilised ? Math.sqrt(rank) : rank);
-    const [a, b] = [await elementsOf(weights, A), await elementsOf(weights, B)];
-    modules.set(module, { A: a, B: b, out, in: inputs, rank, scale });
+    const alpha = config.alphaOf(module);
+    const scale = alpha / (config.isStabilised ? Math.sqrt(rank) : rank);
+    found.set(module, { A, B, out, in: inputs, rank, alpha, scale });
   }
-  return { name: weights.name, base: config.base, modules };
+  return found;
 }
 
 /** A tensor's name: with the prefixes of PEFT and transformers, or without. */

@@ -1,6 +1,7 @@
 /** Files of other programs, recognised by their first bytes, with advice for the error message. */
 import { nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
+import { isOnnx } from "./onnx-file.ts";
 
 export interface ForeignFile {
   /** Completes "this is …". */
@@ -15,9 +16,16 @@ const startBytes = 128;
 
 /** Description of a file of another program; undefined if it is unknown. */
 export async function foreignFile(source: ByteSource): Promise<ForeignFile | undefined> {
-  const start = String.fromCharCode(...(await source.read(0, Math.min(source.size, startBytes))));
+  const bytes = await source.read(0, Math.min(source.size, startBytes));
+  if (isOnnx(bytes, source.name)) return onnx;
+  const start = String.fromCharCode(...bytes);
   return signatures.find(({ pattern }) => pattern.test(start))?.describe(source.name);
 }
+
+const onnx: ForeignFile = {
+  what: "a model in ONNX, which llm-ts writes for other programs and does not read",
+  advice: "Give the model that it was converted from.",
+};
 
 interface Signature {
   /** Matches the first bytes, as one character each. */

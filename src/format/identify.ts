@@ -1,7 +1,8 @@
 import type { ByteSource } from "../platform/platform.ts";
 import { formatOfMagic, headerBytes, type LlmcFormat, readHeader } from "./header.ts";
+import { isOnnx } from "./onnx-file.ts";
 
-export type FileFormat = LlmcFormat | "safetensors" | "gguf" | "json" | "parquet" | "text";
+export type FileFormat = LlmcFormat | "safetensors" | "gguf" | "onnx" | "json" | "parquet" | "text";
 
 /** Format of a file by its first bytes; undefined if it is unknown. */
 export async function identify(source: ByteSource): Promise<FileFormat | undefined> {
@@ -15,6 +16,7 @@ export async function identify(source: ByteSource): Promise<FileFormat | undefin
   const magic = String.fromCharCode(...start.subarray(0, 4));
   if (magic === "PAR1") return "parquet";
   if (magic === "GGUF") return "gguf";
+  if (isOnnx(start, source.name)) return "onnx";
   if (start[0] === 0x7b) return "json";
   return isText(start, source.size > start.length) ? "text" : undefined;
 }

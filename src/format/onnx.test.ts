@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { platform } from "#platform";
 import { fixturePath } from "../../test/fixtures.ts";
 import { openModelFile } from "../api/model-file.ts";
+import { InputError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { writeOnnx } from "./onnx.ts";
+import { isOnnx, readOnnx } from "./onnx-file.ts";
 import type { TensorStream } from "./tensors.ts";
 
 async function written(model: TensorStream): Promise<Buffer> {
@@ -75,6 +78,30 @@ test.each([
       .digest("hex"),
   ).toBe(expected);
   await file.close();
+});
+
+test("a file is described without its weights, and one that was cut is refused", async () => {
+  const file = await openModelFile(fixturePath("gpt2_tiny.bin"));
+  const whole = await written(file);
+  await file.close();
+  const summary = await readOnnx(await platform.openSource(whole));
+  const { L, V, C } = file.config;
+  expect(summary).toMatchObject({ producer: "llm-ts", opset: 17 });
+  expect(summary.inputs).toHaveLength(3 + 2 * L);
+  expect(summary.outputs).toHaveLength(1 + 2 * L);
+  expect(summary.weights).toContainEqual({ name: "wte.weight", dtype: "f32", shape: [V, C] });
+  for (let length = 1; length < whole.length; length += length < 100 ? 1 : 997) {
+    const cut = await platform.openSource(whole.subarray(0, length));
+    await expect(readOnnx(cut)).rejects.toThrow(InputError);
+  }
+});
+
+test("tokens without a header are not taken for one, and exporters that do not name themselves are", () => {
+  const bytes = Uint8Array.of(0x08, 0x08, 0x12, 0x06, ...new TextEncoder().encode("llm-ts"));
+  expect(isOnnx(bytes, "Uint8Array")).toBe(true);
+  expect(isOnnx(bytes, "train.bin")).toBe(false);
+  expect(isOnnx(Uint8Array.of(0x08, 0x07, 0x3a, 0x80), "model.onnx")).toBe(true);
+  expect(isOnnx(Uint8Array.of(0x08, 0x07, 0x3a, 0x80), "other")).toBe(false);
 });
 
 test("what a file or the architecture cannot hold is refused, with the reason", async () => {

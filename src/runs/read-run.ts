@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { isBase } from "../api/adapter-base.ts";
 import { InputError, LlmError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
@@ -6,6 +7,7 @@ import { architectureIn, makeConfig } from "../model/config.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { Point } from "../plot/points.ts";
+import { loraOption } from "../train/lora-options.ts";
 import { unlimitedSteps } from "../train/settings.ts";
 import { completeSteps } from "./checkpoint-list.ts";
 import { linesOf, type Metric, numberIn, parseLine } from "./log.ts";
@@ -23,6 +25,8 @@ export interface RunSummary {
   readonly reason?: string;
   readonly model?: string;
   readonly parameters?: number;
+  /** Of a run that trains an adapter: what, and of which model. */
+  readonly adapter?: RunAdapter;
   /** Updates made, and planned. */
   readonly step?: number;
   readonly steps?: number;
@@ -44,6 +48,16 @@ export interface RunSummary {
   readonly created?: string;
   /** Its last start, and how many milliseconds it had taken before. */
   readonly lastStart?: { readonly at: string; readonly ms: number };
+}
+
+export interface RunAdapter {
+  readonly rank: number;
+  readonly alpha: number;
+  /** The adapted matrices, with commas. */
+  readonly targets: string;
+  /** The file of the model that it adapts, and its sha256. */
+  readonly base: string;
+  readonly sha256: string;
 }
 
 /** Quantities of an update that can be drawn. */
@@ -156,7 +170,16 @@ async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   const lastStart = started === undefined ? undefined : { at: started, ms: numberIn(last, "ms") ?? 0 };
   const planned = numberIn(run, "steps");
   const steps = planned === unlimitedSteps ? undefined : planned;
-  return { model: model.name, parameters, steps, created, lastStart };
+  return { model: model.name, parameters, ...adapterIn(settings), steps, created, lastStart };
+}
+
+function adapterIn({ run, base }: Readonly<Record<string, unknown>>): Pick<RunSummary, "adapter"> {
+  const rank = numberIn(run, "loraRank") ?? 0;
+  if (rank === 0 || !isObject(run) || !isBase(base)) return {};
+  const { loraAlpha, loraTargets } = run;
+  const option = (name: string, value: unknown) => loraOption(name, value, rank);
+  const [alpha, targets] = [option("loraAlpha", loraAlpha), option("loraTargets", loraTargets)];
+  return { adapter: { rank, alpha: Number(alpha), targets: String(targets), base: base.path, sha256: base.sha256 } };
 }
 
 async function readTally(path: string): Promise<RunTally> {

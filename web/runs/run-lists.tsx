@@ -130,9 +130,11 @@ function RunTable({
 
 function RunRow({ run, id }: { run: RunSummary; id: RunKey }) {
   const t = text();
-  const { folder, status, model, parameters, reason, created, tokensPerSecond } = run;
+  const { folder, status, model, adapter, parameters, reason, created, tokensPerSecond } = run;
   const isSelected = selection.value.includes(id);
-  const about = [model, parameters !== undefined && t.parameters(short(parameters))].filter(Boolean).join(" · ");
+  const about = [model, adapter && `LoRA ${adapter.rank}`, parameters !== undefined && t.parameters(short(parameters))]
+    .filter(Boolean)
+    .join(" · ");
   const head = (
     <>
       <th scope="row" class="folder">

@@ -8,7 +8,7 @@ export function addInfo(program: Command): void {
     .summary("describe a file, a folder or this machine")
     .description(
       "Describes what a file holds, and checks that it is whole: models, tokens, tokenizers, debug and optimizer states, " +
-        "HellaSwag, safetensors, texts, and folders: runs, models, prepared data.",
+        "HellaSwag, safetensors, GGUF, ONNX, LoRA adapters, texts, and folders: runs, models, prepared data.",
     )
     .argument("[file]", "a file, or a folder: of a run, a model, or prepared data")
     .option("--system", "this processor and memory, its backends, and which kernels are fastest here")
@@ -20,6 +20,7 @@ export function addInfo(program: Command): void {
         ["a checkpoint", "llm-ts info gpt2_124M.bin"],
         ["prepared data", "llm-ts info data/tinyshakespeare"],
         ["a run", "llm-ts info runs/baby-001"],
+        ["a LoRA adapter: rank, matrices, and whether its base is still the same", "llm-ts info my-lora"],
         ["this machine", "llm-ts info --system"],
       ),
     )

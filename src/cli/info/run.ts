@@ -1,15 +1,18 @@
 import { platform } from "#platform";
+import { adapterWeights, baseOfAdapter, differenceFromBase } from "../../api/adapter-base.ts";
 import { configBeside, openModelFile } from "../../api/model-file.ts";
+import { onnxFile } from "../../api/onnx-folder.ts";
 import { availableBackends, surveyBlas, surveyKernels } from "../../backend/registry.ts";
 import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
 import { describe } from "../../data/describe.ts";
 import { InputError, UsageError } from "../../errors.ts";
+import { adapterFiles, describeAdapter } from "../../format/adapter.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
 import { identify } from "../../format/identify.ts";
 import { readSafetensorsHeader } from "../../format/safetensors-file.ts";
 import { withSource } from "../../format/source.ts";
 import { parameterCount, weightBytes } from "../../model/parameters.ts";
-import { folderOf } from "../../platform/paths.ts";
+import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
 import { duration } from "../display/text.ts";
@@ -74,6 +77,8 @@ async function infoSystem(flags: InfoFlags): Promise<void> {
 
 async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> {
   const isFolder = (await platform.pathKind(path)) === "folder";
+  const isAdapter = isFolder ? await holdsAdapter(path) : nameOf(path) === adapterFiles.weights;
+  if (isAdapter) return adapterFacts(await adapterWeights(path));
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) return folderFacts(folder);
   return withSource(path, async (source) => {
@@ -81,6 +86,32 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
     const config = isSafetensors ? await configBeside(await readSafetensorsHeader(source), path) : undefined;
     return describe(source, { headerless, config });
   });
+}
+
+const holdsAdapter = async (folder: string) =>
+  (await platform.pathKind(inFolder(folder, adapterFiles.config))) === "file";
+
+/** A LoRA adapter, and the model that it adapts. */
+async function adapterFacts(weights: string): Promise<Facts> {
+  const facts = await withSource(inFolder(folderOf(weights), adapterFiles.config), (configFile) =>
+    withSource(weights, async (source) => ({ bytes: source.size, ...(await describeAdapter(configFile, source)) })),
+  );
+  const { isStabilised, targets, base, ...rest } = facts;
+  const known = await baseOfAdapter(weights);
+  return {
+    format: "LoRA adapter",
+    ...rest,
+    ...(isStabilised && { scale: "alpha / sqrt(rank)" }),
+    targets: targets.join(", "),
+    model: base ?? "not named",
+    ...(known && { base: known.path, sha256: known.sha256, state: await stateOfBase(weights, known.path) }),
+  };
+}
+
+async function stateOfBase(weights: string, base: string): Promise<string> {
+  if ((await platform.pathKind(base)) !== "file") return "the base is not there";
+  const difference = await differenceFromBase(weights, base);
+  return difference === undefined ? "the base is there" : `the base was replaced: ${difference}`;
 }
 
 /** Prepared data, a run, a model, runs, or texts; InputError for a folder of anything else, or a damaged one. */
@@ -93,6 +124,7 @@ async function folderFacts(path: string): Promise<Facts> {
   const names = await platform.listFolder(path);
   if (names.some((name) => /^(model.*|pytorch_model)\.(bin|safetensors(\.index\.json)?)$/.test(name)))
     return modelFacts(path);
+  if ((await platform.pathKind(inFolder(path, onnxFile))) === "file") return onnxFacts(path);
   const texts = names.filter((name) => /\.(txt|md|jsonl|parquet)$/.test(name)).length;
   if (texts > 0) return { format: "folder with texts", texts, files: names.length };
   const found = names.length > 0 ? `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}` : "no files";
@@ -133,11 +165,27 @@ async function modelFacts(path: string): Promise<Facts> {
   };
 }
 
+/** What `convert --to onnx` writes. */
+async function onnxFacts(path: string): Promise<Facts> {
+  const weights = inFolder(path, onnxFile);
+  const { format: _, ...facts } = await withSource(weights, (source) => describe(source));
+  const tokenizer = await findTokenizer(path);
+  return {
+    format: "model folder for transformers.js",
+    weights,
+    ...facts,
+    tokenizer: tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none",
+  };
+}
+
 /** A command to try with it; undefined where nothing is obvious. */
-function nextCommand(path: string, { format, checkpoint, encoding }: Facts): string | undefined {
+function nextCommand(path: string, { format, checkpoint, encoding, state }: Facts): string | undefined {
   const reading = encoding === undefined ? [] : ["--encoding", String(encoding)];
   if (/^(text|folder with texts|documents)/.test(String(format)))
     return `make tokens of it to train on:\n  ${suggestion("prepare", path, ...reading)}`;
-  const hasModel = format === "model folder" || (format === "training run" && checkpoint !== "none");
+  const hasModel =
+    format === "model folder" ||
+    (format === "LoRA adapter" && state === "the base is there") ||
+    (format === "training run" && checkpoint !== "none");
   return hasModel ? `write with this model:\n  ${suggestion("generate", "--model", path)}` : undefined;
 }

@@ -31,7 +31,7 @@ export async function listRuns(folder: string, { json }: RunsFlags): Promise<voi
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */
 const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => string][] = [
   ["run", 0, ({ folder }) => printable(basename(folder))],
-  ["model", 6, ({ model }) => printable(model ?? "")],
+  ["model", 6, ({ model, adapter }) => printable(`${model ?? ""}${adapter ? ` + LoRA ${adapter.rank}` : ""}`)],
   ["parameters", 7, ({ parameters }) => (parameters === undefined ? "" : short(parameters))],
   ["updates", 2, ({ step, steps }) => [step, steps].flatMap((n) => (n === undefined ? [] : grouped(n))).join("/")],
   ["train", 5, ({ loss }) => loss?.toFixed(4) ?? ""],

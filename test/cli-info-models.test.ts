@@ -1,0 +1,127 @@
+/** What `info` and `runs` say of adapters, and of models in ONNX. */
+import { copyFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fixturePath } from "./fixtures.ts";
+import { run, testFolder, writeTokens } from "./run-cli.ts";
+
+const folder = testFolder();
+const llm = (...args: string[]) => run(args, { cwd: folder });
+const at = (...names: string[]) => join(folder, ...names);
+
+async function infoOf(path: string): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await llm("info", path, "--json");
+  expect([code, stderr.includes("\nerror")]).toEqual([0, false]);
+  return JSON.parse(stdout);
+}
+
+beforeAll(async () => {
+  copyFileSync(fixturePath("gpt2_tiny.bin"), at("base.bin"));
+  writeTokens(at("train.bin"), 300, 101);
+  const line = ["-e", "base.bin", "-i", "train.bin", "-b", "2", "-t", "8", "-s", "0", "-x", "2", "-o", "lora"];
+  const { code } = await llm("train", ...line, "--lora-rank", "4", "--lora-targets", "c_proj", "--lora-alpha", "6");
+  expect(code).toBe(0);
+  expect((await llm("convert", "base.bin", "onnx", "--to", "onnx")).code).toBe(0);
+});
+
+describe("an adapter", () => {
+  test("of a run: its rank, scale, matrices and base", async () => {
+    const { base } = JSON.parse(readFileSync(at("lora/config.json"), "utf8"));
+    const expected = {
+      format: "LoRA adapter",
+      rank: "4",
+      alpha: "6",
+      targets: "attn.c_proj, mlp.c_proj",
+      layers: 2,
+      // A and B of two layers, for 32 x 32 and 32 x 128.
+      parameters: 2 * 4 * (32 + 32 + (32 + 128)),
+      dtype: "F32",
+      model: at("base.bin"),
+      base: at("base.bin"),
+      sha256: base.sha256,
+      state: "the base is there",
+    };
+    expect(await infoOf("lora/adapter_00000002")).toMatchObject(expected);
+    expect(await infoOf("lora/adapter_00000002/adapter_model.safetensors")).toMatchObject(expected);
+    expect(await infoOf("lora")).toMatchObject({
+      format: "training run",
+      adapter: { rank: 4, alpha: 6, targets: "attproj,fcproj", base: at("base.bin"), sha256: base.sha256 },
+    });
+    const { stdout, stderr } = await llm("info", "lora/adapter_00000002");
+    expect(stdout).toMatch(/^targets +attn\.c_proj, mlp\.c_proj$/m);
+    const [, command = ""] = /(generate --model .*)/.exec(stderr) ?? [];
+    expect((await llm(...command.split(" "), "5", "-g", "1")).code).toBe(0);
+  });
+
+  test("whose base is gone or another: so it says", async () => {
+    cpSync(at("lora"), at("alone"), { recursive: true });
+    copyFileSync(at("base.bin"), at("kept.bin"));
+    writeFileSync(at("base.bin"), "other");
+    expect(await infoOf("alone/adapter_00000002")).toMatchObject({
+      state: expect.stringMatching(/^the base was replaced: it has 5 bytes/),
+    });
+    rmSync(at("base.bin"));
+    expect(await infoOf("alone/adapter_00000002")).toMatchObject({ state: "the base is not there" });
+    copyFileSync(at("kept.bin"), at("base.bin"));
+  });
+
+  test("of PEFT's: patterns and the other scale", async () => {
+    const found = await infoOf(fixturePath("adapter_all"));
+    expect(found).toMatchObject({
+      rank: "4, 2",
+      alpha: "6, 3",
+      scale: "alpha / sqrt(rank)",
+      targets: "attn.c_attn, attn.c_proj, mlp.c_fc, mlp.c_proj",
+      model: "gpt2_tiny",
+    });
+    expect(found).not.toHaveProperty("base");
+  });
+
+  test("is marked in the list of runs", async () => {
+    expect((await llm("runs", ".")).stdout).toContain("base.bin + LoRA 4");
+    const [first] = JSON.parse((await llm("runs", "lora", "--json")).stdout);
+    expect(first.adapter).toMatchObject({ rank: 4, targets: "attproj,fcproj" });
+  });
+});
+
+describe("ONNX", () => {
+  const file = "onnx/onnx/model.onnx";
+  const expected = {
+    producer: "llm-ts",
+    opset: 17,
+    dtype: "f32",
+    L: 2,
+    C: 32,
+    maxT: 16,
+    V: 101,
+    inputs: "input_ids, attention_mask, position_ids, and the keys and values of 2 layers",
+    outputs: "logits",
+  };
+
+  test("a file, and the folder of transformers.js", async () => {
+    // llm.c pads the vocabulary.
+    const base = await infoOf("base.bin");
+    const parameters = Number(base.parameters) - (Number(base.Vp) - Number(base.V)) * Number(base.C);
+    expect(await infoOf(file)).toMatchObject({ format: "ONNX model", ...expected, parameters });
+    expect(await infoOf("onnx")).toMatchObject({
+      format: "model folder for transformers.js",
+      weights: file,
+      ...expected,
+    });
+  });
+
+  test("is named where a model is expected", async () => {
+    const { stderr, code } = await llm("generate", "5", "--model", file);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /model\.onnx is a model in ONNX, which llm-ts writes .*Give the model that it was converted from/,
+    );
+  });
+
+  test("a damaged one is refused", async () => {
+    copyFileSync(at(file), at("cut.onnx"));
+    truncateSync(at("cut.onnx"), 5000);
+    const { stderr, code } = await llm("info", "cut.onnx");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("cut.onnx is damaged, or no model in ONNX")]);
+  });
+});
