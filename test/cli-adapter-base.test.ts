@@ -139,7 +139,11 @@ describe("which adapter", () => {
 test("a checkpoint that an adapter adapts outlives the training of its run, and resume keeps to it", async () => {
   const further = (steps: number) => llm("train", "-o", "pruned", "-y", "-x", `${steps}`, "--force");
   await llm("train", "-e", "tiny.bin", ...data, "-x", "2", "-n", "2", "--keep", "1", "-o", "pruned");
-  expect((await adapted("pruned", "-o", "on-pruned")).code).toBe(0);
+  const started = await adapted("pruned", "-o", "on-pruned");
+  expect([started.code, started.stderr]).toEqual([
+    0,
+    expect.stringMatching(/model_00000002\.bin is a checkpoint of a run, which will not remove it.*\(KEEP_00000002\)/),
+  ]);
   expect((await further(6)).code).toBe(0);
   expect(readdirSync(at("pruned")).filter((name) => /^(model|state|DONE|KEEP)_/.test(name))).toEqual([
     "DONE_00000006",
@@ -165,6 +169,13 @@ test("a checkpoint that an adapter adapts outlives the training of its run, and 
     "model_00000002.bin, the model that the run in on-pruned adapts, is not there: trying pruned",
   );
   expect(found).toContain("model_00000006.bin is not the model that the run in on-pruned adapts");
+});
+
+test("where a base cannot be kept, its copy is asked for", async () => {
+  expect((await llm("train", "-e", "tiny.bin", ...data, "-x", "2", "-o", "full")).code).toBe(0);
+  mkdirSync(at("full/KEEP_00000002"));
+  const { code, stderr } = await adapted("full", "-o", "on-full");
+  expect([code, stderr]).toEqual([0, expect.stringContaining("that folder cannot be written: copy the file")]);
 });
 
 test("a complete run records where its model has moved", async () => {

@@ -43,7 +43,10 @@ export interface ModelOptions {
 }
 
 export interface LoadOptions extends ModelOptions {
-  /** Folder of a LoRA adapter of the model, as PEFT writes it, or of a run with its newest: it is added to the matrices. */
+  /**
+   * Folder of a LoRA adapter of the model, as PEFT writes it, or of a run with its newest: it is added to the matrices. The model's
+   * file need not be the one that it was trained on, since the same weights may be in another format.
+   */
   readonly adapter?: string;
   /**
    * A larger vocabulary than the file's: the embeddings of tokens that it lacks begin as the mean of the others, so that each is

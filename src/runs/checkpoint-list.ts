@@ -44,17 +44,19 @@ const keepMark = (folder: string, step: number) => inFolder(folder, `KEEP_${digi
 
 /**
  * Where the file of a model is a checkpoint's in a run folder: has the model stay when that run removes the checkpoint. A file
- * KEEP_%08d says so to every later pruning; `why` is written into it. InputError where the folder cannot be written.
+ * KEEP_%08d says so to every later pruning; `why` is written into it. Gives its path where it was not there. InputError where the folder
+ * cannot be written.
  */
-export async function keepModel(path: string, why: string): Promise<void> {
+export async function keepModel(path: string, why: string): Promise<string | undefined> {
   const [, step] = /^model_(\d{8})\.(?:bin|safetensors)$/.exec(nameOf(path)) ?? [];
-  if (step === undefined) return;
+  if (step === undefined) return undefined;
   const folder = folderOf(path);
   const { done } = checkpointPaths(folder, Number(step));
-  if ((await platform.pathKind(done)) === undefined) return;
+  if ((await platform.pathKind(done)) === undefined) return undefined;
   const mark = keepMark(folder, Number(step));
-  const text = (await platform.pathKind(mark)) === undefined ? "" : await readSmallText(mark);
-  if (!text.includes(`${why}\n`)) await platform.appendText(mark, `${why}\n`);
+  const isNew = (await platform.pathKind(mark)) === undefined;
+  if (isNew || !(await readSmallText(mark)).includes(`${why}\n`)) await platform.appendText(mark, `${why}\n`);
+  return isNew ? mark : undefined;
 }
 
 /** The state of another process beside rank 0's, in llm.c's runs. */

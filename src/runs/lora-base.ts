@@ -17,7 +17,11 @@ export async function recordBase({ name, path }: BaseModel): Promise<BaseRecord>
  */
 export async function keepBase({ path }: BaseRecord, folder: string, remark: (text: string) => void): Promise<void> {
   try {
-    await keepModel(path, `An adapter needs ${nameOf(path)}: that of the run in ${folder}.`);
+    const mark = await keepModel(path, `An adapter needs ${nameOf(path)}: that of the run in ${folder}.`);
+    if (mark !== undefined)
+      remark(
+        `${path} is a checkpoint of a run, which will not remove it, since the adapter needs it (${nameOf(mark)})`,
+      );
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     remark(
