@@ -136,7 +136,10 @@ describe("interactive", () => {
     expect(stderr).toContain('The character "A"');
     expect(stdout).toMatch(/\/retry +write the last piece again/);
     expect(stdout).not.toContain("not read");
-    expect(code).toBe(0);
+    expect(stderr).not.toContain("Write something");
+    // A script is to know of it.
+    expect(code).toBe(1);
+    expect((await converse("/top-k 3", "a", "")).code).toBe(0);
   });
 
   test("Ctrl-C stops what is being written, and then ends the conversation", async () => {

@@ -1,8 +1,12 @@
 /** A dialogue of lines: a person's, from a terminal or a pipe, and what the program does with each. */
 import { createInterface } from "node:readline";
 import { LlmError } from "../errors.ts";
+import { say } from "./output.ts";
 
-/** Executes a line; false when the dialogue is over. An LlmError is reported, and the dialogue continues. */
+/**
+ * Executes a line; false when the dialogue is over. An LlmError is reported, and the dialogue continues; from a pipe, the command
+ * has then failed at its end.
+ */
 export type TakeLine = (line: string, signal: AbortSignal) => Promise<boolean>;
 
 /**
@@ -62,7 +66,8 @@ async function taken(take: TakeLine, line: string, signal: AbortSignal): Promise
     return await take(line, signal);
   } catch (error) {
     if (!(error instanceof LlmError)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
+    say(`error: ${error.message}`);
+    if (!process.stdin.isTTY) process.exitCode ??= 1;
     return true;
   }
 }

@@ -9,8 +9,8 @@ const notes = `
 The model has to have learned conversations: llm-ts prepare --chat makes data of them, llm-ts train trains on it. Commands such
 as /reset and /temperature 0.5 begin with /; /help lists them. Ctrl-C stops an answer, and a second time the program.
 A model sees as many tokens as it has positions. Where a conversation grows longer, its oldest turns are left out; the system
-prompt stays. From a pipe, each line is a message, and standard output has the answers alone; where a message
-got none, the exit code is 1.
+prompt stays. From a pipe, each line is a message, and standard output has the answers alone; where a line
+failed, the exit code is 1.
 `;
 
 export function addChat(program: Command): void {

@@ -108,17 +108,8 @@ class Session {
     await this.#answer(message, signal);
   }
 
-  /** Writes the answer as it comes. From a pipe, a message without one makes the command fail at its end. */
+  /** Writes the answer as it comes. */
   async #answer(message: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#write(message, signal);
-    } catch (error) {
-      if (!process.stdin.isTTY) process.exitCode ??= 1;
-      throw error;
-    }
-  }
-
-  async #write(message: string, signal: AbortSignal): Promise<void> {
     const { stdout, stderr } = process;
     const answer = this.#chat.send(message, signal);
     let next = await answer.next();

@@ -9,6 +9,7 @@ A text ends after --tokens, at a stop string, or where the model writes end-of-t
 A model sees as many tokens as it has positions (GPT-2: 1024). Of a longer prompt it sees the end; and when its
 positions are full while it writes, it drops the older half and continues.
 Where a model has no tokenizer, prompt and text are token ids.
+With --interactive, a pipe's lines are as those of a person; where a line failed, the exit code is 1.
 `;
 
 import type { GenerateFlags } from "./run.ts";

@@ -88,6 +88,6 @@ export class Session {
 export async function converse(model: GPT2, prompt: string, options: SampleOptions): Promise<void> {
   model.requireTokenizer();
   const session = new Session(model, options);
-  process.stderr.write("Write something, or /help.\n");
+  if (process.stdin.isTTY) process.stderr.write("Write something, or /help.\n");
   await takeLines((line, signal) => session.take(line, signal), prompt === "" ? [] : [prompt]);
 }
