@@ -130,7 +130,7 @@ test("HellaSwag and LAMBADA, downloaded once and from files, score the same", as
 
 test.each<[string, string[], 1 | 2, RegExp]>([
   ["nothing", [], 2, /Nothing to score.*--hellaswag/s],
-  ["a stride without data", ["--lambada", "x", "--stride", "3"], 2, /are for token files/],
+  ["a stride without data", ["--lambada", "x", "--stride", "3"], 2, /only token files and texts are read so/],
   ["a block too long", ["few.bin", "-t", "17"], 2, /T = 17 tokens, expected 1 to 16/],
   ["a stride above the block", ["few.bin", "-t", "8", "--stride", "9"], 2, /stride is 9, expected 1 to T = 8/],
   ["a limit of 0", ["few.bin", "--limit", "0"], 2, /1 or more/],

@@ -60,6 +60,32 @@ test.each([
   expect(existsSync(join(cwd, "one"))).toBe(false);
 });
 
+test.each([
+  ["prepare other.jsonl --chat --field a --shard-tokens 9", "--field, --shard-tokens have no effect here: with --chat"],
+  ["prepare text.txt --field a", "--field has no effect here: text.txt is plain text"],
+  ["prepare tinyshakespeare --threads 2", "--threads has no effect here"],
+  ["prepare tinyshakespeare --encoding utf-16", "--encoding has no effect here: tinyshakespeare is bundled"],
+  ["prepare tinystories --shard-tokens 100", "--shard-tokens has no effect here: tinystories is"],
+  ["prepare fineweb --val-fraction 0.1", "--val-fraction has no effect here"],
+  ["prepare hellaswag --threads 2", "--threads has no effect here"],
+  ["tokenizer train text.txt --vocab 260 --field a", "--field has no effect here"],
+  ["bench --group --contention", "--contention has no effect here: --group measures"],
+  ["bench --group --markdown-row --svg x.svg", "--svg, --markdown-row have no effect here"],
+  ["bench --mpi libmpi.so --quick", "--mpi has no effect here"],
+  [`eval --model ${tiny} --hellaswag --field a`, "--field has no effect here"],
+  [`verify --model ${tiny} --state no.bin --partial -b 2`, "--partial, --batch have no effect here"],
+  [`verify --model ${tiny} --trace no.safetensors -t 4`, "--block has no effect here: no --data is read"],
+  ["verify --expected no.safetensors --trace no.safetensors --threads 2", "--threads has no effect here"],
+  ["info --system --headerless", "--headerless is about a file of tokens"],
+  [`train -e ${tiny} -i train.bin -t 8 --force`, "--force has no effect here: it is for --resume"],
+])("an option that does nothing is refused: %s", async (line, message) => {
+  const before = readdirSync(cwd);
+  const { code, stdout, stderr } = await run(words(line), { cwd });
+  expect(stderr).toContain(message);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(readdirSync(cwd)).toEqual(before);
+});
+
 test("a folder that was there stays, with what is in it", async () => {
   const { code } = await run(words("prepare empty.txt -o ."), { cwd });
   expect(code).toBe(1);

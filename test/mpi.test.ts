@@ -319,8 +319,18 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     const { code, stderr } = await start(2, args(2, "file"), { others });
     expect(code).toBe(2);
     expect(stderr).toMatch(
-      /\[rank 1 of 2 on .*\] This process differs from rank 0 .*: learningRate is 0.5, and 0.003 there/,
+      /\[rank 1 of 2 on .*\] This process differs from rank 0 .*: --lr is 0.5, and 0.003 there/,
     );
+  });
+
+  test.each([
+    ["--resume is true, and not given there", args(2, "file", "--resume", "-o", "none")],
+    ['command is "eval", and "train" there', ["eval", "--model", fixturePath("gpt2_tiny.bin"), "--hellaswag"]],
+  ])("%s: refused before any process waits for another", async (message, other) => {
+    const { code, stderr } = await start(2, args(2, "file"), { others: { args: other } });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/\[rank 1 of 2 on .*\] This process differs from rank 0/);
+    expect(stderr).toContain(message);
   });
 
   test("different versions are named", async () => {
@@ -393,7 +403,7 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     for (const [list, message] of [
       [["train", "--bogus"], "unknown option '--bogus'"],
       [["bench", "--quick"], "started 2 processes, which would disturb each other's measurements. Add --group"],
-      [["bench", "--group", "--profile"], "--group measures steps and sums alone: leave out --profile."],
+      [["bench", "--group", "--profile"], "--profile has no effect here: --group measures steps and sums alone. Leave it out."],
     ] as const) {
       const { code, stderr } = await start(2, list);
       expect(code).toBe(2);

@@ -5,6 +5,7 @@
 import { availableParallelism, hostname } from "node:os";
 import { MAX_THREADS } from "../backend/entry.ts";
 import { NotFiniteError, UsageError } from "../errors.ts";
+import { type Facts, requireAlike } from "../group/alike.ts";
 import { alone, type Group } from "../group/group.ts";
 import { isFirstOnMachine, launcherOf } from "../group/mpi/launcher.ts";
 import { AgreedError, placeOf, together } from "../group/together.ts";
@@ -13,6 +14,7 @@ import { usableCores } from "../platform/node-cores.ts";
 import { ompThreads } from "../platform/node-workers.ts";
 import type { GroupFlags } from "./options/group.ts";
 import { leaveMistakesToOther, reportAs, say } from "./output.ts";
+import { version } from "./version.ts";
 
 /** Milliseconds for a launcher to read this process's last words: it drops what it has not read when a group is aborted. */
 const LAUNCHER_READS = 300;
@@ -30,22 +32,28 @@ export interface Membership {
   watch(): void;
 }
 
-/**
- * Runs a command in its group, and leaves it when the command is done or has failed in all members alike. `command`: its words,
- * for messages; `again`: how to continue after another end.
- */
+/** A command that a group runs. */
+export interface GroupCommand {
+  /** For messages: "train …". */
+  readonly words: string;
+  /** What is to be the same in all members. */
+  readonly facts: Facts;
+  /** How to continue after another end. */
+  readonly again?: string;
+}
+
+/** Runs a command in its group, and leaves it when the command is done or has failed in all members alike. */
 export async function inGroup(
   flags: GroupFlags,
+  { words, facts, again = "start them again" }: GroupCommand,
   body: (member: Membership) => Promise<void>,
-  command: string,
-  again = "start them again",
 ): Promise<void> {
   // As long as they do not know of each other.
   if (!isFirstOnMachine(process.env)) leaveMistakesToOther();
   const launcher = launcherOf(process.env);
   if (!launcher && flags.mpi !== undefined)
     throw new UsageError(
-      `--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2 llm-ts ${command}`,
+      `--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2 llm-ts ${words}`,
     );
   if (!launcher || launcher.size === 1) return body({ group: alone, localRank: 0, watch: () => {} });
   const place = placeOf({ rank: launcher.rank, host: hostname() }, launcher.size);
@@ -77,6 +85,8 @@ export async function inGroup(
   };
   try {
     const local = await placeOnMachine(group);
+    // Before they do different things, and wait for each other in different places.
+    await requireAlike(group, { version, ...facts });
     if (group.rank === 0) say(`${group.size} processes, by ${group.description}`);
     await body({
       group,

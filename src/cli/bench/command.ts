@@ -3,6 +3,7 @@ import { precisions } from "../../backend/backend.ts";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { addGroupOptions } from "../options/group.ts";
+import { factsOf, refuseIdle, typedOptions } from "../options/typed.ts";
 import { whole } from "../options/values.ts";
 import type { BenchFlags } from "./run.ts";
 
@@ -51,13 +52,16 @@ export function addBench(program: Command): void {
         ["a profile of a training step", "llm-ts bench --quick --model baby --profile --svg roofline.svg"],
       ),
     )
-    .action(async (flags: BenchFlags) => {
+    .action(async (flags: BenchFlags, command: Command) => {
+      const typed = typedOptions(command);
       if (flags.group) {
         const [{ inGroup }, { runGroupBench }] = await Promise.all([import("../group.ts"), import("./group.ts")]);
-        await inGroup(flags, (member) => runGroupBench(flags, member), "bench --group");
+        const group = { words: "bench --group", facts: factsOf(command) };
+        await inGroup(flags, group, (member) => runGroupBench(flags, member, typed));
         return;
       }
       await requireAlone();
+      refuseIdle(typed, ["mpi", "groupTimeout"], "they are about several processes, which --group measures.");
       const { runBench } = await import("./run.ts");
       await runBench(flags);
     });

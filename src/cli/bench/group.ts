@@ -1,25 +1,22 @@
 /** `llm-ts bench --group`, in a member of a group, of which rank 0 prints. */
 import { benchGroup, type GroupFigures, groupTable } from "../../bench/group.ts";
 import { batchesOf, modelNames } from "../../bench/steps.ts";
-import { UsageError } from "../../errors.ts";
 import { saveText } from "../../format/save.ts";
 import { together } from "../../group/together.ts";
 import { startBackend } from "../backend.ts";
 import type { Membership } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
+import { refuseIdle, type Typed } from "../options/typed.ts";
 import { print, say } from "../output.ts";
 import { requireReplaceable } from "../replaceable.ts";
 import { type BenchFlags, isReport } from "./run.ts";
 
-export async function runGroupBench(flags: BenchFlags, member: Membership): Promise<void> {
-  const other = (["profile", "precision", "against", "svg"] as const).find((name) => flags[name] !== undefined);
+/** Options that are about other measurements. */
+const others = ["profile", "precision", "contention", "against", "svg", "markdownRow"];
+
+export async function runGroupBench(flags: BenchFlags, member: Membership, typed: Typed): Promise<void> {
   const { group } = member;
-  await together(group, async () => {
-    if (other)
-      throw new UsageError(
-        `--group measures steps and sums alone: leave out --${other.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}.`,
-      );
-  });
+  await together(group, async () => refuseIdle(typed, others, "--group measures steps and sums alone."));
   const isFirst = group.rank === 0;
   const { model, quick = false, repeats = quick ? 2 : 5, json } = flags;
   if (isFirst && json !== undefined) await requireReplaceable(json, "report of bench", isReport);

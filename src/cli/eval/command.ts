@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { adapterOption, examples, headerlessOption, weightsOption } from "../options/common.ts";
 import { addGroupOptions } from "../options/group.ts";
+import { factsOf, typedOptions } from "../options/typed.ts";
 import { whole } from "../options/values.ts";
 import type { EvalFlags } from "./run.ts";
 
@@ -49,8 +50,9 @@ ${examples(
   ["llm.c's file, and LAMBADA, as JSON", "llm-ts eval --model gpt2 --hellaswag hellaswag_val.bin --lambada --json"],
 )}`,
     )
-    .action(async (data: readonly string[], flags: EvalFlags) => {
+    .action(async (data: readonly string[], flags: EvalFlags, command: Command) => {
       const [{ inGroup }, { runEval }] = await Promise.all([import("../group.ts"), import("./run.ts")]);
-      await inGroup(flags, (member) => runEval(data, flags, member), "eval …");
+      const group = { words: "eval …", facts: factsOf(command) };
+      await inGroup(flags, group, (member) => runEval(data, flags, member, typedOptions(command)));
     });
 }

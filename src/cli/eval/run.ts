@@ -17,6 +17,7 @@ import type { BackendFlags } from "../options/backend.ts";
 import { advised } from "../options/data.ts";
 import type { GroupFlags } from "../options/group.ts";
 import { modelPath, remarkOnAdded } from "../options/model.ts";
+import { refuseIdle, type Typed } from "../options/typed.ts";
 import { print, say } from "../output.ts";
 import { hellaSwagExamples, lambadaTexts, openSequences, requireSameTokens } from "./data.ts";
 
@@ -37,12 +38,19 @@ export interface EvalFlags extends BackendFlags, GroupFlags {
   readonly adapter?: string;
 }
 
+/** Options for token files and texts, which the benchmarks do without. */
+const ofData = ["block", "stride", "headerless", "encoding", "field"];
+
 /** Scores a model on each kind of data asked for, in a member of a group, of which rank 0 prints the results. */
-export async function runEval(data: readonly string[], flags: EvalFlags, member: Membership): Promise<void> {
+export async function runEval(
+  data: readonly string[],
+  flags: EvalFlags,
+  member: Membership,
+  typed: Typed,
+): Promise<void> {
   if (data.length === 0 && !flags.hellaswag && !flags.lambada)
     throw new UsageError("Nothing to score the model on. Name token files or texts, or give --hellaswag or --lambada.");
-  if (data.length === 0 && (flags.block ?? flags.stride) !== undefined)
-    throw new UsageError("--block and --stride are for token files and texts, and none was named.");
+  if (data.length === 0) refuseIdle(typed, ofData, "only token files and texts are read so, and none was named.");
   const interrupt = new Interrupt();
   const { group } = member;
   const isFirst = group.rank === 0;

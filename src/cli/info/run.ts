@@ -36,6 +36,8 @@ export async function info(file: string | undefined, flags: InfoFlags): Promise<
   new Interrupt();
   if (flags.system) {
     if (file !== undefined) throw new UsageError("Give either a file or --system.");
+    if (flags.headerless)
+      throw new UsageError("--headerless is about a file of tokens, and --system about this machine.");
     return infoSystem(flags);
   }
   if (file === undefined) throw new UsageError("Give a file to look at, or --system.");

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { examples } from "../options/common.ts";
+import { typedOptions } from "../options/typed.ts";
 import { real, whole } from "../options/values.ts";
 import type { PrepareFlags } from "./run.ts";
 
@@ -77,8 +78,8 @@ ${examples(
   ["llm.c's HellaSwag file", "llm-ts prepare hellaswag -o data"],
 )}`,
     )
-    .action(async (inputs: readonly string[], flags: PrepareFlags) => {
+    .action(async (inputs: readonly string[], flags: PrepareFlags, command: Command) => {
       const { prepare } = await import("./run.ts");
-      await prepare(inputs, flags);
+      await prepare(inputs, flags, typedOptions(command));
     });
 }

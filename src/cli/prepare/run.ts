@@ -11,6 +11,7 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
 import { advised } from "../options/data.ts";
 import { tokenizerNamed } from "../options/tokenizer.ts";
+import { refuseIdle, type Typed } from "../options/typed.ts";
 import { print } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { trainShown } from "../tokenizer/run.ts";
@@ -31,26 +32,34 @@ export interface PrepareFlags {
   readonly json?: boolean;
 }
 
-export async function prepare(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
+export async function prepare(inputs: readonly string[], flags: PrepareFlags, typed: Typed): Promise<void> {
   new Interrupt();
   await refuseRuns(inputs);
   if (flags.encoding !== undefined) requireEncoding(flags.encoding);
   try {
-    await prepareInputs(inputs, flags);
+    await prepareInputs(inputs, flags, typed);
   } catch (error) {
     throw await advised(error, process.argv.slice(2), true);
   }
 }
 
-async function prepareInputs(inputs: readonly string[], flags: PrepareFlags): Promise<void> {
-  if (flags.chat) return prepareConversations(inputs, flags);
+/** Options that are about documents with fields alone. */
+const ofItems = ["field", "shardTokens", "threads"];
+
+async function prepareInputs(inputs: readonly string[], flags: PrepareFlags, typed: Typed): Promise<void> {
+  if (flags.chat) {
+    refuseIdle(typed, ofItems, "with --chat, conversations have their own fields, and become one file of tokens.");
+    return prepareConversations(inputs, flags);
+  }
   if (flags.chatTemplate !== undefined) throw new UsageError("--chat-template is for conversations: add --chat.");
   if (inputs.includes(smallTalk) && (await platform.pathKind(smallTalk)) === undefined)
     throw new UsageError(
       `${smallTalk} is conversations: add --chat, as in ${suggestion("prepare", "--chat", smallTalk, "--tokenizer", "bpe:512", "-o", "data/smalltalk")}`,
     );
-  if (await prepareDataset(inputs, flags)) return;
+  if (await prepareDataset(inputs, flags, typed)) return;
+  refuseIdle(typed, ofItems, `${inputs.join(", ")} is plain text, which has no fields and becomes one file of tokens.`);
   const bundled = inputs.length === 1 && inputs[0] === "tinyshakespeare";
+  if (bundled) refuseIdle(typed, ["encoding"], "tinyshakespeare is bundled.");
   const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
   const { valFraction, encoding } = flags;
   const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerFor(inputs, flags);
@@ -132,14 +141,22 @@ async function refuseRuns(inputs: readonly string[]): Promise<void> {
       );
 }
 
+/** Options that do nothing for data sets of the hub. */
+const idleOptions: Readonly<Record<string, readonly string[]>> = {
+  tinystories: ["valFraction", "encoding", "field", "shardTokens"],
+  fineweb: ["valFraction", "encoding", "field"],
+  hellaswag: ["valFraction", "encoding", ...ofItems],
+};
+
 /** Data sets of documents with fields, if that is what the inputs name. */
-async function prepareDataset(inputs: readonly string[], flags: PrepareFlags): Promise<boolean> {
+async function prepareDataset(inputs: readonly string[], flags: PrepareFlags, typed: Typed): Promise<boolean> {
   const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
   const name = inputs.length === 1 ? inputs[0] : "";
   if (name === "tinyshakespeare") return false;
   const isNamed = ["tinystories", "fineweb", "hellaswag"].includes(name);
   const files = isNamed ? [] : await itemFiles(inputs);
   if (!isNamed && files.length === 0) return false;
+  refuseIdle(typed, idleOptions[name] ?? [], `${name} is read and divided as llm.c does it.`);
   if (flags.tokenizer === "char")
     throw new UsageError(
       `${inputs.join(", ")}: documents with fields are encoded with tokens that are known before, not with char, whose ` +

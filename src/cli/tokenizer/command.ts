@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { examples } from "../options/common.ts";
+import { typedOptions } from "../options/typed.ts";
 import { whole } from "../options/values.ts";
 import type { CompareFlags, TrainTokenizerFlags } from "./run.ts";
 
@@ -57,9 +58,9 @@ function addTrain(tokenizer: Command): void {
         ["both in one", "llm-ts prepare books/ --tokenizer bpe:8192"],
       ),
     )
-    .action(async (inputs: readonly string[], flags: TrainTokenizerFlags) => {
+    .action(async (inputs: readonly string[], flags: TrainTokenizerFlags, command: Command) => {
       const { train } = await import("./run.ts");
-      await train(inputs, flags);
+      await train(inputs, flags, typedOptions(command));
     });
 }
 

@@ -16,6 +16,7 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { Interrupt } from "../interrupt.ts";
 import { tokenizerNamed } from "../options/tokenizer.ts";
+import { refuseIdle, type Typed } from "../options/typed.ts";
 import { print, say } from "../output.ts";
 import { itemFiles, nameOfTexts } from "../prepare/inputs.ts";
 import { suggestion } from "../suggest.ts";
@@ -27,12 +28,12 @@ export interface TrainTokenizerFlags extends Omit<TrainTokenizerOptions, "vocabS
   readonly json?: boolean;
 }
 
-export async function train(inputs: readonly string[], flags: TrainTokenizerFlags): Promise<void> {
+export async function train(inputs: readonly string[], flags: TrainTokenizerFlags, typed: Typed): Promise<void> {
   new Interrupt();
   const { vocab, out = `data/${nameOfTexts(inputs)}-bpe${vocab}`, json } = flags;
   if ((await platform.pathKind(out)) === "file")
     throw new InputError(`${out} is a file, where a folder is expected. Give another --out (-o).`);
-  const { tokenizer, bytes, tokens } = await trainShown(inputs, { ...flags, vocabSize: vocab });
+  const { tokenizer, bytes, tokens } = await trainShown(inputs, { ...flags, vocabSize: vocab }, typed);
   const files = await writeTokenizer(out, tokenizer);
   if (json) return print(`${JSON.stringify({ folder: out, files, vocabSize: tokenizer.vocabSize, bytes, tokens })}\n`);
   for (const file of files) await print(`${inFolder(out, file)}\n`);
@@ -46,9 +47,11 @@ export async function train(inputs: readonly string[], flags: TrainTokenizerFlag
 export async function trainShown(
   inputs: readonly string[],
   { field, ...options }: TrainTokenizerOptions & { readonly field: string },
+  typed: Typed = new Map(),
 ): Promise<TrainedTokenizer> {
   const lines = { reading: new ProgressLine("reading"), merging: new ProgressLine("merging") };
   const files = inputs.length === 1 && inputs[0] === "tinyshakespeare" ? [] : await itemFiles(inputs);
+  if (files.length === 0) refuseIdle(typed, ["field"], `${inputs.join(", ")} is plain text, which has no fields.`);
   const onShare = (share: number) => lines.reading.update(share);
   const texts = files.length > 0 ? textsIn(files, field, options.encoding, onShare) : inputs;
   try {

@@ -3,6 +3,7 @@ import type { GivenOptions } from "../../runs/record.ts";
 import { depthSizes } from "../../train/depth.ts";
 import { settingsOf } from "../../train/resolve.ts";
 import { examples } from "../options/common.ts";
+import { factsOf } from "../options/typed.ts";
 import { say } from "../output.ts";
 import { refuseLlmcOptions } from "./llmc-options.ts";
 import { addTrainOptions, type TrainFlags } from "./options.ts";
@@ -61,24 +62,20 @@ ${examples(
     )
     .action(async (typed: TrainFlags, command: Command) => {
       const { inGroup } = await import("../group.ts");
-      await inGroup(
-        typed,
-        async (member) => {
-          const { group } = member;
-          const isChosen = ["backend", "kernel", "blas"].some((name) => command.getOptionValueSource(name) === "cli");
-          const { inRank0 } = await import("../../group/together.ts");
-          const kept = typed.resume && !isChosen ? await inRank0(group, () => keptComputing(typed)) : {};
-          const flags = { ...typed, ...kept };
-          const { startBackend } = await import("../backend.ts");
-          // Workers start while the rest is imported and the data is looked at.
-          const backend = startBackend(flags, member);
-          backend.catch(() => {}); // thrown where it is awaited
-          const { train } = await import("./run.ts");
-          await train(flags, backend, member);
-        },
-        "train …",
-        "start them again with --resume (-y)",
-      );
+      const again = "start them again with --resume (-y)";
+      await inGroup(typed, { words: "train …", facts: factsOf(command), again }, async (member) => {
+        const { group } = member;
+        const isChosen = ["backend", "kernel", "blas"].some((name) => command.getOptionValueSource(name) === "cli");
+        const { inRank0 } = await import("../../group/together.ts");
+        const kept = typed.resume && !isChosen ? await inRank0(group, () => keptComputing(typed)) : {};
+        const flags = { ...typed, ...kept };
+        const { startBackend } = await import("../backend.ts");
+        // Workers start while the rest is imported and the data is looked at.
+        const backend = startBackend(flags, member);
+        backend.catch(() => {}); // thrown where it is awaited
+        const { train } = await import("./run.ts");
+        await train(flags, backend, member);
+      });
     });
 }
 

@@ -1,7 +1,6 @@
 import type { Backend } from "../../backend/backend.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
-import { InputError, LlmError } from "../../errors.ts";
-import { requireAlike } from "../../group/alike.ts";
+import { InputError, LlmError, UsageError } from "../../errors.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
 import { type GPT2Config, withVocabulary } from "../../model/config.ts";
@@ -34,7 +33,6 @@ import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
-import { version } from "../version.ts";
 import { baseOf, requireAdaptable } from "./adapting.ts";
 import { blasHint } from "./blas-hint.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
@@ -69,7 +67,6 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>, membe
   try {
     // Processes meet in one order: what a backend that starts compares comes before what follows.
     if (group.size > 1) await starting;
-    await requireAlike(group, { version, ...typedOf(flags) });
     const led = await together(group, async () => (group.rank === 0 ? lead() : undefined));
     const shared = await group.broadcast(led && { ...sharedRun(led.run), kind: led.kind });
     if (!shared || shared.isComplete) return;
@@ -98,6 +95,11 @@ async function prepare(
 ): Promise<{ readonly run: PreparedRun; readonly kind: Kind | undefined }> {
   const flags = resumed?.flags ?? typed;
   const { out, headerless, force } = flags;
+  if (force && !flags.resume)
+    throw new UsageError(
+      "--force has no effect here: it is for --resume (-y), to which it allows other settings or data, and a new run replaces " +
+        "no other. Leave it out.",
+    );
   if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
   if (!headerless)
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);

@@ -3,6 +3,7 @@ import { UsageError } from "../../errors.ts";
 import { trainOptions } from "../../train/settings.ts";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples, headerlessOption } from "../options/common.ts";
+import { refuseIdle, typedOptions } from "../options/typed.ts";
 import { addUpdateOptions, updateFlags } from "../options/update.ts";
 import { numeric, reals } from "../options/values.ts";
 import type { VerifyFlags } from "./run.ts";
@@ -10,6 +11,11 @@ import type { TraceVerifyFlags } from "./trace.ts";
 
 type Flags = Omit<VerifyFlags & TraceVerifyFlags, "model" | "state" | "trace"> &
   Partial<Pick<VerifyFlags & TraceVerifyFlags, "model" | "state" | "trace">>;
+
+/** Options of `--state` alone. */
+const ofState = ["losses", "backend", "threads", "kernel", "blas", "revectorize"];
+/** Options about the file of `--data`. */
+const ofData = ["batch", "block", "headerless"];
 
 export function addVerify(program: Command): void {
   const command = program
@@ -50,11 +56,20 @@ ${examples(
     .action(async (flags: Flags, command: Command) => {
       if ((flags.state === undefined) === (flags.trace === undefined))
         throw new UsageError("verify needs one of --state, a debug state, and --trace, another program's tensors.");
+      const typed = typedOptions(command);
       if (flags.trace !== undefined) {
+        refuseIdle(typed, ofState, "--trace computes with the reference backend, one step.");
+        if (flags.data === undefined) refuseIdle(typed, ofData, "no --data is read.");
+        if (flags.expected !== undefined) refuseIdle(typed, ["data"], "the file of --expected has the batch.");
         const { verifyTrace } = await import("./trace.ts");
         const chosen = updateFlags.filter((name) => command.getOptionValueSource(name) === "cli");
         return verifyTrace({ ...flags, trace: flags.trace, chosen });
       }
+      refuseIdle(
+        typed,
+        ["expected", "data", "partial", ...ofData, ...updateFlags],
+        "--state has a batch, and llm.c's steps.",
+      );
       const { model, state } = flags;
       if (model === undefined || state === undefined)
         throw new UsageError("--state needs the model that it belongs to: --model with a model file.");
