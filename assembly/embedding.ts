@@ -1,6 +1,6 @@
 // Token and position embedding. Token ids must lie in wte: the caller checks.
 import { widenBf16 } from "./bfloat16";
-import { int8Bytes, widenInt8 } from "./int8";
+import { BLOCK, widenBlocks } from "./int8";
 import { loadTail, storeTail } from "./math";
 import { LINE, shareStart } from "./split";
 
@@ -61,7 +61,7 @@ export function embeddingForwardInt8(
   for (let n = shareStart(B * T, 1, part, parts); n < end; n++) {
     const token = load<i32>(tokens + (<usize>n << 2));
     const to = rowAt(out, n, C);
-    widenInt8(0, 1, to, wte + <usize>token * int8Bytes(C), C);
+    widenBlocks(to, wte, token * (C / BLOCK), (token + 1) * (C / BLOCK));
     if (wpe) addRow(to, rowAt(wpe, past + n % T, C), to, C);
   }
 }

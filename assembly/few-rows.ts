@@ -3,7 +3,7 @@ import { loadTail, loadUpTo4, madd, sumLanes } from "./math";
 import { shareStart } from "./split";
 import { tileScratch } from "./gemm";
 import { widenUpTo4 } from "./bfloat16";
-import { BLOCK, dotFourInt8, int8Bytes } from "./int8";
+import { BLOCK, dotFourInt8, groupOf, groupsOf, inputRowBytes, laneOf } from "./int8";
 
 /** Largest number of rows for which dot products are faster than packing; enough for a batch of samples. */
 export const FEW_ROWS = 8;
@@ -30,24 +30,48 @@ export function matmulFewRowsBf16(
   dotProducts(out, inp, weight, bias, N, C, OC, shareStart(OC, 1, part, parts), shareStart(OC, 1, part + 1, parts), 1);
 }
 
-/** The same with a weight (OC, C) of int8, and inp as quantizeRows gives it. */
+/**
+ * The same with a weight (OC, C) of int8, from a whole group on, and inp as quantizeRows gives it: for each of the lanes at
+ * which rows of the weight begin, `lanes` of them, all rows.
+ */
 export function matmulFewRowsInt8(
-  part: i32, parts: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32,
+  part: i32, parts: i32, out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, lanes: i32,
 ): void {
-  dotProducts(out, inp, weight, bias, N, C, OC, shareStart(OC, 1, part, parts), shareStart(OC, 1, part + 1, parts), 0);
+  const o0 = shareStart(OC, 1, part, parts);
+  const o1 = shareStart(OC, 1, part + 1, parts);
+  // Rows side by side begin at the same lane.
+  const quarter = ((o1 - o0 + STREAMS - 1) / STREAMS + lanes - 1) / lanes * lanes;
+  const blocks = C / BLOCK;
+  const rowBytes = <usize>inputRowBytes(blocks);
+  const sums = tileScratch();
+  for (let i = 0; i < min(quarter, o1 - o0); i++) {
+    const o = o0 + i;
+    // A stream past the end rereads the first one's row, and its sum is dropped.
+    const w0 = groupOf(weight, o * blocks);
+    const w1 = groupOf(weight, (o + quarter < o1 ? o + quarter : o) * blocks);
+    const w2 = groupOf(weight, (o + 2 * quarter < o1 ? o + 2 * quarter : o) * blocks);
+    const w3 = groupOf(weight, (o + 3 * quarter < o1 ? o + 3 * quarter : o) * blocks);
+    const groups = groupsOf(laneOf(o * blocks), blocks);
+    for (let n = 0; n < N; n++) {
+      dotFourInt8(sums, inp + <usize>(o % lanes * N + n) * rowBytes, w0, w1, w2, w3, groups);
+      for (let s = 0; s < STREAMS && o + s * quarter < o1; s++) {
+        const at = sums + (<usize>s << 5);
+        finish(out, bias, n * OC, o + s * quarter, f32x4.add(v128.load(at), v128.load(at, 16)));
+      }
+    }
+  }
 }
 
 /**
  * Columns o0 to o1 of out (N, OC) = inp (N, C) weight (OC, C)ᵀ + bias, for few rows; a weight takes 4 bytes, or 2 if it
- * is bfloat16: 1 << size, which is 0 for int8. Four streams of weight rows, each a quarter of the range, so that each is read
- * in order. A column's bits do not depend on the stream that it falls into.
+ * is bfloat16: 1 << size. Four streams of weight rows, each a quarter of the range, so that each is read in order. A
+ * column's bits do not depend on the stream that it falls into.
  */
 function dotProducts(
   out: usize, inp: usize, weight: usize, bias: usize, N: i32, C: i32, OC: i32, o0: i32, o1: i32, size: i32,
 ): void {
   const quarter = (o1 - o0 + STREAMS - 1) / STREAMS;
-  const rowBytes = size == 0 ? int8Bytes(C) : <usize>C << size;
-  const scales = inp + (<usize>(N * C) << 1);
+  const rowBytes = <usize>C << size;
   const sums = tileScratch();
   const whole = C & ~7;
   for (let i = 0; i < quarter; i++) {
@@ -57,9 +81,8 @@ function dotProducts(
     const w2 = weight + <usize>min(o0 + 2 * quarter + i, o1 - 1) * rowBytes;
     const w3 = weight + <usize>min(o0 + 3 * quarter + i, o1 - 1) * rowBytes;
     for (let n = 0; n < N; n++) {
-      const x = inp + (<usize>(n * C) << (size == 0 ? 1 : 2));
-      if (size == 0) dotFourInt8(sums, x, scales + (<usize>(n * C / BLOCK) << 2), w0, w1, w2, w3, C / BLOCK);
-      else if (size == 2) dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
+      const x = inp + (<usize>(n * C) << 2);
+      if (size == 2) dotFour(sums, x, w0, w1, w2, w3, <usize>whole << 2);
       else dotFourBf16(sums, x, w0, w1, w2, w3, <usize>whole << 2);
       for (let s = 0; s < STREAMS; s++) {
         const o = o0 + s * quarter + i;
@@ -73,11 +96,18 @@ function dotProducts(
           const weights = size == 2 ? loadUpTo4(from, count) : widenUpTo4(from, count);
           sum = madd(loadUpTo4(x + (<usize>c << 2), count), weights, sum);
         }
-        const start: f32 = bias ? f32.load(bias + (<usize>o << 2)) : 0;
-        f32.store(out + (<usize>(n * OC + o) << 2), start + sumLanes(sum));
+        finish(out, bias, n * OC, o, sum);
       }
     }
   }
+}
+
+/** Column o of the row of out that begins at element `row`: four sums and the bias. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+function finish(out: usize, bias: usize, row: i32, o: i32, sum: v128): void {
+  const start: f32 = bias ? f32.load(bias + (<usize>o << 2)) : 0;
+  f32.store(out + (<usize>(row + o) << 2), start + sumLanes(sum));
 }
 
 /** Four times eight sums of x[i] w[i], by i modulo 8: two vectors side by side, of which V8 can make one. */

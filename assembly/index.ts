@@ -4,7 +4,7 @@ export { multiplyShared, packShared, setScratch, setTile } from "./gemm";
 export { tile6x16, tile6x8, tile4x8 } from "./tiles";
 export { sumRows } from "./matmul";
 export { dotFour, dotFourBf16, fewRows, matmulFewRows, matmulFewRowsBf16, matmulFewRowsInt8 } from "./few-rows";
-export { dotFourInt8, quantizeRows, widenInt8 } from "./int8";
+export { dotFourInt8, inputRowBytes, quantizeRows, widenInt8 } from "./int8";
 export { widenBf16 } from "./bfloat16";
 export { adamw } from "./adamw";
 export { embeddingBackward, embeddingForward, embeddingForwardBf16, embeddingForwardInt8 } from "./embedding";

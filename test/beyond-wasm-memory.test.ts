@@ -44,9 +44,9 @@ describe("training, generating and scoring give the same bits", () => {
     expect(await everything(await start({ wasmMemory: 0 }), wide)).toEqual(await everything(whole, wide));
   });
 
-  test("of weights in bfloat16", async () => {
+  test.each(["bf16", "int8"] as const)("of weights in %s", async (weights) => {
     const written = async (backend: Backend) => {
-      const model = await GPT2.create(wide, { backend, weights: "bf16" });
+      const model = await GPT2.create(wide, { backend, weights });
       const scorer = new Scorer(model, wide.maxT);
       return {
         samples: await collect(model.generateSamples([1, 2, 3], { samples: 2, maxTokens: 9 })),

@@ -56,8 +56,8 @@ export interface DeviceBuffer {
  * reading widens; all sums are in f32. Every backend takes it for weights that are only read: the `weight` of matmulForward
  * and matmulBackwardInput, and the `wte` of embeddingForward, headLoss and headBackward. One with bf16 among its `precisions`
  * takes it for all operands that operands.ts lists. int8, on a backend with it among its `weightTypes`, is for the same
- * operands: blocks of 32 elements with a scale (int8.ts), which are written and read whole, and of which rows consist. Sums
- * with it are of inputs rounded to 16 bits a block, or more exact.
+ * operands: blocks of 32 elements with a scale (int8.ts), which are written and read whole, and of which rows consist; an
+ * operand begins at a multiple of eight. Sums with it are of inputs rounded to 16 bits a block, or more exact.
  */
 export interface Tensor {
   readonly buffer: DeviceBuffer;

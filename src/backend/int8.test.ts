@@ -79,6 +79,15 @@ test("parts of blocks, and numbers that a block cannot hold, are refused", async
     }
 });
 
+test("an operand that begins within a group is refused", async () => {
+  for (const be of [wasm, reference]) {
+    const weight = view(be.alloc([512], "int8"), 64, [2, 32]);
+    expect(() => be.matmulForward(be.alloc([1, 2]), be.alloc([1, 32]), { weight, bias: null })).toThrow(
+      /int8.* begins at .*element 64/,
+    );
+  }
+});
+
 async function product(be: Backend, inp: Float32Array, weight: Tensor, C: number): Promise<Float32Array> {
   const [OC] = weight.shape;
   const out = be.alloc([inp.length / C, OC]);

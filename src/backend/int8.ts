@@ -8,6 +8,9 @@ import { fromFloat16, toFloat16 } from "./float16.ts";
 /** Numbers of a block. */
 export const BLOCK = 32;
 
+/** Operands of operations begin at a multiple of so many elements: eight blocks, which a backend may store together. */
+export const GROUP = 8 * BLOCK;
+
 const LARGEST = 127;
 
 /** The largest magnitude of a block: the scale is a half float. */

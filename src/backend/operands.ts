@@ -1,6 +1,7 @@
 /** The contract's requirements on operands (backend.ts) as data: alignment, sharing of buffers, what is written. */
 import { BackendError } from "../errors.ts";
 import { type BackendLimits, elementBytes, type Tensor } from "./backend.ts";
+import { GROUP } from "./int8.ts";
 import type { Call, OperationName } from "./work.ts";
 
 /** Operands by their path in the arguments: `0`, `0.out`, `1.0`. */
@@ -125,6 +126,11 @@ export function checkOperands({ operation, args }: Call, { alignment }: BackendL
     const allowed = dtype === "bf16" ? inBfloat16 : dtype === "int8" ? inInt8 : undefined;
     if (allowed && !allowed[operation]?.includes(path))
       throw new BackendError(`${operation}: operand ${path} is ${dtype}, and this one has to be float32.`);
+    if (dtype === "int8" && offset % GROUP !== 0)
+      throw new BackendError(
+        `${operation}: operand ${path} is int8 and begins at element ${offset} of its buffer, and it has to be a multiple of ` +
+          `${GROUP}. Allocate it apart, or view it from such an element on.`,
+      );
     const start = offset * elementBytes[dtype];
     if (start % alignment !== 0 && !anywhere[operation]?.includes(path))
       throw new BackendError(

@@ -1,5 +1,5 @@
 import { type Backend, elementBytes, type Tensor, type Usage, view, type WeightType } from "../backend/backend.ts";
-import { BLOCK } from "../backend/int8.ts";
+import { GROUP } from "../backend/int8.ts";
 import { sizeOf } from "../backend/shape.ts";
 
 /** A tensor that each of some layers has, or that there is once. */
@@ -51,9 +51,9 @@ function allocStack(
   return { blocks, layers, pieces: stride === size ? blocks : layers };
 }
 
-/** The least number of elements whose bytes are a multiple of the alignment, and, of int8, whole blocks. */
+/** The least number of elements whose bytes are a multiple of the alignment, and, of int8, whole groups. */
 function stepOf(type: WeightType, alignment: number): number {
-  const unit = type === "int8" ? BLOCK : 1;
+  const unit = type === "int8" ? GROUP : 1;
   let step = unit;
   while ((step * elementBytes[type]) % alignment !== 0) step += unit;
   return step;

@@ -537,8 +537,10 @@ const products = [
   [145, 48, 192],
   [100, 400, 33],
 ] as const;
-/** Rows of whole blocks: few, and more than a backend reads int8 for in place. */
+/** Rows of whole blocks: few, and more than a backend reads int8 for in place; whole groups of eight blocks, and not. */
 const int8Products = [
+  [3, 256, 21],
+  [1, 768, 9],
   [1, 32, 1],
   [1, 64, 211],
   [3, 96, 145],

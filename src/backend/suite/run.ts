@@ -3,7 +3,7 @@
  * change.
  */
 import { type Backend, type DType, elementBytes, type Tensor, view } from "../backend.ts";
-import { BLOCK } from "../int8.ts";
+import { BLOCK, GROUP } from "../int8.ts";
 import { sizeOf } from "../shape.ts";
 import type { Case, Operand } from "./cases.ts";
 
@@ -79,9 +79,9 @@ function resultsOf(one: Case, placed: readonly Placed[], found: readonly Float32
 function place(be: Backend, name: string, operand: Operand): Placed {
   const dtype: DType = operand.as ?? (typeof operand.holds === "object" ? "i32" : "f32");
   const { alignment } = be.limits;
-  // The smallest offset that the backend allows, of int8 in whole blocks, so that no tensor is aligned better than required.
+  // The smallest offset that the backend allows, of int8 in whole groups, so that no tensor is aligned better than required.
   const least = (alignment * (alignment > 64 ? 1 : 5)) / elementBytes[dtype];
-  const [before, behind] = dtype === "int8" ? [2 * BLOCK * (alignment > 64 ? 64 : 1), BLOCK] : [least, 5];
+  const [before, behind] = dtype === "int8" ? [GROUP * (alignment > 64 ? 16 : 1), BLOCK] : [least, 5];
   const shape = typeof operand.shape === "function" ? operand.shape(be) : operand.shape;
   const size = sizeOf(shape);
   const whole = be.alloc([size + before + behind], dtype);

@@ -7,7 +7,7 @@ import {
   type Tensor,
   weightTypes,
 } from "../backend.ts";
-import { BLOCK } from "../int8.ts";
+import { BLOCK, GROUP } from "../int8.ts";
 import { type Access, accessesOf, mapTensors } from "../operands.ts";
 import { type OperationName, operationNames } from "../work.ts";
 import { type DeviceParts, WasmDevice } from "./device.ts";
@@ -122,18 +122,23 @@ export class WasmBackend extends WasmDevice implements Backend {
     const [OC, C] = weight.shape;
     if (N <= this.fewRows) {
       const work = units(OC, C * (elementBytes[weight.dtype] * NS.byte + (N - 1) * NS.dot));
-      const rows = weight.dtype === "int8" ? this.quantized(inp, N, C) : inp;
-      this.run(kernelFor("matmulFewRows", weight), work, out, rows, this.addressOf(weight), bias, N, C, OC);
+      const kernel = kernelFor("matmulFewRows", weight);
+      const isInt8 = weight.dtype === "int8";
+      const lanes = isInt8 ? lanesOf(C) : [];
+      const rows = isInt8 ? this.quantized(inp, N, C, lanes) : inp;
+      this.run(kernel, work, out, rows, this.addressOf(weight), bias, N, C, OC, lanes.length);
       return;
     }
     const address = this.widened(weight);
     this.gemm({ M: N, N: OC, K: C, a: rows(inp, C), b: transposed(address, C), c: out, bias, accumulate: false });
   }
 
-  /** Address of rows (N,C) as int8 matmuls read them: in 16 bits, with a scale for each block. */
-  private quantized(inp: number, N: number, C: number): number {
-    const to = this.ensureScratch("quantized", N * (2 * C + (4 * C) / BLOCK));
-    this.run("quantizeRows", units((N * C) / BLOCK, BLOCK * NS.copy), to, inp, N * C);
+  /** Address of rows (N,C) as int8 matmuls read them: in 16 bits with a scale for each block, once for each of `lanes`. */
+  private quantized(inp: number, N: number, C: number, lanes: readonly number[]): number {
+    const bytes = N * this.inputRowBytes(C / BLOCK);
+    const to = this.ensureScratch("quantized", lanes.length * bytes);
+    for (const [i, lane] of lanes.entries())
+      this.run("quantizeRows", units(N, C * NS.copy), to + i * bytes, inp, N, C, lane);
     return to;
   }
 
@@ -300,6 +305,14 @@ const suffixes = { f32: "", bf16: "Bf16", int8: "Int8" } as const;
 /** The kernel of this name for the type of `weight`. */
 function kernelFor(name: "embeddingForward" | "matmulFewRows", { dtype }: Tensor): KernelName {
   return `${name}${dtype === "i32" ? "" : suffixes[dtype]}`;
+}
+
+/** The places in a group of int8 at which rows of C columns begin, in the order of the rows. */
+function lanesOf(C: number): number[] {
+  const first = C % GROUP;
+  const lanes = [0];
+  for (let at = first; at !== 0; at = (at + first) % GROUP) lanes.push(at / BLOCK);
+  return lanes;
 }
 
 /** A matrix of rows of `ld` floats. */

@@ -15,7 +15,7 @@ import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { Access } from "../operands.ts";
 import { sizeOf } from "../shape.ts";
 import { aligned } from "./allocator.ts";
-import { packBlocks, requireBlocks, unpackBlocks } from "./blocks.ts";
+import { groupBytes, readBlocks, requireBlocks, requireGroup, writeBlocks } from "./blocks.ts";
 import type { Executor } from "./executor.ts";
 import { PACKED_FLOATS } from "./gemm.ts";
 import { type KernelExports, type KernelName, opcodeOf, SET_SCRATCH } from "./kernels.ts";
@@ -98,7 +98,7 @@ export class WasmDevice {
 
   alloc(shape: readonly number[], dtype: DType = "f32", usage: Usage = "activations"): Tensor {
     const size = sizeOf(shape);
-    const words = Math.ceil((size * elementBytes[dtype]) / 4);
+    const words = dtype === "int8" ? groupBytes(size) / 4 : Math.ceil((size * elementBytes[dtype]) / 4);
     const { block: buffer, zero } = this.live.tensors.alloc(words * 4, usage);
     if (!zero) this.fill({ buffer, dtype: "i32", offset: 0, shape: [words], size: words }, 0);
     return { buffer, dtype, offset: 0, shape, size };
@@ -120,10 +120,9 @@ export class WasmDevice {
       throw new UsageError(`write: ${data.length} elements do not fit a tensor of ${tensor.size}.`);
     requireBlocks(tensor, data.length);
     const place = tensors.placeOf(tensor);
-    const blocks = tensor.dtype === "int8" ? packBlocks(Float32Array.from(data)) : undefined;
     await executor.after(() => {
       const bank = tensors.bank(place);
-      if (blocks) new Uint8Array(bank, place.address, blocks.length).set(blocks);
+      if (tensor.dtype === "int8") writeBlocks(this.groupsOf(tensor), tensor.offset, Float32Array.from(data));
       else if (tensor.dtype === "bf16")
         new Uint16Array(bank, place.address, data.length).set(toBfloat16(Float32Array.from(data)));
       else if (tensor.dtype === "i32") new Int32Array(bank, place.address, data.length).set(data);
@@ -138,11 +137,17 @@ export class WasmDevice {
     const place = tensors.placeOf(tensor);
     return executor.after(() => {
       const bank = tensors.bank(place);
-      if (tensor.dtype === "int8")
-        return unpackBlocks(new Uint8Array(bank, place.address, elementBytes.int8 * tensor.size));
+      if (tensor.dtype === "int8") return readBlocks(this.groupsOf(tensor), tensor.offset, tensor.size);
       if (tensor.dtype === "bf16") return fromBfloat16(new Uint16Array(bank, place.address, tensor.size));
       return new Float32Array(bank, place.address, tensor.size).slice();
     });
+  }
+
+  /** The whole buffer that an int8 tensor lies in, for immediate use. */
+  private groupsOf(tensor: Tensor): Uint8Array {
+    const { tensors } = this.live;
+    const { place, bytes } = tensors.blockOf(tensor);
+    return new Uint8Array(tensors.bank(place), place.address, bytes);
   }
 
   async hostMemory(tensor: Tensor): Promise<Float32Array> {
@@ -246,8 +251,9 @@ export class WasmDevice {
     return tensor ? this.addressOf(tensor) + 4 * index : 0;
   }
 
-  /** Byte address of a tensor of any type. */
+  /** Byte address of a tensor of any type. BackendError for one of int8 that does not begin with a whole group. */
   protected addressOf(tensor: Tensor): number {
+    requireGroup(tensor);
     return this.live.tensors.placeOf(tensor).address;
   }
 
@@ -288,6 +294,11 @@ export class WasmDevice {
   /** Largest number of rows that a matmul computes as dot products. */
   protected get fewRows(): number {
     return this.live.kernels.fewRows();
+  }
+
+  /** Bytes of a row of so many blocks as int8 matmuls read it. */
+  protected inputRowBytes(blocks: number): number {
+    return this.live.kernels.inputRowBytes(blocks);
   }
 
   /** Releases `old` once the commands that use it are done. The next await reports a failure before that. */

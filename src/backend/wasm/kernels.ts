@@ -55,6 +55,8 @@ export interface KernelExports extends Record<KernelName, Kernel> {
   chunkSize(): number;
   /** Largest number of rows that a matmul computes as dot products; the limit of matmulFewRows. */
   fewRows(): number;
+  /** Bytes that quantizeRows writes of a row of so many blocks. */
+  inputRowBytes(blocks: number): number;
   /** Bytes of scratch memory per instance for attention over up to T keys. */
   scratchBytes(T: number): number;
   setScratch(address: number): void;

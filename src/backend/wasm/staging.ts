@@ -5,6 +5,7 @@
 import { elementBytes, type Tensor } from "../backend.ts";
 import type { Access } from "../operands.ts";
 import { ALIGNMENT } from "./allocator.ts";
+import { groupBytes } from "./blocks.ts";
 import type { Block, TensorMemory } from "./tensor-memory.ts";
 
 /** Gives the tensor that an operation uses in place of an operand. */
@@ -65,5 +66,5 @@ function spaceOf(tensor: Tensor): number {
 }
 
 function bytesOf({ dtype, size }: Tensor): number {
-  return elementBytes[dtype] * size;
+  return dtype === "int8" ? groupBytes(size) : elementBytes[dtype] * size;
 }
