@@ -2,7 +2,7 @@
 import type { BlasTrial } from "../platform/platform.ts";
 import type { Backend, Precision, WeightType } from "./backend.ts";
 
-/** One of the parts of a start, the `number`th `of` so many: "forward, small, 3 of 11". */
+/** One of the parts of a start, the `number`th `of` so many. */
 export interface StartPart {
   readonly name: string;
   readonly number: number;
@@ -11,8 +11,9 @@ export interface StartPart {
 
 export type OnStart = (what: string, share: number, part?: StartPart) => void;
 
+/** "3 of 11: forward, small" */
 export function partInWords({ name, number, of }: StartPart): string {
-  return `${name}, ${number} of ${of}`;
+  return `${number} of ${of}: ${name}`;
 }
 
 /** Largest number of worker threads. */

@@ -140,7 +140,7 @@ async function startDevice({
   precisions,
   onProgress,
 }: BenchOptions): Promise<MeasuredBackend> {
-  const onStart: OnStart = (what, share, part) => onProgress(part ? `${what}: ${partInWords(part)}` : what, share);
+  const onStart: OnStart = (what, share, part) => onProgress(part ? `${what} (${partInWords(part)})` : what, share);
   const backend = await createBackend(name, { threads, revectorize, kernel, blas, onStart });
   try {
     for (const model of models) for (const precision of precisions) checkPrecision(backend, configOf(model), precision);

@@ -192,7 +192,7 @@ describeGpu("with a GPU", { timeout: 180_000 }, () => {
     const { create } = entry;
     // A software adapter is not timed.
     const starting = vi.spyOn(entry, "create").mockImplementation(async (options) => {
-      options.onStart?.("choosing the fastest kernels", 2 / 11, part);
+      options.onStart?.("choosing GPU kernels", 2 / 11, part);
       await vi.waitUntil(() => said.activity);
       return create(options);
     });

@@ -24,7 +24,7 @@ export function timesOf({ steps }: Timing): string {
     .join(text().comma);
 }
 
-/** The part of a GPU's first start that is under way: " (forward, small, 3 of 11)"; empty without one. */
+/** The part of a GPU's first start that is under way: " (3 of 11: forward, small)"; empty without one. */
 export function partOfStart(): string {
   const part = activity.value?.part;
   return part ? text().part(part) : "";

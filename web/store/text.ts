@@ -1,4 +1,4 @@
-import type { StartPart } from "../../src/backend/entry.ts";
+import { partInWords, type StartPart } from "../../src/backend/entry.ts";
 import { texts } from "../language.ts";
 
 /** Words in the names of the parts of a GPU's first start. */
@@ -17,7 +17,7 @@ export const text = texts({
     dismiss: "Dismiss",
     inEnglish: "",
     comma: ", ",
-    part: ({ name, number, of }: StartPart) => ` (${name}, ${number} of ${of})`,
+    part: (part: StartPart) => ` (${partInWords(part)})`,
   },
   zh: {
     open: "打开模型",
@@ -28,7 +28,7 @@ export const text = texts({
     comma: "，",
     part: ({ name, number, of }: StartPart) => {
       const words = name.split(", ").map((word) => inChinese[word] ?? word);
-      return `（${words.join("，")}，第 ${number} 项，共 ${of} 项）`;
+      return `（第 ${number} 项，共 ${of} 项：${words.join("，")}）`;
     },
   },
 });

@@ -30,7 +30,7 @@ export async function chooseTiles(
   { onStart, ...trial }: Pick<BackendOptions, "onStart"> & Pick<TrialOptions, "shapes" | "tiles">,
 ): Promise<TileChoice> {
   const kept = await recallTiles(backend);
-  const progress = kept ? undefined : new FirstStart(backend.device, onStart);
+  const progress = kept ? undefined : new FirstStart(onStart);
   progress?.begin("checking the operations");
   await checkOperations(backend);
   const choice = kept ?? (await timeTiles(backend, { ...trial, progress }));

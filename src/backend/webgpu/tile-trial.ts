@@ -50,27 +50,28 @@ export async function keepTiles(backend: WebGpuBackend, choice: TileChoice): Pro
   await cache.keep(keyOf(backend), choiceAsText(choice));
 }
 
+/** Short: the part under way stands behind it, in a line of 80 columns. */
+const choosing = "choosing GPU kernels";
+
 /** Progress of the first start on an adapter, which checks its operations and times its tiles. */
 export class FirstStart {
   /** The check, compiling the tiles, and each trial. */
   static readonly parts = 2 + forms.length * sizes.length;
-  readonly #what: string;
   readonly #onStart: OnStart | undefined;
   #begun = 0;
 
-  constructor(device: string, onStart: OnStart | undefined) {
-    this.#what = `choosing the fastest kernels for ${device}`;
+  constructor(onStart: OnStart | undefined) {
     this.#onStart = onStart;
   }
 
   begin(name: string): void {
     const of = FirstStart.parts;
-    this.#onStart?.(this.#what, this.#begun / of, { name, number: this.#begun + 1, of });
+    this.#onStart?.(choosing, this.#begun / of, { name, number: this.#begun + 1, of });
     this.#begun++;
   }
 
   end(): void {
-    this.#onStart?.(this.#what, 1);
+    this.#onStart?.(choosing, 1);
   }
 }
 
