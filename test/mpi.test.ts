@@ -318,9 +318,7 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     const others = { args: args(2, "file", "-l", "0.5") };
     const { code, stderr } = await start(2, args(2, "file"), { others });
     expect(code).toBe(2);
-    expect(stderr).toMatch(
-      /\[rank 1 of 2 on .*\] This process differs from rank 0 .*: --lr is 0.5, and 0.003 there/,
-    );
+    expect(stderr).toMatch(/\[rank 1 of 2 on .*\] This process differs from rank 0 .*: --lr is 0.5, and 0.003 there/);
   });
 
   test.each([
@@ -403,7 +401,10 @@ describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {
     for (const [list, message] of [
       [["train", "--bogus"], "unknown option '--bogus'"],
       [["bench", "--quick"], "started 2 processes, which would disturb each other's measurements. Add --group"],
-      [["bench", "--group", "--profile"], "--profile has no effect here: --group measures steps and sums alone. Leave it out."],
+      [
+        ["bench", "--group", "--profile"],
+        "--profile has no effect here: --group measures steps and sums alone. Leave it out.",
+      ],
     ] as const) {
       const { code, stderr } = await start(2, list);
       expect(code).toBe(2);

@@ -1,4 +1,4 @@
-import { partInWords, type StartPart } from "../../src/backend/entry.ts";
+import type { StartPart } from "../../src/backend/entry.ts";
 import { texts } from "../language.ts";
 
 /** Words in the names of the parts of a GPU's first start. */
@@ -17,7 +17,7 @@ export const text = texts({
     dismiss: "Dismiss",
     inEnglish: "",
     comma: ", ",
-    part: (part: StartPart) => ` (${partInWords(part)})`,
+    part: ({ name, number, of }: StartPart) => ` (${number} of ${of}: ${name})`,
   },
   zh: {
     open: "打开模型",
