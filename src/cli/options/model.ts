@@ -22,7 +22,8 @@ import { say } from "../output.ts";
 export async function modelPath(path: string): Promise<string> {
   const found = await locateModel(path);
   await remarkOnAdapter(found);
-  if (/\.safetensors(\.index\.json)?$/.test(found)) await remarkOnAssumed(found);
+  const model = nameOf(found) === adapterFiles.weights ? await modelOfAdapter(found) : found;
+  if (/\.safetensors(\.index\.json)?$/.test(model)) await remarkOnAssumed(model);
   return found;
 }
 

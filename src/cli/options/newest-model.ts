@@ -2,7 +2,7 @@ import { adapterWeights, baseOfAdapter } from "../../api/adapter-base.ts";
 import { UsageError } from "../../errors.ts";
 import { runsIn } from "../../runs/node-run-list.ts";
 import { say } from "../output.ts";
-import { modelPath, remarkOnAdapter, remarkOnAdded } from "./model.ts";
+import { modelPath, remarkOnAdded } from "./model.ts";
 
 /** Default folder of runs. */
 const defaultRuns = "runs";
@@ -26,10 +26,7 @@ export async function chosenModel(
   if (adapter === undefined)
     return { path: await (named === undefined ? newestModelPath(...newest) : modelPath(named)) };
   const weights = await adapterWeights(adapter);
-  if (named === undefined && (await baseOfAdapter(weights))) {
-    await remarkOnAdapter(weights);
-    return { path: weights };
-  }
+  if (named === undefined && (await baseOfAdapter(weights))) return { path: await modelPath(weights) };
   const path = await (named === undefined ? newestModelPath(...newest) : modelPath(named));
   await remarkOnAdded(adapter, path);
   return { path, adapter };
