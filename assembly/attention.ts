@@ -11,7 +11,7 @@
 //
 // qkv (B, T, 3C): in each row queries, keys, values; in each of them the heads side by side, hs = C / NH floats each.
 import { copyFloats } from "./pack";
-import { exp, loadUpTo4, madd, maxLanes, minLanes, storeUpTo4, sumLanes } from "./math";
+import { expOfNegative, loadUpTo4, madd, maxLanes, minLanes, storeUpTo4, sumLanes } from "./math";
 import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
 import { dot } from "./few-rows";
 
@@ -152,8 +152,8 @@ export function softmaxRow(x: usize, count: i32, end: i32, scale: f32, saved: us
   let s0 = f32x4.splat(0);
   let s1 = s0;
   for (let at = x; at < stop; at += 32) {
-    const p0 = exp(f32x4.mul(f32x4.sub(v128.load(at), shift), scales));
-    const p1 = exp(f32x4.mul(f32x4.sub(v128.load(at, 16), shift), scales));
+    const p0 = expOfNegative(f32x4.mul(f32x4.sub(v128.load(at), shift), scales));
+    const p1 = expOfNegative(f32x4.mul(f32x4.sub(v128.load(at, 16), shift), scales));
     v128.store(at, p0);
     v128.store(at, p1, 16);
     s0 = f32x4.add(s0, p0);
@@ -332,8 +332,8 @@ export function softmaxRowBackward(p: usize, ds: usize, count: i32, end: i32, sc
   let d0 = f32x4.splat(0);
   let d1 = d0;
   for (let i: usize = 0; i < bytes; i += 32) {
-    const p0 = f32x4.mul(exp(f32x4.mul(f32x4.sub(v128.load(p + i), shift), scales)), inverses);
-    const p1 = f32x4.mul(exp(f32x4.mul(f32x4.sub(v128.load(p + i, 16), shift), scales)), inverses);
+    const p0 = f32x4.mul(expOfNegative(f32x4.mul(f32x4.sub(v128.load(p + i), shift), scales)), inverses);
+    const p1 = f32x4.mul(expOfNegative(f32x4.mul(f32x4.sub(v128.load(p + i, 16), shift), scales)), inverses);
     v128.store(p + i, p0);
     v128.store(p + i, p1, 16);
     d0 = madd(p0, v128.load(ds + i), d0);

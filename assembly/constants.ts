@@ -23,6 +23,7 @@ export let EXP_7: f32 = 1.9875691500e-4;
 
 /** 2 sqrt(2/pi): GELU's sigmoid takes 2u, u = sqrt(2/pi) (x + GELU_CUBIC x³). */
 export let GELU_SLOPE: f32 = 1.5957691216057308;
+export let GELU_MINUS_SLOPE: f32 = -1.5957691216057308;
 export let GELU_CUBIC: f32 = 0.044715;
 /** 3 GELU_CUBIC GELU_SLOPE, of 2u's derivative. */
 export let GELU_BEND: f32 = 3 * 0.044715 * 1.5957691216057308;

@@ -2,7 +2,7 @@
 //
 // The head is fused by its caller: per block of rows matmulForward (logits), softmaxLoss (losses, and dlogits where the
 // logits were), matmulBackwardInput and matmulBackwardWeight. So logits are never held for all rows.
-import { exp, high, loadTail, log, low, maxLanes, minLanes, storeTail, sumF64 } from "./math";
+import { expOfNegative, high, loadTail, log, low, maxLanes, minLanes, storeTail, sumF64 } from "./math";
 
 /**
  * losses (rows) = log of the sum of exponentials of logits (rows, Vp), over the first V columns, minus the logit of
@@ -78,8 +78,8 @@ function exponentials(x: usize, count: i32, shift: f32, keep: bool): f64 {
     let s0 = f32x4.splat(0);
     let s1 = s0;
     for (const stop = min(end, x + BLOCK); x < stop; x += 32) {
-      const e0 = exp(f32x4.sub(v128.load(x), shifts));
-      const e1 = exp(f32x4.sub(v128.load(x, 16), shifts));
+      const e0 = expOfNegative(f32x4.sub(v128.load(x), shifts));
+      const e1 = expOfNegative(f32x4.sub(v128.load(x, 16), shifts));
       if (keep) {
         v128.store(x, e0);
         v128.store(x, e1, 16);
@@ -93,7 +93,7 @@ function exponentials(x: usize, count: i32, shift: f32, keep: bool): f64 {
   }
   let sum = sumF64(a, b);
   for (let i = 0; i < (count & 7); i++, x += 4) {
-    const e = exp(f32x4.sub(loadTail(x, 1), shifts));
+    const e = expOfNegative(f32x4.sub(loadTail(x, 1), shifts));
     if (keep) storeTail(x, e, 1);
     sum += <f64>f32x4.extract_lane(e, 0);
   }

@@ -5,13 +5,13 @@
 import {
   HALF, NORMAL, ONE, PHI_1, PHI_2, PHI_3, PHI_4, PHI_5, PHI_6, PHI_7, PHI_8, PHI_9, PHI_BEND,
 } from "./constants";
-import { exp, madd } from "./math";
+import { expOfNegative, madd } from "./math";
 
 /** e^(-x²/2) */
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function bell(x: v128): v128 {
-  return exp(f32x4.mul(f32x4.mul(x, x), f32x4.neg(f32x4.splat(HALF))));
+  return expOfNegative(f32x4.mul(f32x4.mul(x, x), f32x4.neg(f32x4.splat(HALF))));
 }
 
 /** Phi(x), given e^(-x²/2). */

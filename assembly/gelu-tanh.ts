@@ -1,13 +1,14 @@
 // GELU in its tanh form: x * 0.5 (1 + tanh u) with u = sqrt(2/pi) (x + 0.044715 x^3).
 //
 // 0.5 (1 + tanh u) = sigmoid(2u), which keeps its relative precision where tanh u comes close to -1.
-import { GELU_BEND, GELU_CUBIC, GELU_SLOPE, ONE } from "./constants";
-import { madd, sigmoid } from "./math";
+import { GELU_BEND, GELU_CUBIC, GELU_MINUS_SLOPE, GELU_SLOPE, ONE } from "./constants";
+import { madd, sigmoidOfMinus } from "./math";
 
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function gate(x: v128, square: v128): v128 {
-  return sigmoid(f32x4.mul(f32x4.mul(x, f32x4.splat(GELU_SLOPE)), madd(square, f32x4.splat(GELU_CUBIC), f32x4.splat(ONE))));
+  const cubic = madd(square, f32x4.splat(GELU_CUBIC), f32x4.splat(ONE));
+  return sigmoidOfMinus(f32x4.mul(f32x4.mul(x, f32x4.splat(GELU_MINUS_SLOPE)), cubic));
 }
 
 // @ts-ignore: AssemblyScript's decorator

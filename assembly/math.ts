@@ -123,23 +123,28 @@ export function log(x: f64): f64 {
   return <f64>exponent * 0.6931471805599453 + 2 * s * series;
 }
 
+/** e to the x, for x of at most 0, within 1 unit in the last place. 0 below -87.33 (no denormal numbers: they are slow), NaN stays. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+export function expOfNegative(x: v128): v128 {
+  const lowest = f32x4.splat(EXP_LOWEST);
+  // pmin and pmax return their first operand when it is NaN.
+  return v128.andnot(expWithin(f32x4.pmax(x, lowest)), f32x4.lt(x, lowest));
+}
+
 /**
- * e to the x, within 1 unit in the last place. 0 below -87.33 (no denormal numbers: they are slow), infinity above
- * 88.37, NaN stays.
+ * e to the x, from EXP_LOWEST to EXP_HIGHEST; infinity above 88.37, NaN stays.
  *
  * x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial; then times 2^n, whose bits are 1's with n in the exponent.
  */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-export function exp(x: v128): v128 {
-  const lowest = f32x4.splat(EXP_LOWEST);
+function expWithin(x: v128): v128 {
   const round = f32x4.splat(ROUND);
   const one = f32x4.splat(ONE);
-  // pmin and pmax return their first operand when it is NaN.
-  const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(EXP_HIGHEST)), lowest);
-  const shifted = madd(clamped, f32x4.splat(LOG2_E), round);
+  const shifted = madd(x, f32x4.splat(LOG2_E), round);
   const n = f32x4.sub(shifted, round);
-  let r = madd(n, f32x4.splat(LN2_HIGH), clamped);
+  let r = madd(n, f32x4.splat(LN2_HIGH), x);
   r = madd(n, f32x4.splat(LN2_LOW), r);
 
   let p = madd(f32x4.splat(EXP_7), r, f32x4.splat(EXP_6));
@@ -149,18 +154,19 @@ export function exp(x: v128): v128 {
   p = madd(p, r, f32x4.splat(EXP_2));
   p = f32x4.add(madd(p, f32x4.mul(r, r), r), one);
 
-  const power = i32x4.add(one, i32x4.shl(shifted, 23));
-  return v128.andnot(f32x4.mul(p, power), f32x4.lt(x, lowest));
+  return f32x4.mul(p, i32x4.add(one, i32x4.shl(shifted, 23)));
 }
 
 /**
- * 1 / (1 + e^-x), within 3 units in the last place everywhere, also far below zero.
+ * 1 / (1 + e^x), the sigmoid of -x, within 3 units in the last place everywhere, also far above zero. Beside 1 the smallest
+ * power of e is nothing, flushed or not.
  *
  * GELU uses this instead of tanh: 0.5 (1 + tanh u) = sigmoid(2 u), without the cancellation at negative u.
  */
 // @ts-ignore: AssemblyScript's decorator
 @inline
-export function sigmoid(x: v128): v128 {
+export function sigmoidOfMinus(x: v128): v128 {
   const one = f32x4.splat(ONE);
-  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
+  const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(EXP_HIGHEST)), f32x4.splat(EXP_LOWEST));
+  return f32x4.div(one, f32x4.add(one, expWithin(clamped)));
 }

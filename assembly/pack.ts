@@ -25,30 +25,47 @@ export function packRows(dst: usize, src: usize, stride: usize, k: i32, n: i32, 
   else copyPanels(dst, src, stride, k, n, 4, length);
 }
 
-/** Row by row, so that the source is read in order; the panels are as many streams of writes. R is a constant. */
+/**
+ * Row by row within some panels, so that whole lines of the source are read; so few panels that the L1 cache keeps the line at
+ * which each is written, although panels of a block may lie a multiple of a KiB apart. R is a constant.
+ */
 // @ts-ignore: AssemblyScript's decorator
 @inline
 function copyPanels(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32, length: i32): void {
   const panelBytes = <usize>(length * R) << 2;
-  const rest = n % R;
-  for (let i = 0; i < k; i++) {
-    let from = src + <usize>i * stride;
-    let to = dst + (<usize>(i * R) << 2);
-    const end = from + (<usize>(n - rest) << 2);
-    while (from < end) {
-      v128.store(to, v128.load(from));
-      if (R == 6) v128.store64_lane(to, v128.load64_zero(from, 16), 0, 16);
-      if (R >= 8) v128.store(to, v128.load(from, 16), 16);
-      if (R == 16) {
-        v128.store(to, v128.load(from, 32), 32);
-        v128.store(to, v128.load(from, 48), 48);
+  const whole = n / R;
+  const most = R == 16 ? 4 : 8;
+  for (let panel = 0; panel < whole; panel += most) {
+    const bytes = <usize>(min(most, whole - panel) * R) << 2;
+    let row = src + (<usize>(panel * R) << 2);
+    let first = dst + <usize>panel * panelBytes;
+    for (let i = 0; i < k; i++) {
+      let from = row;
+      let to = first;
+      const end = from + bytes;
+      while (from < end) {
+        v128.store(to, v128.load(from));
+        if (R == 6) v128.store64_lane(to, v128.load64_zero(from, 16), 0, 16);
+        if (R >= 8) v128.store(to, v128.load(from, 16), 16);
+        if (R == 16) {
+          v128.store(to, v128.load(from, 32), 32);
+          v128.store(to, v128.load(from, 48), 48);
+        }
+        from += R << 2;
+        to += panelBytes;
       }
-      from += R << 2;
-      to += panelBytes;
+      row += stride;
+      first += R << 2;
     }
-    if (rest) {
-      for (let j = 0; j < R; j++) f32.store(to + (<usize>j << 2), j < rest ? f32.load(from + (<usize>j << 2)) : 0);
-    }
+  }
+  const rest = n - whole * R;
+  if (rest == 0) return;
+  let from = src + (<usize>(whole * R) << 2);
+  let to = dst + <usize>whole * panelBytes;
+  for (let i = 0; i < k; i++) {
+    for (let j = 0; j < R; j++) f32.store(to + (<usize>j << 2), j < rest ? f32.load(from + (<usize>j << 2)) : 0);
+    from += stride;
+    to += R << 2;
   }
 }
 
