@@ -99,7 +99,9 @@ export async function inGroup(
     if (error instanceof AgreedError || error instanceof NotFiniteError) await leave();
     throw error;
   }
-  await leave();
+  // MPICH's launcher, once it has passed a signal on, forgets some processes' exit codes and ends with 0; but not that of an abort.
+  if (launcher.family === "mpich" && Number(process.exitCode ?? 0) > 128) await group.gather("has saved");
+  else await leave();
 }
 
 /** Blocks the event loop, which has ended where a process exits. */
