@@ -8,6 +8,8 @@
  * processor's time, all threads together, which other programs on the machine change little. Ratios are medians of the rounds'
  * ratios: > 1 is faster. Prints Markdown, for docs/LOG.md.
  */
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
 const { values: options, positionals } = parseArgs({
@@ -21,12 +23,12 @@ const { values: options, positionals } = parseArgs({
 });
 const tokens = Number(options.tokens);
 const types = options.weights.split(",");
-const roots = positionals.length > 0 ? positionals : [new URL("..", import.meta.url).pathname];
+const roots = positionals.length > 0 ? positionals : [fileURLToPath(new URL("..", import.meta.url))];
 const measured = ["reading", "matmuls", "operations", "tokens"];
 
 /** A model of each type of weights in one build, and functions that resolve to its milliseconds a token. */
 async function subjectsOf(root) {
-  const load = (path) => import(new URL(`dist/${path}.js`, `file://${root.replace(/\/?$/, "/")}`).href);
+  const load = (path) => import(pathToFileURL(join(root, "dist", `${path}.js`)).href);
   const paths = ["index", "model/config", "model/gpt2", "model/workspace", "backend/backend"];
   const [{ GPT2, createBackend }, { presetConfig }, { decodeStep }, { allocDecodeWorkspace }, { elementBytes }] =
     await Promise.all(paths.map(load));
