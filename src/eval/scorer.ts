@@ -40,8 +40,8 @@ const rowsPerBatch = 1024;
 
 /**
  * Scores rows of tokens, many in one forward pass. Attention looks back only, so a row's score does not depend on what
- * else is in its batch; rows that follow each other and begin alike share that beginning. But for rounding: the wasm backend has other kernels for few rows (assembly/few-rows.ts) and for up
- * to four queries, which add in another order.
+ * else is in its batch; rows that follow each other and begin alike share that beginning. But for rounding: the wasm backend has
+ * other kernels for few rows (assembly/few-rows.ts) and for up to four queries, which add in another order.
  */
 export class Scorer {
   readonly model: ScoredModel;

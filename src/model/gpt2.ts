@@ -31,38 +31,23 @@ export function forward(be: Backend, p: Parameters, ws: Workspace, past = 0): vo
   forwardLayers(be, p, ws, (a) => attend(be, p.config, a, past));
 }
 
-/** Rows within a layer, behind its attention: what that gathered, and the residual stream before it, both (N,C). */
-export interface LayerRows {
-  readonly ws: Workspace;
-  readonly atty: Tensor;
-  readonly residual: Tensor;
-}
-
-/**
- * All of `forward` behind the embedding; `attention` fills a layer's atty from its qkv. Behind the last attention no row needs
- * another, so that `keep` may leave rows out there.
- */
+/** All of `forward` behind the embedding; `attention` fills a layer's atty from its qkv. */
 export function forwardLayers(
   be: Backend,
   p: Parameters,
-  all: Workspace,
+  ws: Workspace,
   attention: (a: LayerActivations) => void,
-  keep: (rows: LayerRows) => LayerRows = (rows) => rows,
 ): void {
   const { L, epsilon, gelu } = p.config;
-  let ws = all;
   let residual = ws.encoded;
   for (let l = 0; l < L; l++) {
-    const w = p.weights.layers[l];
-    const { ln1, qkv } = ws.layers[l];
-    let { atty } = ws.layers[l];
-
-    be.layernormForward(ln1, residual, w.ln1, epsilon);
-    linearForward(be, p, l, "qkv", qkv, ln1.out);
-    attention(ws.layers[l]);
-    if (l === L - 1) ({ ws, atty, residual } = keep({ ws, atty, residual }));
     const a = ws.layers[l];
-    linearForward(be, p, l, "attproj", ws.projected, atty);
+    const w = p.weights.layers[l];
+
+    be.layernormForward(a.ln1, residual, w.ln1, epsilon);
+    linearForward(be, p, l, "qkv", a.qkv, a.ln1.out);
+    attention(a);
+    linearForward(be, p, l, "attproj", ws.projected, a.atty);
     be.residualForward(a.residual2, residual, ws.projected);
 
     be.layernormForward(a.ln2, a.residual2, w.ln2, epsilon);

@@ -11,7 +11,6 @@ import {
   type Allocator,
   allocCache,
   allocLossWorkspace,
-  type LayerActivations,
   type LossWorkspace,
   reshaped,
   reshapedLoss,
@@ -55,7 +54,7 @@ export function rowUnit({ limits }: Pick<Backend, "limits">, { C }: GPT2Config):
   return rows;
 }
 
-/** What `forwardPacked` computes: so many rows, in segments, of which so many are kept. */
+/** What `forwardPacked` computes: so many rows, in segments, of which so many predict. */
 export interface PackedSize {
   readonly rows: number;
   readonly segments: readonly Segment[];
@@ -64,8 +63,8 @@ export interface PackedSize {
 }
 
 /**
- * As `forward`, of the first rows of ws.tokens in segments; rows outside of these are computed too, to no purpose. Behind the
- * last attention only rows that predict go on: gives the workspace of these, with their lnf.out, losses and targets.
+ * As `forward`, of the first rows of ws.tokens in segments; rows outside of these are computed too, to no purpose. Gives the
+ * workspace of the rows that predict: their lnf.out, losses and targets.
  */
 export function forwardPacked(
   be: Backend,
@@ -76,13 +75,12 @@ export function forwardPacked(
   const { wte, wpe } = p.weights;
   const { C } = p.config;
   const all = reshaped(ws, 1, rows);
-  const kept = reshapedLoss(ws, 1, predicting);
   be.embeddingForward(all.encoded, all.tokens, wte, null, 0);
   if (wpe) {
     be.embeddingForward(all.projected, view(ws.rowPositions, 0, [1, rows]), wpe, null, 0);
     be.residualForward(all.encoded, all.encoded, all.projected);
   }
-  const attention = ({ qkv, atty }: LayerActivations) => {
+  forwardLayers(be, p, all, ({ qkv, atty }) => {
     for (const { start, B, T, past } of segments) {
       const rows = {
         qkv: view(qkv, start * 3 * C, [B, T, 3 * C]),
@@ -91,14 +89,10 @@ export function forwardPacked(
       };
       attend(be, p.config, rows, past);
     }
-  };
-  forwardLayers(be, p, all, attention, ({ atty, residual }) => {
-    // A lookup in a table is a copy of rows. Where ln1 was and then where atty was, nothing is needed any more.
-    const chosen = view(ws.predicting, 0, [1, predicting]);
-    const { ln1, atty: free } = kept.layers[kept.layers.length - 1];
-    be.embeddingForward(ln1.out, chosen, view(atty, 0, [rows, C]), null, 0);
-    be.embeddingForward(free, chosen, residual, null, 0);
-    return { ws: kept, atty: ln1.out, residual: free };
   });
-  return kept;
+  const chosen = reshapedLoss(ws, 1, predicting);
+  // A lookup in a table is a copy of rows. Nothing else needs the embedding any more.
+  const { encoded: out } = chosen;
+  be.embeddingForward(out, view(ws.predicting, 0, [1, predicting]), view(all.lnf.out, 0, [rows, C]), null, 0);
+  return { ...chosen, lnf: { ...chosen.lnf, out } };
 }
