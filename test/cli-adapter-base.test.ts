@@ -123,10 +123,19 @@ describe("which adapter", () => {
   test("two at once are refused, with the model to name", async () => {
     const found = await refused("generate", "5", "--adapter", "lora/adapter_00000002", "--model", "lora");
     expect(found).toContain(`The model is ${at("base.bin")} with the adapter lora/adapter_00000004 already`);
-    const [, command = ""] = / (generate --model .*)/.exec(found) ?? [];
-    expect((await llm(...command.trim().split(" "), "-g", "1")).code).toBe(0);
-    expect(await refused("convert", "lora", "merged.bin", "--adapter", "lora/adapter_00000002")).toContain("already");
-    expect(await refused("eval", "val.bin", "--model", "lora", "--adapter", "lora")).toContain("already");
+    const advice = (adapter: string) => `Give ${at("base.bin")} as the model, and ${adapter} as its adapter.`;
+    expect(found).toContain(advice("lora/adapter_00000002"));
+    const alone = ["--model", at("base.bin"), "--adapter", "lora/adapter_00000002"];
+    expect((await llm("generate", "5", ...alone, "-g", "1")).code).toBe(0);
+    for (const command of [
+      ["convert", "lora", "merged.bin", "--adapter", "lora"],
+      ["eval", "val.bin", "--model", "lora", "--adapter", "lora"],
+      ["chat", "lora", "--adapter", "lora"],
+    ]) {
+      const message = await refused(...command);
+      expect(message).toContain(advice("lora"));
+      expect(message).not.toContain("generate");
+    }
   });
 
   test("a run without adapters is none", async () => {

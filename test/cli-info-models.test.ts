@@ -1,5 +1,5 @@
 /** What `info` and `runs` say of adapters, and of models in ONNX. */
-import { copyFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -56,12 +56,21 @@ describe("an adapter", () => {
   test("whose base is gone or another: so it says", async () => {
     cpSync(at("lora"), at("alone"), { recursive: true });
     copyFileSync(at("base.bin"), at("kept.bin"));
+    const found = ["alone", "alone/adapter_00000002"];
+    for (const path of found) {
+      expect(await infoOf(path)).toMatchObject({ state: "the base is there" });
+      expect((await llm("info", path)).stderr).toContain(`generate --model ${path}`);
+    }
+    const says = async (state: RegExp) => {
+      for (const path of found) {
+        expect(await infoOf(path)).toMatchObject({ state: expect.stringMatching(state) });
+        expect((await llm("info", path)).stderr).not.toContain("generate");
+      }
+    };
     writeFileSync(at("base.bin"), "other");
-    expect(await infoOf("alone/adapter_00000002")).toMatchObject({
-      state: expect.stringMatching(/^the base was replaced: it has 5 bytes/),
-    });
+    await says(/^the base was replaced: it has 5 bytes/);
     rmSync(at("base.bin"));
-    expect(await infoOf("alone/adapter_00000002")).toMatchObject({ state: "the base is not there" });
+    await says(/^the base is not there$/);
     copyFileSync(at("kept.bin"), at("base.bin"));
   });
 
@@ -81,6 +90,49 @@ describe("an adapter", () => {
     expect((await llm("runs", ".")).stdout).toContain("base.bin + LoRA 4");
     const [first] = JSON.parse((await llm("runs", "lora", "--json")).stdout);
     expect(first.adapter).toMatchObject({ rank: 4, targets: "attproj,fcproj" });
+  });
+});
+
+describe("a run without a model", () => {
+  const words = (command: string) => command.trim().split(" ");
+  const refusal = async (path: string) => {
+    const { code, stderr } = await llm("generate", "5", "--model", path);
+    expect(code).toBe(1);
+    expect(stderr).not.toContain("folder of runs");
+    expect((await llm("info", path)).stderr).toContain(stderr.replace(/^error: /, "").trim());
+    const [, command = ""] = / (train -o \S+ --resume.*)/.exec(stderr) ?? [];
+    return { stderr, command };
+  };
+
+  test("whose checkpoints are gone: the files that are missing, and how to train it again", async () => {
+    const line = ["-e", "base.bin", "-i", "train.bin", "-b", "2", "-t", "8", "-s", "0", "-x", "2", "-o", "full"];
+    expect((await llm("train", ...line)).code).toBe(0);
+    rmSync(at("full/model_00000002.bin"));
+    cpSync(at("lora"), at("lost"), { recursive: true });
+    rmSync(at("lost/adapter_00000002"), { recursive: true });
+    const missing = {
+      full: ["model_00000002.bin"],
+      lost: ["adapter_00000002/adapter_model.safetensors", "adapter_00000002/adapter_config.json"],
+    };
+    for (const [path, files] of Object.entries(missing)) {
+      expect(await infoOf(path)).toMatchObject({ format: "training run", missing: files.join(", ") });
+      const { stderr, command } = await refusal(path);
+      expect(stderr).toContain(`${path} is a run that has no checkpoint left: ${files.join(" and ")} `);
+      expect((await llm(...words(command))).code).toBe(0);
+      expect((await llm("generate", "5", "-g", "1", "--model", path)).code).toBe(0);
+    }
+  });
+
+  test("that has saved none: how to resume it", async () => {
+    cpSync(at("full"), at("early"), { recursive: true });
+    for (const name of readdirSync(at("early")))
+      if (/^(model|state|checkpoint|DONE)_/.test(name)) rmSync(at("early", name));
+    expect(await infoOf("early")).toMatchObject({ checkpoint: "none" });
+    const { code, stderr } = await llm("generate", "5", "--model", "early");
+    expect(code).toBe(1);
+    const [, command = ""] =
+      /early is a run that has saved no model yet.* (train -o early --resume)/.exec(stderr) ?? [];
+    expect((await llm(...words(command))).code).toBe(0);
   });
 });
 

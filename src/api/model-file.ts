@@ -110,8 +110,8 @@ export async function adaptedBy(file: ModelFile, folder: string): Promise<ModelF
 async function refuseSecond(weights: string, folder: string): Promise<never> {
   const base = await modelOfAdapter(weights);
   throw new InputError(
-    `The model is ${base} with the adapter ${folderOf(weights)} already, and ${folder} would be added to both. Give it without: ` +
-      `llm-ts generate --model ${quoted(base)} --adapter ${quoted(folder)}`,
+    `The model is ${base} with the adapter ${folderOf(weights)} already, and ${folder} would be added to both. Give ` +
+      `${quoted(base)} as the model, and ${quoted(folder)} as its adapter.`,
   );
 }
 

@@ -202,6 +202,19 @@ function withState<T>(path: string, config: GPT2Config, use: (file: OptimizerSta
   });
 }
 
+/** Names of the newest checkpoint's model, or its adapter's files, that are gone; empty where no checkpoint was completed. */
+export async function missingModelFiles(folder: string): Promise<string[]> {
+  const [step] = await completeSteps(folder);
+  if (step === undefined) return [];
+  const paths = checkpointPaths(folder, step);
+  // A damaged record names no files: they are llm.c's then.
+  const info = await readInfo(paths.info).catch(() => undefined);
+  const recorded = Object.keys(info?.files ?? {}).filter((name) => /^(model|adapter)_/.test(name));
+  const names = recorded.length > 0 ? recorded : [nameOf(paths.model)];
+  const kinds = await Promise.all(names.map((name) => platform.pathKind(inFolder(folder, name))));
+  return names.filter((_, i) => kinds[i] === undefined);
+}
+
 /** Undefined where the file is missing: of llm.c's checkpoints. */
 async function readInfo(path: string): Promise<CheckpointInfo | undefined> {
   if ((await platform.pathKind(path)) === undefined) return undefined;

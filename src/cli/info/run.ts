@@ -13,11 +13,12 @@ import { readSafetensorsHeader } from "../../format/safetensors-file.ts";
 import { withSource } from "../../format/source.ts";
 import { parameterCount, weightBytes } from "../../model/parameters.ts";
 import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
+import { missingModelFiles } from "../../runs/checkpoint.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
 import { duration } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { locateModel } from "../options/model.ts";
+import { locateModel, newestModel, withoutModel } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { backendTable, blasTable, kernelTable, systemFacts, threadTable } from "./system.ts";
@@ -43,7 +44,7 @@ export async function info(file: string | undefined, flags: InfoFlags): Promise<
   if (file === undefined) throw new UsageError("Give a file to look at, or --system.");
   const facts = await factsOf(file, flags);
   await show({ file, ...facts }, flags);
-  const next = nextCommand(file, facts);
+  const next = facts.missing !== undefined ? await withoutModel(file) : nextCommand(file, facts);
   if (next !== undefined) say(`\n${next}`);
 }
 
@@ -110,10 +111,12 @@ async function adapterFacts(weights: string): Promise<Facts> {
   };
 }
 
+const baseIsThere = "the base is there";
+
 async function stateOfBase(weights: string, base: string): Promise<string> {
   if ((await platform.pathKind(base)) !== "file") return "the base is not there";
   const difference = await differenceFromBase(weights, base);
-  return difference === undefined ? "the base is there" : `the base was replaced: ${difference}`;
+  return difference === undefined ? baseIsThere : `the base was replaced: ${difference}`;
 }
 
 /** Prepared data, a run, a model, runs, or texts; InputError for a folder of anything else, or a damaged one. */
@@ -144,8 +147,19 @@ async function runFacts(path: string): Promise<Facts> {
     ...run,
     ...(ms !== undefined && { took: duration(ms) }),
     checkpoint: checkpoint ?? "none",
-    ...(checkpoint !== undefined && { newest: await locateModel(path) }),
+    ...(await modelOfRun(path)),
   };
+}
+
+/** The newest model of a run, or its newest adapter with the state of its base; or the files of its last checkpoint that are missing. */
+async function modelOfRun(path: string): Promise<Facts | undefined> {
+  const newest = await newestModel(path);
+  if (newest === undefined) {
+    const missing = await missingModelFiles(path);
+    return missing.length > 0 ? { missing: missing.join(", ") } : undefined;
+  }
+  const base = nameOf(newest) === adapterFiles.weights ? await baseOfAdapter(newest) : undefined;
+  return { newest, ...(base && { state: await stateOfBase(newest, base.path) }) };
 }
 
 /** A model with what belongs to it: what `convert` writes, and what the hub has. */
@@ -181,13 +195,15 @@ async function onnxFacts(path: string): Promise<Facts> {
 }
 
 /** A command to try with it; undefined where nothing is obvious. */
-function nextCommand(path: string, { format, checkpoint, encoding, state }: Facts): string | undefined {
+function nextCommand(path: string, { format, newest, base, encoding, state = baseIsThere }: Facts): string | undefined {
   const reading = encoding === undefined ? [] : ["--encoding", String(encoding)];
   if (/^(text|folder with texts|documents)/.test(String(format)))
     return `make tokens of it to train on:\n  ${suggestion("prepare", path, ...reading)}`;
   const hasModel =
     format === "model folder" ||
-    (format === "LoRA adapter" && state === "the base is there") ||
-    (format === "training run" && checkpoint !== "none");
-  return hasModel ? `write with this model:\n  ${suggestion("generate", "--model", path)}` : undefined;
+    (format === "LoRA adapter" && base !== undefined) ||
+    (format === "training run" && newest !== undefined);
+  return hasModel && state === baseIsThere
+    ? `write with this model:\n  ${suggestion("generate", "--model", path)}`
+    : undefined;
 }

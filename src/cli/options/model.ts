@@ -12,7 +12,9 @@ import { adapterFiles } from "../../format/adapter.ts";
 import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
 import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
 import { quoted } from "../../platform/quoted.ts";
+import { missingModelFiles, recordedConfig } from "../../runs/checkpoint.ts";
 import { namesOfRuns } from "../../runs/node-run-list.ts";
+import { holdsRun } from "../../runs/read-run.ts";
 import { say } from "../output.ts";
 
 /**
@@ -32,14 +34,8 @@ export async function locateModel(path: string): Promise<string> {
   const kind = await platform.pathKind(path);
   if (kind === undefined && pretrainedFile(path) !== undefined) return pretrainedPath(path);
   if (kind !== "folder") return path;
-  const models = await Promise.all(
-    ["bin", "safetensors"].map((ending) => platform.listFiles(`model_*.${ending}`, path)),
-  );
-  // Eight digits each, so the last name is the newest.
-  const newest = models.flat().sort().at(-1);
+  const newest = await newestModel(path);
   if (newest !== undefined) return newest;
-  const adapter = await newestAdapter(path);
-  if (adapter !== undefined) return adapter;
   // The last one is refused by its name, with what to do.
   for (const name of [
     "model.safetensors",
@@ -57,6 +53,7 @@ export async function locateModel(path: string): Promise<string> {
         `--adapter ${quoted(path)} writes both as one.`,
     );
   }
+  if (await holdsRun(path)) throw new InputError(await withoutModel(path));
   const runs = await namesOfRuns(path);
   if (runs !== "")
     throw new InputError(
@@ -65,6 +62,29 @@ export async function locateModel(path: string): Promise<string> {
   throw new InputError(
     `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
       "saved one.",
+  );
+}
+
+/** The newest model that a run saved, or its newest adapter; undefined where its folder has none. */
+export async function newestModel(run: string): Promise<string | undefined> {
+  const models = await Promise.all(
+    ["bin", "safetensors"].map((ending) => platform.listFiles(`model_*.${ending}`, run)),
+  );
+  // Eight digits each, so the last name is the newest.
+  return models.flat().sort().at(-1) ?? (await newestAdapter(run));
+}
+
+/** Says of a run without a model why that is, and what to do. */
+export async function withoutModel(run: string): Promise<string> {
+  const missing = await missingModelFiles(run);
+  // The settings of llm.c's runs are not recorded.
+  const isOurs = (await recordedConfig(run).catch(() => ({ config: undefined }))).config !== undefined;
+  const folder = quoted(run);
+  if (missing.length === 0)
+    return `${run} is a run that has saved no model yet. Give another run${isOurs ? `, or resume this one: llm-ts train -o ${folder} --resume` : "."}`;
+  return (
+    `${run} is a run that has no checkpoint left: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} gone. Put that back, or give ` +
+    `another run${isOurs ? `; this trains it once more from its beginning: llm-ts train -o ${folder} --resume --force` : "."}`
   );
 }
 
