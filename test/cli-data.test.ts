@@ -1,7 +1,7 @@
 /** `llm-ts prepare`, `encode`, `decode` and `info` as programs. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -196,14 +196,40 @@ test.each([
   // Needs Linux and root; the errors themselves are the same everywhere.
   if (!mountTmpfs(path, options)) return;
   try {
-    if (options !== "ro") writeFileSync(join(path, "train.bin"), "old");
-    const before = readdirSync(path);
+    if (options !== "ro") {
+      const small = await run(["prepare", "-", "--out", path, "--tokenizer", "byte"], {
+        input: "a short text ".repeat(9),
+      });
+      expect(small.code, small.stderr).toBe(0);
+    }
+    const contents = () => readdirSync(path).map((name) => [name, readFileSync(join(path, name), "hex")]);
+    const before = contents();
     expectFailure(await run(["prepare", "-", "--out", path], { input: shakespeare }), 1, message);
-    expect(readdirSync(path)).toEqual(before);
-    if (options !== "ro") expect(readFileSync(join(path, "train.bin"), "utf8")).toBe("old");
+    expect(contents()).toEqual(before);
   } finally {
     execFileSync("umount", [path]);
   }
+});
+
+test("a data set that replaces another says which, and one that replaces other files is refused", async () => {
+  const out = inFolder("replaced");
+  writeFileSync(inFolder("a.txt"), "Some words of a text. ".repeat(20));
+  writeFileSync(inFolder("b.txt"), "Some other words of it. ".repeat(20));
+  const prepare = (...args: string[]) => run(["prepare", ...args, "-o", out]);
+  expect(await prepare(inFolder("a.txt"))).toMatchObject({ code: 0, stderr: "" });
+  expect(await prepare(inFolder("a.txt"))).toMatchObject({ code: 0, stderr: "" });
+  const other = await prepare(inFolder("b.txt"), "--tokenizer", "byte");
+  expect(other.stderr).toMatch(
+    /^\S+replaced: replaced the data set that was prepared there from \S+a\.txt \(\w+, [\d,]+ tokens\)\n$/,
+  );
+  rmSync(join(out, "dataset.json"));
+  const kept = readFileSync(join(out, "train.bin"));
+  expectFailure(
+    await prepare(inFolder("a.txt"), "--tokenizer", "byte"),
+    1,
+    /train\.bin would be replaced, and there is no dataset\.json beside it/,
+  );
+  expect(readFileSync(join(out, "train.bin"))).toEqual(kept);
 });
 
 test("what a killed prepare has left goes when the same data is prepared again", async () => {

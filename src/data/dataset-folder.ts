@@ -57,6 +57,30 @@ export async function beginReplacing(folder: string, progress: object = {}): Pro
   await saveText(inFolder(folder, progressFile), `${JSON.stringify(progress)}\n`);
 }
 
+/**
+ * InputError where a folder holds files of the names, or patterns, that are to be written, and they are not of a data set that
+ * `prepare` wrote there: they would be lost.
+ */
+export async function requireOwnFiles(folder: string, patterns: readonly string[]): Promise<void> {
+  // An interrupted one has replaced some of its files.
+  if ((await platform.pathKind(inFolder(folder, progressFile))) !== undefined) return;
+  const advice = "Move that file away, or write into another folder: llm-ts prepare -o FOLDER.";
+  const earlier = await readDatasetFile(folder).catch((error: unknown) => {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(
+      `${inFolder(folder, datasetFile)} would be replaced, and is none that llm-ts prepare wrote, or is damaged. ${advice}`,
+      { cause: error },
+    );
+  });
+  const own = earlier ? await filesOf(folder, earlier) : [];
+  for (const name of await namesOf(folder, patterns))
+    if (!own.includes(name))
+      throw new InputError(
+        `${inFolder(folder, name)} would be replaced, and ${earlier ? `${datasetFile} there does not name it` : `there is no ${datasetFile} beside it`}: ` +
+          `llm-ts prepare did not write it. ${advice}`,
+      );
+}
+
 /** Makes the files of a folder a data set: what an earlier one has left is removed, and dataset.json written. */
 export async function completeReplacing(folder: string, dataset: Dataset, files: readonly string[]): Promise<void> {
   for (const stale of await filesOfEarlier(folder))
@@ -69,13 +93,25 @@ export async function completeReplacing(folder: string, dataset: Dataset, files:
 async function filesOfEarlier(folder: string): Promise<string[]> {
   try {
     const earlier = await readDatasetFile(folder);
-    const names = [earlier?.train, earlier?.val].flatMap((part) => (part?.file.endsWith(".bin") ? [part.file] : []));
-    const patterns = names.flatMap((name) => [name, maskName(name)]);
-    const paths = await Promise.all(patterns.map((pattern) => platform.listFiles(pattern, folder)));
-    return paths.flat().map((path) => path.slice(inFolder(folder, "").length));
+    return earlier ? await filesOf(folder, earlier) : [];
   } catch (error) {
     // One that is damaged names nothing.
     if (error instanceof InputError) return [];
     throw error;
   }
+}
+
+/** The names of the token files of a data set, and of their masks. */
+async function filesOf(folder: string, { train, val }: Dataset): Promise<string[]> {
+  const names = [train, val].flatMap((part) => (part?.file.endsWith(".bin") ? [part.file] : []));
+  return namesOf(
+    folder,
+    names.flatMap((name) => [name, maskName(name)]),
+  );
+}
+
+/** The names of the files in a folder that match one of the patterns. */
+async function namesOf(folder: string, patterns: readonly string[]): Promise<string[]> {
+  const paths = await Promise.all(patterns.map((pattern) => platform.listFiles(pattern, folder)));
+  return paths.flat().map((path) => path.slice(inFolder(folder, "").length));
 }

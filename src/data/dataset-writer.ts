@@ -6,9 +6,9 @@ import { TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, type DatasetSplit, datasetFile } from "./dataset.ts";
-import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
-import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
+import type { Dataset, DatasetSplit } from "./dataset.ts";
+import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-folder.ts";
+import { planDataTokenizer } from "./tokenizer-files.ts";
 
 /** The token files of a dataset while they are being written. */
 export interface SplitWriters {
@@ -33,7 +33,7 @@ type Fill = (writers: SplitWriters) => Promise<{ readonly facts: DatasetFacts; r
 /**
  * Writes a dataset's files into a folder: the token files of `tokenBytes` a token, which `fill` fills, the tokenizer and
  * dataset.json. They appear together at the end, in place of those of an earlier data set; if anything fails before,
- * the folder is unchanged, or not made.
+ * the folder is unchanged, or not made. InputError for files of these names that are no data set's.
  */
 export async function writeDataset(
   folder: string,
@@ -45,6 +45,9 @@ export async function writeDataset(
 }
 
 async function writeInto(folder: string, names: DatasetNames, tokenBytes: 2 | 4, fill: Fill): Promise<Dataset> {
+  const tokenFiles = [names.train, ...(names.val === undefined ? [] : [names.val])];
+  const written = names.masked ? [...tokenFiles, ...tokenFiles.map(maskName)] : tokenFiles;
+  await requireOwnFiles(folder, written);
   const sinks: ByteSink[] = [];
   const create = async (name: string) => {
     const sink = await platform.createSink(inFolder(folder, name));
@@ -66,12 +69,11 @@ async function writeInto(folder: string, names: DatasetNames, tokenBytes: 2 | 4,
       train: await finish(names.train, train, masks?.train),
       ...(names.val !== undefined && val && { val: await finish(names.val, val, masks?.val) }),
     };
-    const beside = await planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], "wrong");
+    const beside = await planDataTokenizer(folder, tokenizer);
     await beginReplacing(folder);
     for (const sink of sinks) await sink.commit();
     await beside.write();
-    const written = [names.train, ...(names.val === undefined ? [] : [names.val])];
-    await completeReplacing(folder, dataset, names.masked ? [...written, ...written.map(maskName)] : written);
+    await completeReplacing(folder, dataset, written);
     return dataset;
   } finally {
     for (const sink of sinks) await sink.abort();

@@ -48,6 +48,12 @@ export async function readDataset(folder: string): Promise<Dataset | undefined> 
   return dataset;
 }
 
+/** True for a folder in which `prepare` has written a data set, or has begun to. */
+export async function isPrepared(folder: string): Promise<boolean> {
+  const kinds = await Promise.all([datasetFile, progressFile].map((name) => platform.pathKind(inFolder(folder, name))));
+  return kinds.some((kind) => kind !== undefined);
+}
+
 /** InputError for a folder in which `prepare` has not finished. */
 export async function requireComplete(folder: string): Promise<void> {
   if ((await platform.pathKind(inFolder(folder, progressFile))) === undefined) return;

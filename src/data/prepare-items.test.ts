@@ -189,6 +189,15 @@ test("in a folder of more shards only those of the new data set are left", async
   expect((await readdir(folder)).sort()).toEqual(["dataset.json", "tokenizer.bin", "train.bin", "val.bin"]);
 });
 
+test("shards that prepare did not write are not replaced", async () => {
+  for (const name of ["train_0.bin", "train_5.bin", "val_1.bin"]) {
+    folder = await mkdtemp(join(root, "mine-"));
+    await writeFile(join(folder, name), "mine");
+    await expect(prepareItems(await planOf(), encode())).rejects.toThrow(`${name} would be replaced`);
+    expect(await contents()).toEqual({ [name]: Buffer.from("mine").toString("base64") });
+  }
+});
+
 test("files that dataset.json does not count are refused", async () => {
   const { tokens } = (await prepareItems(await planOf(), encode())).train;
   await copyFile(join(folder, "train_0.bin"), join(folder, "train_77.bin"));

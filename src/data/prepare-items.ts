@@ -5,11 +5,11 @@ import { inMadeFolder } from "../format/made-folder.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, datasetFile, progressFile } from "./dataset.ts";
-import { beginReplacing, completeReplacing } from "./dataset-folder.ts";
+import { type Dataset, progressFile } from "./dataset.ts";
+import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-folder.ts";
 import { readItems, textField } from "./items.ts";
 import { hashOf, type Shard, ShardWriter, type TokenArray } from "./shards.ts";
-import { dataTokenizer, planTokenizer, tokenBytesOf, tokenizerFiles } from "./tokenizer-files.ts";
+import { planDataTokenizer, tokenBytesOf, tokenizerFiles } from "./tokenizer-files.ts";
 
 /** A document: its number, counted from 0 over all files, and the output that it goes to. */
 interface Place {
@@ -80,7 +80,10 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
 
 async function writeShards(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
   const { folder, files, shardTokens, outputs, tokenizer } = plan;
-  const beside = await planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], "wrong");
+  // An output's first shard may be named otherwise than the others.
+  const patterns = outputs.flatMap(({ nameOf }) => [0, 1].map((index) => commonPattern([nameOf(index)])));
+  await requireOwnFiles(folder, [...new Set(patterns)]);
+  const beside = await planDataTokenizer(folder, tokenizer);
   const tokenBytes = tokenBytesOf(tokenizer);
   const description = await describePlan(plan);
   const finished = await readProgress(folder, description);

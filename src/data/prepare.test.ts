@@ -168,11 +168,14 @@ test.each([
   if (content !== undefined) writeFileSync(file(`in/${name}`), content);
   mkdirSync(file("out"));
   writeFileSync(file("out/train.bin"), "old");
+  const earlier = JSON.stringify({ tokenizer: "char", train: { file: "train.bin", tokens: 2 } });
+  writeFileSync(file("out/dataset.json"), earlier);
   const failure = expect(prepareText([file(`in/${name}`)], file("out"), { tokenizer: "char", ...options })).rejects;
   await failure.toThrow(InputError);
   await failure.toThrow(message);
-  expect(readdirSync(file("out"))).toEqual(["train.bin"]);
+  expect(readdirSync(file("out"))).toEqual(["dataset.json", "train.bin"]);
   expect(readFileSync(file("out/train.bin"), "utf8")).toBe("old");
+  expect(readFileSync(file("out/dataset.json"), "utf8")).toBe(earlier);
 });
 
 test("a data set of which only some files took their places is refused until it is whole", async () => {
@@ -195,6 +198,38 @@ test("a data set of which only some files took their places is refused until it 
   await prepare("another text ".repeat(20));
   expect(readdirSync(out).sort()).toEqual(["dataset.json", "tokenizer.bin", "train.bin", "val.bin"]);
   await (await TokenLoader.open(out, { B: 1, T: 8 })).close();
+});
+
+test.each([
+  ["train.bin", /train\.bin would be replaced, and there is no dataset\.json beside it/],
+  ["val.bin", /val\.bin would be replaced.*write into another folder: llm-ts prepare -o/],
+  ["dataset.json", /dataset\.json would be replaced, and is none that llm-ts prepare wrote/],
+  ["tokenizer.bin", /tokenizer\.bin/],
+])("a %s that prepare did not write is not replaced", async (name, message) => {
+  const out = file("out");
+  mkdirSync(out);
+  writeFileSync(join(out, name), '{"mine": true}');
+  writeFileSync(file("text.txt"), "some text ".repeat(20));
+  const prepared = prepareText([file("text.txt")], out, { tokenizer: "byte" });
+  await expect(prepared).rejects.toThrow(InputError);
+  await expect(prepared).rejects.toThrow(message);
+  expect(readdirSync(out)).toEqual([name]);
+  expect(readFileSync(join(out, name), "utf8")).toBe('{"mine": true}');
+});
+
+test("beside a data set, a file that it does not name and another's tokenizer stay", async () => {
+  const out = file("out");
+  writeFileSync(file("text.txt"), "some text ".repeat(20));
+  await prepareText([file("text.txt")], out, { tokenizer: "byte", valFraction: 0 });
+  writeFileSync(join(out, "val.bin"), "mine");
+  const again = prepareText([file("text.txt")], out, { tokenizer: "byte" });
+  await expect(again).rejects.toThrow(/val\.bin would be replaced, and dataset\.json there does not name it/);
+  expect(readFileSync(join(out, "val.bin"), "utf8")).toBe("mine");
+  // A tokenizer alone is no data set, whatever its tokens.
+  for (const name of ["dataset.json", "train.bin", "val.bin"]) rmSync(join(out, name));
+  const before = readFileSync(join(out, "tokenizer.bin"));
+  await expect(prepareText([file("text.txt")], out, { tokenizer: "gpt2" })).rejects.toThrow(/holds another tokenizer/);
+  expect(readFileSync(join(out, "tokenizer.bin"))).toEqual(before);
 });
 
 test("an invalid byte is found wherever chunks are cut", async () => {

@@ -6,12 +6,12 @@ import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, datasetFile } from "./dataset.ts";
+import type { Dataset } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
 import { type Document, findDocuments } from "./documents.ts";
 import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
 import { requireEncoding } from "./text.ts";
-import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
+import { planDataTokenizer } from "./tokenizer-files.ts";
 
 export interface PrepareOptions {
   /** The tokenizer of a model that is to be trained on, or a new one. */
@@ -129,7 +129,7 @@ async function prepareDocuments(
     throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
   const encoding = await makeEncoding(options.tokenizer);
   // Finds a conflict with another tokenizer in the folder before hours of work; characters depend on the text.
-  if (encoding.tokenizer) await planTokenizer(folder, dataTokenizer(encoding.tokenizer), [datasetFile], "wrong");
+  if (encoding.tokenizer) await planDataTokenizer(folder, encoding.tokenizer);
   return writeDataset(
     folder,
     valFraction > 0 ? names : { train: names.train },

@@ -14,6 +14,7 @@ import {
   datasetFile,
   type FoundTokenizer,
   gpt2TokenizerFile,
+  isPrepared,
   readDatasetFile,
   sameTokenizer,
   tokenizerFile,
@@ -125,6 +126,12 @@ export async function planTokenizer(
     await removeOthers(names);
   };
   return { names, write, removeOthers };
+}
+
+/** The same for a data set's tokenizer, which replaces that of an earlier data set alone. */
+export async function planDataTokenizer(folder: string, tokenizer: Tokenizer): Promise<PlannedSet> {
+  const replacing = (await isPrepared(folder)) ? "wrong" : "none";
+  return planTokenizer(folder, dataTokenizer(tokenizer), [datasetFile], replacing);
 }
 
 interface OwnSet extends Pick<TokenizerSet, "tokenizer" | "V"> {

@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { platform } from "#platform";
-import type { Dataset } from "../../data/dataset.ts";
+import { type Dataset, readDatasetFile } from "../../data/dataset.ts";
 import { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../data/prepare.ts";
 import { prepareChat, smallTalk } from "../../data/prepare-chat.ts";
 import { requireEncoding } from "../../data/text.ts";
@@ -12,7 +12,7 @@ import { Interrupt } from "../interrupt.ts";
 import { advised } from "../options/data.ts";
 import { tokenizerNamed } from "../options/tokenizer.ts";
 import { refuseIdle, type Typed } from "../options/typed.ts";
-import { print } from "../output.ts";
+import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { trainShown } from "../tokenizer/run.ts";
 import { itemFiles, nameOfTexts } from "./inputs.ts";
@@ -66,9 +66,11 @@ async function prepareInputs(inputs: readonly string[], flags: PrepareFlags, typ
   const progress = progressBar();
   const options: PrepareOptions = { tokenizer, valFraction, encoding, onProgress: progress.update };
   try {
-    const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
-    progress.stop();
-    await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+    await report(folder, flags, async () => {
+      const dataset = await (bundled ? prepareTinyshakespeare(folder, options) : prepareText(inputs, folder, options));
+      progress.stop();
+      return dataset;
+    });
   } finally {
     progress.stop();
   }
@@ -114,15 +116,12 @@ async function prepareConversations(inputs: readonly string[], flags: PrepareFla
   const template = name === undefined ? undefined : { source: await readSmallText(name), name };
   const progress = progressBar();
   try {
-    const dataset = await prepareChat(inputs, folder, {
-      tokenizer,
-      template,
-      valFraction,
-      encoding,
-      onProgress: progress.update,
+    const options = { tokenizer, template, valFraction, encoding, onProgress: progress.update };
+    await report(folder, flags, async () => {
+      const dataset = await prepareChat(inputs, folder, options);
+      progress.stop();
+      return dataset;
     });
-    progress.stop();
-    await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
   } finally {
     progress.stop();
   }
@@ -174,9 +173,21 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags, ty
   };
   const options = { ...flags, tokenizer };
   const own = () => prepareOwnItems(inputs.join(", "), files, folder, options);
-  const dataset = await (named[name]?.(folder, options) ?? own());
-  await print(flags.json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
+  await report(folder, flags, () => named[name]?.(folder, options) ?? own());
   return true;
+}
+
+/** Prints what `make` has written into a folder, and on standard error which other data set that replaced. */
+async function report(folder: string, { json }: PrepareFlags, make: () => Promise<Dataset>): Promise<void> {
+  // One that is damaged is for `make` to refuse.
+  const earlier = await readDatasetFile(folder).catch(() => undefined);
+  const dataset = await make();
+  if (earlier && JSON.stringify(earlier) !== JSON.stringify(dataset))
+    say(
+      `${folder}: replaced the data set that was prepared there from ${earlier.source} (${earlier.tokenizer}, ` +
+        `${earlier.vocabSize.toLocaleString("en-US")} tokens)`,
+    );
+  await print(json ? `${JSON.stringify({ folder, ...dataset })}\n` : summary(folder, dataset));
 }
 
 function summary(folder: string, { train, val, tokenizer, vocabSize }: Dataset): string {
