@@ -180,6 +180,18 @@ test("a checkpoint that an adapter adapts outlives the training of its run, and 
   expect(found).toContain("model_00000006.bin is not the model that the run in on-pruned adapts");
 });
 
+test("a run that is refused at its first update takes its mark back, and that of another stays", async () => {
+  await llm("train", "-e", "tiny.bin", ...data, "-x", "2", "-o", "marked");
+  const marks = () => readdirSync(at("marked")).filter((name) => name.startsWith("KEEP_"));
+  const tooShort = () => adapted("marked", "--minutes", "1e-7", "-o", "short");
+  expect((await tooShort()).code).toBe(2);
+  expect([marks(), existsSync(at("short"))]).toEqual([[], false]);
+  expect((await adapted("marked", "-o", "on-marked")).code).toBe(0);
+  expect((await tooShort()).code).toBe(2);
+  expect([marks(), existsSync(at("short"))]).toEqual([["KEEP_00000002"], false]);
+  expect(readFileSync(at("marked/KEEP_00000002"), "utf8")).toContain(`the run in ${at("on-marked")}.\n`);
+});
+
 test("where a base cannot be kept, its copy is asked for", async () => {
   expect((await llm("train", "-e", "tiny.bin", ...data, "-x", "2", "-o", "full")).code).toBe(0);
   mkdirSync(at("full/KEEP_00000002"));

@@ -182,11 +182,28 @@ test("--minutes limits a run beside -x, is kept, and says when it is too short",
   const again = await steps("--minutes", "90", "-x", "3", "-o", "timed", "-y", "--force");
   expect(again.code, again.stderr).toBe(0);
   expect(again.done).toMatchObject({ step: 3 });
-  const short = await train("-e", tiny, ...data, "-b", "2", "-t", "8", "--minutes", "1e-7");
+  const tooShort = ["-e", tiny, ...data, "-b", "2", "-t", "8", "--minutes", "1e-7"];
+  const short = await train(...tooShort);
   expect(short.code).toBe(2);
   expect(short.stderr).toMatch(
     /The first update, .* took .* s, and the whole run has 1e-7 minutes .* Give it \S+ minutes or more/,
   );
+  // Nothing of it is left, and what was there before stays.
+  mkdirSync(join(folder, "short"));
+  writeFileSync(join(folder, "short/notes.txt"), "mine");
+  for (const out of ["short", "new/inner", "numbered/"]) {
+    const refused = await train(...tooShort, "-o", out);
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.stderr).not.toContain("-y --force");
+  }
+  expect(readdirSync(join(folder, "short"))).toEqual(["notes.txt"]);
+  expect(["new", "numbered"].filter((name) => existsSync(join(folder, name)))).toEqual([]);
+  const corrected = await steps("-x", "1", "-o", "short");
+  expect(corrected.code, corrected.stderr).toBe(0);
+  // That of an earlier run stays, checkpoint or not.
+  const resumed = await train(...tooShort, "-o", "timed", "-y", "--force");
+  expect(resumed.code).not.toBe(0);
+  expect(existsSync(join(folder, "timed/config.json"))).toBe(true);
 });
 
 test("--early-stop ends a run that gets no better", async () => {

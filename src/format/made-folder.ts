@@ -27,7 +27,7 @@ export async function requireWritable(path: string): Promise<void> {
 }
 
 /** A folder and those above it, as far as they do not exist, the innermost first. */
-async function missingFolders(path: string): Promise<readonly string[]> {
+export async function missingFolders(path: string): Promise<readonly string[]> {
   const missing: string[] = [];
   let place = path.replace(/(?<=.)[/\\]+$/, "");
   while ((await platform.pathKind(place)) === undefined && folderOf(place) !== place) {

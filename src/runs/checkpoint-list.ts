@@ -40,6 +40,7 @@ export function adapterPaths(folder: string, step: number) {
   };
 }
 
+const modelName = /^model_(\d{8})\.(?:bin|safetensors)$/;
 const keepMark = (folder: string, step: number) => inFolder(folder, `KEEP_${digits(step)}`);
 
 /**
@@ -48,7 +49,7 @@ const keepMark = (folder: string, step: number) => inFolder(folder, `KEEP_${digi
  * cannot be written.
  */
 export async function keepModel(path: string, why: string): Promise<string | undefined> {
-  const [, step] = /^model_(\d{8})\.(?:bin|safetensors)$/.exec(nameOf(path)) ?? [];
+  const [, step] = modelName.exec(nameOf(path)) ?? [];
   if (step === undefined) return undefined;
   const folder = folderOf(path);
   const { done } = checkpointPaths(folder, Number(step));
@@ -57,6 +58,15 @@ export async function keepModel(path: string, why: string): Promise<string | und
   const isNew = (await platform.pathKind(mark)) === undefined;
   if (isNew || !(await readSmallText(mark)).includes(`${why}\n`)) await platform.appendText(mark, `${why}\n`);
   return isNew ? mark : undefined;
+}
+
+/** Takes back what `keepModel` wrote, unless others need the model as well. */
+export async function releaseModel(path: string, why: string): Promise<void> {
+  const [, step] = modelName.exec(nameOf(path)) ?? [];
+  if (step === undefined) return;
+  const mark = keepMark(folderOf(path), Number(step));
+  if ((await platform.pathKind(mark)) !== "file") return;
+  if ((await readSmallText(mark)) === `${why}\n`) await platform.removeFile(mark);
 }
 
 /** The state of another process beside rank 0's, in llm.c's runs. */

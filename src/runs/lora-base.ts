@@ -4,7 +4,7 @@ import { type BaseModel, type BaseRecord, differenceOf, isBase, modelFingerprint
 import { InputError } from "../errors.ts";
 import { nameOf } from "../platform/paths.ts";
 import { quoted } from "../platform/quoted.ts";
-import { keepModel } from "./checkpoint-list.ts";
+import { keepModel, releaseModel } from "./checkpoint-list.ts";
 
 export async function recordBase({ name, path }: BaseModel): Promise<BaseRecord> {
   const { bytes, sha256 } = await modelFingerprint(path);
@@ -17,7 +17,7 @@ export async function recordBase({ name, path }: BaseModel): Promise<BaseRecord>
  */
 export async function keepBase({ path }: BaseRecord, folder: string, remark: (text: string) => void): Promise<void> {
   try {
-    const mark = await keepModel(path, `An adapter needs ${nameOf(path)}: that of the run in ${folder}.`);
+    const mark = await keepModel(path, reasonToKeep(path, folder));
     if (mark !== undefined)
       remark(
         `${path} is a checkpoint of a run, which will not remove it, since the adapter needs it (${nameOf(mark)})`,
@@ -32,6 +32,14 @@ export async function keepBase({ path }: BaseRecord, folder: string, remark: (te
   if ((await platform.pathKind(path)) === undefined)
     throw new InputError(`${path} was removed while the run started. Start it again, on a model that stays.`);
 }
+
+/** Takes back what `keepBase` did for the run in `folder`. */
+export async function releaseBase({ path }: BaseRecord, folder: string): Promise<void> {
+  await releaseModel(path, reasonToKeep(path, folder));
+}
+
+const reasonToKeep = (path: string, folder: string) =>
+  `An adapter needs ${nameOf(path)}: that of the run in ${folder}.`;
 
 /** The base in a config.json. */
 export function baseOf({ base }: Readonly<Record<string, unknown>>): BaseRecord {

@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import type { GPT2 } from "../api/gpt2.ts";
 import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, LlmError } from "../errors.ts";
-import { requireWritable } from "../format/made-folder.ts";
+import { missingFolders, requireWritable } from "../format/made-folder.ts";
 import { saveText } from "../format/save.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import { inFolder, nameOf } from "../platform/paths.ts";
@@ -54,6 +54,9 @@ export class RunFolder {
   /** Pending lines. */
   #metrics = "";
   #log = "";
+  /** What `create` made beside a run's own files: tokenizer files that were not there, and folders, the innermost first. */
+  #madeFiles: readonly string[] = [];
+  #madeFolders: readonly string[] = [];
   /** The checkpoint that the trainer stands at. */
   #newest: CheckpointInfo | undefined;
 
@@ -73,7 +76,10 @@ export class RunFolder {
     modelName: string,
     settings: Readonly<Record<string, unknown>> = {},
   ): Promise<RunFolder> {
-    const folder = await RunFolder.#take(isParent(path) ? await makeNumbered(path, modelName) : await makeNamed(path));
+    const missing = await missingFolders(path);
+    const made = isParent(path) ? await makeNumbered(path, modelName) : await makeNamed(path);
+    const folder = await RunFolder.#take(made);
+    folder.#madeFolders = isParent(path) ? [made, ...missing] : missing;
     try {
       await folder.writeConfig(model, modelName, settings);
       return folder;
@@ -175,8 +181,10 @@ export class RunFolder {
     };
     const set = { tokenizer, reader: "llm-ts", V: config.V, endTokens } as const;
     const beside = await planTokenizer(this.path, set, [], "none");
+    const present = await platform.listFolder(this.path);
     await this.#saveConfig(content);
     await beside.write();
+    this.#madeFiles = beside.names.filter((name) => !present.includes(name));
   }
 
   /** Writes config.json with other values of some fields. */
@@ -249,6 +257,18 @@ export class RunFolder {
     await keepLines(this.file("metrics.jsonl"), keptMetrics(from));
     await keepLines(this.file("main.log"), keptLog(from));
     this.#newest = checkpoint?.info;
+  }
+
+  /**
+   * Removes what `create` and `record` wrote, and the folder where it was made for this run; then releases it. For a new run that is
+   * refused before its first checkpoint: other files stay.
+   */
+  async discard(): Promise<void> {
+    [this.#metrics, this.#log] = ["", ""];
+    await this.#lock.check();
+    for (const name of [...runFiles, ...this.#madeFiles]) await platform.removeFile(this.file(name));
+    await this.close();
+    for (const folder of this.#madeFolders) if (!(await platform.removeEmptyFolder(folder))) break;
   }
 
   /** Writes pending lines, and releases the folder. */

@@ -26,7 +26,7 @@ import type { RunChoices, TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { requireUnedited } from "./edited-settings.ts";
-import { keepBase, recordBase, requireSameBase } from "./lora-base.ts";
+import { keepBase, recordBase, releaseBase, requireSameBase } from "./lora-base.ts";
 import { dividedAmong } from "./processes.ts";
 import {
   type DataRecord,
@@ -305,6 +305,13 @@ async function recordRun(run: PreparedRun, trainer: Trainer, host: RunHost): Pro
     host.onUnkept(error);
     return undefined;
   }
+}
+
+/** Removes what `startRun` made of a new run that was refused before its first checkpoint, so that a corrected one can start there. */
+export async function discardRun({ folder }: StartedRun, { base }: PreparedRun, cwd: string): Promise<void> {
+  if (!folder) return;
+  if (base) await releaseBase(base, absolutePath(cwd, folder.path));
+  await folder.discard();
 }
 
 /** Trains from where the trainer stands to the end of the run. */

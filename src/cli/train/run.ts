@@ -12,6 +12,7 @@ import { followRun, requireSameRun, type SharedRun, sharedRun, startTogether } f
 import { RunFolder } from "../../runs/run-folder.ts";
 import { RunSaver } from "../../runs/run-saver.ts";
 import {
+  discardRun,
   type PreparedRun,
   prepareRun,
   type RunHost,
@@ -181,10 +182,14 @@ async function trainWith(
       await trainOn(started, run, flags.tensorboard, display, interrupt, member.launchedBy);
     } catch (error) {
       const { folder } = started;
-      if (error instanceof LlmError && folder && (await completeSteps(folder.path)).length === 0)
-        display.remark(
-          `${folder.path} has no checkpoint yet: train there again with -y --force, or choose another folder`,
-        );
+      if (error instanceof LlmError && folder && (await completeSteps(folder.path)).length === 0) {
+        // Refused, as by a time budget shorter than the first update: nothing of it is worth keeping.
+        if (error instanceof UsageError && !run.resumed) await discardRun(started, run, host.cwd);
+        else
+          display.remark(
+            `${folder.path} has no checkpoint yet: train there again with -y --force, or choose another folder`,
+          );
+      }
       throw error;
     } finally {
       await started.folder?.close();
