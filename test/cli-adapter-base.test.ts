@@ -136,6 +136,9 @@ describe("which adapter", () => {
       expect(message).toContain(advice("lora"));
       expect(message).not.toContain("generate");
     }
+    expect(await refused("eval", "val.bin", "--adapter", "lora", "--adapter", "other")).toContain(
+      "lora was given already, and a model takes one",
+    );
   });
 
   test("a run without adapters is none", async () => {

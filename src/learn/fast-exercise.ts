@@ -44,9 +44,9 @@ export const fastExercise: Exercise = {
   cases: () => [...matmul.cases(), sized(13, 21, 17), sized(8, 16, 12)],
 };
 
-/** Operands of the measured call. */
-export function measuredArguments() {
-  return sized(measured.N, measured.C, measured.OC).args;
+/** The measured call. */
+export function measuredCase() {
+  return sized(measured.N, measured.C, measured.OC);
 }
 
 function sized(N: number, C: number, OC: number) {

@@ -22,7 +22,13 @@ export interface Problem {
 /** Share of a result's largest value that counts as equal: some ten roundings of float32 on sums as short as these. */
 const tolerance = 2e-5;
 
-export function judge(exercise: Exercise, given: Case, { results, changed }: Outcome): Problem | undefined {
+/** Problem with an outcome; undefined: it is right. `likely` names the mistake that gives such numbers, if one does. */
+export function judge(
+  exercise: Exercise,
+  given: Case,
+  { results, changed }: Outcome,
+  likely = mistakeIn,
+): Problem | undefined {
   const expected = expectedOf(exercise, given);
   for (const [name, right] of Object.entries(expected)) {
     const found = results[name];
@@ -35,7 +41,7 @@ export function judge(exercise: Exercise, given: Case, { results, changed }: Out
   const found = results as Results;
   for (const [name, right] of Object.entries(expected)) {
     const difference = differenceOf(found[name], right, given.shapes[name]);
-    if (difference) return { what: `${name}${difference}`, likely: mistakeIn(exercise, given, found) };
+    if (difference) return { what: `${name}${difference}`, likely: likely(exercise, given, found) };
   }
   if (changed.length > 0)
     return { what: `the numbers are right, but it changed its argument ${changed[0]}: write into a new array` };

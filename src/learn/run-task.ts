@@ -26,6 +26,7 @@ export async function runTask(
       return;
     }
     case "measure":
+      report({ type: "outcome", outcome: outcomeOf(call, given.args, given) });
       report({ type: "speed", times: speedOf(call, given) });
       return;
     case "train":
@@ -36,7 +37,7 @@ export async function runTask(
 function outcomeOf(
   call: Callable,
   args: readonly Argument[],
-  { parameters, results }: Extract<Task, { kind: "calls" }>,
+  { parameters, results }: Extract<Task, { kind: "calls" | "measure" }>,
 ) {
   const copies = structuredClone(args);
   const returned = call(...copies);
@@ -68,11 +69,11 @@ function typeName(value: unknown): string {
   return `a ${typeof value}`;
 }
 
-/** How many times as fast a function is as the slow one: the best of several runs of each, in turns. */
+/** How many times as fast a function is as the slow one: the best of two runs of each, in turns. */
 function speedOf(call: Callable, { args, slow }: Extract<Task, { kind: "measure" }>): number {
   const given = new Function("inp", "weight", "bias", "N", "C", "OC", slow) as Callable;
   const best = [given, call].map(() => Number.POSITIVE_INFINITY);
-  for (let round = 0; round < 3; round++)
+  for (let round = 0; round < 2; round++)
     for (const [i, each] of [given, call].entries()) {
       const start = performance.now();
       each(...args);

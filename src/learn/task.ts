@@ -17,7 +17,13 @@ export type Task =
       readonly targets: Int32Array;
       readonly sizes: ModelSizes;
     }
-  | { readonly kind: "measure"; readonly args: readonly Argument[]; readonly slow: string }
+  | {
+      readonly kind: "measure";
+      readonly args: readonly Argument[];
+      readonly slow: string;
+      readonly parameters: readonly string[];
+      readonly results: readonly string[];
+    }
   | {
       readonly kind: "train";
       readonly weights: Weights;

@@ -1,6 +1,6 @@
 /** The verdict on one exercise: runs a reader's function on all cases and judges what it returns. */
 import type { Exercise } from "./exercise.ts";
-import { fastExercise, measuredArguments, slowLines } from "./fast-exercise.ts";
+import { fastExercise, measuredCase, slowLines } from "./fast-exercise.ts";
 import { judge, type Outcome, type Problem } from "./judge.ts";
 import { layerExercises } from "./source.ts";
 import type { Report, Task } from "./task.ts";
@@ -31,13 +31,29 @@ export async function verdictOn(exercise: (typeof judgedExercises)[number], run:
   if (!("cases" in exercise)) return onTraining(run);
   const problem = await onCases(exercise, run);
   if (problem || exercise !== fastExercise) return problem ?? { state: "right" };
+  return onMeasured(run);
+}
+
+/** The fast matmul at its measured size: its result there, and how fast it is. */
+async function onMeasured(run: RunTask): Promise<Judgement> {
+  const measured = measuredCase();
+  const task = { kind: "measure", args: measured.args, slow: slowLines.join("\n"), ...namesOf(fastExercise) } as const;
   let times: number | undefined;
-  const task = { kind: "measure", args: measuredArguments(), slow: slowLines.join("\n") } as const;
+  let outcome: Outcome | undefined;
   const failure = await failureOf(run, task, mostSecondsMeasured, (report) => {
+    if (report.type === "outcome") outcome = report.outcome;
     if (report.type === "speed") times = report.times;
   });
-  return failure ?? { state: "right", times };
+  // Mistakes in the formula were found at small sizes; to try them all takes seconds here.
+  const problem = failure ?? (outcome && judge(fastExercise, measured, outcome, () => undefined));
+  return problem ? { state: "wrong", where: measured.what, ...problem } : { state: "right", times };
 }
+
+/** Names of a function's parameters and results. */
+const namesOf = ({ parameters, results }: Exercise) => ({
+  parameters: parameters.map(({ name }) => name),
+  results: Object.keys(results),
+});
 
 async function onCases(exercise: Exercise, run: RunTask): Promise<Wrong | undefined> {
   const cases = exercise.cases();
@@ -45,8 +61,7 @@ async function onCases(exercise: Exercise, run: RunTask): Promise<Wrong | undefi
   const task = {
     kind: "calls",
     calls: cases.map(({ args }) => args),
-    parameters: exercise.parameters.map(({ name }) => name),
-    results: Object.keys(exercise.results),
+    ...namesOf(exercise),
   } as const;
   const failure = await failureOf(run, task, mostSeconds, (report) => {
     if (report.type === "outcome") outcomes.push(report.outcome);

@@ -241,7 +241,7 @@ export const sections = {
     /** What the adapter adds is scaled by alpha / rank; 0: alpha is twice the rank. */
     loraAlpha: option("--lora-alpha <f>", "what it adds is scaled by alpha / rank", real(0), {
       default: 0,
-      shown: "default: twice the rank",
+      shown: "default: 0, twice the rank",
       later: true,
       ...fixed,
     }),

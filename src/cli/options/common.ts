@@ -1,9 +1,11 @@
 /** Options and help texts that several commands share. */
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { weightTypes } from "../../backend/backend.ts";
 import { headerlessTypes } from "../../format/headerless.ts";
+import { quoted } from "../../platform/quoted.ts";
 import { trainOptions } from "../../train/settings.ts";
 import { asStarted } from "../suggest.ts";
+import { name } from "./values.ts";
 
 const flag = "--headerless";
 
@@ -36,7 +38,13 @@ export function adapterOption(): Option {
   return new Option(
     "--adapter <folder>",
     "a LoRA adapter of the model, as PEFT writes it, or a run that trained one: added to the weights",
-  );
+  ).argParser((folder: string, earlier?: string) => {
+    if (earlier === undefined) return name(folder);
+    throw new InvalidArgumentError(
+      `${earlier} was given already, and a model takes one. Write the first into the model, then add the second: ` +
+        asStarted(`llm-ts convert MODEL merged --adapter ${quoted(earlier)}`),
+    );
+  });
 }
 
 /** Examples below the options of `--help`: for each a comment and a command. */
