@@ -74,6 +74,14 @@ describe("an adapter", () => {
     copyFileSync(at("kept.bin"), at("base.bin"));
   });
 
+  test("in training: AdamW's moments of it", async () => {
+    expect(await infoOf("lora/state_00000002.safetensors")).toMatchObject({
+      format: "AdamW's moments of a LoRA adapter",
+      step: 2,
+      parameters: 2 * 4 * (32 + 32 + (32 + 128)),
+    });
+  });
+
   test("of PEFT's: patterns and the other scale", async () => {
     const found = await infoOf(fixturePath("adapter_all"));
     expect(found).toMatchObject({
@@ -133,6 +141,34 @@ describe("a run without a model", () => {
     const [, command = ""] =
       /early is a run that has saved no model yet.* (train -o early --resume)/.exec(stderr) ?? [];
     expect((await llm(...words(command))).code).toBe(0);
+  });
+});
+
+describe("JSON", () => {
+  test("lines: the command that takes them is suggested, where one does", async () => {
+    const turns = [
+      { role: "user", content: "Why?" },
+      { role: "assistant", content: "So." },
+    ];
+    const lines = { talk: { messages: turns }, texts: { text: "To be" }, other: { body: "To be" } };
+    for (const [name, value] of Object.entries(lines))
+      writeFileSync(at(`${name}.jsonl`), `${JSON.stringify(value)}\n`.repeat(400));
+    for (const [name, expected] of [
+      ["talk", "prepare --chat talk.jsonl"],
+      ["texts", "prepare texts.jsonl"],
+    ]) {
+      const { stderr } = await llm("info", `${name}.jsonl`);
+      const [, command = ""] = / (prepare .*)/.exec(stderr) ?? [];
+      expect(command.trim()).toBe(expected);
+      expect((await llm(...expected.split(" "))).code).toBe(0);
+    }
+    expect((await llm("info", "other.jsonl")).stderr).not.toContain("prepare");
+  });
+
+  test("that is damaged is refused", async () => {
+    writeFileSync(at("bad.json"), '{"a": 1');
+    const { code, stderr } = await llm("info", "bad.json");
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/bad\.json is not valid JSON.*It is damaged/)]);
   });
 });
 

@@ -9,6 +9,7 @@ import { streamOf } from "../format/tensors.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
 import { openSource } from "../platform/node-files.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
+import { gpt2HuggingFaceFiles } from "../tokenizer/huggingface-files.ts";
 import { describe } from "./describe.ts";
 
 const fixture = (name: string) =>
@@ -99,8 +100,33 @@ test("texts and documents are recognised, safetensors whatever white space their
   expect(await describe(await text("火车".repeat(30000)))).toMatchObject({ format: "text" });
   expect(await describe(await text("{}"))).toEqual({ format: "JSON", bytes: 2 });
   expect(await describe(await text("PAR1…"))).toMatchObject({ format: "documents, Parquet" });
+  await expect(describe(await openSource(new File(['{"a": '], "a.json")))).rejects.toThrow(
+    /is not valid JSON: .* It is damaged/,
+  );
   const padded = await openSource(latin1(`\x04\0\0\0\0\0\0\0\n {}`));
   await expect(describe(padded)).rejects.toThrow(/no GPT-2|not those of a GPT-2/);
+});
+
+test("JSON lines are described by the fields of the first, a tokenizer.json as a tokenizer", async () => {
+  const lines = (content: string) => openSource(new File([content], "a.jsonl"));
+  const formatOf = async (content: string) => (await describe(await lines(content))).format;
+  expect(await describe(await lines('{"text": "a", "id": 1}\n{"text": "b"}'))).toMatchObject({
+    format: "documents, JSON lines",
+    fields: "text, id",
+  });
+  expect(await formatOf('{"messages": []}\n')).toBe("conversations, JSON lines");
+  expect(await formatOf('{"conversations": []}\n')).toBe("conversations, JSON lines");
+  expect(await formatOf('{"body": "a"}\n')).toBe("JSON lines");
+  await expect(formatOf('{"text": \n{}')).rejects.toThrow(/line 1 is not JSON/);
+  const files = await gpt2HuggingFaceFiles(1024);
+  const tokenizer = await openSource(new File([files["tokenizer.json"]], "tokenizer.json"));
+  expect(await describe(tokenizer)).toMatchObject({
+    format: "tokenizer",
+    kind: "gpt2",
+    tokens: 50257,
+    endOfText: 50256,
+    longestToken: 128,
+  });
 });
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -5,18 +5,23 @@ import { readGgufHeader } from "../format/gguf-file.ts";
 import { readHeader } from "../format/header.ts";
 import { readHellaSwagHeader } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
+import { isObject, parseObject } from "../format/json.ts";
 import { readMaskHeader } from "../format/loss-mask.ts";
 import { readModelHeader } from "../format/model.ts";
 import { onnxParameters, readOnnx } from "../format/onnx-file.ts";
 import { readOptimizerHeader } from "../format/optimizer.ts";
 import { readSafetensorsModel } from "../format/safetensors.ts";
+import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
 import { readVocabulary } from "../format/tokenizer.ts";
 import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
+import { isAdapterState } from "../format/trained-adapter.ts";
 import { departures, type GPT2Config } from "../model/config.ts";
 import { hubName, parameterCount, weightBytes } from "../model/parameters.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
+import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
+import { readJsonl } from "./jsonl.ts";
 import { isBin, otherThanUtf8 } from "./not-text.ts";
 
 /** Description of a file, for people and programs. */
@@ -62,7 +67,11 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
     case "hellaswag":
       return { format: "HellaSwag", bytes, ...(await readHellaSwagHeader(source)) };
     case "json":
-      return { format: isJsonLines(source) ? "documents, JSON lines" : "JSON", bytes };
+      return {
+        format: "JSON",
+        bytes,
+        ...(await (isJsonLines(source) ? describeJsonLines(source) : describeJson(source))),
+      };
     case "parquet":
       return { format: "documents, Parquet", bytes };
     default: {
@@ -84,7 +93,40 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
 /** By so many first bytes a file is known that is none of ours. */
 const startBytes = 4096;
 
-const isJsonLines = ({ name }: ByteSource) => /\.jsonl(\.|$)/.test(name);
+const isJsonLines = ({ name }: ByteSource) => /\.(jsonl|ndjson)(\.|$)/i.test(name);
+
+/** By the fields of its first line. */
+async function describeJsonLines(source: ByteSource) {
+  const { name, size } = source;
+  const stream = {
+    name,
+    size,
+    async *[Symbol.asyncIterator]() {
+      for (let start = 0; start < size; start += block) yield source.read(start, Math.min(block, size - start));
+    },
+  };
+  const { value: first } = await readJsonl(stream).next();
+  const { text, messages, conversations } = first?.value ?? {};
+  const isTalk = Array.isArray(messages) || Array.isArray(conversations);
+  const content = typeof text === "string" ? "documents, " : isTalk ? "conversations, " : "";
+  return { format: `${content}JSON lines`, fields: Object.keys(first?.value ?? {}).join(", ") || "none" };
+}
+
+/** Of a tokenizer.json, the tokenizer as well. */
+async function describeJson(source: ByteSource) {
+  const { name, size } = source;
+  // Texts of other kinds begin with a brace as well.
+  if (size > longestJson || !/\.json$/i.test(name)) return {};
+  const text = new TextDecoder().decode(await source.read(0, size));
+  const { model, added_tokens: added } = parseObject(name, text, "It is damaged: fetch or write it again.");
+  if (!isObject(model) || model.vocab === undefined || added === undefined) return {};
+  const tokenizer = await huggingFaceTokenizer(new Map([["tokenizer.json", text]]), `${name}: `);
+  if (!tokenizer) return {};
+  return { format: "tokenizer", ...factsOf(tokenizer.kind, tokenizer.tokens(), tokenizer.endOfText ?? "none") };
+}
+
+/** No tokenizer's is near this. */
+const longestJson = 64 << 20;
 
 function sizes(config: GPT2Config) {
   const { maxT, V, Vp, L, NH, C } = config;
@@ -97,12 +139,25 @@ async function describeModel(source: ByteSource) {
 }
 
 async function describeSafetensors(source: ByteSource, { config }: DescribeOptions) {
-  const model = await readSafetensorsModel(source, config);
+  const header = await readSafetensorsHeader(source);
+  if (isAdapterState(header)) return describeAdapterState(header);
+  const model = await readSafetensorsModel(source, config, header);
   const dtypes = new Set([...model.tensors.values()].map(({ dtype }) => dtype));
   const { hidden, epsilon, gelu } = model.config;
   const assumed = model.assumed.length > 0 && { assumed: model.assumed.join(", ") };
   const facts = { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config) };
   return { ...facts, hidden, epsilon, gelu, ...departures(model.config), ...assumed };
+}
+
+function describeAdapterState({ metadata, tensors }: SafetensorsHeader) {
+  const numbers = [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
+  return {
+    format: "AdamW's moments of a LoRA adapter",
+    step: Number(metadata.step),
+    tensors: tensors.size,
+    // Two moments of each.
+    parameters: numbers / 2,
+  };
 }
 
 async function describeGguf(source: ByteSource) {
@@ -155,11 +210,10 @@ const block = 1 << 20;
 async function describeTokenizer(source: ByteSource) {
   const { tokens, endOfText } = await readVocabulary(source);
   const { kind, endOfText: known } = await loadTokenizer(source);
-  const longest = tokens.reduce((length, token) => Math.max(length, token.length), 0);
-  return {
-    kind,
-    tokens: tokens.length,
-    endOfText: known ?? (kind === "unknown" ? endOfText : "none"),
-    longestToken: longest,
-  };
+  return factsOf(kind, tokens, known ?? (kind === "unknown" ? endOfText : "none"));
+}
+
+function factsOf(kind: string, tokens: readonly Uint8Array[], endOfText: number | "none") {
+  const longestToken = tokens.reduce((length, token) => Math.max(length, token.length), 0);
+  return { kind, tokens: tokens.length, endOfText, longestToken };
 }

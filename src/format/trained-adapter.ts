@@ -9,7 +9,7 @@ import { type AdapterTensor, adapterTensors, type LoraConfig } from "../model/lo
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { moduleInLayer, moduleName } from "./adapter.ts";
 import { fromFloat32, toFloat32 } from "./numbers.ts";
-import { makeSafetensorsHeader, readSafetensorsHeader } from "./safetensors-file.ts";
+import { makeSafetensorsHeader, readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-file.ts";
 import type { FileHash } from "./save.ts";
 
 /** A stored tensor, and where its elements are in ours. */
@@ -90,6 +90,11 @@ export async function writeAdapterState(
   await out.write(makeSafetensorsHeader([...m, ...v].map(entryOf), "f32", { step: `${step}` }));
   for (const slot of m) await writeSlot(out, slot, readM);
   for (const slot of v) await writeSlot(out, slot, readV);
+}
+
+/** True for the header of what `writeAdapterState` wrote. */
+export function isAdapterState({ metadata, tensors }: SafetensorsHeader): boolean {
+  return metadata.step !== undefined && [...tensors.keys()].every((name) => /^[mv]\./.test(name));
 }
 
 const entryOf = ({ stored, shape }: Slot) => ({ name: stored, shape });

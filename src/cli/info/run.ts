@@ -11,6 +11,7 @@ import type { HeaderlessType } from "../../format/headerless.ts";
 import { identify } from "../../format/identify.ts";
 import { readSafetensorsHeader } from "../../format/safetensors-file.ts";
 import { withSource } from "../../format/source.ts";
+import { isAdapterState } from "../../format/trained-adapter.ts";
 import { parameterCount, weightBytes } from "../../model/parameters.ts";
 import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
 import { missingModelFiles } from "../../runs/checkpoint.ts";
@@ -85,8 +86,8 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) return folderFacts(folder);
   return withSource(path, async (source) => {
-    const isSafetensors = (await identify(source)) === "safetensors";
-    const config = isSafetensors ? await configBeside(await readSafetensorsHeader(source), path) : undefined;
+    const header = (await identify(source)) === "safetensors" ? await readSafetensorsHeader(source) : undefined;
+    const config = header && !isAdapterState(header) ? await configBeside(header, path) : undefined;
     return describe(source, { headerless, config });
   });
 }
@@ -199,6 +200,8 @@ function nextCommand(path: string, { format, newest, base, encoding, state = bas
   const reading = encoding === undefined ? [] : ["--encoding", String(encoding)];
   if (/^(text|folder with texts|documents)/.test(String(format)))
     return `make tokens of it to train on:\n  ${suggestion("prepare", path, ...reading)}`;
+  if (/^conversations/.test(String(format)))
+    return `make tokens of them to train on:\n  ${suggestion("prepare", "--chat", path)}`;
   const hasModel =
     format === "model folder" ||
     (format === "LoRA adapter" && base !== undefined) ||
