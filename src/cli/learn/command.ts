@@ -20,7 +20,8 @@ export function addLearn(program: Command): void {
       "after",
       `
 Each function runs in a thread of its own, ten seconds at most, on small random numbers of odd sizes, and its results are compared
-with the right ones within rounding; the last one also at the size that is measured, for two minutes at most. docs/learn explains the same layers, chapter by chapter.
+with the right ones within rounding; the last one also at the size that is measured, for two minutes at most. docs/learn
+explains the same layers, chapter by chapter.
 ${examples(
   ["write the exercises", "llm-ts learn my-gpt2"],
   ["check whenever you save", "llm-ts learn my-gpt2 --watch"],
