@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { result, run, start, written } from "../run-cli.ts";
 import type { Fault } from "./faults.ts";
@@ -87,7 +87,7 @@ export const diskFaults: readonly Fault[] = [
           stderr,
           /MB are needed, and the disk has .* left\. Make room, or keep fewer checkpoints \(--keep 1\)/,
         );
-        assert.deepEqual(readdirSync(join(disk, "run")), []);
+        assert.ok(!existsSync(join(disk, "run")), "a folder was left");
         await lab.finish([...lab.args(join(disk, "run")), "--keep", "1"]);
       });
     },
