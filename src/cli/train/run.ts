@@ -184,7 +184,8 @@ async function trainWith(
       const { folder } = started;
       if (error instanceof LlmError && folder && (await completeSteps(folder.path)).length === 0) {
         // Refused, as by a time budget shorter than the first update: nothing of it is worth keeping.
-        if (error instanceof UsageError && !run.resumed && started.trainer.step <= 1) await discardRun(started, run, host.cwd);
+        if (error instanceof UsageError && !run.resumed && started.trainer.step <= 1)
+          await discardRun(started, run, host.cwd);
         else
           display.remark(
             `${folder.path} has no checkpoint yet: train there again with -y --force, or choose another folder`,
