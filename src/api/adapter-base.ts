@@ -91,7 +91,7 @@ export async function requireBaseOf(weights: string, path: string): Promise<void
   );
 }
 
-/** Difference of the model at `path` from what an adapter was trained on, in words; undefined for the same, or where nobody knows. */
+/** Difference of the model at `path` from what an adapter was trained on, in words; undefined for the same, or without a fingerprint. */
 export async function differenceFromBase(weights: string, path: string): Promise<string | undefined> {
   const { bytes, sha256 } = (await baseOfAdapter(weights)) ?? {};
   if (bytes === undefined || sha256 === undefined) return undefined;
@@ -117,6 +117,11 @@ export async function newestAdapter(run: string): Promise<string | undefined> {
   return (await platform.listFiles(`adapter_*/${adapterFiles.weights}`, run)).sort().at(-1);
 }
 
+/** True for a folder in PEFT's layout. */
+export async function holdsAdapter(folder: string): Promise<boolean> {
+  return (await platform.pathKind(inFolder(folder, adapterFiles.config))) === "file";
+}
+
 /**
  * The weights of the adapter that a path means: a folder in PEFT's layout, the file in it, or a run folder, of which it is the newest.
  * InputError for anything else.
@@ -124,8 +129,7 @@ export async function newestAdapter(run: string): Promise<string | undefined> {
 export async function adapterWeights(path: string): Promise<string> {
   const kind = await platform.pathKind(path);
   if (kind === "file" && nameOf(path) === adapterFiles.weights) return path;
-  const isAdapter = kind === "folder" && (await platform.pathKind(inFolder(path, adapterFiles.config))) === "file";
-  if (isAdapter) return inFolder(path, adapterFiles.weights);
+  if (await holdsAdapter(path)) return inFolder(path, adapterFiles.weights);
   const newest = kind === "folder" ? await newestAdapter(path) : undefined;
   if (newest !== undefined) return newest;
   throw new InputError(`${inFolder(path, adapterFiles.config)} is not there. ${whatAdaptersAre}`);

@@ -1,3 +1,4 @@
+import { sizeOf } from "../backend/shape.ts";
 import { InputError } from "../errors.ts";
 import { foreignFile } from "../format/foreign.ts";
 import { ggufModel } from "../format/gguf.ts";
@@ -150,7 +151,7 @@ async function describeSafetensors(source: ByteSource, { config }: DescribeOptio
 }
 
 function describeAdapterState({ metadata, tensors }: SafetensorsHeader) {
-  const numbers = [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
+  const numbers = [...tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return {
     format: "AdamW's moments of a LoRA adapter",
     step: Number(metadata.step),

@@ -95,7 +95,7 @@ const windowBytes = 1 << 16;
 /** Longest name that is read. */
 const longestText = 1 << 12;
 
-/** Protocol Buffers' fields, read piece by piece: bytes that nobody asks for are passed over. */
+/** Protocol Buffers' fields, read piece by piece: bytes not asked for are skipped. */
 class Reader {
   readonly #source: ByteSource;
   #start = 0;

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { adapterWeights, baseOfAdapter, differenceFromBase } from "../../api/adapter-base.ts";
+import { adapterWeights, baseOfAdapter, differenceFromBase, holdsAdapter } from "../../api/adapter-base.ts";
 import { configBeside, openModelFile } from "../../api/model-file.ts";
 import { onnxFile } from "../../api/onnx-folder.ts";
 import { availableBackends, surveyBlas, surveyKernels } from "../../backend/registry.ts";
@@ -91,9 +91,6 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
     return describe(source, { headerless, config });
   });
 }
-
-const holdsAdapter = async (folder: string) =>
-  (await platform.pathKind(inFolder(folder, adapterFiles.config))) === "file";
 
 /** A LoRA adapter, and the model that it adapts. */
 async function adapterFacts(weights: string): Promise<Facts> {

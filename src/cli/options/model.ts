@@ -3,6 +3,7 @@ import {
   adapterWeights,
   baseOfAdapter,
   differenceFromBase,
+  holdsAdapter,
   modelOfAdapter,
   newestAdapter,
 } from "../../api/adapter-base.ts";
@@ -45,7 +46,7 @@ export async function locateModel(path: string): Promise<string> {
     "pytorch_model.bin",
   ])
     if ((await platform.pathKind(inFolder(path, name))) === "file") return inFolder(path, name);
-  if ((await platform.pathKind(inFolder(path, adapterFiles.config))) === "file") {
+  if (await holdsAdapter(path)) {
     const weights = inFolder(path, adapterFiles.weights);
     if ((await platform.pathKind(weights)) === "file" && (await baseOfAdapter(weights))) return weights;
     throw new InputError(
