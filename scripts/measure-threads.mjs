@@ -53,7 +53,7 @@ async function main() {
 async function prepare(root, { model: name, kernel }, threads, condition) {
   const load = (path) => import(new URL(`dist/${path}.js`, root).href);
   const [{ GPT2, createBackend }, { makeConfig }, { syntheticStep }, { platform }] = await Promise.all(
-    ["index", "model/config", "bench/synthetic-step", "platform/node"].map(load),
+    ["index", "model/config", "model/synthetic-step", "platform/node"].map(load),
   );
   const { startKernelWorker } = platform;
   let started = 0;
