@@ -4,7 +4,7 @@ import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import { sizeOf } from "../shape.ts";
 import type { OpenAdapter } from "./adapter.ts";
 import { type Dispatch, GpuBuffer, gridOf, partsOf } from "./dispatch.ts";
-import { Pipelines } from "./pipelines.ts";
+import { type Kernel, Pipelines } from "./pipelines.ts";
 import { Recorder } from "./recorder.ts";
 import { Timestamps } from "./timestamps.ts";
 import { putHalvesSource, roundSource } from "./wgsl/elementwise.ts";
@@ -40,6 +40,8 @@ export class WebGpuDevice implements QueueDevice {
   readonly #staging = new Map<number, GPUBuffer[]>();
   /** Memory for intermediate results, by purpose and size. */
   readonly #scratch = new Map<string, Tensor>();
+  /** Kernels that are compiled to see whether they can be, instead of run. */
+  #tried: Kernel[] | undefined;
   #nextId = 0;
   #failure: Error | undefined;
   #disposed = false;
@@ -269,7 +271,24 @@ export class WebGpuDevice implements QueueDevice {
   run(dispatch: Dispatch): void {
     this.#check();
     const buffers = dispatch.tensors.map((tensor) => this.#bufferOf(tensor));
-    this.#recorder.record(this.#pipelines.call(dispatch, buffers), dispatch);
+    const call = this.#pipelines.call(dispatch, buffers);
+    if (this.#tried) this.#tried.push(call.kernel);
+    else this.#recorder.record(call, dispatch);
+  }
+
+  /** True if the driver compiles every kernel that `run` dispatches. Nothing is computed. */
+  async compiles(run: () => void): Promise<boolean> {
+    const kernels: Kernel[] = [];
+    this.#device.pushErrorScope("validation");
+    this.#tried = kernels;
+    try {
+      run();
+    } finally {
+      this.#tried = undefined;
+    }
+    const problem = this.#device.popErrorScope();
+    const outcomes = await Promise.allSettled(kernels.map(({ compiling }) => compiling));
+    return (await problem) === null && outcomes.every(({ status }) => status === "fulfilled");
   }
 
   #bufferOf({ buffer }: Tensor): GpuBuffer {

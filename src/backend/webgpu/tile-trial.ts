@@ -4,6 +4,7 @@ import { hashOf, ResultCache } from "../../platform/result-cache.ts";
 import { type Precision, precisions, storageOf, type Tensor, view } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
 import type { OnStart } from "../entry.ts";
+import { requireRight } from "./adapter.ts";
 import type { WebGpuBackend } from "./backend.ts";
 import { Matmul } from "./matmul.ts";
 import { type TileName, tileNames } from "./tile-names.ts";
@@ -81,7 +82,7 @@ export interface TrialOptions {
   readonly progress?: FirstStart;
 }
 
-/** The fastest tile for each form and size. One that computes wrong, in any precision, is left out. */
+/** The fastest tile for each form and size. One that cannot be compiled or computes wrong, in any precision, is left out. */
 export async function timeTiles(
   backend: WebGpuBackend,
   { shapes = shapesOfTrial, tiles = tileNames, progress }: TrialOptions = {},
@@ -91,6 +92,8 @@ export async function timeTiles(
     progress?.begin("compiling the tiles");
     await products.fill();
     const right = await products.rightTiles(tiles);
+    for (const form of forms)
+      if (right[form].length === 0) requireRight(backend.adapter, `matmul ${form}, by every tile`);
     const choice: Record<Form, Record<Size, TileName>> = structuredClone(usualTiles) as never;
     for (const form of forms)
       for (const size of sizes) {
@@ -152,12 +155,14 @@ class Products {
     }
   }
 
-  /** The tiles that compute the small product right in every precision, by form. All are compiled side by side. */
+  /** The tiles that compile and compute the small product right in every precision, by form. All are compiled side by side. */
   async rightTiles(tiles: readonly TileName[]): Promise<Record<Form, TileName[]>> {
     const [M, N] = this.#shapes.small;
     const isRight = async (form: Form, tile: TileName, precision: Precision) => {
       const operands = this.#operands[precision];
-      this.#run(form, "small", tile, operands);
+      const run = () => this.#run(form, "small", tile, operands);
+      if (!(await this.#gpu.compiles(run))) return false;
+      run();
       return this.#isRight(form, precision, await this.#gpu.read(view(operands[2], 0, [M, N])));
     };
     const rightOf = async (form: Form) => {
@@ -182,9 +187,9 @@ class Products {
     });
   }
 
-  /** The fastest of `tiles`; the usual one, unless another is clearly faster. */
+  /** The fastest of `tiles`; the usual one, if it is among them and no other is clearly faster. */
   async fastest(form: Form, size: Size, tiles: readonly TileName[]): Promise<TileName> {
-    const usual = usualTiles[form][size];
+    const usual = tiles.find((tile) => tile === usualTiles[form][size]) ?? tiles[0];
     for (const tile of tiles) this.#run(form, size, tile);
     await this.#gpu.sync();
     const once = await this.#msOf(form, size, usual, 1);

@@ -102,6 +102,30 @@ describeGpu("webgpu", { timeout: 180_000 }, () => {
     }
   });
 
+  test("a tile that the driver cannot compile is not chosen, and ends nothing", async () => {
+    const backend = await openGpu();
+    const prototype: GPUDevice = Object.getPrototypeOf(backend.adapter.device);
+    const { createShaderModule, createComputePipelineAsync } = prototype;
+    prototype.createShaderModule = function (this: GPUDevice, { code, label, ...descriptor }) {
+      const broken = label?.startsWith("matmul 64x64-4x4") ? code.replace("fn main(", "fn main(, ") : code;
+      return createShaderModule.call(this, { ...descriptor, label, code: broken });
+    };
+    prototype.createComputePipelineAsync = function (this: GPUDevice, descriptor) {
+      if (descriptor.label?.startsWith("matmul 32x32")) return Promise.reject(new Error("too many registers"));
+      return createComputePipelineAsync.call(this, descriptor);
+    };
+    try {
+      const choice = await timeTiles(backend, { shapes, tiles: ["32x32", "64x64-4x4", "64x64"] });
+      expect(choiceAsText(choice)).toBe(Array(9).fill("64x64").join(" "));
+      const tensor = backend.alloc([4]);
+      backend.fill(tensor, 3);
+      expect([...(await backend.read(tensor))]).toEqual([3, 3, 3, 3]);
+      await expect(timeTiles(backend, { shapes, tiles: ["32x32"] })).rejects.toThrow("matmul forward, by every tile");
+    } finally {
+      Object.assign(prototype, { createShaderModule, createComputePipelineAsync });
+    }
+  });
+
   test("a choice is kept: the second start times nothing, and says nothing", async () => {
     const disk = new Map<string, string>();
     const recall = vi.spyOn(platform, "recall").mockImplementation(async (name) => disk.get(name));
