@@ -150,7 +150,9 @@ describe("refused is", () => {
     expect(await refused(...tiny, "--lora-rank", "4", "--lora-targets", "lm_head")).toContain(
       '"lm_head", which is no matrix',
     );
-    expect(await refused(...tiny, "--weights", "int8")).toContain("add --lora-rank 8");
+    expect(await refused(...tiny, "--weights", "int8")).toContain(
+      "--weights has no effect here: it is for training an adapter, which leaves the model's weights as they are. Add --lora-rank 8",
+    );
     expect(await refused("-e", "whole", ...data, "--lora-rank", "4")).toContain("convert whole merged");
   });
 

@@ -141,12 +141,16 @@ test("a total batch takes several batches an update; one epoch is as many update
   expect(updates).toHaveLength(6);
 });
 
-test("schedules, as llm.c names them; a constant rate has no warm-up, and says so", async () => {
+test("schedules, as llm.c names them; a constant rate has no warm-up, and says so where it is chosen", async () => {
   const rates = async (...args: string[]) =>
     (await steps("-x", "5", "-l", "1", "--grad-clip", "1e-9", ...args)).steps.map(({ lr }) => lr);
   expect(await rates("-k", "linear", "-u", "1", "-q", "0.2")).toEqual([1, 1, 0.8, expect.closeTo(0.6, 12), 0.4]);
   expect(await rates("-k", "wsd", "-u", "2")).toEqual([0.5, 1, 1, 1, 1]);
-  expect((await steps("-x", "1", "-u", "1")).stderr).toContain("the constant schedule has no warm-up, as in llm.c");
+  const { code, stderr } = await steps("-x", "1", "-u", "1", "-k", "constant");
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining("--warmup has no effect here: the constant schedule has no"),
+  ]);
 });
 
 test("-a overfits one batch, -a 0 does not", async () => {
@@ -386,6 +390,11 @@ describe("complaints", () => {
       "500",
     ],
     [2, /warm-up is 9 updates long, and the run only 5/, "-e", tiny, ...data, "-x", "5", "-k", "wsd", "-u", "9"],
+    [2, /--warmup, --final-lr-fraction have no effect here: .*Choose another/, "-e", tiny, "-u", "9", "-q", "0.1"],
+    [2, /--grad-dtype has no effect here: one process/, "-e", tiny, ...data, "--grad-dtype", "bf16"],
+    [2, /--checkpoint-every, --keep have no .* --out \(-o\), or leave/, "-e", tiny, ...data, "-n", "5", "--keep", "3"],
+    [2, /--val-batches has no effect here: .* --val/, "-e", tiny, "-i", "train.bin", "-m", "5"],
+    [2, /--headerless has no effect here: no data is named/, "-e", tiny, "--headerless"],
     [2, /an update takes 100/, "-e", tiny, ...data, "-d", "6400", "-x", "-1"],
     [2, /--early-stop goes by the validation loss/, "-e", tiny, ...data, "--early-stop", "2", "-v", "0"],
     [2, /--overfit \[0\|1\]' argument '2' is invalid.*0 \(off\) or 1/, "-e", tiny, "-a", "2"],

@@ -18,8 +18,10 @@ const model = "-e custom --layers 2 --heads 2 --channels 32 --vocab 101".split("
 const args = (processes: number, order: string, ...more: readonly string[]) => [
   "train",
   ...model,
-  ...`-b ${4 / processes} -t 8 -d 64 -x ${updates} -v 8 -m 3 -s 10 -g 6 -n 6 -l 3e-3 -k cosine -u 3 -c 0.1`.split(" "),
-  ...["--grad-clip", "1", "-i", "train_*.bin", "-j", "val.bin", "--order", order, "--json", ...more],
+  ...`-b ${4 / processes} -t 8 -d 64 -x ${updates} -v 8 -m 3 -s 10 -g 6 -l 3e-3 -k cosine -u 3 -c 0.1`.split(" "),
+  ...["--grad-clip", "1", "-i", "train_*.bin", "-j", "val.bin", "--order", order, "--json"],
+  ...(more.includes("-o") ? ["-n", "6"] : []),
+  ...more,
 ];
 
 beforeAll(() => {
@@ -481,11 +483,14 @@ describe.skipIf(noHosts).each(mpis)(`two hosts, by name, $name${noHosts}`, { tim
   });
 });
 
-test("--mpi without a launcher is refused", async () => {
-  const { code, stderr } = await run(args(1, "file", "--mpi", "libmpi.so.40"), { cwd: folder });
+test.each([
+  ["--mpi", "libmpi.so.40"],
+  ["--group-timeout", "60"],
+])("%s without a launcher is refused", async (...option) => {
+  const { code, stderr } = await run(args(1, "file", ...option), { cwd: folder });
   expect(code).toBe(2);
   expect(stderr).toContain(
-    "--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2",
+    `${option[0]} has no effect here: no launcher started this process. Start several (mpirun -np 2 `,
   );
 });
 

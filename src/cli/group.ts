@@ -3,16 +3,18 @@
  * A member that ends in any other way than by leaving the group ends all others with it.
  */
 import { availableParallelism, hostname } from "node:os";
+import type { Command } from "commander";
 import { MAX_THREADS } from "../backend/entry.ts";
-import { NotFiniteError, UsageError } from "../errors.ts";
-import { type Facts, requireAlike } from "../group/alike.ts";
+import { NotFiniteError } from "../errors.ts";
+import { requireAlike } from "../group/alike.ts";
 import { alone, type Group } from "../group/group.ts";
 import { isFirstOnMachine, launcherOf } from "../group/mpi/launcher.ts";
 import { AgreedError, placeOf, together } from "../group/together.ts";
 import { allowedCores } from "../platform/node-affinity.ts";
 import { usableCores } from "../platform/node-cores.ts";
 import { ompThreads } from "../platform/node-workers.ts";
-import type { GroupFlags } from "./options/group.ts";
+import { type GroupFlags, groupOptions } from "./options/group.ts";
+import { factsOf, refuseIdle, typedOptions } from "./options/typed.ts";
 import { leaveMistakesToOther, reportAs, say } from "./output.ts";
 import { version } from "./version.ts";
 
@@ -36,8 +38,8 @@ export interface Membership {
 export interface GroupCommand {
   /** For messages: "train …". */
   readonly words: string;
-  /** What is to be the same in all members. */
-  readonly facts: Facts;
+  /** Its arguments are to be the same in all members. */
+  readonly command: Command;
   /** How to continue after another end. */
   readonly again?: string;
 }
@@ -45,15 +47,18 @@ export interface GroupCommand {
 /** Runs a command in its group, and leaves it when the command is done or has failed in all members alike. */
 export async function inGroup(
   flags: GroupFlags,
-  { words, facts, again = "start them again" }: GroupCommand,
+  { words, command, again = "start them again" }: GroupCommand,
   body: (member: Membership) => Promise<void>,
 ): Promise<void> {
   // As long as they do not know of each other.
   if (!isFirstOnMachine(process.env)) leaveMistakesToOther();
   const launcher = launcherOf(process.env);
-  if (!launcher && flags.mpi !== undefined)
-    throw new UsageError(
-      `--mpi is for processes that a launcher started, and none did. Start them with: mpirun -np 2 llm-ts ${words}`,
+  if (!launcher)
+    refuseIdle(
+      typedOptions(command),
+      groupOptions,
+      "no launcher started this process.",
+      `Start several (mpirun -np 2 llm-ts ${words})`,
     );
   if (!launcher || launcher.size === 1) return body({ group: alone, localRank: 0, watch: () => {} });
   const place = placeOf({ rank: launcher.rank, host: hostname() }, launcher.size);
@@ -86,7 +91,7 @@ export async function inGroup(
   try {
     const local = await placeOnMachine(group);
     // Before they do different things, and wait for each other in different places.
-    await requireAlike(group, { version, ...facts });
+    await requireAlike(group, { version, ...factsOf(command) });
     if (group.rank === 0) say(`${group.size} processes, by ${group.description}`);
     await body({
       group,

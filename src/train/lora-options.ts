@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { isTargeted, moduleInLayer } from "../format/adapter.ts";
 import type { GPT2Config } from "../model/config.ts";
 import { type LoraConfig, type LoraTarget, loraTargets, shapeOfTarget } from "../model/lora.ts";
-import { type RunChoices, type TrainSettings, trainOptions } from "./settings.ts";
+import type { TrainSettings } from "./settings.ts";
 
 export type LoraOptions = Pick<TrainSettings, "loraRank" | "loraAlpha" | "loraTargets">;
 
@@ -50,22 +50,6 @@ export function loraOf(options: LoraOptions, config: GPT2Config): LoraConfig | u
       );
   }
   return { rank, alpha: loraAlpha || usualAlpha(rank), targets };
-}
-
-/** UsageError for options of an adapter where none is trained. */
-export function checkLoraChoices({ loraRank = 0, loraAlpha = 0, loraTargets, weights = "f32" }: RunChoices): void {
-  if (loraRank > 0) return;
-  const { default: usual } = trainOptions.loraTargets;
-  const chosen = {
-    "--lora-alpha": loraAlpha !== 0,
-    "--lora-targets": (loraTargets ?? usual) !== usual,
-    "--weights": weights !== "f32",
-  };
-  for (const [flag, isChosen] of Object.entries(chosen))
-    if (isChosen)
-      throw new UsageError(
-        `${flag} is for training an adapter, which leaves the model's weights as they are: add --lora-rank 8, or leave it out.`,
-      );
 }
 
 type Combined = LoraOptions & Pick<TrainSettings, "precision" | "zeroStage">;

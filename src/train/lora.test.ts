@@ -246,11 +246,4 @@ describe("options", () => {
   test.each([{ precision: "bf16" as const }, { zeroStage: 1 }])("%j with a rank", (choices) => {
     expect(() => settingsOf({ ...choices, loraRank: 4 }, 16)).toThrow(/ adapter \(--lora-rank\) /);
   });
-
-  test.each([{ weights: "int8" as const }, { loraAlpha: 3 }, { loraTargets: "all" }])(
-    "%j without a rank",
-    (choices) => {
-      expect(() => settingsOf(choices, 16)).toThrow(/is for training an adapter.*add --lora-rank 8/);
-    },
-  );
 });

@@ -4,7 +4,7 @@ import { alone, type Rank } from "../group/group.ts";
 import { batchesIn, checkWarmup, checkZeroStage } from "./checks.ts";
 import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
-import { checkLora, checkLoraChoices } from "./lora-options.ts";
+import { checkLora } from "./lora-options.ts";
 import type { RunOptions } from "./options.ts";
 import type { TrainOption } from "./setting-rules.ts";
 import {
@@ -27,18 +27,22 @@ export const derivedFrom = { dataSeed: "seed", sampleSeed: "seed", finalValBatch
  */
 export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alone): TrainSettings {
   const { block } = choices;
-  checkLoraChoices(choices);
   if (block !== undefined && block > maxT)
     throw new UsageError(
       `A block of ${block} tokens (-t) is longer than the model's ${maxT} positions. Choose ${maxT} or less.`,
     );
-  const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
-  const defaults = defaultsOf(choices, group.size);
-  const found = complete(settingNames, choices, derived, inTime(choices, defaults), ...defaults);
+  const found = resolved(choices, group.size);
   const settings = { ...found, block: Math.min(found.block, maxT) };
   checkLora(settings);
   checkZeroStage(settings, group);
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, group.size) };
+}
+
+/** Each setting as it is chosen, derived or a default, whether they fit together or not; `accumulate` is not yet known. */
+export function resolved(choices: RunChoices, processes: number): TrainSettings {
+  const derived = Object.fromEntries(Object.entries(derivedFrom).map(([name, from]) => [name, choices[from]]));
+  const defaults = defaultsOf(choices, processes);
+  return complete(settingNames, choices, derived, inTime(choices, defaults), ...defaults);
 }
 
 /** Of a run with a time budget: its updates have no limit, and the warm-up of its defaults is the same share of the time. */

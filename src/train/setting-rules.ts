@@ -59,12 +59,29 @@ export function choice<const V extends readonly string[]>(values: V) {
   return { kind: "choice", values } as const;
 }
 
+/** What an option may need to have an effect. `needs.ts` has the conditions. */
+export type Need =
+  | "data"
+  | "validationData"
+  | "validation"
+  | "shuffling"
+  | "schedule"
+  | "processes"
+  | "adapter"
+  | "earlyStop"
+  | "samples"
+  | "folder"
+  | "checkpoints"
+  | "pruning";
+
 /** Facts about an option besides its values. */
 interface Facts {
   /** That of llm.c's CPU program when it came out in April 2024. Weeks later it validated on 5 batches; since June it shuffles. */
   readonly default?: number | string | boolean;
   /** That of the model `baby`: nanoGPT's for characters on a CPU. */
   readonly baby?: number | string;
+  /** Without all of these it has no effect. */
+  readonly needs?: readonly Need[];
   /** `baby` is for its 2000 updates: a shorter run has proportionally less. */
   readonly scales?: true;
   /** The meaning of 0. */

@@ -79,7 +79,7 @@ export const sections = {
       "--headerless [type]",
       "token files without a header: int32 (llm.c's of April 2024, default) or uint16 (nanoGPT's)",
       { ...choice(headerlessTypes), bare: true },
-      fixed,
+      { needs: ["data"], ...fixed },
     ),
     order: option("--order <name>", "in which order", choice(dataOrders), {
       default: "file",
@@ -92,9 +92,19 @@ export const sections = {
       shown: "default: 42; 1337 for the texts, as in llm.c",
       ...fixed,
     }),
-    dataSeed: option("--data-seed <n>", "of the order alone", seed, { default: 42, shown: "", ...fixed }),
+    dataSeed: option("--data-seed <n>", "of the order alone", seed, {
+      default: 42,
+      shown: "",
+      needs: ["shuffling"],
+      ...fixed,
+    }),
     /** Seed of the samples' random numbers, which continue from sample to sample and run to run. With 1337 they are llm.c's. */
-    sampleSeed: option("--sample-seed <n>", "of the texts alone", seed, { default: 1337, shown: "", ...fixed }),
+    sampleSeed: option("--sample-seed <n>", "of the texts alone", seed, {
+      default: 1337,
+      shown: "",
+      needs: ["samples"],
+      ...fixed,
+    }),
   },
   Updates: {
     batch: option("-b, --batch <n>", "sequences in a batch", counted("sequences", 1, 1 << 16), {
@@ -144,9 +154,10 @@ export const sections = {
       baby: "cosine",
     }),
     /** Updates over which the rate first rises in equal steps to its peak. */
-    warmupSteps: option("-u, --warmup <n>", "updates over which it rises, unless constant", updates, {
+    warmupSteps: option("-u, --warmup <n>", "updates over which it rises", updates, {
       default: 0,
       baby: 100,
+      needs: ["schedule"],
       scales: true,
       formerly: "warmup",
     }),
@@ -156,6 +167,7 @@ export const sections = {
     finalFraction: option("-q, --final-lr-fraction <f>", "of the peak, at the schedule's end", real(0, 1), {
       default: 0,
       baby: 0.1,
+      needs: ["schedule"],
       formerly: "finalLrFraction",
     }),
     /** Decoupled weight decay on embeddings and matrices. */
@@ -224,7 +236,7 @@ export const sections = {
       "--grad-dtype <name>",
       "of several processes: gradients travel as fp32, or as bf16 in half the bytes",
       choice(precisions),
-      { default: "fp32", later: true },
+      { default: "fp32", needs: ["processes"], later: true },
     ),
   },
   Adapter: {
@@ -242,6 +254,7 @@ export const sections = {
     loraAlpha: option("--lora-alpha <f>", "what it adds is scaled by alpha / rank", real(0), {
       default: 0,
       shown: "default: 0, twice the rank",
+      needs: ["adapter"],
       later: true,
       ...fixed,
     }),
@@ -250,14 +263,14 @@ export const sections = {
       "--lora-targets <names>",
       "the matrices that it adapts: all, or some of qkv (PEFT's c_attn), attproj, fc, fcproj",
       text,
-      { default: "qkv", later: true, ...fixed },
+      { default: "qkv", needs: ["adapter"], later: true, ...fixed },
     ),
     /** Storage of the weights that an adapter leaves as they are: f32, or less memory with bf16 or int8. */
     weights: option(
       "--weights <type>",
-      "with --lora-rank: the model's weights in memory, for less of it",
+      "the model's weights in memory, for less of it; int8 needs widths that are multiples of 32",
       choice(weightTypes),
-      { default: "f32", later: true, ...fixed },
+      { default: "f32", needs: ["adapter"], later: true, ...fixed },
     ),
   },
   "Validation and samples": {
@@ -265,16 +278,22 @@ export const sections = {
     valEvery: option("-v, --val-every <n>", "validate every n updates", updates, {
       default: 10,
       baby: 250,
+      needs: ["validationData"],
       scales: true,
       zero: "never",
     }),
     /** Batches of one validation. */
-    valBatches: option("-m, --val-batches <n>", "batches of a validation", batches, { default: 10, baby: 20 }),
+    valBatches: option("-m, --val-batches <n>", "batches of a validation", batches, {
+      default: 10,
+      baby: 20,
+      needs: ["validation"],
+    }),
     /** Batches of the last validation, whose result is kept; default: as `valBatches`. */
     finalValBatches: option("--final-val-batches <n>", "batches of the last validation", batches, {
       default: 10,
       baby: 200,
       shown: "default: as -m; baby: 200",
+      needs: ["validation"],
     }),
     /** Stop when so many validations in a row were no better than the best before them; 0: never. */
     earlyStop: option(
@@ -288,7 +307,7 @@ export const sections = {
       "--early-stop-delta <f>",
       "by how much a validation must be better",
       { ...real(0), unit: "nats" },
-      { default: 0 },
+      { default: 0, needs: ["earlyStop"] },
     ),
     /** Write a sample every so many updates, but not before the first; 0: never. */
     sampleEvery: option("-s, --sample-every <n>", "write a text every n updates", updates, {
@@ -298,19 +317,25 @@ export const sections = {
       zero: "never",
     }),
     /** Tokens of a sample. As in llm.c, the end-of-text token that starts it counts; a `samplePrompt` does not. */
-    sampleTokens: option("-g, --sample-tokens <n>", "tokens of such a text", tokens, { default: 64, baby: 128 }),
+    sampleTokens: option("-g, --sample-tokens <n>", "tokens of such a text", tokens, {
+      default: 64,
+      baby: 128,
+      needs: ["samples"],
+    }),
   },
   "Run folder": {
     /** Call `checkpoint` also every so many updates; 0: only at the end. */
     checkpointEvery: option("-n, --checkpoint-every <n>", "also save every n updates", updates, {
       default: 0,
       zero: "only at the end",
+      needs: ["folder"],
       ...free,
     }),
     /** Number of newest checkpoints to keep; 0: all. */
     keep: option("--keep <n>", "how many of the newest checkpoints are kept", counted("checkpoints", 0), {
       default: 2,
       zero: "all",
+      needs: ["folder"],
       llmc: "-nk",
       ...free,
     }),
@@ -318,6 +343,7 @@ export const sections = {
     keepEvery: option("--keep-every <n>", "besides, keep for ever those of every n updates", updates, {
       default: 0,
       zero: "none",
+      needs: ["folder", "checkpoints", "pruning"],
       llmc: "-nm",
       ...free,
     }),

@@ -2,8 +2,8 @@ import { type Command, Option } from "commander";
 import { precisions } from "../../backend/backend.ts";
 import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
-import { addGroupOptions } from "../options/group.ts";
-import { factsOf, refuseIdle, typedOptions } from "../options/typed.ts";
+import { addGroupOptions, groupOptions } from "../options/group.ts";
+import { refuseIdle, typedOptions } from "../options/typed.ts";
 import { whole } from "../options/values.ts";
 import type { BenchFlags } from "./run.ts";
 
@@ -56,12 +56,12 @@ export function addBench(program: Command): void {
       const typed = typedOptions(command);
       if (flags.group) {
         const [{ inGroup }, { runGroupBench }] = await Promise.all([import("../group.ts"), import("./group.ts")]);
-        const group = { words: "bench --group", facts: factsOf(command) };
+        const group = { words: "bench --group", command };
         await inGroup(flags, group, (member) => runGroupBench(flags, member, typed));
         return;
       }
       await requireAlone();
-      refuseIdle(typed, ["mpi", "groupTimeout"], "they are about several processes, which --group measures.");
+      refuseIdle(typed, groupOptions, "they are about several processes, which --group measures.");
       const { runBench } = await import("./run.ts");
       await runBench(flags);
     });

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { adapterOption, examples, headerlessOption, weightsOption } from "../options/common.ts";
 import { addGroupOptions } from "../options/group.ts";
-import { factsOf, typedOptions } from "../options/typed.ts";
+import { typedOptions } from "../options/typed.ts";
 import { whole } from "../options/values.ts";
 import type { EvalFlags } from "./run.ts";
 
@@ -52,7 +52,7 @@ ${examples(
     )
     .action(async (data: readonly string[], flags: EvalFlags, command: Command) => {
       const [{ inGroup }, { runEval }] = await Promise.all([import("../group.ts"), import("./run.ts")]);
-      const group = { words: "eval …", facts: factsOf(command) };
+      const group = { words: "eval …", command };
       await inGroup(flags, group, (member) => runEval(data, flags, member, typedOptions(command)));
     });
 }

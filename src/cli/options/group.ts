@@ -11,6 +11,9 @@ export interface GroupFlags {
   readonly groupTimeout: number;
 }
 
+/** What `addGroupOptions` adds, by the names of flags. */
+export const groupOptions = ["mpi", "groupTimeout"] as const satisfies readonly (keyof GroupFlags)[];
+
 export function addGroupOptions(command: Command): Command {
   // What is wrong with their arguments all processes of a launcher find: one says so.
   const writeErr = (text: string) => isFirstOnMachine(process.env) && process.stderr.write(asStarted(text));

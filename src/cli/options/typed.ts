@@ -22,9 +22,17 @@ export function factsOf(command: Command): Facts {
 }
 
 /** UsageError where some of the options `names` were typed; `why` they have no effect: a sentence. */
-export function refuseIdle(typed: Typed, names: readonly string[], why: string): void {
+export function refuseIdle(typed: Typed, names: readonly string[], why: string, instead?: string): void {
   const idle = names.flatMap((name) => typed.get(name) ?? []);
-  if (idle.length === 0) return;
-  const [verb, them] = idle.length === 1 ? ["has", "it"] : ["have", "them"];
-  throw new UsageError(`${idle.join(", ")} ${verb} no effect here: ${why} Leave ${them} out.`);
+  if (idle.length > 0) throw idleError(idle, why, instead);
+}
+
+/** The error for options without effect. `instead`: what would give them one, the beginning of a sentence. */
+export function idleError(flags: readonly string[], why: string, instead?: string): UsageError {
+  const way = instead === undefined ? "Leave" : `${instead}, or leave`;
+  return new UsageError(`${idleText(flags, why)} ${way} ${flags.length === 1 ? "it" : "them"} out.`);
+}
+
+export function idleText(flags: readonly string[], why: string): string {
+  return `${flags.join(", ")} ${flags.length === 1 ? "has" : "have"} no effect here: ${why}`;
 }

@@ -3,7 +3,6 @@ import type { GivenOptions } from "../../runs/record.ts";
 import { depthSizes } from "../../train/depth.ts";
 import { settingsOf } from "../../train/resolve.ts";
 import { examples } from "../options/common.ts";
-import { factsOf } from "../options/typed.ts";
 import { say } from "../output.ts";
 import { refuseLlmcOptions } from "./llmc-options.ts";
 import { addTrainOptions, type TrainFlags } from "./options.ts";
@@ -63,7 +62,7 @@ ${examples(
     .action(async (typed: TrainFlags, command: Command) => {
       const { inGroup } = await import("../group.ts");
       const again = "start them again with --resume (-y)";
-      await inGroup(typed, { words: "train …", facts: factsOf(command), again }, async (member) => {
+      await inGroup(typed, { words: "train …", command, again }, async (member) => {
         const { group } = member;
         const isChosen = ["backend", "kernel", "blas"].some((name) => command.getOptionValueSource(name) === "cli");
         const { inRank0 } = await import("../../group/together.ts");

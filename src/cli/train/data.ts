@@ -49,11 +49,21 @@ async function shakespeare(
   return defaultData(kindFor(model, model.config?.V ?? vocab), onProgress);
 }
 
-/** Data that `--train` names. A folder has its own validation data, unless it was prepared without. */
+/** Data that `--train` names. */
 async function named({ val }: TrainFlags, train: string): Promise<DataChoice> {
+  return { name: train, train, val: await validationOf(val, train), tokenizer: await findTokenizer(train) };
+}
+
+/** The validation data of `--val`, else that of the folder `train`, unless it was prepared without. */
+async function validationOf(val: string | undefined, train: string): Promise<string | undefined> {
   const isFolder = (await platform.pathKind(train)) === "folder";
   const hasVal = isFolder && (await readDataset(train))?.val !== undefined;
-  return { name: train, train, val: val ?? (hasVal ? train : undefined), tokenizer: await findTokenizer(train) };
+  return val ?? (hasVal ? train : undefined);
+}
+
+/** True where the data that options name, or tiny Shakespeare, can be validated on. */
+export async function hasValidation({ train, val }: TrainFlags): Promise<boolean> {
+  return train === undefined || (await validationOf(val, train)) !== undefined;
 }
 
 /** Tokens of tiny Shakespeare for a model: small custom models learn from characters. */

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { defaultBackend } from "../../backend/registry.ts";
 import type { Computing, GivenOptions } from "../../runs/record.ts";
+import { conditions } from "../../train/needs.ts";
 import type { TrainOption } from "../../train/setting-rules.ts";
 import { optionNamed, type RunChoices, sections } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
@@ -53,10 +54,11 @@ export function longFlag({ flags = "" }: TrainOption): string {
   return /--[a-z0-9-]+/.exec(flags)?.[0] ?? "";
 }
 
-/** "updates; -1: one pass over the data (default: 41; baby: 2000)" */
+/** "updates; -1: one pass over the data (default: 41; baby: 2000)", "… (with --early-stop; default: 0)" */
 function helpOf(option: TrainOption): string {
-  const { help = "", zero, shown = defaultsOf(option) } = option;
-  return `${help}${zero === undefined ? "" : `; 0: ${zero}`}${shown && ` (${shown})`}`;
+  const { help = "", zero, needs = [], shown = defaultsOf(option) } = option;
+  const notes = [...needs.map((need) => conditions[need].help ?? ""), shown].filter((note) => note !== "").join("; ");
+  return `${help}${zero === undefined ? "" : `; 0: ${zero}`}${notes && ` (${notes})`}`;
 }
 
 function defaultsOf({ kind, default: value, baby }: TrainOption): string {

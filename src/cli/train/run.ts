@@ -25,7 +25,10 @@ import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
 import { loraOf } from "../../train/lora-options.ts";
+import { idleOptions } from "../../train/needs.ts";
 import { runMemory } from "../../train/plan.ts";
+import { resolved } from "../../train/resolve.ts";
+import type { RunChoices } from "../../train/settings.ts";
 import type { Trainer } from "../../train/trainer.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
@@ -33,15 +36,16 @@ import type { RunStart, TrainDisplay } from "../display/train-display.ts";
 import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
 import { requireTokens } from "../options/data.ts";
+import { idleError, idleText } from "../options/typed.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
 import { baseOf, requireAdaptable } from "./adapting.ts";
 import { blasHint } from "./blas-hint.ts";
 import { requireCheckpointRoom } from "./checkpoint-space.ts";
-import { chooseData } from "./data.ts";
+import { chooseData, hasValidation } from "./data.ts";
 import { defaultData, type Kind } from "./default-data.ts";
 import { chooseModel, fileModel } from "./model.ts";
 import { nextCommands } from "./next-commands.ts";
-import { type TrainFlags, typedOf } from "./options.ts";
+import { longFlag, type TrainFlags, typedOf } from "./options.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
 import { TensorBoardLog } from "./tensorboard.ts";
 
@@ -104,6 +108,7 @@ async function prepare(
   if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
   if (!headerless)
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
+  await refuseWithoutEffect(typed, flags, resumed?.record?.given, group, display.remark.bind(display));
   // Without validations nothing else looks for it.
   if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
   const isAdapting = flags.loraRank !== undefined && flags.loraRank > 0;
@@ -133,10 +138,6 @@ async function prepare(
   const run = await prepareRun(request, group);
   const { settings } = run;
   if (flags.depth !== undefined) display.remark(describeDepth(flags.depth, config, settings, group.size));
-  if (flags.warmupSteps && settings.schedule === "constant")
-    display.remark(
-      "the constant schedule has no warm-up, as in llm.c: -u does nothing (-k linear -q 1 warms up and then stays)",
-    );
   const lora = loraOf(settings, config);
   const trained = lora ? adapterCount(config, lora) : parameterCount(config);
   if (lora)
@@ -144,11 +145,35 @@ async function prepare(
       `training an adapter of rank ${lora.rank}, alpha ${lora.alpha}, on ${lora.targets.join(", ")}: ${short(trained)} numbers; ` +
         `the ${short(parameterCount(config))} of ${choice.name} stay as they are, in ${settings.weights}`,
     );
-  if (group.size === 1 && typed.gradDtype === "bf16")
-    display.remark("one process sums no gradients of others: --grad-dtype does nothing");
   if (out !== undefined)
     await requireCheckpointRoom(out, trained, settings, settings.steps, display.remark.bind(display));
   return { run, kind: data.kind };
+}
+
+/**
+ * UsageError for options that were typed and have no effect beside those that count, `flags`; a remark where what would give
+ * them one was turned off by another option.
+ */
+async function refuseWithoutEffect(
+  typed: TrainFlags,
+  flags: TrainFlags,
+  before: RunChoices | undefined,
+  { size }: Group,
+  remark: (text: string) => void,
+): Promise<void> {
+  const idle = idleOptions(typed, {
+    settings: resolved(flags, size),
+    hasData: flags.train !== undefined,
+    hasVal: await hasValidation(flags),
+    isKept: flags.out !== undefined,
+    processes: size,
+    before,
+  });
+  for (const { options, isMeant, why, instead } of idle) {
+    const flags = options.map(longFlag);
+    if (!isMeant) throw idleError(flags, why, instead);
+    remark(idleText(flags, why).replace(/\.$/, ""));
+  }
 }
 
 const gpt2Vocabulary = 50257;
