@@ -1,5 +1,5 @@
 /** `llm-ts train --resume` as a program: its messages, its refusals, and the resumed run. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -317,6 +317,53 @@ test("sizes that the model has by default are no change, and what follows a chan
   expect(config("sizes").run).toMatchObject({ valBatches: 3, finalValBatches: 1 });
   await train("-o", "sizes", "-y", "-x", "8", "-m", "2", "--force");
   expect(config("sizes").run).toMatchObject({ valBatches: 2, finalValBatches: 1 });
+});
+
+test("the same setting in other words is no change", async () => {
+  copyFileSync(fixturePath("gpt2_tiny.bin"), join(folder, "base.bin"));
+  mkdirSync(join(folder, "inside"));
+  copyFileSync(fixturePath("gpt2_tiny.bin"), join(folder, "inside", "base.bin"));
+  await train("-e", "base.bin", ...tiny.slice(2), "-x", "1", "-o", "words");
+  const again = (...args: string[]) => train("-o", "words", "-y", ...args);
+  for (const args of [
+    ["-d", "16"],
+    ["-e", "./base.bin"],
+    ["-e", join(folder, "base.bin")],
+  ])
+    expect(await again(...args)).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("The run in words is complete"),
+    });
+  const there = await run(["train", "-o", "../words", "-y", "-e", "../base.bin"], { cwd: join(folder, "inside") });
+  expect(there.stderr).toContain("The run in ../words is complete");
+  expect((await again("-d", "32")).stderr).toContain("--total-batch: 0, now 32");
+  expect((await again("-e", "inside/base.bin")).stderr).toContain("--model: base.bin, now inside/base.bin");
+});
+
+test("an older model, where that of the last checkpoint was removed, is named", async () => {
+  await train(...tiny, "-x", "4", "-n", "2", "-s", "0", "-o", "removed");
+  rmSync(join(folder, "removed", "model_00000004.bin"));
+  const note = "removed has no model_00000004.bin, of its last checkpoint after 4 updates: this is the model after 2";
+  for (const args of [
+    ["generate", "5", "-g", "1", "--model", "removed"],
+    ["info", "removed"],
+  ]) {
+    const { code, stderr } = await run(args, { cwd: folder });
+    expect([code, stderr]).toEqual([0, expect.stringContaining(note)]);
+  }
+});
+
+test("an option without effect is refused, unless the run was begun with it", async () => {
+  const line = [...tiny, "-x", "2", "-k", "constant", "-u", "1", "-s", "0", "-g", "8", "-o", "idle"];
+  const begun = await train(...line);
+  expect(begun.stderr).toMatch(
+    /^--sample-tokens has no effect here: --sample-every \(-s\) is 0, and no text is written$/m,
+  );
+  expect((await train(...line, "-y")).code).toBe(0);
+  const refused = await train("-o", "idle", "-y", "-u", "2", "--force");
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/--warmup has no effect.*Choose another/)]);
+  const effective = await train("-o", "idle", "-y", "-x", "4", "-k", "cosine", "-u", "2", "--force");
+  expect(effective.code, effective.stderr).toBe(0);
 });
 
 describe("complaints", () => {

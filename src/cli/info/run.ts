@@ -19,7 +19,7 @@ import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
 import { duration } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { locateModel, newestModel, withoutModel } from "../options/model.ts";
+import { locateModel, newestModel, remarkOnOlder, withoutModel } from "../options/model.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { backendTable, blasTable, kernelTable, systemFacts, threadTable } from "./system.ts";
@@ -156,6 +156,7 @@ async function modelOfRun(path: string): Promise<Facts | undefined> {
     const missing = await missingModelFiles(path);
     return missing.length > 0 ? { missing: missing.join(", ") } : undefined;
   }
+  await remarkOnOlder(path, newest);
   const base = nameOf(newest) === adapterFiles.weights ? await baseOfAdapter(newest) : undefined;
   return { newest, ...(base && { state: await stateOfBase(newest, base.path) }) };
 }

@@ -14,6 +14,7 @@ import { type GPT2Config, pretrainedFile } from "../../model/config.ts";
 import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
 import { quoted } from "../../platform/quoted.ts";
 import { missingModelFiles, recordedConfig } from "../../runs/checkpoint.ts";
+import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { namesOfRuns } from "../../runs/node-run-list.ts";
 import { holdsRun } from "../../runs/read-run.ts";
 import { say } from "../output.ts";
@@ -36,7 +37,10 @@ export async function locateModel(path: string): Promise<string> {
   if (kind === undefined && pretrainedFile(path) !== undefined) return pretrainedPath(path);
   if (kind !== "folder") return path;
   const newest = await newestModel(path);
-  if (newest !== undefined) return newest;
+  if (newest !== undefined) {
+    await remarkOnOlder(path, newest);
+    return newest;
+  }
   // The last one is refused by its name, with what to do.
   for (const name of [
     "model.safetensors",
@@ -73,6 +77,18 @@ export async function newestModel(run: string): Promise<string | undefined> {
   );
   // Eight digits each, so the last name is the newest.
   return models.flat().sort().at(-1) ?? (await newestAdapter(run));
+}
+
+/** Says where a run's newest model is not that of its last checkpoint, whose files were removed. */
+export async function remarkOnOlder(run: string, model: string): Promise<void> {
+  const missing = await missingModelFiles(run);
+  const [last = 0] = await completeSteps(run);
+  const step = Number(/_(\d{8})\b/.exec(model.slice(inFolder(run, "").length))?.[1] ?? Number.NaN);
+  if (missing.length > 0 && step < last)
+    say(
+      `note: ${run} has no ${missing.join(", ")}, of its last checkpoint after ${last} updates: this is the model after ${step}, ` +
+        `${nameOf(model)}`,
+    );
 }
 
 /** Says of a run without a model why that is, and what to do. */

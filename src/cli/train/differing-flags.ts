@@ -1,10 +1,12 @@
 /** Options of a resumed run that differ from those it was started with. */
+import { resolve } from "node:path";
 import { UsageError } from "../../errors.ts";
+import { headerlessTypes } from "../../format/headerless.ts";
 import { isObject } from "../../format/json.ts";
-import { architectureIn } from "../../model/config.ts";
+import { architectureIn, presetNames, pretrainedFile } from "../../model/config.ts";
 import type { RunRecord } from "../../runs/record.ts";
 import { loraOption } from "../../train/lora-options.ts";
-import { optionNamed, unlimitedSteps } from "../../train/settings.ts";
+import { optionNamed, trainOptions, unlimitedSteps } from "../../train/settings.ts";
 import { longFlag, type TrainFlags } from "./options.ts";
 
 const isFixed = (name: string) => optionNamed(name)?.change === "never";
@@ -28,12 +30,20 @@ interface Difference {
  */
 export function differingFlags(
   flags: TrainFlags,
-  { given, run, processes = 1 }: RunRecord,
+  { given, run, cwd, processes = 1 }: RunRecord,
   model: unknown,
 ): Difference[] {
   const before: Readonly<Record<string, unknown>> = { ...sizesOf(model), ...given, ...run };
   const typed: Readonly<Record<string, unknown>> = { ...given };
   const asCounted = (name: string, value: unknown) => loraOption(name, value, run.loraRank);
+  const inBatch = processes * run.batch * run.block;
+  const usualModel = given.depth === undefined ? trainOptions.model.default : "custom";
+  const meant = (name: string, value: unknown, folder: string) => {
+    if (name === "totalBatch") return value || inBatch;
+    if (name === "headerless") return value === true ? headerlessTypes[0] : value;
+    return name === "model" ? modelMeant(value ?? usualModel, folder) : value;
+  };
+  const here = process.cwd();
   return (
     Object.entries(flags)
       .filter(([name]) => isSetting(name, { run }))
@@ -41,9 +51,16 @@ export function differingFlags(
       .filter(([name]) => !(name === "model" && run.loraRank > 0))
       .filter(([name, now]) => now !== typed[name])
       .map(([name, now]) => [name, asCounted(name, before[name]), asCounted(name, now)] as const)
-      .filter(([, then, now]) => now !== then)
+      // A path that was typed in another folder may lead to the same file from here.
+      .filter(([name, then, now]) => [cwd, here].every((from) => meant(name, then, from) !== meant(name, now, here)))
       .map(([name, before, now]) => ({ name, before, now, ...(name === "batch" && { processes }) }))
   );
+}
+
+/** A model's name as it is, and the path of one in full, from `folder`: ./base.bin is base.bin. */
+function modelMeant(value: unknown, folder: string): unknown {
+  if (typeof value !== "string" || value === "custom" || presetNames.includes(value)) return value;
+  return pretrainedFile(value) === undefined ? resolve(folder, value) : value;
 }
 
 /** The options that describe a model of one's own, with the values of a model that has them by default. */
