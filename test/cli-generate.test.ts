@@ -130,7 +130,7 @@ describe("interactive", () => {
   });
 
   test("a mistake is reported, and the conversation continues", async () => {
-    const { code, stdout, stderr } = await converse("/nonsense", "/top-k many", "ABC", "/help", "/quit", "not read");
+    const { code, stdout, stderr } = await converse("/nonsense", "/top-k many", "ABC", "/help", "/exit", "not read");
     expect(stderr).toContain("There is no command /nonsense");
     expect(stderr).toContain("/top-k many: Expected a whole number");
     expect(stderr).toContain('The character "A"');
@@ -139,6 +139,7 @@ describe("interactive", () => {
     expect(stderr).not.toContain("Write something");
     // A script is to know of it.
     expect(code).toBe(1);
+    expect(await converse("/top-k 3", "/quit", "ABC")).toMatchObject({ code: 0, stdout: "" });
     expect((await converse("/top-k 3", "a", "")).code).toBe(0);
   });
 

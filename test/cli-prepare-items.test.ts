@@ -1,5 +1,5 @@
 /** `llm-ts prepare` of documents with fields, as a program: own .jsonl and .parquet, and data sets of the hub. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, execSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -52,6 +52,21 @@ test("the same files at any number of threads; train and eval take the folder", 
   const train = ["train", "--model", "baby", "-j", inFolder("docs-1"), "-i", inFolder("docs-1"), "-x", "1", "-m", "1"];
   const trained = await run([...train, "-b", "1", "-t", "8", "-s", "0", "--threads", "1", "--json"]);
   expect(trained.code, trained.stderr).toBe(0);
+});
+
+test("train names the field of documents that have no text, and its command prepares them", async () => {
+  writeFileSync(inFolder("bodies.jsonl"), `\ufeff${'{"id": 1, "body": "some words"}\n'.repeat(200)}`);
+  const { code, stderr } = await run(["train", "-i", "bodies.jsonl", "-e", "baby"], { cwd: folder });
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringContaining('It has no field "text": llm-ts prepare --field names the one'),
+  ]);
+  const [, prepare = "false"] = /tokens:\n {2}(.*)\n/.exec(stderr) ?? [];
+  execSync(prepare, { cwd: folder, stdio: "pipe" });
+  expect(readdirSync(inFolder("data", "bodies"))).toContain("train_000000.bin");
+  writeFileSync(inFolder("numbers.jsonl"), '{"id": 1}\n');
+  const none = await run(["train", "-i", "numbers.jsonl"], { cwd: folder });
+  expect(none.stderr).toContain("no field that holds a text to train on. Its fields are: id.");
 });
 
 test("a literal <|endoftext|> in a document is text, as for tiktoken's encode_ordinary", async () => {

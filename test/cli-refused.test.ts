@@ -1,5 +1,5 @@
 /** What commands refuse: nothing is left of it, and nothing that was there is lost. */
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -42,6 +42,18 @@ describe("no folder is left of a run that is refused", () => {
       expect(existsSync(join(cwd, out.split("/")[0]))).toBe(false);
     }
   });
+});
+
+test.each([
+  ["prepare text.txt --tokenizer bpe:5000 -o empty.txt", "empty.txt is a file"],
+  ["prepare other.jsonl --field a --tokenizer bpe:5000 -o empty.txt", "empty.txt is a file"],
+  ["prepare text.txt --tokenizer bpe:5000 -o foreign", "would be replaced"],
+  ["tokenizer train text.txt --vocab 5000 -o empty.txt", "empty.txt is a file"],
+])("%s is refused before a vocabulary is trained", async (line, message) => {
+  mkdirSync(join(cwd, "foreign"), { recursive: true });
+  writeFileSync(join(cwd, "foreign", "train.bin"), "someone else's");
+  const { code, stderr } = await run(words(line), { cwd });
+  expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
 });
 
 test.each([

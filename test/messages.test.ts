@@ -17,6 +17,8 @@ const exempt: Readonly<Record<string, RegExp>> = {
   "src/data/prepare.ts": /--val-fraction/,
   "src/data/dataset-writer.ts": /--val-fraction/,
   "src/data/encoding.ts": /--tokenizer/,
+  // Of `readTexts`, which only commands with the option call, and `prepare`'s documents.
+  "src/data/items.ts": /^--field$/,
   // Without the option a text is read as UTF-8.
   "src/data/text.ts": /--encoding/,
   "src/format/tokens.ts": /--headerless/,

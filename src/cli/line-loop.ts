@@ -9,6 +9,9 @@ import { say } from "./output.ts";
  */
 export type TakeLine = (line: string, signal: AbortSignal) => Promise<boolean>;
 
+/** Commands that end a dialogue, whichever of them its help names. */
+export const isEnd = (command: string) => command === "exit" || command === "quit";
+
 /**
  * Reads lines until there are no more, beginning with `first`. Ctrl-C stops what a line is doing; where nothing is, or a second
  * time, it ends the dialogue.

@@ -2,6 +2,7 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { maskName } from "../format/loss-mask.ts";
+import { requireWritable } from "../format/made-folder.ts";
 import { saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
@@ -55,6 +56,12 @@ async function tokenCount(path: string): Promise<number> {
 /** Marks a folder's files as no longer, or not yet, of one data set. Called before the first of them is replaced. */
 export async function beginReplacing(folder: string, progress: object = {}): Promise<void> {
   await saveText(inFolder(folder, progressFile), `${JSON.stringify(progress)}\n`);
+}
+
+/** InputError where the files of a data set cannot be written into a folder: worth knowing before long work. Makes nothing. */
+export async function requirePlace(folder: string, patterns: readonly string[]): Promise<void> {
+  await requireWritable(folder);
+  await requireOwnFiles(folder, patterns);
 }
 
 /**

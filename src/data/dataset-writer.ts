@@ -44,9 +44,14 @@ export async function writeDataset(
   return inMadeFolder(folder, () => writeInto(folder, names, tokenBytes, fill));
 }
 
+/** The names of the token files and masks. */
+export function filesNamed({ train, val, masked }: DatasetNames): readonly string[] {
+  const tokenFiles = [train, ...(val === undefined ? [] : [val])];
+  return masked ? [...tokenFiles, ...tokenFiles.map(maskName)] : tokenFiles;
+}
+
 async function writeInto(folder: string, names: DatasetNames, tokenBytes: 2 | 4, fill: Fill): Promise<Dataset> {
-  const tokenFiles = [names.train, ...(names.val === undefined ? [] : [names.val])];
-  const written = names.masked ? [...tokenFiles, ...tokenFiles.map(maskName)] : tokenFiles;
+  const written = filesNamed(names);
   await requireOwnFiles(folder, written);
   const sinks: ByteSink[] = [];
   const create = async (name: string) => {

@@ -99,7 +99,10 @@ test("texts and documents are recognised, safetensors whatever white space their
   expect(await describe(await text("<!DOCTYPE html>"))).toMatchObject({ format: "text" });
   expect(await describe(await text("火车".repeat(30000)))).toMatchObject({ format: "text" });
   expect(await describe(await text("{}"))).toEqual({ format: "JSON", bytes: 2 });
-  expect(await describe(await text("PAR1…"))).toMatchObject({ format: "documents, Parquet" });
+  expect(await describe(await fixture("docs_none.parquet"))).toMatchObject({
+    format: "documents, Parquet",
+    fields: "id, text, endings",
+  });
   await expect(describe(await openSource(new File(['{"a": '], "a.json")))).rejects.toThrow(
     /is not valid JSON: .* It is damaged/,
   );
@@ -117,6 +120,7 @@ test("JSON lines are described by the fields of the first, a tokenizer.json as a
   expect(await formatOf('{"messages": []}\n')).toBe("conversations, JSON lines");
   expect(await formatOf('{"conversations": []}\n')).toBe("conversations, JSON lines");
   expect(await formatOf('{"body": "a"}\n')).toBe("JSON lines");
+  expect(await formatOf('\ufeff{"messages": []}\n')).toBe("conversations, JSON lines");
   await expect(formatOf('{"text": \n{}')).rejects.toThrow(/line 1 is not JSON/);
   const files = await gpt2HuggingFaceFiles(1024);
   const tokenizer = await openSource(new File([files["tokenizer.json"]], "tokenizer.json"));
@@ -164,4 +168,20 @@ test.each<[string, Promise<Awaited<ReturnType<typeof openSource>>>, RegExp]>([
   const failure = expect(describe(await source)).rejects;
   await failure.toThrow(InputError);
   await failure.toThrow(message);
+});
+
+test("marks of a run folder and the merges of a tokenizer are no texts to train on", async () => {
+  const named = async (name: string, content: string) => describe(await openSource(new File([content], name)));
+  expect(await named("KEEP_00000100", "needed by runs/a\nneeded by runs/b\n")).toEqual({
+    format: "mark of a checkpoint that is kept",
+    bytes: 34,
+    step: 100,
+    because: "needed by runs/a; needed by runs/b",
+  });
+  expect(await named("DONE_00000100", "")).toMatchObject({
+    format: "mark of a checkpoint that is complete",
+    step: 100,
+  });
+  expect(await named("merges.txt", "#version: 0.2\nh e\nl l\n")).toMatchObject({ merges: 2 });
+  expect(await named("my merges.txt", "h e\n")).toEqual({ format: "text", bytes: 4 });
 });

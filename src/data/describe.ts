@@ -18,12 +18,15 @@ import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/
 import { isAdapterState } from "../format/trained-adapter.ts";
 import { departures, type GPT2Config } from "../model/config.ts";
 import { hubName, parameterCount, weightBytes } from "../model/parameters.ts";
+import { nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
+import { fieldsOfItem } from "./items.ts";
 import { readJsonl } from "./jsonl.ts";
 import { isBin, otherThanUtf8 } from "./not-text.ts";
+import { parquetColumns } from "./parquet.ts";
 
 /** Description of a file, for people and programs. */
 export interface FileDescription {
@@ -74,9 +77,11 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
         ...(await (isJsonLines(source) ? describeJsonLines(source) : describeJson(source))),
       };
     case "parquet":
-      return { format: "documents, Parquet", bytes };
+      return { ...(await describeParquet(source)), bytes };
     default: {
       const foreign = await foreignFile(source);
+      const known = format === "text" || bytes === 0 ? await describeText(source) : undefined;
+      if (known) return known;
       if (format === "text" && (!foreign || foreign.isText)) return { format, bytes };
       if (foreign) throw new InputError(`${source.name} is ${foreign.what}. ${foreign.advice}`);
       const hint = await headerlessHint(source);
@@ -107,10 +112,27 @@ async function describeJsonLines(source: ByteSource) {
     },
   };
   const { value: first } = await readJsonl(stream).next();
-  const { text, messages, conversations } = first?.value ?? {};
-  const isTalk = Array.isArray(messages) || Array.isArray(conversations);
-  const content = typeof text === "string" ? "documents, " : isTalk ? "conversations, " : "";
-  return { format: `${content}JSON lines`, fields: Object.keys(first?.value ?? {}).join(", ") || "none" };
+  const { names, texts, isTalk } = fieldsOfItem(first?.value ?? {});
+  const content = texts.includes("text") ? "documents, " : isTalk ? "conversations, " : "";
+  return { format: `${content}JSON lines`, fields: names.join(", ") || "none" };
+}
+
+async function describeParquet(source: ByteSource) {
+  const { names, texts } = await parquetColumns(source);
+  return { format: `${texts.includes("text") ? "documents, " : ""}Parquet`, fields: names.join(", ") || "none" };
+}
+
+/** A text that a program wrote, or an empty mark, known by its name; undefined: another. */
+async function describeText(source: ByteSource): Promise<FileDescription | undefined> {
+  const { name, size: bytes } = source;
+  const [, mark, step] = /^(KEEP|DONE)_(\d{8})$/.exec(nameOf(name)) ?? [];
+  if (mark === "DONE") return { format: "mark of a checkpoint that is complete", bytes, step: Number(step) };
+  if (mark === undefined && nameOf(name) !== "merges.txt") return undefined;
+  const text = new TextDecoder().decode(await source.read(0, Math.min(bytes, longestJson)));
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#version"));
+  return mark === "KEEP"
+    ? { format: "mark of a checkpoint that is kept", bytes, step: Number(step), because: lines.join("; ") }
+    : { format: "merges of a BPE tokenizer, with vocab.json beside them", bytes, merges: lines.length };
 }
 
 /** Of a tokenizer.json, the tokenizer as well. */

@@ -5,26 +5,22 @@ import { firstInvalid, hexadecimal } from "./text.ts";
 
 /**
  * The rows of a parquet file, with these columns alone, group of rows by group of rows: one group's columns are in
- * memory at a time. `onShare` receives the share that is done, 0 to 1. InputError when the file is damaged or lacks a column.
+ * memory at a time. `onShare` receives the share that is done, 0 to 1. InputError when the file is damaged or lacks a column; it ends with `advice`.
  */
 export async function* readParquet(
   source: ByteSource,
   columns: readonly string[],
   onShare: (share: number) => void,
+  advice?: string,
 ): AsyncGenerator<Item> {
-  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
+  const { parquetReadObjects } = await import("hyparquet");
   const { compressors } = await import("hyparquet-compressors");
-  const file = {
-    byteLength: source.size,
-    async slice(start: number, end = source.size): Promise<ArrayBuffer> {
-      return new Uint8Array(await source.read(start, end - start)).buffer;
-    },
-  };
-  const metadata = await explained(source, () => parquetMetadataAsync(file));
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const { file, metadata, names } = await openParquet(source);
   const missing = columns.find((column) => !names.includes(column));
   if (missing !== undefined)
-    throw new InputError(`${source.name} has no column "${missing}". Its columns are: ${names.join(", ")}.`);
+    throw new InputError(
+      `${source.name} has no column "${missing}". Its columns are: ${names.join(", ")}.${advice ? ` ${advice}` : ""}`,
+    );
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows);
@@ -46,6 +42,26 @@ export async function* readParquet(
     rowStart = rowEnd;
     onShare(rowEnd / Number(metadata.num_rows));
   }
+}
+
+async function openParquet(source: ByteSource) {
+  const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
+  const file = {
+    byteLength: source.size,
+    async slice(start: number, end = source.size): Promise<ArrayBuffer> {
+      return new Uint8Array(await source.read(start, end - start)).buffer;
+    },
+  };
+  const metadata = await explained(source, () => parquetMetadataAsync(file));
+  const columns = parquetSchema(metadata).children.map(({ element }) => element);
+  return { file, metadata, names: columns.map(({ name }) => name), columns };
+}
+
+/** The names of a file's columns, and those of texts among them. InputError when it is damaged. */
+export async function parquetColumns(source: ByteSource) {
+  const { names, columns } = await openParquet(source);
+  const texts = columns.filter(({ type, converted_type }) => type === "BYTE_ARRAY" && converted_type === "UTF8");
+  return { names, texts: texts.map(({ name }) => name) };
 }
 
 /** Stands where a text should be; which row that is, is not known before the rows are put together. */

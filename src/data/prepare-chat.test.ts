@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -135,6 +135,17 @@ test("a vocabulary trained on the conversations has their special tokens", async
   // More data in the same tokens keeps them.
   const more = await prepareChat([path], join(folder, "more"), { tokenizer: tokenizer ?? 300, valFraction: 0 });
   expect(more.vocabSize).toBe(300);
+});
+
+test("what stands in the way is found before a vocabulary is trained", async () => {
+  const path = write("few.jsonl", hello);
+  const file = write("out", hello);
+  // Of so many tokens there are none in it: training would say so.
+  await expect(prepareChat([path], file, { tokenizer: 5000, valFraction: 0 })).rejects.toThrow(/out is a file/);
+  const foreign = join(folder, "foreign");
+  mkdirSync(foreign);
+  writeFileSync(join(foreign, "train.bin"), "someone else's");
+  await expect(prepareChat([path], foreign, { tokenizer: 5000, valFraction: 0 })).rejects.toThrow(/would be replaced/);
 });
 
 test("data without masks in their place leaves none behind", async () => {

@@ -7,7 +7,8 @@ import { chatMl, marksIn } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Conversation, conversationIn } from "./conversations.ts";
 import type { Dataset } from "./dataset.ts";
-import { type SplitWriters, writeDataset } from "./dataset-writer.ts";
+import { requirePlace } from "./dataset-folder.ts";
+import { filesNamed, type SplitWriters, writeDataset } from "./dataset-writer.ts";
 import { type Document, findInputs } from "./documents.ts";
 import { readJsonl } from "./jsonl.ts";
 import { inMemory, type PrepareProgress } from "./prepare.ts";
@@ -45,10 +46,11 @@ export async function prepareChat(
     throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
   if (encoding !== undefined) requireEncoding(encoding);
   const documents = await chatDocuments(inputs);
+  const names = { train: "train.bin", ...(valFraction > 0 && { val: "val.bin" }), masked: true };
+  await requirePlace(folder, filesNamed(names));
   const tokenizer = await chatTokenizer(documents, wanted, template, encoding);
   const format = await ChatFormat.of(tokenizer, template?.name);
   if (!format) throw new InputError("The tokenizer has no chat template.");
-  const names = { train: "train.bin", ...(valFraction > 0 && { val: "val.bin" }), masked: true };
   return writeDataset(folder, names, tokenBytesOf(tokenizer), async (writers) => {
     const hash = await platform.sha256();
     const sizes = documents.map(({ size = Number.NaN }) => size).reduce((sum, size) => sum + size, 0);

@@ -10,7 +10,7 @@ import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readDataset } from "./dataset.ts";
 import { hellaSwagExample } from "./hellaswag.ts";
-import { readItems } from "./items.ts";
+import { fieldsOf, readItems, readTexts } from "./items.ts";
 import { TokenLoader } from "./loader.ts";
 import { prepareText } from "./prepare.ts";
 import { type EncodeBatches, type ItemsPlan, prepareItems } from "./prepare-items.ts";
@@ -279,7 +279,11 @@ test.each(["zstd", "snappy", "gzip", "none"])("parquet: %s", async (codec) => {
   // Groups of five rows.
   expect(shares).toEqual([5 / 12, 10 / 12, 1]);
   const other = readItems(path, ["body"]).next();
-  await expect(other).rejects.toThrow(/no column "body"\. Its columns are: id, text, endings/);
+  await expect(other).rejects.toThrow(/no column "body"\. Its columns are: id, text, endings\.$/);
+  await expect(readTexts(path, "body").next()).rejects.toThrow(/endings\. Name the one that holds .* --field NAME\.$/);
+  const texts = await collect(readTexts(path, "text"));
+  expect(texts[11]).toEqual({ name: expect.stringContaining("row 12"), text: "Text 11: 漢字." });
+  expect(await fieldsOf(path)).toEqual({ names: ["id", "text", "endings"], texts: ["text"], isTalk: false });
 });
 
 test("a damaged parquet file says so", async () => {

@@ -7,7 +7,7 @@ import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Dataset, progressFile } from "./dataset.ts";
 import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-folder.ts";
-import { readItems, textField } from "./items.ts";
+import { nameField, readItems, textField } from "./items.ts";
 import { hashOf, type Shard, ShardWriter, type TokenArray } from "./shards.ts";
 import { planDataTokenizer, tokenBytesOf, tokenizerFiles } from "./tokenizer-files.ts";
 
@@ -141,11 +141,11 @@ async function* textBatches(
     counter.share = (i + share) / files.length;
   };
   for (const [i, file] of files.entries())
-    for await (const item of readItems(file, [field], { encoding, onShare: onShareOf(i) })) {
+    for await (const item of readItems(file, [field], { encoding, onShare: onShareOf(i), advice: nameField })) {
       const number = counter.documents++;
       const place = { item: number, output: outputOf(number, i) };
       if (!isWanted(place)) continue;
-      const text = textField(item, field);
+      const text = textField(item, field, nameField);
       places.push(place);
       texts.push(text);
       characters += text.length;

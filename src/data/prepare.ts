@@ -43,8 +43,10 @@ export async function prepareText(
   if (options.encoding !== undefined) requireEncoding(options.encoding);
   const documents = await findDocuments(inputs);
   const source = inputs.map(nameOf).join(", ");
-  return prepareDocuments({ source, documents }, folder, { train: "train.bin", val: "val.bin" }, options);
+  return prepareDocuments({ source, documents }, folder, textNames, options);
 }
+
+export const textNames = { train: "train.bin", val: "val.bin" };
 
 function nameOf(input: string | Blob): string {
   if (typeof input !== "string") return nameOfBlob(input);
@@ -54,7 +56,7 @@ function nameOf(input: string | Blob): string {
 /** The bundled text; its origin is in data/README.md. */
 const shakespeareUrl = new URL("../../data/tinyshakespeare.txt", import.meta.url);
 const shakespeare = "tiny Shakespeare";
-const shakespeareNames = { train: "tiny_shakespeare_train.bin", val: "tiny_shakespeare_val.bin" };
+export const shakespeareNames = { train: "tiny_shakespeare_train.bin", val: "tiny_shakespeare_val.bin" };
 /** llm.c keeps the first 32,768 tokens for validation. */
 const shakespeareValTokens = 32768;
 

@@ -17,9 +17,12 @@ export async function identify(source: ByteSource): Promise<FileFormat | undefin
   if (magic === "PAR1") return "parquet";
   if (magic === "GGUF") return "gguf";
   if (isOnnx(start, source.name)) return "onnx";
-  if (start[0] === 0x7b) return "json";
+  if (start[hasByteOrderMark(start) ? 3 : 0] === 0x7b) return "json";
   return isText(start, source.size > start.length) ? "text" : undefined;
 }
+
+/** Editors on Windows put it before a text in UTF-8. */
+const hasByteOrderMark = (start: Uint8Array) => start[0] === 0xef && start[1] === 0xbb && start[2] === 0xbf;
 
 /** 8 bytes of length, then JSON, white space before it or not. No header is so long that its upper bytes are not zero. */
 function isSafetensors(start: Uint8Array): boolean {

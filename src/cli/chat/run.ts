@@ -5,7 +5,7 @@ import { InputError, UsageError } from "../../errors.ts";
 import { ChatFormat } from "../../tokenizer/chat.ts";
 import { paintFor, printable } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { takeLines } from "../line-loop.ts";
+import { isEnd, takeLines } from "../line-loop.ts";
 import { type BackendFlags, backendOptions } from "../options/backend.ts";
 import { chosenModel } from "../options/newest-model.ts";
 import type { SamplingFlags } from "../options/sampling.ts";
@@ -90,11 +90,11 @@ class Session {
     else if (name === "retry") await this.#retry(signal);
     else if (name === "help")
       await print(sessionHelp((process.stdout.columns || 80) - 1, before, commands, after, "answer"));
-    else if (name !== "exit" && name !== "quit")
+    else if (!isEnd(name))
       throw new UsageError(
         `There is no command /${name}. /help lists them; a message that begins with / begins with //.`,
       );
-    return name !== "exit" && name !== "quit";
+    return !isEnd(name);
   }
 
   #reset(): void {

@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { findTokenizer } from "../../data/dataset.ts";
 import { splitFiles } from "../../data/dataset-folder.ts";
 import { hellaSwagExample, hellaSwagFields } from "../../data/hellaswag.ts";
-import { holdsItems, readItems, textField } from "../../data/items.ts";
+import { holdsItems, readItems, readTexts, textField } from "../../data/items.ts";
 import { isBin } from "../../data/not-text.ts";
 import { readText } from "../../data/text.ts";
 import { InputError } from "../../errors.ts";
@@ -102,9 +102,9 @@ async function encodedItems(
   tokenizer: Tokenizer,
 ): Promise<OpenSequence> {
   const pieces: Int32Array[] = [];
-  for await (const item of readItems(path, [field], { encoding })) {
+  for await (const { text } of readTexts(path, field, { encoding })) {
     if (tokenizer.endOfText !== undefined) pieces.push(Int32Array.of(tokenizer.endOfText));
-    pieces.push(Int32Array.from(tokenizer.encode(textField(item, field), { ordinary: true })));
+    pieces.push(Int32Array.from(tokenizer.encode(text, { ordinary: true })));
   }
   return inMemory(path, pieces);
 }

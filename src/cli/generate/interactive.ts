@@ -1,7 +1,7 @@
 import type { GPT2 } from "../../api/gpt2.ts";
 import type { SampleOptions } from "../../api/options.ts";
 import { UsageError } from "../../errors.ts";
-import { takeLines } from "../line-loop.ts";
+import { isEnd, takeLines } from "../line-loop.ts";
 import { isSetting, parseSetting, type SettingName, sessionHelp, settings } from "../options/session-settings.ts";
 import { print } from "../output.ts";
 import { stream } from "./output.ts";
@@ -12,7 +12,7 @@ const commands = {
   show: "the text so far, and the settings",
   clear: "begin a new text",
   help: "this",
-  quit: "leave; so does Ctrl-D",
+  exit: "leave; so does Ctrl-D",
 };
 
 const before = "What you write is added to the text, and the model continues it.";
@@ -33,7 +33,7 @@ export class Session {
     this.#seed = Number(options.seed ?? 1337);
   }
 
-  /** Executes a line. False for /quit; UsageError for an unknown command or value. */
+  /** Executes a line. False for /exit; UsageError for an unknown command or value. */
   async take(line: string, signal: AbortSignal): Promise<boolean> {
     if (line === "") await this.#write("", signal);
     else if (line.startsWith("/") && !line.startsWith("//")) return this.#command(line.slice(1).trim(), signal);
@@ -49,8 +49,8 @@ export class Session {
     else if (name === "show") await this.#show();
     else if (name === "clear") this.#text = this.#before = "";
     else if (name === "help") await print(sessionHelp((process.stdout.columns || 80) - 1, before, commands, after));
-    else if (name !== "quit") throw new UsageError(`There is no command /${name}. /help lists them.`);
-    return name !== "quit";
+    else if (!isEnd(name)) throw new UsageError(`There is no command /${name}. /help lists them.`);
+    return !isEnd(name);
   }
 
   #set(name: SettingName, value: string): void {

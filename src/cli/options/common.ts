@@ -29,7 +29,8 @@ export function bareHeaderlessLast(args: readonly string[]): string[] {
 
 /** The type that matrices are kept in: of commands that only read a model. */
 export function weightsOption(): Option {
-  const help = "of matrices: bf16 takes half the memory, int8 little more than a quarter; both are quicker";
+  const help =
+    "of matrices: bf16 takes half the memory, int8, for widths that are multiples of 32, little more than a quarter; both are quicker";
   return new Option("--weights <type>", help).choices(weightTypes).default("f32");
 }
 

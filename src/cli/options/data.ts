@@ -1,7 +1,7 @@
 /** Advice about the files that options and arguments name: commands that read what they hold. */
 import { parse } from "node:path";
 import { platform } from "#platform";
-import { holdsItems } from "../../data/items.ts";
+import { fieldsOf, holdsItems } from "../../data/items.ts";
 import { isBin } from "../../data/not-text.ts";
 import { InputError, NotTextError } from "../../errors.ts";
 import { identify } from "../../format/identify.ts";
@@ -21,12 +21,28 @@ export async function requireTokens(path: string, model?: string): Promise<void>
   const small = what === "conversations" ? "bpe:1024" : what === "documents" ? undefined : "char";
   const tokenizer = model === "baby" && small !== undefined ? ["--tokenizer", small] : [];
   const chat = what === "conversations" ? ["--chat"] : [];
+  const { field, remark } =
+    what === "documents" && holdsItems(path) ? await textFieldOf(path) : { field: [], remark: "" };
   const folder = `data/${name}`;
   throw new InputError(
-    `${path} is ${what}, and token files are expected. Prepare it, and give the folder with its tokens:\n` +
-      `  ${suggestion("prepare", path, ...chat, ...tokenizer, "-o", folder)}\n` +
+    `${path} is ${what}, and token files are expected. ${remark}Prepare it, and give the folder with its tokens:\n` +
+      `  ${suggestion("prepare", path, ...chat, ...field, ...tokenizer, "-o", folder)}\n` +
       `  ${suggestion(...process.argv.slice(2).map((arg) => withPath(arg, path, folder)))}`,
   );
+}
+
+/** The option for the field of documents that holds the text; InputError where none does. */
+async function textFieldOf(path: string) {
+  const { names, texts } = await fieldsOf(path);
+  if (texts.includes("text")) return { field: [], remark: "" };
+  if (texts.length === 0)
+    throw new InputError(
+      `${path} has no field that holds a text to train on. Its fields are: ${names.join(", ") || "none"}.`,
+    );
+  return {
+    field: ["--field", texts[0]],
+    remark: `It has no field "text": llm-ts prepare --field names the one that holds the text, of ${texts.join(", ")}. `,
+  };
 }
 
 /** An argument that is `path`, or an option with it as its value ("--train=book.txt", "-ibook.txt"), with `folder` instead. */
@@ -49,15 +65,9 @@ async function textKind(
   }
   if (kind !== "file") return undefined;
   const format = await withSource(path, identify);
-  if (/\.jsonl$/.test(path)) return (await holdsConversations(path)) ? "conversations" : "documents";
+  if (holdsItems(path)) return (await fieldsOf(path)).isTalk ? "conversations" : "documents";
   if (format === "parquet") return "documents";
   return format === "text" ? "a text" : undefined;
-}
-
-/** True if the first object of a .jsonl file is a conversation. */
-async function holdsConversations(path: string): Promise<boolean> {
-  const start = await withSource(path, (source) => source.read(0, Math.min(source.size, 256)));
-  return /^\s*\{\s*"(messages|conversations)"\s*:/.test(new TextDecoder().decode(start));
 }
 
 /**

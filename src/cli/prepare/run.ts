@@ -1,7 +1,15 @@
 import { SingleBar } from "cli-progress";
 import { platform } from "#platform";
 import { type Dataset, readDatasetFile } from "../../data/dataset.ts";
-import { type PrepareOptions, type PrepareProgress, prepareText, prepareTinyshakespeare } from "../../data/prepare.ts";
+import { requirePlace } from "../../data/dataset-folder.ts";
+import {
+  type PrepareOptions,
+  type PrepareProgress,
+  prepareText,
+  prepareTinyshakespeare,
+  shakespeareNames,
+  textNames,
+} from "../../data/prepare.ts";
 import { prepareChat, smallTalk } from "../../data/prepare-chat.ts";
 import { requireEncoding } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
@@ -62,7 +70,9 @@ async function prepareInputs(inputs: readonly string[], flags: PrepareFlags, typ
   if (bundled) refuseIdle(typed, ["encoding"], "tinyshakespeare is bundled.");
   const folder = flags.out ?? `data/${nameOfTexts(inputs)}`;
   const { valFraction, encoding } = flags;
-  const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerFor(inputs, flags);
+  const { train, val } = bundled ? shakespeareNames : textNames;
+  const names = valFraction === 0 ? [train] : [train, val];
+  const tokenizer = flags.tokenizer === "char" ? "char" : await tokenizerFor(inputs, flags, { folder, names });
   const progress = progressBar();
   const options: PrepareOptions = { tokenizer, valFraction, encoding, onProgress: progress.update };
   try {
@@ -76,13 +86,21 @@ async function prepareInputs(inputs: readonly string[], flags: PrepareFlags, typ
   }
 }
 
-/** The tokenizer that `--tokenizer` names; bpe:8192 is trained on the texts first. */
+/** Where a data set is to be written, and the names of its files, or patterns. */
+interface Place {
+  readonly folder: string;
+  readonly names: readonly string[];
+}
+
+/** The tokenizer that `--tokenizer` names; bpe:8192 is trained on the texts first, which takes long: `place` is checked before. */
 async function tokenizerFor(
   inputs: readonly string[],
   { tokenizer, encoding, field }: PrepareFlags,
+  { folder, names }: Place,
 ): Promise<Tokenizer> {
   const vocabSize = bpeSize(tokenizer, inputs);
   if (vocabSize === undefined) return tokenizerNamed(tokenizer);
+  await requirePlace(folder, names);
   const { tokenizer: trained } = await trainShown(inputs, { vocabSize, encoding, field });
   return trained;
 }
@@ -161,7 +179,8 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags, ty
       `${inputs.join(", ")}: documents with fields are encoded with tokens that are known before, not with char, whose ` +
         "characters are known at the end. Give --tokenizer byte or gpt2, or the tokenizer of a model or of other data.",
     );
-  const tokenizer = await (isNamed ? tokenizerNamed(flags.tokenizer) : tokenizerFor(inputs, flags));
+  const names = ["train_*.bin", "val_*.bin"];
+  const tokenizer = await (isNamed ? tokenizerNamed(flags.tokenizer) : tokenizerFor(inputs, flags, { folder, names }));
   if (name === "hellaswag") {
     const file = await prepareHellaSwag(folder, tokenizer);
     await print(flags.json ? `${JSON.stringify({ folder, file })}\n` : `${file}\n`);

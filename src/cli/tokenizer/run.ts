@@ -1,7 +1,6 @@
 /** `llm-ts tokenizer`: training a vocabulary, and comparing some. */
-import { platform } from "#platform";
 import { findDocuments } from "../../data/documents.ts";
-import { readItems, textField } from "../../data/items.ts";
+import { readTexts } from "../../data/items.ts";
 import { shakespeareDocument } from "../../data/prepare.ts";
 import { readText } from "../../data/text.ts";
 import {
@@ -11,6 +10,7 @@ import {
   writeTokenizer,
 } from "../../data/train-tokenizer.ts";
 import { InputError } from "../../errors.ts";
+import { requireWritable } from "../../format/made-folder.ts";
 import { inFolder } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { ProgressLine } from "../display/progress-line.ts";
@@ -31,8 +31,7 @@ export interface TrainTokenizerFlags extends Omit<TrainTokenizerOptions, "vocabS
 export async function train(inputs: readonly string[], flags: TrainTokenizerFlags, typed: Typed): Promise<void> {
   new Interrupt();
   const { vocab, out = `data/${nameOfTexts(inputs)}-bpe${vocab}`, json } = flags;
-  if ((await platform.pathKind(out)) === "file")
-    throw new InputError(`${out} is a file, where a folder is expected. Give another --out (-o).`);
+  await requireWritable(out);
   const { tokenizer, bytes, tokens } = await trainShown(inputs, { ...flags, vocabSize: vocab }, typed);
   const files = await writeTokenizer(out, tokenizer);
   if (json) return print(`${JSON.stringify({ folder: out, files, vocabSize: tokenizer.vocabSize, bytes, tokens })}\n`);
@@ -75,11 +74,11 @@ async function* textsIn(
   onShare: (share: number) => void,
 ): AsyncGenerator<string> {
   for (const [i, file] of files.entries())
-    for await (const item of readItems(file, [field], {
+    for await (const { text } of readTexts(file, field, {
       encoding,
       onShare: (share) => onShare((i + share) / files.length),
     }))
-      yield textField(item, field);
+      yield text;
 }
 
 export interface CompareFlags {
