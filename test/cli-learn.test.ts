@@ -184,7 +184,7 @@ test("bad input", async () => {
   writeFileSync(join(folder, "a-file"), "");
   const cases: [code: number, message: RegExp, ...args: string[]][] = [
     [1, /a-file cannot be read as a folder/, "a-file"],
-    [2, /The folder has no name\. Give it one: .* learn my-gpt2/, ""],
+    [2, /argument value '' is invalid for argument 'folder'\. Expected a name or path/, ""],
     [1, /nowhere has no exercises\. Write them: .* learn .*nowhere/, "nowhere", "--check"],
     [2, /Choose one of/, "nowhere", "--check", "--watch"],
     [2, /argument 'x' is invalid/, "nowhere", "--hint", "x"],

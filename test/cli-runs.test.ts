@@ -88,6 +88,16 @@ test("plot leaves out what holds no run, among what runs/* names", async () => {
   expect(code).toBe(0);
 });
 
+test("plot names the runs in a folder, and draws no PNG", async () => {
+  const folderOfRuns = await llm("plot", "runs");
+  expect([folderOfRuns.code, folderOfRuns.stderr]).toEqual([
+    2,
+    expect.stringMatching(/runs is a folder of runs: .*1e-3/),
+  ]);
+  const png = await llm("plot", "runs/1e-3", "-o", "two.png");
+  expect([png.code, png.stderr]).toEqual([2, expect.stringContaining("Name the picture two.svg.")]);
+});
+
 test("plot --csv prints every update and validation, a line each", async () => {
   const { code, stdout } = await llm("plot", "runs/1e-3", "runs/1e-4", "--csv");
   const [header, ...lines] = stdout.trimEnd().split("\n");

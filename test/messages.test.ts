@@ -137,8 +137,17 @@ test("help is broken into lines by the width of the terminal alone", () => {
   for (const command of program.commands) expect(command.description(), command.name()).not.toContain("\n");
 });
 
-test("no option takes an empty name or path", () => {
+const argumentsOf = ({ registeredArguments }: Command) => registeredArguments;
+
+test("no option or argument takes an empty name or path", () => {
   let found = 0;
+  for (const argument of program.commands.flatMap((command) => [command, ...command.commands]).flatMap(argumentsOf)) {
+    const takesText =
+      ["prompt", "text", "ids"].includes(argument.name()) && argument.description.includes('"-" to read');
+    if (takesText || argument.description === "its name") continue;
+    found++;
+    expect(() => argument.parseArg?.("", undefined), argument.name()).toThrow(InvalidArgumentError);
+  }
   for (const [name, command] of commands)
     for (const option of optionsOf(command).filter(
       ({ required, optional, variadic }) => (required || optional) && !variadic,

@@ -82,11 +82,16 @@ function finish(command: Command, name: string): void {
   for (const below of command.commands) finish(below, `${name} ${below.name()}`);
 }
 
-/** An option without a parser of its own takes a name or path. An empty one, such as that of an unset variable, is none. */
-function refuseEmpty({ options }: Command): void {
+/** An option or argument without a parser of its own takes a name or path. An empty one, such as that of an unset variable, is none. */
+function refuseEmpty({ options, registeredArguments }: Command): void {
+  for (const argument of registeredArguments.filter(({ parseArg }) => !parseArg))
+    if (argument.variadic) argument.argParser(namesParser);
+    else argument.argParser(nameParser);
   for (const option of options)
     if ((option.required || option.optional) && !option.variadic && !option.parseArg) option.argParser(nameParser);
 }
+
+const namesParser = (text: string, earlier: readonly string[] = []) => [...earlier, nameParser(text)];
 
 /** Unlike commander's own, it refuses a command that does not exist. */
 function addHelp(program: Command): void {

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { InputError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import type { ByteSource } from "../platform/platform.ts";
 
@@ -15,7 +15,17 @@ export async function requireReplaceable(
     throw new InputError(`${path} exists already, and is no ${what}: it is not replaced. Write somewhere else.`);
 }
 
-export const isSvg = (source: ByteSource) => beginsWith(source, "<svg", "<?xml");
+/** The same for a picture in SVG. UsageError for the name of one in another format. */
+export async function requirePicture(path: string): Promise<void> {
+  const [ending] = /\.(png|jpe?g|gif|webp|avif|bmp|tiff?|pdf|e?ps)$/i.exec(path) ?? [];
+  if (ending !== undefined)
+    throw new UsageError(
+      `${path}: llm-ts draws SVG, which browsers show. Name the picture ${path.slice(0, -ending.length)}.svg.`,
+    );
+  await requireReplaceable(path, "picture", isSvg);
+}
+
+const isSvg = (source: ByteSource) => beginsWith(source, "<svg", "<?xml");
 
 /** True if a file begins with one of these texts. */
 export async function beginsWith(source: ByteSource, ...starts: readonly string[]): Promise<boolean> {

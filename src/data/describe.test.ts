@@ -136,7 +136,7 @@ test("JSON lines are described by the fields of the first, a tokenizer.json as a
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 test.each<[string, Promise<Awaited<ReturnType<typeof openSource>>>, RegExp]>([
-  ["nothing", openSource(new Uint8Array()), /none of the formats/],
+  ["nothing", openSource(new Uint8Array()), /bytes in memory is empty/],
   ["bytes of nothing known", openSource(Uint8Array.of(1, 2, 3, 0, 255)), /none of the formats/],
   [
     "PyTorch's zip",
@@ -182,6 +182,12 @@ test("marks of a run folder and the merges of a tokenizer are no texts to train 
     format: "mark of a checkpoint that is complete",
     step: 100,
   });
+  expect(await named("main.log", "s:0 tel:6.07\ns:0 trl:6.7 lr:0.1\n")).toMatchObject({
+    format: "log of a run, as llm.c writes it",
+    lines: 2,
+  });
+  expect(await named("main.log", "words\n")).toEqual({ format: "text", bytes: 6 });
+  await expect(named("nothing.txt", "")).rejects.toThrow("nothing.txt is empty. Give another file.");
   expect(await named("merges.txt", "#version: 0.2\nh e\nl l\n")).toMatchObject({ merges: 2 });
   expect(await named("my merges.txt", "h e\n")).toEqual({ format: "text", bytes: 4 });
 });

@@ -84,6 +84,7 @@ export async function describe(source: ByteSource, options: DescribeOptions = {}
       if (known) return known;
       if (format === "text" && (!foreign || foreign.isText)) return { format, bytes };
       if (foreign) throw new InputError(`${source.name} is ${foreign.what}. ${foreign.advice}`);
+      if (bytes === 0) throw new InputError(`${source.name} is empty. Give another file.`);
       const hint = await headerlessHint(source);
       const start = await source.read(0, Math.min(source.size, startBytes));
       const { encoding, what } = hint || isBin(source.name) ? {} : await otherThanUtf8(start, source.name);
@@ -127,12 +128,17 @@ async function describeText(source: ByteSource): Promise<FileDescription | undef
   const { name, size: bytes } = source;
   const [, mark, step] = /^(KEEP|DONE)_(\d{8})$/.exec(nameOf(name)) ?? [];
   if (mark === "DONE") return { format: "mark of a checkpoint that is complete", bytes, step: Number(step) };
-  if (mark === undefined && nameOf(name) !== "merges.txt") return undefined;
+  const kind = mark ?? nameOf(name);
+  if (!["KEEP", "merges.txt", "main.log"].includes(kind)) return undefined;
   const text = new TextDecoder().decode(await source.read(0, Math.min(bytes, longestJson)));
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#version"));
-  return mark === "KEEP"
-    ? { format: "mark of a checkpoint that is kept", bytes, step: Number(step), because: lines.join("; ") }
-    : { format: "merges of a BPE tokenizer, with vocab.json beside them", bytes, merges: lines.length };
+  if (kind === "KEEP")
+    return { format: "mark of a checkpoint that is kept", bytes, step: Number(step), because: lines.join("; ") };
+  if (kind === "merges.txt")
+    return { format: "merges of a BPE tokenizer, with vocab.json beside them", bytes, merges: lines.length };
+  return /^s:\d+ t[er]l:/.test(text)
+    ? { format: "log of a run, as llm.c writes it", bytes, lines: lines.length }
+    : undefined;
 }
 
 /** Of a tokenizer.json, the tokenizer as well. */

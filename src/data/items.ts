@@ -90,11 +90,11 @@ export function wellFormed(text: string, what: string): string {
 }
 
 /** A field that holds a text; InputError, which ends with `advice`, names the fields that there are. */
-export function textField({ name, value }: Item, field: string, advice?: string): string {
+export function textField({ name, value, fields: all }: Item, field: string, advice?: string): string {
   const text = value[field];
   if (typeof text === "string") return wellFormed(text, `${name}: the field "${field}"`);
   const { names, isTalk } = fieldsOfItem(value);
-  const fields = names.slice(0, 12).join(", ") || "none";
+  const fields = (all ?? names).slice(0, 12).join(", ") || "none";
   const found = text === undefined ? "is missing" : `is ${JSON.stringify(text)?.slice(0, 40)}, no text`;
   const next = text === undefined && isTalk ? "It is a conversation: llm-ts prepare --chat takes those." : advice;
   throw new InputError(`${name}: the field "${field}" ${found}. Its fields are: ${fields}.${next ? ` ${next}` : ""}`);

@@ -8,6 +8,8 @@ export interface Item {
   /** Location, for messages. */
   readonly name: string;
   readonly value: Readonly<Record<string, unknown>>;
+  /** The names of all fields, where `value` has only some. */
+  readonly fields?: readonly string[];
 }
 
 /** No document is near this; it keeps a file without line ends from filling memory. */

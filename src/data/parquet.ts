@@ -37,7 +37,7 @@ export async function* readParquet(
     for (const [i, value] of rows.entries()) {
       const name = `${source.name}, row ${rowStart + i + 1}`;
       for (const [column, cell] of Object.entries(value)) requireText(`${name}: the column "${column}"`, cell);
-      yield { name, value };
+      yield { name, value, fields: names };
     }
     rowStart = rowEnd;
     onShare(rowEnd / Number(metadata.num_rows));

@@ -281,6 +281,9 @@ test.each(["zstd", "snappy", "gzip", "none"])("parquet: %s", async (codec) => {
   const other = readItems(path, ["body"]).next();
   await expect(other).rejects.toThrow(/no column "body"\. Its columns are: id, text, endings\.$/);
   await expect(readTexts(path, "body").next()).rejects.toThrow(/endings\. Name the one that holds .* --field NAME\.$/);
+  await expect(readTexts(path, "id").next()).rejects.toThrow(
+    /field "id" is 0, no text\. Its fields are: id, text, endings\./,
+  );
   const texts = await collect(readTexts(path, "text"));
   expect(texts[11]).toEqual({ name: expect.stringContaining("row 12"), text: "Text 11: 漢字." });
   expect(await fieldsOf(path)).toEqual({ names: ["id", "text", "endings"], texts: ["text"], isTalk: false });

@@ -14,7 +14,7 @@ import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
 import type { GroupFlags } from "../options/group.ts";
 import { print } from "../output.ts";
-import { isSvg, requireReplaceable } from "../replaceable.ts";
+import { requirePicture, requireReplaceable } from "../replaceable.ts";
 
 /** The options of `llm-ts bench`. */
 export interface BenchFlags extends BackendFlags, GroupFlags {
@@ -60,7 +60,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   };
   // A path that cannot be written, or is another file, fails before minutes have been spent.
   if (json !== undefined) await requireReplaceable(json, "report of bench", isReport);
-  if (svg !== undefined) await requireReplaceable(svg, "picture", isSvg);
+  if (svg !== undefined) await requirePicture(svg);
   for (const path of [json, svg]) if (path !== undefined) await (await platform.createSink(path)).abort();
   interrupt.finishFirst(() => process.stderr.write("\nstopping after this measurement\n"));
   try {

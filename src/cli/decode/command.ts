@@ -12,7 +12,10 @@ export function addDecode(program: Command): void {
     .command("decode")
     .summary("print the text of token ids")
     .description("Prints the text that token ids stand for. Ids are separated by spaces, commas or line ends.")
-    .argument("<ids...>", 'the ids, or "-" to read them from standard input')
+    .argument("<ids...>", 'the ids, or "-" to read them from standard input', (ids, earlier: string[] = []) => [
+      ...earlier,
+      ids,
+    ])
     .addOption(tokenizerOption())
     .addHelpText(
       "after",

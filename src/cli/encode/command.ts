@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Interrupt } from "../interrupt.ts";
 import { examples } from "../options/common.ts";
 import { tokenizerNamed, tokenizerOption } from "../options/tokenizer.ts";
+import { anyText } from "../options/values.ts";
 import { print } from "../output.ts";
 
 export function addEncode(program: Command): void {
@@ -9,7 +10,7 @@ export function addEncode(program: Command): void {
     .command("encode")
     .summary("print the token ids of a text")
     .description("Prints the token ids of a text, separated by spaces. <|endoftext|> is GPT-2's token of that name.")
-    .argument("<text>", 'the text, or "-" to read it from standard input')
+    .argument("<text>", 'the text, or "-" to read it from standard input', anyText)
     .addOption(tokenizerOption())
     .addHelpText(
       "after",

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { addBackendOptions } from "../options/backend.ts";
 import { adapterOption, examples, weightsOption } from "../options/common.ts";
 import { addSamplingOptions } from "../options/sampling.ts";
-import { whole } from "../options/values.ts";
+import { anyText, whole } from "../options/values.ts";
 
 const notes = `
 A text ends after --tokens, at a stop string, or where the model writes end-of-text.
@@ -19,7 +19,7 @@ export function addGenerate(program: Command): void {
     .command("generate")
     .summary("write text with a model")
     .description("Writes text with a model, token by token. A prompt is continued; without one a new text begins.")
-    .argument("[prompt]", 'text to continue; "-" to read it from standard input')
+    .argument("[prompt]", 'text to continue; "-" to read it from standard input', anyText)
     .option(
       "-e, --model <file>",
       "a model file, a folder of a run or a download, or gpt2, gpt2-medium, … (default: the newest run in runs/)",

@@ -23,8 +23,6 @@ export interface LearnFlags {
 
 /** Writes, checks or trains with the exercises in a folder; exit code 1 where a check finds one that is not right. */
 export async function runLearn(folder: string, flags: LearnFlags): Promise<void> {
-  if (folder.trim() === "")
-    throw new UsageError(`The folder has no name. Give it one: ${suggestion("learn", "my-gpt2")}`);
   if (Object.keys(flags).length > 1) throw new UsageError("Choose one of --check, --watch, --hint and --train.");
   const found = await findExercises(folder);
   if (Object.keys(flags).length === 0) return begin(found ?? { folder, language: newLanguage });

@@ -18,6 +18,9 @@ export function name(text: string): string {
   return within({ kind: "text" }, text);
 }
 
+/** The parser of an argument that takes any text, an empty one as well. */
+export const anyText = (text: string) => text;
+
 function within<T>(rule: Rule, value: T): T {
   if (fits(rule, value)) return value;
   throw new InvalidArgumentError(`Expected ${expectation(rule)}.`);

@@ -5,12 +5,13 @@ import { saveText } from "../../format/save.ts";
 import type { ByteSource } from "../../platform/platform.ts";
 import { type Curve, curvesSvg, stepsOf } from "../../plot/curves.ts";
 import { decayFor, smooth } from "../../plot/points.ts";
+import { runsIn, shortList } from "../../runs/node-run-list.ts";
 import { holdsRun, logPath, type Quantity, readCurves, readMetrics } from "../../runs/read-run.ts";
 import { chart, type Series } from "../display/chart.ts";
 import { type Paint, paintFor, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
-import { beginsWith, isSvg, requireReplaceable } from "../replaceable.ts";
+import { beginsWith, requirePicture, requireReplaceable } from "../replaceable.ts";
 
 /** The options of `llm-ts plot`. */
 export interface PlotFlags {
@@ -49,8 +50,7 @@ export async function plotRuns(paths: readonly string[], flags: PlotFlags): Prom
   const { out = flags.csv ? "-" : "plot.svg", what, log, valOnly } = flags;
   if (valOnly && !drawings[what].ofValidation)
     throw new UsageError(`--val-only is about losses, and --what asks for ${what}.`);
-  if (out !== "-")
-    await (flags.csv ? requireReplaceable(out, "CSV file", isCsv) : requireReplaceable(out, "picture", isSvg));
+  if (out !== "-") await (flags.csv ? requireReplaceable(out, "CSV file", isCsv) : requirePicture(out));
   const { quantity, ofValidation, title, axis } = drawings[what];
   const missing = what === "bpb" ? "validation in bits per byte" : valOnly ? "validation" : "update";
   const curves: Curve[] = [];
@@ -106,8 +106,12 @@ async function withoutOthers(paths: readonly string[]): Promise<readonly string[
   const runs: string[] = [];
   for (const path of paths) {
     const isFolder = (await platform.pathKind(path)) === "folder";
-    if (isFolder && !(await holdsRun(path))) say(`${path} holds no run: left out`);
-    else if (isFolder && paths.length > 1 && (await logPath(path)) === undefined)
+    if (isFolder && !(await holdsRun(path))) {
+      const names = paths.length === 1 ? shortList(await runsIn(path)) : "";
+      if (names !== "")
+        throw new UsageError(`${path} is a folder of runs: give those to draw (the newest first): ${names}.`);
+      say(`${path} holds no run: left out`);
+    } else if (isFolder && paths.length > 1 && (await logPath(path)) === undefined)
       say(`${path} holds no log of a run yet: left out`);
     else runs.push(path);
   }
