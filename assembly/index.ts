@@ -14,7 +14,7 @@ export { chunkSize, combine, sumChunks, sumSquares } from "./norm";
 export { benchCopy, benchRead, benchTriad } from "./bench";
 export { benchFma128, benchFma256 } from "./fma";
 export { isFused } from "./probe";
-export { fill, residualForward } from "./residual";
+export { addScaled, fill, residualForward } from "./residual";
 export { rotary } from "./rotary";
 export { attentionForward, attentionBackward, scratchBytes, softmaxRow, softmaxRowBackward, weightedSum32 } from "./attention";
 export { softmaxLoss } from "./crossentropy";

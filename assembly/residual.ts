@@ -15,6 +15,24 @@ export function residualForward(part: i32, parts: i32, out: usize, a: usize, b: 
   if (rest) storeTail(out + at, f32x4.add(loadTail(a + at, rest), loadTail(b + at, rest)), rest);
 }
 
+/** out = alpha a + beta b; out may be either. */
+export function addScaled(part: i32, parts: i32, out: usize, a: usize, b: usize, n: i32, alpha: f32, beta: f32): void {
+  const start = shareStart(n, LINE, part, parts);
+  const end = shareStart(n, LINE, part + 1, parts);
+  const vectors = start + ((end - start) & ~3);
+  const first = f32x4.splat(alpha);
+  const second = f32x4.splat(beta);
+  let at = <usize>start << 2;
+  for (const stop = <usize>vectors << 2; at < stop; at += 16) {
+    v128.store(out + at, f32x4.add(f32x4.mul(first, v128.load(a + at)), f32x4.mul(second, v128.load(b + at))));
+  }
+  const rest = end - vectors;
+  if (rest) {
+    const sum = f32x4.add(f32x4.mul(first, loadTail(a + at, rest)), f32x4.mul(second, loadTail(b + at, rest)));
+    storeTail(out + at, sum, rest);
+  }
+}
+
 /** Sets all 4-byte elements to `bits`: an integer, or a float's bit pattern. */
 export function fill(part: i32, parts: i32, out: usize, n: i32, bits: i32): void {
   const start = shareStart(n, LINE, part, parts);

@@ -190,6 +190,8 @@ export interface Operations<T = Tensor> {
 
   /** out = a + b. In place: out may be either. Backward: the gradient goes to both unchanged, so there is none. */
   residualForward(out: T, a: T, b: T): void;
+  /** out = alpha a + beta b, of f32. In place: out may be either. */
+  addScaled(out: T, a: T, alpha: number, b: T, beta: number): void;
 
   /**
    * The head with its loss: head.losses = -log softmax(inp (N,C) wte (Vp,C)ᵀ)[head.targets]. Losses, targets and inp may

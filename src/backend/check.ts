@@ -45,6 +45,7 @@ const others = [
   cases.gelu(77, "tanh"),
   cases.gelu(77, "erf"),
   cases.residual(77),
+  cases.addScaled(77),
   cases.head(22, 24, 45, 48, false),
   cases.head(22, 24, 45, 48, true, 22, true),
   cases.reductions(77),

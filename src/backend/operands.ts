@@ -67,7 +67,7 @@ const updated: Paths = {
 };
 
 /** Operations whose result may overwrite an operand of the same shape. */
-const inPlace: readonly OperationName[] = ["geluForward", "geluBackward", "residualForward"];
+const inPlace: readonly OperationName[] = ["geluForward", "geluBackward", "residualForward", "addScaled"];
 
 export function isTensor(operand: object): operand is Tensor {
   return "buffer" in operand && "dtype" in operand;

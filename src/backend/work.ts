@@ -89,6 +89,7 @@ const costs: Costs = {
   geluForward: (out, inp) => stream("gelu forward", bytesOf(out, inp), out.size, 20),
   geluBackward: (dinp, inp, dout) => stream("gelu backward", bytesOf(dinp, inp, dout), dinp.size, 25),
   residualForward: (out, a, b) => stream("residual", bytesOf(out, a, b), out.size, 1),
+  addScaled: (out, a, _scale, b) => stream("scaled sum", bytesOf(out, a, b), out.size, 3),
   headLoss: (_head, inp, wte) => {
     const [N, C] = matrixOf(inp);
     const [Vp] = wte.shape;

@@ -10,6 +10,7 @@ import { type AdamWOptions, type Backend, type Tensor, view } from "../backend/b
 import type { GPT2Config } from "./config.ts";
 import { type Gradients, type LoraTarget, lowRankBackward, lowRankForward } from "./lora.ts";
 import type { Parameters, TensorsOfTraining } from "./tensor-set.ts";
+import type { Stacked } from "./tensor-stacks.ts";
 import {
   type DecodeWorkspace,
   firstPositions,
@@ -174,6 +175,8 @@ export function gradientNorm(be: Backend, grads: { readonly blocks: readonly Ten
 export interface UpdateOptions extends AdamWOptions {
   /** Decay biases and layernorms as well, as llm.c's test does; else embeddings and matrices only. */
   readonly decayAll?: boolean;
+  /** Parameters that are updated otherwise; default: none. */
+  readonly except?: (parameter: Stacked) => boolean;
 }
 
 /**
@@ -184,6 +187,7 @@ export function update(be: Backend, p: Parameters, training: TensorsOfTraining, 
   const { grads, m, v, copy } = training;
   const { entries } = p.adapters?.set ?? p.weights;
   for (const [i, { parameter, tensor }] of entries.entries()) {
+    if (options.except?.(parameter)) continue;
     const weightDecay = options.decayAll || parameter.decay ? options.weightDecay : 0;
     const [dm, dv] = [m.entries[i].tensor, v.entries[i].tensor];
     if (!dm || !dv) continue;

@@ -3,6 +3,7 @@ import { sizeOf } from "../backend/shape.ts";
 import { MemoryError } from "../errors.ts";
 import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
 import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig } from "./lora.ts";
+import { allocMuonScratch, type Optimizer } from "./muon-memory.ts";
 import { allocPackedWorkspace } from "./packed.ts";
 import { parameterCount, parametersOf } from "./parameters.ts";
 import type { Share } from "./tensor-part.ts";
@@ -25,6 +26,8 @@ export interface MemoryPlan {
   readonly share?: Share;
   /** An adapter that is trained in place of the weights. */
   readonly lora?: LoraConfig;
+  /** Muon has memory of its own. Default adamw. */
+  readonly updates?: Optimizer;
   /** Of training: bf16 for a copy of the matrices, and activations in bf16. Default fp32. */
   readonly precision?: Precision;
   /** Workspaces, by batch and block. */
@@ -77,10 +80,11 @@ function measure(backend: Backend, config: GPT2Config, plan: MemoryPlan): Memory
     attentionSavedSize: (shape) => backend.attentionSavedSize(shape),
     headScratchSize: (N, Vp) => backend.headScratchSize(N, Vp),
   };
-  const { weights, optimizer, lora, share, precision, train, evaluate, score, decode, inspect } = plan;
+  const { weights, optimizer, updates, lora, share, precision, train, evaluate, score, decode, inspect } = plan;
   const own = new TensorSet(counter, config, weights);
   if (optimizer && lora) allocAdapterTraining(counter, config, lora);
   else if (optimizer) allocTrainingTensors(counter, { config, weights: own }, precision, share);
+  if (optimizer && updates === "muon") allocMuonScratch(counter, config);
   if (lora && train) {
     allocAdapterWorkspace(counter, config, lora, adapterRows(plan));
     // The largest matrix in f32, which a backend computes with where it is kept in less.
@@ -123,12 +127,12 @@ export interface MemoryParts {
 
 export function memoryParts(backend: Backend, config: GPT2Config, plan: MemoryPlan): MemoryParts {
   const needed = (plan: MemoryPlan) => memoryNeeded(backend, config, plan);
-  const { weights: type, optimizer, lora, share, precision, train, decode } = plan;
+  const { weights: type, optimizer, updates, lora, share, precision, train, decode } = plan;
   const weights = needed({ weights: type });
   const total = needed(plan);
   return {
     weights,
-    optimizer: needed({ weights: type, optimizer, lora, share, precision }) - weights,
+    optimizer: needed({ weights: type, optimizer, updates, lora, share, precision }) - weights,
     activations: needed({ weights: type, train, lora, precision }) - weights,
     sampling: needed({ weights: type, decode }) - weights,
     total,

@@ -1,6 +1,7 @@
 import type { Backend, Linear, Precision, Tensor, Usage, WeightType } from "../backend/backend.ts";
 import type { GPT2Config } from "./config.ts";
 import type { AdapterGradients, AdapterSet, Adapters } from "./lora.ts";
+import type { MuonScratch } from "./muon-memory.ts";
 import { type ParameterTensor, parametersOf, type TensorName } from "./parameters.ts";
 import { type Share, TensorPart } from "./tensor-part.ts";
 import { TensorStacks } from "./tensor-stacks.ts";
@@ -82,8 +83,13 @@ export interface TrainingTensors<
   readonly copy?: TensorSet;
 }
 
+/** Where Muon updates the matrices of layers: their momentum is in m. */
+export interface MuonTraining extends TrainingTensors<TensorSet> {
+  readonly muon: MuonScratch;
+}
+
 /** Of a model's weights, or of its adapters. */
-export type TensorsOfTraining = TrainingTensors | TrainingTensors<AdapterSet, AdapterGradients>;
+export type TensorsOfTraining = TrainingTensors | MuonTraining | TrainingTensors<AdapterSet, AdapterGradients>;
 
 /** The model as forward and backward read it. */
 export function computedWith({ weights, ...model }: Parameters, { copy = weights }: TensorsOfTraining): Parameters {

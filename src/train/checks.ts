@@ -55,6 +55,18 @@ export function checkTrainerOptions(options: Required<TrainerOptions>): void {
   for (const name of trainerOptionNames) check(name, options[name], trainOptions[name]);
 }
 
+/** UsageError where Muon would need what it does not do: parts of moments, a copy of matrices in bf16. */
+export function checkOptimizer({ optimizer, zeroStage, precision, loraRank }: Required<TrainerOptions>): void {
+  if (optimizer === "adamw") return;
+  const others = { zeroStage: zeroStage !== 0, precision: precision !== "fp32", loraRank: loraRank > 0 };
+  for (const [name, isChosen] of Object.entries(others))
+    if (isChosen)
+      throw new UsageError(
+        "Muon (llm-ts train --optimizer muon) updates whole matrices in float32, without -z 1, --precision bf16 or --lora-rank: " +
+          `leave ${name} out, or choose adamw.`,
+      );
+}
+
 /** UsageError where one process is to share AdamW's moments out. */
 export function checkZeroStage({ zeroStage = 0 }: Pick<RunChoices, "zeroStage">, { size }: Rank): void {
   if (zeroStage === 0 || size > 1) return;

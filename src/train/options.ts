@@ -14,7 +14,7 @@ export const trainerOptionNames = [
     "beta2",
     "eps",
   ] as const),
-  ...(["gradClip", "accumulate", "skipLossZ", "skipNormZ", "onNotFinite", "precision"] as const),
+  ...(["gradClip", "accumulate", "skipLossZ", "skipNormZ", "onNotFinite", "precision", "optimizer"] as const),
   ...(["zeroStage", "gradDtype"] as const),
   ...(["loraRank", "loraAlpha", "loraTargets", "seed"] as const),
 ];

@@ -133,7 +133,7 @@ export function runMemory(config: GPT2Config, settings: TrainSettings, group: Ra
   return memoryOf({ B, T, accumulate }, own, sampleEvery > 0 ? S : undefined);
 }
 
-type Storage = Required<Pick<TrainerOptions, "precision" | "zeroStage">> & LoraOptions;
+type Storage = Required<Pick<TrainerOptions, "precision" | "zeroStage" | "optimizer">> & LoraOptions;
 
 function memoryOf(train: MemoryPlan["train"], own: MemoryPlan, S: number | undefined): MemoryPlan {
   return { ...own, optimizer: true, train, decode: S === undefined ? undefined : { S } };
@@ -146,9 +146,9 @@ export function optimizerMemory(
   { weights }: Pick<MemoryPlan, "weights">,
   { rank, size }: Rank,
 ): MemoryPlan {
-  const { precision, zeroStage } = storage;
+  const { precision, zeroStage, optimizer } = storage;
   const share = zeroStage === 1 ? { rank, size } : undefined;
-  return { weights, optimizer: true, precision, share, lora: loraOf(storage, config) };
+  return { weights, optimizer: true, updates: optimizer, precision, share, lora: loraOf(storage, config) };
 }
 
 /** The same of a trainer's model. */

@@ -6,6 +6,7 @@ import { precisions, weightTypes } from "../backend/backend.ts";
 import { dataOrders } from "../data/order.ts";
 import { headerlessTypes } from "../format/headerless.ts";
 import { architecture, sizeLimits as limits } from "../model/config.ts";
+import { optimizers } from "../model/muon-memory.ts";
 import { choice, counted, option, real, type TrainOption, type ValueOf, whole } from "./setting-rules.ts";
 
 const text = { kind: "text" } as const;
@@ -172,6 +173,12 @@ export const sections = {
     }),
     /** Decoupled weight decay on embeddings and matrices. */
     weightDecay: option("-c, --weight-decay <f>", "on embeddings and matrices", real(0), { default: 0, baby: 0.1 }),
+    /** Muon updates the matrices of layers by orthogonalized momentum, AdamW the rest, at one learning rate. */
+    optimizer: option("--optimizer <name>", "of the matrices: adamw, or muon", choice(optimizers), {
+      default: "adamw",
+      later: true,
+      ...fixed,
+    }),
     /** AdamW's decay of the first moment. */
     beta1: option("--beta1 <f>", "AdamW's decay of the first moment", decay, { default: 0.9 }),
     /** AdamW's decay of the second moment. */

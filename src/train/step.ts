@@ -2,6 +2,7 @@ import type { GPT2 } from "../api/gpt2.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { Group } from "../group/group.ts";
 import { accumulateGradients, gradientNorm, update } from "../model/gpt2.ts";
+import { isMuons, muonDirections, updateByMuon } from "../model/muon.ts";
 import { describeNotFinite, firstNotFinite, notFiniteError } from "../model/not-finite.ts";
 import { computedWith, type Parameters, type TensorsOfTraining } from "../model/tensor-set.ts";
 import type { StepWorkspace } from "../model/workspace.ts";
@@ -74,7 +75,14 @@ export async function trainingStep<R>(
   if (!verdict.skipped) {
     // As torch's clip_grad_norm_: its 1e-6 guards against a norm of 0.
     const gradScale = (gradClip > 0 ? Math.min(1, gradClip / (norm + 1e-6)) : 1) / share;
-    update(backend, parameters, tensors, { ...options, learningRate, gradScale, step: state.step + 1 });
+    const made = { ...options, learningRate, gradScale, step: state.step + 1 };
+    if ("muon" in tensors) {
+      const norms = await muonDirections(backend, parameters, tensors, gradScale);
+      // Another reader may have begun meanwhile.
+      await model.weightsReleased();
+      updateByMuon(backend, parameters, tensors, norms, made);
+      update(backend, parameters, tensors, { ...made, except: isMuons });
+    } else update(backend, parameters, tensors, made);
   }
   advance(loss);
   if (shared && !verdict.skipped) await model.completeWeights(() => shared.gatherWeights());

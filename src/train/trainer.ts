@@ -12,12 +12,13 @@ import {
   type LoraConfig,
 } from "../model/lora.ts";
 import { heldByOthers, type MemoryPlan, requireMemory } from "../model/memory.ts";
+import { allocMuonScratch } from "../model/muon-memory.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainingTensors, computedWith, type TensorsOfTraining } from "../model/tensor-set.ts";
 import { textLengths } from "../tokenizer/tokenizer.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
-import { checkNames, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
+import { checkNames, checkOptimizer, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { checkLora, loraOf } from "./lora-options.ts";
@@ -91,6 +92,7 @@ export class Trainer {
     checkZeroStage(this.options, group);
     checkPrecision(model.backend, model.config, this.options.precision);
     this.#lora = loraOf(this.options, model.config);
+    checkOptimizer(this.options);
     const { dtype } = model.parameters.weights;
     if (dtype !== "f32" && !this.#lora)
       throw new UsageError(
@@ -260,7 +262,7 @@ export class Trainer {
 
   #allocated(): Held {
     const { backend, config, parameters } = this.model;
-    const { precision, zeroStage } = this.options;
+    const { precision, zeroStage, optimizer } = this.options;
     const group = this.#group;
     if (this.#lora) {
       const adapter = allocAdapterTraining(this.#memory, config, this.#lora);
@@ -268,7 +270,9 @@ export class Trainer {
     }
     if (zeroStage === 0) {
       const tensors = allocTrainingTensors(this.#memory, parameters, precision);
-      return { tensors, moments: { m: tensors.m, v: tensors.v } };
+      const moments = { m: tensors.m, v: tensors.v };
+      if (optimizer === "adamw") return { tensors, moments };
+      return { tensors: { ...tensors, muon: allocMuonScratch(this.#memory, config) }, moments };
     }
     const tensors = allocTrainingTensors(this.#memory, parameters, precision, group);
     const shared = new SharedMoments(backend, group, parameters.weights, tensors);

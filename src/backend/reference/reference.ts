@@ -46,6 +46,9 @@ const operations: Operations<HostTensor> = {
   residualForward(out, a, b) {
     for (let i = 0; i < out.size; i++) out.data[i] = a.data[i] + b.data[i];
   },
+  addScaled(out, a, alpha, b, beta) {
+    for (let i = 0; i < out.size; i++) out.data[i] = alpha * a.data[i] + beta * b.data[i];
+  },
   headLoss,
   headBackward,
   mean(out, inp) {
@@ -193,6 +196,7 @@ export class ReferenceBackend implements Backend {
   readonly geluForward = this.enqueued("geluForward");
   readonly geluBackward = this.enqueued("geluBackward");
   readonly residualForward = this.enqueued("residualForward");
+  readonly addScaled = this.enqueued("addScaled");
   readonly headLoss = this.enqueued("headLoss");
   readonly headBackward = this.enqueued("headBackward");
   readonly mean = this.enqueued("mean");

@@ -110,6 +110,20 @@ export const residual = (n: number): Case =>
     },
   });
 
+/** Apart, and in place of either operand. */
+export const addScaled = (n: number): Case =>
+  caseOf({
+    name: `addScaled n=${n}`,
+    operands: { out: junk(n), x: numbers(n), y: numbers(n), a: numbers(n), b: numbers(n) },
+    outputs: { out: "addScaled", a: "addScaled", b: "addScaled" },
+    tolerance: few,
+    run(be, at) {
+      be.addScaled(at.out, at.x, 3.4445, at.y, -0.25);
+      be.addScaled(at.a, at.a, 0.05, at.x, 0.95);
+      be.addScaled(at.b, at.x, -4.775, at.b, 2);
+    },
+  });
+
 /** Apart and in place, of numbers in -16 … 16. */
 export const gelu = (n: number, form: GeluForm): Case =>
   caseOf({
@@ -560,7 +574,7 @@ const attentions = [
 
 /** All cases: odd shapes, ends of rows, every option. */
 export const suite: readonly Case[] = [
-  ...lengths.flatMap((n) => [fill(n), residual(n), gelu(n, "tanh"), gelu(n, "erf"), adamw(n)]),
+  ...lengths.flatMap((n) => [fill(n), residual(n), addScaled(n), gelu(n, "tanh"), gelu(n, "erf"), adamw(n)]),
   ...[1, 5, 768, 16_384, 40_003].map((n) => reductions(n)),
   ...(["f32", "bf16"] as const).flatMap((weights) => [
     embedding(1, 1, 1, 0, weights),

@@ -235,6 +235,11 @@ export class WasmBackend extends WasmDevice implements Backend {
     this.run("residualForward", elements(out.size, NS.copy), this.at(out), this.at(a), this.at(b), out.size);
   };
 
+  readonly addScaled: Operations["addScaled"] = (out, a, alpha, b, beta) => {
+    const addresses = [out, a, b].map((tensor) => this.at(tensor));
+    this.run("addScaled", elements(out.size, NS.copy), ...addresses, out.size, alpha, beta);
+  };
+
   headScratchSize(N: number, Vp: number): number {
     return Math.min(N, Math.max(1, Math.floor(HEAD_LOGITS / Vp))) * Vp;
   }

@@ -12,6 +12,7 @@ export const kernelNames = [
   "adamw",
   "attentionBackward",
   "attentionForward",
+  "addScaled",
   "benchCopy",
   "benchFma128",
   "benchFma256",

@@ -24,6 +24,7 @@ import type { TileName } from "./tile-names.ts";
 import type { TileChoice } from "./tiles.ts";
 import {
   adamwSource,
+  addScaledSource,
   fillSource,
   fillWholeSource,
   geluBackwardSource,
@@ -256,6 +257,10 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
 
   readonly residualForward: Operations["residualForward"] = (out, a, b) => {
     this.elementwise("residual", residualSource, [out, a, b]);
+  };
+
+  readonly addScaled: Operations["addScaled"] = (out, a, alpha, b, beta) => {
+    this.elementwise("scaled sum", addScaledSource, [out, a, b], [alpha, beta]);
   };
 
   headScratchSize(N: number, Vp: number): number {

@@ -34,6 +34,11 @@ export const fillWholeSource = elementwise({ out: "w" }, false, "out[i] = i32(p.
 export const residualSource = (vectors: boolean) =>
   elementwise({ out: "w", a: "r", b: "r" }, vectors, "out[i] = a[i] + b[i];");
 
+export const addScaledSource = (vectors: boolean) =>
+  elementwise({ out: "w", a: "r", b: "r" }, vectors, "out[i] = p.alpha * a[i] + p.beta * b[i];", {
+    f32: ["alpha", "beta"],
+  });
+
 /** tanh of more than 15 is 1 in f32, and overflows where a driver computes it by exponentials. */
 const tanhForm = `
 fn tanhOf(x: T) -> T { return tanh(clamp(${Math.sqrt(2 / Math.PI)} * (x + 0.044715 * x * x * x), T(-15.0), T(15.0))); }

@@ -1,0 +1,24 @@
+import type { Backend, Tensor } from "../backend/backend.ts";
+import type { GPT2Config } from "./config.ts";
+
+/** What updates the matrices of layers; all else is AdamW's. */
+export const optimizers = ["adamw", "muon"] as const;
+export type Optimizer = (typeof optimizers)[number];
+
+/** Memory of the orthogonalization for the largest matrix, and the squared norm of each. */
+export interface MuonScratch {
+  readonly gram: Tensor;
+  readonly square: Tensor;
+  readonly product: Tensor;
+  readonly squares: Tensor;
+}
+
+export function allocMuonScratch(at: Pick<Backend, "alloc">, { C, hidden, L }: GPT2Config): MuonScratch {
+  const shorter = Math.min(C, hidden);
+  return {
+    gram: at.alloc([Math.max(C, shorter) ** 2]),
+    square: at.alloc([Math.max(C, shorter) ** 2]),
+    product: at.alloc([C * Math.max(C, hidden)]),
+    squares: at.alloc([6 * L]),
+  };
+}
