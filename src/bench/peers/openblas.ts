@@ -21,6 +21,9 @@ const libraries = [
   "openblas.dll",
 ];
 
+/** OpenBLAS's name for AVX2 and FMA kernels: 256-bit vectors. */
+export const avx2Kernels = "Haswell";
+
 const ROW_MAJOR = 101;
 const PLAIN = 111;
 const TRANSPOSED = 112;

@@ -1,24 +1,21 @@
 import { UsageError } from "../../errors.ts";
 import { jax } from "./jax.ts";
 import { llmc } from "./llmc.ts";
-import { openblas } from "./openblas.ts";
+import { avx2Kernels, openblas } from "./openblas.ts";
 import type { PeerContext, PeerProgram } from "./peer.ts";
-import { keepMemory, torch } from "./torch.ts";
+import { keepMemory, torch, vectorsOf256 } from "./torch.ts";
 
 type Maker = (name: string, path: string | undefined, context: PeerContext) => Promise<PeerProgram>;
 
-/** OpenBLAS's name for AVX2 and FMA kernels: 256-bit vectors, as in WebAssembly. */
-const avx2 = "Haswell";
-
 const makers = {
   openblas: (name, path, context) => openblas(name, path, undefined, context),
-  "openblas-avx2": (name, path, context) => openblas(name, path, avx2, context),
+  "openblas-avx2": (name, path, context) => openblas(name, path, avx2Kernels, context),
   llmc,
   jax: (name) => jax(name),
   torch: (name, path, context) => torch(name, path, {}, context),
   "torch-tuned": (name, path, context) => torch(name, path, keepMemory, context),
   "torch-gpu": (name, path, context) => torch(name, path, {}, context, "gpu"),
-  "torch-avx2": (name, path, context) => torch(name, path, { ...keepMemory, OPENBLAS_CORETYPE: avx2 }, context),
+  "torch-avx2": (name, path, context) => torch(name, path, { ...keepMemory, ...vectorsOf256 }, context),
 } satisfies Record<string, Maker>;
 
 type PeerName = keyof typeof makers;

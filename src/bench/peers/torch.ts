@@ -8,6 +8,7 @@ import type { GPT2Config } from "../../model/config.ts";
 import { median } from "../comparison.ts";
 import { stepsPerRound } from "../steps.ts";
 import { threadsOf } from "../table.ts";
+import { avx2Kernels } from "./openblas.ts";
 import { missing, type PeerContext, type PeerProgram } from "./peer.ts";
 import { torchScript } from "./torch-script.ts";
 
@@ -30,6 +31,14 @@ export const keepMemory = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 32),
   MALLOC_TRIM_THRESHOLD_: String(2 ** 34),
   MALLOC_TOP_PAD_: String(2 ** 28),
+};
+
+/** 256-bit vectors, as in WebAssembly, in its own kernels and in each library that a build of it may use. */
+export const vectorsOf256 = {
+  ATEN_CPU_CAPABILITY: "avx2",
+  MKL_ENABLE_INSTRUCTIONS: "AVX2",
+  ONEDNN_MAX_CPU_ISA: "AVX2",
+  OPENBLAS_CORETYPE: avx2Kernels,
 };
 
 /** The device on which it computes. */
