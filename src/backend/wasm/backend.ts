@@ -123,10 +123,11 @@ export class WasmBackend extends WasmDevice implements Backend {
     if (N <= this.fewRows) {
       const work = units(OC, C * (elementBytes[weight.dtype] * NS.byte + (N - 1) * NS.dot));
       const kernel = kernelFor("matmulFewRows", weight);
-      const isInt8 = weight.dtype === "int8";
-      const lanes = isInt8 ? lanesOf(C) : [];
-      const rows = isInt8 ? this.quantized(inp, N, C, lanes) : inp;
-      this.run(kernel, work, out, rows, this.addressOf(weight), bias, N, C, OC, lanes.length);
+      const address = this.addressOf(weight);
+      if (weight.dtype === "int8") {
+        const lanes = lanesOf(C);
+        this.run(kernel, work, out, this.quantized(inp, N, C, lanes), address, bias, N, C, OC, lanes.length);
+      } else this.run(kernel, work, out, inp, address, bias, N, C, OC);
       return;
     }
     const address = this.widened(weight);
