@@ -25,7 +25,7 @@ interface Answer {
 
 /**
  * glibc returns large blocks of memory to the system at once, which then zeroes every activation and gradient of PyTorch
- * anew. Keeping the memory makes PyTorch about three times as fast.
+ * again. Keeping the memory made PyTorch 1.13 three times as fast, and 2.15 a tenth faster.
  */
 export const keepMemory = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 32),
