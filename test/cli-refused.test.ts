@@ -25,6 +25,7 @@ describe("no folder is left of a run that is refused", () => {
   const small = "-e custom --layers 1 --heads 1 --channels 8 --vocab 101 -i train.bin -t 8";
   test.each([
     ["-i no.bin", "no.bin does not exist"],
+    ["-i no.bin -v 5 -m 3", "no.bin does not exist"],
     ["-b 100", "train.bin has 400 tokens"],
     ["--context 8 -t 128", "is longer than the model's"],
     ["-d 100", "A total batch of 100 tokens"],

@@ -4,6 +4,7 @@ import { InputError, LlmError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readSmallText } from "../format/source.ts";
 import { architectureIn, makeConfig } from "../model/config.ts";
+import type { Optimizer } from "../model/muon-memory.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import type { Point } from "../plot/points.ts";
@@ -27,6 +28,8 @@ export interface RunSummary {
   readonly parameters?: number;
   /** Of a run that trains an adapter: what, and of which model. */
   readonly adapter?: RunAdapter;
+  /** What updates the matrices of layers, where it is not AdamW. */
+  readonly optimizer?: Optimizer;
   /** Updates made, and planned. */
   readonly step?: number;
   readonly steps?: number;
@@ -170,7 +173,8 @@ async function readSettings(folder: string): Promise<Partial<RunSummary>> {
   const lastStart = started === undefined ? undefined : { at: started, ms: numberIn(last, "ms") ?? 0 };
   const planned = numberIn(run, "steps");
   const steps = planned === unlimitedSteps ? undefined : planned;
-  return { model: model.name, parameters, ...adapterIn(settings), steps, created, lastStart };
+  const optimizer = isObject(run) && run.optimizer === "muon" ? run.optimizer : undefined;
+  return { model: model.name, parameters, ...adapterIn(settings), optimizer, steps, created, lastStart };
 }
 
 function adapterIn({ run, base }: Readonly<Record<string, unknown>>): Pick<RunSummary, "adapter"> {

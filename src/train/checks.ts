@@ -56,16 +56,20 @@ export function checkTrainerOptions(options: Required<TrainerOptions>): void {
 }
 
 /** UsageError where Muon would need what it does not do: parts of moments, a copy of matrices in bf16. */
-export function checkOptimizer({ optimizer, zeroStage, precision, loraRank }: Required<TrainerOptions>): void {
+export function checkOptimizer({
+  optimizer,
+  ...settings
+}: Pick<TrainSettings, "optimizer" | (typeof unlikeMuon)[number]>): void {
   if (optimizer === "adamw") return;
-  const others = { zeroStage: zeroStage !== 0, precision: precision !== "fp32", loraRank: loraRank > 0 };
-  for (const [name, isChosen] of Object.entries(others))
-    if (isChosen)
+  for (const name of unlikeMuon)
+    if (settings[name] !== trainOptions[name].default)
       throw new UsageError(
-        "Muon (llm-ts train --optimizer muon) updates whole matrices in float32, without -z 1, --precision bf16 or --lora-rank: " +
-          `leave ${name} out, or choose adamw.`,
+        "Muon (llm-ts train --optimizer muon) updates whole matrices in float32, without -z 1, --precision bf16 or --lora-rank. Here " +
+          `${name} is ${settings[name]}: leave that out, or choose adamw.`,
       );
 }
+
+const unlikeMuon = ["zeroStage", "precision", "loraRank"] as const;
 
 /** UsageError where one process is to share AdamW's moments out. */
 export function checkZeroStage({ zeroStage = 0 }: Pick<RunChoices, "zeroStage">, { size }: Rank): void {

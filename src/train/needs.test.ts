@@ -18,12 +18,12 @@ describe("an option has no effect without what it needs", () => {
   // [options, those that are refused, circumstances, what gives them an effect]
   const cases: [RunChoices, string, Partial<Circumstances>, RunChoices | undefined][] = [
     [{ headerless: "uint16" }, "--headerless [type]", { hasData: false }, undefined],
-    [{ dataSeed: 42 }, "--data-seed", {}, { order: "random" }],
+    [{ dataSeed: 43 }, "--data-seed", {}, { order: "random" }],
     [{ warmupSteps: 3 }, "-u, --warmup", {}, { schedule: "cosine" }],
     [{ finalFraction: 0.5 }, "-q, --final-lr-fraction", {}, { model: "baby" }],
     [{ gradDtype: "bf16" }, "--grad-dtype", {}, undefined],
     [{ loraAlpha: 8 }, "--lora-alpha", {}, { loraRank: 4 }],
-    [{ loraTargets: "qkv" }, "--lora-targets", {}, { loraRank: 4 }],
+    [{ loraTargets: "fc" }, "--lora-targets", {}, { loraRank: 4 }],
     [{ weights: "int8" }, "--weights", {}, { loraRank: 4 }],
     [{ valEvery: 5 }, "-v, --val-every", { hasVal: false }, undefined],
     [{ valBatches: 5 }, "-m, --val-batches", { hasVal: false }, undefined],
@@ -66,4 +66,9 @@ test("defaults, values that mean none, and those of the run before are no mistak
   expect(idle({ valEvery: 0, checkpointEvery: 0 }, { hasVal: false, isKept: false }).refused).toEqual([]);
   expect(idle({ warmupSteps: 3 }, { before: { warmupSteps: 3 } }).refused).toEqual([]);
   expect(idle({ warmupSteps: 3 }, { before: { warmupSteps: 2 } }).refused).toEqual(["-u, --warmup"]);
+});
+
+test("a default that is written out asks for nothing", () => {
+  const defaults = { dataSeed: 42, loraTargets: "qkv", keep: 2, weights: "f32", earlyStopDelta: 0 } as const;
+  expect(idle(defaults, { isKept: false })).toEqual({ refused: [], meant: [] });
 });

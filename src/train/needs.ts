@@ -40,10 +40,10 @@ export const conditions: Readonly<Record<Need, Condition>> = {
     instead: "Name some with --val (-j)",
   },
   validation: {
-    isMet: ({ hasVal, settings }) => hasVal && settings.valEvery > 0,
+    isMet: ({ settings }) => settings.valEvery > 0,
     by: "valEvery",
-    why: "the run makes no validation, for want of data (--val, -j) or because --val-every (-v) is 0.",
-    instead: "Give both",
+    why: "--val-every (-v) is 0, and the run makes no validation.",
+    instead: "Give -v 100, say",
   },
   shuffling: {
     isMet: ({ settings }) => settings.order !== "file",
@@ -125,7 +125,7 @@ export function idleOptions(chosen: RunChoices, run: Circumstances): readonly Id
   });
 }
 
-/** True for a value that asks for nothing: 0 where it means none or is the default, or the usual one of a few words. */
-function isOff({ kind, zero, default: usual }: TrainOption, value: unknown): boolean {
-  return value === 0 ? zero !== undefined || usual === 0 : kind === "choice" && value === usual;
+/** True for a value that asks for nothing: the default, or 0 where that means none. */
+function isOff({ zero, default: usual }: TrainOption, value: unknown): boolean {
+  return value === usual || (value === 0 && zero !== undefined);
 }

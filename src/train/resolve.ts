@@ -1,7 +1,7 @@
 /** Resolves the options chosen for a run to its settings, for command and page. */
 import { UsageError } from "../errors.ts";
 import { alone, type Rank } from "../group/group.ts";
-import { batchesIn, checkWarmup, checkZeroStage } from "./checks.ts";
+import { batchesIn, checkOptimizer, checkWarmup, checkZeroStage } from "./checks.ts";
 import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
 import { checkLora } from "./lora-options.ts";
@@ -34,6 +34,7 @@ export function settingsOf(choices: RunChoices, maxT: number, group: Rank = alon
   const found = resolved(choices, group.size);
   const settings = { ...found, block: Math.min(found.block, maxT) };
   checkLora(settings);
+  checkOptimizer(settings);
   checkZeroStage(settings, group);
   return { ...settings, accumulate: batchesIn(settings.totalBatch, settings.batch, settings.block, group.size) };
 }

@@ -293,14 +293,14 @@ export const sections = {
     valBatches: option("-m, --val-batches <n>", "batches of a validation", batches, {
       default: 10,
       baby: 20,
-      needs: ["validation"],
+      needs: ["validationData", "validation"],
     }),
     /** Batches of the last validation, whose result is kept; default: as `valBatches`. */
     finalValBatches: option("--final-val-batches <n>", "batches of the last validation", batches, {
       default: 10,
       baby: 200,
       shown: "default: as -m; baby: 200",
-      needs: ["validation"],
+      needs: ["validationData", "validation"],
     }),
     /** Stop when so many validations in a row were no better than the best before them; 0: never. */
     earlyStop: option(

@@ -89,10 +89,10 @@ export class Trainer {
     this.options = complete(trainerOptionNames, options);
     checkTrainerOptions(this.options);
     checkLora(this.options);
+    checkOptimizer(this.options);
     checkZeroStage(this.options, group);
     checkPrecision(model.backend, model.config, this.options.precision);
     this.#lora = loraOf(this.options, model.config);
-    checkOptimizer(this.options);
     const { dtype } = model.parameters.weights;
     if (dtype !== "f32" && !this.#lora)
       throw new UsageError(

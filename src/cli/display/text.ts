@@ -21,13 +21,13 @@ export function bytes(n: number): string {
 }
 
 /**
- * "8.91 GB: weights 1.42 GB, gradients and AdamW 4.26 GB, activations 3.22 GB, samples 19 MB", and what of it is outside of
+ * "8.91 GB: weights 1.42 GB, gradients and moments 4.26 GB, activations 3.22 GB, samples 19 MB", and what of it is outside of
  * the memory in which the backend computes.
  */
 export function memoryText({ total, weights, optimizer, activations, sampling, beyond }: MemoryParts): string {
   const parts = [
     `weights ${bytes(weights)}`,
-    `gradients and AdamW ${bytes(optimizer)}`,
+    `gradients and moments ${bytes(optimizer)}`,
     `activations ${bytes(activations)}`,
   ];
   const outside = beyond > 0 ? `; ${bytes(beyond)} of it outside of the WebAssembly memory` : "";

@@ -31,7 +31,7 @@ export async function listRuns(folder: string, { json }: RunsFlags): Promise<voi
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */
 const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => string][] = [
   ["run", 0, ({ folder }) => printable(basename(folder))],
-  ["model", 6, ({ model, adapter }) => printable(`${model ?? ""}${adapter ? ` + LoRA ${adapter.rank}` : ""}`)],
+  ["model", 6, modelIn],
   ["parameters", 7, ({ parameters }) => (parameters === undefined ? "" : short(parameters))],
   ["updates", 2, ({ step, steps }) => [step, steps].flatMap((n) => (n === undefined ? [] : grouped(n))).join("/")],
   ["train", 5, ({ loss }) => loss?.toFixed(4) ?? ""],
@@ -43,6 +43,10 @@ const columns: readonly [title: string, rank: number, cell: (run: TimedRun) => s
   ["began", 9, ({ created }) => localTime(created)],
   ["status", 0, ({ status }) => status],
 ];
+
+function modelIn({ model = "", adapter, optimizer }: TimedRun): string {
+  return printable([model, adapter && `LoRA ${adapter.rank}`, optimizer].filter(Boolean).join(" + "));
+}
 
 /** `width`: characters of a line; without it all columns are shown. */
 export function tableOf(runs: readonly TimedRun[], width = Number.POSITIVE_INFINITY): string {

@@ -2,6 +2,7 @@ import { platform } from "#platform";
 import { isGpt2Vocabulary, requireFit } from "../../api/model-tokenizer.ts";
 import { findTokenizer, readDataset } from "../../data/dataset.ts";
 import { InputError, UsageError } from "../../errors.ts";
+import { hasWildcard } from "../../platform/glob.ts";
 import { gpt2Tokenizer } from "../../tokenizer/gpt2.ts";
 import { extendsTokens, fits, sameTokens } from "../../tokenizer/tokenizer.ts";
 import { suggestion } from "../suggest.ts";
@@ -61,9 +62,10 @@ async function validationOf(val: string | undefined, train: string): Promise<str
   return val ?? (hasVal ? train : undefined);
 }
 
-/** True where the data that options name, or tiny Shakespeare, can be validated on. */
+/** True where the data that options name, or tiny Shakespeare, can be validated on; also where it is missing, which has an error of its own. */
 export async function hasValidation({ train, val }: TrainFlags): Promise<boolean> {
-  return train === undefined || (await validationOf(val, train)) !== undefined;
+  const isMissing = async (path: string) => !hasWildcard(path) && (await platform.pathKind(path)) === undefined;
+  return train === undefined || (await isMissing(train)) || (await validationOf(val, train)) !== undefined;
 }
 
 /** Tokens of tiny Shakespeare for a model: small custom models learn from characters. */
