@@ -19,7 +19,7 @@ type Optimizer = (typeof optimizers)[number];
 
 const models: Readonly<Record<string, string>> = {
   baby: "-e baby",
-  d6: "-e d6 -b 8 -t 256 --order random -k cosine -q 0.1 -c 0.1 -u 50",
+  d6: "-e d6 -b 8 -t 256 --order random -k cosine -q 0.1 -c 0.1 -u 20",
 };
 const always = "--grad-clip 1 --beta2 0.99 -s 0 -v 100000 -m 20 --final-val-batches 100";
 
