@@ -3,11 +3,10 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { name, seen, sha256 } from "./faults/lab.ts";
 import { fixturePath } from "./fixtures.ts";
-import { allGone, launch, type Mpi, mpis, otherThan, problemOfMpi, runOn } from "./mpi.ts";
+import { allGone, launch, mpis, nanOn, otherThan, problemOfMpi, runOn } from "./mpi.ts";
 import { root } from "./nodes.ts";
 import { run, testFolder, writeTokens } from "./run-cli.ts";
 
@@ -83,21 +82,6 @@ async function trainedAlone(order: string): Promise<readonly number[]> {
 function expectAlike(found: readonly number[], expected: readonly number[]): void {
   expect(found).toHaveLength(expected.length);
   for (const [i, loss] of found.entries()) expect(Math.abs(loss - expected[i])).toBeLessThan(i < 6 ? 1e-6 : 1e-5);
-}
-
-/** Environment in which the gradients that rank 1 contributes to an update have a NaN. */
-function nanOn({ rank }: Mpi, update: number): Readonly<Record<string, string>> {
-  const device = pathToFileURL(join(root, "dist", "backend", "wasm", "device.js"));
-  // The model's 16 tensors are sent at the start, and summed in each update.
-  const hook = `import { WasmDevice } from ${JSON.stringify(device)};
-    const { hostMemory } = WasmDevice.prototype;
-    let calls = 0;
-    if (process.env.${rank} === "1") WasmDevice.prototype.hostMemory = async function (tensor) {
-      const data = await hostMemory.call(this, tensor);
-      if (++calls === 16 * ${update} + 1) data[0] = NaN;
-      return data;
-    };`;
-  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` };
 }
 
 describe.each(mpis)("$name", { timeout: 180_000 }, (mpi) => {

@@ -2,8 +2,10 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { cli } from "./nodes.ts";
+import { pathToFileURL } from "node:url";
+import { cli, root } from "./nodes.ts";
 import { environment, type Result, type RunOptions, result } from "./run-cli.ts";
 
 export interface Mpi {
@@ -120,6 +122,21 @@ export function runOn(
   options: LaunchOptions = {},
 ): Promise<Result> {
   return launch(mpi, processes, args, options).ended;
+}
+
+/** Environment in which the gradients that rank 1 contributes to an update have a NaN. */
+export function nanOn({ rank }: Mpi, update: number): Readonly<Record<string, string>> {
+  const device = pathToFileURL(join(root, "dist", "backend", "wasm", "device.js"));
+  // The model's 16 tensors are sent at the start, and summed in each update.
+  const hook = `import { WasmDevice } from ${JSON.stringify(device)};
+    const { hostMemory } = WasmDevice.prototype;
+    let calls = 0;
+    if (process.env.${rank} === "1") WasmDevice.prototype.hostMemory = async function (tensor) {
+      const data = await hostMemory.call(this, tensor);
+      if (++calls === 16 * ${update} + 1) data[0] = NaN;
+      return data;
+    };`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` };
 }
 
 /** Waits until all processes are gone; throws where some stay. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { allGone, type Launched, launch, type Mpi, mpis, problemOfMpi, runOn } from "../mpi.ts";
+import { allGone, type Launched, launch, type Mpi, mpis, nanOn, problemOfMpi, runOn } from "../mpi.ts";
 import { writeTokens, written } from "../run-cli.ts";
 import { fill, noMount, onSmallDisk } from "./disk.ts";
 import type { Fault } from "./faults.ts";
@@ -147,6 +147,23 @@ const others = (mpi: Mpi): readonly Fault[] => [
       assert.match(stderr, /\[rank 1 of 2 on .*\] error: .*token 500 at position \d+ is not in the model's vocabulary/);
       assert.ok(lastCheckpoint(stdout) >= 3, stdout);
       await allGone(run);
+    },
+  },
+  {
+    name: `${mpi.name}: NaN on one rank`,
+    what: "in the gradients of the last process: all stop before the update and end with 1; resumed",
+    quick: 1,
+    full: 10,
+    async attempt(lab, number) {
+      const path = lab.newPath();
+      const run = launch(mpi, processes, argsOf(lab, path), { env: nanOn(mpi, 8 + number) });
+      const { code, stderr } = await run.ended;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`error: In step ${7 + number} the norm of the gradients is NaN`));
+      await allGone(run);
+      const again = await runOn(mpi, processes, [...argsOf(lab, path), "-y"]);
+      assert.equal(again.code, 0, again.stderr);
+      assert.deepEqual(outcomeOf(path), await outcomeWithout(lab, mpi));
     },
   },
   ...["0", "1"].map((stage) => fullDisk(mpi, ["-z", stage])),

@@ -137,9 +137,10 @@ export function sha256(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
-/** Every file of a folder by its content, to see that nothing in it was touched. */
+/** Every file of a folder by its content, to see that nothing in it was touched but what a killed writer left, which a start removes. */
 export function contents(folder: string): Record<string, string> {
-  return Object.fromEntries(readdirSync(folder).map((file) => [file, sha256(join(folder, file))]));
+  const files = readdirSync(folder).filter((file) => !file.endsWith(".tmp"));
+  return Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]));
 }
 
 /** Resolves when a command has reported a matching event, or has ended. */

@@ -2,7 +2,7 @@
  * Fault injection into runs, repeated many times, then random cases: `npm run test:faults`, some minutes. `-- --minutes 60`
  * runs the random cases alone, an hour of each kind in sequence; `-- --minutes 60 --only kernels` a single kind (runs, api or
  * kernels), so that several can run in parallel. `--faults MPI` injects the faults alone whose name has that in it. `--seed N`
- * starts with that seed instead of one from the time. `--write` also writes the results into docs/reliability.md.
+ * starts with that seed instead of one from the time. `--write` also writes the results into docs/reliability.md, beside those of other faults.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { faults } from "./faults.ts";
 import { Lab } from "./lab.ts";
 import { randomTrials, type Tally, tryFor } from "./random-trials.ts";
-import { lossTable, printTable, printTallies, type Tried, writeReport, writeTallies } from "./report.ts";
+import { lossTable, printTable, printTallies, type Tried, writeFaults, writeTallies } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,7 +29,6 @@ const { faults: wanted = "" } = values;
 const chosen = faults.filter(({ name }) => name.includes(wanted));
 if (chosen.length === 0)
   throw new Error(`--faults ${wanted}: choose part of ${faults.map(({ name }) => name).join(", ")}`);
-if (wanted && values.write) throw new Error("--write writes the table of all faults: leave out --faults");
 const folder = mkdtempSync(join(tmpdir(), "llm-ts-faults-"));
 const lab = new Lab(folder);
 let okay = true;
@@ -61,7 +60,12 @@ async function tryFaults(): Promise<void> {
   }
   const losses = await lossTable(lab);
   console.log(`\n${printTable(tried)}\n\n${losses}`);
-  if (values.write) writeReport("faults", `${printTable(tried)}\n\n${losses}`);
+  if (values.write)
+    writeFaults(
+      faults.map(({ name }) => name),
+      tried,
+      losses,
+    );
   okay &&= tried.every(({ lost }) => lost === 0);
 }
 

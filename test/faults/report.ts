@@ -15,14 +15,30 @@ export interface Tried {
 
 const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
 
+/** A fault's line in the table, with the day on which it was tried. */
+interface Line extends Omit<Tried, "times" | "lost"> {
+  readonly times: number;
+  readonly lost: number;
+  readonly date: string;
+}
+
+const today = () => new Date().toISOString().slice(0, 10);
+
 export function printTable(tried: readonly Tried[]): string {
-  const lines = tried.map(({ name, what, times, lost, skip }) =>
-    row([name, what, skip ? `skipped: ${skip}` : times, skip ? "" : lost]),
+  return tableOf(tried.map((one) => ({ ...one, date: today() })));
+}
+
+function tableOf(lines: readonly Line[]): string {
+  const rows = lines.map(({ name, what, times, lost, skip, date }) =>
+    row([name, what, skip ? `skipped: ${skip}` : times, skip ? "" : lost, date]),
   );
-  const sum = (field: "times" | "lost") => tried.reduce((total, fault) => total + fault[field], 0);
-  const total = row(["**all**", "", `**${sum("times")}**`, `**${sum("lost")}**`]);
-  return [row(["fault", "what happens, and what must follow", "times", "losses"]), "| --- | --- | ---: | ---: |"]
-    .concat(lines, total)
+  const sum = (field: "times" | "lost") => lines.reduce((total, line) => total + line[field], 0);
+  const total = row(["**all**", "", `**${sum("times")}**`, `**${sum("lost")}**`, ""]);
+  return [
+    row(["fault", "what happens, and what must follow", "times", "losses", "on"]),
+    "| --- | --- | ---: | ---: | --- |",
+  ]
+    .concat(rows, total)
     .join("\n");
 }
 
@@ -74,6 +90,21 @@ export function writeReport(name: string, text: string): void {
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores; ${type()}; Node ${process.version}`;
   writeFileSync(path, `${before}\n\n${date}, ${machine}.\n\n${text}\n\n${after}`);
+}
+
+/** Puts faults and losses into docs/reliability.md, in the order of `names`; of faults that were not tried, the existing lines are kept. */
+export function writeFaults(names: readonly string[], tried: readonly Tried[], losses: string): void {
+  const before = reportParts("faults")[1].split("\n").map(lineOf);
+  const lines = names.flatMap((name) => {
+    const one = tried.find((one) => one.name === name && !one.skip);
+    return one ? { ...one, date: today() } : (before.find((line) => line?.name === name) ?? []);
+  });
+  writeReport("faults", `${tableOf(lines)}\n\n${losses}`);
+}
+
+function lineOf(text: string): Line | undefined {
+  const [, name, what, times, lost, date] = text.split("|").map((cell) => cell.trim());
+  return date && Number(times) > 0 ? { name, what, times: Number(times), lost: Number(lost), date } : undefined;
 }
 
 /** Puts tallies into docs/reliability.md; of the kinds that were not tried, the existing rows are kept. */
