@@ -13,11 +13,11 @@ export interface MuonScratch {
   readonly squares: Tensor;
 }
 
+/** The shorter side of a matrix is C at most; queries, keys and values are matrices of their own, which makes six a layer. */
 export function allocMuonScratch(at: Pick<Backend, "alloc">, { C, hidden, L }: GPT2Config): MuonScratch {
-  const shorter = Math.min(C, hidden);
   return {
-    gram: at.alloc([Math.max(C, shorter) ** 2]),
-    square: at.alloc([Math.max(C, shorter) ** 2]),
+    gram: at.alloc([C * C]),
+    square: at.alloc([C * C]),
     product: at.alloc([C * Math.max(C, hidden)]),
     squares: at.alloc([6 * L]),
   };

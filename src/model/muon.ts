@@ -9,8 +9,9 @@
  * The last factor gives updates the size of AdamW's, whose learning rate and decay then serve both ("match_rms_adamw", Liu et
  * al., 2025). Queries, keys and values are matrices of their own.
  */
-import { type Backend, type Tensor, view } from "../backend/backend.ts";
+import { type AdamWOptions, type Backend, type Tensor, view } from "../backend/backend.ts";
 import type { MuonScratch } from "./muon-memory.ts";
+import type { TensorName } from "./parameters.ts";
 import type { MuonTraining, Parameters, TensorSet } from "./tensor-set.ts";
 import type { Stacked } from "./tensor-stacks.ts";
 
@@ -19,13 +20,7 @@ const iterations = 5;
 const [a, b, c] = [3.4445, -4.775, 2.0315];
 const epsilon = 1e-7;
 
-export interface MuonOptions {
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  readonly gradScale: number;
-}
-
-const matrices: ReadonlySet<string> = new Set(["qkvw", "attprojw", "fcw", "fcprojw"]);
+const matrices: ReadonlySet<string> = new Set<TensorName>(["qkvw", "attprojw", "fcw", "fcprojw"]);
 
 /** True for what Muon updates; AdamW has the rest. */
 export const isMuons = ({ name }: Pick<Stacked, "name">): boolean => matrices.has(name);
@@ -61,7 +56,7 @@ export function updateByMuon(
   { config, weights }: Parameters,
   { grads, m, muon }: MuonTraining,
   norms: readonly number[],
-  { learningRate, weightDecay }: MuonOptions,
+  { learningRate, weightDecay }: Pick<AdamWOptions, "learningRate" | "weightDecay">,
 ): void {
   const [directions, buffers] = [grads, m].map((set) => matricesOf(set, config.C));
   for (const [i, param] of matricesOf(weights, config.C).entries()) {

@@ -66,7 +66,6 @@ export const conditions: Readonly<Record<Need, Condition>> = {
   },
   adapter: {
     isMet: ({ settings }) => settings.loraRank > 0,
-    by: "loraRank",
     help: "with --lora-rank",
     why: "it is for training an adapter, which leaves the model's weights as they are.",
     instead: "Add --lora-rank 8",

@@ -281,12 +281,13 @@ export class WebGpuDevice implements QueueDevice {
     const kernels: Kernel[] = [];
     this.#device.pushErrorScope("validation");
     this.#tried = kernels;
+    let problem: Promise<GPUError | null>;
     try {
       run();
     } finally {
       this.#tried = undefined;
+      problem = this.#device.popErrorScope();
     }
-    const problem = this.#device.popErrorScope();
     const outcomes = await Promise.allSettled(kernels.map(({ compiling }) => compiling));
     return (await problem) === null && outcomes.every(({ status }) => status === "fulfilled");
   }
