@@ -137,10 +137,9 @@ export function sha256(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
-/** Every file of a folder by its content, to see that nothing in it was touched but what a killed writer left, which a start removes. */
+/** Every file of a folder by its content, to see that nothing in it was touched. */
 export function contents(folder: string): Record<string, string> {
-  const files = readdirSync(folder).filter((file) => !file.endsWith(".tmp"));
-  return Object.fromEntries(files.map((file) => [file, sha256(join(folder, file))]));
+  return Object.fromEntries(readdirSync(folder).map((file) => [file, sha256(join(folder, file))]));
 }
 
 /** Resolves when a command has reported a matching event, or has ended. */

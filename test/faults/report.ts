@@ -16,9 +16,7 @@ export interface Tried {
 const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
 
 /** A fault's line in the table, with the day on which it was tried. */
-interface Line extends Omit<Tried, "times" | "lost"> {
-  readonly times: number;
-  readonly lost: number;
+interface Line extends Tried {
   readonly date: string;
 }
 

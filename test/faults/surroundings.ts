@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { cli } from "../nodes.ts";
@@ -25,7 +25,8 @@ async function changeData(lab: Lab, number: number): Promise<void> {
   const data = lab.newPath();
   cpSync(lab.data, data, { recursive: true });
   const path = await lab.killedRun("shuffle", data);
-  rmSync(join(path, "run.lock"));
+  // What a killed writer leaves, every start removes.
+  for (const file of readdirSync(path)) if (file === "run.lock" || file.endsWith(".tmp")) rmSync(join(path, file));
   const shard = join(data, "train_1.bin");
   const [harm, says] = shardFaults[number % shardFaults.length];
   harm(shard);
