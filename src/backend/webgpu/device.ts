@@ -286,7 +286,7 @@ export class WebGpuDevice implements QueueDevice {
       run();
     } finally {
       this.#tried = undefined;
-      problem = this.#device.popErrorScope();
+      problem = this.#device.popErrorScope().catch(() => null); // the device is lost, which its own promise reports
     }
     const outcomes = await Promise.allSettled(kernels.map(({ compiling }) => compiling));
     return (await problem) === null && outcomes.every(({ status }) => status === "fulfilled");
