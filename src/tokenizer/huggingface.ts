@@ -11,7 +11,6 @@ import { readSmallText } from "../format/source.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import { type ByteLevelParts, ByteLevelText, binaryString } from "./byte-level.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
-import { isGpt2Json } from "./gpt2-json.ts";
 import { libraryText } from "./library.ts";
 import { piecePatterns } from "./pieces.ts";
 import { type Around, SectionTokenizer } from "./section-tokenizer.ts";
@@ -21,6 +20,7 @@ import {
   byteAlphabet,
   chatTemplateIn,
   isByteLevelDecoder,
+  isGpt2Json,
   type Json,
   recordOf,
   specialNames,
