@@ -1,16 +1,21 @@
+import { dirname, resolve } from "node:path";
 import { platform } from "#platform";
-
+import type { BaseModel } from "../../api/adapter-base.ts";
 import { openModelFile } from "../../api/model-file.ts";
 import { tokenizerOf } from "../../api/model-tokenizer.ts";
 import { InputError, UsageError } from "../../errors.ts";
+import { adapterFiles } from "../../format/adapter.ts";
 import { type GPT2Config, presetNames, pretrainedFile } from "../../model/config.ts";
-import { folderOf } from "../../platform/paths.ts";
+import { folderOf, nameOf } from "../../platform/paths.ts";
+import { quoted } from "../../platform/quoted.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { requireDepthModel } from "../../train/depth.ts";
 import { freshConfig } from "../../train/fresh-config.ts";
+import type { TrainOption } from "../../train/setting-rules.ts";
 import { sections, trainOptions } from "../../train/settings.ts";
 import { modelPath, pretrainedPath } from "../options/model.ts";
-import type { TrainFlags } from "./options.ts";
+import { suggestion, withoutOptions } from "../suggest.ts";
+import { longFlag, type TrainFlags } from "./options.ts";
 
 /** The model that `--model` names. Nothing is loaded or initialised yet. */
 export interface ModelChoice {
@@ -85,4 +90,31 @@ export async function fileModel(name: string, path: string): Promise<ModelChoice
 /** Further folders for llm.c's files: those of the data. */
 function placesOf({ train }: TrainFlags): string[] {
   return train === undefined ? [] : [train, folderOf(train)];
+}
+
+/** With `--lora-rank`: UsageError for a model that is itself one with an adapter, and for data with tokens that it has no embeddings of. */
+export function requireAdaptable({ name, file, config }: ModelChoice, { V }: GPT2Config): void {
+  if (file !== undefined && nameOf(file) === adapterFiles.weights)
+    throw new UsageError(
+      `${name} is a model with an adapter already. Write both as one, and adapt that: llm-ts convert ${quoted(name)} merged`,
+    );
+  if (config && V > config.V)
+    throw new UsageError(
+      `The data has ${V - config.V} tokens that ${name} has not met, such as those around the turns of a conversation, and an ` +
+        `adapter leaves the embeddings as they are. Train all of the model:\n  ${suggestion(...withoutLora())}`,
+    );
+}
+
+/** This process's own arguments without those of an adapter. */
+function withoutLora(): string[] {
+  const flags = Object.values<TrainOption>(sections.Adapter).map(longFlag);
+  return withoutOptions(process.argv.slice(2), flags);
+}
+
+/** How an adapter names the model that it adapts. */
+export function baseOf(model: string | undefined, { file }: ModelChoice): BaseModel | undefined {
+  if (file === undefined) return undefined;
+  const path = resolve(file);
+  if (pretrainedFile(model ?? "gpt2") !== undefined) return { name: model ?? "gpt2", path };
+  return { name: nameOf(file) === "model.safetensors" ? dirname(path) : path, path };
 }
