@@ -5,8 +5,8 @@ import type { Loaders } from "../train/loaders.ts";
 import type { TrainSettings } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { type Checkpoint, type CheckpointInfo, restoreCheckpoint } from "./checkpoint.ts";
-import { changedSettings } from "./edited-settings.ts";
 import { linesOf, parseLine } from "./log.ts";
+import { changedSettings } from "./record.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** Settings that determine when a run is complete. */

@@ -25,16 +25,16 @@ import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
 import type { RunChoices, TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { requireUnedited } from "./edited-settings.ts";
 import { keepBase, recordBase, releaseBase, requireSameBase } from "./lora-base.ts";
-import { dividedAmong } from "./processes.ts";
 import {
   type DataRecord,
   dataDifferences,
+  dividedAmong,
   type GivenOptions,
   type RunRecord,
   readRecord,
   recordData,
+  requireUnedited,
 } from "./record.ts";
 import { history, isComplete, restoreRun } from "./restore.ts";
 import { RunFolder } from "./run-folder.ts";

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { settingsOf } from "../train/resolve.ts";
-import { dividedAmong } from "./processes.ts";
-import type { RunRecord } from "./record.ts";
+import { dividedAmong, type RunRecord } from "./record.ts";
 
 const record = (batch: number, processes?: number): RunRecord => ({
   cwd: "/",
