@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { type OnChunk, streamOf, type TensorStream } from "../format/tensors.ts";
+import { type OnChunk, readGrown, streamOf, type TensorStream } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
 import {
   configProblem,
@@ -19,7 +19,6 @@ import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { requireWeightType } from "../model/weight-type.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
-import { readGrown } from "./grow.ts";
 import { adaptedBy, openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
 import type { CreateOptions, GenerateOptions, LoadOptions, ModelOptions, SampleOptions } from "./options.ts";

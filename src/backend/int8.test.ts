@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect, randomModel } from "../../test/fixtures.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { BackendError, InputError, UsageError } from "../errors.ts";
-import { fromQ8, toQ8 } from "../format/q8.ts";
+import { fromQ8, toQ8 } from "../format/numbers.ts";
 import { makeConfig } from "../model/config.ts";
 import { memoryNeeded } from "../model/memory.ts";
 import { parametersOf, weightBytes } from "../model/parameters.ts";

@@ -11,8 +11,7 @@ import { normals } from "../random/normal.ts";
 import { ggufModel, readGguf, writeGguf } from "./gguf.ts";
 import { type GgmlType, type GgufMetadata, ggmlTypes, makeGgufHeader, readGgufHeader } from "./gguf-file.ts";
 import { readModelHeader, readModelTensors } from "./model.ts";
-import { fromFloat32, toFloat32 } from "./numbers.ts";
-import { fromQ8, toQ8 } from "./q8.ts";
+import { fromFloat32, fromQ8, toFloat32, toQ8 } from "./numbers.ts";
 import { streamOf } from "./tensors.ts";
 
 const config = makeConfig({ L: 2, NH: 2, C: 64, V: 61, maxT: 24 });

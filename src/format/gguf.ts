@@ -18,8 +18,7 @@ import {
   ggmlTypes,
   makeGgufHeader,
 } from "./gguf-file.ts";
-import { fromFloat32, toFloat32 } from "./numbers.ts";
-import { fromQ8, toQ8 } from "./q8.ts";
+import { fromFloat32, fromQ8, toFloat32, toQ8 } from "./numbers.ts";
 import {
   chunksOf,
   type LayerPart,
