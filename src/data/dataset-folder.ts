@@ -2,8 +2,7 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { maskName } from "../format/loss-mask.ts";
-import { requireWritable } from "../format/made-folder.ts";
-import { saveText } from "../format/save.ts";
+import { requireWritable, saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";

@@ -1,7 +1,7 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { MaskWriter, maskName } from "../format/loss-mask.ts";
-import { inMadeFolder } from "../format/made-folder.ts";
+import { inMadeFolder } from "../format/save.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";

@@ -1,7 +1,7 @@
 /** Data sets of items (.jsonl, .parquet) to token files, as many shards as it takes. */
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
-import { inMadeFolder } from "../format/made-folder.ts";
+import { inMadeFolder } from "../format/save.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";

@@ -10,7 +10,7 @@ import {
   writeTokenizer,
 } from "../../data/train-tokenizer.ts";
 import { InputError } from "../../errors.ts";
-import { requireWritable } from "../../format/made-folder.ts";
+import { requireWritable } from "../../format/save.ts";
 import { inFolder } from "../../platform/paths.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { ProgressLine } from "../display/progress-line.ts";

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { platform } from "#platform";
 import { InputError, messageOf } from "../../errors.ts";
-import { requireWritable } from "../../format/made-folder.ts";
+import { requireWritable } from "../../format/save.ts";
 import { explained } from "../../platform/node-errors.ts";
 import { TensorBoardEncoder } from "../../runs/tensorboard.ts";
 import type { TrainEvent } from "../../train/events.ts";
