@@ -11,7 +11,7 @@ import { readModelHeader, readModelTensors, writeModel } from "../format/model.t
 import type { FileDType } from "../format/numbers.ts";
 import { readSafetensors, readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
-import { openShards } from "../format/safetensors-shards.ts";
+import { isShardIndex, openShards } from "../format/safetensors-shards.ts";
 import { save, saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
@@ -52,43 +52,64 @@ export async function openModelFile(
 ): Promise<ModelFile> {
   const path = typeof input === "string" ? input : undefined;
   if (path !== undefined && nameOf(path) === adapterFiles.weights) return openAdapted(path, heads);
-  const shards = path?.endsWith(".safetensors.index.json") ? await openShards(path) : undefined;
+  const shards = path !== undefined && isShardIndex(path) ? await openShards(path) : undefined;
   const source = shards?.source ?? (await platform.openSource(input));
-  const close = () => source.close();
-  const { size: bytes } = source;
   try {
-    if (shards || (await isSafetensors(source))) {
-      const header = shards?.header ?? (await readSafetensorsHeader(source));
-      const model = await readSafetensorsModel(source, await configBeside(header, configFile ?? path), header, heads);
-      const { config, dtype, assumed } = model;
-      const endTokens = await endTokensIn(path, [generationConfigFile, "config.json"], configFile);
-      return {
-        config,
-        dtype,
-        assumed,
-        bytes,
-        endTokens,
-        readTensors: (onChunk) => readSafetensors(source, model, onChunk),
-        close,
-      };
-    }
-    if ((await identify(source)) === "gguf") return { ...(await openGguf(source)), bytes, close };
-    const header = await readModelHeader(source);
-    const { config, dtype } = header;
-    const endTokens = await endTokensIn(path, [generationConfigFile]);
-    return {
-      config,
-      dtype,
-      assumed: [],
-      bytes,
-      endTokens,
-      readTensors: (onChunk) => readModelTensors(source, header, onChunk),
-      close,
-    };
+    const format = shards ? "safetensors" : await formatOf(source);
+    const model =
+      format === "safetensors"
+        ? await openSafetensors(source, shards?.header, configFile ?? path, heads)
+        : format === "gguf"
+          ? await openGguf(source)
+          : await openBin(source, path);
+    return { ...model, bytes: source.size, close: () => source.close() };
   } catch (error) {
-    await close();
+    await source.close();
     throw error;
   }
+}
+
+/** Where the first bytes are those of no known file, the name counts: a damaged one of safetensors gets an error of its own. */
+async function formatOf(source: ByteSource) {
+  return (await identify(source)) ?? (source.name.endsWith(".safetensors") ? "safetensors" : undefined);
+}
+
+type Opened = Omit<ModelFile, "bytes" | "close">;
+
+/** `beside`: the path of the model, or the content of its config.json. */
+async function openSafetensors(
+  source: ByteSource,
+  knownHeader: SafetensorsHeader | undefined,
+  beside: string | Blob | undefined,
+  heads: number | undefined,
+): Promise<Opened> {
+  const header = knownHeader ?? (await readSafetensorsHeader(source));
+  const model = await readSafetensorsModel(source, await configBeside(header, beside), header, heads);
+  const { config, dtype, assumed } = model;
+  const endTokens = await endTokensBeside(beside, [generationConfigFile, "config.json"]);
+  return { config, dtype, assumed, endTokens, readTensors: (onChunk) => readSafetensors(source, model, onChunk) };
+}
+
+/** A model of llama.cpp's. Numbers of q8_0 are exact in float32. */
+async function openGguf(source: ByteSource): Promise<Opened> {
+  const header = await readGgufHeader(source);
+  const model = ggufModel(source, header);
+  return {
+    config: model.config,
+    dtype: model.type === "q8_0" ? "f32" : model.type,
+    quantized: model.type === "q8_0" ? model.type : undefined,
+    assumed: [],
+    endTokens: endTokensInGguf(header.fields),
+    readTensors: (onChunk) => readGguf(source, model, onChunk),
+  };
+}
+
+/** A model of llm.c's. InputError for any file that is no model. */
+async function openBin(source: ByteSource, path: string | undefined): Promise<Opened> {
+  const header = await readModelHeader(source);
+  const { config, dtype } = header;
+  const endTokens = await endTokensBeside(path, [generationConfigFile]);
+  return { config, dtype, assumed: [], endTokens, readTensors: (onChunk) => readModelTensors(source, header, onChunk) };
 }
 
 /**
@@ -127,25 +148,6 @@ async function openAdapted(weights: string, heads?: number): Promise<ModelFile> 
   }
 }
 
-/** A model of llama.cpp's. Numbers of q8_0 are exact in float32. */
-async function openGguf(source: ByteSource): Promise<Omit<ModelFile, "bytes" | "close">> {
-  const header = await readGgufHeader(source);
-  const model = ggufModel(source, header);
-  return {
-    config: model.config,
-    dtype: model.type === "q8_0" ? "f32" : model.type,
-    quantized: model.type === "q8_0" ? model.type : undefined,
-    assumed: [],
-    endTokens: endTokensInGguf(header.fields),
-    readTensors: (onChunk) => readGguf(source, model, onChunk),
-  };
-}
-
-async function isSafetensors(source: ByteSource): Promise<boolean> {
-  const format = await identify(source);
-  return format === "safetensors" || (format === undefined && source.name.endsWith(".safetensors"));
-}
-
 /** Content of a downloaded model's config.json. Files that llm-ts wrote need none, and may lie beside a run's. */
 export async function configBeside(
   { metadata }: SafetensorsHeader,
@@ -157,15 +159,15 @@ export async function configBeside(
   return withSource(file, readHuggingFaceConfig);
 }
 
-/** Result of the first of the files beside a model that names any; for a Blob, of the Blob itself. */
-async function endTokensIn(
-  path: string | undefined,
+/** Those of the first of the files beside a model that names any; of a Blob, those that it names. */
+async function endTokensBeside(
+  beside: string | Blob | undefined,
   names: readonly string[],
-  blob?: Blob,
 ): Promise<readonly number[] | undefined> {
-  if (blob) return withSource(blob, readEndTokens);
-  for (const name of path === undefined ? [] : names) {
-    const file = inFolder(folderOf(path ?? ""), name);
+  if (beside === undefined) return undefined;
+  if (typeof beside !== "string") return withSource(beside, readEndTokens);
+  for (const name of names) {
+    const file = inFolder(folderOf(beside), name);
     const tokens = (await platform.pathKind(file)) === "file" ? await withSource(file, readEndTokens) : undefined;
     if (tokens) return tokens;
   }
