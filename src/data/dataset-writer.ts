@@ -1,13 +1,13 @@
+/** Writing the files of a data set: they appear in their folder together, in the place of an earlier one's. */
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { MaskWriter, maskName } from "../format/loss-mask.ts";
-import { inMadeFolder } from "../format/save.ts";
+import { inMadeFolder, requireWritable, saveText } from "../format/save.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Dataset, DatasetSplit } from "./dataset.ts";
-import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-folder.ts";
+import { type Dataset, type DatasetSplit, datasetFile, progressFile, readDatasetFile } from "./dataset.ts";
 import { planDataTokenizer } from "./tokenizer-files.ts";
 
 /** The token files of a dataset while they are being written. */
@@ -95,4 +95,74 @@ async function finish(file: string, writer: TokenWriter, mask?: MaskWriter): Pro
   await writer.finish();
   await mask?.finish();
   return { file, tokens: writer.count, ...(mask && { learned: mask.counted }) };
+}
+
+/** Marks a folder's files as no longer, or not yet, of one data set. Called before the first of them is replaced. */
+export async function beginReplacing(folder: string, progress: object = {}): Promise<void> {
+  await saveText(inFolder(folder, progressFile), `${JSON.stringify(progress)}\n`);
+}
+
+/** InputError where the files of a data set cannot be written into a folder: worth knowing before long work. Makes nothing. */
+export async function requirePlace(folder: string, patterns: readonly string[]): Promise<void> {
+  await requireWritable(folder);
+  await requireOwnFiles(folder, patterns);
+}
+
+/**
+ * InputError where a folder holds files of the names, or patterns, that are to be written, and they are not of a data set that
+ * `prepare` wrote there: they would be lost.
+ */
+export async function requireOwnFiles(folder: string, patterns: readonly string[]): Promise<void> {
+  // An interrupted one has replaced some of its files.
+  if ((await platform.pathKind(inFolder(folder, progressFile))) !== undefined) return;
+  const advice = "Move that file away, or write into another folder: llm-ts prepare -o FOLDER.";
+  const earlier = await readDatasetFile(folder).catch((error: unknown) => {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(
+      `${inFolder(folder, datasetFile)} would be replaced, and is none that llm-ts prepare wrote, or is damaged. ${advice}`,
+      { cause: error },
+    );
+  });
+  const own = earlier ? await filesOf(folder, earlier) : [];
+  for (const name of await namesOf(folder, patterns))
+    if (!own.includes(name))
+      throw new InputError(
+        `${inFolder(folder, name)} would be replaced, and ${earlier ? `${datasetFile} there does not name it` : `there is no ${datasetFile} beside it`}: ` +
+          `llm-ts prepare did not write it. ${advice}`,
+      );
+}
+
+/** Makes the files of a folder a data set: what an earlier one has left is removed, and dataset.json written. */
+export async function completeReplacing(folder: string, dataset: Dataset, files: readonly string[]): Promise<void> {
+  for (const stale of await filesOfEarlier(folder))
+    if (!files.includes(stale)) await platform.removeFile(inFolder(folder, stale));
+  await saveText(inFolder(folder, datasetFile), `${JSON.stringify(dataset, null, 2)}\n`);
+  await platform.removeFile(inFolder(folder, progressFile));
+}
+
+/** The names of the token files that a folder's dataset.json, which is about to be replaced, names. */
+async function filesOfEarlier(folder: string): Promise<string[]> {
+  try {
+    const earlier = await readDatasetFile(folder);
+    return earlier ? await filesOf(folder, earlier) : [];
+  } catch (error) {
+    // One that is damaged names nothing.
+    if (error instanceof InputError) return [];
+    throw error;
+  }
+}
+
+/** The names of the token files of a data set, and of their masks. */
+async function filesOf(folder: string, { train, val }: Dataset): Promise<string[]> {
+  const names = [train, val].flatMap((part) => (part?.file.endsWith(".bin") ? [part.file] : []));
+  return namesOf(
+    folder,
+    names.flatMap((name) => [name, maskName(name)]),
+  );
+}
+
+/** The names of the files in a folder that match one of the patterns. */
+async function namesOf(folder: string, patterns: readonly string[]): Promise<string[]> {
+  const paths = await Promise.all(patterns.map((pattern) => platform.listFiles(pattern, folder)));
+  return paths.flat().map((path) => path.slice(inFolder(folder, "").length));
 }

@@ -2,8 +2,10 @@ import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { isObject, parseObject } from "../format/json.ts";
+import { maskName } from "../format/loss-mask.ts";
 import { readSmallText, withSource } from "../format/source.ts";
-import { folderOf, inFolder } from "../platform/paths.ts";
+import { openTokenFile } from "../format/tokens.ts";
+import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { fits, sameTokens, type Tokenizer, type TokenizerKind } from "../tokenizer/tokenizer.ts";
@@ -55,7 +57,7 @@ export async function isPrepared(folder: string): Promise<boolean> {
 }
 
 /** InputError for a folder in which `prepare` has not finished. */
-export async function requireComplete(folder: string): Promise<void> {
+async function requireComplete(folder: string): Promise<void> {
   if ((await platform.pathKind(inFolder(folder, progressFile))) === undefined) return;
   throw new InputError(
     `${folder}: llm-ts prepare has not finished there, so its files may be of different texts ` +
@@ -93,6 +95,50 @@ export function parseDataset(path: string, text: string): Dataset {
 function isSplit(value: unknown): value is DatasetSplit {
   if (!isObject(value)) return false;
   return typeof value.file === "string" && !/[\\/]/.test(value.file) && Number.isSafeInteger(value.tokens);
+}
+
+/**
+ * The training or validation files that a folder's dataset.json names; undefined where there is no dataset.json.
+ * InputError when they are not those of the data set: some are gone, others were added, or their tokens are not as many.
+ */
+export async function splitFiles(folder: string, split: "train" | "val"): Promise<string[] | undefined> {
+  await requireComplete(folder);
+  const dataset = await readDataset(folder);
+  const part = dataset?.[split];
+  if (!dataset) return undefined;
+  if (!part)
+    throw new InputError(
+      `${folder} has no ${split} data: it was prepared without. Prepare it with llm-ts prepare --val-fraction 0.1.`,
+    );
+  const files = await platform.listFiles(part.file, folder);
+  if (files.length === 0)
+    throw new InputError(`${inFolder(folder, part.file)} does not exist. Prepare the data again (llm-ts prepare).`);
+  let tokens = 0;
+  for (const file of files) tokens += await tokenCount(file);
+  if (tokens !== part.tokens)
+    throw new InputError(
+      `${inFolder(folder, part.file)} ${files.length > 1 ? `are ${files.length} files that hold` : "holds"} ${tokens} tokens, ` +
+        `expected ${part.tokens} as ${inFolder(folder, datasetFile)} has it: the files are not of one data set. ` +
+        "Prepare the data again (llm-ts prepare): that replaces them all.",
+    );
+  return files;
+}
+
+/** InputError for a token file without a loss mask whose folder's dataset.json says that only some of its tokens are learned. */
+export async function requireNoMask(tokenFile: string): Promise<void> {
+  const folder = folderOf(tokenFile);
+  const dataset = await readDatasetFile(folder);
+  const part = [dataset?.train, dataset?.val].find((one) => one?.file === nameOf(tokenFile));
+  if (part?.learned === undefined) return;
+  throw new InputError(
+    `${maskName(tokenFile)} does not exist: by ${inFolder(folder, datasetFile)} it is the loss mask of ${tokenFile}, of whose ` +
+      `${part.tokens} tokens ${part.learned} are learned. Put it back, or prepare the data again (llm-ts prepare --chat ` +
+      `conversations.jsonl). To train on all tokens, remove "learned" from ${datasetFile}.`,
+  );
+}
+
+async function tokenCount(path: string): Promise<number> {
+  return withSource(path, async (source) => (await openTokenFile(source)).count);
 }
 
 /**

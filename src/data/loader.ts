@@ -6,7 +6,7 @@ import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { alone, type Rank } from "../group/group.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { Batch } from "./batch.ts";
-import { requireNoMask, splitFiles } from "./dataset-folder.ts";
+import { requireNoMask, splitFiles } from "./dataset.ts";
 import {
   type BatchOrder,
   type DataOrder,

@@ -6,7 +6,7 @@ import { readSmallText, sizeOf } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Dataset, progressFile } from "./dataset.ts";
-import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-folder.ts";
+import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-writer.ts";
 import { nameField, readItems, textField } from "./items.ts";
 import { hashOf, type Shard, ShardWriter, type TokenArray } from "./shards.ts";
 import { planDataTokenizer, tokenBytesOf, tokenizerFiles } from "./tokenizer-files.ts";

@@ -1,7 +1,6 @@
 /** Evaluation data: token files, texts and benchmarks named by the arguments of `llm-ts eval`. */
 import { platform } from "#platform";
-import { findTokenizer } from "../../data/dataset.ts";
-import { splitFiles } from "../../data/dataset-folder.ts";
+import { findTokenizer, splitFiles } from "../../data/dataset.ts";
 import { hellaSwagExample, hellaSwagFields } from "../../data/hellaswag.ts";
 import { holdsItems, readItems, readTexts, textField } from "../../data/items.ts";
 import { isBin } from "../../data/not-text.ts";

@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 import { platform } from "#platform";
 import { type Dataset, readDatasetFile } from "../../data/dataset.ts";
-import { requirePlace } from "../../data/dataset-folder.ts";
+import { requirePlace } from "../../data/dataset-writer.ts";
 import {
   type PrepareOptions,
   type PrepareProgress,
