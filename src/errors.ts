@@ -77,3 +77,20 @@ export class DownloadError extends LlmError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** A value of any type in a message: texts in quotes, so that an empty one is seen. */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "string" && (typeof value !== "object" || value === null)) return String(value);
+  const text = jsonOf(value) ?? "an object";
+  return text.length > 60 ? `${text.slice(0, 60)} …` : text;
+}
+
+/** Undefined for what JSON cannot hold: circles, bigints. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}

@@ -16,6 +16,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The layers of src/, bottom up: each may import from itself and from those before it. See ARCHITECTURE.md. */
 const layers = [
   "errors.ts",
+  "option-names.ts",
   "turns.ts",
   "random",
   "plot",

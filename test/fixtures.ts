@@ -51,7 +51,8 @@ export function fixturePath(file: string): string {
 
 export async function loadFixture(name: "gpt2_tiny" | "gpt2_odd"): Promise<Fixture> {
   const json = JSON.parse(readFileSync(fixturePath(`${name}.json`), "utf8"));
-  const config = makeConfig(json.config);
+  const { B: _B, T: _T, ...sizes } = json.config;
+  const config = makeConfig(sizes);
   const source = await openSource(fixturePath(`${name}_debug_state.bin`));
   try {
     const state = await readDebugState(source, config);

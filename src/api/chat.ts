@@ -1,16 +1,20 @@
 /** A conversation with a model, turn by turn. */
 import { InputError, UsageError } from "../errors.ts";
 import type { FinishReason } from "../generate/samples.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { ChatFormat } from "../tokenizer/chat.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { GPT2 } from "./gpt2.ts";
-import type { GenerateOptions } from "./options.ts";
+import { type GenerateOptions, generateOptions } from "./options.ts";
 
 export interface ChatOptions extends Omit<GenerateOptions, "stop" | "pastEnd" | "llmc"> {
   /** Instructions before the first turn. */
   readonly system?: string;
 }
+
+const { stop: _stop, pastEnd: _pastEnd, llmc: _llmc, ...ofAnswers } = generateOptions;
+const chatOptions: OptionNames<ChatOptions> = { ...ofAnswers, system: true };
 
 /** The end of an answer. */
 export interface Answer {
@@ -70,6 +74,7 @@ export class Chat {
 
   /** `turns`: a conversation to continue, a question and its answer each. InputError for a model without a chat template. */
   static async open(model: GPT2, options: ChatOptions = {}, turns: readonly Message[] = []): Promise<Chat> {
+    requireOptions("Chat.open", options, chatOptions, { "GPT2.generate": generateOptions });
     const format = await ChatFormat.of(model.tokenizer);
     if (!format)
       throw new InputError(
@@ -98,6 +103,7 @@ export class Chat {
 
   /** Changes what later answers are made with; another system prompt begins a new conversation. */
   set(options: ChatOptions): void {
+    requireOptions("Chat.set", options, chatOptions, { "GPT2.generate": generateOptions });
     const changed = { ...this.#options, ...options };
     this.#requireSystem(changed);
     if (options.system !== undefined && options.system !== this.#options.system) this.reset();

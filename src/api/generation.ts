@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.ts";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { Decoder } from "../generate/decoder.ts";
 import { Recomputer } from "../generate/recompute.ts";
 import { Sampler, type SamplingOptions } from "../generate/sampler.ts";
@@ -9,8 +9,9 @@ import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import type { Parameters } from "../model/tensor-set.ts";
 import { allocDecodeWorkspace, allocRecomputeWorkspace } from "../model/workspace.ts";
+import { requireOptions } from "../option-names.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { SampleOptions } from "./options.ts";
+import { type SampleOptions, sampleOptions } from "./options.ts";
 
 /** A model with its backend and tokenizer, as far as generation needs them. */
 export interface GeneratingModel {
@@ -33,6 +34,7 @@ export async function* generateSamples(
   prompt: string | readonly number[],
   options: SampleOptions,
 ): AsyncGenerator<GenerateEvent, void, undefined> {
+  requireOptions("GPT2.generateSamples", options, sampleOptions);
   const { maxTokens = 64, samples = 1, stop = [], logprobs, pastEnd = false, llmc = false, signal } = options;
   requireWhole("maxTokens", maxTokens, 0);
   requireWhole("samples", samples, 1);
@@ -128,5 +130,5 @@ function requireLlmc({ config }: GeneratingModel, length: number, options: Sampl
 /** UsageError when an option is no whole number, or below the least that makes sense. */
 export function requireWhole(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)
-    throw new UsageError(`${name} is ${value}, expected a whole number, ${least} or more.`);
+    throw new UsageError(`${name} is ${shown(value)}, expected a whole number, ${least} or more.`);
 }

@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { type OnChunk, readGrown, streamOf, type TensorStream } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
 import {
@@ -17,11 +17,23 @@ import { requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { requireWeightType } from "../model/weight-type.ts";
+import { requireOptions } from "../option-names.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { adaptedBy, openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
-import type { CreateOptions, GenerateOptions, LoadOptions, ModelOptions, SampleOptions } from "./options.ts";
+import {
+  type CreateOptions,
+  createOptions,
+  type GenerateOptions,
+  generateOptions,
+  type LoadOptions,
+  loadOptions,
+  type ModelOptions,
+  modelOptions,
+  type SampleOptions,
+  sampleOptions,
+} from "./options.ts";
 
 /** A GPT-2 model in a backend's memory: loaded from a file or made afresh, to be trained, sampled and saved. */
 export class GPT2 {
@@ -73,6 +85,7 @@ export class GPT2 {
    * InputError for a file that is no model or is damaged, or an adapter of another model, MemoryError for one that is too large.
    */
   static async load(input: string | URL | Blob | Uint8Array, options: LoadOptions = {}): Promise<GPT2> {
+    requireOptions("GPT2.load", options, loadOptions, { "GPT2.create": createOptions });
     const file = await openModelFile(input, options.config);
     try {
       const model = options.adapter === undefined ? file : await adaptedBy(file, options.adapter);
@@ -82,7 +95,7 @@ export class GPT2 {
       const { vocabSize = V } = options;
       if (!Number.isSafeInteger(vocabSize) || vocabSize < V)
         throw new UsageError(
-          `vocabSize is ${vocabSize}, expected a whole number, ${V} (the model's vocabulary) or more.`,
+          `vocabSize is ${shown(vocabSize)}, expected a whole number, ${V} (the model's vocabulary) or more.`,
         );
       const config = vocabSize > V ? withVocabulary(file.config, vocabSize) : file.config;
       return await GPT2.#make(config, path, { ...options, endTokens }, (backend, { weights }) => {
@@ -99,9 +112,10 @@ export class GPT2 {
    * preset: d6, d12, d24, d36, d48, or `baby`, which takes its vocabulary from the tokenizer.
    */
   static async create(config: GPT2Config | string, options: CreateOptions = {}): Promise<GPT2> {
+    requireOptions("GPT2.create", options, createOptions, { "GPT2.load": loadOptions });
     const { seed = 42, tokenizer, onProgress } = options;
     if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
-      throw new UsageError(`The seed is ${seed}, expected a whole number from 0 to 4294967295.`);
+      throw new UsageError(`The seed is ${shown(seed)}, expected a whole number from 0 to 4294967295.`);
     const full = typeof config === "string" ? configOf(config, tokenizer) : config;
     const problem = configProblem(full);
     if (problem) throw new UsageError(`Invalid model configuration: ${problem}.`);
@@ -112,6 +126,7 @@ export class GPT2 {
 
   /** A model whose weights are all zero, until they are written: those of another process. */
   static async zeros(config: GPT2Config, options: ModelOptions = {}): Promise<GPT2> {
+    requireOptions("GPT2.zeros", options, modelOptions, { "GPT2.load": loadOptions, "GPT2.create": createOptions });
     return GPT2.#make(config, undefined, options, async () => {});
   }
 
@@ -154,6 +169,7 @@ export class GPT2 {
    * Leaving the loop early, or `signal`, ends it.
    */
   async *generate(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string, void, undefined> {
+    requireOptions("GPT2.generate", options, generateOptions, { "GPT2.generateSamples": sampleOptions });
     this.requireTokenizer();
     for await (const { text } of this.generateSamples(prompt, options)) if (text !== "") yield text;
   }
@@ -167,6 +183,7 @@ export class GPT2 {
     prompt: readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> {
+    requireOptions("GPT2.generateTokens", options, generateOptions, { "GPT2.generateSamples": sampleOptions });
     for await (const event of this.generateSamples(prompt, options)) if (event.type === "token") yield event.token;
   }
 
@@ -189,7 +206,9 @@ export class GPT2 {
    * The file holds the weights as they are now. A `Trainer` of this model may be running, between whose events this need
    * not be awaited: its next update waits until the file is written.
    */
-  async save(path: string, { dtype }: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
+  async save(path: string, options: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
+    requireOptions("GPT2.save", options, { dtype: true });
+    const { dtype } = options;
     const { tokenizer, endTokens } = this;
     await this.holdWeights(() => saveModelFile(path, this.#stream(), { dtype, tokenizer, endTokens }));
   }

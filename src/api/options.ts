@@ -1,7 +1,8 @@
 import type { Backend, WeightType } from "../backend/backend.ts";
 import type { OnStart } from "../backend/entry.ts";
 import type { BackendName, KernelName } from "../backend/registry.ts";
-import type { SamplingOptions } from "../generate/sampler.ts";
+import { type SamplingOptions, samplingOptions } from "../generate/sampler.ts";
+import type { OptionNames } from "../option-names.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Backend and tokenizer of a model. */
@@ -42,6 +43,19 @@ export interface ModelOptions {
   readonly endTokens?: readonly number[];
 }
 
+export const modelOptions: OptionNames<ModelOptions> = {
+  backend: true,
+  threads: true,
+  revectorize: true,
+  blas: true,
+  kernel: true,
+  onStart: true,
+  weights: true,
+  config: true,
+  tokenizer: true,
+  endTokens: true,
+};
+
 export interface LoadOptions extends ModelOptions {
   /**
    * Folder of a LoRA adapter of the model, as PEFT writes it, or of a run with its newest: it is added to the matrices. The model's
@@ -55,12 +69,16 @@ export interface LoadOptions extends ModelOptions {
   readonly vocabSize?: number;
 }
 
+export const loadOptions: OptionNames<LoadOptions> = { ...modelOptions, adapter: true, vocabSize: true };
+
 export interface CreateOptions extends ModelOptions {
   /** Seed of the initial weights, which are those that PyTorch gives; default 42. */
   readonly seed?: number;
   /** Called with the share that is done, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }
+
+export const createOptions: OptionNames<CreateOptions> = { ...modelOptions, seed: true, onProgress: true };
 
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to write; default 64. */
@@ -78,9 +96,20 @@ export interface GenerateOptions extends SamplingOptions {
   readonly signal?: AbortSignal;
 }
 
+export const generateOptions: OptionNames<GenerateOptions> = {
+  ...samplingOptions,
+  maxTokens: true,
+  stop: true,
+  pastEnd: true,
+  llmc: true,
+  signal: true,
+};
+
 export interface SampleOptions extends GenerateOptions {
   /** Texts to write, computed together; default 1. Number i, from 0, is the one that seed + i writes alone. */
   readonly samples?: number;
   /** Tell each token's logarithm of probability, and those of that many of the best; default undefined: none. */
   readonly logprobs?: number;
 }
+
+export const sampleOptions: OptionNames<SampleOptions> = { ...generateOptions, samples: true, logprobs: true };

@@ -1,4 +1,6 @@
 /** An entry of the registry: the description of a kind of backend, known before it is created. */
+
+import type { OptionNames } from "../option-names.ts";
 import type { BlasTrial } from "../platform/platform.ts";
 import type { Backend, Precision, WeightType } from "./backend.ts";
 
@@ -50,6 +52,17 @@ export interface BackendOptions {
   /** Kernel by name; "auto", the default, is the fastest that passes the start-up check. */
   readonly kernel?: string;
 }
+
+export const backendOptions: OptionNames<BackendOptions> = {
+  threads: true,
+  shared: true,
+  revectorize: true,
+  wasmMemory: true,
+  fallbackAdapter: true,
+  onStart: true,
+  blas: true,
+  kernel: true,
+};
 
 export type Processor = "CPU" | "GPU";
 

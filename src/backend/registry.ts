@@ -1,7 +1,15 @@
 /** All backends by name. The implementation of one is imported when it is created. */
-import { BackendError, UsageError } from "../errors.ts";
+import { BackendError, shown, UsageError } from "../errors.ts";
+import { requireOptions } from "../option-names.ts";
 import type { Backend } from "./backend.ts";
-import type { BackendEntry, BackendOptions, BlasCandidate, Processor, Survey } from "./entry.ts";
+import {
+  type BackendEntry,
+  type BackendOptions,
+  type BlasCandidate,
+  backendOptions,
+  type Processor,
+  type Survey,
+} from "./entry.ts";
 import { reference } from "./reference/entry.ts";
 import { wasm } from "./wasm/entry.ts";
 import { webgpu } from "./webgpu/entry.ts";
@@ -44,7 +52,8 @@ export function availableBackends(options?: BackendOptions): Promise<Availabilit
 /** The backend called `name`. UsageError for an unknown name or option, BackendError where it is not available. */
 export async function createBackend(name: string = defaultBackend, options: BackendOptions = {}): Promise<Backend> {
   const entry = backends.find((entry) => entry.name === name);
-  if (!entry) throw new UsageError(`There is no backend "${name}". Choose one of: ${backendNames.join(", ")}.`);
+  if (!entry) throw new UsageError(`There is no backend ${shown(name)}. Choose one of: ${backendNames.join(", ")}.`);
+  requireOptions("createBackend", options, backendOptions);
   const { blas = "none" } = options;
   if (blas !== "none" && !entry.blas)
     throw new UsageError(

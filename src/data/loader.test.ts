@@ -247,5 +247,9 @@ test("an order that there is not, and no options", async () => {
   await expect(open({ ...sizes, order: "x" })).rejects.toThrow(
     'There is no order "x". Choose one of file, shuffle, random.',
   );
-  await expect(open(undefined)).rejects.toThrow("B is undefined");
+  await expect(open({ ...sizes, order: "" })).rejects.toThrow('There is no order "".');
+  await expect(open({ T: 4 })).rejects.toThrow("B is undefined, expected a whole number");
+  await expect(open({ B: "4", T: 4 })).rejects.toThrow('B is "4", expected a whole number');
+  await expect(open({ batch: 4, T: 4 })).rejects.toThrow('TokenLoader.open has no option "batch". It is called B.');
+  await expect(open(undefined)).rejects.toThrow("The options of TokenLoader.open are undefined");
 });

@@ -1,9 +1,10 @@
 import { platform } from "#platform";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import type { HeaderlessType } from "../format/headerless.ts";
 import { findMask, type LossMask } from "../format/loss-mask.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
 import { alone, type Rank } from "../group/group.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { Batch } from "./batch.ts";
 import { requireNoMask, splitFiles } from "./dataset.ts";
@@ -44,6 +45,18 @@ export interface TokenLoaderOptions {
    */
   readonly group?: Rank;
 }
+
+const loaderOptions: OptionNames<TokenLoaderOptions> = {
+  B: "batch",
+  T: "block",
+  order: true,
+  seed: true,
+  V: true,
+  headerless: true,
+  masked: true,
+  split: true,
+  group: true,
+};
 
 /** Files that together are no larger than this are read into memory once. */
 const inMemoryBytes = 64 << 20;
@@ -91,12 +104,13 @@ export class TokenLoader {
    * InputError when there is none, one is damaged, or one is too short for a batch.
    */
   static async open(patterns: string | readonly string[], options: TokenLoaderOptions): Promise<TokenLoader> {
-    const { B, T, split = "train", order = "file", masked = true } = options ?? {};
+    requireOptions("TokenLoader.open", options, loaderOptions);
+    const { B, T, split = "train", order = "file", masked = true } = options;
     if (!dataOrders.includes(order))
-      throw new UsageError(`There is no order "${order}". Choose one of ${dataOrders.join(", ")}.`);
+      throw new UsageError(`There is no order ${shown(order)}. Choose one of ${dataOrders.join(", ")}.`);
     for (const [name, value] of Object.entries({ B, T }))
       if (!Number.isSafeInteger(value) || value < 1)
-        throw new UsageError(`${name} is ${value}, expected a whole number of at least 1.`);
+        throw new UsageError(`${name} is ${shown(value)}, expected a whole number of at least 1.`);
     const paths = await tokenFilesOf(patterns, split);
     const shards: Shard[] = [];
     try {

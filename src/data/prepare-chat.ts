@@ -1,7 +1,8 @@
 /** Conversations to token files with a loss mask: the assistant's turns are learned. */
 import { platform } from "#platform";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { sizeOf, withSource } from "../format/source.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { ChatFormat, type EncodedConversation, withChat } from "../tokenizer/chat.ts";
 import { chatMl, marksIn } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -27,6 +28,14 @@ export interface PrepareChatOptions {
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 
+const prepareChatOptions: OptionNames<PrepareChatOptions> = {
+  tokenizer: true,
+  template: true,
+  valFraction: true,
+  encoding: true,
+  onProgress: true,
+};
+
 /** The name of the bundled conversations; their origin is in data/README.md. */
 export const smallTalk = "smalltalk";
 const smallTalkUrl = new URL("../../data/smalltalk.jsonl", import.meta.url);
@@ -39,10 +48,12 @@ const smallTalkUrl = new URL("../../data/smalltalk.jsonl", import.meta.url);
 export async function prepareChat(
   inputs: readonly string[],
   folder: string,
-  { tokenizer: wanted, template, valFraction = 0.1, encoding, onProgress }: PrepareChatOptions,
+  options: PrepareChatOptions,
 ): Promise<Dataset> {
+  requireOptions("prepareChat", options, prepareChatOptions);
+  const { tokenizer: wanted, template, valFraction = 0.1, encoding, onProgress } = options;
   if (!(valFraction >= 0 && valFraction < 1))
-    throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
+    throw new UsageError(`The share for validation is ${shown(valFraction)}, expected 0 or more and less than 1.`);
   if (encoding !== undefined) requireEncoding(encoding);
   const documents = await chatDocuments(inputs);
   const names = { train: "train.bin", ...(valFraction > 0 && { val: "val.bin" }), masked: true };

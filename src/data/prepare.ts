@@ -1,7 +1,8 @@
 import { platform } from "#platform";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import type { TokenWriter } from "../format/tokens.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
@@ -23,6 +24,13 @@ export interface PrepareOptions {
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 
+const prepareOptions: OptionNames<PrepareOptions> = {
+  tokenizer: true,
+  valFraction: true,
+  encoding: true,
+  onProgress: true,
+};
+
 export interface PrepareProgress {
   readonly bytesDone: number;
   /** Unknown for standard input. */
@@ -40,6 +48,7 @@ export async function prepareText(
   folder: string,
   options: PrepareOptions,
 ): Promise<Dataset> {
+  requireOptions("prepareText", options, prepareOptions);
   if (options.encoding !== undefined) requireEncoding(options.encoding);
   const documents = await findDocuments(inputs);
   const source = inputs.map(nameOf).join(", ");
@@ -65,6 +74,7 @@ const shakespeareValTokens = 32768;
  * gpt2 they are llm.c's, byte for byte (dev/data/tinyshakespeare.py); with char or byte the split is nanoGPT's.
  */
 export async function prepareTinyshakespeare(folder: string, options: PrepareOptions): Promise<Dataset> {
+  requireOptions("prepareTinyshakespeare", options, prepareOptions);
   const { tokenizer } = options;
   if (tokenizer !== "gpt2" && !(typeof tokenizer === "object" && tokenizer.kind === "gpt2")) {
     const documents = [await shakespeareDocument()];
@@ -128,7 +138,7 @@ async function prepareDocuments(
 ): Promise<Dataset> {
   const valFraction = options.valFraction ?? 0.1;
   if (!(valFraction >= 0 && valFraction < 1))
-    throw new UsageError(`The share for validation is ${valFraction}, expected 0 or more and less than 1.`);
+    throw new UsageError(`The share for validation is ${shown(valFraction)}, expected 0 or more and less than 1.`);
   const encoding = await makeEncoding(options.tokenizer);
   // Finds a conflict with another tokenizer in the folder before hours of work; characters depend on the text.
   if (encoding.tokenizer) await planDataTokenizer(folder, encoding.tokenizer);

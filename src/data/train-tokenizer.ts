@@ -1,6 +1,7 @@
 /** Training a tokenizer of one's own on texts: files, folders, what a page was given, or documents from anywhere. */
 import { platform } from "#platform";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { trainedFiles } from "../tokenizer/huggingface-files.ts";
 import { PieceCounts } from "../tokenizer/piece-counts.ts";
@@ -29,6 +30,16 @@ export interface TrainTokenizerOptions {
   readonly onProgress?: (phase: "reading" | "merging", share: number) => void;
 }
 
+const trainTokenizerOptions: OptionNames<TrainTokenizerOptions> = {
+  vocabSize: true,
+  orFewer: true,
+  pattern: true,
+  special: true,
+  minFrequency: true,
+  encoding: true,
+  onProgress: true,
+};
+
 export interface TrainedTokenizer {
   readonly tokenizer: Tokenizer;
   /** Of the training text: its bytes in UTF-8, and its tokens. */
@@ -48,6 +59,7 @@ export async function trainTokenizer(
   inputs: readonly (string | Blob)[] | AsyncIterable<string>,
   options: TrainTokenizerOptions,
 ): Promise<TrainedTokenizer> {
+  requireOptions("trainTokenizer", options, trainTokenizerOptions);
   const { vocabSize, pattern = "gpt2", special = ["<|endoftext|>"], minFrequency = 2, onProgress } = options;
   check({ ...options, pattern, special, minFrequency });
   const pieces = await countPieces(inputs, pattern, options);
@@ -85,16 +97,16 @@ function check({
   const least = bytes + special.length;
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > mostTokens)
     throw new UsageError(
-      `The vocabulary is ${vocabSize}, expected a whole number from ${least} (the ${bytes} bytes, and ${special.length} ` +
+      `The vocabulary is ${shown(vocabSize)}, expected a whole number from ${least} (the ${bytes} bytes, and ${special.length} ` +
         `special) to ${mostTokens}.`,
     );
   if (!Object.hasOwn(piecePatterns, pattern))
-    throw new UsageError(`The pattern is ${pattern}, expected ${Object.keys(piecePatterns).join(" or ")}.`);
+    throw new UsageError(`The pattern is ${shown(pattern)}, expected ${Object.keys(piecePatterns).join(" or ")}.`);
   const twice = special.find((token, i) => token === "" || special.indexOf(token) < i);
   if (twice !== undefined)
     throw new UsageError(`The special token "${twice}" is ${twice === "" ? "empty" : "there twice"}. Leave it out.`);
   if (!Number.isInteger(minFrequency) || minFrequency < 1)
-    throw new UsageError(`The least frequency is ${minFrequency}, expected a whole number from 1.`);
+    throw new UsageError(`The least frequency is ${shown(minFrequency)}, expected a whole number from 1.`);
   if (encoding !== undefined) requireEncoding(encoding);
 }
 

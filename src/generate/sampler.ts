@@ -1,4 +1,5 @@
-import { NotFiniteError, UsageError } from "../errors.ts";
+import { NotFiniteError, shown, UsageError } from "../errors.ts";
+import type { OptionNames } from "../option-names.ts";
 import { splitmix64 } from "../random/splitmix.ts";
 import { Xorshift64 } from "../random/xorshift.ts";
 import { keepTop, type TopOptions } from "./keep-top.ts";
@@ -24,6 +25,15 @@ export interface SamplingOptions {
    */
   readonly seed?: number | bigint;
 }
+
+export const samplingOptions: OptionNames<SamplingOptions> = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repetitionPenalty: true,
+  seed: true,
+};
 
 /** Of `Sampler` alone. */
 export interface SamplerOptions extends SamplingOptions {
@@ -111,18 +121,23 @@ export class Sampler {
       state,
     } = options;
     if (!(temperature >= 0 && temperature < Infinity))
-      throw new UsageError(`The temperature is ${temperature}, expected 0 (always the most probable token) or more.`);
+      throw new UsageError(
+        `The temperature is ${shown(temperature)}, expected 0 (always the most probable token) or more.`,
+      );
     if (!(Number.isInteger(topK) && topK >= 0))
-      throw new UsageError(`top-k is ${topK}, expected a whole number: 0 for all tokens, or how many to choose from.`);
-    if (!(topP > 0 && topP <= 1)) throw new UsageError(`top-p is ${topP}, expected a number above 0, at most 1.`);
-    if (!(minP >= 0 && minP <= 1)) throw new UsageError(`min-p is ${minP}, expected a number from 0 to 1.`);
+      throw new UsageError(
+        `top-k is ${shown(topK)}, expected a whole number: 0 for all tokens, or how many to choose from.`,
+      );
+    if (!(topP > 0 && topP <= 1))
+      throw new UsageError(`top-p is ${shown(topP)}, expected a number above 0, at most 1.`);
+    if (!(minP >= 0 && minP <= 1)) throw new UsageError(`min-p is ${shown(minP)}, expected a number from 0 to 1.`);
     // Further away it takes logits out of single precision's range.
     if (!(repetitionPenalty >= 0.001 && repetitionPenalty <= 1000))
       throw new UsageError(
-        `The repetition penalty is ${repetitionPenalty}, expected a number from 0.001 to 1000; 1 does nothing.`,
+        `The repetition penalty is ${shown(repetitionPenalty)}, expected a number from 0.001 to 1000; 1 does nothing.`,
       );
     if (typeof seed !== "bigint" && !Number.isSafeInteger(seed))
-      throw new UsageError(`The sampling seed is ${seed}, expected a whole number.`);
+      throw new UsageError(`The sampling seed is ${shown(seed)}, expected a whole number.`);
     this.#temperature = topK === 1 ? 0 : temperature;
     if (topK > 0 || topP < 1 || minP > 0) this.#top = { topK, topP, minP };
     this.#penalty = repetitionPenalty;

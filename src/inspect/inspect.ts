@@ -6,6 +6,7 @@ import { forward } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { withTensors } from "../model/tensor-scope.ts";
 import { type Allocator, allocInspectWorkspace, type InspectWorkspace } from "../model/workspace.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { takeTurns } from "../turns.ts";
 import { type Predictions, predict } from "./predictions.ts";
 
@@ -17,6 +18,8 @@ export interface InspectOptions {
   /** Ends it with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+const inspectOptions: OptionNames<InspectOptions> = { top: true, onProgress: true, signal: true };
 
 /** Internals of a model for the T tokens of a prompt. Plain data: it can be posted between threads. */
 export interface Inspection {
@@ -59,6 +62,7 @@ export async function inspect(
   options: InspectOptions = {},
 ): Promise<Inspection> {
   const { backend, config, parameters } = model;
+  requireOptions("inspect", options, inspectOptions);
   const { top = 10, onProgress, signal } = options;
   requireWhole("top", top, 1);
   const given = promptTokens(model, prompt);

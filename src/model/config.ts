@@ -1,5 +1,6 @@
 import type { GeluForm } from "../backend/backend.ts";
-import { UsageError } from "../errors.ts";
+import { shown, UsageError } from "../errors.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 
 /**
  * Options of the architecture: what each may be, GPT-2's own first. A model with another one is no GPT-2: files say so,
@@ -56,6 +57,20 @@ export interface GPT2Config extends Architecture {
   readonly gelu: GeluForm;
 }
 
+const sizeNames: OptionNames<GPT2Config> = {
+  maxT: "context",
+  V: "vocab",
+  Vp: true,
+  L: "layers",
+  NH: "heads",
+  C: "channels",
+  hidden: true,
+  epsilon: true,
+  gelu: true,
+  norm: true,
+  positions: true,
+};
+
 /** GPT-2's published sizes, by their Hugging Face names. */
 const pretrained = {
   gpt2: { L: 12, NH: 12, C: 768, file: "gpt2_124M.bin" },
@@ -101,6 +116,7 @@ export function usualConfig({ V, C }: Pick<GPT2Config, "V" | "C">): Usual {
 
 /** Fills in what is usual (Vp the next multiple of 128, hidden 4C, epsilon 1e-5, tanh) and checks that the sizes fit. */
 export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>): GPT2Config {
+  requireOptions("makeConfig", sizes, sizeNames);
   const config: GPT2Config = { ...usualConfig(sizes), ...sizes };
   const problem = configProblem(config);
   if (problem) throw new UsageError(`Invalid model configuration: ${problem}.`);
@@ -120,15 +136,15 @@ export function configProblem(config: GPT2Config): string | undefined {
   for (const [field, limit] of Object.entries(sizeLimits)) {
     const value = config[field as keyof typeof sizeLimits];
     if (!Number.isInteger(value) || value < 1 || value > limit)
-      return `${field} is ${value}, expected a whole number from 1 to ${limit}`;
+      return `${field} is ${shown(value)}, expected a whole number from 1 to ${limit}`;
   }
   if (config.C % config.NH !== 0) return `C = ${config.C} channels cannot be divided among NH = ${config.NH} heads`;
   if (config.positions === "rotary" && (config.C / config.NH) % 2 !== 0)
     return `C / NH = ${config.C / config.NH} channels a head, expected an even number for rotary positions`;
   if (config.V > config.Vp) return `V = ${config.V} tokens do not fit Vp = ${config.Vp} rows`;
-  if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${config.gelu}, expected tanh or erf`;
+  if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${shown(config.gelu)}, expected tanh or erf`;
   for (const [name, value] of Object.entries(architectureIn({ ...config })))
-    if (!options[name].includes(value)) return `${name} is ${value}, expected ${options[name].join(" or ")}`;
-  if (!(config.epsilon > 0)) return `the layernorm epsilon is ${config.epsilon}, expected a number above 0`;
+    if (!options[name].includes(value)) return `${name} is ${shown(value)}, expected ${options[name].join(" or ")}`;
+  if (!(config.epsilon > 0)) return `the layernorm epsilon is ${shown(config.epsilon)}, expected a number above 0`;
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { type Backend, elementBytes, type Precision, storageOf, type WeightType } from "../backend/backend.ts";
 import { sizeOf } from "../backend/shape.ts";
 import { MemoryError } from "../errors.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
 import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig } from "./lora.ts";
 import { allocMuonScratch, type Optimizer } from "./muon-memory.ts";
@@ -45,6 +46,20 @@ export interface MemoryPlan {
   /** Tokens to look inside at. */
   readonly inspect?: { readonly T: number };
 }
+
+const planned: OptionNames<MemoryPlan> = {
+  weights: true,
+  optimizer: true,
+  share: true,
+  lora: true,
+  updates: true,
+  precision: true,
+  train: true,
+  evaluate: true,
+  score: true,
+  decode: true,
+  inspect: true,
+};
 
 /** Bytes that a plan allocates. */
 interface MemoryNeeded {
@@ -110,6 +125,7 @@ function largestMatrix(config: GPT2Config): number {
 
 /** Bytes that a plan needs, before anything of it is allocated. */
 export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
+  requireOptions("memoryNeeded", plan, planned);
   return measure(backend, config, plan).total;
 }
 

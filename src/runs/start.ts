@@ -19,10 +19,10 @@ import { checkPrecision } from "../train/checks.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { closeLoaders, type Loaders, openLoaders } from "../train/loaders.ts";
 import { loraOf } from "../train/lora-options.ts";
-import type { RunOptions } from "../train/options.ts";
+import { type RunOptions, trainerOptionNames } from "../train/options.ts";
 import { runMemory } from "../train/plan.ts";
 import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
-import type { RunChoices, TrainSettings } from "../train/settings.ts";
+import { complete, type RunChoices, type TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { keepBase, recordBase, releaseBase, requireSameBase } from "./lora-base.ts";
@@ -257,7 +257,7 @@ async function makeTrainer({ model: source, settings, group }: PreparedRun, host
   requireMemory(backend, source.config, runMemory(source.config, settings, group));
   await backend.selfCheck?.(settings.precision);
   const model = await provideModel(() => makeModel(source, settings, host));
-  return new Trainer(model, settings, group);
+  return new Trainer(model, complete(trainerOptionNames, settings), group);
 }
 
 function makeModel(

@@ -1,7 +1,13 @@
 /** Tokenizers that cut a text at added tokens, and encode what stands between them on its own. */
 import { type AddedToken, AddedTokens } from "./added-tokens.ts";
 import { IdBuffer } from "./id-buffer.ts";
-import { type EncodeOptions, type EncodeStream, type TokenizerKind, VocabularyTokenizer } from "./tokenizer.ts";
+import {
+  type EncodeOptions,
+  type EncodeStream,
+  requireEncodeOptions,
+  type TokenizerKind,
+  VocabularyTokenizer,
+} from "./tokenizer.ts";
 
 /** Encoder of the text between added tokens. */
 export interface TextEncoding {
@@ -61,7 +67,9 @@ export class SectionTokenizer extends VocabularyTokenizer {
     this.#words = new AddedTokens(added.filter(({ special }) => !special));
   }
 
-  encode(text: string, { ordinary, prompt }: EncodeOptions = {}): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    requireEncodeOptions(options);
+    const { ordinary, prompt } = options;
     const ids = new IdBuffer();
     const { before, after } = prompt ? this.#around : { before: [], after: [] };
     for (const id of before) ids.push(id);
@@ -73,6 +81,7 @@ export class SectionTokenizer extends VocabularyTokenizer {
   }
 
   override encodeStream(options: EncodeOptions = {}): EncodeStream {
+    requireEncodeOptions(options);
     const added = this.#cutAt(options.ordinary);
     if (this.#text.canStream && added.isLocal) return new SectionStream(added, this.#text);
     // The encoding of a piece may depend on all that follows, so the text is held until its end.

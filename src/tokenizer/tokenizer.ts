@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 
 export type TokenizerKind = "gpt2" | "char" | "byte" | "huggingface" | "unknown";
 
@@ -13,6 +14,13 @@ export interface EncodeOptions {
    * transformers does. Default: the tokens of the text alone.
    */
   readonly prompt?: boolean;
+}
+
+const encodeOptions: OptionNames<EncodeOptions> = { ordinary: true, prompt: true };
+
+/** UsageError for an option of `Tokenizer.encode` that there is not: a misspelled `ordinary` would let a text write marks. */
+export function requireEncodeOptions(options: EncodeOptions): void {
+  requireOptions("Tokenizer.encode", options, encodeOptions);
 }
 
 /** Text to token ids and back. */

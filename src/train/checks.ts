@@ -1,6 +1,6 @@
 import type { Backend, Precision } from "../backend/backend.ts";
 import { backends } from "../backend/registry.ts";
-import { UsageError } from "../errors.ts";
+import { shown, UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import type { Rank } from "../group/group.ts";
 import type { GPT2Config } from "../model/config.ts";
@@ -11,7 +11,7 @@ import {
   type TrainerOptions,
   trainerOptionNames,
 } from "./options.ts";
-import { expectation, fits, type Rule, type TrainOption, whole } from "./setting-rules.ts";
+import { expectation, fits, type Rule, whole } from "./setting-rules.ts";
 import { optionNamed, type RunChoices, type TrainSettings, trainOptions } from "./settings.ts";
 
 /** In the API a run may make no update, validate on nothing and write nothing. */
@@ -23,7 +23,7 @@ const runRules = {
 };
 
 function check(name: string, value: unknown, rule: Rule): void {
-  if (!fits(rule, value)) throw new UsageError(`${name} is ${value}, expected ${expectation(rule)}.`);
+  if (!fits(rule, value)) throw new UsageError(`${name} is ${shown(value)}, expected ${expectation(rule)}.`);
 }
 
 /** UsageError when what was chosen of a run is out of its range: before anything is made of it. */
@@ -31,22 +31,6 @@ export function checkSettings(choices: RunChoices): void {
   for (const [name, value] of Object.entries(choices)) {
     const option = optionNamed(name);
     if (option && value !== undefined) check(name, value, option);
-  }
-}
-
-/** Options of `Trainer.run` that are no settings. */
-const otherRunOptions = ["valLoader", "samplePrompt", "checkpoint", "signal"];
-
-/**
- * UsageError for options that are no object, or that nothing knows by their name: a misspelled one would be its default,
- * unnoticed. Settings that another part of a run takes are passed over.
- */
-export function checkNames(what: "Trainer" | "Trainer.run", options: unknown): void {
-  if (!isObject(options)) throw new UsageError(`The options of ${what} are ${options}, expected an object.`);
-  for (const name of Object.keys(options)) {
-    if (optionNamed(name) || (what === "Trainer.run" && otherRunOptions.includes(name))) continue;
-    const renamed = Object.entries<TrainOption>(trainOptions).find(([, { formerly }]) => formerly === name);
-    throw new UsageError(`${what} has no option "${name}".${renamed ? ` It is called ${renamed[0]}.` : ""}`);
   }
 }
 
@@ -105,16 +89,16 @@ export function checkPrecision(
 export function checkRun(config: GPT2Config, loader: BatchSource, options: CompleteRunOptions): void {
   for (const source of [loader, options.valLoader])
     if (source !== undefined && !isObject(source))
-      throw new UsageError(`A loader is ${source}, expected a source of batches.`);
+      throw new UsageError(`A loader is ${shown(source)}, expected a source of batches.`);
   if (loader === undefined)
     throw new UsageError("Trainer.run needs a loader: a source of batches, such as a TokenLoader.");
   const { valLoader, earlyStop, valEvery, valBatches, samplePrompt, checkpoint, signal } = options;
   if (samplePrompt !== undefined && typeof samplePrompt !== "string")
-    throw new UsageError(`samplePrompt is ${samplePrompt}, expected a text.`);
+    throw new UsageError(`samplePrompt is ${shown(samplePrompt)}, expected a text.`);
   if (checkpoint !== undefined && typeof checkpoint !== "function")
-    throw new UsageError(`checkpoint is ${checkpoint}, expected a function that saves the model.`);
+    throw new UsageError(`checkpoint is ${shown(checkpoint)}, expected a function that saves the model.`);
   if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new UsageError(`signal is ${signal}, expected an AbortSignal.`);
+    throw new UsageError(`signal is ${shown(signal)}, expected an AbortSignal.`);
   // Samplers check their seed themselves: the API's may be any whole number.
   for (const name of runOptionNames) if (name !== "sampleSeed") check(name, options[name], runRules[name]);
   if (earlyStop > 0 && (!valLoader || valEvery === 0 || valBatches === 0))

@@ -21,9 +21,10 @@ import { makeConfig } from "../model/config.ts";
 import { adapterCount } from "../model/lora.ts";
 import { memoryNeeded } from "../model/memory.ts";
 import { loraOf } from "./lora-options.ts";
-import type { TrainerOptions } from "./options.ts";
+import { runOptionNames, type TrainerOptions, trainerOptionNames } from "./options.ts";
 import { runMemory } from "./plan.ts";
 import { settingsOf } from "./resolve.ts";
+import { complete } from "./settings.ts";
 import { Trainer } from "./trainer.ts";
 
 interface Trained {
@@ -107,9 +108,9 @@ test("the memory plan is what a run takes, a fraction of what training the weigh
     await using model = await GPT2.load(tiny, { backend, weights });
     const { config } = model;
     const settings = settingsOf({ ...choices, weights }, config.maxT);
-    await using trainer = new Trainer(model, settings);
+    await using trainer = new Trainer(model, complete(trainerOptionNames, settings));
     const loader = await TokenLoader.open(file, { B: 2, T: 8 });
-    const events = trainer.run(loader, { ...settings, steps: 2 });
+    const events = trainer.run(loader, { ...complete(runOptionNames, settings), steps: 2 });
     await events.next();
     const planned = memoryNeeded(backend, config, runMemory(config, settings));
     const widened = weights === "f32" ? 0 : 4 * config.Vp * config.C;

@@ -1,6 +1,8 @@
 import type { Batch } from "../data/batch.ts";
 import type { LoaderPosition } from "../data/order.ts";
-import type { TrainSettings } from "./settings.ts";
+import type { OptionNames } from "../option-names.ts";
+import type { TrainOption } from "./setting-rules.ts";
+import { type TrainSettings, trainOptions } from "./settings.ts";
 
 export const trainerOptionNames = [
   ...([
@@ -74,3 +76,19 @@ export interface RunOptions extends Partial<RunSettings> {
 
 /** The same with every default filled in. */
 export type CompleteRunOptions = RunOptions & RunSettings;
+
+/** Names of settings, with those that they had in version 0.1. */
+function namesOf<K extends keyof TrainSettings>(names: readonly K[]): OptionNames<Pick<TrainSettings, K>> {
+  const named = names.map((name) => [name, (trainOptions[name] as TrainOption).formerly ?? true]);
+  return Object.fromEntries(named) as OptionNames<Pick<TrainSettings, K>>;
+}
+
+export const trainerOptions: OptionNames<TrainerOptions> = namesOf(trainerOptionNames);
+
+export const runOptions: OptionNames<RunOptions> = {
+  ...namesOf(runOptionNames),
+  valLoader: true,
+  samplePrompt: true,
+  checkpoint: true,
+  signal: true,
+};

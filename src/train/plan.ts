@@ -15,9 +15,17 @@ import {
   type LossWorkspace,
   type StepWorkspace,
 } from "../model/workspace.ts";
-import { checkNames, checkRun, checkWarmup } from "./checks.ts";
+import { requireOptions } from "../option-names.ts";
+import { checkRun, checkWarmup } from "./checks.ts";
 import { type LoraOptions, loraOf } from "./lora-options.ts";
-import { type BatchSource, type RunOptions, runOptionNames, type TrainerOptions } from "./options.ts";
+import {
+  type BatchSource,
+  type RunOptions,
+  runOptionNames,
+  runOptions,
+  type TrainerOptions,
+  trainerOptions,
+} from "./options.ts";
 import { complete, type TrainSettings } from "./settings.ts";
 
 export interface ValidationPlan {
@@ -89,7 +97,7 @@ export function planRun(
   options: RunOptions,
   group: Rank,
 ): RunPlan {
-  checkNames("Trainer.run", options);
+  requireOptions("Trainer.run", options, runOptions, { Trainer: trainerOptions });
   if (options.steps === undefined) throw new UsageError("Trainer.run needs `steps`, the number of updates to make.");
   const settings = complete(runOptionNames, options, { finalValBatches: options.valBatches || undefined });
   const { steps, overfit, valEvery, valBatches, finalValBatches, earlyStop, earlyStopDelta, checkpointEvery } =

@@ -5,7 +5,7 @@ import { batchesIn, checkOptimizer, checkWarmup, checkZeroStage } from "./checks
 import { depthDefaults } from "./depth.ts";
 import type { Loaders } from "./loaders.ts";
 import { checkLora } from "./lora-options.ts";
-import type { RunOptions } from "./options.ts";
+import { type RunOptions, runOptionNames } from "./options.ts";
 import type { TrainOption } from "./setting-rules.ts";
 import {
   complete,
@@ -94,5 +94,5 @@ export function planUpdates(
 
 /** Options for `Trainer.run` that continue where a trainer that made `step` updates stands. */
 export function runOptions(settings: TrainSettings, { val: valLoader }: Loaders, step: number): RunOptions {
-  return { ...settings, steps: Math.max(0, settings.steps - step), valLoader };
+  return { ...complete(runOptionNames, settings), steps: Math.max(0, settings.steps - step), valLoader };
 }

@@ -1,5 +1,7 @@
 /** Learning rate schedules, by llm.c's names and formulas (llmc/schedulers.h). */
-import { UsageError } from "../errors.ts";
+import { shown, UsageError } from "../errors.ts";
+import { requireOptions } from "../option-names.ts";
+import { trainerOptions } from "./options.ts";
 import { complete, type TrainSettings, trainOptions } from "./settings.ts";
 
 export const scheduleNames = trainOptions.schedule.values;
@@ -16,12 +18,13 @@ const shares: Record<ScheduleName, (done: number) => number> = {
   wsd: (done) => 1 - Math.sqrt(done),
 };
 
-/** The learning rate of update number `step` of `steps`, from 0. As llm.c's `get_learning_rate`. */
+/** The learning rate of update number `step` of `steps`, from 0. As llm.c's `get_learning_rate`. Takes a trainer's options as well. */
 export function learningRateAt(step: number, steps: number, peak: number, options: ScheduleOptions = {}): number {
+  requireOptions("learningRateAt", options, trainerOptions);
   const { schedule, warmupSteps, finalFraction } = complete(["schedule", "warmupSteps", "finalFraction"], options);
   if (schedule !== "constant" && step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
   if (!Object.hasOwn(shares, schedule))
-    throw new UsageError(`There is no schedule "${schedule}". Choose one of ${scheduleNames.join(", ")}.`);
+    throw new UsageError(`There is no schedule ${shown(schedule)}. Choose one of ${scheduleNames.join(", ")}.`);
   const fall = schedule === "wsd" ? decayPoint(steps) : warmupSteps;
   // Before the fall the rate is the peak; after the planned steps it stays on its last value.
   const done = Math.min(1, Math.max(0, step - fall) / Math.max(1, steps - fall));

@@ -461,7 +461,14 @@ describe("options that nothing knows are refused, rather than their defaults tak
 
   test.each([
     [{ lr: 1 }, 'Trainer has no option "lr". It is called learningRate.'],
-    [{ bogus: 1 }, 'Trainer has no option "bogus".'],
+    [{ bogus: 1 }, 'Trainer has no option "bogus". Its options: learningRate, schedule,'],
+    [{ learning_rate: 1 }, 'Trainer has no option "learning_rate". Did you mean "learningRate"?'],
+    [{ steps: 1 }, 'Trainer has no option "steps". It is an option of Trainer.run.'],
+    [{ batch: 1 }, 'Trainer has no option "batch". Its options:'],
+    [[], "The options of Trainer are [], expected an object."],
+    [{ optimizer: "" }, 'optimizer is "", expected one of adamw, muon.'],
+    [{ learningRate: "1e-3" }, 'learningRate is "1e-3", expected a number, 0 or more.'],
+    [{ schedule: ["cosine"] }, 'schedule is ["cosine"], expected one of'],
     [null, "The options of Trainer are null, expected an object."],
   ])("new Trainer(model, %o)", (options, message) => {
     expect(() => new Trainer(model, invalid(options))).toThrow(UsageError);
@@ -471,7 +478,11 @@ describe("options that nothing knows are refused, rather than their defaults tak
   test.each([
     [{}, "needs `steps`"],
     [undefined, "The options of Trainer.run are undefined"],
-    [{ steps: 1, valLoaders: 1 }, 'Trainer.run has no option "valLoaders".'],
+    [{ steps: 1, valLoaders: 1 }, 'Trainer.run has no option "valLoaders". Did you mean "valLoader"?'],
+    [{ steps: 1, optimizer: "muon" }, 'Trainer.run has no option "optimizer". It is an option of Trainer.'],
+    [{ steps: 1, learningRate: 1 }, 'Trainer.run has no option "learningRate". It is an option of Trainer.'],
+    [{ steps: "" }, 'steps is "", expected a whole number of updates'],
+    [{ steps: 1, signal: new AbortController() }, "signal is {}, expected an AbortSignal"],
     [{ steps: 1, samplePrompt: 5 }, "samplePrompt is 5, expected a text"],
     [{ steps: 1, checkpoint: 5 }, "checkpoint is 5, expected a function"],
     [{ steps: 1, signal: 5 }, "signal is 5, expected an AbortSignal"],

@@ -16,13 +16,21 @@ import { allocMuonScratch } from "../model/muon-memory.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainingTensors, computedWith, type TensorsOfTraining } from "../model/tensor-set.ts";
+import { requireOptions } from "../option-names.ts";
 import { textLengths } from "../tokenizer/tokenizer.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
-import { checkNames, checkOptimizer, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
+import { checkOptimizer, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
 import { evaluate } from "./evaluate.ts";
 import type { DoneEvent, TrainEvent } from "./events.ts";
 import { checkLora, loraOf } from "./lora-options.ts";
-import { type BatchSource, type RunOptions, type TrainerOptions, trainerOptionNames } from "./options.ts";
+import {
+  type BatchSource,
+  type RunOptions,
+  runOptions,
+  type TrainerOptions,
+  trainerOptionNames,
+  trainerOptions,
+} from "./options.ts";
 import { allocRunMemory, type CheckpointPlan, planRun, type RunMemory, type RunPlan, trainerMemory } from "./plan.ts";
 import { requireSameWeights } from "./same-weights.ts";
 import { writeSample } from "./sample.ts";
@@ -84,7 +92,7 @@ export class Trainer {
     this.model = model;
     this.#group = group;
     this.#memory = new TensorScope(model.backend);
-    checkNames("Trainer", options);
+    requireOptions("Trainer", options, trainerOptions, { "Trainer.run": runOptions });
     checkGroup(group);
     this.options = complete(trainerOptionNames, options);
     checkTrainerOptions(this.options);

@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import type { Backend } from "../../src/backend/backend.ts";
-import type { OnStart } from "../../src/backend/entry.ts";
+import type { BackendOptions, OnStart } from "../../src/backend/entry.ts";
 import {
   type Availability,
   availableBackends,
@@ -126,11 +126,11 @@ export class Device {
     });
   }
 
-  /** The options, without a kernel that is another backend's. */
-  #optionsOf(name: BackendName): EngineOptions {
-    const { kernel, ...others } = this.#options;
+  /** The options of a backend, without a kernel that is another one's. */
+  #optionsOf(name: BackendName): BackendOptions {
+    const { backend: _, kernel, ...others } = this.#options;
     const owner = backends.find(({ kernels }) => kernels.some((one) => one === kernel));
-    return owner && owner.name !== name ? others : this.#options;
+    return owner && owner.name !== name ? others : { ...others, kernel };
   }
 
   /** Takes a backend into use, and disposes of the others. */

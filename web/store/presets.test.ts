@@ -23,7 +23,8 @@ test.each(presetNames)("%s writes about forty samples in a long run, fewer in a 
 });
 
 test("a short run still reaches its peak rate", () => {
-  const { steps = 0, learningRate = 0, ...schedule } = presetSettings("tiny", 3);
-  const rates = [0, 1, 2].map((step) => learningRateAt(step, steps, learningRate, schedule));
+  const { steps = 0, learningRate = 0, schedule, warmupSteps, finalFraction } = presetSettings("tiny", 3);
+  const options = { schedule, warmupSteps, finalFraction };
+  const rates = [0, 1, 2].map((step) => learningRateAt(step, steps, learningRate, options));
   expect(Math.max(...rates)).toBe(learningRate);
 });

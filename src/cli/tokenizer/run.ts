@@ -30,9 +30,9 @@ export interface TrainTokenizerFlags extends Omit<TrainTokenizerOptions, "vocabS
 
 export async function train(inputs: readonly string[], flags: TrainTokenizerFlags, typed: Typed): Promise<void> {
   new Interrupt();
-  const { vocab, out = `data/${nameOfTexts(inputs)}-bpe${vocab}`, json } = flags;
+  const { vocab, out = `data/${nameOfTexts(inputs)}-bpe${vocab}`, json, ...others } = flags;
   await requireWritable(out);
-  const { tokenizer, bytes, tokens } = await trainShown(inputs, { ...flags, vocabSize: vocab }, typed);
+  const { tokenizer, bytes, tokens } = await trainShown(inputs, { ...others, vocabSize: vocab }, typed);
   const files = await writeTokenizer(out, tokenizer);
   if (json) return print(`${JSON.stringify({ folder: out, files, vocabSize: tokenizer.vocabSize, bytes, tokens })}\n`);
   for (const file of files) await print(`${inFolder(out, file)}\n`);

@@ -1,0 +1,80 @@
+/** Every function of the API refuses an option that it does not have. */
+import { describe, expect, test } from "vitest";
+import { fixturePath } from "../test/fixtures.ts";
+import {
+  Chat,
+  createBackend,
+  GPT2,
+  gpt2Tokenizer,
+  inspect,
+  learningRateAt,
+  makeConfig,
+  memoryNeeded,
+  prepareChat,
+  prepareText,
+  prepareTinyshakespeare,
+  TokenLoader,
+  trainTokenizer,
+  UsageError,
+} from "./index.ts";
+import { requireOptions } from "./option-names.ts";
+
+const backend = await createBackend("reference");
+const model = await GPT2.load(fixturePath("gpt2_tiny.bin"), { backend });
+const collect = async (items: AsyncIterable<unknown>) => {
+  for await (const _ of items);
+};
+const any = (value: unknown) => value as never;
+
+const calls: readonly [string, (options: never) => unknown][] = [
+  ["GPT2.load", (options) => GPT2.load(fixturePath("gpt2_tiny.bin"), options)],
+  ["GPT2.create", (options) => GPT2.create("baby", options)],
+  ["GPT2.zeros", (options) => GPT2.zeros(model.config, options)],
+  ["GPT2.save", (options) => model.save("unused.bin", options)],
+  ["GPT2.generate", (options) => collect(model.generate("", options))],
+  ["GPT2.generateTokens", (options) => collect(model.generateTokens([], options))],
+  ["GPT2.generateSamples", (options) => collect(model.generateSamples([], options))],
+  ["Chat.open", (options) => Chat.open(model, options)],
+  ["createBackend", (options) => createBackend("reference", options)],
+  ["TokenLoader.open", (options) => TokenLoader.open("unused.bin", options)],
+  ["prepareText", (options) => prepareText(["unused.txt"], "unused", options)],
+  ["prepareTinyshakespeare", (options) => prepareTinyshakespeare("unused", options)],
+  ["prepareChat", (options) => prepareChat(["smalltalk"], "unused", options)],
+  ["trainTokenizer", (options) => trainTokenizer(["unused.txt"], options)],
+  ["inspect", (options) => inspect(model, [1], options)],
+  ["makeConfig", (options) => makeConfig(options)],
+  ["memoryNeeded", (options) => memoryNeeded(backend, model.config, options)],
+  ["Tokenizer.encode", async (options) => (await gpt2Tokenizer()).encode("", options)],
+  ["Tokenizer.encode", async (options) => (await gpt2Tokenizer()).encodeStream(options)],
+  ["learningRateAt", (options) => learningRateAt(0, 1, 1e-3, options)],
+];
+
+test.each(calls)("%s", async (name, call) => {
+  const found = async (options: unknown) => call(any(options));
+  await expect(found({ bogus: 1 })).rejects.toThrow(UsageError);
+  await expect(found({ bogus: 1 })).rejects.toThrow(`${name} has no option "bogus". Its options: `);
+  await expect(found(5)).rejects.toThrow(`The options of ${name} are 5, expected an object.`);
+});
+
+describe("the advice", () => {
+  const names = { maxTokens: true, temperature: true, topK: true, learningRate: "lr" } as const;
+  const others = { "GPT2.create": { seed: true } } as const;
+  test.each([
+    ["max_tokens", 'Did you mean "maxTokens"?'],
+    ["maxTokns", 'Did you mean "maxTokens"?'],
+    ["Temperature", 'Did you mean "temperature"?'],
+    ["temp", 'Did you mean "temperature"?'],
+    ["topk", 'Did you mean "topK"?'],
+    ["lr", "It is called learningRate."],
+    ["seed", "It is an option of GPT2.create."],
+    ["k", "Its options: maxTokens, temperature, topK, learningRate."],
+    ["toString", "Its options: maxTokens, temperature, topK, learningRate."],
+    ["", "Its options: maxTokens, temperature, topK, learningRate."],
+  ])("for %o", (name, advice) => {
+    expect(() => requireOptions("f", { [name]: 1 }, names, others)).toThrow(`f has no option "${name}". ${advice}`);
+  });
+
+  test("is not needed for names that there are, whatever they hold", () => {
+    requireOptions("f", { maxTokens: undefined, topK: Number.NaN }, names);
+  });
+});
