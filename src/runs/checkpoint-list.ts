@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { adapterFiles } from "../format/adapter.ts";
 import { readSmallText } from "../format/source.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
-import type { TrainSettings } from "../train/settings.ts";
+import { type TrainSettings, unlimitedSteps } from "../train/settings.ts";
 
 /** llm.c's names, and one of our own. */
 export interface CheckpointPaths {
@@ -118,6 +118,24 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
   await platform.removeFolder(adapter.folder);
   const models = isNeeded ? [] : [model, safetensors];
   for (const path of [...models, info, ...others, state, adapter.state]) await platform.removeFile(path);
+}
+
+type Planned = Retention & Pick<TrainSettings, "checkpointEvery">;
+
+/** Checkpoints that a run of `steps` updates has on disk at the end, and at most while it replaces the oldest. */
+export function checkpointsKept({ checkpointEvery: every, keep, keepEvery }: Planned, steps: number) {
+  const written = every > 0 ? Math.max(1, Math.ceil(steps / every)) : 1;
+  const newest = Math.min(written, (keep || 1) + 1);
+  // Of a run that its time ends, their number is not known.
+  if (steps >= unlimitedSteps) return { newest, all: newest };
+  if (keep === 0) return { newest, all: written };
+  const forever = every > 0 && keepEvery > 0 ? Math.floor(steps / leastCommonMultiple(every, keepEvery)) : 0;
+  return { newest, all: Math.min(written, newest + forever) };
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  const divisor = (x: number, y: number): number => (y === 0 ? x : divisor(y, x % y));
+  return (a / divisor(a, b)) * b;
 }
 
 /**

@@ -1,49 +1,38 @@
+import { platform } from "#platform";
 import type { Backend } from "../../backend/backend.ts";
-import { tokenFilesOf } from "../../data/loader.ts";
+import { fastestOf } from "../../backend/entry.ts";
+import { defaultBackend, recallBlas, surveyBlas } from "../../backend/registry.ts";
 import { InputError, LlmError, UsageError } from "../../errors.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
-import { type GPT2Config, withVocabulary } from "../../model/config.ts";
-import { adapterCount } from "../../model/lora.ts";
 import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { followRun, requireSameRun, type SharedRun, sharedRun, startTogether } from "../../runs/group-start.ts";
-import { RunFolder } from "../../runs/run-folder.ts";
+import type { RunFolder } from "../../runs/run-folder.ts";
 import { RunSaver } from "../../runs/run-saver.ts";
 import {
   discardRun,
   type PreparedRun,
-  prepareRun,
   type RunHost,
-  type RunRequest,
   recordMovedBase,
   runEvents,
   type StartedRun,
 } from "../../runs/start.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
-import { describeDepth } from "../../train/depth.ts";
 import { noteOf, type TrainEvent } from "../../train/events.ts";
-import { loraOf } from "../../train/lora-options.ts";
-import { idleOptions } from "../../train/needs.ts";
 import { runMemory } from "../../train/plan.ts";
-import { resolved } from "../../train/resolve.ts";
-import type { RunChoices } from "../../train/settings.ts";
 import type { Trainer } from "../../train/trainer.ts";
 import { createDisplay } from "../display/display.ts";
 import { short } from "../display/text.ts";
 import type { RunStart, TrainDisplay } from "../display/train-display.ts";
 import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
-import { requireTokens } from "../options/data.ts";
-import { idleError, idleText } from "../options/typed.ts";
+import type { BackendFlags } from "../options/backend.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
-import { blasHint } from "./blas-hint.ts";
-import { requireCheckpointRoom } from "./checkpoint-space.ts";
-import { chooseData, defaultData, hasValidation, type Kind } from "./data.ts";
-import { baseOf, chooseModel, fileModel, requireAdaptable } from "./model.ts";
+import { defaultData, type Kind } from "./data.ts";
 import { nextCommands } from "./next-commands.ts";
-import { longFlag, type TrainFlags, typedOf } from "./options.ts";
+import type { TrainFlags } from "./options.ts";
+import { prepare } from "./prepare.ts";
 import { alreadyComplete, openRun, type Resumed } from "./resume.ts";
 import { TensorBoardLog } from "./tensorboard.ts";
 
@@ -87,98 +76,6 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>, membe
 async function follow(shared: SharedRun, kind: Kind | undefined, group: Group): Promise<PreparedRun> {
   const { train, val } = kind ? await defaultData(kind, () => {}) : shared.data;
   return followRun({ ...shared, data: { ...shared.data, train, val } }, group);
-}
-
-/** Finds what the options name, and every mistake in them, before anything takes long. */
-async function prepare(
-  typed: TrainFlags,
-  display: TrainDisplay,
-  resumed: Resumed | undefined,
-  group: Group,
-): Promise<{ readonly run: PreparedRun; readonly kind: Kind | undefined }> {
-  const flags = resumed?.flags ?? typed;
-  const { out, headerless, force } = flags;
-  if (force && !flags.resume)
-    throw new UsageError(
-      "--force has no effect here: it is for --resume (-y), to which it allows other settings or data, and a new run replaces " +
-        "no other. Leave it out.",
-    );
-  if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
-  if (!headerless)
-    for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
-  await refuseWithoutEffect(typed, flags, resumed?.record?.given, group, display.remark.bind(display));
-  // Without validations nothing else looks for it.
-  if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
-  const isAdapting = flags.loraRank !== undefined && flags.loraRank > 0;
-  const choice = await (resumed?.modelFile === undefined
-    ? chooseModel(flags)
-    : fileModel(resumed.modelName, resumed.modelFile));
-  if (out !== undefined && !resumed) await RunFolder.check(out);
-  if (flags.tensorboard !== undefined) await TensorBoardLog.check(flags.tensorboard);
-  const data = await chooseData(flags, choice, (share) => display.progress("preparing tiny Shakespeare", share));
-  const config = withChatTokens(choice.configFor(data.tokenizer?.vocabSize ?? gpt2Vocabulary), data.tokenizer);
-  // That of a resumed run is compared with the recorded one.
-  if (isAdapting && !resumed) requireAdaptable(choice, config);
-  const base = isAdapting ? baseOf(flags.model, choice) : undefined;
-  const request: RunRequest = {
-    model: { name: choice.name, config, file: choice.file, base, tokenizer: data.tokenizer },
-    data,
-    given: resumed?.given ?? typedOf(flags),
-    choices: flags,
-    resumed: resumed && {
-      ...resumed,
-      otherData: force
-        ? (reason) => display.remark(`${reason}. It resumes nevertheless, because of --force`)
-        : "Bring the old data back, or add --force to resume with the data as it is.",
-    },
-    isKept: out !== undefined,
-  };
-  const run = await prepareRun(request, group);
-  const { settings } = run;
-  if (flags.depth !== undefined) display.remark(describeDepth(flags.depth, config, settings, group.size));
-  const lora = loraOf(settings, config);
-  const trained = lora ? adapterCount(config, lora) : parameterCount(config);
-  if (lora)
-    display.remark(
-      `training an adapter of rank ${lora.rank}, alpha ${lora.alpha}, on ${lora.targets.join(", ")}: ${short(trained)} numbers; ` +
-        `the ${short(parameterCount(config))} of ${choice.name} stay as they are, in ${settings.weights}`,
-    );
-  if (out !== undefined)
-    await requireCheckpointRoom(out, trained, settings, settings.steps, display.remark.bind(display));
-  return { run, kind: data.kind };
-}
-
-/**
- * UsageError for options that were typed and have no effect beside those that count, `flags`; a remark where what would give
- * them one was turned off by another option.
- */
-async function refuseWithoutEffect(
-  typed: TrainFlags,
-  flags: TrainFlags,
-  before: RunChoices | undefined,
-  { size }: Group,
-  remark: (text: string) => void,
-): Promise<void> {
-  const idle = idleOptions(typed, {
-    settings: resolved(flags, size),
-    hasData: flags.train !== undefined,
-    hasVal: await hasValidation(flags),
-    isKept: flags.out !== undefined,
-    processes: size,
-    before,
-  });
-  for (const { options, isMeant, why, instead } of idle) {
-    const flags = options.map(longFlag);
-    if (!isMeant) throw idleError(flags, why, instead);
-    remark(idleText(flags, why).replace(/\.$/, ""));
-  }
-}
-
-const gpt2Vocabulary = 50257;
-
-/** A model's configuration, with room for the special tokens of conversations that it has not met before. */
-function withChatTokens(config: GPT2Config, { turnEnd = -1, vocabSize }: Partial<Tokenizer> = {}): GPT2Config {
-  return vocabSize !== undefined && turnEnd >= config.V ? withVocabulary(config, vocabSize) : config;
 }
 
 async function trainWith(
@@ -330,4 +227,26 @@ function startOf(
     device: backend.description,
     folder,
   };
+}
+
+/** A smaller gain is not worth other bits. */
+const WORTHWHILE = 1.15;
+/** Libraries are measured, in a second or two, after a run of so many milliseconds. */
+const AFTER_MS = 60_000;
+const NOTE = "blas-hint";
+
+/**
+ * Hint at a library of the system that would train faster: once on a machine, since speed is all that it is about. It goes by
+ * what was measured before, or is measured after a run that took `ms`; undefined where there is none to give.
+ */
+async function blasHint(flags: BackendFlags, ms: number): Promise<string | undefined> {
+  const { backend, threads, kernel, revectorize, blas } = flags;
+  if (backend !== defaultBackend || blas !== "none" || (await platform.recall(NOTE)) !== undefined) return undefined;
+  const options = { threads, kernel, revectorize };
+  const kept = await recallBlas(options);
+  const best = fastestOf(kept.length > 0 || ms < AFTER_MS ? kept : await surveyBlas(options), WORTHWHILE);
+  if (!best) return undefined;
+  const { name, trial } = best;
+  await platform.remember(NOTE, JSON.stringify(name));
+  return `--blas ${name} multiplies ${trial.gain.toFixed(2)} times as fast here, with other last bits (${trial.description})`;
 }
