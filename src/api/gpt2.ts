@@ -21,7 +21,7 @@ import { requireOptions } from "../option-names.ts";
 import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { adaptedBy, openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
-import { requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
+import { gpt2Vocabulary, requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
 import {
   type CreateOptions,
   createOptions,
@@ -284,7 +284,7 @@ export class GPT2 {
 function configOf(name: string, tokenizer: Tokenizer | undefined): GPT2Config {
   if (name === "baby" && !tokenizer)
     throw new UsageError("The preset baby takes its vocabulary from a tokenizer. Give one as an option.");
-  const config = presetConfig(name, tokenizer?.vocabSize ?? 50257);
+  const config = presetConfig(name, tokenizer?.vocabSize ?? gpt2Vocabulary);
   if (config) return config;
   const file = pretrainedFile(name);
   if (file)

@@ -10,12 +10,12 @@ import { tokenizerInGguf } from "../tokenizer/gguf-vocabulary.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import { fits, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
-const GPT2_VOCABULARY = 50257;
+export const gpt2Vocabulary = 50257;
 
 /** True if a model of vocabulary `V` is assumed to use GPT-2's tokens by default: bare, or padded. */
 export function isGpt2Vocabulary(V: number): boolean {
   // 50304 is the next multiple of 64 and of 128: nanoGPT's default, and what pad_to_multiple_of makes of it.
-  return V === GPT2_VOCABULARY || V === 50304;
+  return V === gpt2Vocabulary || V === 50304;
 }
 
 /** InputError when a tokenizer has more ids than a model of vocabulary `V`. */
@@ -42,7 +42,7 @@ async function tokenizerBeside(modelPath: string, V: number): Promise<Tokenizer 
   const place = placeOf(modelPath);
   const found = await findTokenizer(place, V);
   // Beside llm.c's file of GPT-2 a smaller one may be that of data which was prepared there.
-  const isSmaller = found !== undefined && V === GPT2_VOCABULARY && found.vocabSize < V;
+  const isSmaller = found !== undefined && V === gpt2Vocabulary && found.vocabSize < V;
   return isSmaller && (await holdsData(place)) ? undefined : found;
 }
 
@@ -72,7 +72,7 @@ async function tokenizerInside(path: string): Promise<Tokenizer | undefined> {
 export function startTokenOf(tokenizer: Tokenizer | undefined, V: number, endTokens: readonly number[]): number {
   const [end] = [tokenizer?.endOfText, ...endTokens].filter((token) => token !== undefined && token < V);
   if (end !== undefined) return end;
-  if (!tokenizer && isGpt2Vocabulary(V)) return GPT2_VOCABULARY - 1;
+  if (!tokenizer && isGpt2Vocabulary(V)) return gpt2Vocabulary - 1;
   const newline = tokenizer?.tokens().findIndex((bytes) => bytes.length === 1 && bytes[0] === 10) ?? -1;
   return Math.max(0, newline);
 }

@@ -17,8 +17,6 @@ export type Architecture = { readonly [Name in keyof typeof architecture]: (type
 
 const options: Readonly<Record<string, readonly string[]>> = architecture;
 
-export const architectureNames = Object.keys(options) as readonly (keyof Architecture)[];
-
 /** The options of the architecture among some fields: unchecked, for `makeConfig` or `configProblem` to judge. */
 export function architectureIn(fields: Readonly<Record<string, unknown>>): Partial<Architecture> {
   return Object.fromEntries(

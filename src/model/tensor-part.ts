@@ -20,7 +20,7 @@ const LINE = 16;
  * Where the parts of `elements` begin, one for each of `processes`, and where the last one ends: nearly equal, in rank order. Where
  * there are too few elements, the last parts are empty.
  */
-export function partBounds(elements: number, processes: number, alignment: number): number[] {
+function partBounds(elements: number, processes: number, alignment: number): number[] {
   const unit = Math.max(LINE, alignment / elementBytes.f32);
   const each = unit * Math.ceil(elements / processes / unit);
   return Array.from({ length: processes + 1 }, (_, rank) => Math.min(elements, rank * each));

@@ -106,7 +106,7 @@ function message(event: string, data: unknown): string {
  * The runs of a folder: the folders right in it that hold one or, where it is a run's own, that one. Links to folders are
  * not followed. Names in requests are looked up among them, and never become a path.
  */
-export class RunList {
+class RunList {
   readonly folder: string;
   readonly #emit: (event: LogEvent) => void;
   #runs = new Map<string, LiveRun>();

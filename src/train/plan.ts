@@ -148,7 +148,7 @@ function memoryOf(train: MemoryPlan["train"], own: MemoryPlan, S: number | undef
 }
 
 /** Weights, gradients and moments: of these, with ZeRO, the part of a member of a group. */
-export function optimizerMemory(
+function optimizerMemory(
   config: GPT2Config,
   storage: Storage,
   { weights }: Pick<MemoryPlan, "weights">,

@@ -427,7 +427,7 @@ export const headLoss = (N: number, C: number, V: number, Vp: number, weights: W
   });
 
 /** The head with its gradient for the layers below it alone: weights of any type, which are frozen. */
-export const headFrozen = (N: number, C: number, V: number, Vp: number, weights: WeightType): Case =>
+const headFrozen = (N: number, C: number, V: number, Vp: number, weights: WeightType): Case =>
   caseOf({
     name: `head without a gradient of wte N=${N} C=${C} V=${V} Vp=${Vp}${inType(weights)}`,
     operands: {

@@ -16,34 +16,25 @@ import { ompThreads } from "../../platform/node-workers.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { name, whole } from "./values.ts";
 
-/** Options for kernels, shared by several commands. */
-export interface KernelFlags {
+/** Options for the backend, shared by several commands. */
+export interface BackendFlags {
+  readonly backend: BackendName;
   readonly threads?: number;
   readonly kernel: KernelName | "auto";
   readonly blas: string;
   readonly revectorize: boolean;
 }
 
-/** Options for the backend. */
-export interface BackendFlags extends KernelFlags {
-  readonly backend: BackendName;
-}
-
 export function addBackendOptions(command: Command): Command {
-  return addKernelOptions(
-    command.addOption(
+  return command
+    .addOption(
       new Option(
         "--backend <name>",
         "the backend that computes: all cores, a GPU (npm install webgpu), or slow reference code",
       )
         .choices(backendNames)
         .default(defaultBackend),
-    ),
-  );
-}
-
-export function addKernelOptions(command: Command): Command {
-  return command
+    )
     .option(
       "--threads <n>",
       "threads that compute, up to 64 (default: OMP_NUM_THREADS, else as many as are faster than fewer)",

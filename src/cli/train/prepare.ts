@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { gpt2Vocabulary } from "../../api/model-tokenizer.ts";
 import { tokenFilesOf } from "../../data/loader.ts";
 import { UsageError } from "../../errors.ts";
 import { bytesPer } from "../../format/numbers.ts";
@@ -109,8 +110,6 @@ async function refuseWithoutEffect(
     remark(idleText(flags, why).replace(/\.$/, ""));
   }
 }
-
-const gpt2Vocabulary = 50257;
 
 /** A model's configuration, with room for the special tokens of conversations that it has not met before. */
 function withChatTokens(config: GPT2Config, { turnEnd = -1, vocabSize }: Partial<Tokenizer> = {}): GPT2Config {
