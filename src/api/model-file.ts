@@ -3,13 +3,13 @@ import { endsOf, planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { adapterFiles, readAdapter, withAdapter } from "../format/adapter.ts";
 import { generationConfigFile, readEndTokens } from "../format/generation-config.ts";
-import { ggufModel, readGguf, writeGguf } from "../format/gguf.ts";
+import { ggufModel, writeGguf } from "../format/gguf.ts";
 import { type GgmlType, readGgufHeader } from "../format/gguf-file.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "../format/huggingface-config.ts";
 import { identify } from "../format/identify.ts";
-import { readModelHeader, readModelTensors, writeModel } from "../format/model.ts";
+import { readModel, writeModel } from "../format/model.ts";
 import type { FileDType } from "../format/numbers.ts";
-import { readSafetensors, readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
+import { readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
 import { isShardIndex, openShards } from "../format/safetensors-shards.ts";
 import { save, saveText } from "../format/save.ts";
@@ -85,31 +85,21 @@ async function openSafetensors(
 ): Promise<Opened> {
   const header = knownHeader ?? (await readSafetensorsHeader(source));
   const model = await readSafetensorsModel(source, await configBeside(header, beside), header, heads);
-  const { config, dtype, assumed } = model;
-  const endTokens = await endTokensBeside(beside, [generationConfigFile, "config.json"]);
-  return { config, dtype, assumed, endTokens, readTensors: (onChunk) => readSafetensors(source, model, onChunk) };
+  return { ...model, endTokens: await endTokensBeside(beside, [generationConfigFile, "config.json"]) };
 }
 
 /** A model of llama.cpp's. Numbers of q8_0 are exact in float32. */
 async function openGguf(source: ByteSource): Promise<Opened> {
   const header = await readGgufHeader(source);
-  const model = ggufModel(source, header);
-  return {
-    config: model.config,
-    dtype: model.type === "q8_0" ? "f32" : model.type,
-    quantized: model.type === "q8_0" ? model.type : undefined,
-    assumed: [],
-    endTokens: endTokensInGguf(header.fields),
-    readTensors: (onChunk) => readGguf(source, model, onChunk),
-  };
+  const { type, ...model } = ggufModel(source, header);
+  const dtype = type === "q8_0" ? { dtype: "f32" as const, quantized: type } : { dtype: type };
+  return { ...model, ...dtype, assumed: [], endTokens: endTokensInGguf(header.fields) };
 }
 
 /** A model of llm.c's. InputError for any file that is no model. */
 async function openBin(source: ByteSource, path: string | undefined): Promise<Opened> {
-  const header = await readModelHeader(source);
-  const { config, dtype } = header;
-  const endTokens = await endTokensBeside(path, [generationConfigFile]);
-  return { config, dtype, assumed: [], endTokens, readTensors: (onChunk) => readModelTensors(source, header, onChunk) };
+  const model = await readModel(source);
+  return { ...model, assumed: [], endTokens: await endTokensBeside(path, [generationConfigFile]) };
 }
 
 /**

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { MemorySink } from "../../test/memory-sink.ts";
 import { InputError } from "../errors.ts";
 import { headerBytes, makeHeader } from "../format/header.ts";
-import { readModelHeader } from "../format/model.ts";
+import { readModel } from "../format/model.ts";
 import { writeSafetensors } from "../format/safetensors.ts";
 import { streamOf } from "../format/tensors.ts";
 import { writeVocabulary } from "../format/tokenizer.ts";
@@ -30,7 +30,7 @@ async function write(fill: (sink: MemorySink) => Promise<void>) {
 
 test("every format is recognised and described", async () => {
   const model = await fixture("gpt2_tiny.bin");
-  const { config } = await readModelHeader(model);
+  const { config } = await readModel(model);
   // 28,672 of the parameters are in matrices: 4, 2 and 34/32 bytes each.
   const memory = { f32: 4 * 30080, bf16: 2 * 28672 + 4 * 1408, int8: 1.0625 * 28672 + 4 * 1408 };
   const sizes = { parameters: 30080, memory, L: 2, NH: 4, C: 32, maxT: 16, V: 101, Vp: 128 };

@@ -8,7 +8,7 @@ import { readHellaSwagHeader } from "../format/hellaswag.ts";
 import { identify } from "../format/identify.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { readMaskHeader } from "../format/loss-mask.ts";
-import { readModelHeader } from "../format/model.ts";
+import { readModel } from "../format/model.ts";
 import { onnxParameters, readOnnx } from "../format/onnx-file.ts";
 import { readOptimizerHeader } from "../format/optimizer.ts";
 import { readSafetensorsModel } from "../format/safetensors.ts";
@@ -163,7 +163,7 @@ function sizes(config: GPT2Config) {
 }
 
 async function describeModel(source: ByteSource) {
-  const { version, dtype, config } = await readModelHeader(source);
+  const { version, dtype, config } = await readModel(source);
   return { version, dtype, ...sizes(config) };
 }
 

@@ -8,15 +8,15 @@ import type { GPT2Config } from "../model/config.ts";
 import { openSource } from "../platform/node-files.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { Mt19937 } from "../random/mt19937.ts";
-import { ggufModel, readGguf, writeGguf } from "./gguf.ts";
+import { ggufModel, writeGguf } from "./gguf.ts";
 import { readGgufHeader } from "./gguf-file.ts";
 import { makeHeader } from "./header.ts";
 import { readHellaSwagHeader } from "./hellaswag.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "./huggingface-config.ts";
 import { identify } from "./identify.ts";
-import { readModelHeader, readModelTensors } from "./model.ts";
+import { readModel } from "./model.ts";
 import { readOptimizerState, writeOptimizerState } from "./optimizer.ts";
-import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
+import { readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
 import { readDebugState } from "./state.ts";
 import { streamOf } from "./tensors.ts";
 import { readVocabulary, writeVocabulary } from "./tokenizer.ts";
@@ -25,7 +25,7 @@ import { openTokenFile } from "./tokens.ts";
 const fixture = (name: string) => new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url)));
 
 const modelBytes = fixture("gpt2_tiny.bin");
-const { config } = await readModelHeader(await openSource(modelBytes));
+const { config } = await readModel(await openSource(modelBytes));
 
 async function safetensorsBytes(config: GPT2Config): Promise<Uint8Array> {
   const sink = new MemorySink();
@@ -74,7 +74,7 @@ const nothing = async () => {};
 const formats: Record<string, { bytes: Uint8Array; read: (source: ByteSource) => Promise<unknown> }> = {
   model: {
     bytes: modelBytes,
-    read: async (source) => readModelTensors(source, await readModelHeader(source), nothing),
+    read: async (source) => (await readModel(source)).readTensors(nothing),
   },
   "debug state": {
     bytes: fixture("gpt2_tiny_debug_state.bin"),
@@ -108,11 +108,11 @@ const formats: Record<string, { bytes: Uint8Array; read: (source: ByteSource) =>
   tokenizer: { bytes: await tokenizerBytes(), read: readVocabulary },
   safetensors: {
     bytes: await safetensorsBytes(config),
-    read: async (source) => readSafetensors(source, await readSafetensorsModel(source), nothing),
+    read: async (source) => (await readSafetensorsModel(source)).readTensors(nothing),
   },
   GGUF: {
     bytes: await ggufBytes(config),
-    read: async (source) => readGguf(source, ggufModel(source, await readGgufHeader(source)), nothing),
+    read: async (source) => ggufModel(source, await readGgufHeader(source)).readTensors(nothing),
   },
   "config.json": {
     bytes: new TextEncoder().encode(JSON.stringify(huggingFaceConfig(config, { endTokens: [7] }))),

@@ -8,9 +8,9 @@ import { parametersOf, type TensorName } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { Mt19937 } from "../random/mt19937.ts";
 import { normals } from "../random/normal.ts";
-import { ggufModel, readGguf, writeGguf } from "./gguf.ts";
+import { ggufModel, writeGguf } from "./gguf.ts";
 import { type GgmlType, type GgufMetadata, ggmlTypes, makeGgufHeader, readGgufHeader } from "./gguf-file.ts";
-import { readModelHeader, readModelTensors } from "./model.ts";
+import { readModel } from "./model.ts";
 import { fromFloat32, fromQ8, toFloat32, toQ8 } from "./numbers.ts";
 import { streamOf } from "./tensors.ts";
 
@@ -43,7 +43,7 @@ async function read(bytes: Uint8Array) {
   const header = await readGgufHeader(source);
   const model = ggufModel(source, header);
   const found = emptyTensors(model.config);
-  await readGguf(source, model, async (name, start, data) => found[name].set(data, start));
+  await model.readTensors(async (name, start, data) => found[name].set(data, start));
   return { ...header, config: model.config, type: model.type, found };
 }
 
@@ -136,15 +136,15 @@ describe("q8_0", () => {
 test("a head of its own that equals wte is read, another one is refused", async () => {
   const bytes = await write("f32");
   const source = await openSource(bytes);
-  const model = ggufModel(source, await readGgufHeader(source));
-  const wte = model.tensors.get("token_embd.weight");
+  const { fields, tensors } = await readGgufHeader(source);
+  const wte = tensors.get("token_embd.weight");
   if (!wte) throw new Error("wte is missing");
-  const withHead = (offset: number) => ({
-    ...model,
-    tensors: new Map([...model.tensors, ["output.weight", { ...wte, name: "output.weight", offset }]]),
-  });
-  await readGguf(source, withHead(wte.offset), async () => {});
-  await expect(readGguf(source, withHead(wte.offset + 32), async () => {})).rejects.toThrow(/"output\.weight" differs/);
+  const readWithHead = (offset: number) => {
+    const withHead = new Map([...tensors, ["output.weight", { ...wte, name: "output.weight", offset }]]);
+    return ggufModel(source, { fields, tensors: withHead }).readTensors(async () => {});
+  };
+  await readWithHead(wte.offset);
+  await expect(readWithHead(wte.offset + 32)).rejects.toThrow(/"output\.weight" differs/);
 });
 
 test("models that GGUF's gpt2 lacks are refused by the field", async () => {
@@ -181,13 +181,12 @@ test("unknown quantization and truncation are refused", async () => {
 
 test("llm.c's checkpoint is the same model after GGUF", async () => {
   const source = await openSource(new Uint8Array(readFileSync(fixturePath("gpt2_tiny.bin"))));
-  const header = await readModelHeader(source);
-  const original = emptyTensors(header.config);
-  await readModelTensors(source, header, async (name, start, data) => original[name].set(data, start));
+  const model = await readModel(source);
+  const original = emptyTensors(model.config);
+  await model.readTensors(async (name, start, data) => original[name].set(data, start));
   const sink = new MemorySink();
-  const stream = { config: header.config, readTensors: (onChunk: never) => readModelTensors(source, header, onChunk) };
-  await writeGguf(sink, stream, "f32", {});
+  await writeGguf(sink, model, "f32", {});
   const back = await read(sink.bytes);
-  expect(back.config).toEqual(header.config);
-  for (const { name } of parametersOf(header.config)) expect(back.found[name], name).toEqual(original[name]);
+  expect(back.config).toEqual(model.config);
+  for (const { name } of parametersOf(model.config)) expect(back.found[name], name).toEqual(original[name]);
 });

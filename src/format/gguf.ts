@@ -126,13 +126,14 @@ function fieldsOf({ L, NH, C, maxT, hidden, epsilon, V }: GPT2Config, type: Ggml
   };
 }
 
-export interface GgufModel {
-  readonly config: GPT2Config;
+export interface GgufModel extends TensorStream {
   readonly type: GgmlType;
-  readonly tensors: ReadonlyMap<string, GgufTensor>;
 }
 
-/** The model of a GGUF file. InputError where it is no GPT-2, damaged, or quantized otherwise than by q8_0. */
+/**
+ * The model of a GGUF file. InputError where it is no GPT-2, damaged, or quantized otherwise than by q8_0, and as its tensors are
+ * read where it has a head of its own.
+ */
 export function ggufModel(source: ByteSource, { fields, tensors }: GgufHeader): GgufModel {
   const config = configOf(source, fields, tensors);
   const parts = partsOf(config);
@@ -154,7 +155,8 @@ export function ggufModel(source: ByteSource, { fields, tensors }: GgufHeader): 
   for (const name of tensors.keys())
     if (!known.has(name)) throw new InputError(`${source.name}: the tensor "${name}" is none of GPT-2's.`);
   const [only, ...others] = types;
-  return { config, type: others.length === 0 ? only : "f32", tensors };
+  const type = others.length === 0 ? only : "f32";
+  return { config, type, readTensors: (onChunk) => readParts(source, parts, tensors, onChunk) };
 }
 
 function typeOf({ name: file }: ByteSource, { name, type }: GgufTensor): GgmlType {
@@ -198,10 +200,14 @@ function configOf(
   return config;
 }
 
-/** Hands over every element of every tensor once, in our order. InputError where the file has a head of its own. */
-export async function readGguf(source: ByteSource, { config, tensors }: GgufModel, onChunk: OnChunk): Promise<void> {
+async function readParts(
+  source: ByteSource,
+  parts: readonly Part[],
+  tensors: ReadonlyMap<string, GgufTensor>,
+  onChunk: OnChunk,
+): Promise<void> {
   await requireTiedHead(source, tensors);
-  for (const part of partsOf(config)) {
+  for (const part of parts) {
     const { parameter, name, start, shape } = part;
     const place = tensors.get(name);
     if (!place) throw new Error(`${name} was checked`);

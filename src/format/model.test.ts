@@ -6,7 +6,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { type GPT2Config, makeConfig } from "../model/config.ts";
 import { type TensorName, tensorNames } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
-import { readModelHeader, readModelTensors, writeModel } from "./model.ts";
+import { readModel, writeModel } from "./model.ts";
 import { type ReadChunk, streamOf } from "./tensors.ts";
 
 const fixture = (name: string) => new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url)));
@@ -14,14 +14,14 @@ type Tensors = Record<TensorName, Float32Array>;
 
 async function readAll(bytes: Uint8Array) {
   const source = await openSource(bytes);
-  const header = await readModelHeader(source);
-  const tensors = emptyTensors(header.config);
+  const model = await readModel(source);
+  const tensors = emptyTensors(model.config);
   let elements = 0;
-  await readModelTensors(source, header, async (name, start, data) => {
+  await model.readTensors(async (name, start, data) => {
     tensors[name].set(data, start);
     elements += data.length;
   });
-  return { header, tensors, elements };
+  return { model, tensors, elements };
 }
 
 const chunksFrom =
@@ -43,38 +43,38 @@ function withField(bytes: Uint8Array, index: number, value: number) {
 
 test.each(["gpt2_tiny", "gpt2_odd"])("%s comes back byte for byte", async (name) => {
   const bytes = fixture(`${name}.bin`);
-  const { header, tensors } = await readAll(bytes);
+  const { model, tensors } = await readAll(bytes);
   const expected = JSON.parse(
     readFileSync(new URL(`../../test/fixtures/${name}.json`, import.meta.url), "utf8"),
   ).config;
-  const { maxT, V, L, NH, C } = header.config;
+  const { maxT, V, L, NH, C } = model.config;
   expect([maxT, V, L, NH, C]).toEqual([expected.maxT, expected.V, expected.L, expected.NH, expected.C]);
-  expect(Buffer.compare(await write(header.config, tensors, "f32"), bytes)).toBe(0);
+  expect(Buffer.compare(await write(model.config, tensors, "f32"), bytes)).toBe(0);
 });
 
 test("version 5 rounds to the nearest bfloat16, ties to even", async () => {
-  const { header, tensors } = await readAll(fixture("gpt2_tiny.bin"));
+  const { model, tensors } = await readAll(fixture("gpt2_tiny.bin"));
   const bits = Uint32Array.of(0x3f808000, 0x3f818000, 0x3f808001, 0x7f7fffff, 0x7fc00001, 0xff800000);
   tensors.wte.set(new Float32Array(bits.buffer));
-  const written = await write(header.config, tensors, "bf16");
+  const written = await write(model.config, tensors, "bf16");
   const again = await readAll(written);
-  expect(again.header).toMatchObject({ version: 5, dtype: "bf16", config: header.config });
+  expect(again.model).toMatchObject({ version: 5, dtype: "bf16", config: model.config });
   const rounded = new Uint32Array(again.tensors.wte.slice(0, 6).buffer);
   expect([...rounded].map((n) => n >>> 16)).toEqual([0x3f80, 0x3f82, 0x3f81, 0x7f80, 0x7fc0, 0xff80]);
   for (let i = 6; i < 1000; i++)
     expect(Math.abs(again.tensors.wte[i] - tensors.wte[i])).toBeLessThanOrEqual(Math.abs(tensors.wte[i]) / 256);
-  expect(Buffer.compare(await write(header.config, again.tensors, "bf16"), written)).toBe(0);
+  expect(Buffer.compare(await write(model.config, again.tensors, "bf16"), written)).toBe(0);
 });
 
 test("version 1 gets its padding on the way in", async () => {
   const padded = fixture("gpt2_odd.bin");
-  const { header, tensors } = await readAll(padded);
-  const { V, Vp, C } = header.config;
+  const { model, tensors } = await readAll(padded);
+  const { V, Vp, C } = model.config;
   const wteEnd = 1024 + 4 * V * C;
   const unpadded = new Uint8Array([...padded.slice(0, wteEnd), ...padded.slice(1024 + 4 * Vp * C)]);
   const version1 = withField(withField(unpadded, 1, 1), 7, 0);
   const again = await readAll(version1);
-  expect(again.header).toEqual({ ...header, version: 1 });
+  expect(again.model).toMatchObject({ version: 1, dtype: model.dtype, config: model.config });
   for (const name of tensorNames) expect(again.tensors[name].every((x, i) => x === tensors[name][i])).toBe(true);
   expect(again.elements).toBe(Object.values(tensors).reduce((sum, t) => sum + t.length, 0));
 });
@@ -94,7 +94,7 @@ test.each([
   [4, 1, /bytes too long/],
 ])("a header with field %i = %i is refused", async (field, value, message) => {
   const source = await openSource(withField(fixture("gpt2_tiny.bin"), field, value));
-  const failure = expect(readModelHeader(source)).rejects;
+  const failure = expect(readModel(source)).rejects;
   await failure.toThrow(InputError);
   await failure.toThrow(message);
 });
@@ -102,9 +102,9 @@ test.each([
 test("truncated and oversized files are refused", async () => {
   const bytes = fixture("gpt2_tiny.bin");
   for (const length of [0, 4, 1023, 1024, bytes.length - 1])
-    await expect(readModelHeader(await openSource(bytes.slice(0, length)))).rejects.toThrow(/truncated/);
+    await expect(readModel(await openSource(bytes.slice(0, length)))).rejects.toThrow(/truncated/);
   const longer = new Uint8Array([...bytes, 0]);
-  await expect(readModelHeader(await openSource(longer))).rejects.toThrow(/1 bytes too long/);
+  await expect(readModel(await openSource(longer))).rejects.toThrow(/1 bytes too long/);
 });
 
 test("a model that .bin cannot hold is not written", async () => {

@@ -10,36 +10,29 @@ import { InputError, UsageError } from "../errors.ts";
 import { configProblem, departures, type GPT2Config, usualConfig } from "../model/config.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { checkSize, fieldError, headerBytes, magic, makeHeader, readHeaderOf } from "./header.ts";
-import {
-  type OnChunk,
-  readTensors,
-  type TensorLayout,
-  type TensorStream,
-  tensorBytes,
-  writeTensors,
-} from "./tensors.ts";
+import { readTensors, type TensorLayout, type TensorStream, tensorBytes, writeTensors } from "./tensors.ts";
 
-export interface ModelHeader {
+/** For version 1, Vp is V rounded up, and wte is read with zero rows added. */
+export interface LlmcModel extends TensorStream {
   readonly version: 1 | 3 | 5;
-  /** For version 1, Vp is V rounded up, and wte is read with zero rows added. */
-  readonly config: GPT2Config;
   readonly dtype: "f32" | "bf16";
-  /** Byte offset of the tensors. */
-  readonly dataOffset: number;
 }
 
-const layouts: Record<ModelHeader["version"], TensorLayout> = {
+const layouts: Record<LlmcModel["version"], TensorLayout> = {
   1: { dtype: "f32", padded: false },
   3: { dtype: "f32", padded: true },
   5: { dtype: "bf16", padded: true },
 };
 
-function isVersion(version: number): version is ModelHeader["version"] {
+function isVersion(version: number): version is LlmcModel["version"] {
   return Object.hasOwn(layouts, version);
 }
 
-/** Reads and checks the header, and the file's length against it. InputError says what is wrong, and where. */
-export async function readModelHeader(source: ByteSource): Promise<ModelHeader> {
+/**
+ * The model of a file, whose header is read and checked, and the file's length against it; its tensors are read in chunks of at
+ * most 8 MB. InputError says what is wrong, and where.
+ */
+export async function readModel(source: ByteSource): Promise<LlmcModel> {
   const header = await readHeaderOf(source, "model");
   const version = header[1];
   if (!isVersion(version))
@@ -63,12 +56,12 @@ export async function readModelHeader(source: ByteSource): Promise<ModelHeader> 
     );
   const why = `a version ${version} checkpoint of V ${V}, L ${L}, C ${C}`;
   checkSize(source, headerBytes + tensorBytes(config, layout), why);
-  return { version, config, dtype: layout.dtype, dataOffset: headerBytes };
-}
-
-/** Reads every element of every tensor once, in order, in chunks of at most 8 MB. */
-export async function readModelTensors(source: ByteSource, header: ModelHeader, onChunk: OnChunk): Promise<void> {
-  await readTensors(source, header.dataOffset, header.config, layouts[header.version], onChunk);
+  return {
+    version,
+    config,
+    dtype: layout.dtype,
+    readTensors: (onChunk) => readTensors(source, headerBytes, config, layout, onChunk),
+  };
 }
 
 /** Reason for which llm.c's format cannot hold a model, in words; undefined when it can. */

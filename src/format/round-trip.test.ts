@@ -5,9 +5,9 @@ import { MemorySink } from "../../test/memory-sink.ts";
 import { architecture, configProblem, type GPT2Config, makeConfig, usualConfig } from "../model/config.ts";
 import { parametersOf, type TensorName } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
-import { readModelHeader, readModelTensors, writeModel } from "./model.ts";
+import { readModel, writeModel } from "./model.ts";
 import { bytesPer, type FileDType, fromFloat32, toFloat32 } from "./numbers.ts";
-import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
+import { readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
 import { streamOf, type TensorStream } from "./tensors.ts";
 
 type Tensors = Readonly<Record<TensorName, Float32Array>>;
@@ -34,8 +34,7 @@ const formats = {
     const sink = new MemorySink();
     await writeModel(sink, model, dtype === "f16" ? "f32" : dtype);
     const source = await openSource(sink.bytes);
-    const header = await readModelHeader(source);
-    return streaming(header.config, (onChunk) => readModelTensors(source, header, onChunk));
+    return readModel(source);
   },
   async safetensors(model: TensorStream, dtype: FileDType) {
     const sink = new MemorySink();
@@ -43,13 +42,9 @@ const formats = {
     const source = await openSource(sink.bytes);
     const read = await readSafetensorsModel(source);
     expect(read.dtype).toBe(dtype);
-    return streaming(read.config, (onChunk) => readSafetensors(source, read, onChunk));
+    return read;
   },
 };
-
-function streaming(config: GPT2Config, readTensors: TensorStream["readTensors"]): TensorStream {
-  return { config, readTensors };
-}
 
 const inMemory = (config: GPT2Config, tensors: Tensors) =>
   streamOf(config, async (name, start, length) => tensors[name].subarray(start, start + length));

@@ -7,8 +7,8 @@ import { type GPT2Config, makeConfig } from "../model/config.ts";
 import { type TensorName, tensorNames } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
 import { huggingFaceConfig, readHuggingFaceConfig } from "./huggingface-config.ts";
-import { readModelHeader, readModelTensors } from "./model.ts";
-import { readSafetensors, readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
+import { readModel } from "./model.ts";
+import { readSafetensorsModel, writeSafetensors } from "./safetensors.ts";
 import { streamOf } from "./tensors.ts";
 
 type Tensors = Record<TensorName, Float32Array>;
@@ -16,10 +16,10 @@ type Tensors = Record<TensorName, Float32Array>;
 async function fixture(name: string) {
   const bytes = new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url)));
   const source = await openSource(bytes);
-  const header = await readModelHeader(source);
-  const tensors = emptyTensors(header.config);
-  await readModelTensors(source, header, async (tensor, start, data) => tensors[tensor].set(data, start));
-  return { config: header.config, tensors };
+  const model = await readModel(source);
+  const tensors = emptyTensors(model.config);
+  await model.readTensors(async (tensor, start, data) => tensors[tensor].set(data, start));
+  return { config: model.config, tensors };
 }
 
 async function write(config: GPT2Config, tensors: Tensors): Promise<Uint8Array> {
@@ -36,7 +36,7 @@ async function read(bytes: Uint8Array, config?: GPT2Config) {
   const model = await readSafetensorsModel(source, config);
   const tensors = emptyTensors(model.config);
   let elements = 0;
-  await readSafetensors(source, model, async (name, start, data) => {
+  await model.readTensors(async (name, start, data) => {
     tensors[name].set(data, start);
     elements += data.length;
   });

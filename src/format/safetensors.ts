@@ -28,8 +28,7 @@ import {
   type TensorStream,
 } from "./tensors.ts";
 
-export interface SafetensorsModel {
-  readonly config: GPT2Config;
+export interface SafetensorsModel extends TensorStream {
   /** Type of the weights; if there are several, one that represents them all. */
   readonly dtype: FileDType;
   /** Fields of config.json that are in neither file, and were assumed as in GPT-2. */
@@ -74,7 +73,13 @@ export async function readSafetensorsModel(
   await checkHead(source, tensors);
   const given = { ...metadata, ...(heads !== undefined && { n_head: heads }) };
   const assumed = config ? [] : inferredFields.filter((field) => !Object.hasOwn(given, field));
-  return { config: known, dtype, assumed, tensors };
+  return {
+    config: known,
+    dtype,
+    assumed,
+    tensors,
+    readTensors: (onChunk) => readParts(source, known, tensors, onChunk),
+  };
 }
 
 function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
@@ -165,9 +170,12 @@ async function checkHead(source: ByteSource, tensors: ReadonlyMap<string, Stored
     );
 }
 
-/** Hands over every element of every tensor once, in our order and layout: see `readModelTensors`. */
-export async function readSafetensors(source: ByteSource, model: SafetensorsModel, onChunk: OnChunk): Promise<void> {
-  const { config, tensors } = model;
+async function readParts(
+  source: ByteSource,
+  config: GPT2Config,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  onChunk: OnChunk,
+): Promise<void> {
   for (const part of partsOf(config)) {
     const { parameter, stored, start, storedShape, transposed } = part;
     const place = tensors.get(stored);

@@ -6,13 +6,13 @@ import { InputError } from "../errors.ts";
 import { type GPT2Config, makeConfig } from "../model/config.ts";
 import { tensorNames } from "../model/parameters.ts";
 import { openSource } from "../platform/node-files.ts";
-import { readModelHeader } from "./model.ts";
+import { readModel } from "./model.ts";
 import { readDebugState, writeDebugState } from "./state.ts";
 
 const fixture = (name: string) => new Uint8Array(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url)));
 
 async function configOf(name: string) {
-  return (await readModelHeader(await openSource(fixture(`${name}.bin`)))).config;
+  return (await readModel(await openSource(fixture(`${name}.bin`)))).config;
 }
 
 async function readAll(bytes: Uint8Array, config: GPT2Config) {
