@@ -1,6 +1,5 @@
 import type { Exercise } from "./exercise.ts";
-import { forwardExercises } from "./forward-exercises.ts";
-import { numbersWith, RandomOperands } from "./random.ts";
+import { forwardExercises, matmulCase } from "./forward-exercises.ts";
 
 const matmul = forwardExercises.find(({ name }) => name === "matmul");
 if (!matmul) throw new Error("there is an exercise matmul");
@@ -44,22 +43,10 @@ export const fastExercise: Exercise = {
     "Each addition waits for the one before, but sixteen sums do not wait for each other. Leave the arithmetic in double precision: Math.fround around every product and sum makes it slower here.",
     "docs/learn/15-fast-and-big.md continues from there: vectors of four (WebAssembly SIMD), packing, cache blocks, threads.",
   ],
-  cases: () => [...matmul.cases(), sized(13, 21, 17), sized(8, 16, 12)],
+  cases: () => [...matmul.cases(), matmulCase(13, 13, 21, 17), matmulCase(8, 8, 16, 12)],
 };
 
 /** The measured call. */
 export function measuredCase() {
-  return sized(measured.N, measured.C, measured.OC);
-}
-
-function sized(N: number, C: number, OC: number) {
-  const random = new RandomOperands(N);
-  const inputs = { inp: random.normal([N, C]), weight: random.normal([OC, C]), bias: random.normal([OC]) };
-  return {
-    what: `N ${N}, C ${C}, OC ${OC}`,
-    args: [inputs.inp.data, inputs.weight.data, inputs.bias.data, N, C, OC],
-    inputs,
-    numbers: numbersWith(),
-    shapes: { out: [N, OC] },
-  };
+  return matmulCase(measured.N, measured.N, measured.C, measured.OC);
 }

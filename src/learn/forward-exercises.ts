@@ -137,17 +137,7 @@ export const forwardExercises: readonly Exercise[] = [
         [1, 3, 2],
         [5, 4, 7],
         [6, 9, 9],
-      ].map(([N, C, OC], seed) => {
-        const random = new RandomOperands(seed);
-        const inputs = { inp: random.normal([N, C]), weight: random.normal([OC, C]), bias: random.normal([OC]) };
-        return {
-          what: `N ${N}, C ${C}, OC ${OC}`,
-          args: [inputs.inp.data, inputs.weight.data, inputs.bias.data, N, C, OC],
-          inputs,
-          numbers: numbersWith(),
-          shapes: { out: [N, OC] },
-        };
-      }),
+      ].map(([N, C, OC], seed) => matmulCase(seed, N, C, OC)),
   },
   {
     id: "04-softmax",
@@ -285,6 +275,19 @@ export const forwardExercises: readonly Exercise[] = [
     cases: () => lossCases(["losses"]),
   },
 ];
+
+/** A case of the matmul of (N,C) by (OC,C). */
+export function matmulCase(seed: number, N: number, C: number, OC: number) {
+  const random = new RandomOperands(seed);
+  const inputs = { inp: random.normal([N, C]), weight: random.normal([OC, C]), bias: random.normal([OC]) };
+  return {
+    what: `N ${N}, C ${C}, OC ${OC}`,
+    args: [inputs.inp.data, inputs.weight.data, inputs.bias.data, N, C, OC],
+    inputs,
+    numbers: numbersWith(),
+    shapes: { out: [N, OC] },
+  };
+}
 
 /** Cases of the loss and of its backward. */
 export function lossCases(results: readonly ("losses" | "dlogits")[]) {
