@@ -7,7 +7,7 @@ import { makeConfig } from "../model/config.ts";
 import { forward, logits } from "../model/gpt2.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocDecodeWorkspace, allocLossWorkspace } from "../model/workspace.ts";
-import { continueTokens } from "./generate.ts";
+import { continueTokens } from "./decoder.ts";
 import { Sampler, type SamplingOptions } from "./sampler.ts";
 
 const maxT = 21;

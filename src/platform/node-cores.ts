@@ -15,6 +15,15 @@ export function usableCores(read: (path: string) => string | undefined = readTex
   return quota < cores ? { count: Math.max(1, Math.floor(quota)), quota } : { count: cores };
 }
 
+/** Numbers of the cores that a process may use; undefined where that is not known: on Linux alone it is. */
+export function allowedCores(pid: number | "self"): readonly number[] | undefined {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readText(`/proc/${pid}/status`) ?? "")?.[1];
+  return list?.split(",").flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
 /** Cores' worth of processor time that a Linux control group, or one above it, grants; infinite without a limit. */
 export function containerQuota(read: (path: string) => string | undefined): number {
   const groups = (read("/proc/self/cgroup") ?? "").trim().split("\n");

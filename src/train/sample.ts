@@ -1,5 +1,5 @@
 import type { GPT2 } from "../api/gpt2.ts";
-import { continueTokens } from "../generate/generate.ts";
+import { continueTokens } from "../generate/decoder.ts";
 import { Sampler } from "../generate/sampler.ts";
 import type { Parameters } from "../model/tensor-set.ts";
 import type { DecodeWorkspace } from "../model/workspace.ts";
