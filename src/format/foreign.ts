@@ -1,7 +1,6 @@
 /** Files of other programs, recognised by their first bytes, with advice for the error message. */
 import { nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
-import { isOnnx } from "./onnx-file.ts";
 
 export interface ForeignFile {
   /** Completes "this is …". */
@@ -20,6 +19,18 @@ export async function foreignFile(source: ByteSource): Promise<ForeignFile | und
   if (isOnnx(bytes, source.name)) return onnx;
   const start = String.fromCharCode(...bytes);
   return signatures.find(({ pattern }) => pattern.test(start))?.describe(source.name);
+}
+
+/**
+ * True for the first bytes of a model in ONNX: the version of the format, then the name of the program that wrote it. Tokens
+ * without a header may begin so as well, but are named .bin.
+ */
+export function isOnnx(start: Uint8Array, name: string): boolean {
+  const [key, version = 0, next, length = 0] = start;
+  if (key !== 0x08 || version > 0x20) return false;
+  const producer = start.subarray(4, 4 + length);
+  const isText = producer.length > 0 && producer.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return (next === 0x12 && isText && !/\.bin$/i.test(name)) || /\.onnx$/i.test(name);
 }
 
 const onnx: ForeignFile = {

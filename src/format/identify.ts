@@ -1,6 +1,6 @@
 import type { ByteSource } from "../platform/platform.ts";
+import { isOnnx } from "./foreign.ts";
 import { formatOfMagic, headerBytes, type LlmcFormat, readHeader } from "./header.ts";
-import { isOnnx } from "./onnx-file.ts";
 
 export type FileFormat = LlmcFormat | "safetensors" | "gguf" | "onnx" | "json" | "parquet" | "text";
 

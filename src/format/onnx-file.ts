@@ -21,18 +21,6 @@ export interface OnnxWeight {
   readonly shape: readonly number[];
 }
 
-/**
- * True for the first bytes of a file: the version of the format, then the name of the program that wrote it. Tokens without a header
- * may begin so as well, but are named .bin.
- */
-export function isOnnx(start: Uint8Array, name: string): boolean {
-  const [key, version = 0, next, length = 0] = start;
-  if (key !== 0x08 || version > 0x20) return false;
-  const producer = start.subarray(4, 4 + length);
-  const isText = producer.length > 0 && producer.every((byte) => byte >= 0x20 && byte < 0x7f);
-  return (next === 0x12 && isText && !/\.bin$/i.test(name)) || /\.onnx$/i.test(name);
-}
-
 /** Reads the description of a model. InputError for a damaged file. */
 export async function readOnnx(source: ByteSource): Promise<OnnxSummary> {
   const reader = new Reader(source);

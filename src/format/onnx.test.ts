@@ -5,8 +5,9 @@ import { fixturePath } from "../../test/fixtures.ts";
 import { openModelFile } from "../api/model-file.ts";
 import { InputError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
+import { isOnnx } from "./foreign.ts";
 import { writeOnnx } from "./onnx.ts";
-import { isOnnx, readOnnx } from "./onnx-file.ts";
+import { readOnnx } from "./onnx-file.ts";
 import type { TensorStream } from "./tensors.ts";
 
 async function written(model: TensorStream): Promise<Buffer> {
