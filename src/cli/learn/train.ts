@@ -10,7 +10,7 @@ import { parametersOf } from "../../model/parameters.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
-import { defaultData } from "../train/data.ts";
+import { defaultData } from "../train/default-data.ts";
 import { check } from "./check.ts";
 import type { Exercises } from "./files.ts";
 import { runExercise } from "./run-exercise.ts";

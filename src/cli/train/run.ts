@@ -29,7 +29,7 @@ import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
-import { defaultData, type Kind } from "./data.ts";
+import { defaultData, type Kind } from "./default-data.ts";
 import { nextCommands } from "./next-commands.ts";
 import type { TrainFlags } from "./options.ts";
 import { prepare } from "./prepare.ts";
