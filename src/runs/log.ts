@@ -5,6 +5,10 @@ import { isObject } from "../format/json.ts";
 import { save } from "../format/save.ts";
 import type { TrainerState } from "../train/state.ts";
 
+/** Every event as `--json` prints it, and llm.c's log: alone in its runs. */
+export const metricsFile = "metrics.jsonl";
+export const logFile = "main.log";
+
 /** A line of a run's metrics.jsonl, or of llm.c's main.log: an event (events.ts) as far as it could be read. */
 export interface Metric {
   readonly event: string;

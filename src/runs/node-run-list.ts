@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
+import { metricsFile } from "./log.ts";
 import { holdsRun, type RunSummary, readRun } from "./read-run.ts";
 
 /** The folders in a folder that hold a run or, where it is a run's own, that one. */
@@ -39,7 +40,7 @@ export type TimedRun = Omit<RunSummary, "lastStart"> & { readonly created: strin
 export async function withTimes({ lastStart, ...run }: RunSummary): Promise<TimedRun> {
   const folder = await stat(run.folder);
   const created = run.created ?? folder.mtime.toISOString();
-  const metrics = await stat(join(run.folder, "metrics.jsonl")).catch(() => undefined);
+  const metrics = await stat(join(run.folder, metricsFile)).catch(() => undefined);
   const start = lastStart ?? (run.created === undefined ? undefined : { at: run.created, ms: 0 });
   const ms = run.ms ?? (metrics && start && start.ms + Math.max(0, metrics.mtimeMs - Date.parse(start.at)));
   return { ...run, created, ms };

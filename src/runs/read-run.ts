@@ -11,7 +11,7 @@ import type { Point } from "../plot/points.ts";
 import { loraOption } from "../train/lora-options.ts";
 import { unlimitedSteps } from "../train/settings.ts";
 import { completeSteps } from "./checkpoint-list.ts";
-import { linesOf, type Metric, numberIn, parseLine } from "./log.ts";
+import { linesOf, logFile, type Metric, metricsFile, numberIn, parseLine } from "./log.ts";
 import { readRunConfig } from "./run-config.ts";
 import { lockName } from "./run-folder.ts";
 
@@ -73,8 +73,6 @@ export interface RunCurves {
 }
 
 const configFile = "config.json";
-const metricsFile = "metrics.jsonl";
-const logFile = "main.log";
 
 /** Number of last updates that the speed is averaged over. */
 const recentSteps = 50;
@@ -136,7 +134,7 @@ function append(points: Point[], step: number, value: number | undefined): void 
 
 /** True when a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
 export async function holdsRun(folder: string): Promise<boolean> {
-  for (const name of [metricsFile, logFile]) if ((await platform.pathKind(`${folder}/${name}`)) === "file") return true;
+  if ((await logIn(folder)) !== undefined) return true;
   if ((await platform.pathKind(`${folder}/${configFile}`)) !== "file") return false;
   try {
     const config = parseObject(folder, await readSmallText(`${folder}/${configFile}`), "");
@@ -150,13 +148,19 @@ export async function holdsRun(folder: string): Promise<boolean> {
 
 /** The file with a run's events; undefined before the first. InputError for a folder that holds no run. */
 export async function logPath(folder: string): Promise<string | undefined> {
-  for (const name of [metricsFile, logFile])
-    if ((await platform.pathKind(`${folder}/${name}`)) === "file") return `${folder}/${name}`;
+  const path = await logIn(folder);
+  if (path !== undefined) return path;
   if ((await platform.pathKind(`${folder}/${configFile}`)) === "file") return undefined;
   const kind = await platform.pathKind(folder);
   if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
   if (kind === undefined) throw new InputError(`${folder} does not exist. Give the folder of a run.`);
   throw new InputError(`${folder} holds no run: there is neither ${configFile} nor ${metricsFile} nor ${logFile}.`);
+}
+
+async function logIn(folder: string): Promise<string | undefined> {
+  for (const path of [`${folder}/${metricsFile}`, `${folder}/${logFile}`])
+    if ((await platform.pathKind(path)) === "file") return path;
+  return undefined;
 }
 
 /** The part of the summary in config.json, which llm.c's folders do not have. */

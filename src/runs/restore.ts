@@ -5,7 +5,7 @@ import type { Loaders } from "../train/loaders.ts";
 import type { TrainSettings } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
 import { type Checkpoint, type CheckpointInfo, restoreCheckpoint } from "./checkpoint.ts";
-import { linesOf, parseLine } from "./log.ts";
+import { linesOf, metricsFile, parseLine } from "./log.ts";
 import { changedSettings } from "./record.ts";
 import type { RunFolder } from "./run-folder.ts";
 
@@ -28,7 +28,7 @@ export async function isComplete(
   const { step, info } = checkpoint;
   if (step < settings.steps && !isStopped(settings, checkpoint) && !isOver(settings, checkpoint)) return false;
   if (!info) return true;
-  return (!loaders.val || info.trainer.validatedAt === step) && (await saysDone(folder.file("metrics.jsonl")));
+  return (!loaders.val || info.trainer.validatedAt === step) && (await saysDone(folder.file(metricsFile)));
 }
 
 /** True if a log ends with the `done` of a run that was not interrupted. */

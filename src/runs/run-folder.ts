@@ -19,11 +19,11 @@ import {
   type Retention,
   removeTemporaries,
 } from "./checkpoint-list.ts";
-import { type Checkpointed, keepLines, keptLog, keptMetrics } from "./log.ts";
+import { type Checkpointed, keepLines, keptLog, keptMetrics, logFile, metricsFile } from "./log.ts";
 import { type RunConfig, runConfigVersion } from "./run-config.ts";
 
 /** Files by which a folder is known to hold a run. */
-const runFiles = ["config.json", "metrics.jsonl", "main.log"];
+const runFiles = ["config.json", metricsFile, logFile];
 
 /** Called when checking whether the owner of a lock is alive takes some milliseconds. */
 type OnWatch = (owner: LockOwner, ms: number) => void;
@@ -213,9 +213,9 @@ export class RunFolder {
     this.#written = start;
     const [metrics, log] = [this.#metrics, this.#log];
     if (metrics !== "" || log !== "" || toDisk) await this.#lock.check();
-    if (metrics !== "" || toDisk) await platform.appendText(this.file("metrics.jsonl"), metrics, toDisk);
+    if (metrics !== "" || toDisk) await platform.appendText(this.file(metricsFile), metrics, toDisk);
     this.#metrics = this.#metrics.slice(metrics.length);
-    if (log !== "" || toDisk) await platform.appendText(this.file("main.log"), log, toDisk);
+    if (log !== "" || toDisk) await platform.appendText(this.file(logFile), log, toDisk);
     this.#log = this.#log.slice(log.length);
     this.#written = performance.now();
     this.#msOfWriting = this.#written - start;
@@ -253,8 +253,8 @@ export class RunFolder {
   async goBackTo(checkpoint: Checkpoint | undefined, state?: Checkpointed): Promise<void> {
     await putAsideAfter(this.path, checkpoint?.step ?? -1);
     const from = state ?? { step: 0 };
-    await keepLines(this.file("metrics.jsonl"), keptMetrics(from));
-    await keepLines(this.file("main.log"), keptLog(from));
+    await keepLines(this.file(metricsFile), keptMetrics(from));
+    await keepLines(this.file(logFile), keptLog(from));
     this.#newest = checkpoint?.info;
   }
 

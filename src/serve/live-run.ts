@@ -5,7 +5,7 @@ import { platform } from "#platform";
 import { LlmError, messageOf } from "../errors.ts";
 import { errorCode, explained } from "../platform/node-errors.ts";
 import type { LogPiece } from "../runs/columns.ts";
-import { LineCutter } from "../runs/log.ts";
+import { LineCutter, logFile, metricsFile } from "../runs/log.ts";
 import { withTimes } from "../runs/node-run-list.ts";
 import { type RunSummary, RunTally, readRun } from "../runs/read-run.ts";
 import { lockName } from "../runs/run-folder.ts";
@@ -17,7 +17,7 @@ export type LogEvent =
 
 /** The files of a run folder that are read here. */
 const configFile = "config.json";
-const logFiles = ["metrics.jsonl", "main.log"];
+const logFiles = [metricsFile, logFile];
 const ownFiles = [configFile, ...logFiles, lockName];
 
 /** Longer pieces are sent as a reset: clients read the log again. */

@@ -9,6 +9,7 @@ import { memoryNeeded, memoryParts } from "../../model/memory.ts";
 import { parameterCount } from "../../model/parameters.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { followRun, requireSameRun, type SharedRun, sharedRun, startTogether } from "../../runs/group-start.ts";
+import { metricsFile } from "../../runs/log.ts";
 import type { RunFolder } from "../../runs/run-folder.ts";
 import { RunSaver } from "../../runs/run-saver.ts";
 import {
@@ -140,7 +141,7 @@ async function trainOn(
   const saver = folder && new RunSaver(folder, trainer, settings, display.remark.bind(display));
   if (folder)
     outliveOutput((problem) =>
-      say(`${problem}: the run continues, and its numbers are in ${folder.file("metrics.jsonl")}`),
+      say(`${problem}: the run continues, and its numbers are in ${folder.file(metricsFile)}`),
     );
   display.start(startOf(run, trainer, folder?.path));
   if (!folder) display.remark("nothing of this run will be kept: with -o runs/ it gets a folder for its model and log");
