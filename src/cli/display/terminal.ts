@@ -40,9 +40,7 @@ export class TerminalDisplay implements TrainDisplay {
   #lastEventAt = 0;
   #saved: string | undefined;
 
-  remark(text: string): void {
-    this.#live.print(this.#wrapped(this.#paint.dim(asStarted(text))));
-  }
+  readonly remark = (text: string): void => this.#live.print(this.#wrapped(this.#paint.dim(asStarted(text))));
 
   progress(text: string, share: number): void {
     this.#what = { text, share };

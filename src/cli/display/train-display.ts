@@ -27,8 +27,8 @@ export interface RunStart extends Cadence {
 
 /** Shows a run: `train` has one for terminals, one for scripts made for llm.c, one for programs. */
 export interface TrainDisplay {
-  /** Something worth knowing that is no result. */
-  remark(text: string): void;
+  /** Something worth knowing that is no result. Handed on by itself, without the display. */
+  readonly remark: (text: string) => void;
   /** Long work before the run: what it is, and the share that is done, 0 to 1. */
   progress(what: string, share: number): void;
   start(run: RunStart): void;

@@ -45,7 +45,7 @@ export async function prepare(
   if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
   if (!headerless)
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
-  await refuseWithoutEffect(typed, flags, resumed?.record?.given, group, display.remark.bind(display));
+  await refuseWithoutEffect(typed, flags, resumed?.record?.given, group, display.remark);
   // Without validations nothing else looks for it.
   if (typed.val !== undefined) await tokenFilesOf(typed.val, "val");
   const isAdapting = flags.loraRank !== undefined && flags.loraRank > 0;
@@ -82,7 +82,7 @@ export async function prepare(
       `training an adapter of rank ${lora.rank}, alpha ${lora.alpha}, on ${lora.targets.join(", ")}: ${short(trained)} numbers; ` +
         `the ${short(parameterCount(config))} of ${choice.name} stay as they are, in ${settings.weights}`,
     );
-  if (out !== undefined) await requireCheckpointRoom(out, trained, settings, display.remark.bind(display));
+  if (out !== undefined) await requireCheckpointRoom(out, trained, settings, display.remark);
   return { run, kind: data.kind };
 }
 

@@ -45,11 +45,11 @@ export async function train(flags: TrainFlags, starting: Promise<Backend>, membe
   let resumed: Resumed | undefined;
   /** Of rank 0: everything that is read from disk but token files. */
   const lead = async () => {
-    resumed = flags.resume ? await openRun(flags, group, display.remark.bind(display)) : undefined;
+    resumed = flags.resume ? await openRun(flags, group, display.remark) : undefined;
     const prepared = await prepare(flags, display, resumed, group);
     if (resumed && prepared.run.isComplete) {
       const found = alreadyComplete(prepared.run, resumed);
-      if (await recordMovedBase(prepared.run, { cwd: process.cwd(), remark: display.remark.bind(display) }))
+      if (await recordMovedBase(prepared.run, { cwd: process.cwd(), remark: display.remark }))
         display.remark(
           `${resumed.folder.path} has it recorded that the model it adapts is now ${prepared.run.base?.path}`,
         );
@@ -95,7 +95,7 @@ async function trainWith(
       out: flags.out,
       cwd: process.cwd(),
       onProgress: (share) => display.progress("making initial weights", share),
-      remark: display.remark.bind(display),
+      remark: display.remark,
     };
     const started = await startTogether(run, host, isRestored);
     try {
@@ -136,9 +136,9 @@ async function trainOn(
   const { model } = trainer;
   const board =
     tensorboard !== undefined && run.group.rank === 0
-      ? await TensorBoardLog.open(tensorboard, folder?.path, trainer.step, display.remark.bind(display))
+      ? await TensorBoardLog.open(tensorboard, folder?.path, trainer.step, display.remark)
       : undefined;
-  const saver = folder && new RunSaver(folder, trainer, settings, display.remark.bind(display));
+  const saver = folder && new RunSaver(folder, trainer, settings, display.remark);
   if (folder)
     outliveOutput((problem) =>
       say(`${problem}: the run continues, and its numbers are in ${folder.file(metricsFile)}`),
