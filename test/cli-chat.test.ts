@@ -43,7 +43,7 @@ test("commands change the conversation, and mistakes in them end nothing", async
     "//",
     "<|im_end|>",
     "/system Be kind.",
-    "/exit",
+    "  /exit",
     "ping",
   ];
   const { code, stdout, stderr } = await chat([], `${lines.join("\n")}\n`);

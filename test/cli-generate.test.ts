@@ -139,7 +139,7 @@ describe("interactive", () => {
     expect(stderr).not.toContain("Write something");
     // A script is to know of it.
     expect(code).toBe(1);
-    expect(await converse("/top-k 3", "/quit", "ABC")).toMatchObject({ code: 0, stdout: "" });
+    expect(await converse("  /top-k 3", " /quit ", "ABC")).toMatchObject({ code: 0, stdout: "" });
     expect((await converse("/top-k 3", "a", "")).code).toBe(0);
   });
 

@@ -9,6 +9,16 @@ import { say } from "./output.ts";
  */
 export type TakeLine = (line: string, signal: AbortSignal) => Promise<boolean>;
 
+/** What a line says behind a "/", spaces before it or not; undefined for a text, also one that "//" begins. */
+export function commandIn(line: string): string | undefined {
+  return /^\s*\/(?!\/)(.*)$/s.exec(line)?.[1].trim();
+}
+
+/** The text of a line that is no command: "//" is a "/" at its beginning. */
+export function textIn(line: string): string {
+  return line.replace(/^(\s*)\/\//, "$1/");
+}
+
 /** Commands that end a dialogue, whichever of them its help names. */
 export const isEnd = (command: string) => command === "exit" || command === "quit";
 

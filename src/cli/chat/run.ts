@@ -5,7 +5,7 @@ import { InputError, UsageError } from "../../errors.ts";
 import { ChatFormat } from "../../tokenizer/chat.ts";
 import { paintFor, printable } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
-import { isEnd, takeLines } from "../line-loop.ts";
+import { commandIn, isEnd, takeLines, textIn } from "../line-loop.ts";
 import { type BackendFlags, backendOptions } from "../options/backend.ts";
 import { chosenModel } from "../options/newest-model.ts";
 import type { SamplingFlags } from "../options/sampling.ts";
@@ -76,8 +76,9 @@ class Session {
   /** Executes a line. False for /exit; UsageError for an unknown command or value. */
   async take(line: string, signal: AbortSignal): Promise<boolean> {
     if (line.trim() === "") return true;
-    if (line.startsWith("/") && !line.startsWith("//")) return this.#command(line.slice(1).trim(), signal);
-    await this.#answer(line.startsWith("//") ? line.slice(1) : line, signal);
+    const command = commandIn(line);
+    if (command !== undefined) return this.#command(command, signal);
+    await this.#answer(textIn(line), signal);
     return true;
   }
 

@@ -1,7 +1,7 @@
 import type { GPT2 } from "../../api/gpt2.ts";
 import type { SampleOptions } from "../../api/options.ts";
 import { UsageError } from "../../errors.ts";
-import { isEnd, takeLines } from "../line-loop.ts";
+import { commandIn, isEnd, takeLines, textIn } from "../line-loop.ts";
 import { isSetting, parseSetting, type SettingName, sessionHelp, settings } from "../options/session-settings.ts";
 import { print } from "../output.ts";
 import { stream } from "./output.ts";
@@ -35,9 +35,9 @@ export class Session {
 
   /** Executes a line. False for /exit; UsageError for an unknown command or value. */
   async take(line: string, signal: AbortSignal): Promise<boolean> {
-    if (line === "") await this.#write("", signal);
-    else if (line.startsWith("/") && !line.startsWith("//")) return this.#command(line.slice(1).trim(), signal);
-    else await this.#write(line.startsWith("//") ? line.slice(1) : line, signal);
+    const command = commandIn(line);
+    if (command !== undefined) return this.#command(command, signal);
+    await this.#write(textIn(line), signal);
     return true;
   }
 
