@@ -131,12 +131,14 @@ export async function requireCheckpointRoom(
   const size = 3 * bytesPer.f32 * trained;
   const there = (await platform.pathKind(out)) === "folder" ? (await completeSteps(out)).length : 0;
   const { newest, all } = checkpointsKept(settings, settings.steps);
-  const fewer = settings.keep === 1 ? "" : "keep fewer checkpoints (--keep 1), or ";
-  await requireRoom(out, Math.max(1, newest - there) * size, `${fewer}write to another disk (-o)`);
   const free = await freeBytes(out);
+  const bytesOf = (checkpoints: number) => Math.max(1, checkpoints - there) * size;
+  const least = bytesOf(checkpointsKept({ ...settings, keep: 1 }, settings.steps).newest);
+  const fewer = least < bytesOf(newest) && least <= free ? "keep fewer checkpoints (--keep 1), or " : "";
+  await requireRoom(out, bytesOf(newest), `${fewer}write to another disk (-o)`);
   if ((all - there) * size > free)
     remark(
       `the disk has ${bytes(free)} left, and this run keeps ${all} checkpoints of ${bytes(size)}: move some away while it ` +
-        "lasts, or keep fewer (--keep, --keep-every)",
+        `lasts, or keep fewer (${settings.keep === 0 ? "--keep 2" : "--keep-every 0"})`,
     );
 }
