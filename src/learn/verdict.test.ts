@@ -5,10 +5,11 @@ import { type RunTask, verdictOn } from "./verdict.ts";
 
 const matmul = new Function("inp", "weight", "bias", "N", "C", "OC", slowLines.join("\n")) as Callable;
 
+/** Without the measurement's slow function, which takes seconds: how fast a wrong result comes does not matter. */
 const runHere =
   (call: Callable): RunTask =>
   (task, onReport) =>
-    runTask(task, call, onReport);
+    runTask(task.kind === "measure" ? { ...task, slow: "" } : task, call, onReport);
 
 test("a fast matmul that is wrong at the measured size is found", async () => {
   const wrongThere: Callable = (...args) => {
@@ -17,4 +18,4 @@ test("a fast matmul that is wrong at the measured size is found", async () => {
   };
   const verdict = await verdictOn(fastExercise, runHere(wrongThere));
   expect(verdict).toMatchObject({ state: "wrong", where: `N ${measured.N}, C ${measured.C}, OC ${measured.OC}` });
-}, 120_000);
+});
