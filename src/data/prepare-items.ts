@@ -80,9 +80,7 @@ export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Prom
 
 async function writeShards(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
   const { folder, files, shardTokens, outputs, tokenizer } = plan;
-  // An output's first shard may be named otherwise than the others.
-  const patterns = outputs.flatMap(({ nameOf }) => [0, 1].map((index) => commonPattern([nameOf(index)])));
-  await requireOwnFiles(folder, [...new Set(patterns)]);
+  await requireOwnFiles(folder, patternsOf(outputs));
   const beside = await planDataTokenizer(folder, tokenizer);
   const tokenBytes = tokenBytesOf(tokenizer);
   const description = await describePlan(plan);
@@ -253,6 +251,12 @@ async function bytesOf(files: readonly string[]): Promise<number> {
   let bytes = 0;
   for (const path of files) bytes += await sizeOf(path);
   return bytes;
+}
+
+/** Patterns of all files that outputs are written to. An output's first shard may be named otherwise than the others. */
+export function patternsOf(outputs: readonly OutputPlan[]): readonly string[] {
+  const patterns = outputs.flatMap(({ nameOf }) => [0, 1].map((index) => commonPattern([nameOf(index)])));
+  return [...new Set(patterns)];
 }
 
 /** "train_000001.bin" and the like as "train_*.bin". */

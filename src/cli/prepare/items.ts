@@ -21,6 +21,14 @@ export interface ItemsFlags {
   readonly threads?: number;
 }
 
+const numbered = (name: string) => (index: number) => `${name}_${String(index).padStart(6, "0")}.bin`;
+
+/** Where the documents of one's own files go. */
+export const ownOutputs: ItemsPlan["outputs"] = [
+  { nameOf: numbered("train"), splitOf: () => "train" },
+  { nameOf: numbered("val"), splitOf: () => "val" },
+];
+
 /** Of one's own files, every hundredth document is for validation: the end of a data set may be unlike the rest. */
 const defaultValFraction = 0.01;
 
@@ -36,10 +44,7 @@ export async function prepareOwnItems(
   return prepare(folder, flags, {
     source,
     files,
-    outputs: [
-      { nameOf: numbered("train"), splitOf: () => "train" },
-      { nameOf: numbered("val"), splitOf: () => "val" },
-    ],
+    outputs: ownOutputs,
     outputOf: (item) => (isVal(item) ? 1 : 0),
     rule: `val-fraction ${fraction}`,
   });
@@ -81,8 +86,6 @@ export async function prepareTinyStories(folder: string, flags: ItemsFlags): Pro
 
 /** llm.c has one file for each split. */
 const mostTokens = 2 ** 31 - 1;
-
-const numbered = (name: string) => (index: number) => `${name}_${String(index).padStart(6, "0")}.bin`;
 
 async function prepare(
   folder: string,

@@ -11,6 +11,7 @@ import {
   textNames,
 } from "../../data/prepare.ts";
 import { prepareChat, smallTalk } from "../../data/prepare-chat.ts";
+import { patternsOf } from "../../data/prepare-items.ts";
 import { requireEncoding } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { readSmallText } from "../../format/source.ts";
@@ -24,7 +25,7 @@ import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { trainShown } from "../tokenizer/run.ts";
 import { itemFiles, nameOfTexts } from "./inputs.ts";
-import { prepareFineweb, prepareHellaSwag, prepareOwnItems, prepareTinyStories } from "./items.ts";
+import { ownOutputs, prepareFineweb, prepareHellaSwag, prepareOwnItems, prepareTinyStories } from "./items.ts";
 
 /** The options of `llm-ts prepare`. */
 export interface PrepareFlags {
@@ -179,7 +180,7 @@ async function prepareDataset(inputs: readonly string[], flags: PrepareFlags, ty
       `${inputs.join(", ")}: documents with fields are encoded with tokens that are known before, not with char, whose ` +
         "characters are known at the end. Give --tokenizer byte or gpt2, or the tokenizer of a model or of other data.",
     );
-  const names = ["train_*.bin", "val_*.bin"];
+  const names = patternsOf(ownOutputs);
   const tokenizer = await (isNamed ? tokenizerNamed(flags.tokenizer) : tokenizerFor(inputs, flags, { folder, names }));
   if (name === "hellaswag") {
     const file = await prepareHellaSwag(folder, tokenizer);
