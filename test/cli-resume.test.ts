@@ -353,6 +353,33 @@ test("an older model, where that of the last checkpoint was removed, is named", 
   }
 });
 
+test("of checkpoints that cannot be used it is said what is missing and what is damaged, and --force starts over", async () => {
+  await train(...tiny, "-x", "4", "-n", "2", "-s", "0", "-o", "gone");
+  const last = join("gone", "model_00000004.bin");
+  rmSync(join(folder, last));
+  rmSync(join(folder, "gone", "state_00000004_00000.bin"));
+  const older = await train("-o", "gone", "-y");
+  expect(older.code, older.stderr).toBe(0);
+  expect(older.stderr).toMatch(
+    /checkpoint of step 4 cannot be used: gone.state_00000004_00000\.bin and gone.model_00000004\.bin are missing\./,
+  );
+  writeFileSync(join(folder, "gone", "model_00000002.bin"), "damaged");
+  rmSync(join(folder, last));
+  const none = await train("-o", "gone", "-y");
+  expect([none.code, none.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /error: gone: none of its 2 checkpoints can be used\. Of the newest: gone.model_00000004\.bin is missing\. Put the files back/,
+    ),
+  ]);
+  expect(none.stderr).toMatch(/checkpoint of step 2 cannot be used: gone.model_00000002\.bin has 7 bytes/);
+  rmSync(join(folder, "gone", "DONE_00000002"));
+  const only = await train("-o", "gone", "-y");
+  expect(only.stderr).toMatch(/gone: its only checkpoint cannot be used\. gone.model_00000004\.bin is missing\. Put/);
+  const over = await train("-o", "gone", "-y", "--force");
+  expect(over.code, over.stderr).toBe(0);
+});
+
 test("an option without effect is refused, unless the run was begun with it", async () => {
   const line = [...tiny, "-x", "2", "-k", "constant", "-u", "1", "-s", "0", "-g", "8", "-o", "idle"];
   const begun = await train(...line);

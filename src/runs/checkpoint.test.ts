@@ -169,7 +169,8 @@ describe("damage", () => {
       ["a bit of the model", ({ model }) => flipBit(model, 9001), /model_00000004\.bin: its sha256 is wrong/],
       ["a bit of the state", ({ state }) => flipBit(state, 2077), /state_00000004_00000\.bin: its sha256 is wrong/],
       ["a bit of the JSON", ({ info }) => flipBit(info, 900), /checkpoint_00000004\.json.*damaged/],
-      ["a missing state", ({ state }) => rm(state), /state_00000004_00000\.bin does not exist/],
+      ["a missing state", ({ state }) => rm(state), /state_00000004_00000\.bin is missing\./],
+      ["a missing model", ({ model }) => rm(model), /model_00000004\.bin is missing\./],
       ["an empty JSON", ({ info }) => writeFile(info, ""), /not valid JSON/],
     ];
 

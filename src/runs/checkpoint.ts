@@ -166,6 +166,11 @@ interface Stored<Name> {
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
   const info = await readInfo(paths.info);
+  const gone = await missingIn(folder, Object.keys(info?.files ?? {}));
+  if (gone.length > 0)
+    throw new InputError(
+      `${gone.map((name) => inFolder(folder, name)).join(" and ")} ${gone.length > 1 ? "are" : "is"} missing.`,
+    );
   if (info && isAdapter(info.files)) {
     for (const [name, expected] of Object.entries(info.files)) await checkFile(inFolder(folder, name), expected);
     const shuffled = info.loader?.order === "shuffle";
@@ -210,7 +215,10 @@ export async function missingModelFiles(folder: string): Promise<string[]> {
   // A damaged record names no files: they are llm.c's then.
   const info = await readInfo(paths.info).catch(() => undefined);
   const recorded = Object.keys(info?.files ?? {}).filter((name) => /^(model|adapter)_/.test(name));
-  const names = recorded.length > 0 ? recorded : [nameOf(paths.model)];
+  return missingIn(folder, recorded.length > 0 ? recorded : [nameOf(paths.model)]);
+}
+
+async function missingIn(folder: string, names: readonly string[]): Promise<string[]> {
   const kinds = await Promise.all(names.map((name) => platform.pathKind(inFolder(folder, name))));
   return names.filter((_, i) => kinds[i] === undefined);
 }

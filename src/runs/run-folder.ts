@@ -233,14 +233,14 @@ export class RunFolder {
     return checkpointModel(this.path, this.#newest.step);
   }
 
-  /** The newest checkpoint that is whole; `onDamaged` is called for those that are not. */
-  async newestCheckpoint(onDamaged: (step: number, problem: string) => void): Promise<Checkpoint | undefined> {
+  /** The newest checkpoint that is whole; `onUnusable` is called for newer ones that are not. */
+  async newestCheckpoint(onUnusable: (step: number, problem: string) => void): Promise<Checkpoint | undefined> {
     for (const step of await completeSteps(this.path)) {
       try {
         return await openCheckpoint(this.path, step);
       } catch (error) {
         if (!(error instanceof LlmError)) throw error;
-        onDamaged(step, error.message);
+        onUnusable(step, error.message);
       }
     }
     return undefined;

@@ -83,15 +83,17 @@ export async function openResumable(
 }
 
 async function newestCheckpoint(folder: RunFolder, remark: Remark, force: boolean): Promise<Checkpoint | undefined> {
-  let damaged = 0;
+  const problems: string[] = [];
   const checkpoint = await folder.newestCheckpoint((step, problem) => {
-    damaged++;
+    problems.push(problem);
     remark(`the checkpoint of step ${step} cannot be used: ${problem}`);
   });
-  if (!checkpoint && damaged > 0 && !force)
+  const { length: count } = problems;
+  if (!checkpoint && count > 0 && !force)
     throw new InputError(
-      `${folder.path}: all of its ${damaged} checkpoints are damaged. With --force the run starts over in this folder; the ` +
-        "damaged files are kept.",
+      `${folder.path}: ${count === 1 ? "its only checkpoint cannot" : `none of its ${count} checkpoints can`} be used. ` +
+        `${count === 1 ? "" : "Of the newest: "}${problems[0]} Put the files back if there are copies of them, or start the ` +
+        "run over in this folder with --force: what is left is kept.",
     );
   return checkpoint;
 }

@@ -241,7 +241,7 @@ const renderings: readonly Rendering[] = [
   },
   {
     of: /^the checkpoint of step (\d+) cannot be used: /,
-    zh: (step) => `第 ${step} 次更新的检查点已损坏，改用更早的检查点。`,
+    zh: (step) => `第 ${step} 次更新的检查点无法使用（文件缺失或已损坏），改用更早的检查点。`,
   },
   {
     of: /^opfs:\/runs\/(.+) has no config\.json: its settings are those that the checkpoint of step (\d+) recorded/s,
