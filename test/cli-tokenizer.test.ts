@@ -1,5 +1,5 @@
 /** `llm-ts tokenizer` and `prepare --tokenizer bpe:N` as a program. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { run, testFolder } from "./run-cli.ts";
@@ -27,6 +27,21 @@ test("train writes a tokenizer, says how well it does and what comes next; compa
   expect(table.stdout).toMatch(
     /^tokenizer +vocabulary +tokens +bytes a token\nbpe +512 .*\nbyte +256 +1,115,394 +1\.00\n$/,
   );
+});
+
+test("a tokenizer's folder is no text: info describes it, and prepare refuses it", async () => {
+  await llmTs("tokenizer", "train", "tinyshakespeare", "--vocab", "300", "-o", "mine");
+  const whole = await llmTs("info", "mine");
+  expect([whole.code, whole.stderr]).toEqual([0, ""]);
+  expect(whole.stdout).toMatch(
+    /format +folder of a tokenizer\ntokenizer +huggingface, 300 tokens\nfiles +merges\.txt, /,
+  );
+  const refused = await llmTs("prepare", "mine", "-o", "prepared");
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("mine holds no text files")]);
+  const merges = await llmTs("info", "mine/merges.txt");
+  expect(merges.stdout).toMatch(/merges of a BPE tokenizer\nbytes +\d+\nmerges +43\nvocabulary +vocab\.json beside it/);
+  rmSync(join(folder, "mine", "vocab.json"));
+  expect((await llmTs("info", "mine/merges.txt")).stdout).toMatch(/vocabulary +none: vocab\.json belongs beside it/);
 });
 
 const byOrder = (a: string, b: string) => order.indexOf(a) - order.indexOf(b);

@@ -189,5 +189,13 @@ test("marks of a run folder and the merges of a tokenizer are no texts to train 
   expect(await named("main.log", "words\n")).toEqual({ format: "text", bytes: 6 });
   await expect(named("nothing.txt", "")).rejects.toThrow("nothing.txt is empty. Give another file.");
   expect(await named("merges.txt", "#version: 0.2\nh e\nl l\n")).toMatchObject({ merges: 2 });
+  expect(await named("merges.txt", "#version: 0.2\n")).toMatchObject({ merges: 0 });
+  expect(await named("merges.txt", "A novel that is called merges.\n")).toEqual({ format: "text", bytes: 31 });
+  await expect(named("merges.txt", "")).rejects.toThrow("merges.txt is empty. Give another file.");
   expect(await named("my merges.txt", "h e\n")).toEqual({ format: "text", bytes: 4 });
+  expect(await named("vocab.json", '{"h":0,"e":1}')).toMatchObject({
+    format: "vocabulary of a BPE tokenizer",
+    tokens: 2,
+  });
+  expect(await named("vocab.json", '{"h":"a"}')).toMatchObject({ format: "JSON" });
 });

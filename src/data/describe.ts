@@ -123,6 +123,8 @@ async function describeParquet(source: ByteSource) {
   return { format: `${texts.includes("text") ? "documents, " : ""}Parquet`, fields: names.join(", ") || "none" };
 }
 
+export const mergesFormat = "merges of a BPE tokenizer";
+
 /** A text that a program wrote, or an empty mark, known by its name; undefined: another. */
 async function describeText(source: ByteSource): Promise<FileDescription | undefined> {
   const { name, size: bytes } = source;
@@ -135,19 +137,24 @@ async function describeText(source: ByteSource): Promise<FileDescription | undef
   if (kind === "KEEP")
     return { format: "mark of a checkpoint that is kept", bytes, step: Number(step), because: lines.join("; ") };
   if (kind === "merges.txt")
-    return { format: "merges of a BPE tokenizer, with vocab.json beside them", bytes, merges: lines.length };
+    return bytes > 0 && lines.every((line) => /^\S+ \S+\r?$/.test(line))
+      ? { format: mergesFormat, bytes, merges: lines.length }
+      : undefined;
   return /^s:\d+ t[er]l:/.test(text)
     ? { format: "log of a run, as llm.c writes it", bytes, lines: lines.length }
     : undefined;
 }
 
 /** Of a tokenizer.json, the tokenizer as well. */
-async function describeJson(source: ByteSource) {
+async function describeJson(source: ByteSource): Promise<Partial<FileDescription>> {
   const { name, size } = source;
   // Texts of other kinds begin with a brace as well.
   if (size > longestJson || !/\.json$/i.test(name)) return {};
   const text = new TextDecoder().decode(await source.read(0, size));
-  const { model, added_tokens: added } = parseObject(name, text, "It is damaged: fetch or write it again.");
+  const content = parseObject(name, text, "It is damaged: fetch or write it again.");
+  if (nameOf(name) === "vocab.json" && Object.values(content).every((id) => Number.isInteger(id)))
+    return { format: "vocabulary of a BPE tokenizer", tokens: Object.keys(content).length };
+  const { model, added_tokens: added } = content;
   if (!isObject(model) || model.vocab === undefined || added === undefined) return {};
   const tokenizer = await huggingFaceTokenizer(new Map([["tokenizer.json", text]]), `${name}: `);
   if (!tokenizer) return {};

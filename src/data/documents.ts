@@ -1,8 +1,10 @@
 import { platform } from "#platform";
 import { InputError, NotTextError } from "../errors.ts";
+import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { withSource } from "../format/source.ts";
 import { blobError, nameOfBlob } from "../platform/blob-source.ts";
 import { hasWildcard } from "../platform/glob.ts";
+import { nameOf } from "../platform/paths.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, progressFile } from "./dataset.ts";
 import { holdsItems } from "./items.ts";
@@ -104,9 +106,11 @@ async function matching(pattern: string): Promise<string[]> {
 /** Bytes that identify the format of a file. */
 const beginning = 8192;
 
-/** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder is not text either. */
+const written: readonly string[] = [datasetFile, progressFile, ...hubTokenizerFiles];
+
+/** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder, tokenizers too, is not text either. */
 async function isText(file: string): Promise<boolean> {
-  if (isBin(file) || file.endsWith(`/${datasetFile}`) || file.endsWith(`/${progressFile}`)) return false;
+  if (isBin(file) || written.includes(nameOf(file))) return false;
   const start = await withSource(file, (source) => source.read(0, Math.min(source.size, beginning)));
   if (!start.includes(0)) return start.length > 0;
   return (await formatByExtension(start, file)) === undefined && (await likelyEncoding(start)) !== undefined;

@@ -4,7 +4,7 @@ import { configBeside, openModelFile } from "../../api/model-file.ts";
 import { onnxFile } from "../../api/onnx-folder.ts";
 import { availableBackends, surveyBlas, surveyKernels } from "../../backend/registry.ts";
 import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
-import { describe } from "../../data/describe.ts";
+import { describe, mergesFormat } from "../../data/describe.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { adapterFiles, describeAdapter } from "../../format/adapter.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
@@ -17,6 +17,7 @@ import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
 import { missingModelFiles } from "../../runs/checkpoint.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { holdsRun, readRun } from "../../runs/read-run.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { duration } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { locateModel, newestModel, remarkOnOlder, withoutModel } from "../options/model.ts";
@@ -88,8 +89,15 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
   return withSource(path, async (source) => {
     const header = (await identify(source)) === "safetensors" ? await readSafetensorsHeader(source) : undefined;
     const config = header && !isAdapterState(header) ? await configBeside(header, path) : undefined;
-    return describe(source, { headerless, config });
+    const facts = await describe(source, { headerless, config });
+    return facts.format === mergesFormat ? { ...facts, vocabulary: await vocabularyBeside(path) } : facts;
   });
+}
+
+/** Of merges.txt, which is no tokenizer without it. */
+async function vocabularyBeside(merges: string): Promise<string> {
+  const isThere = (await platform.pathKind(inFolder(folderOf(merges), "vocab.json"))) === "file";
+  return isThere ? "vocab.json beside it" : "none: vocab.json belongs beside it, and is missing";
 }
 
 /** A LoRA adapter, and the model that it adapts. */
@@ -117,7 +125,7 @@ async function stateOfBase(weights: string, base: string): Promise<string> {
   return difference === undefined ? baseIsThere : `the base was replaced: ${difference}`;
 }
 
-/** Prepared data, a run, a model, runs, or texts; InputError for a folder of anything else, or a damaged one. */
+/** Prepared data, a run, a model, runs, texts, or a tokenizer; InputError for a folder of anything else, or a damaged one. */
 async function folderFacts(path: string): Promise<Facts> {
   const dataset = await readDataset(path);
   if (dataset) return { format: "prepared data", ...dataset };
@@ -128,8 +136,10 @@ async function folderFacts(path: string): Promise<Facts> {
   if (names.some((name) => /^(model.*|pytorch_model)\.(bin|safetensors(\.index\.json)?)$/.test(name)))
     return modelFacts(path);
   if ((await platform.pathKind(inFolder(path, onnxFile))) === "file") return onnxFacts(path);
-  const texts = names.filter((name) => /\.(txt|md|jsonl|parquet)$/.test(name)).length;
+  const texts = names.filter((name) => /\.(txt|md|jsonl|parquet)$/.test(name) && name !== "merges.txt").length;
   if (texts > 0) return { format: "folder with texts", texts, files: names.length };
+  const tokenizer = await findTokenizer(path);
+  if (tokenizer) return { format: "folder of a tokenizer", tokenizer: inShort(tokenizer), files: names.join(", ") };
   const found = names.length > 0 ? `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}` : "no files";
   throw new InputError(
     `${path} is a folder that is neither prepared data nor a run or model: it holds ${found}. Name the file to look at.`,
@@ -161,6 +171,8 @@ async function modelOfRun(path: string): Promise<Facts | undefined> {
   return { newest, ...(base && { state: await stateOfBase(newest, base.path) }) };
 }
 
+const inShort = ({ kind, vocabSize }: Tokenizer) => `${kind}, ${vocabSize} tokens`;
+
 /** A model with what belongs to it: what `convert` writes, and what the hub has. */
 async function modelFacts(path: string): Promise<Facts> {
   const weights = await locateModel(path);
@@ -176,7 +188,7 @@ async function modelFacts(path: string): Promise<Facts> {
     memory: weightBytes(config),
     ...config,
     ...(assumed.length > 0 && { assumed: assumed.join(", ") }),
-    tokenizer: tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none",
+    tokenizer: tokenizer ? inShort(tokenizer) : "none",
   };
 }
 
@@ -189,7 +201,7 @@ async function onnxFacts(path: string): Promise<Facts> {
     format: "model folder for transformers.js",
     weights,
     ...facts,
-    tokenizer: tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : "none",
+    tokenizer: tokenizer ? inShort(tokenizer) : "none",
   };
 }
 
