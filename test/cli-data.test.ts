@@ -137,7 +137,11 @@ test.each<[string[], string, RegExp]>([
   [["prepare", "latin1.txt"], "", /latin1\.txt is not valid UTF-8 at byte 3 \(line 2\): found e9/],
   [["prepare", "empty-folder"], "", /holds no text files/],
   [["prepare", "latin1.txt", "--tokenizer", "byte", "--out", "latin1.txt"], "", /latin1\.txt is a file/],
-  [["prepare", "latin1.txt", "--tokenizer", "words"], "", /words does not exist/],
+  [
+    ["prepare", "latin1.txt", "--tokenizer", "words"],
+    "",
+    /words does not exist, and is no name of a tokenizer\. Give gpt2, byte,.*also takes char and bpe/,
+  ],
   [["encode", "x", "--tokenizer", "none.bin"], "", /none\.bin does not exist/],
   [["encode", "x", "--tokenizer", "empty-folder"], "", /empty-folder holds no tokenizer\. Give gpt2, byte/],
   [["encode", "x", "--tokenizer", "latin1.txt"], "", /latin1\.txt is not a tokenizer that llm-ts reads\. Give gpt2/],

@@ -68,9 +68,13 @@ function tooShort({ name, size }: ByteSource): InputError {
 function wrongMagic(source: ByteSource, found: number, expected: readonly LlmcFormat[]): InputError {
   const known = formatOfMagic(found);
   const wanted = expected.map((format) => `${magic[format]} of ${names[format]}`).join(" or ");
+  const letters = new TextDecoder().decode(Int32Array.of(found));
+  const kind = /^[\x20-\x7e\s]{4}$/.test(letters)
+    ? `this seems to be a text, which begins with ${JSON.stringify(letters)}`
+    : "this is another kind of file";
   const really = known
     ? `this is ${names[known]}. Give the right file`
-    : "this is another kind of file. Give the right one; llm-ts info FILE describes a file";
+    : `${kind}. Give the right one; llm-ts info FILE describes a file`;
   return new InputError(`${source.name}: header field [0] (magic, byte 0) is ${found}, expected ${wanted}: ${really}.`);
 }
 

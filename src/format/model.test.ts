@@ -120,3 +120,8 @@ test("a model that .bin cannot hold is not written", async () => {
     expect(sink.size).toBe(0);
   }
 });
+
+test("a text that is taken for a model is recognised as one", async () => {
+  const text = await openSource(new File(["To be, or not to be.\n".repeat(100)], "book.txt"));
+  await expect(readModel(text)).rejects.toThrow('this seems to be a text, which begins with "To b"');
+});

@@ -20,6 +20,10 @@ export async function tokenizerNamed(name: string): Promise<Tokenizer> {
   const kind = await platform.pathKind(name);
   // All of GPT-2's sizes have the same.
   if (kind === undefined && pretrainedFile(name) !== undefined) return tokenizerNamed("gpt2");
+  if (kind === undefined)
+    throw new InputError(
+      `${name} does not exist, and is no name of a tokenizer. ${expected} llm-ts prepare also takes char and bpe:8192.`,
+    );
   return kind === "folder" ? ofFolder(name) : ofFile(name);
 }
 
