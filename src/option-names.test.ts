@@ -56,6 +56,23 @@ test.each(calls)("%s", async (name, call) => {
   await expect(found(5)).rejects.toThrow(`The options of ${name} are 5, expected an object.`);
 });
 
+/** Values that an option cannot have are refused by the option's name, quoted where they are texts. */
+test.each<[string, () => unknown]>([
+  ['stop is ["a",5], expected a text', () => collect(model.generateTokens([], { stop: any(["a", 5]) }))],
+  ["stop is 5, expected a text or a list of texts", () => collect(model.generateTokens([], { stop: any(5) }))],
+  ["The prompt is 5, expected a text or a list of tokens", () => collect(model.generateTokens(any(5)))],
+  ['maxTokens is "", expected a whole number', () => collect(model.generateTokens([], { maxTokens: any("") }))],
+  ['The temperature is "hot", expected 0', () => collect(model.generateTokens([], { temperature: any("hot") }))],
+  ['dtype is "", expected one of f32, f16, ', () => model.save("unused.gguf", { dtype: any("") })],
+  ['not in "". Choose one of these.', () => GPT2.create(model.config, { backend, weights: any("") })],
+  ['threads must be a whole number from 1 to 64, not "".', () => createBackend("wasm", { threads: any("") })],
+  ['There is no backend "".', () => createBackend("")],
+  ['split is "", expected train or val.', () => TokenLoader.open("unused.bin", { B: 1, T: 1, split: any("") })],
+])("%s", async (message, call) => {
+  const found = expect((async () => call())()).rejects;
+  await found.toThrow(message);
+});
+
 describe("the advice", () => {
   const names = { maxTokens: true, temperature: true, topK: true, learningRate: "lr" } as const;
   const others = { "GPT2.create": { seed: true } } as const;

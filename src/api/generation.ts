@@ -40,6 +40,9 @@ export async function* generateSamples(
   requireWhole("samples", samples, 1);
   requireSeeds(options, samples);
   if (logprobs !== undefined) requireWhole("logprobs", logprobs, 0);
+  const isText = (value: unknown) => typeof value === "string";
+  if (!isText(stop) && !(Array.isArray(stop) && stop.every(isText)))
+    throw new UsageError(`stop is ${shown(stop)}, expected a text or a list of texts.`);
   const tokens = promptTokens(model, prompt);
   const strings = typeof stop === "string" ? [stop] : stop;
   if (strings.length > 0) model.requireTokenizer();
@@ -99,6 +102,8 @@ export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bi
 
 /** The tokens of a prompt, or the start token if it is empty. InputError for tokens outside the model's vocabulary. */
 export function promptTokens(model: GeneratingModel, prompt: string | readonly number[]): readonly number[] {
+  if (typeof prompt !== "string" && (typeof prompt !== "object" || prompt === null || !("length" in prompt)))
+    throw new UsageError(`The prompt is ${shown(prompt)}, expected a text or a list of tokens.`);
   const { V } = model.config;
   const tokens =
     typeof prompt !== "string"

@@ -2,6 +2,7 @@ import type { Backend } from "../backend/backend.ts";
 import { createBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, shown, UsageError } from "../errors.ts";
+import { ggmlTypes } from "../format/gguf-file.ts";
 import { type OnChunk, readGrown, streamOf, type TensorStream } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
 import {
@@ -209,6 +210,8 @@ export class GPT2 {
   async save(path: string, options: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
     requireOptions("GPT2.save", options, { dtype: true });
     const { dtype } = options;
+    if (dtype !== undefined && !Object.hasOwn(ggmlTypes, dtype))
+      throw new UsageError(`dtype is ${shown(dtype)}, expected one of ${Object.keys(ggmlTypes).join(", ")}.`);
     const { tokenizer, endTokens } = this;
     await this.holdWeights(() => saveModelFile(path, this.#stream(), { dtype, tokenizer, endTokens }));
   }

@@ -108,6 +108,7 @@ export class TokenLoader {
     const { B, T, split = "train", order = "file", masked = true } = options;
     if (!dataOrders.includes(order))
       throw new UsageError(`There is no order ${shown(order)}. Choose one of ${dataOrders.join(", ")}.`);
+    if (split !== "train" && split !== "val") throw new UsageError(`split is ${shown(split)}, expected train or val.`);
     for (const [name, value] of Object.entries({ B, T }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new UsageError(`${name} is ${shown(value)}, expected a whole number of at least 1.`);

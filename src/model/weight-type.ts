@@ -1,7 +1,7 @@
 import type { Backend, WeightType } from "../backend/backend.ts";
 import { BLOCK } from "../backend/int8.ts";
 import { backends } from "../backend/registry.ts";
-import { UsageError } from "../errors.ts";
+import { shown, UsageError } from "../errors.ts";
 import type { GPT2Config } from "./config.ts";
 import { unevenMatrix } from "./parameters.ts";
 
@@ -13,10 +13,9 @@ export function weightTypeProblem(
 ): string | undefined {
   if (!weightTypes.includes(type)) {
     const others = backends.filter((other) => other.weightTypes.includes(type)).map((other) => other.name);
-    return (
-      `The ${name} backend has weights in ${weightTypes.join(" or ")}, not in ${type}. Choose one of these, or a backend that ` +
-      `has it: ${others.join(", ")}.`
-    );
+    const has = `The ${name} backend has weights in ${weightTypes.join(" or ")}`;
+    if (others.length === 0) return `${has}, not in ${shown(type)}. Choose one of these.`;
+    return `${has}, not in ${type}. Choose one of these, or a backend that has it: ${others.join(", ")}.`;
   }
   if (type !== "int8") return undefined;
   const uneven = unevenMatrix(config);

@@ -1,6 +1,6 @@
 /** Starts a backend on one kernel variant, unchecked: create.ts and survey.ts check it. */
 import { platform } from "#platform";
-import { UsageError } from "../../errors.ts";
+import { shown, UsageError } from "../../errors.ts";
 import type { Blas } from "../backend.ts";
 import { MAX_THREADS } from "../entry.ts";
 import { WasmBackend } from "./backend.ts";
@@ -35,7 +35,7 @@ export function threadConfig(shared = platform.sharedMemory, threads?: number): 
   }
   if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)
     return { shared, threads: shared ? threads : 1 };
-  throw new UsageError(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}.`);
+  throw new UsageError(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${shown(threads)}.`);
 }
 
 export async function startBackend(
