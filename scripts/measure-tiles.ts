@@ -1,5 +1,5 @@
 /**
- * The matmuls of GPT-2 124M on a GPU with every tile, in GFLOP/s, and the best as a share of its multiply-adds without memory
+ * The matmuls of GPT-2 124M on a GPU with every tile that the adapter has, in GFLOP/s, and the best as a share of its multiply-adds without memory
  * access:
  *
  *   node --conditions=source scripts/measure-tiles.ts [--quick]
@@ -8,13 +8,14 @@
  */
 import { openAdapter } from "../src/backend/webgpu/adapter.ts";
 import { WebGpuBackend } from "../src/backend/webgpu/backend.ts";
-import { type TileName, tileNames } from "../src/backend/webgpu/tile-names.ts";
+import { optionalTileNames, type TileName, tileNames } from "../src/backend/webgpu/tile-names.ts";
 import { timeTiles } from "../src/backend/webgpu/tile-trial.ts";
 import { choiceAsText, forms, sizes } from "../src/backend/webgpu/tiles.ts";
 import { runInterleaved } from "../src/bench/comparison.ts";
 import { limitsTrial } from "../src/bench/limits.ts";
 import { dimensions, type Matmul, matmulsOf, OwnMatmuls, workOf } from "../src/bench/matmuls.ts";
 import { isFigure } from "../src/bench/report.ts";
+import { messageOf } from "../src/errors.ts";
 
 const quick = process.argv.includes("--quick");
 /** B=8, T=1024. */
@@ -22,7 +23,7 @@ const matmuls = matmulsOf(quick ? "baby" : "d12", true, quick ? 8 : 8192);
 const minMs = quick ? 1 : 50;
 const rounds = quick ? 1 : 3;
 
-const open = async (tile?: TileName) => new WebGpuBackend(await openAdapter(), tile);
+const open = async (tile?: TileName) => new WebGpuBackend(await openAdapter({}, tile), tile);
 
 async function gflopsOf(backend: WebGpuBackend, some: readonly Matmul[]): Promise<number[]> {
   const own = await OwnMatmuls.create(backend, some);
@@ -57,13 +58,19 @@ if (!quick) {
   await trial.dispose();
 }
 
+const measured: TileName[] = [];
 const speeds: number[][] = [];
-for (const tile of tileNames) {
-  const tiled = await open(tile);
-  speeds.push(await gflopsOf(tiled, matmuls));
-  await tiled.dispose();
+for (const tile of [...tileNames, ...optionalTileNames]) {
+  try {
+    const tiled = await open(tile);
+    speeds.push(await gflopsOf(tiled, matmuls));
+    measured.push(tile);
+    await tiled.dispose();
+  } catch (error) {
+    console.log(`${tile}: ${messageOf(error)}\n`);
+  }
 }
-console.log(`| matmul | ${tileNames.join(" | ")} | best |\n| --- |${" ---: |".repeat(tileNames.length + 1)}`);
+console.log(`| matmul | ${measured.join(" | ")} | best |\n| --- |${" ---: |".repeat(measured.length + 1)}`);
 for (const [at, matmul] of matmuls.entries()) {
   const found = speeds.map((speed) => speed[at]);
   const best = `${Math.round((100 * Math.max(...found)) / peak)}%`;

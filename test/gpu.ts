@@ -33,6 +33,9 @@ if (problemOfGpu && process.env.CI)
   );
 if (problemOfGpu) console.info(`webgpu is not tested: ${problemOfGpu}`);
 
+/** Features of the adapter, none without one. */
+export const gpuFeatures: ReadonlySet<string> = new Set(typeof adapter === "string" ? [] : adapter.features);
+
 /** `describe`, where there is an adapter. */
 export const describeGpu = describe.skipIf(problemOfGpu !== undefined);
 
@@ -44,7 +47,7 @@ afterAll(() => Promise.all(opened.map((backend) => backend.dispose())));
  * adapter's. Disposed of after all tests.
  */
 export async function openGpu(tile?: TileName, limits: Partial<Limits> = {}): Promise<WebGpuBackend> {
-  const adapter = await openAdapter();
+  const adapter = await openAdapter({}, tile);
   const backend = new WebGpuBackend({ ...adapter, limits: { ...adapter.limits, ...limits } }, tile);
   opened.push(backend);
   return backend;

@@ -244,6 +244,8 @@ export interface BackendPromises {
   readonly sameBits: boolean;
   /** True for fused multiply-add, which rounds once instead of twice and so changes the last bits. */
   readonly fma: boolean;
+  /** True if matmuls round their operands to float16: 11 bits, up to 65,504. Sums are of float32 as ever. */
+  readonly halfMatmuls?: boolean;
 }
 
 /** A micro-kernel that measures a limit of the device. */

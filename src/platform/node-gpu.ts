@@ -13,10 +13,14 @@ interface Dawn {
 
 /**
  * No zeros in the workgroups' memory before a kernel starts: none of ours reads there what it has not written, and a
- * software driver takes most of its time to compile for them. Timestamps, which only profiles read, in nanoseconds
- * instead of tenths of a millisecond.
+ * software driver takes most of its time to compile for them. Subgroup matrices, which are an experiment, and float16 on
+ * NVIDIA's driver for Linux, for kernels that are chosen by name and checked at their start. Timestamps, which only profiles
+ * read, in nanoseconds instead of tenths of a millisecond.
  */
-const OPTIONS = ["enable-dawn-features=disable_workgroup_init", "disable-dawn-features=timestamp_quantization"];
+const OPTIONS = [
+  "enable-dawn-features=disable_workgroup_init,allow_unsafe_apis,vulkan_enable_f16_on_nvidia",
+  "disable-dawn-features=timestamp_quantization",
+];
 
 /** Dawn ends the process if this is collected while a device lives. */
 let opened: object | undefined;

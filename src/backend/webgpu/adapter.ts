@@ -2,6 +2,8 @@
 import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
 import type { BackendOptions } from "../entry.ts";
+import { isHalf, isOptional, type OptionalTileName, type TileName } from "./tile-names.ts";
+import { type MatrixUnit, SUBGROUPS } from "./wgsl/multiply.ts";
 
 /** The limits that matter, of which a device gets as much as its adapter has. */
 const raised = [
@@ -14,6 +16,15 @@ const raised = [
 
 /** Features that are used where the adapter has them: timestamps by `llm-ts bench --profile`. */
 const optional = ["timestamp-query"] as const;
+
+const MATRICES = "chromium-experimental-subgroup-matrix";
+
+/** Features that tiles need which not every adapter can compute. */
+const featuresOf: Readonly<Record<OptionalTileName, readonly string[]>> = {
+  "64x64-f16": ["shader-f16"],
+  "matrix-f16": ["shader-f16", "subgroups", MATRICES],
+  "matrix-f32": ["subgroups", MATRICES],
+};
 
 export type Limits = Readonly<Record<(typeof raised)[number], number>>;
 
@@ -28,6 +39,17 @@ export interface OpenAdapter {
   readonly driver: string;
   /** Software on the CPU. */
   readonly fallback: boolean;
+  /** The size of its matrices, where the device was opened for a tile of them. */
+  readonly matrixUnit?: MatrixUnit;
+}
+
+/** What Chromium adds to the facts about an adapter with subgroup matrices. */
+interface MatrixConfiguration {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
 }
 
 /** Limits that kernels need: those that WebGPU guarantees, which a compatibility-mode adapter may lack. */
@@ -56,12 +78,25 @@ export async function findAdapter(options: Pick<BackendOptions, "fallbackAdapter
   return adapter;
 }
 
-/** An adapter gives one device: each backend opens its own. BackendError where there is none. */
-export async function openAdapter(options: Pick<BackendOptions, "fallbackAdapter"> = {}): Promise<OpenAdapter> {
+/** An adapter gives one device: each backend opens its own. BackendError where there is none, or none for `tile`. */
+export async function openAdapter(
+  options: Pick<BackendOptions, "fallbackAdapter"> = {},
+  tile?: TileName,
+): Promise<OpenAdapter> {
   const adapter = await findAdapter(options);
   if (typeof adapter === "string") throw new BackendError(`The webgpu backend cannot be used here: ${adapter}.`);
   const limits = Object.fromEntries(raised.map((name) => [name, adapter.limits[name]])) as Limits;
-  const requiredFeatures = optional.filter((feature) => adapter.features.has(feature));
+  const needed = tile && isOptional(tile) ? featuresOf[tile] : [];
+  const lacking = needed.filter((feature) => !adapter.features.has(feature));
+  const matrixUnit = tile?.startsWith("matrix") && lacking.length === 0 ? matrixUnitOf(adapter, tile) : undefined;
+  if (tile?.startsWith("matrix") && lacking.length === 0 && !matrixUnit)
+    lacking.push(`subgroup matrices of ${isHalf(tile) ? "f16" : "f32"} with sums in f32`);
+  if (lacking.length > 0)
+    throw new BackendError(
+      `${labelOf(adapter.info)} has no ${lacking.join(", no ")}, which the kernel ${tile} needs. Choose another one, or ` +
+        "auto, the default.",
+    );
+  const requiredFeatures = [...optional, ...needed].filter((name) => adapter.features.has(name)) as GPUFeatureName[];
   const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures });
   const { info } = adapter;
   return {
@@ -71,7 +106,19 @@ export async function openAdapter(options: Pick<BackendOptions, "fallbackAdapter
     label: labelOf(info),
     driver: info.description,
     fallback: info.isFallbackAdapter,
+    matrixUnit,
   };
+}
+
+/** The largest matrices of the adapter with sums in float32; undefined where there are none. */
+function matrixUnitOf({ info, limits }: GPUAdapter, tile: TileName): MatrixUnit | undefined {
+  const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: Iterable<MatrixConfiguration> };
+  const elements = isHalf(tile) ? "f16" : "f32";
+  const units = [...subgroupMatrixConfigs]
+    .filter(({ componentType, resultComponentType: sums }) => componentType === elements && sums === "f32")
+    .map(({ M, N, K }) => ({ M, N, K, lanes: info.subgroupMaxSize }))
+    .filter(({ lanes }) => SUBGROUPS * lanes <= limits.maxComputeInvocationsPerWorkgroup);
+  return units.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)[0];
 }
 
 /** BackendError with the adapter's name for a problem that its self-check found. */
@@ -92,8 +139,8 @@ function labelOf({ vendor, architecture, device, description }: GPUAdapterInfo):
   return family.length > 0 ? `${name} (${family.join(", ")})` : name;
 }
 
-/** Features that kernels could use, today or later. */
-const features = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix", "timestamp-query"];
+/** Features that kernels or profiles use. */
+const features = ["shader-f16", "subgroups", MATRICES, "timestamp-query"];
 
 /** Name, driver, limits and features of an adapter, in words. */
 export function factsOf({ info, limits, features: found }: GPUAdapter): string {

@@ -20,7 +20,7 @@ import { gridOf, inVectors, partsOf } from "./dispatch.ts";
 import { Matmul } from "./matmul.ts";
 import { webGpuProbes } from "./probes.ts";
 import { addRows, chunksOf, sumOf } from "./sums.ts";
-import type { TileName } from "./tile-names.ts";
+import { isHalf, type TileName } from "./tile-names.ts";
 import type { TileChoice } from "./tiles.ts";
 import {
   adamwSource,
@@ -54,7 +54,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   readonly kernel: string;
   readonly threads = 1;
   readonly limits: BackendLimits;
-  readonly promises: BackendPromises = { sameBits: false, fma: true };
+  readonly promises: BackendPromises;
   readonly precisions = precisions;
   readonly weightTypes = ["f32", "bf16"] as const;
   private readonly matmul: Matmul;
@@ -66,6 +66,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   constructor(adapter: OpenAdapter, tile?: TileName) {
     super(adapter);
     this.kernel = tile ?? "";
+    this.promises = { sameBits: false, fma: true, halfMatmuls: isHalf(tile) };
     this.matmul = new Matmul(this, tile);
     // WebGPU does not tell how much memory a GPU has.
     this.limits = {
@@ -87,7 +88,7 @@ export class WebGpuBackend extends WebGpuDevice implements Backend {
   }
 
   get description(): string {
-    return `webgpu, ${this.device}`;
+    return ["webgpu", ...(this.kernel ? [this.kernel] : []), this.device].join(", ");
   }
 
   async selfCheck(precision: Precision): Promise<void> {

@@ -4,7 +4,7 @@ import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
 import { openAdapter, requireRight } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
-import { type TileName, tileNames } from "./tile-names.ts";
+import { optionalTileNames, type TileName, tileNames } from "./tile-names.ts";
 import { FirstStart, keepTiles, recallTiles, type TrialOptions, timeTiles } from "./tile-trial.ts";
 import type { TileChoice } from "./tiles.ts";
 
@@ -12,7 +12,7 @@ import type { TileChoice } from "./tiles.ts";
 export async function createWebGpuBackend(options: BackendOptions): Promise<Backend> {
   const { kernel = "auto", fallbackAdapter, onStart } = options;
   const tile = tileNamed(kernel);
-  const backend = new WebGpuBackend(await openAdapter({ fallbackAdapter }), tile);
+  const backend = new WebGpuBackend(await openAdapter({ fallbackAdapter }, tile), tile);
   try {
     // Software is for tests, and takes a minute to compile and time all tiles.
     if (tile !== undefined || backend.adapter.fallback) await checkOperations(backend);
@@ -46,10 +46,9 @@ async function checkOperations(backend: WebGpuBackend): Promise<void> {
 }
 
 function tileNamed(kernel: string): TileName | undefined {
-  const tile = tileNames.find((name) => name === kernel);
+  const names: readonly TileName[] = [...tileNames, ...optionalTileNames];
+  const tile = names.find((name) => name === kernel);
   if (tile === undefined && kernel !== "auto")
-    throw new UsageError(
-      `The webgpu backend has no kernel "${kernel}". Choose auto, or one of: ${tileNames.join(", ")}.`,
-    );
+    throw new UsageError(`The webgpu backend has no kernel "${kernel}". Choose auto, or one of: ${names.join(", ")}.`);
   return tile;
 }

@@ -4,10 +4,10 @@ import { elementBytes, type Gradient, type Linear, matrixOf, type Tensor, view }
 import type { WebGpuDevice } from "./device.ts";
 import { gridOf, inVectors } from "./dispatch.ts";
 import { addRows, columnSums } from "./sums.ts";
-import type { TileName } from "./tile-names.ts";
+import { isHalf, type TileName } from "./tile-names.ts";
 import { type Form, sizeOfResult, type TileChoice, usualTiles } from "./tiles.ts";
 import { DOT_COLUMNS, dotsSource, FEW_ROWS } from "./wgsl/dots.ts";
-import { matmulKey, matmulSource, tiles } from "./wgsl/matmul.ts";
+import { matmulKey, matmulSource, tileOf } from "./wgsl/matmul.ts";
 
 /** C (M,N) = A B, or added to C. */
 export interface Product {
@@ -26,6 +26,8 @@ export interface Product {
   readonly strideB: number;
   readonly strideC: number;
   readonly accumulate: boolean;
+  /** A power of two by which A is multiplied before it is rounded to float16. */
+  readonly scale: number;
 }
 
 /** As many workgroups occupy a GPU: with fewer tiles, K is divided as well. */
@@ -58,21 +60,23 @@ export class Matmul {
     const [N, C] = matrixOf(inp);
     const [OC] = weight.shape;
     const operands = { A: inp, B: weight, C: out, bias, strideA: C, strideB: C, strideC: OC };
-    this.#multiply({ M: N, N: OC, K: C, ...operands, kInnerA: true, kInnerB: true, accumulate: false });
+    this.#multiply({ M: N, N: OC, K: C, ...operands, kInnerA: true, kInnerB: true, accumulate: false, scale: 1 });
   }
 
   backwardInput(dinp: Tensor, dout: Tensor, weight: Tensor): void {
     const [N, OC] = matrixOf(dout);
     const [, C] = weight.shape;
     const operands = { A: dout, B: weight, C: dinp, bias: null, strideA: OC, strideB: C, strideC: C };
-    this.#multiply({ M: N, N: C, K: OC, ...operands, kInnerA: true, kInnerB: false, accumulate: false });
+    const [accumulate, scale] = [false, scaleOf(N)];
+    this.#multiply({ M: N, N: C, K: OC, ...operands, kInnerA: true, kInnerB: false, accumulate, scale });
   }
 
   backwardWeight({ weight, bias, accumulate }: Gradient<Linear>, dout: Tensor, inp: Tensor): void {
     const [N, C] = matrixOf(inp);
     const [, OC] = matrixOf(dout);
     const operands = { A: dout, B: inp, C: weight, bias: null, strideA: OC, strideB: C, strideC: C };
-    this.#multiply({ M: OC, N: C, K: N, ...operands, kInnerA: false, kInnerB: false, accumulate });
+    const scale = scaleOf(N);
+    this.#multiply({ M: OC, N: C, K: N, ...operands, kInnerA: false, kInnerB: false, accumulate, scale });
     if (bias) columnSums(this.#gpu, bias, dout, accumulate);
   }
 
@@ -85,9 +89,10 @@ export class Matmul {
   }
 
   #tiled(product: Product): void {
-    const { M, N, K, A, B, C, bias, kInnerA, kInnerB, strideA, strideB, strideC, accumulate } = product;
+    const { M, N, K, A, B, C, bias, kInnerA, kInnerB, strideA, strideB, strideC, accumulate, scale } = product;
     const name = this.#tile ?? this.choice[formOf(product)][sizeOfResult(M, N)];
-    const { BM, BN } = tiles[name];
+    const { matrixUnit } = this.#gpu.adapter;
+    const { BM, BN } = tileOf(name, matrixUnit);
     const form = {
       kInnerA,
       kInnerB,
@@ -103,9 +108,10 @@ export class Matmul {
     const kSplit = isSplit ? Math.ceil(K / parts / DEEPEST) * DEEPEST : K;
     this.#gpu.run({
       key: matmulKey(name, form),
-      source: () => matmulSource(name, form),
+      source: () => matmulSource(name, form, matrixUnit),
       tensors: bias ? [target, A, B, bias] : [target, A, B],
       u32: [M, N, K, strideA, strideB, strideC, Number(accumulate && !isSplit), kSplit, M * N],
+      f32: isHalf(name) ? [scale, 1 / scale] : [],
       grid: [Math.ceil(N / BN), Math.ceil(M / BM), isSplit ? parts : 1],
       flops: 2 * M * N * K,
     });
@@ -125,6 +131,14 @@ export class Matmul {
   }
 }
 
+/**
+ * Gradients of a mean over N tokens are about 1/N of a token's own, of which float16 would lose the small ones: multiplied by
+ * N, rounded up to a power of two, so that nothing else is rounded.
+ */
+function scaleOf(N: number): number {
+  return 2 ** Math.ceil(Math.log2(N));
+}
+
 /** Dot products write element by element. */
 function isOfFewRows({ M, C, kInnerA, kInnerB }: Product): boolean {
   return M <= FEW_ROWS && kInnerA && kInnerB && C.dtype === "f32";
@@ -138,7 +152,7 @@ function formOf({ kInnerA, kInnerB }: Product): Form {
 /** Parts into which K is divided: those that the usual tile needs, with any tile, so that all add in the same order. */
 function partsOfSum(product: Product): number {
   const { M, N, K } = product;
-  const { BM, BN } = tiles[usualTiles[formOf(product)][sizeOfResult(M, N)]];
+  const { BM, BN } = tileOf(usualTiles[formOf(product)][sizeOfResult(M, N)]);
   return Math.min(Math.ceil(ENOUGH_GROUPS / (Math.ceil(N / BN) * Math.ceil(M / BM))), Math.floor(K / LEAST_K));
 }
 

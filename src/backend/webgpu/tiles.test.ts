@@ -38,7 +38,7 @@ test("products of more work than a dispatch may have are cut by rows, and only t
     cutOf(
       {
         ...{ M, N, K, A: operand(M, K), B: operand(N, K), C: operand(M, N), bias: null },
-        ...{ kInnerA: true, kInnerB: true, strideA: K, strideB: K, strideC: N, accumulate: false },
+        ...{ kInnerA: true, kInnerB: true, strideA: K, strideB: K, strideC: N, accumulate: false, scale: 1 },
       },
       most,
     );

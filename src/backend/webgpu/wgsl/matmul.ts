@@ -12,26 +12,27 @@
  *   └──┘  └──────────┘                innermost loop is unrolled here.
  *    BK
  */
-import type { TileName } from "../tile-names.ts";
-import { each } from "./snippets.ts";
+import { BackendError } from "../../../errors.ts";
+import { isHalf, type TileName } from "../tile-names.ts";
+import { type MatrixUnit, type Multiplication, matrices, matrixTile, type Tile, vectors } from "./multiply.ts";
 import type { KernelSource } from "./source.ts";
 
-interface Tile {
-  readonly BM: number;
-  readonly BN: number;
-  readonly BK: number;
-  readonly TM: number;
-  readonly TN: number;
-}
-
 /** All take at most half of the workgroup memory that every adapter has, 16 KiB. */
-export const tiles: Readonly<Record<TileName, Tile>> = {
+const tiles: Readonly<Record<Exclude<TileName, `matrix-${string}`>, Tile>> = {
   "32x32": { BM: 32, BN: 32, BK: 16, TM: 4, TN: 4 },
   "64x64": { BM: 64, BN: 64, BK: 16, TM: 8, TN: 8 },
   "64x64-4x4": { BM: 64, BN: 64, BK: 16, TM: 4, TN: 4 },
   "128x64": { BM: 128, BN: 64, BK: 8, TM: 8, TN: 8 },
   "128x128": { BM: 128, BN: 128, BK: 8, TM: 8, TN: 8 },
+  "64x64-f16": { BM: 64, BN: 64, BK: 16, TM: 8, TN: 8 },
 };
+
+/** `unit`: the adapter's, for matrices. */
+export function tileOf(name: TileName, unit?: MatrixUnit): Tile {
+  if (name !== "matrix-f16" && name !== "matrix-f32") return tiles[name];
+  if (!unit) throw new BackendError(`The kernel ${name} needs an adapter that was opened for it.`);
+  return matrixTile(unit);
+}
 
 export interface MatmulForm {
   /** A is stored (M,K), else (K,M); B is stored (N,K), else (K,N). */
@@ -52,55 +53,43 @@ export function matmulKey(tile: TileName, form: MatmulForm): string {
 
 /**
  * Parameters: M, N, K; the rows' distances in A, B and C; `accumulate`; `kSplit`, how much of K each workgroup in z takes,
- * and `splitStride`, how far apart their results are in C.
+ * and `splitStride`, how far apart their results are in C. In float16 A is multiplied by `scale`, and the sums by `unscale`.
+ * `unit`: for matrices, the size of one.
  */
-export function matmulSource(name: TileName, form: MatmulForm): KernelSource {
-  const { BM, BN, BK, TM, TN } = tiles[name];
+export function matmulSource(name: TileName, form: MatmulForm, unit?: MatrixUnit): KernelSource {
+  const tile = tileOf(name, unit);
+  const { BM, BN, BK } = tile;
   const { kInnerA, kInnerB, vectorsA, vectorsB, vectorsC, bias } = form;
-  const [across, down] = [BN / TN, BM / TM];
-  const threads = across * down;
-  const [M4, N4] = [BM / 4, BN / 4];
-  const vectors = (yes: boolean) => (yes ? ("r4" as const) : ("r" as const));
+  const half = isHalf(name);
+  const elements = half ? "f16" : "f32";
+  const of = unit ? matrices(tile, elements, unit) : vectors(tile, elements);
+  const access = (yes: boolean) => (yes ? ("r4" as const) : ("r" as const));
   return {
     operands: {
       C: vectorsC ? "w4" : "w",
-      A: vectors(vectorsA),
-      B: vectors(vectorsB),
+      A: access(vectorsA),
+      B: access(vectorsB),
       ...(bias ? { bias: "r" as const } : {}),
     },
     u32: ["M", "N", "K", "strideA", "strideB", "strideC", "accumulate", "kSplit", "splitStride"],
-    threads,
-    declarations: `var<workgroup> tileA: array<vec4<f32>, ${BK * M4}>;
-var<workgroup> tileB: array<vec4<f32>, ${BK * N4}>;
+    f32: half ? ["scale", "unscale"] : [],
+    threads: of.threads,
+    directives: [...(half ? ["enable f16"] : []), ...of.directives],
+    declarations: `${of.declarations}
 ${loader("A", kInnerA, vectorsA, "M")}
 ${loader("B", kInnerB, vectorsB, "N")}`,
-    body: `let tx = thread % ${across}u;
-let ty = thread / ${across}u;
-let m0 = group.y * ${BM}u;
+    body: `let m0 = group.y * ${BM}u;
 let n0 = group.x * ${BN}u;
 let kEnd = min(p.K, (group.z + 1u) * p.kSplit);
-var sums: array<array<vec4<f32>, ${TN / 4}>, ${TM}>;
+${of.begin}
 for (var k0 = group.z * p.kSplit; k0 < kEnd; k0 += ${BK}u) {
-${stage("A", kInnerA, M4, BK / 4, threads, "m0")}
-${stage("B", kInnerB, N4, BK / 4, threads, "n0")}
+${stage("A", kInnerA, [BM / 4, BK / 4], half ? "p.scale * " : "", "m0", of)}
+${stage("B", kInnerB, [BN / 4, BK / 4], "", "n0", of)}
   workgroupBarrier();
-  for (var kk = 0u; kk < ${BK}u; kk++) {
-${each(TM / 4, (g) => `let a${g} = tileA[kk * ${M4}u + ty + ${g * down}u];`)}
-${each(TN / 4, (g) => `let b${g} = tileB[kk * ${N4}u + tx + ${g * across}u];`)}
-${each(TM, (i) => each(TN / 4, (j) => `sums[${i}][${j}] += a${i >> 2}[${i & 3}] * b${j};`))}
-  }
+${of.multiply}
   workgroupBarrier();
 }
-for (var i = 0u; i < ${TM}u; i++) {
-  let r = m0 + (ty + (i / 4u) * ${down}u) * 4u + i % 4u;
-  if (r >= p.M) { continue; }
-  for (var j = 0u; j < ${TN / 4}u; j++) {
-    let c = n0 + (tx + j * ${across}u) * 4u;
-    let at = group.z * p.splitStride + r * p.strideC + c;
-    let sum = sums[i][j];
-${store(vectorsC, bias)}
-  }
-}`,
+${of.end(store(vectorsC, bias, half ? "p.unscale * sum" : "sum"))}`,
   };
 }
 
@@ -120,7 +109,14 @@ function loader(name: "A" | "B", kInner: boolean, vectors: boolean, size: "M" | 
 }
 
 /** All threads together bring a tile into workgroup memory, in blocks of 4 x 4, transposed where k is contiguous. */
-function stage(name: "A" | "B", kInner: boolean, R4: number, K4: number, threads: number, origin: string): string {
+function stage(
+  name: "A" | "B",
+  kInner: boolean,
+  [R4, K4]: readonly [number, number],
+  factor: string,
+  origin: string,
+  { threads, put }: Multiplication,
+): string {
   // Neighbouring threads read neighbouring memory.
   const [r4, k4] = kInner ? [`b / ${K4}u`, `b % ${K4}u`] : [`b % ${R4}u`, `b / ${R4}u`];
   return `for (var b = thread; b < ${R4 * K4}u; b += ${threads}u) {
@@ -129,23 +125,24 @@ function stage(name: "A" | "B", kInner: boolean, R4: number, K4: number, threads
   let r = ${origin} + r4 * 4u;
   let k = k0 + k4 * 4u;
   var block: mat4x4<f32>;
-  for (var i = 0u; i < 4u; i++) { block[i] = load${name}(${kInner ? "r + i, k" : "r, k + i"}, kEnd); }
+  for (var i = 0u; i < 4u; i++) { block[i] = ${factor}load${name}(${kInner ? "r + i, k" : "r, k + i"}, kEnd); }
   ${kInner ? "block = transpose(block);" : ""}
-  for (var i = 0u; i < 4u; i++) { tile${name}[(k4 * 4u + i) * ${R4}u + r4] = block[i]; }
+  for (var i = 0u; i < 4u; i++) { ${put(name, `(k4 * 4u + i) * ${R4}u + r4`)} }
 }`;
 }
 
-/** Puts `sum`, four elements of C from (r, c) on, to `at`. */
-function store(vectors: boolean, bias: boolean): string {
+/** Puts `value`, four elements of C from (r, c) on, to `at`. */
+function store(vectors: boolean, bias: boolean, value: string): string {
   if (vectors)
     return `if (c < p.N) {
-  var v = sum;
+  var v = ${value};
   ${bias ? "for (var e = 0u; e < 4u; e++) { v[e] += bias[c + e]; }" : ""}
   if (p.accumulate == 1u) { v += C[at / 4u]; }
   C[at / 4u] = v;
 }`;
-  return `for (var e = 0u; e < 4u && c + e < p.N; e++) {
-  var v = sum[e]${bias ? " + bias[c + e]" : ""};
+  return `let values = ${value};
+for (var e = 0u; e < 4u && c + e < p.N; e++) {
+  var v = values[e]${bias ? " + bias[c + e]" : ""};
   if (p.accumulate == 1u) { v += C[at + e]; }
   C[at + e] = v;
 }`;

@@ -16,6 +16,8 @@ export interface KernelSource {
   readonly f32?: readonly string[];
   /** Threads of a workgroup. */
   readonly threads: number;
+  /** "enable f16" and the like, in front of everything. After "enable subgroups" the body has `subgroupSize`. */
+  readonly directives?: readonly string[];
   /** Functions and workgroup variables. */
   readonly declarations?: string;
   /** Body of the kernel: `group` is the workgroup's id (x,y,z), `groups` their number, `thread` the index in the workgroup. */
@@ -76,11 +78,13 @@ export function wgslOf(source: KernelSource, places: readonly Place[]): string {
     const mode = writable ? "read_write" : "read";
     return `@group(0) @binding(${i + 1}) var<storage, ${mode}> memory${i}: ${type};`;
   });
+  const directives = source.directives ?? [];
+  const subgroupSize = directives.includes("enable subgroups") ? ", @builtin(subgroup_size) subgroupSize: u32" : "";
   const readers: string[] = [];
   const writers: string[] = [];
   let code = `${source.declarations ?? ""}
 @compute @workgroup_size(${source.threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) thread: u32${subgroupSize}) {
 ${source.body}
 }`;
   for (const [i, name] of names.entries()) {
@@ -100,7 +104,7 @@ ${source.body}
     });
   }
   if (writers.length > 0) writers.unshift(halves);
-  return `struct Parameters { ${fields.join(", ")} }
+  return `${directives.map((directive) => `${directive};\n`).join("")}struct Parameters { ${fields.join(", ")} }
 @group(0) @binding(0) var<uniform> p: Parameters;
 ${[...storage, ...readers, ...writers, code].join("\n")}`;
 }
