@@ -11,4 +11,5 @@ export const gpu: GpuAccess = {
     "this browser has WebGPU, but no GPU for it: graphics acceleration may be switched off in its settings, or the driver " +
     "blocked (Chrome and Edge say why at chrome://gpu, Firefox at about:support)",
   allowsFallback: false,
+  wait: (promise) => promise,
 };

@@ -57,8 +57,40 @@ function hasLibrary(name: string): boolean {
   }
 }
 
+/** Waits in progress, and the beginning of the first of them. */
+let waits = 0;
+let waitingSince = 0;
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Until a promise of Dawn's resolves, the package asks for it by setImmediate, a hundred thousand times a second: a core that
+ * a software driver needs, and as many functions for the garbage collector, which stops for half a second in the end. So the
+ * thread sleeps in each turn of the event loop, for a fiftieth of the time waited so far: no timer, and no result, is late by
+ * more than that.
+ */
+async function wait<T>(promise: Promise<T>): Promise<T> {
+  if (waits++ === 0) {
+    waitingSince = performance.now();
+    setImmediate(pause);
+  }
+  try {
+    return await promise;
+  } finally {
+    waits--;
+  }
+}
+
+const LONGEST_PAUSE_MS = 0.5;
+
+function pause(): void {
+  if (waits === 0) return;
+  Atomics.wait(never, 0, 0, Math.min(LONGEST_PAUSE_MS, (performance.now() - waitingSince) / 50));
+  setImmediate(pause);
+}
+
 export const gpu: GpuAccess = {
   open,
+  wait,
   problem,
   get allowsFallback() {
     return process.env.LLM_TS_FALLBACK_ADAPTER === "1";

@@ -106,6 +106,8 @@ export interface GpuAccess {
   problem(): string;
   /** True if an adapter that is software on the CPU may be used. */
   readonly allowsFallback: boolean;
+  /** The promise of a device, awaited so that others have the processor meanwhile. */
+  wait<T>(promise: Promise<T>): Promise<T>;
 }
 
 export interface LoadOptions {

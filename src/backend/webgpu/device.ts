@@ -1,3 +1,4 @@
+import { platform } from "#platform";
 import { BackendError, MemoryError, UsageError } from "../../errors.ts";
 import { type DType, elementBytes, type QueueDevice, type Tensor, view } from "../backend.ts";
 import { fromBfloat16, toBfloat16 } from "../bfloat16.ts";
@@ -170,7 +171,7 @@ export class WebGpuDevice implements QueueDevice {
     this.#recorder.close();
     await this.#recorder.submitted;
     try {
-      await staging.mapAsync(MAP_READ, 0, length);
+      await platform.gpu.wait(staging.mapAsync(MAP_READ, 0, length));
     } catch (error) {
       await this.#device.lost; // what the loss rejects with says nothing
       this.#check();
@@ -198,7 +199,7 @@ export class WebGpuDevice implements QueueDevice {
     this.#check();
     this.#recorder.close();
     await this.#recorder.submitted;
-    await this.#device.queue.onSubmittedWorkDone();
+    await platform.gpu.wait(this.#device.queue.onSubmittedWorkDone());
     this.#recorder.idle();
     // Errors and loss are reported by the same events, some later in the queue.
     await new Promise((resolve) => setTimeout(resolve, 0));

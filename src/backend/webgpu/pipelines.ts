@@ -1,4 +1,5 @@
 /** Pipelines and bind groups, made once and kept: the second training step makes none. */
+import { platform } from "#platform";
 import { BackendError, messageOf } from "../../errors.ts";
 import { type DType, elementBytes } from "../backend.ts";
 import { type Dispatch, type GpuBuffer, SLOT_BYTES } from "./dispatch.ts";
@@ -117,21 +118,17 @@ export class Pipelines {
     });
     const module = this.#device.createShaderModule({ label: name, code: wgslOf(source, places) });
     const kernel: Kernel = { layout };
-    kernel.compiling = this.#device
-      .createComputePipelineAsync({
-        label: name,
-        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: "main" },
-      })
-      .then(
-        (pipeline) => {
-          kernel.pipeline = pipeline;
-          kernel.compiling = undefined;
-        },
-        (error) => {
-          throw new BackendError(`The GPU's driver cannot compile the kernel ${name}: ${messageOf(error)}`);
-        },
-      );
+    const layouts = this.#device.createPipelineLayout({ bindGroupLayouts: [layout] });
+    const descriptor = { label: name, layout: layouts, compute: { module, entryPoint: "main" } };
+    kernel.compiling = platform.gpu.wait(this.#device.createComputePipelineAsync(descriptor)).then(
+      (pipeline) => {
+        kernel.pipeline = pipeline;
+        kernel.compiling = undefined;
+      },
+      (error) => {
+        throw new BackendError(`The GPU's driver cannot compile the kernel ${name}: ${messageOf(error)}`);
+      },
+    );
     kernel.compiling.catch(() => {}); // awaited by the batch that runs it
     this.#kernels.set(key, kernel);
     this.pipelines++;

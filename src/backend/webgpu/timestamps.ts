@@ -1,4 +1,5 @@
 /** Times of the GPU's own, by timestamp queries: a pair around every compute pass that is measured. */
+import { platform } from "#platform";
 
 const MAP_READ = 0x1;
 const COPY_SRC = 0x4;
@@ -40,7 +41,7 @@ export class Timestamps {
     encoder.resolveQuerySet(this.#queries, 0, 2 * this.#passes.length, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
     this.#device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(MAP_READ);
+    await platform.gpu.wait(staging.mapAsync(MAP_READ));
     const times = new BigInt64Array(staging.getMappedRange());
     // Clocks may be reset between the two: then the difference is negative, and says nothing.
     for (const [pass, index] of this.#passes.entries())
