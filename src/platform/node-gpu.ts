@@ -80,7 +80,7 @@ async function wait<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-const LONGEST_PAUSE_MS = 0.5;
+const LONGEST_PAUSE_MS = 2;
 
 function pause(): void {
   if (waits === 0) return;

@@ -1,6 +1,7 @@
 /** Pipelines and bind groups, made once and kept: the second training step makes none. */
 import { platform } from "#platform";
 import { BackendError, messageOf } from "../../errors.ts";
+import { takeTurns } from "../../turns.ts";
 import { type DType, elementBytes } from "../backend.ts";
 import { type Dispatch, type GpuBuffer, SLOT_BYTES } from "./dispatch.ts";
 import { bindingsOf, isWritten, type KernelSource, lanes, type Place, wgslOf } from "./wgsl/source.ts";
@@ -34,6 +35,9 @@ export class Pipelines {
   readonly #window: number;
   readonly #kernels = new Map<string, Kernel>();
   readonly #calls = new Map<string, Call>();
+  /** Shader modules are made one by one, since their source takes the thread some milliseconds: a first step has dozens. */
+  #turns: Promise<void> = Promise.resolve();
+  readonly #turn = takeTurns();
   /** The calls that each buffer takes part in, by its id. */
   readonly #callsOf = new Map<number, Set<string>>();
 
@@ -116,23 +120,33 @@ export class Pipelines {
         })),
       ],
     });
-    const module = this.#device.createShaderModule({ label: name, code: wgslOf(source, places) });
     const kernel: Kernel = { layout };
-    const layouts = this.#device.createPipelineLayout({ bindGroupLayouts: [layout] });
-    const descriptor = { label: name, layout: layouts, compute: { module, entryPoint: "main" } };
-    kernel.compiling = platform.gpu.wait(this.#device.createComputePipelineAsync(descriptor)).then(
-      (pipeline) => {
-        kernel.pipeline = pipeline;
-        kernel.compiling = undefined;
-      },
-      (error) => {
-        throw new BackendError(`The GPU's driver cannot compile the kernel ${name}: ${messageOf(error)}`);
-      },
-    );
+    this.#turns = this.#turns.then(this.#turn);
+    kernel.compiling = this.#turns.then(async () => {
+      kernel.pipeline = await this.#compile(name, layout, wgslOf(source, places));
+      kernel.compiling = undefined;
+    });
     kernel.compiling.catch(() => {}); // awaited by the batch that runs it
     this.#kernels.set(key, kernel);
     this.pipelines++;
     return kernel;
+  }
+
+  async #compile(name: string, layout: GPUBindGroupLayout, code: string): Promise<GPUComputePipeline> {
+    const device = this.#device;
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ label: name, code });
+    const refused = device.popErrorScope().catch(() => null); // the device is lost, which its own promise reports
+    const compute = { module, entryPoint: "main" };
+    const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
+    try {
+      return await platform.gpu.wait(
+        device.createComputePipelineAsync({ label: name, layout: pipelineLayout, compute }),
+      );
+    } catch (error) {
+      const reason = (await refused)?.message ?? messageOf(error);
+      throw new BackendError(`The GPU's driver cannot compile the kernel ${name}: ${reason}`);
+    }
   }
 }
 
