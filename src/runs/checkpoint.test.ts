@@ -113,6 +113,21 @@ test("a model that llm.c's format cannot hold is kept as safetensors, and resume
   expect((await readdir(run.path)).filter((name) => name.startsWith("model_"))).toEqual(["model_00000004.safetensors"]);
 });
 
+test("numbers of checkpoints to keep that are none are refused, and none is removed", async () => {
+  const { path } = await whole("kept-wrong", "file", 2);
+  const { run, trainer } = await resume(path);
+  const before = (await readdir(path)).sort();
+  const checkpoint = (retention: object) => run.checkpoint(trainer, retention);
+  await expect(checkpoint({ keep: -1 })).rejects.toThrow(
+    "keep is -1, expected a whole number of checkpoints, 0 or more",
+  );
+  await expect(checkpoint({ keep: "all" })).rejects.toThrow('keep is "all", expected');
+  await expect(checkpoint({ keepEvery: Number.NaN })).rejects.toThrow("keepEvery is NaN, expected");
+  await expect(checkpoint({ keepAll: true })).rejects.toThrow('RunFolder.checkpoint has no option "keepAll".');
+  expect((await readdir(path)).sort()).toEqual(before);
+  await run.close();
+});
+
 describe.each(["file", "shuffle", "random"] as const)("a run on data in %s order", (order) => {
   test("resumes from each of its checkpoints bit for bit, and its logs hold each step once", async () => {
     const last = 7;

@@ -3,9 +3,11 @@ import type { GPT2 } from "../api/gpt2.ts";
 import { planTokenizer } from "../data/tokenizer-files.ts";
 import { InputError, LlmError } from "../errors.ts";
 import { missingFolders, requireWritable, saveText } from "../format/save.ts";
+import { type OptionNames, requireOptions } from "../option-names.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import { inFolder, nameOf } from "../platform/paths.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
+import { checkSettings } from "../train/checks.ts";
 import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { complete } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
@@ -24,6 +26,8 @@ import { type RunConfig, runConfigVersion } from "./run-config.ts";
 
 /** Files by which a folder is known to hold a run. */
 const runFiles = ["config.json", metricsFile, logFile];
+
+const retentionOptions: OptionNames<Retention> = { keep: true, keepEvery: true };
 
 /** Called when checking whether the owner of a lock is alive takes some milliseconds. */
 type OnWatch = (owner: LockOwner, ms: number) => void;
@@ -223,13 +227,16 @@ export class RunFolder {
 
   /**
    * Saves all that a resume needs, and returns the model's path: for `checkpoint` of `Trainer.run`. Then older
-   * checkpoints are removed; by default the last two are kept. InputError when the disk is full or the like: the
-   * checkpoints before stay.
+   * checkpoints are removed; by default the last two are kept. UsageError for numbers to keep that are none, InputError
+   * when the disk is full or the like: the checkpoints before stay.
    */
   async checkpoint(trainer: Trainer, retention: Partial<Retention> = {}): Promise<string> {
+    requireOptions("RunFolder.checkpoint", retention, retentionOptions);
+    const kept = complete(["keep", "keepEvery"], retention);
+    checkSettings(kept);
     await this.flush(true);
     this.#newest = await writeCheckpoint(this.path, trainer, this.#config ?? {}, this.#newest);
-    await pruneCheckpoints(this.path, complete(["keep", "keepEvery"], retention));
+    await pruneCheckpoints(this.path, kept);
     return checkpointModel(this.path, this.#newest.step);
   }
 

@@ -14,10 +14,10 @@ export class RunSaver {
   #unsaved: string | undefined;
   #unlogged: string | undefined;
 
-  constructor(folder: RunFolder, trainer: Trainer, retention: Retention, remark: (text: string) => void) {
+  constructor(folder: RunFolder, trainer: Trainer, { keep, keepEvery }: Retention, remark: (text: string) => void) {
     this.#folder = folder;
     this.#trainer = trainer;
-    this.#retention = retention;
+    this.#retention = { keep, keepEvery };
     this.#remark = remark;
   }
 
