@@ -2,7 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../test/fixtures.ts";
 import {
+  byteTokenizer,
   Chat,
+  charTokenizerOf,
   createBackend,
   GPT2,
   gpt2Tokenizer,
@@ -46,6 +48,8 @@ const calls: readonly [string, (options: never) => unknown][] = [
   ["memoryNeeded", (options) => memoryNeeded(backend, model.config, options)],
   ["Tokenizer.encode", async (options) => (await gpt2Tokenizer()).encode("", options)],
   ["Tokenizer.encode", async (options) => (await gpt2Tokenizer()).encodeStream(options)],
+  ["Tokenizer.encode", (options) => byteTokenizer().encode("", options)],
+  ["Tokenizer.encode", (options) => charTokenizerOf("a").encodeStream(options).push("a")],
   ["learningRateAt", (options) => learningRateAt(0, 1, 1e-3, options)],
 ];
 

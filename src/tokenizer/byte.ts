@@ -1,9 +1,10 @@
-import { VocabularyTokenizer } from "./tokenizer.ts";
+import { type EncodeOptions, requireEncodeOptions, VocabularyTokenizer } from "./tokenizer.ts";
 
 class ByteTokenizer extends VocabularyTokenizer {
   readonly kind = "byte";
 
-  encode(text: string): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    requireEncodeOptions(options);
     return [...new TextEncoder().encode(text)];
   }
 }

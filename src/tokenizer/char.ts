@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts";
-import { VocabularyTokenizer } from "./tokenizer.ts";
+import { type EncodeOptions, requireEncodeOptions, VocabularyTokenizer } from "./tokenizer.ts";
 
 class CharTokenizer extends VocabularyTokenizer {
   readonly kind = "char";
@@ -11,7 +11,8 @@ class CharTokenizer extends VocabularyTokenizer {
     this.#ids = new Map(characters.map((character, id) => [character, id]));
   }
 
-  encode(text: string): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    requireEncodeOptions(options);
     const ids: number[] = [];
     let position = 0;
     for (const character of text) {
