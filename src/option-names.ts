@@ -1,7 +1,7 @@
 /** The names of the options that a caller gives: a misspelled or misplaced one would be its default, unnoticed. */
 import { shown, UsageError } from "./errors.ts";
 
-/** The name of every option in a type: true, or the name by which it was known before. */
+/** The name of every option in a type: true, or another name that it had, or is likely to be given. */
 export type OptionNames<Options> = { readonly [K in keyof Options]-?: true | string };
 
 type Names = Readonly<Record<string, true | string>>;
@@ -24,7 +24,7 @@ export function requireOptions(
 }
 
 function advice(name: string, names: Names, others: Readonly<Record<string, Names>>): string {
-  const renamed = Object.entries(names).find(([, before]) => before === name);
+  const renamed = Object.entries(names).find(([, other]) => other === name);
   if (renamed) return `It is called ${renamed[0]}.`;
   const place = Object.entries(others).find(([, its]) => Object.hasOwn(its, name));
   if (place) return `It is an option of ${place[0]}.`;

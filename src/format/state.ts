@@ -21,7 +21,7 @@ export interface DebugState {
   readonly loss: number;
   /** Reads the logits (B,T,V) in chunks, in order; `start` is the index of the chunk's first element. */
   readLogits(onChunk: (start: number, data: Float32Array) => Promise<void>): Promise<void>;
-  /** Reads the gradients in chunks, as `readModel` does the weights. */
+  /** Reads the gradients in chunks, as a model's weights are read. */
   readGradients(onChunk: OnChunk): Promise<void>;
 }
 

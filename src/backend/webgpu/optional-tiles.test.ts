@@ -1,4 +1,4 @@
-// Tiles that need a feature of the adapter: SwiftShader refuses them; Mesa's llvmpipe (26.0) has float16 and matrices of it.
+// Tiles that need a feature of the adapter: SwiftShader refuses them; Mesa's llvmpipe has float16 (25.0) and matrices of it (26.1).
 import { expect, test } from "vitest";
 import { CountingBatches } from "../../../test/counting-batches.ts";
 import { collect } from "../../../test/fixtures.ts";
