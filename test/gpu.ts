@@ -3,6 +3,7 @@
  * system is none with Vulkan. Where there is no adapter, its tests are skipped, except with CI set: there it has to be.
  */
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe } from "vitest";
 import { findAdapter, type Limits, openAdapter } from "../src/backend/webgpu/adapter.ts";
@@ -20,6 +21,7 @@ const driver = folders.map((folder) => join(folder, "vk_swiftshader_icd.json")).
 /** Environment variables of a program for the software adapter. */
 export const gpuEnvironment: Readonly<Record<string, string>> = {
   LLM_TS_FALLBACK_ADAPTER: "1",
+  XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? tmpdir(), // without one, a layer of Mesa's complains on stderr
   ...(process.platform === "linux" && driver && { VK_DRIVER_FILES: process.env.VK_DRIVER_FILES ?? driver }),
 };
 Object.assign(process.env, gpuEnvironment);
