@@ -27,6 +27,7 @@ const collect = async (items: AsyncIterable<unknown>) => {
   for await (const _ of items);
 };
 const any = (value: unknown) => value as never;
+const book = new File(["To be, or not to be."], "book.txt");
 
 const calls: readonly [string, (options: never) => unknown][] = [
   ["GPT2.load", (options) => GPT2.load(fixturePath("gpt2_tiny.bin"), options)],
@@ -64,7 +65,26 @@ test.each(calls)("%s", async (name, call) => {
 test.each<[string, () => unknown]>([
   ['stop is ["a",5], expected a text', () => collect(model.generateTokens([], { stop: any(["a", 5]) }))],
   ["stop is 5, expected a text or a list of texts", () => collect(model.generateTokens([], { stop: any(5) }))],
-  ["The prompt is 5, expected a text or a list of tokens", () => collect(model.generateTokens(any(5)))],
+  ["The prompt is 5, expected a text or an array of tokens", () => collect(model.generateTokens(any(5)))],
+  ['The prompt is {"0":1}, expected', () => collect(model.generateTokens(any(Uint16Array.of(1))))],
+  [
+    "signal is {}, expected an AbortSignal",
+    () => collect(model.generateTokens([], { signal: any(new AbortController()) })),
+  ],
+  ["signal is {}, expected an AbortSignal", () => inspect(model, [1], { signal: any(new AbortController()) })],
+  ['The sampling seed is "1", expected', () => collect(model.generateTokens([], { seed: any("1") }))],
+  ["The temperature is null, expected 0", () => collect(model.generateTokens([], { temperature: any(null) }))],
+  ['top-p is "0.5", expected a number', () => collect(model.generateTokens([], { topP: any("0.5") }))],
+  [
+    'The share for validation is "", expected',
+    () => prepareText([book], "unused", { tokenizer: "char", valFraction: any("") }),
+  ],
+  ['tokenizer is "words", expected "gpt2", ', () => prepareText([book], "unused", { tokenizer: any("words") })],
+  ["tokenizer is undefined, expected a number of", () => prepareChat(["smalltalk"], "unused", any({}))],
+  ['The texts are "a.txt", expected an array', () => trainTokenizer(any("a.txt"), { vocabSize: 300 })],
+  ['special is "<|x|>", expected an array', () => trainTokenizer([book], { vocabSize: 300, special: any("<|x|>") })],
+  ['seed is "a", expected a whole number', () => TokenLoader.open("unused.bin", { B: 1, T: 1, seed: any("a") })],
+  ["The kernel 64x64 is one of the webgpu backend, and wasm was", () => createBackend("wasm", { kernel: "64x64" })],
   ['maxTokens is "", expected a whole number', () => collect(model.generateTokens([], { maxTokens: any("") }))],
   ['The temperature is "hot", expected 0', () => collect(model.generateTokens([], { temperature: any("hot") }))],
   ['dtype is "", expected one of f32, f16, ', () => model.save("unused.gguf", { dtype: any("") })],

@@ -39,6 +39,7 @@ export async function* generateSamples(
   requireWhole("maxTokens", maxTokens, 0);
   requireWhole("samples", samples, 1);
   requireSeeds(options, samples);
+  requireSignal(signal);
   if (logprobs !== undefined) requireWhole("logprobs", logprobs, 0);
   const isText = (value: unknown) => typeof value === "string";
   if (!isText(stop) && !(Array.isArray(stop) && stop.every(isText)))
@@ -84,9 +85,11 @@ async function* together(
   }
 }
 
-/** UsageError when the last of the samples' seeds is beyond the whole numbers that are exact. */
+/** UsageError when a seed is no whole number, or that of the last sample is beyond those that are exact. */
 function requireSeeds({ seed = 1337 }: SamplingOptions, samples: number): void {
-  if (typeof seed === "bigint" || !Number.isSafeInteger(seed)) return;
+  if (typeof seed === "bigint") return;
+  if (!Number.isSafeInteger(seed))
+    throw new UsageError(`The sampling seed is ${shown(seed)}, expected a whole number.`);
   const most = Number.MAX_SAFE_INTEGER - (samples - 1);
   if (seed > most)
     throw new UsageError(
@@ -102,8 +105,8 @@ export function seedOf({ seed = 1337 }: SamplingOptions, i: number): number | bi
 
 /** The tokens of a prompt, or the start token if it is empty. InputError for tokens outside the model's vocabulary. */
 export function promptTokens(model: GeneratingModel, prompt: string | readonly number[]): readonly number[] {
-  if (typeof prompt !== "string" && (typeof prompt !== "object" || prompt === null || !("length" in prompt)))
-    throw new UsageError(`The prompt is ${shown(prompt)}, expected a text or a list of tokens.`);
+  if (typeof prompt !== "string" && !Array.isArray(prompt))
+    throw new UsageError(`The prompt is ${shown(prompt)}, expected a text or an array of tokens.`);
   const { V } = model.config;
   const tokens =
     typeof prompt !== "string"
@@ -136,4 +139,10 @@ function requireLlmc({ config }: GeneratingModel, length: number, options: Sampl
 export function requireWhole(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)
     throw new UsageError(`${name} is ${shown(value)}, expected a whole number, ${least} or more.`);
+}
+
+/** UsageError for a signal that would abort nothing, such as the AbortController that has it. */
+export function requireSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new UsageError(`signal is ${shown(signal)}, expected an AbortSignal.`);
 }

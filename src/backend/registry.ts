@@ -59,10 +59,21 @@ export async function createBackend(name: string = defaultBackend, options: Back
     throw new UsageError(
       `The backend ${name} uses no BLAS: leave ${blas} out, or choose the backend ${defaultBackend}.`,
     );
+  requireOwnKernel(entry, options);
   const available = await entry.available(options);
   if (available === true) return entry.create(options);
   const others = (await availableBackends()).filter(({ available }) => available).map(({ name }) => name);
   throw new BackendError(`The backend ${name} is not available here: ${available}. Available: ${others.join(", ")}.`);
+}
+
+/** UsageError for a kernel that another backend has. */
+function requireOwnKernel({ name, kernels }: BackendEntry, { kernel = "auto" }: BackendOptions): void {
+  const owner = backends.find((other) => other.kernels.includes(kernel));
+  if (owner && owner.name !== name && kernels.length > 0)
+    throw new UsageError(
+      `The kernel ${kernel} is one of the ${owner.name} backend, and ${name} was chosen. Choose the backend ${owner.name}, or auto ` +
+        "as the kernel.",
+    );
 }
 
 /** Measures and checks the default backend's kernels, and caches the fastest; undefined where it is not available. */

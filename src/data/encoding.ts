@@ -3,7 +3,7 @@ import type { ByteStream } from "../platform/platform.ts";
 import { byteTokenizer } from "../tokenizer/byte.ts";
 import { charTokenizer } from "../tokenizer/char.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { requireTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type ReadTextOptions, readText } from "./text.ts";
 import { tokenBytesOf } from "./tokenizer-files.ts";
 
@@ -26,8 +26,10 @@ export interface TextEncoding {
 /** Of a kind whose tokens are known, or found in the text (`char`), or of a tokenizer that is there already. */
 export async function makeEncoding(kind: PreparedKind | Tokenizer): Promise<TextEncoding> {
   if (kind === "char") return new CharEncoding();
-  if (kind === "byte" || (typeof kind === "object" && kind.kind === "byte")) return byteEncoding();
-  return knownEncoding(kind === "gpt2" ? await gpt2Tokenizer() : kind);
+  if (kind === "byte" || (typeof kind === "object" && kind?.kind === "byte")) return byteEncoding();
+  if (kind === "gpt2") return knownEncoding(await gpt2Tokenizer());
+  requireTokenizer(kind, '"gpt2", "char", "byte"');
+  return knownEncoding(kind);
 }
 
 function knownEncoding(tokenizer: Tokenizer): TextEncoding {

@@ -105,13 +105,14 @@ export class TokenLoader {
    */
   static async open(patterns: string | readonly string[], options: TokenLoaderOptions): Promise<TokenLoader> {
     requireOptions("TokenLoader.open", options, loaderOptions);
-    const { B, T, split = "train", order = "file", masked = true } = options;
+    const { B, T, split = "train", order = "file", seed = 42, masked = true } = options;
     if (!dataOrders.includes(order))
       throw new UsageError(`There is no order ${shown(order)}. Choose one of ${dataOrders.join(", ")}.`);
     if (split !== "train" && split !== "val") throw new UsageError(`split is ${shown(split)}, expected train or val.`);
     for (const [name, value] of Object.entries({ B, T }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new UsageError(`${name} is ${shown(value)}, expected a whole number of at least 1.`);
+    if (!Number.isSafeInteger(seed)) throw new UsageError(`seed is ${shown(seed)}, expected a whole number.`);
     const paths = await tokenFilesOf(patterns, split);
     const shards: Shard[] = [];
     try {

@@ -1,17 +1,17 @@
 /** Conversations to token files with a loss mask: the assistant's turns are learned. */
 import { platform } from "#platform";
-import { InputError, shown, UsageError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { sizeOf, withSource } from "../format/source.ts";
 import { type OptionNames, requireOptions } from "../option-names.ts";
 import { ChatFormat, type EncodedConversation, withChat } from "../tokenizer/chat.ts";
 import { chatMl, marksIn } from "../tokenizer/chat-template.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { requireTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Conversation, conversationIn } from "./conversations.ts";
 import type { Dataset } from "./dataset.ts";
 import { filesNamed, requirePlace, type SplitWriters, writeDataset } from "./dataset-writer.ts";
 import { type Document, findInputs } from "./documents.ts";
 import { readJsonl } from "./jsonl.ts";
-import { inMemory, type PrepareProgress } from "./prepare.ts";
+import { inMemory, type PrepareProgress, requireFraction } from "./prepare.ts";
 import { requireEncoding } from "./text.ts";
 import { tokenBytesOf } from "./tokenizer-files.ts";
 import { trainTokenizer } from "./train-tokenizer.ts";
@@ -52,8 +52,8 @@ export async function prepareChat(
 ): Promise<Dataset> {
   requireOptions("prepareChat", options, prepareChatOptions);
   const { tokenizer: wanted, template, valFraction = 0.1, encoding, onProgress } = options;
-  if (!(valFraction >= 0 && valFraction < 1))
-    throw new UsageError(`The share for validation is ${shown(valFraction)}, expected 0 or more and less than 1.`);
+  if (typeof wanted !== "number") requireTokenizer(wanted, "a number of tokens");
+  requireFraction(valFraction);
   if (encoding !== undefined) requireEncoding(encoding);
   const documents = await chatDocuments(inputs);
   const names = { train: "train.bin", ...(valFraction > 0 && { val: "val.bin" }), masked: true };

@@ -137,8 +137,7 @@ async function prepareDocuments(
   options: PrepareOptions,
 ): Promise<Dataset> {
   const valFraction = options.valFraction ?? 0.1;
-  if (!(valFraction >= 0 && valFraction < 1))
-    throw new UsageError(`The share for validation is ${shown(valFraction)}, expected 0 or more and less than 1.`);
+  requireFraction(valFraction);
   const encoding = await makeEncoding(options.tokenizer);
   // Finds a conflict with another tokenizer in the folder before hours of work; characters depend on the text.
   if (encoding.tokenizer) await planDataTokenizer(folder, encoding.tokenizer);
@@ -154,6 +153,12 @@ async function prepareDocuments(
       return { facts: { ...facts, source }, tokenizer };
     },
   );
+}
+
+/** UsageError for a share of the tokens that is none. */
+export function requireFraction(valFraction: number): void {
+  if (!(Number.isFinite(valFraction) && valFraction >= 0 && valFraction < 1))
+    throw new UsageError(`The share for validation is ${shown(valFraction)}, expected 0 or more and less than 1.`);
 }
 
 async function encodeDocuments(

@@ -61,6 +61,8 @@ export async function trainTokenizer(
 ): Promise<TrainedTokenizer> {
   requireOptions("trainTokenizer", options, trainTokenizerOptions);
   const { vocabSize, pattern = "gpt2", special = ["<|endoftext|>"], minFrequency = 2, onProgress } = options;
+  if (typeof inputs === "string")
+    throw new UsageError(`The texts are ${shown(inputs)}, expected an array of paths, or an iterable of texts.`);
   check({ ...options, pattern, special, minFrequency });
   const pieces = await countPieces(inputs, pattern, options);
   if (pieces.size === 0) throw new InputError("The texts are empty. Give a text to learn from.");
@@ -94,6 +96,7 @@ function check({
   minFrequency,
   encoding,
 }: TrainTokenizerOptions & Required<Pick<TrainTokenizerOptions, "pattern" | "special" | "minFrequency">>): void {
+  if (!Array.isArray(special)) throw new UsageError(`special is ${shown(special)}, expected an array of texts.`);
   const least = bytes + special.length;
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > mostTokens)
     throw new UsageError(

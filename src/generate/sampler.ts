@@ -120,7 +120,7 @@ export class Sampler {
       llmc,
       state,
     } = options;
-    if (!(temperature >= 0 && temperature < Infinity))
+    if (!(Number.isFinite(temperature) && temperature >= 0))
       throw new UsageError(
         `The temperature is ${shown(temperature)}, expected 0 (always the most probable token) or more.`,
       );
@@ -128,11 +128,12 @@ export class Sampler {
       throw new UsageError(
         `top-k is ${shown(topK)}, expected a whole number: 0 for all tokens, or how many to choose from.`,
       );
-    if (!(topP > 0 && topP <= 1))
+    if (!(Number.isFinite(topP) && topP > 0 && topP <= 1))
       throw new UsageError(`top-p is ${shown(topP)}, expected a number above 0, at most 1.`);
-    if (!(minP >= 0 && minP <= 1)) throw new UsageError(`min-p is ${shown(minP)}, expected a number from 0 to 1.`);
+    if (!(Number.isFinite(minP) && minP >= 0 && minP <= 1))
+      throw new UsageError(`min-p is ${shown(minP)}, expected a number from 0 to 1.`);
     // Further away it takes logits out of single precision's range.
-    if (!(repetitionPenalty >= 0.001 && repetitionPenalty <= 1000))
+    if (!(Number.isFinite(repetitionPenalty) && repetitionPenalty >= 0.001 && repetitionPenalty <= 1000))
       throw new UsageError(
         `The repetition penalty is ${shown(repetitionPenalty)}, expected a number from 0.001 to 1000; 1 does nothing.`,
       );

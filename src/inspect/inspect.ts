@@ -1,4 +1,4 @@
-import { promptTokens, requireWhole } from "../api/generation.ts";
+import { promptTokens, requireSignal, requireWhole } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { attentionForward } from "../backend/reference/attention.ts";
 import { hostTensor } from "../backend/reference/host-tensor.ts";
@@ -65,6 +65,7 @@ export async function inspect(
   requireOptions("inspect", options, inspectOptions);
   const { top = 10, onProgress, signal } = options;
   requireWhole("top", top, 1);
+  requireSignal(signal);
   const given = promptTokens(model, prompt);
   const tokens = Int32Array.from(given.slice(-Math.min(config.maxT, mostInspected)));
   const T = tokens.length;

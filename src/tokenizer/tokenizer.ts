@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { type OptionNames, requireOptions } from "../option-names.ts";
 
 export type TokenizerKind = "gpt2" | "char" | "byte" | "huggingface" | "unknown";
@@ -163,6 +163,14 @@ class PaddedTokenizer implements Tokenizer {
     const isPadding = (id: number) => Number.isInteger(id) && id >= this.vocabSize && id < this.#V;
     return Array.from(ids).filter((id) => !isPadding(id));
   }
+}
+
+/** UsageError for what is given as a tokenizer and is none; `others`: what may be given in its place. */
+export function requireTokenizer(tokenizer: Tokenizer, others: string): void {
+  if (typeof tokenizer !== "object" || tokenizer === null || typeof tokenizer.encode !== "function")
+    throw new UsageError(
+      `tokenizer is ${shown(tokenizer)}, expected ${others} or a Tokenizer, as openTokenizer gives it.`,
+    );
 }
 
 /** Common part of all tokenizers, which differ in their encoding. */

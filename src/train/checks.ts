@@ -1,3 +1,4 @@
+import { requireSignal } from "../api/generation.ts";
 import type { Backend, Precision } from "../backend/backend.ts";
 import { backends } from "../backend/registry.ts";
 import { shown, UsageError } from "../errors.ts";
@@ -97,8 +98,7 @@ export function checkRun(config: GPT2Config, loader: BatchSource, options: Compl
     throw new UsageError(`samplePrompt is ${shown(samplePrompt)}, expected a text.`);
   if (checkpoint !== undefined && typeof checkpoint !== "function")
     throw new UsageError(`checkpoint is ${shown(checkpoint)}, expected a function that saves the model.`);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new UsageError(`signal is ${shown(signal)}, expected an AbortSignal.`);
+  requireSignal(signal);
   // Samplers check their seed themselves: the API's may be any whole number.
   for (const name of runOptionNames) if (name !== "sampleSeed") check(name, options[name], runRules[name]);
   if (earlyStop > 0 && (!valLoader || valEvery === 0 || valBatches === 0))
