@@ -76,7 +76,7 @@ export function checkPrecision(
     const others = backends.filter((other) => other.precisions.includes(precision)).map((other) => other.name);
     throw new UsageError(
       `The ${name} backend trains in ${precisions.join(", ")}, not in ${precision}. Leave --precision out, or choose a ` +
-        `backend that has it: ${others.join(", ")} (--backend).`,
+        `backend that has it: ${others.join(", ")}.`,
     );
   }
   if ((C / NH) % 8 === 0 && hidden % 8 === 0) return;
