@@ -63,7 +63,8 @@ describe.each(fixtures)("%s", (name) => {
   describe.each(variants.map((variant) => ({ variant, label: label(variant) })))("on $label", ({ variant }) => {
     let backend: Backend;
     beforeAll(async () => {
-      backend = await createBackend(variant.name, variant);
+      const { name, ...options } = variant;
+      backend = await createBackend(name, options);
     });
     afterAll(() => backend.dispose());
 

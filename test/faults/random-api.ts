@@ -179,9 +179,9 @@ async function write({ path }: Expected, { model, straight }: Real, writings: re
   for (const [i, text] of texts.entries()) assert.deepEqual(text, await straight.text(path, writings[i]), "text");
 }
 
-async function writeInPart({ model }: Real, writing: Writing, isAborted: boolean): Promise<void> {
+async function writeInPart({ model }: Real, { prompt, ...rest }: Writing, isAborted: boolean): Promise<void> {
   const stop = new AbortController();
-  for await (const _ of model.generateTokens(writing.prompt, { ...writing, signal: stop.signal })) {
+  for await (const _ of model.generateTokens(prompt, { ...rest, signal: stop.signal })) {
     if (!isAborted) break;
     stop.abort();
   }
