@@ -60,6 +60,8 @@ function hasLibrary(name: string): boolean {
 /** Waits in progress, and the beginning of the first of them. */
 let waits = 0;
 let waitingSince = 0;
+/** True while `pause` is called in every turn: a wait that begins before it has seen the end of the one before takes it over. */
+let isPausing = false;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 /**
@@ -69,10 +71,9 @@ const never = new Int32Array(new SharedArrayBuffer(4));
  * more than that.
  */
 async function wait<T>(promise: Promise<T>): Promise<T> {
-  if (waits++ === 0) {
-    waitingSince = performance.now();
-    setImmediate(pause);
-  }
+  if (waits++ === 0) waitingSince = performance.now();
+  if (!isPausing) setImmediate(pause);
+  isPausing = true;
   try {
     return await promise;
   } finally {
@@ -83,7 +84,8 @@ async function wait<T>(promise: Promise<T>): Promise<T> {
 const LONGEST_PAUSE_MS = 2;
 
 function pause(): void {
-  if (waits === 0) return;
+  isPausing = waits > 0;
+  if (!isPausing) return;
   Atomics.wait(never, 0, 0, Math.min(LONGEST_PAUSE_MS, (performance.now() - waitingSince) / 50));
   setImmediate(pause);
 }
