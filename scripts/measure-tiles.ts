@@ -1,6 +1,6 @@
 /**
- * The matmuls of GPT-2 124M on a GPU with every tile that the adapter has, in GFLOP/s, and the best as a share of its multiply-adds without memory
- * access:
+ * The matmuls of GPT-2 124M on a GPU with every tile that the adapter has, in GFLOP/s, and the best as a share of its
+ * multiply-adds without memory access:
  *
  *   node --conditions=source scripts/measure-tiles.ts [--quick]
  *
@@ -8,7 +8,7 @@
  */
 import { openAdapter } from "../src/backend/webgpu/adapter.ts";
 import { WebGpuBackend } from "../src/backend/webgpu/backend.ts";
-import { optionalTileNames, type TileName, tileNames } from "../src/backend/webgpu/tile-names.ts";
+import { allTileNames, isOptional, type TileName } from "../src/backend/webgpu/tile-names.ts";
 import { timeTiles } from "../src/backend/webgpu/tile-trial.ts";
 import { choiceAsText, forms, sizes } from "../src/backend/webgpu/tiles.ts";
 import { runInterleaved } from "../src/bench/comparison.ts";
@@ -60,15 +60,15 @@ if (!quick) {
 
 const measured: TileName[] = [];
 const speeds: number[][] = [];
-for (const tile of [...tileNames, ...optionalTileNames]) {
-  try {
-    const tiled = await open(tile);
-    speeds.push(await gflopsOf(tiled, matmuls));
-    measured.push(tile);
-    await tiled.dispose();
-  } catch (error) {
-    console.log(`${tile}: ${messageOf(error)}\n`);
-  }
+for (const tile of allTileNames) {
+  const tiled = await open(tile).catch((error: unknown) => {
+    if (!isOptional(tile)) throw error;
+    console.log(`${messageOf(error)}\n`);
+  });
+  if (!tiled) continue;
+  measured.push(tile);
+  speeds.push(await gflopsOf(tiled, matmuls));
+  await tiled.dispose();
 }
 console.log(`| matmul | ${measured.join(" | ")} | best |\n| --- |${" ---: |".repeat(measured.length + 1)}`);
 for (const [at, matmul] of matmuls.entries()) {

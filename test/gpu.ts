@@ -35,9 +35,6 @@ if (problemOfGpu && process.env.CI)
   );
 if (problemOfGpu) console.info(`webgpu is not tested: ${problemOfGpu}`);
 
-/** Features of the adapter, none without one. */
-export const gpuFeatures: ReadonlySet<string> = new Set(typeof adapter === "string" ? [] : adapter.features);
-
 /** `describe`, where there is an adapter. */
 export const describeGpu = describe.skipIf(problemOfGpu !== undefined);
 

@@ -1,5 +1,4 @@
 /** An entry of the registry: the description of a kind of backend, known before it is created. */
-
 import type { OptionNames } from "../option-names.ts";
 import type { BlasTrial } from "../platform/platform.ts";
 import type { Backend, Precision, WeightType } from "./backend.ts";
@@ -53,7 +52,7 @@ export interface BackendOptions {
   readonly kernel?: string;
 }
 
-export const backendOptions: OptionNames<BackendOptions> = {
+export const backendOptionNames: OptionNames<BackendOptions> = {
   threads: true,
   shared: true,
   revectorize: true,

@@ -6,7 +6,7 @@ import {
   type BackendEntry,
   type BackendOptions,
   type BlasCandidate,
-  backendOptions,
+  backendOptionNames,
   type Processor,
   type Survey,
 } from "./entry.ts";
@@ -53,7 +53,7 @@ export function availableBackends(options?: BackendOptions): Promise<Availabilit
 export async function createBackend(name: string = defaultBackend, options: BackendOptions = {}): Promise<Backend> {
   const entry = backends.find((entry) => entry.name === name);
   if (!entry) throw new UsageError(`There is no backend ${shown(name)}. Choose one of: ${backendNames.join(", ")}.`);
-  requireOptions("createBackend", options, backendOptions);
+  requireOptions("createBackend", options, backendOptionNames);
   const { blas = "none" } = options;
   if (blas !== "none" && !entry.blas)
     throw new UsageError(

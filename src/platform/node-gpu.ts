@@ -14,7 +14,7 @@ interface Dawn {
 /**
  * No zeros in the workgroups' memory before a kernel starts: none of ours reads there what it has not written, and a
  * software driver takes most of its time to compile for them. Subgroup matrices, which are an experiment, and float16 on
- * NVIDIA's driver for Linux, for kernels that are chosen by name and checked at their start. Timestamps, which only profiles
+ * NVIDIA's driver for Linux (not tried there), for kernels that are chosen by name and checked at their start. Timestamps, which only profiles
  * read, in nanoseconds instead of tenths of a millisecond.
  */
 const OPTIONS = [

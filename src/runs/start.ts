@@ -21,7 +21,7 @@ import { closeLoaders, type Loaders, openLoaders } from "../train/loaders.ts";
 import { loraOf } from "../train/lora-options.ts";
 import { type RunOptions, trainerOptionNames } from "../train/options.ts";
 import { runMemory } from "../train/plan.ts";
-import { planUpdates, runOptions, settingsOf } from "../train/resolve.ts";
+import { planUpdates, remainingOptions, settingsOf } from "../train/resolve.ts";
 import { complete, type RunChoices, type TrainSettings } from "../train/settings.ts";
 import { Trainer } from "../train/trainer.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -321,5 +321,5 @@ export function runEvents(
   { trainer, loaders, settings }: StartedRun,
   options: Pick<RunOptions, "checkpoint" | "signal">,
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  return trainer.run(loaders.train, { ...runOptions(settings, loaders, trainer.step), ...options });
+  return trainer.run(loaders.train, { ...remainingOptions(settings, loaders, trainer.step), ...options });
 }

@@ -93,6 +93,6 @@ export function planUpdates(
 }
 
 /** Options for `Trainer.run` that continue where a trainer that made `step` updates stands. */
-export function runOptions(settings: TrainSettings, { val: valLoader }: Loaders, step: number): RunOptions {
+export function remainingOptions(settings: TrainSettings, { val: valLoader }: Loaders, step: number): RunOptions {
   return { ...complete(runOptionNames, settings), steps: Math.max(0, settings.steps - step), valLoader };
 }

@@ -2,7 +2,14 @@
 import { platform } from "#platform";
 import { BackendError } from "../../errors.ts";
 import type { BackendOptions } from "../entry.ts";
-import { isHalf, isOptional, type OptionalTileName, type TileName } from "./tile-names.ts";
+import {
+  isHalf,
+  isMatrix,
+  isOptional,
+  type MatrixTileName,
+  type OptionalTileName,
+  type TileName,
+} from "./tile-names.ts";
 import { type MatrixUnit, SUBGROUPS } from "./wgsl/multiply.ts";
 
 /** The limits that matter, of which a device gets as much as its adapter has. */
@@ -19,7 +26,7 @@ const optional = ["timestamp-query"] as const;
 
 const MATRICES = "chromium-experimental-subgroup-matrix";
 
-/** Features that tiles need which not every adapter can compute. */
+/** Features that optional tiles need. */
 const featuresOf: Readonly<Record<OptionalTileName, readonly string[]>> = {
   "64x64-f16": ["shader-f16"],
   "matrix-f16": ["shader-f16", "subgroups", MATRICES],
@@ -86,17 +93,8 @@ export async function openAdapter(
   const adapter = await findAdapter(options);
   if (typeof adapter === "string") throw new BackendError(`The webgpu backend cannot be used here: ${adapter}.`);
   const limits = Object.fromEntries(raised.map((name) => [name, adapter.limits[name]])) as Limits;
-  const needed = tile && isOptional(tile) ? featuresOf[tile] : [];
-  const lacking = needed.filter((feature) => !adapter.features.has(feature));
-  const matrixUnit = tile?.startsWith("matrix") && lacking.length === 0 ? matrixUnitOf(adapter, tile) : undefined;
-  if (tile?.startsWith("matrix") && lacking.length === 0 && !matrixUnit)
-    lacking.push(`subgroup matrices of ${isHalf(tile) ? "f16" : "f32"} with sums in f32`);
-  if (lacking.length > 0)
-    throw new BackendError(
-      `${labelOf(adapter.info)} has no ${lacking.join(", no ")}, which the kernel ${tile} needs. Choose another one, or ` +
-        "auto, the default.",
-    );
-  const requiredFeatures = [...optional, ...needed].filter((name) => adapter.features.has(name)) as GPUFeatureName[];
+  const { features, matrixUnit } = tile && isOptional(tile) ? requireTile(adapter, tile) : { features: [] };
+  const requiredFeatures = [...optional, ...features].filter((name) => adapter.features.has(name)) as GPUFeatureName[];
   const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures });
   const { info } = adapter;
   return {
@@ -110,8 +108,28 @@ export async function openAdapter(
   };
 }
 
+/** What an adapter has for a tile. BackendError, with what is lacking, for one that cannot compute it. */
+function requireTile(
+  adapter: GPUAdapter,
+  tile: OptionalTileName,
+): { features: readonly string[]; matrixUnit?: MatrixUnit } {
+  const features = featuresOf[tile];
+  const refuse = (...lacking: readonly string[]) => {
+    throw new BackendError(
+      `${labelOf(adapter.info)} has no ${lacking.join(", no ")}, which the kernel ${tile} needs. Choose another one, or ` +
+        "auto, the default.",
+    );
+  };
+  const lacking = features.filter((feature) => !adapter.features.has(feature));
+  if (lacking.length > 0) refuse(...lacking);
+  if (!isMatrix(tile)) return { features };
+  const matrixUnit = matrixUnitOf(adapter, tile);
+  if (!matrixUnit) refuse(`subgroup matrices of ${isHalf(tile) ? "f16" : "f32"} with sums in f32`);
+  return { features, matrixUnit };
+}
+
 /** The largest matrices of the adapter with sums in float32; undefined where there are none. */
-function matrixUnitOf({ info, limits }: GPUAdapter, tile: TileName): MatrixUnit | undefined {
+function matrixUnitOf({ info, limits }: GPUAdapter, tile: MatrixTileName): MatrixUnit | undefined {
   const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: Iterable<MatrixConfiguration> };
   const elements = isHalf(tile) ? "f16" : "f32";
   const units = [...subgroupMatrixConfigs]

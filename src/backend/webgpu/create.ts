@@ -4,7 +4,7 @@ import { problemOfMatmuls, problemOfOthers } from "../check.ts";
 import type { BackendOptions } from "../entry.ts";
 import { openAdapter, requireRight } from "./adapter.ts";
 import { WebGpuBackend } from "./backend.ts";
-import { optionalTileNames, type TileName, tileNames } from "./tile-names.ts";
+import { allTileNames, type TileName } from "./tile-names.ts";
 import { FirstStart, keepTiles, recallTiles, type TrialOptions, timeTiles } from "./tile-trial.ts";
 import type { TileChoice } from "./tiles.ts";
 
@@ -46,9 +46,10 @@ async function checkOperations(backend: WebGpuBackend): Promise<void> {
 }
 
 function tileNamed(kernel: string): TileName | undefined {
-  const names: readonly TileName[] = [...tileNames, ...optionalTileNames];
-  const tile = names.find((name) => name === kernel);
+  const tile = allTileNames.find((name) => name === kernel);
   if (tile === undefined && kernel !== "auto")
-    throw new UsageError(`The webgpu backend has no kernel "${kernel}". Choose auto, or one of: ${names.join(", ")}.`);
+    throw new UsageError(
+      `The webgpu backend has no kernel "${kernel}". Choose auto, or one of: ${allTileNames.join(", ")}.`,
+    );
   return tile;
 }

@@ -1,11 +1,11 @@
 import { precisions } from "../backend.ts";
 import type { BackendEntry } from "../entry.ts";
-import { optionalTileNames, tileNames } from "./tile-names.ts";
+import { allTileNames } from "./tile-names.ts";
 
 /** The GPU, through WebGPU: a browser's own, or in Node that of the optional package `webgpu`. */
 export const webgpu = {
   name: "webgpu",
-  kernels: [...tileNames, ...optionalTileNames],
+  kernels: allTileNames,
   precisions,
   weightTypes: ["f32", "bf16"],
   processor: "GPU",

@@ -13,12 +13,20 @@
  *    BK
  */
 import { BackendError } from "../../../errors.ts";
-import { isHalf, type TileName } from "../tile-names.ts";
-import { type MatrixUnit, type Multiplication, matrices, matrixTile, type Tile, vectors } from "./multiply.ts";
+import { isHalf, isMatrix, type MatrixTileName, type TileName } from "../tile-names.ts";
+import {
+  type MatrixUnit,
+  type Multiplication,
+  matrices,
+  matrixTile,
+  type Tile,
+  type VectorTile,
+  vectors,
+} from "./multiply.ts";
 import type { KernelSource } from "./source.ts";
 
 /** All take at most half of the workgroup memory that every adapter has, 16 KiB. */
-const tiles: Readonly<Record<Exclude<TileName, `matrix-${string}`>, Tile>> = {
+const tiles: Readonly<Record<Exclude<TileName, MatrixTileName>, VectorTile>> = {
   "32x32": { BM: 32, BN: 32, BK: 16, TM: 4, TN: 4 },
   "64x64": { BM: 64, BN: 64, BK: 16, TM: 8, TN: 8 },
   "64x64-4x4": { BM: 64, BN: 64, BK: 16, TM: 4, TN: 4 },
@@ -29,9 +37,12 @@ const tiles: Readonly<Record<Exclude<TileName, `matrix-${string}`>, Tile>> = {
 
 /** `unit`: the adapter's, for matrices. */
 export function tileOf(name: TileName, unit?: MatrixUnit): Tile {
-  if (name !== "matrix-f16" && name !== "matrix-f32") return tiles[name];
+  return isMatrix(name) ? matrixTile(requireUnit(name, unit)) : tiles[name];
+}
+
+function requireUnit(name: TileName, unit: MatrixUnit | undefined): MatrixUnit {
   if (!unit) throw new BackendError(`The kernel ${name} needs an adapter that was opened for it.`);
-  return matrixTile(unit);
+  return unit;
 }
 
 export interface MatmulForm {
@@ -57,12 +68,11 @@ export function matmulKey(tile: TileName, form: MatmulForm): string {
  * `unit`: for matrices, the size of one.
  */
 export function matmulSource(name: TileName, form: MatmulForm, unit?: MatrixUnit): KernelSource {
-  const tile = tileOf(name, unit);
-  const { BM, BN, BK } = tile;
+  const { BM, BN, BK } = tileOf(name, unit);
   const { kInnerA, kInnerB, vectorsA, vectorsB, vectorsC, bias } = form;
   const half = isHalf(name);
   const elements = half ? "f16" : "f32";
-  const of = unit ? matrices(tile, elements, unit) : vectors(tile, elements);
+  const of = isMatrix(name) ? matrices(requireUnit(name, unit), elements) : vectors(tiles[name], elements);
   const access = (yes: boolean) => (yes ? ("r4" as const) : ("r" as const));
   return {
     operands: {

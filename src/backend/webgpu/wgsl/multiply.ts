@@ -6,9 +6,12 @@ export interface Tile {
   readonly BM: number;
   readonly BN: number;
   readonly BK: number;
-  /** A thread's part of C; absent where subgroups have matrices of the adapter's size. */
-  readonly TM?: number;
-  readonly TN?: number;
+}
+
+/** With a thread's part of C, TM x TN. */
+export interface VectorTile extends Tile {
+  readonly TM: number;
+  readonly TN: number;
 }
 
 /** WGSL of one of them, for the loops that all matmuls have (matmul.ts). */
@@ -27,7 +30,7 @@ export interface Multiplication {
 }
 
 /** Each thread multiplies TM/4 vectors of A by TN/4 of B, which lie apart by the whole workgroup's width. */
-export function vectors({ BM, BN, BK, TM = 4, TN = 4 }: Tile, elements: "f16" | "f32"): Multiplication {
+export function vectors({ BM, BN, BK, TM, TN }: VectorTile, elements: "f16" | "f32"): Multiplication {
   const [across, down] = [BN / TN, BM / TM];
   const [M4, N4] = [BM / 4, BN / 4];
   const read = (vector: string) => (elements === "f16" ? `vec4<f32>(${vector})` : vector);
@@ -87,11 +90,9 @@ export function matrixTile({ M, N, K }: MatrixUnit): Tile {
  *
  * Language: Dawn's chromium_experimental_subgroup_matrix, docs/dawn/features/subgroup_matrix.md in its repository.
  */
-export function matrices(
-  { BM, BN, BK }: Tile,
-  elements: "f16" | "f32",
-  { M, N, K, lanes }: MatrixUnit,
-): Multiplication {
+export function matrices(unit: MatrixUnit, elements: "f16" | "f32"): Multiplication {
+  const { M, N, K, lanes } = unit;
+  const { BM, BN, BK } = matrixTile(unit);
   const quarter = (M * N) / 4; // vectors of four in a result
   const left = `subgroup_matrix_left<${elements}, ${K}, ${M}>`;
   const right = `subgroup_matrix_right<${elements}, ${N}, ${K}>`;
