@@ -1,8 +1,8 @@
 // Causal self-attention, all heads, forward and backward.
 //
 // The unit of work is one head of one sequence (b, h): parts take whole units, so bits never depend on their number.
-// A unit processes its queries in blocks of rows: scores of a block (rows x visible keys) in the scratch buffer, softmax
-// on them, and the matmuls by sgemm. Scores above the diagonal are skipped block by block.
+// A unit packs its keys and values once, then processes its queries in blocks of rows: scores of a block (rows x visible
+// keys) in the scratch buffer, softmax on them, and the matmuls by gemm.ts. Scores above the diagonal are skipped tile by tile.
 //
 // The forward saves, per row, the largest score and one over the sum of exponentials: `saved` (B, NH, T, 2). From them and
 // qkv the backward recomputes the probabilities, so nothing of size T x T is ever kept (as in FlashAttention, Dao 2022).
@@ -10,9 +10,10 @@
 // probabilities by a factor. With two numbers and scores of the same bits they are the forward's, bit for bit.
 //
 // qkv (B, T, 3C): in each row queries, keys, values; in each of them the heads side by side, hs = C / NH floats each.
+import { isForeign } from "./blas";
 import { copyFloats } from "./pack";
 import { expOfNegative, loadUpTo4, madd, maxLanes, minLanes, storeUpTo4, sumLanes } from "./math";
-import { GEMM_BYTES, scratchBehindGemm, sgemm } from "./gemm";
+import { ALL, GEMM_BYTES, packPanels, panelFloats, scratchBehindGemm, sgemm, sgemmPacked } from "./gemm";
 import { dot } from "./few-rows";
 
 /** Up to this many queries (decoding), keys and values are read in order instead of packed. */
@@ -30,9 +31,10 @@ function blockRows(T: i32): i32 {
   return T <= 128 ? 24 : MOST_ROWS;
 }
 
-/** Bytes of scratch memory (setScratch) that each instance needs to attend over rows of up to T keys. */
-export function scratchBytes(T: i32): i32 {
-  return GEMM_BYTES + (2 * MOST_ROWS * rowFloats(T) << 2);
+/** Bytes of scratch memory (setScratch) that each instance needs to attend over rows of up to T keys, heads of hs floats. */
+export function scratchBytes(T: i32, hs: i32): i32 {
+  const panels = 2 * panelFloats(T, hs) + panelFloats(hs, T); // the backward's: keys, values, and keys again
+  return GEMM_BYTES + (2 * MOST_ROWS * rowFloats(T) + panels << 2);
 }
 
 /** Floats from one row of scores to the next: the keys, rounded up to whole pairs of vectors. */
@@ -94,33 +96,52 @@ function headForward(
   o: usize, saved: usize, q: usize, k: usize, v: usize, ld: i32, T: i32, C: i32, hs: i32, past: i32,
 ): void {
   const scale: f32 = 1 / Mathf.sqrt(<f32>hs);
+  const keys = past + T;
   const scores = scratchBehindGemm();
-  const row = rowFloats(past + T);
+  const row = rowFloats(keys);
   const block = blockRows(T);
+  const keyPanels = scores + (<usize>(block * row) << 2);
+  const valuePanels = keyPanels + (<usize>panelFloats(keys, hs) << 2);
+  if (T > FEW_QUERIES) {
+    packPanels(keyPanels, true, keys, hs, k, ld);
+    packPanels(valuePanels, false, hs, keys, v, ld);
+  }
   for (let t0 = 0; t0 < T; t0 += block) {
     const rows = min(block, T - t0);
-    const seen = past + t0 + rows; // keys that the block's last row sees
+    const first = past + t0 + 1; // keys that the block's first row sees
+    const seen = past + t0 + rows; // and its last one
     const qBlock = q + (<usize>(t0 * 3) * C << 2);
     const oBlock = o + (<usize>t0 * C << 2);
-    blockScores(scores, row, qBlock, k, ld, T, C, rows, seen, past + T, hs);
+    if (T <= FEW_QUERIES) dotScores(scores, row, qBlock, 3 * C, k, ld, rows, seen, hs);
+    else timesTransposed(scores, row, qBlock, 3 * C, k, ld, keyPanels, rows, seen, keys, hs);
     for (let i = 0; i < rows; i++) {
       const at = scores + (<usize>(i * row) << 2);
-      softmaxRow(at, past + t0 + i + 1, seen, scale, saved ? saved + <usize>(t0 + i) * SAVED_BYTES : 0);
+      softmaxRow(at, first + i, seen, scale, saved ? saved + <usize>(t0 + i) * SAVED_BYTES : 0);
     }
     if (T <= FEW_QUERIES) weightedSums(oBlock, C, scores, row, v, ld, rows, seen, hs);
-    else sgemm(false, false, rows, hs, seen, scores, row, v, ld, oBlock, C, false);
+    else times(oBlock, C, scores, row, v, ld, valuePanels, rows, seen, keys, hs);
   }
 }
 
 /**
- * scores (rows, seen) = q kᵀ of a block of the T queries, for forward and backward alike: their bits must be the same.
- * Up to `keys`, a few more than `seen` may be computed.
+ * c (rows, seen) = a bᵀ of a block of rows, of which each sees one key more than the one before and the last one `seen`: scores, or
+ * the gradients of probabilities. b (keys, hs) is keys or values, `panels` the same packed. Columns that a row does not see are
+ * not set, or are a few more than `seen`, up to `keys`.
  */
-function blockScores(
-  scores: usize, row: i32, q: usize, k: usize, ld: i32, T: i32, C: i32, rows: i32, seen: i32, keys: i32, hs: i32,
+function timesTransposed(
+  c: usize, ldc: i32, a: usize, lda: i32, b: usize, ldb: i32, panels: usize, rows: i32, seen: i32, keys: i32, hs: i32,
 ): void {
-  if (T <= FEW_QUERIES) dotScores(scores, row, q, 3 * C, k, ld, rows, seen, hs);
-  else sgemm(false, true, rows, wholeTiles(seen, keys), hs, q, 3 * C, k, ld, scores, row, false);
+  const columns = wholeTiles(seen, keys);
+  if (isForeign(rows, columns, hs)) sgemm(false, true, rows, columns, hs, a, lda, b, ldb, c, ldc, false);
+  else sgemmPacked(rows, columns, hs, a, lda, panels, hs, c, ldc, seen - rows + 1, ALL);
+}
+
+/** c (rows, hs) = a b of such a block: a (rows, seen) is 0 where a row does not see a key, b (keys, hs) values or keys. */
+function times(
+  c: usize, ldc: i32, a: usize, lda: i32, b: usize, ldb: i32, panels: usize, rows: i32, seen: i32, keys: i32, hs: i32,
+): void {
+  if (isForeign(rows, hs, seen)) sgemm(false, false, rows, hs, seen, a, lda, b, ldb, c, ldc, false);
+  else sgemmPacked(rows, hs, seen, a, lda, panels, keys, c, ldc, ALL, seen - rows + 1);
 }
 
 /**
@@ -299,14 +320,21 @@ function headBackward(dq: usize, dout: usize, q: usize, saved: usize, T: i32, C:
   const block = blockRows(T);
   const probabilities = scratchBehindGemm();
   const dscores = probabilities + (<usize>(block * row) << 2);
+  const keyPanels = dscores + (<usize>(block * row) << 2);
+  const valuePanels = keyPanels + (<usize>panelFloats(T, hs) << 2);
+  const keyRowPanels = valuePanels + (<usize>panelFloats(T, hs) << 2);
+  packPanels(keyPanels, true, T, hs, k, ld);
+  packPanels(valuePanels, true, T, hs, v, ld);
+  packPanels(keyRowPanels, false, hs, T, k, ld);
   let later = false;
   for (let t0 = (T - 1) / block * block; t0 >= 0; t0 -= block) {
     const rows = min(block, T - t0);
     const seen = t0 + rows;
     const qBlock = q + (<usize>t0 * ld << 2);
     const doutBlock = dout + (<usize>t0 * C << 2);
-    blockScores(probabilities, row, qBlock, k, ld, T, C, rows, seen, T, hs);
-    sgemm(false, true, rows, wholeTiles(seen, T), hs, doutBlock, C, v, ld, dscores, row, false);
+    if (T <= FEW_QUERIES) dotScores(probabilities, row, qBlock, ld, k, ld, rows, seen, hs);
+    else timesTransposed(probabilities, row, qBlock, ld, k, ld, keyPanels, rows, seen, T, hs);
+    timesTransposed(dscores, row, doutBlock, C, v, ld, valuePanels, rows, seen, T, hs);
     for (let i = 0; i < rows; i++) {
       const p = probabilities + (<usize>(i * row) << 2);
       const ds = dscores + (<usize>(i * row) << 2);
@@ -314,7 +342,7 @@ function headBackward(dq: usize, dout: usize, q: usize, saved: usize, T: i32, C:
     }
     sgemm(true, false, seen, hs, rows, probabilities, row, doutBlock, C, dv, ld, later);
     sgemm(true, false, seen, hs, rows, dscores, row, qBlock, ld, dk, ld, later);
-    sgemm(false, false, rows, hs, seen, dscores, row, k, ld, dq + (<usize>t0 * ld << 2), ld, false);
+    times(dq + (<usize>t0 * ld << 2), ld, dscores, row, k, ld, keyRowPanels, rows, seen, T, hs);
     later = true;
   }
 }

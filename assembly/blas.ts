@@ -14,11 +14,18 @@ export declare function foreignSgemm(
 ): void;
 
 /** Multiply-adds from which on a matmul of attention is the BLAS's. */
-export let foreignFrom: f64 = Infinity;
+let foreignFrom: f64 = Infinity;
 
 /** Leaves attention's matmuls of at least `work` multiply-adds to the BLAS; infinity, the default: none. */
 export function setForeign(work: f64): void {
   foreignFrom = work;
+}
+
+/** True if a matmul of attention is the BLAS's. */
+// @ts-ignore: AssemblyScript's decorator
+@inline
+export function isForeign(M: i32, N: i32, K: i32): bool {
+  return <f64>M * N * K >= foreignFrom;
 }
 
 /** Bits of multiplyForeign's last argument. */

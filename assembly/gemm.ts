@@ -6,16 +6,16 @@
 //
 // Two drivers. `packShared` and `multiplyShared` are commands for all threads (src/backend/wasm/gemm.ts): the operand of the
 // shorter side of c is packed first, by all, and each part packs its own share of the other. `sgemm` is one thread's, for the
-// small matmuls inside of attention.
+// small matmuls inside of attention, as is `sgemmPacked`, for those that share an operand.
 //
 // Bits: every element of c sums its K terms in order, in blocks of k that depend on K alone. So neither the tile,
 // nor M and N, nor a cut of c between threads changes a bit.
 //
 // Memory: each thread is an instance of this module of its own, over one shared memory. Before any kernel that needs
 // it (multiplyShared, matmulFewRows*, attention*), give each instance its own zone: setScratch(ptr), ptr a multiple of 16
-// (better of 64), the zone scratchBytes(T) long (attention.ts), T being the longest row of attention (past + T) that it will
-// see. What is in it never outlives a part of a command.
-import { foreignFrom, foreignSgemm } from "./blas";
+// (better of 64), the zone scratchBytes(T, hs) long (attention.ts), T being the longest row of attention (past + T) that it
+// will see. What is in it never outlives a part of a command.
+import { foreignSgemm, isForeign } from "./blas";
 import { copyFloats, packColumns, packRows } from "./pack";
 import { shareStart } from "./split";
 import { tile4x8, tile6x16, tile6x8 } from "./tiles";
@@ -24,7 +24,7 @@ const KC = 384;
 const MC = 264; // divisible by 6 and 4; GPT-2's 4 x 64 rows are one block
 const B_COLUMNS = 192; // divisible by 16 and 8
 
-const ZEROS_BYTES = KC * 4;
+const ZEROS_BYTES = 16 * 4;
 const TILE_BYTES = 6 * 16 * 4;
 const B_BYTES = KC * B_COLUMNS * 4;
 const A_BYTES = KC * MC * 4;
@@ -102,7 +102,7 @@ export function packShared(
   for (let block = 0; block < k; block += depth) {
     const length = min(depth, k - block);
     const panels = to + (<usize>(block * padded + first * length) << 2);
-    packColumns(panels, from + <usize>first * stride + (<usize>block << 2), stride, length, rows, R, zeros);
+    packColumns(panels, from + <usize>first * stride + (<usize>block << 2), stride, length, rows, R);
   }
 }
 
@@ -131,16 +131,18 @@ export function multiplyShared(
       const panels = packed + (<usize>(block * padded) << 2);
       const fromC = (bits & ACCUMULATE) != 0 || block > 0;
       if (bits & BY_K) packRows(own, from + <usize>block * stride + (<usize>first << 2), stride, length, width, R, length);
-      else packColumns(own, from + <usize>first * stride + (<usize>block << 2), stride, length, width, R, zeros);
+      else packColumns(own, from + <usize>first * stride + (<usize>block << 2), stride, length, width, R);
       if (sharedA) {
         const column = <usize>first << 2;
         for (let i = 0; i < count; i += MC) {
           const a = panels + (<usize>(i * length) << 2);
           const corner = c + <usize>i * strideC + column;
-          multiplyPanels(min(MC, count - i), width, length, a, own, corner, strideC, bias ? bias + column : 0, fromC);
+          const start = bias ? bias + column : 0;
+          multiplyPanels(min(MC, count - i), width, length, a, own, length, corner, strideC, start, fromC, ALL, ALL);
         }
       } else {
-        multiplyPanels(width, count, length, own, panels, c + <usize>first * strideC, strideC, bias, fromC);
+        const corner = c + <usize>first * strideC;
+        multiplyPanels(width, count, length, own, panels, length, corner, strideC, bias, fromC, ALL, ALL);
       }
     }
   }
@@ -154,7 +156,7 @@ export function sgemm(
   transA: bool, transB: bool, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
   c: usize, ldc: i32, accumulate: bool,
 ): void {
-  if (<f64>M * N * K >= foreignFrom) {
+  if (isForeign(M, N, K)) {
     foreignSgemm(transA, transB, M, N, K, a, lda, b, ldb, c, ldc, accumulate);
     return;
   }
@@ -170,36 +172,72 @@ export function sgemm(
     const blockB = b + (transB ? <usize>k0 << 2 : <usize>k0 * strideB);
     for (let j0 = 0; j0 < N; j0 += B_COLUMNS) {
       const columns = min(B_COLUMNS, N - j0);
-      if (transB) packColumns(packedB, blockB + <usize>j0 * strideB, strideB, k, columns, NR, zeros);
+      if (transB) packColumns(packedB, blockB + <usize>j0 * strideB, strideB, k, columns, NR);
       else packRows(packedB, blockB + (<usize>j0 << 2), strideB, k, columns, NR, k);
       for (let i0 = 0; i0 < M; i0 += MC) {
         const rows = min(MC, M - i0);
         if (transA) packRows(packedA, blockA + (<usize>i0 << 2), strideA, k, rows, MR, k);
-        else packColumns(packedA, blockA + <usize>i0 * strideA, strideA, k, rows, MR, zeros);
+        else packColumns(packedA, blockA + <usize>i0 * strideA, strideA, k, rows, MR);
         const corner = c + <usize>i0 * strideC + (<usize>j0 << 2);
-        multiplyPanels(rows, columns, k, packedA, packedB, corner, strideC, 0, fromC);
+        multiplyPanels(rows, columns, k, packedA, packedB, k, corner, strideC, 0, fromC, ALL, ALL);
       }
     }
   }
 }
 
-/** c (rows, columns) from panels of a and of b, k long. */
+/** No limit of columns or terms. */
+export const ALL = i32.MAX_VALUE >> 1;
+
+/** Floats of the panels of b (K, N), of any tile. */
+export function panelFloats(N: i32, K: i32): i32 {
+  return (N + 15 & ~15) * K;
+}
+
+/** Panels of b (K, N) for sgemmPacked. `transB`: b is stored (N, K). */
+export function packPanels(panels: usize, transB: bool, N: i32, K: i32, b: usize, ldb: i32): void {
+  if (transB) packColumns(panels, b, <usize>ldb << 2, K, N, NR);
+  else packRows(panels, b, <usize>ldb << 2, K, N, NR, K);
+}
+
+/**
+ * c (M, N) = a b for the first K of the `length` terms of b's panels. M is at most MC. As in a causal mask, row i of c needs only its
+ * first `columns` + i, and has no more than `terms` + i terms (the others being 0), or ALL: what tiles beyond hold is not set.
+ */
+export function sgemmPacked(
+  M: i32, N: i32, K: i32, a: usize, lda: i32, panels: usize, length: i32, c: usize, ldc: i32, columns: i32, terms: i32,
+): void {
+  for (let k0 = 0; k0 < K; k0 += KC) {
+    const k = min(KC, K - k0);
+    packColumns(packedA, a + (<usize>k0 << 2), <usize>lda << 2, k, M, MR);
+    const b = panels + (<usize>(k0 * NR) << 2);
+    multiplyPanels(M, N, k, packedA, b, length, c, <usize>ldc << 2, 0, k0 > 0, columns, terms - k0);
+  }
+}
+
+/**
+ * c (M, N) from panels of a, k long, and the first k of those of b, `length` long. Row i needs only its first `columns` + i, and has
+ * no more than `terms` + i terms.
+ */
 function multiplyPanels(
-  rows: i32, columns: i32, k: i32, a: usize, b: usize, c: usize, stride: usize, bias: usize, fromC: bool,
+  M: i32, N: i32, k: i32, a: usize, b: usize, length: i32, c: usize, stride: usize, bias: usize, fromC: bool, columns: i32, terms: i32,
 ): void {
   const panelA = <usize>(k * MR) << 2;
-  const panelB = <usize>(k * NR) << 2;
-  for (let j = 0; j < columns; j += NR) {
+  const panelB = <usize>(length * NR) << 2;
+  for (let j = 0; j < N; j += NR) {
     const init = bias ? bias + (<usize>j << 2) : zeros;
-    const width = min(NR, columns - j);
-    let pa = a;
-    for (let i = 0; i < rows; i += MR) {
+    const width = min(NR, N - j);
+    const first = max(0, j - columns + 1) / MR;
+    let pa = a + <usize>first * panelA;
+    for (let i = first * MR; i < M; i += MR) {
       const at = c + <usize>i * stride + (<usize>j << 2);
-      const height = min(MR, rows - i);
+      const height = min(MR, M - i);
       const from = fromC ? at : init;
       const fromStride = fromC ? stride : 0;
-      if (height == MR && width == NR) tile(k, pa, b, from, fromStride, at, stride);
-      else edgeTile(height, width, k, pa, b, from, fromStride, at, stride);
+      const depth = min(k, terms + i + height - 1);
+      if (depth <= 0) {
+        // All of its terms are in the blocks before.
+      } else if (height == MR && width == NR) tile(depth, pa, b, from, fromStride, at, stride);
+      else edgeTile(height, width, depth, pa, b, from, fromStride, at, stride);
       pa += panelA;
     }
     b += panelB;

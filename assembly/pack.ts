@@ -1,8 +1,8 @@
 // Packing: copies a block of a matrix into panels that the tiles (tiles.mjs) read straight through.
 //
 // A panel holds R rows of a, or columns of b, side by side for every k: [k][R], R being the tile's MR or NR (4, 6,
-// 8 or 16). Panels follow each other, k * R floats apart; the last one is filled up with zeros. Nothing outside the
-// block is read.
+// 8 or 16). Panels follow each other, k * R floats apart; what the last one has beyond the block is never used. Nothing
+// outside the block is read.
 import { loadTail, storeTail } from "./math";
 
 /** Copies `count` floats. */
@@ -69,20 +69,20 @@ function copyPanels(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i3
   }
 }
 
-/** src (n, k) with rows `stride` bytes apart, into panels of R of the n: a transposition. `zeros` holds k zeros. */
-export function packColumns(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32, zeros: usize): void {
+/** src (n, k) with rows `stride` bytes apart, into panels of R of the n: a transposition. */
+export function packColumns(dst: usize, src: usize, stride: usize, k: i32, n: i32, R: i32): void {
+  const last = src + <usize>(n - 1) * stride;
   for (let first = 0; first < n; first += R) {
     for (let row = 0; row < R; row += 4) {
-      const at = first + row;
-      const from = src + <usize>at * stride;
-      const s0 = at < n ? from : zeros;
-      const s1 = at + 1 < n ? from + stride : zeros;
+      const from = src + <usize>(first + row) * stride;
+      const s0 = min(from, last);
+      const s1 = min(from + stride, last);
       const to = dst + (<usize>row << 2);
       if (R - row == 2) {
         transposePair(to, s0, s1, k, R);
       } else {
-        const s2 = at + 2 < n ? from + 2 * stride : zeros;
-        const s3 = at + 3 < n ? from + 3 * stride : zeros;
+        const s2 = min(from + 2 * stride, last);
+        const s3 = min(from + 3 * stride, last);
         transposeFour(to, s0, s1, s2, s3, k, R);
       }
     }

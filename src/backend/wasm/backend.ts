@@ -208,7 +208,7 @@ export class WasmBackend extends WasmDevice implements Backend {
   readonly attentionForward: Operations["attentionForward"] = (out, saved, qkv, NH, cache, past = 0) => {
     const [B, T, width] = qkv.shape;
     const S = cache?.keys.shape[1] ?? 0;
-    this.ensureWorkerScratch(Math.max(T, S));
+    this.ensureWorkerScratch(Math.max(T, S), width / 3 / NH);
     const addresses = [out, saved, qkv, cache?.keys ?? null, cache?.values ?? null].map((t) => this.at(t));
     const work = units(B * NH, T * (past + T) * (NS.exp + (width / 3 / NH) * NS.dot));
     this.run("attentionForward", work, ...addresses, B, T, width / 3, NH, past, S);
@@ -216,7 +216,7 @@ export class WasmBackend extends WasmDevice implements Backend {
 
   readonly attentionBackward: Operations["attentionBackward"] = (dqkv, dout, qkv, saved, NH) => {
     const [B, T, width] = qkv.shape;
-    this.ensureWorkerScratch(T);
+    this.ensureWorkerScratch(T, width / 3 / NH);
     const addresses = [dqkv, dout, qkv, saved].map((t) => this.at(t));
     const work = units(B * NH, 2 * T * T * (NS.exp + (width / 3 / NH) * NS.dot));
     this.run("attentionBackward", work, ...addresses, B, T, width / 3, NH);

@@ -68,7 +68,7 @@ export class WasmDevice {
   /** Bytes allocated before any tensor. */
   private readonly ownMemory: number;
   /** Per-worker scratch memory: its address, and the longest row of attention (T) that it holds. */
-  private workerScratch: { readonly block: Block; readonly T: number } | null = null;
+  private workerScratch: { readonly block: Block; readonly stride: number } | null = null;
   private isAlone = false; // while `alone` runs
   /** Scratch buffers shared by all workers: the output of one command that the next one reads. */
   private readonly scratchBlocks = new Map<ScratchName, Block>();
@@ -82,7 +82,7 @@ export class WasmDevice {
     this.threads = executor.threads;
     this.blas = blas;
     this.promises = { sameBits: blas === undefined, fma: kernels.isFused(1 + 2 ** -12) === 1 };
-    this.ensureWorkerScratch(0);
+    this.ensureWorkerScratch(0, 0);
     this.ensureScratch("packed", 4 * PACKED_FLOATS);
     this.ownMemory = tensors.used;
     this.limits = { total, inPlace, buffer: MEMORY_LIMIT - this.ownMemory, alignment: elementBytes.f32 };
@@ -266,15 +266,15 @@ export class WasmDevice {
     return Math.ceil(tensor.size / this.chunk);
   }
 
-  /** Grows the per-worker scratch memory to attention over rows of up to T keys. */
-  protected ensureWorkerScratch(T: number): void {
-    if (this.workerScratch && this.workerScratch.T >= T) return;
+  /** Grows the per-worker scratch memory to attention over rows of up to T keys, with heads of hs floats. */
+  protected ensureWorkerScratch(T: number, hs: number): void {
     const { tensors, kernels } = this.live;
-    const stride = aligned(kernels.scratchBytes(T));
+    const stride = aligned(kernels.scratchBytes(T, hs));
+    if (this.workerScratch && this.workerScratch.stride >= stride) return;
     const block = tensors.allocScratch(stride * this.threads);
     this.set(SET_SCRATCH, block.place.address, stride);
     this.replace(this.workerScratch?.block);
-    this.workerScratch = { block, T };
+    this.workerScratch = { block, stride };
   }
 
   /** Address of the scratch buffer `name`, grown to `bytes`. */

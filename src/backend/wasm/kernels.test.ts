@@ -49,7 +49,7 @@ class Machine {
     this.memory = loaded.memory;
     this.kernels = loaded.kernels;
     this.kernels.setScratch(this.scratch);
-    this.packed = Math.ceil((this.scratch + (this.kernels.scratchBytes(128) as number)) / 64) * 64;
+    this.packed = Math.ceil((this.scratch + (this.kernels.scratchBytes(128, 128) as number)) / 64) * 64;
   }
 
   /**

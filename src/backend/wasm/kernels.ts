@@ -58,8 +58,8 @@ export interface KernelExports extends Record<KernelName, Kernel> {
   fewRows(): number;
   /** Bytes that quantizeRows writes of a row of so many blocks. */
   inputRowBytes(blocks: number): number;
-  /** Bytes of scratch memory per instance for attention over up to T keys. */
-  scratchBytes(T: number): number;
+  /** Bytes of scratch memory per instance for attention over up to T keys, with heads of hs floats. */
+  scratchBytes(T: number, hs: number): number;
   setScratch(address: number): void;
   setTile(tile: number): void;
   setForeign(work: number): void;
