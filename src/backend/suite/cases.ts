@@ -570,6 +570,7 @@ const attentions = [
   [3, 8, 2, 64],
   [1, 130, 1, 16],
   [2, 7, 5, 1],
+  [1, 450, 1, 4],
 ] as const;
 
 /** All cases: odd shapes, ends of rows, every option. */

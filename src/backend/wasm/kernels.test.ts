@@ -49,7 +49,7 @@ class Machine {
     this.memory = loaded.memory;
     this.kernels = loaded.kernels;
     this.kernels.setScratch(this.scratch);
-    this.packed = Math.ceil((this.scratch + (this.kernels.scratchBytes(128, 128) as number)) / 64) * 64;
+    this.packed = Math.ceil((this.scratch + (this.kernels.scratchBytes(832, 128) as number)) / 64) * 64;
   }
 
   /**
@@ -352,7 +352,8 @@ function attentionReference(
 }
 
 describe("attention", () => {
-  // B, T, NH, hs: one row, few rows (dot products), one block, several, a last block of one row.
+  // B, T, NH, hs: one row, few rows (dot products), one block, several, a last block of one row, sums in several blocks of
+  // terms, heads longer than such a block.
   const shapes = [
     [1, 1, 1, 1],
     [2, 3, 3, 1],
@@ -364,6 +365,8 @@ describe("attention", () => {
     [2, 64, 4, 32],
     [1, 64, 3, 64],
     [1, 101, 2, 7],
+    [1, 801, 1, 5],
+    [1, 7, 1, 401],
   ];
 
   forEachBuild("forward and backward", (machine) => {
@@ -373,6 +376,12 @@ describe("attention", () => {
       const dout = random(B * T * C, 11);
       const none = new Float32Array(0);
       const expected = attentionReference(qkv, B, T, C, NH, 0, none, none, dout);
+      const behind = new Float32Array(
+        machine.memory.buffer,
+        machine.scratch + (machine.kernels.scratchBytes(T, hs) as number),
+        16,
+      );
+      behind.fill(GUARD);
 
       const nan = (size: number) => new Float32Array(size).fill(NaN);
       const forward = outputOf(
@@ -394,6 +403,7 @@ describe("attention", () => {
       );
       const largest = expected.dqkv.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
       expect(worst(backward.dqkv, expected.dqkv, largest)).toBeLessThan(3e-6);
+      expect([...new Set(behind)]).toEqual([Math.fround(GUARD)]);
     }
   });
 
@@ -472,6 +482,7 @@ describe("attention", () => {
       [3, 5, 2, 12, 1],
       [1, 50, 2, 9, 13],
       [2, 9, 1, 64, 0],
+      [1, 6, 1, 3, 790],
     ]) {
       const C = NH * hs;
       const S = past + T + 2;
