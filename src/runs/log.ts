@@ -3,11 +3,19 @@ import { TextSplitter } from "../data/text-splitter.ts";
 import { InputError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { save } from "../format/save.ts";
+import { inFolder } from "../platform/paths.ts";
 import type { TrainerState } from "../train/state.ts";
 
 /** Every event as `--json` prints it, and llm.c's log: alone in its runs. */
 export const metricsFile = "metrics.jsonl";
 export const logFile = "main.log";
+
+/** The log in a run's folder from which its events are read; undefined before the first. */
+export async function logIn(folder: string): Promise<string | undefined> {
+  for (const path of [inFolder(folder, metricsFile), inFolder(folder, logFile)])
+    if ((await platform.pathKind(path)) === "file") return path;
+  return undefined;
+}
 
 /** A line of a run's metrics.jsonl, or of llm.c's main.log: an event (events.ts) as far as it could be read. */
 export interface Metric {

@@ -3,7 +3,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { metricsFile } from "./log.ts";
-import { holdsRun, type RunSummary, readRun } from "./read-run.ts";
+import { type RunSummary, readRun } from "./read-run.ts";
+import { holdsRun } from "./run-config.ts";
 
 /** The folders in a folder that hold a run or, where it is a run's own, that one. */
 export async function runFolders(folder: string): Promise<string[]> {

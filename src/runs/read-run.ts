@@ -1,8 +1,7 @@
 import { platform } from "#platform";
 import { isBase } from "../api/adapter-base.ts";
 import { InputError, LlmError } from "../errors.ts";
-import { isObject, parseObject } from "../format/json.ts";
-import { readSmallText } from "../format/source.ts";
+import { isObject } from "../format/json.ts";
 import { architectureIn, makeConfig } from "../model/config.ts";
 import type { Optimizer } from "../model/muon-memory.ts";
 import { parameterCount } from "../model/parameters.ts";
@@ -11,7 +10,7 @@ import type { Point } from "../plot/points.ts";
 import { loraOption } from "../train/lora-options.ts";
 import { unlimitedSteps } from "../train/settings.ts";
 import { completeSteps } from "./checkpoint-list.ts";
-import { linesOf, logFile, type Metric, metricsFile, numberIn, parseLine } from "./log.ts";
+import { linesOf, logFile, logIn, type Metric, metricsFile, numberIn, parseLine } from "./log.ts";
 import { readRunConfig } from "./run-config.ts";
 import { lockName } from "./run-folder.ts";
 
@@ -132,20 +131,6 @@ function append(points: Point[], step: number, value: number | undefined): void 
   if (value !== undefined && Number.isFinite(value)) points.push({ step, value });
 }
 
-/** True when a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
-export async function holdsRun(folder: string): Promise<boolean> {
-  if ((await logIn(folder)) !== undefined) return true;
-  if ((await platform.pathKind(`${folder}/${configFile}`)) !== "file") return false;
-  try {
-    const config = parseObject(folder, await readSmallText(`${folder}/${configFile}`), "");
-    return "version" in config && "created" in config;
-  } catch (error) {
-    // A damaged one counts as a run, so that lists show it.
-    if (error instanceof InputError) return true;
-    throw error;
-  }
-}
-
 /** The file with a run's events; undefined before the first. InputError for a folder that holds no run. */
 export async function logPath(folder: string): Promise<string | undefined> {
   const path = await logIn(folder);
@@ -155,12 +140,6 @@ export async function logPath(folder: string): Promise<string | undefined> {
   if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
   if (kind === undefined) throw new InputError(`${folder} does not exist. Give the folder of a run.`);
   throw new InputError(`${folder} holds no run: there is neither ${configFile} nor ${metricsFile} nor ${logFile}.`);
-}
-
-async function logIn(folder: string): Promise<string | undefined> {
-  for (const path of [`${folder}/${metricsFile}`, `${folder}/${logFile}`])
-    if ((await platform.pathKind(path)) === "file") return path;
-  return undefined;
 }
 
 /** The part of the summary in config.json, which llm.c's folders do not have. */

@@ -6,6 +6,7 @@ import { inFolder } from "../platform/paths.ts";
 import { quoted } from "../platform/quoted.ts";
 import type { TrainOption } from "../train/setting-rules.ts";
 import { optionNamed, trainOptions } from "../train/settings.ts";
+import { logIn } from "./log.ts";
 
 /** Content of config.json: its version, and all that is needed to repeat the run. */
 export interface RunConfig {
@@ -83,6 +84,21 @@ export async function readRunConfig(folder: string): Promise<RunConfig | undefin
     `${path}: "version" is ${JSON.stringify(version) ?? "missing"}, expected ${runConfigVersion}. Another version of ` +
       `llm-ts wrote this run: ${orTrainElsewhere("continue it with that one", folder)}`,
   );
+}
+
+/** True when a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
+export async function holdsRun(folder: string): Promise<boolean> {
+  if ((await logIn(folder)) !== undefined) return true;
+  const path = inFolder(folder, "config.json");
+  if ((await platform.pathKind(path)) !== "file") return false;
+  try {
+    const config = parseObject(path, await readSmallText(path), "");
+    return "version" in config && "created" in config;
+  } catch (error) {
+    // A damaged one counts as a run, so that lists show it.
+    if (error instanceof InputError) return true;
+    throw error;
+  }
 }
 
 /** True for the content of a config.json of this version. */

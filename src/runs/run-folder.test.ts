@@ -86,6 +86,18 @@ test("a folder that holds a run is refused, an empty one and one with other file
   expect(await read("mine", "notes.txt")).toBe("x");
 });
 
+test("a config.json of another program is no run: it is neither replaced nor removed", async () => {
+  const other = join(folder, "transformers");
+  await mkdir(other);
+  await writeFile(join(other, "config.json"), '{"model_type": "gpt2"}');
+  expect(await RunFolder.holdsRun(other)).toBe(false);
+  await expect(RunFolder.remove(other)).rejects.toThrow(/transformers holds no run/);
+  await expect(RunFolder.create(other, model, "small")).rejects.toThrow(
+    /transformers holds a config.json that no run wrote, and a run would replace it/,
+  );
+  expect(await read("transformers", "config.json")).toBe('{"model_type": "gpt2"}');
+});
+
 test("a file in the way is refused", async () => {
   await writeFile(join(folder, "file"), "x");
   for (const path of ["file", "file/", "file/run"])

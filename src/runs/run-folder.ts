@@ -22,9 +22,9 @@ import {
   removeTemporaries,
 } from "./checkpoint-list.ts";
 import { type Checkpointed, keepLines, keptLog, keptMetrics, logFile, metricsFile } from "./log.ts";
-import { type RunConfig, runConfigVersion } from "./run-config.ts";
+import { holdsRun, type RunConfig, runConfigVersion } from "./run-config.ts";
 
-/** Files by which a folder is known to hold a run. */
+/** Files that a run writes, in whose place another one would write its own. */
 const runFiles = ["config.json", metricsFile, logFile];
 
 const retentionOptions: OptionNames<Retention> = { keep: true, keepEvery: true };
@@ -112,7 +112,7 @@ export class RunFolder {
 
   /** True when a folder holds a run, llm.c's included. */
   static async holdsRun(path: string): Promise<boolean> {
-    return (await runFileIn(path)) !== undefined;
+    return holdsRun(path);
   }
 
   /** Removes a run with all that it left. InputError when it is still running, or the folder holds no run. */
@@ -133,6 +133,11 @@ export class RunFolder {
       throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
     const name = isParent(path) ? undefined : await runFileIn(path);
     if (name === undefined) return;
+    if (!(await holdsRun(path)))
+      throw new InputError(
+        `${path} holds a ${name} that no run wrote, and a run would replace it. Choose another folder, or end the path in a slash ` +
+          "to get a new numbered folder inside it.",
+      );
     const owner = await platform.lockOwner(inFolder(path, lockName));
     const whose = owner ? `, which ${owner.who} has since ${owner.started}` : "";
     throw new InputError(

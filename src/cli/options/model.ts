@@ -16,7 +16,7 @@ import { quoted } from "../../platform/quoted.ts";
 import { missingModelFiles, recordedConfig } from "../../runs/checkpoint.ts";
 import { completeSteps } from "../../runs/checkpoint-list.ts";
 import { namesOfRuns } from "../../runs/node-run-list.ts";
-import { holdsRun } from "../../runs/read-run.ts";
+import { holdsRun } from "../../runs/run-config.ts";
 import { say } from "../output.ts";
 
 /**

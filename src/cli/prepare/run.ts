@@ -15,7 +15,7 @@ import { patternsOf } from "../../data/prepare-items.ts";
 import { requireEncoding } from "../../data/text.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { readSmallText } from "../../format/source.ts";
-import { holdsRun } from "../../runs/read-run.ts";
+import { holdsRun } from "../../runs/run-config.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { Interrupt } from "../interrupt.ts";
 import { advised } from "../options/data.ts";
