@@ -4,6 +4,7 @@ import { fixturePath } from "../test/fixtures.ts";
 import {
   byteTokenizer,
   Chat,
+  charTokenizer,
   charTokenizerOf,
   createBackend,
   GPT2,
@@ -12,12 +13,17 @@ import {
   learningRateAt,
   makeConfig,
   memoryNeeded,
+  openTokenizer,
+  type PrepareChatOptions,
   prepareChat,
   prepareText,
   prepareTinyshakespeare,
+  TextStream,
   TokenLoader,
+  type TokenLoaderOptions,
   trainTokenizer,
   UsageError,
+  writeTokenizer,
 } from "./index.ts";
 import { requireOptions } from "./option-names.ts";
 
@@ -28,6 +34,10 @@ const collect = async (items: AsyncIterable<unknown>) => {
 };
 const any = (value: unknown) => value as never;
 const book = new File(["To be, or not to be."], "book.txt");
+
+const opened = (options: Partial<TokenLoaderOptions>) => TokenLoader.open("unused.bin", { B: 1, T: 1, ...options });
+const chats = (options: Partial<PrepareChatOptions>) =>
+  prepareChat(["smalltalk"], "unused", { tokenizer: 300, ...options });
 
 const calls: readonly [string, (options: never) => unknown][] = [
   ["GPT2.load", (options) => GPT2.load(fixturePath("gpt2_tiny.bin"), options)],
@@ -92,9 +102,53 @@ test.each<[string, () => unknown]>([
   ['threads must be a whole number from 1 to 64, not "".', () => createBackend("wasm", { threads: any("") })],
   ['There is no backend "".', () => createBackend("")],
   ['split is "", expected train or val.', () => TokenLoader.open("unused.bin", { B: 1, T: 1, split: any("") })],
+  ['V is "a", expected a whole number of at least 1.', () => opened({ V: any("a") })],
+  ['masked is "x", expected true or false.', () => opened({ masked: any("x") })],
+  ['headerless is "", expected true, false, int32 or uint16.', () => opened({ headerless: any("") })],
+  ["group is null, expected a rank and a size", () => opened({ group: any(null) })],
+  ['template is "x", expected an object with the texts', () => chats({ template: any("x") })],
+  ['template is {"source":5,"name":"n"}, expected', () => chats({ template: any({ source: 5, name: "n" }) })],
+  ["onProgress is 5, expected a function.", () => chats({ onProgress: any(5) })],
+  [
+    "onProgress is 5, expected a function.",
+    () => prepareText([book], "unused", { tokenizer: "char", onProgress: any(5) }),
+  ],
+  ['No encoding is called "".', () => prepareTinyshakespeare("unused", { tokenizer: "char", encoding: "" })],
+  ["tokenizer is null, expected", () => prepareTinyshakespeare("unused", { tokenizer: any(null) })],
+  ['orFewer is "no", expected true or false.', () => trainTokenizer([book], { vocabSize: 300, orFewer: any("no") })],
+  ["special is [5], expected an array of texts.", () => trainTokenizer([book], { vocabSize: 300, special: any([5]) })],
 ])("%s", async (message, call) => {
-  const found = expect((async () => call())()).rejects;
-  await found.toThrow(message);
+  await expect((async () => call())()).rejects.toThrow(message);
+});
+
+/** So are values of arguments that are no options. Any promise is shown as {}. */
+test.each<[string, () => unknown]>([
+  ["The token files are 5, expected a path or a list of paths.", () => TokenLoader.open(any(5), { B: 1, T: 1 })],
+  ['The token files are [""], expected a path', () => TokenLoader.open([""], { B: 1, T: 1 })],
+  ["The texts are 5, expected a list of paths or Blobs.", () => prepareText(any(5), "unused", { tokenizer: "char" })],
+  ['The texts are "a.txt", expected a list', () => prepareText(any("a.txt"), "unused", { tokenizer: "char" })],
+  ['The folder is "", expected the path', () => prepareText([book], "", { tokenizer: "char" })],
+  ['The folder is "", expected the path', () => prepareTinyshakespeare("", { tokenizer: "char" })],
+  ['The folder is "", expected the path', () => prepareChat(["smalltalk"], "", { tokenizer: 300 })],
+  [
+    "The conversations are [{}], expected a list of paths.",
+    () => prepareChat(any([book]), "unused", { tokenizer: 300 }),
+  ],
+  ["The texts are 5, expected an array of paths", () => trainTokenizer(any(5), { vocabSize: 300 })],
+  ["The texts are [null], expected a list of paths", () => trainTokenizer(any([null]), { vocabSize: 300 })],
+  ['The folder is "", expected the path', () => writeTokenizer("", byteTokenizer())],
+  ["tokenizer is undefined, expected a Tokenizer, as await", () => writeTokenizer("unused", any(undefined))],
+  ["tokenizer is null, expected a Tokenizer", () => new TextStream(any(null))],
+  ["The tokenizer's file is undefined, expected a path.", () => openTokenizer(any(undefined))],
+  ["The text is null, expected a text", () => byteTokenizer().encode(any(null))],
+  ["The text is 5, expected a text", async () => (await gpt2Tokenizer()).encode(any(5))],
+  ["The text is undefined, expected a text", () => charTokenizerOf(any(undefined))],
+  ['The characters are "ab", expected an array', () => charTokenizer(any("ab"))],
+  ["The ids are 5, expected an array of token ids", () => byteTokenizer().decode(any(5))],
+])("%s", async (message, call) => {
+  const found = (async () => call())();
+  await expect(found).rejects.toThrow(UsageError);
+  await expect(found).rejects.toThrow(message);
 });
 
 describe("the advice", () => {

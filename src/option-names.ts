@@ -1,4 +1,4 @@
-/** The names of the options that a caller gives: a misspelled or misplaced one would be its default, unnoticed. */
+/** The options that a caller gives: a misspelled or misplaced one, or one of another type, would be taken for something else, unnoticed. */
 import { shown, UsageError } from "./errors.ts";
 
 /** The name of every option in a type: true, or another name that it had, or is likely to be given. */
@@ -21,6 +21,21 @@ export function requireOptions(
   for (const name of Object.keys(options))
     if (!Object.hasOwn(names, name))
       throw new UsageError(`${of} has no option "${name}". ${advice(name, names, others)}`);
+}
+
+const typesInWords = { boolean: "true or false", function: "a function", string: "a text" } as const;
+
+/** UsageError for options that are given, and not of a type: every text is true, "false" and "no" as well. */
+export function requireType(type: keyof typeof typesInWords, options: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(options))
+    if (value !== undefined && typeof value !== type)
+      throw new UsageError(`${name} is ${shown(value)}, expected ${typesInWords[type]}.`);
+}
+
+/** UsageError for what is no path of a folder. `what`: "The folder". An empty one would be the current folder. */
+export function requireFolder(what: string, path: unknown): void {
+  if (typeof path !== "string" || path === "")
+    throw new UsageError(`${what} is ${shown(path)}, expected the path of a folder: "." is the current one.`);
 }
 
 function advice(name: string, names: Names, others: Readonly<Record<string, Names>>): string {

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { InputError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { maskName } from "../format/loss-mask.ts";
@@ -207,7 +207,9 @@ export function chooseTokenizer(folder: string, found: readonly FoundTokenizer[]
 }
 
 /** The tokenizer in an llm.c tokenizer file; its kind comes from dataset.json beside it, if there is one. */
-export function openTokenizer(file: string): Promise<Tokenizer> {
+export async function openTokenizer(file: string): Promise<Tokenizer> {
+  if (typeof file !== "string" || file === "")
+    throw new UsageError(`The tokenizer's file is ${shown(file)}, expected a path.`);
   return withSource(file, async (source) => {
     const isOwn = file.endsWith(tokenizerFile) && !file.endsWith(gpt2TokenizerFile);
     return loadTokenizer(source, isOwn ? (await readDataset(folderOf(file)))?.tokenizer : undefined);

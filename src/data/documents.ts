@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { InputError, NotTextError } from "../errors.ts";
+import { InputError, NotTextError, shown, UsageError } from "../errors.ts";
 import { hubTokenizerFiles } from "../format/huggingface-config.ts";
 import { withSource } from "../format/source.ts";
 import { blobError, nameOfBlob } from "../platform/blob-source.ts";
@@ -54,6 +54,13 @@ export async function findInputs(inputs: readonly (string | Blob)[]): Promise<In
       }
   }
   return { texts, items, leftOut };
+}
+
+/** UsageError for what is no list of texts, `what`: paths, and with `blobs` Blobs. An empty path would be the current folder. */
+export function requireInputs(what: string, inputs: readonly (string | Blob)[], blobs: boolean): void {
+  const isInput = (input: unknown) => (typeof input === "string" ? input !== "" : blobs && input instanceof Blob);
+  if (!Array.isArray(inputs) || !inputs.every(isInput))
+    throw new UsageError(`${what} are ${shown(inputs)}, expected a list of paths${blobs ? " or Blobs" : ""}.`);
 }
 
 /** The plain texts that inputs name. InputError where there are files of documents with fields. */

@@ -28,7 +28,7 @@ export async function makeEncoding(kind: PreparedKind | Tokenizer): Promise<Text
   if (kind === "char") return new CharEncoding();
   if (kind === "byte" || (typeof kind === "object" && kind?.kind === "byte")) return byteEncoding();
   if (kind === "gpt2") return knownEncoding(await gpt2Tokenizer());
-  requireTokenizer(kind, '"gpt2", "char", "byte"');
+  requireTokenizer(kind, '"gpt2", "char", "byte" or ');
   return knownEncoding(kind);
 }
 

@@ -141,6 +141,9 @@ describe.each(["file", "shuffle", "random"] as const)("%s order", (order) => {
       const strange = (await TokenLoader.open(`${folder}/s_*.bin`, { ...sizes, order: other })).position();
       expect(() => loader.seek(strange)).toThrow(/Use the order that the position was taken in/);
     }
+    expect(() => loader.seek(null as never)).toThrow(
+      "The position is null, expected one that TokenLoader.position gave.",
+    );
     for (const strange of damaged(position)) expect(() => loader.seek(strange)).toThrow(InputError);
     expect(loader.position()).toEqual(position);
   });

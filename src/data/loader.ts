@@ -1,10 +1,10 @@
 import { platform } from "#platform";
 import { InputError, shown, UsageError } from "../errors.ts";
-import type { HeaderlessType } from "../format/headerless.ts";
+import { type HeaderlessType, headerlessTypes } from "../format/headerless.ts";
 import { findMask, type LossMask } from "../format/loss-mask.ts";
 import { openTokenFile, type TokenFile } from "../format/tokens.ts";
-import { alone, type Rank } from "../group/group.ts";
-import { type OptionNames, requireOptions } from "../option-names.ts";
+import { alone, checkRank, type Rank } from "../group/group.ts";
+import { type OptionNames, requireOptions, requireType } from "../option-names.ts";
 import { hasWildcard } from "../platform/glob.ts";
 import type { Batch } from "./batch.ts";
 import { requireNoMask, splitFiles } from "./dataset.ts";
@@ -105,18 +105,25 @@ export class TokenLoader {
    */
   static async open(patterns: string | readonly string[], options: TokenLoaderOptions): Promise<TokenLoader> {
     requireOptions("TokenLoader.open", options, loaderOptions);
-    const { B, T, split = "train", order = "file", seed = 42, masked = true } = options;
+    const { B, T, V, split = "train", order = "file", seed = 42, masked = true, headerless, group = alone } = options;
     if (!dataOrders.includes(order))
       throw new UsageError(`There is no order ${shown(order)}. Choose one of ${dataOrders.join(", ")}.`);
     if (split !== "train" && split !== "val") throw new UsageError(`split is ${shown(split)}, expected train or val.`);
-    for (const [name, value] of Object.entries({ B, T }))
+    for (const [name, value] of Object.entries({ B, T, ...(V !== undefined && { V }) }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new UsageError(`${name} is ${shown(value)}, expected a whole number of at least 1.`);
     if (!Number.isSafeInteger(seed)) throw new UsageError(`seed is ${shown(seed)}, expected a whole number.`);
+    requireType("boolean", { masked });
+    if (headerless !== undefined && typeof headerless !== "boolean" && !headerlessTypes.includes(headerless))
+      throw new UsageError(
+        `headerless is ${shown(headerless)}, expected true, false, ${headerlessTypes.join(" or ")}.`,
+      );
+    checkRank(group);
+    requirePatterns(patterns);
     const paths = await tokenFilesOf(patterns, split);
     const shards: Shard[] = [];
     try {
-      for (const path of paths) shards.push(await openShard(path, masked && !options.headerless, options));
+      for (const path of paths) shards.push(await openShard(path, masked && !headerless, options));
       for (const { tokens } of shards) checkLength(tokens, options);
       const bytes = shards.reduce((sum, { tokens }) => sum + tokens.count * tokens.tokenBytes, 0);
       return new TokenLoader(bytes > inMemoryBytes ? shards : await Promise.all(shards.map(inMemory)), options);
@@ -153,6 +160,8 @@ export class TokenLoader {
    * there. InputError when the position does not fit this data.
    */
   seek(position: LoaderPosition): void {
+    if (typeof position !== "object" || position === null)
+      throw new UsageError(`The position is ${shown(position)}, expected one that TokenLoader.position gave.`);
     this.#order.seek(position);
   }
 
@@ -180,6 +189,12 @@ export class TokenLoader {
       );
     return { tokens, mask: await mask?.read(start, length) };
   }
+}
+
+function requirePatterns(patterns: string | readonly string[]): void {
+  const all = typeof patterns === "string" ? [patterns] : patterns;
+  if (!Array.isArray(all) || !all.every((pattern) => typeof pattern === "string" && pattern !== ""))
+    throw new UsageError(`The token files are ${shown(patterns)}, expected a path or a list of paths.`);
 }
 
 /** The token files of paths, patterns and folders of prepared data. InputError where there are none. */

@@ -1,6 +1,6 @@
 /** Conversations to token files with a loss mask: the assistant's turns are learned. */
 import { platform } from "#platform";
-import { InputError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { sizeOf, withSource } from "../format/source.ts";
 import { type OptionNames, requireOptions } from "../option-names.ts";
 import { ChatFormat, type EncodedConversation, withChat } from "../tokenizer/chat.ts";
@@ -9,10 +9,9 @@ import { requireTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Conversation, conversationIn } from "./conversations.ts";
 import type { Dataset } from "./dataset.ts";
 import { filesNamed, requirePlace, type SplitWriters, writeDataset } from "./dataset-writer.ts";
-import { type Document, findInputs } from "./documents.ts";
+import { type Document, findInputs, requireInputs } from "./documents.ts";
 import { readJsonl } from "./jsonl.ts";
-import { inMemory, type PrepareProgress, requireFraction } from "./prepare.ts";
-import { requireEncoding } from "./text.ts";
+import { inMemory, type PrepareProgress, requireFraction, requirePlan } from "./prepare.ts";
 import { tokenBytesOf } from "./tokenizer-files.ts";
 import { trainTokenizer } from "./train-tokenizer.ts";
 
@@ -51,10 +50,14 @@ export async function prepareChat(
   options: PrepareChatOptions,
 ): Promise<Dataset> {
   requireOptions("prepareChat", options, prepareChatOptions);
+  requireInputs("The conversations", inputs, false);
+  requirePlan(folder, options);
   const { tokenizer: wanted, template, valFraction = 0.1, encoding, onProgress } = options;
-  if (typeof wanted !== "number") requireTokenizer(wanted, "a number of tokens");
+  if (typeof wanted !== "number") requireTokenizer(wanted, "a number of tokens or ");
   requireFraction(valFraction);
-  if (encoding !== undefined) requireEncoding(encoding);
+  const isText = (value: unknown) => typeof value === "string" && value !== "";
+  if (template !== undefined && !(isText(template?.source) && isText(template?.name)))
+    throw new UsageError(`template is ${shown(template)}, expected an object with the texts source and name.`);
   const documents = await chatDocuments(inputs);
   const names = { train: "train.bin", ...(valFraction > 0 && { val: "val.bin" }), masked: true };
   await requirePlace(folder, filesNamed(names));

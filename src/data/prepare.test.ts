@@ -157,7 +157,7 @@ test.each([
   ["numbers.bin", "a,b,c", {}, /numbers\.bin is not text, but by its name a file of numbers/],
   ["uint16.bin", Uint8Array.from({ length: 64 }, (_, i) => (i % 2 ? 0 : i)), {}, /tokens without a header \(uint16\)/],
   ["a.jsonl", '{"text":"a"}', {}, /a\.jsonl holds documents with fields, and no plain text/],
-  ["big5.txt", "a", { encoding: "nope" }, /No encoding is called nope/],
+  ["big5.txt", "a", { encoding: "nope" }, /No encoding is called "nope"/],
   ["already.txt", "ü".repeat(30), { encoding: "gbk" }, /already\.txt is a text in UTF-8 already/],
   ["broken.txt", Uint8Array.of(97, 10, 0x81), { encoding: "gbk" }, /is not valid in gbk at line 2/],
   ["surrogate.txt", Uint8Array.of(0xed, 0xa0, 0x80, 97), {}, /at byte 0/],

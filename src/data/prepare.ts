@@ -2,14 +2,14 @@ import { platform } from "#platform";
 import { InputError, shown, UsageError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
 import type { TokenWriter } from "../format/tokens.ts";
-import { type OptionNames, requireOptions } from "../option-names.ts";
+import { type OptionNames, requireFolder, requireOptions, requireType } from "../option-names.ts";
 import { nameOfBlob } from "../platform/blob-source.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Dataset } from "./dataset.ts";
 import { type DatasetFacts, type DatasetNames, type SplitWriters, writeDataset } from "./dataset-writer.ts";
-import { type Document, findDocuments } from "./documents.ts";
+import { type Document, findDocuments, requireInputs } from "./documents.ts";
 import { makeEncoding, type PreparedKind, type TextEncoding } from "./encoding.ts";
 import { requireEncoding } from "./text.ts";
 import { planDataTokenizer } from "./tokenizer-files.ts";
@@ -49,10 +49,21 @@ export async function prepareText(
   options: PrepareOptions,
 ): Promise<Dataset> {
   requireOptions("prepareText", options, prepareOptions);
-  if (options.encoding !== undefined) requireEncoding(options.encoding);
+  requireInputs("The texts", inputs, true);
+  requirePlan(folder, options);
   const documents = await findDocuments(inputs);
   const source = inputs.map(nameOf).join(", ");
   return prepareDocuments({ source, documents }, folder, textNames, options);
+}
+
+/** UsageError for a folder or callback that is none, InputError for an encoding: before texts are read. */
+export function requirePlan(
+  folder: string,
+  { encoding, onProgress }: Pick<PrepareOptions, "encoding" | "onProgress">,
+): void {
+  requireFolder("The folder", folder);
+  if (encoding !== undefined) requireEncoding(encoding);
+  requireType("function", { onProgress });
 }
 
 export const textNames = { train: "train.bin", val: "val.bin" };
@@ -75,8 +86,9 @@ const shakespeareValTokens = 32768;
  */
 export async function prepareTinyshakespeare(folder: string, options: PrepareOptions): Promise<Dataset> {
   requireOptions("prepareTinyshakespeare", options, prepareOptions);
+  requirePlan(folder, options);
   const { tokenizer } = options;
-  if (tokenizer !== "gpt2" && !(typeof tokenizer === "object" && tokenizer.kind === "gpt2")) {
+  if (tokenizer !== "gpt2" && !(typeof tokenizer === "object" && tokenizer?.kind === "gpt2")) {
     const documents = [await shakespeareDocument()];
     return prepareDocuments({ source: shakespeare, documents }, folder, shakespeareNames, options);
   }

@@ -1,4 +1,4 @@
-import { InputError, NotTextError } from "../errors.ts";
+import { InputError, NotTextError, shown } from "../errors.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { encodingInWords, otherThanUtf8 } from "./not-text.ts";
 
@@ -50,7 +50,7 @@ function decoderOf(encoding: string): TextDecoder {
     return new TextDecoder(encoding);
   } catch (cause) {
     throw new InputError(
-      `No encoding is called ${encoding}. Known are utf-8, utf-16le, utf-16be, gb18030, gbk, big5, shift_jis, euc-jp, ` +
+      `No encoding is called ${shown(encoding)}. Known are utf-8, utf-16le, utf-16be, gb18030, gbk, big5, shift_jis, euc-jp, ` +
         "euc-kr, windows-1250 to windows-1258, iso-8859-2 and others, koi8-r, and more of the WHATWG Encoding Standard.",
       { cause },
     );

@@ -110,7 +110,7 @@ describe("complaints", () => {
     [/special token "" is empty/, some, { vocabSize: 300, special: [""] }],
     [/least frequency is 0/, some, { vocabSize: 300, minFrequency: 0 }],
     [/texts are empty/, [new Blob([""])], { vocabSize: 300 }],
-    [/No encoding is called klingon/, some, { vocabSize: 300, encoding: "klingon" }],
+    [/No encoding is called "klingon"/, some, { vocabSize: 300, encoding: "klingon" }],
     [/nothere\.txt does not exist/, ["nothere.txt"], { vocabSize: 300 }],
   ])("%s", async (message, inputs, options) => {
     await expect(trainTokenizer(inputs, options)).rejects.toThrow(message);

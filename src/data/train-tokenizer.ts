@@ -1,14 +1,14 @@
 /** Training a tokenizer of one's own on texts: files, folders, what a page was given, or documents from anywhere. */
 import { platform } from "#platform";
 import { InputError, shown, UsageError } from "../errors.ts";
-import { type OptionNames, requireOptions } from "../option-names.ts";
+import { type OptionNames, requireFolder, requireOptions, requireType } from "../option-names.ts";
 import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { trainedFiles } from "../tokenizer/huggingface-files.ts";
 import { PieceCounts } from "../tokenizer/piece-counts.ts";
 import { type PiecePattern, piecePatterns } from "../tokenizer/pieces.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { requireTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type BpeVocabulary, trainBpe } from "../tokenizer/train-bpe.ts";
-import { type Document, findDocuments } from "./documents.ts";
+import { type Document, findDocuments, requireInputs } from "./documents.ts";
 import { shakespeareDocument } from "./prepare.ts";
 import { readText, requireEncoding } from "./text.ts";
 import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
@@ -61,8 +61,12 @@ export async function trainTokenizer(
 ): Promise<TrainedTokenizer> {
   requireOptions("trainTokenizer", options, trainTokenizerOptions);
   const { vocabSize, pattern = "gpt2", special = ["<|endoftext|>"], minFrequency = 2, onProgress } = options;
-  if (typeof inputs === "string")
+  const isStream = typeof inputs === "object" && inputs !== null && Symbol.asyncIterator in inputs;
+  if (!Array.isArray(inputs) && !isStream)
     throw new UsageError(`The texts are ${shown(inputs)}, expected an array of paths, or an iterable of texts.`);
+  if (Array.isArray(inputs)) requireInputs("The texts", inputs, true);
+  requireType("boolean", { orFewer: options.orFewer });
+  requireType("function", { onProgress });
   check({ ...options, pattern, special, minFrequency });
   const pieces = await countPieces(inputs, pattern, options);
   if (pieces.size === 0) throw new InputError("The texts are empty. Give a text to learn from.");
@@ -83,6 +87,8 @@ export async function trainTokenizer(
 
 /** Writes tokenizer.json, tokenizer_config.json, vocab.json with merges.txt, and llm.c's tokenizer.bin; says which. The folder is made. */
 export async function writeTokenizer(folder: string, tokenizer: Tokenizer): Promise<readonly string[]> {
+  requireFolder("The folder", folder);
+  requireTokenizer(tokenizer);
   const plan = await planTokenizer(folder, dataTokenizer(tokenizer), [], "none");
   await platform.makeFolder(folder);
   await plan.write();
@@ -96,7 +102,8 @@ function check({
   minFrequency,
   encoding,
 }: TrainTokenizerOptions & Required<Pick<TrainTokenizerOptions, "pattern" | "special" | "minFrequency">>): void {
-  if (!Array.isArray(special)) throw new UsageError(`special is ${shown(special)}, expected an array of texts.`);
+  if (!Array.isArray(special) || special.some((token) => typeof token !== "string"))
+    throw new UsageError(`special is ${shown(special)}, expected an array of texts.`);
   const least = bytes + special.length;
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > mostTokens)
     throw new UsageError(

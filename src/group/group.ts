@@ -10,7 +10,7 @@
  * decide by a result, they decide alike.
  */
 import type { Backend, Precision, Tensor } from "../backend/backend.ts";
-import { UsageError } from "../errors.ts";
+import { shown, UsageError } from "../errors.ts";
 
 /** A member's place in its group. */
 export interface Rank {
@@ -48,6 +48,13 @@ export function checkGroup(group: Group): void {
     throw new UsageError(
       `A group has the methods ${methods.join(", ")}. Without other processes, leave it out or take alone.`,
     );
+  checkRank(group);
+}
+
+/** UsageError for what is no place in a group. */
+export function checkRank(group: Pick<Rank, "rank" | "size">): void {
+  if (typeof group !== "object" || group === null)
+    throw new UsageError(`group is ${shown(group)}, expected a rank and a size, as a Group has them.`);
   const { rank, size } = group;
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(rank) || rank < 0 || rank >= size)
     throw new UsageError(`Rank ${rank} of ${size} is no place in a group, expected whole numbers from 0 to the size.`);

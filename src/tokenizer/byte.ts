@@ -1,10 +1,11 @@
-import { type EncodeOptions, requireEncodeOptions, VocabularyTokenizer } from "./tokenizer.ts";
+import { type EncodeOptions, requireEncodeOptions, requireText, VocabularyTokenizer } from "./tokenizer.ts";
 
 class ByteTokenizer extends VocabularyTokenizer {
   readonly kind = "byte";
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     requireEncodeOptions(options);
+    requireText("The text", text);
     return [...new TextEncoder().encode(text)];
   }
 }

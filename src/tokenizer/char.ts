@@ -1,5 +1,5 @@
-import { InputError } from "../errors.ts";
-import { type EncodeOptions, requireEncodeOptions, VocabularyTokenizer } from "./tokenizer.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
+import { type EncodeOptions, requireEncodeOptions, requireText, VocabularyTokenizer } from "./tokenizer.ts";
 
 class CharTokenizer extends VocabularyTokenizer {
   readonly kind = "char";
@@ -13,6 +13,7 @@ class CharTokenizer extends VocabularyTokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     requireEncodeOptions(options);
+    requireText("The text", text);
     const ids: number[] = [];
     let position = 0;
     for (const character of text) {
@@ -35,11 +36,14 @@ class CharTokenizer extends VocabularyTokenizer {
 
 /** One token for each code point, ids in the order given: code-point order in what llm-ts writes. */
 export function charTokenizer(characters: readonly string[]): VocabularyTokenizer {
+  if (!Array.isArray(characters) || characters.some((character) => typeof character !== "string"))
+    throw new UsageError(`The characters are ${shown(characters)}, expected an array of texts.`);
   return new CharTokenizer(characters);
 }
 
 /** The tokenizer of all characters that a text holds, in code-point order. */
 export function charTokenizerOf(text: string): VocabularyTokenizer {
+  requireText("The text", text);
   return charTokenizer(inCodePointOrder(new Set(text)));
 }
 

@@ -5,6 +5,7 @@ import {
   type EncodeOptions,
   type EncodeStream,
   requireEncodeOptions,
+  requireText,
   type TokenizerKind,
   VocabularyTokenizer,
 } from "./tokenizer.ts";
@@ -69,6 +70,7 @@ export class SectionTokenizer extends VocabularyTokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     requireEncodeOptions(options);
+    requireText("The text", text);
     const { ordinary, prompt } = options;
     const ids = new IdBuffer();
     const { before, after } = prompt ? this.#around : { before: [], after: [] };

@@ -23,6 +23,17 @@ export function requireEncodeOptions(options: EncodeOptions): void {
   requireOptions("Tokenizer.encode", options, encodeOptions);
 }
 
+/** UsageError for what is no text. `what`: "The text". */
+export function requireText(what: string, text: string): void {
+  if (typeof text !== "string") throw new UsageError(`${what} is ${shown(text)}, expected a text (a string).`);
+}
+
+/** UsageError for what is no list of ids. */
+function requireIds(ids: Iterable<number>): void {
+  if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids))
+    throw new UsageError(`The ids are ${shown(ids)}, expected an array of token ids.`);
+}
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   readonly kind: TokenizerKind;
@@ -63,6 +74,7 @@ export class TextStream {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor(tokenizer: Tokenizer) {
+    requireTokenizer(tokenizer);
     this.#tokenizer = tokenizer;
   }
 
@@ -160,16 +172,17 @@ class PaddedTokenizer implements Tokenizer {
   }
 
   #known(ids: Iterable<number>): number[] {
+    requireIds(ids);
     const isPadding = (id: number) => Number.isInteger(id) && id >= this.vocabSize && id < this.#V;
     return Array.from(ids).filter((id) => !isPadding(id));
   }
 }
 
-/** UsageError for what is given as a tokenizer and is none; `others`: what may be given in its place. */
-export function requireTokenizer(tokenizer: Tokenizer, others: string): void {
+/** UsageError for what is given as a tokenizer and is none; `others`: what may be given in its place, with "or". */
+export function requireTokenizer(tokenizer: Tokenizer, others = ""): void {
   if (typeof tokenizer !== "object" || tokenizer === null || typeof tokenizer.encode !== "function")
     throw new UsageError(
-      `tokenizer is ${shown(tokenizer)}, expected ${others} or a Tokenizer, as openTokenizer gives it.`,
+      `tokenizer is ${shown(tokenizer)}, expected ${others}a Tokenizer, as await openTokenizer gives it.`,
     );
 }
 
@@ -203,6 +216,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   }
 
   decodeBytes(ids: Iterable<number>): Uint8Array {
+    requireIds(ids);
     const pieces = Array.from(ids, (id, position) => {
       const bytes = this.#tokens[id];
       if (bytes) return bytes;
