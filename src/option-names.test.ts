@@ -10,17 +10,21 @@ import {
   GPT2,
   gpt2Tokenizer,
   inspect,
+  type LoadOptions,
   learningRateAt,
   makeConfig,
   memoryNeeded,
   openTokenizer,
   type PrepareChatOptions,
+  parameterCount,
   prepareChat,
   prepareText,
   prepareTinyshakespeare,
   TextStream,
   TokenLoader,
   type TokenLoaderOptions,
+  Trainer,
+  tensorShapes,
   trainTokenizer,
   UsageError,
   writeTokenizer,
@@ -35,6 +39,7 @@ const collect = async (items: AsyncIterable<unknown>) => {
 const any = (value: unknown) => value as never;
 const book = new File(["To be, or not to be."], "book.txt");
 
+const loaded = (options: LoadOptions) => GPT2.load(fixturePath("gpt2_tiny.bin"), { backend, ...options });
 const opened = (options: Partial<TokenLoaderOptions>) => TokenLoader.open("unused.bin", { B: 1, T: 1, ...options });
 const chats = (options: Partial<PrepareChatOptions>) =>
   prepareChat(["smalltalk"], "unused", { tokenizer: 300, ...options });
@@ -102,6 +107,20 @@ test.each<[string, () => unknown]>([
   ['threads must be a whole number from 1 to 64, not "".', () => createBackend("wasm", { threads: any("") })],
   ['There is no backend "".', () => createBackend("")],
   ['split is "", expected train or val.', () => TokenLoader.open("unused.bin", { B: 1, T: 1, split: any("") })],
+  ['pastEnd is "no", expected true or false.', () => collect(model.generateTokens([], { pastEnd: any("no") }))],
+  ["llmc is 1, expected true or false.", () => collect(model.generateTokens([], { llmc: any(1) }))],
+  ["endTokens is 5, expected an array of tokens", () => loaded({ endTokens: any(5) })],
+  ['endTokens is ["a"], expected an array of tokens', () => loaded({ endTokens: any(["a"]) })],
+  ["endTokens is [-1], expected an array of tokens", () => GPT2.zeros(model.config, { backend, endTokens: [-1] })],
+  ["tokenizer is null, expected a Tokenizer, as await", () => loaded({ tokenizer: any(null) })],
+  ['config is "config.json", expected a Blob', () => loaded({ config: any("config.json") })],
+  ['adapter is "", expected the path of a folder', () => loaded({ adapter: "" })],
+  ["onStart is {}, expected a function.", () => loaded({ onStart: any({}) })],
+  ["revectorize is 1, expected true or false.", () => loaded({ revectorize: any(1) })],
+  ["onProgress is true, expected a function.", () => GPT2.create(model.config, { onProgress: any(true) })],
+  ['shared is "no", expected true or false.', () => createBackend("wasm", { shared: any("no") })],
+  ['blas is "", expected none, auto, accelerate', () => createBackend("wasm", { blas: "" })],
+  ['wasmMemory is "1", expected a whole number', () => createBackend("wasm", { wasmMemory: any("1") })],
   ['V is "a", expected a whole number of at least 1.', () => opened({ V: any("a") })],
   ['masked is "x", expected true or false.', () => opened({ masked: any("x") })],
   ['headerless is "", expected true, false, int32 or uint16.', () => opened({ headerless: any("") })],
@@ -117,12 +136,38 @@ test.each<[string, () => unknown]>([
   ["tokenizer is null, expected", () => prepareTinyshakespeare("unused", { tokenizer: any(null) })],
   ['orFewer is "no", expected true or false.', () => trainTokenizer([book], { vocabSize: 300, orFewer: any("no") })],
   ["special is [5], expected an array of texts.", () => trainTokenizer([book], { vocabSize: 300, special: any([5]) })],
+  ["onProgress is true, expected a function.", () => inspect(model, [1], { onProgress: any(true) })],
+  ["epsilon is true, expected a number", () => makeConfig({ ...model.config, epsilon: any(true) })],
+  ["weights is null, expected one of f32", () => memoryNeeded(backend, model.config, { weights: any(null) })],
+  ['precision is "x", expected one of', () => memoryNeeded(backend, model.config, { precision: any("x") })],
+  ["decode is 5, expected whole numbers", () => memoryNeeded(backend, model.config, { decode: any(5) })],
 ])("%s", async (message, call) => {
   await expect((async () => call())()).rejects.toThrow(message);
 });
 
 /** So are values of arguments that are no options. Any promise is shown as {}. */
 test.each<[string, () => unknown]>([
+  ["The model is undefined, expected a path, URL, Blob or Uint8Array", () => GPT2.load(any(undefined))],
+  ['The model is "", expected a path', () => GPT2.load("")],
+  ["The model configuration is null, expected an object", () => GPT2.create(any(null))],
+  ["The model configuration is undefined, expected", () => GPT2.zeros(any(undefined))],
+  ["The model configuration is 5, expected", () => parameterCount(any(5))],
+  ["The model configuration is null, expected", () => tensorShapes(any(null))],
+  ["The model configuration is null, expected", () => memoryNeeded(backend, any(null), {})],
+  ["There is no backend null. Choose one of: wasm, ", () => createBackend(any(null))],
+  ["backend is null, expected wasm, webgpu, reference or a Backend", () => loaded({ backend: any(null) })],
+  ["backend is {}, expected wasm, webgpu, reference or a Backend", () => loaded({ backend: any({}) })],
+  ["backend is {}, expected", () => model.copyTo(any(Promise.resolve(backend)))],
+  ["backend is undefined, expected", () => memoryNeeded(any(undefined), model.config, {})],
+  ["The model's file is 5, expected a path that ends in .bin", () => model.save(any(5))],
+  ["The model is undefined, expected a GPT2, as await GPT2.load", () => new Trainer(any(undefined))],
+  ["The model is {}, expected a GPT2", () => new Trainer(any(Promise.resolve(model)))],
+  ["The model is 5, expected a GPT2", () => inspect(any(5), [1])],
+  ['The folder is "", expected the path', () => new Trainer(model, { loraRank: 1 }).saveAdapter("", "gpt2")],
+  [
+    'The base is "", expected the path of the model',
+    () => new Trainer(model, { loraRank: 1 }).saveAdapter("unused", ""),
+  ],
   ["The token files are 5, expected a path or a list of paths.", () => TokenLoader.open(any(5), { B: 1, T: 1 })],
   ['The token files are [""], expected a path', () => TokenLoader.open([""], { B: 1, T: 1 })],
   ["The texts are 5, expected a list of paths or Blobs.", () => prepareText(any(5), "unused", { tokenizer: "char" })],

@@ -9,7 +9,7 @@ import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import type { Parameters } from "../model/tensor-set.ts";
 import { allocDecodeWorkspace, allocRecomputeWorkspace } from "../model/workspace.ts";
-import { requireOptions } from "../option-names.ts";
+import { requireOptions, requireType } from "../option-names.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type SampleOptions, sampleOptions } from "./options.ts";
 
@@ -40,6 +40,7 @@ export async function* generateSamples(
   requireWhole("samples", samples, 1);
   requireSeeds(options, samples);
   requireSignal(signal);
+  requireType("boolean", { pastEnd, llmc });
   if (logprobs !== undefined) requireWhole("logprobs", logprobs, 0);
   const isText = (value: unknown) => typeof value === "string";
   if (!isText(stop) && !(Array.isArray(stop) && stop.every(isText)))
@@ -139,6 +140,12 @@ function requireLlmc({ config }: GeneratingModel, length: number, options: Sampl
 export function requireWhole(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)
     throw new UsageError(`${name} is ${shown(value)}, expected a whole number, ${least} or more.`);
+}
+
+/** UsageError for what is given as a model and is none, such as the promise of one. */
+export function requireModel(model: Pick<GeneratingModel, "config">): void {
+  if (typeof model !== "object" || model === null || typeof model.config !== "object")
+    throw new UsageError(`The model is ${shown(model)}, expected a GPT2, as await GPT2.load gives it.`);
 }
 
 /** UsageError for a signal that would abort nothing, such as the AbortController that has it. */

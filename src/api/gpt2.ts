@@ -1,16 +1,16 @@
 import type { Backend } from "../backend/backend.ts";
-import { createBackend } from "../backend/registry.ts";
+import { createBackend, requireBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
 import { InputError, shown, UsageError } from "../errors.ts";
 import { ggmlTypes } from "../format/gguf-file.ts";
 import { type OnChunk, readGrown, streamOf, type TensorStream } from "../format/tensors.ts";
 import type { GenerateEvent } from "../generate/samples.ts";
 import {
-  configProblem,
   type GPT2Config,
   presetConfig,
   presetNames,
   pretrainedFile,
+  requireConfig,
   withVocabulary,
 } from "../model/config.ts";
 import { initialize } from "../model/init.ts";
@@ -18,8 +18,8 @@ import { requireMemory } from "../model/memory.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { type Parameters, TensorSet } from "../model/tensor-set.ts";
 import { requireWeightType } from "../model/weight-type.ts";
-import { requireOptions } from "../option-names.ts";
-import { paddedTo, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
+import { requireFolder, requireOptions, requireType } from "../option-names.ts";
+import { paddedTo, requireTokenizer, type Tokenizer, unusedIds } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./generation.ts";
 import { adaptedBy, openModelFile, type SaveOptions, saveModelFile } from "./model-file.ts";
 import { gpt2Vocabulary, requireFit, startTokenOf, tokenizerOf } from "./model-tokenizer.ts";
@@ -87,6 +87,11 @@ export class GPT2 {
    */
   static async load(input: string | URL | Blob | Uint8Array, options: LoadOptions = {}): Promise<GPT2> {
     requireOptions("GPT2.load", options, loadOptions, { "GPT2.create": createOptions });
+    requireModelOptions(options);
+    if (options.adapter !== undefined) requireFolder("adapter", options.adapter);
+    const isContent = input instanceof URL || input instanceof Blob || input instanceof Uint8Array;
+    if (!isContent && (typeof input !== "string" || input === ""))
+      throw new UsageError(`The model is ${shown(input)}, expected a path, URL, Blob or Uint8Array of its file.`);
     const file = await openModelFile(input, options.config);
     try {
       const model = options.adapter === undefined ? file : await adaptedBy(file, options.adapter);
@@ -114,12 +119,13 @@ export class GPT2 {
    */
   static async create(config: GPT2Config | string, options: CreateOptions = {}): Promise<GPT2> {
     requireOptions("GPT2.create", options, createOptions, { "GPT2.load": loadOptions });
+    requireModelOptions(options);
     const { seed = 42, tokenizer, onProgress } = options;
     if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
       throw new UsageError(`The seed is ${shown(seed)}, expected a whole number from 0 to 4294967295.`);
+    requireType("function", { onProgress });
     const full = typeof config === "string" ? configOf(config, tokenizer) : config;
-    const problem = configProblem(full);
-    if (problem) throw new UsageError(`Invalid model configuration: ${problem}.`);
+    requireConfig(full);
     return GPT2.#make(full, undefined, options, (backend, parameters) =>
       initialize(backend, parameters, seed, onProgress),
     );
@@ -128,6 +134,8 @@ export class GPT2 {
   /** A model whose weights are all zero, until they are written: those of another process. */
   static async zeros(config: GPT2Config, options: ModelOptions = {}): Promise<GPT2> {
     requireOptions("GPT2.zeros", options, modelOptions, { "GPT2.load": loadOptions, "GPT2.create": createOptions });
+    requireModelOptions(options);
+    requireConfig(config);
     return GPT2.#make(config, undefined, options, async () => {});
   }
 
@@ -148,7 +156,7 @@ export class GPT2 {
     fillWeights: (backend: Backend, parameters: Parameters) => Promise<void>,
   ): Promise<GPT2> {
     const reads = tokenizer ? requireFit(tokenizer, config.V) : await tokenizerOf(path, config.V);
-    const ownsBackend = typeof wanted !== "object";
+    const ownsBackend = wanted === undefined || typeof wanted === "string";
     const backend = ownsBackend ? await createBackend(wanted, { threads, revectorize, kernel, blas, onStart }) : wanted;
     const memory = new TensorScope(backend);
     try {
@@ -209,6 +217,10 @@ export class GPT2 {
    */
   async save(path: string, options: Pick<SaveOptions, "dtype"> = {}): Promise<void> {
     requireOptions("GPT2.save", options, { dtype: true });
+    if (typeof path !== "string" || path === "")
+      throw new UsageError(
+        `The model's file is ${shown(path)}, expected a path that ends in .bin, .safetensors or .gguf.`,
+      );
     const { dtype } = options;
     if (dtype !== undefined && !Object.hasOwn(ggmlTypes, dtype))
       throw new UsageError(`dtype is ${shown(dtype)}, expected one of ${Object.keys(ggmlTypes).join(", ")}.`);
@@ -221,6 +233,7 @@ export class GPT2 {
    * there.
    */
   async copyTo(backend: Backend): Promise<GPT2> {
+    requireBackend(backend);
     const { dtype } = this.parameters.weights;
     const options = { ...this.#reading, backend, weights: dtype };
     return this.holdWeights(() =>
@@ -282,6 +295,19 @@ export class GPT2 {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
+}
+
+/** UsageError for values of a model's options that are none: before its file is opened. */
+function requireModelOptions({ backend, revectorize, onStart, config, tokenizer, endTokens }: ModelOptions): void {
+  if (backend !== undefined && typeof backend !== "string") requireBackend(backend);
+  requireType("boolean", { revectorize });
+  requireType("function", { onStart });
+  if (config !== undefined && !(config instanceof Blob))
+    throw new UsageError(`config is ${shown(config)}, expected a Blob of config.json.`);
+  if (tokenizer !== undefined) requireTokenizer(tokenizer);
+  const isToken = (token: unknown) => Number.isSafeInteger(token) && Number(token) >= 0;
+  if (endTokens !== undefined && !(Array.isArray(endTokens) && endTokens.every(isToken)))
+    throw new UsageError(`endTokens is ${shown(endTokens)}, expected an array of tokens: whole numbers, 0 or more.`);
 }
 
 function configOf(name: string, tokenizer: Tokenizer | undefined): GPT2Config {

@@ -1,6 +1,6 @@
 /** All backends by name. The implementation of one is imported when it is created. */
 import { BackendError, shown, UsageError } from "../errors.ts";
-import { requireOptions } from "../option-names.ts";
+import { requireOptions, requireType } from "../option-names.ts";
 import type { Backend } from "./backend.ts";
 import {
   type BackendEntry,
@@ -54,7 +54,13 @@ export async function createBackend(name: string = defaultBackend, options: Back
   const entry = backends.find((entry) => entry.name === name);
   if (!entry) throw new UsageError(`There is no backend ${shown(name)}. Choose one of: ${backendNames.join(", ")}.`);
   requireOptions("createBackend", options, backendOptionNames);
-  const { blas = "none" } = options;
+  const { blas = "none", shared, revectorize, fallbackAdapter, wasmMemory, onStart } = options;
+  requireType("boolean", { shared, revectorize, fallbackAdapter });
+  requireType("function", { onStart });
+  if (wasmMemory !== undefined && !(Number.isSafeInteger(wasmMemory) && wasmMemory >= 0))
+    throw new UsageError(`wasmMemory is ${shown(wasmMemory)}, expected a whole number of bytes, 0 or more.`);
+  if (typeof blas !== "string" || blas === "")
+    throw new UsageError(`blas is ${shown(blas)}, expected none, auto, ${blasNames.join(", ")} or a library's path.`);
   if (blas !== "none" && !entry.blas)
     throw new UsageError(
       `The backend ${name} uses no BLAS: leave ${blas} out, or choose the backend ${defaultBackend}.`,
@@ -64,6 +70,14 @@ export async function createBackend(name: string = defaultBackend, options: Back
   if (available === true) return entry.create(options);
   const others = (await availableBackends()).filter(({ available }) => available).map(({ name }) => name);
   throw new BackendError(`The backend ${name} is not available here: ${available}. Available: ${others.join(", ")}.`);
+}
+
+/** UsageError for what is given as a backend and is none, such as the promise of one. */
+export function requireBackend(backend: Backend): void {
+  if (typeof backend === "object" && backend !== null && typeof backend.alloc === "function") return;
+  throw new UsageError(
+    `backend is ${shown(backend)}, expected ${backendNames.join(", ")} or a Backend, as await createBackend gives it.`,
+  );
 }
 
 /** UsageError for a kernel that another backend has. */

@@ -1,4 +1,4 @@
-import { promptTokens, requireSignal, requireWhole } from "../api/generation.ts";
+import { promptTokens, requireModel, requireSignal, requireWhole } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { attentionForward } from "../backend/reference/attention.ts";
 import { hostTensor } from "../backend/reference/host-tensor.ts";
@@ -6,7 +6,7 @@ import { forward } from "../model/gpt2.ts";
 import { heldByOthers, requireMemory, weightsPlan } from "../model/memory.ts";
 import { withTensors } from "../model/tensor-scope.ts";
 import { type Allocator, allocInspectWorkspace, type InspectWorkspace } from "../model/workspace.ts";
-import { type OptionNames, requireOptions } from "../option-names.ts";
+import { type OptionNames, requireOptions, requireType } from "../option-names.ts";
 import { takeTurns } from "../turns.ts";
 import { type Predictions, predict } from "./predictions.ts";
 
@@ -61,11 +61,13 @@ export async function inspect(
   prompt: string | readonly number[],
   options: InspectOptions = {},
 ): Promise<Inspection> {
+  requireModel(model);
   const { backend, config, parameters } = model;
   requireOptions("inspect", options, inspectOptions);
   const { top = 10, onProgress, signal } = options;
   requireWhole("top", top, 1);
   requireSignal(signal);
+  requireType("function", { onProgress });
   const given = promptTokens(model, prompt);
   const tokens = Int32Array.from(given.slice(-Math.min(config.maxT, mostInspected)));
   const T = tokens.length;

@@ -116,9 +116,16 @@ export function usualConfig({ V, C }: Pick<GPT2Config, "V" | "C">): Usual {
 export function makeConfig(sizes: Pick<GPT2Config, "maxT" | "V" | "L" | "NH" | "C"> & Partial<GPT2Config>): GPT2Config {
   requireOptions("makeConfig", sizes, sizeNames);
   const config: GPT2Config = { ...usualConfig(sizes), ...sizes };
+  requireConfig(config);
+  return config;
+}
+
+/** UsageError for a configuration that no model can have, or what is none. */
+export function requireConfig(config: GPT2Config): void {
+  if (typeof config !== "object" || config === null)
+    throw new UsageError(`The model configuration is ${shown(config)}, expected an object, as makeConfig gives it.`);
   const problem = configProblem(config);
   if (problem) throw new UsageError(`Invalid model configuration: ${problem}.`);
-  return config;
 }
 
 /** The same model with a larger vocabulary. */
@@ -143,6 +150,7 @@ export function configProblem(config: GPT2Config): string | undefined {
   if (!["tanh", "erf"].includes(config.gelu)) return `the GELU is ${shown(config.gelu)}, expected tanh or erf`;
   for (const [name, value] of Object.entries(architectureIn({ ...config })))
     if (!options[name].includes(value)) return `${name} is ${shown(value)}, expected ${options[name].join(" or ")}`;
-  if (!(config.epsilon > 0)) return `the layernorm epsilon is ${shown(config.epsilon)}, expected a number above 0`;
+  if (!(typeof config.epsilon === "number" && config.epsilon > 0))
+    return `the layernorm epsilon is ${shown(config.epsilon)}, expected a number above 0`;
   return undefined;
 }

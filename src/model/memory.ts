@@ -1,8 +1,16 @@
-import { type Backend, elementBytes, type Precision, storageOf, type WeightType } from "../backend/backend.ts";
+import {
+  type Backend,
+  elementBytes,
+  type Precision,
+  storageOf,
+  type WeightType,
+  weightTypes,
+} from "../backend/backend.ts";
+import { requireBackend } from "../backend/registry.ts";
 import { sizeOf } from "../backend/shape.ts";
-import { MemoryError } from "../errors.ts";
-import { type OptionNames, requireOptions } from "../option-names.ts";
-import { type GPT2Config, presetConfig, presetNames } from "./config.ts";
+import { MemoryError, shown, UsageError } from "../errors.ts";
+import { type OptionNames, requireOptions, requireType } from "../option-names.ts";
+import { type GPT2Config, presetConfig, presetNames, requireConfig } from "./config.ts";
 import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig } from "./lora.ts";
 import { allocMuonScratch, type Optimizer } from "./muon-memory.ts";
 import { allocPackedWorkspace } from "./packed.ts";
@@ -126,7 +134,36 @@ function largestMatrix(config: GPT2Config): number {
 /** Bytes that a plan needs, before anything of it is allocated. */
 export function memoryNeeded(backend: Backend, config: GPT2Config, plan: MemoryPlan): number {
   requireOptions("memoryNeeded", plan, planned);
+  requireBackend(backend);
+  requireConfig(config);
+  requirePlan(plan);
   return measure(backend, config, plan).total;
+}
+
+/** The sizes of each part of a plan that has some. */
+const partSizes = {
+  train: ["B", "T"],
+  evaluate: ["B", "T"],
+  score: ["rows"],
+  decode: ["S"],
+  inspect: ["T"],
+} as const satisfies Partial<Record<keyof MemoryPlan, readonly string[]>>;
+
+/** UsageError for values of a plan of which no number of bytes, or none that is right, would come. */
+function requirePlan({ weights = "f32", precision = "fp32", optimizer, ...plan }: MemoryPlan): void {
+  requireType("boolean", { optimizer });
+  if (!weightTypes.includes(weights))
+    throw new UsageError(`weights is ${shown(weights)}, expected one of ${weightTypes.join(", ")}.`);
+  if (!Object.hasOwn(storageOf, precision))
+    throw new UsageError(`precision is ${shown(precision)}, expected one of ${Object.keys(storageOf).join(", ")}.`);
+  for (const name of Object.keys(partSizes) as (keyof typeof partSizes)[]) {
+    const sizes: Readonly<Record<string, unknown>> = { ...plan[name] };
+    const isWhole = (size: string) => Number.isSafeInteger(sizes[size]) && Number(sizes[size]) >= 1;
+    if (plan[name] !== undefined && !partSizes[name].every(isWhole))
+      throw new UsageError(
+        `${name} is ${shown(plan[name])}, expected whole numbers of at least 1 for ${partSizes[name].join(" and ")}.`,
+      );
+  }
 }
 
 /** Bytes of a run by what holds them. */

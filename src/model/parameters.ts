@@ -1,7 +1,7 @@
 import { elementBytes, type WeightType, weightTypes } from "../backend/backend.ts";
 import { BLOCK } from "../backend/int8.ts";
 import { sizeOf } from "../backend/shape.ts";
-import type { GPT2Config } from "./config.ts";
+import { type GPT2Config, requireConfig } from "./config.ts";
 
 /** Properties of a parameter tensor. */
 interface Row {
@@ -82,6 +82,7 @@ export function parametersOf(config: GPT2Config): ParameterTensor[] {
 
 /** The shape of every parameter tensor, in order. Weights are (out, in); L stands first where there is one a layer. */
 export function tensorShapes(config: GPT2Config): Readonly<Partial<Record<TensorName, readonly number[]>>> {
+  requireConfig(config);
   const entries = parametersOf(config).map(
     ({ name, shape, perLayer, count }) => [name, perLayer ? [count, ...shape] : shape] as const,
   );
@@ -96,6 +97,7 @@ export function hubName(name: TensorName, l = 0): string {
 
 /** All numbers in the model, padding rows of wte included. */
 export function parameterCount(config: GPT2Config): number {
+  requireConfig(config);
   return parametersOf(config).reduce((sum, { size }) => sum + size, 0);
 }
 

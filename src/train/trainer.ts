@@ -1,7 +1,8 @@
 import { knownBase } from "../api/adapter-base.ts";
+import { requireModel } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { writeBatch } from "../data/batch.ts";
-import { UsageError } from "../errors.ts";
+import { shown, UsageError } from "../errors.ts";
 import { alone, checkGroup, type Group } from "../group/group.ts";
 import { together } from "../group/together.ts";
 import {
@@ -16,7 +17,7 @@ import { allocMuonScratch } from "../model/muon-memory.ts";
 import { parameterCount } from "../model/parameters.ts";
 import { TensorScope } from "../model/tensor-scope.ts";
 import { allocTrainingTensors, computedWith, type TensorsOfTraining } from "../model/tensor-set.ts";
-import { requireOptions } from "../option-names.ts";
+import { requireFolder, requireOptions } from "../option-names.ts";
 import { textLengths } from "../tokenizer/tokenizer.ts";
 import { fetchBatches, goTo, type StepBatches } from "./batches.ts";
 import { checkOptimizer, checkPrecision, checkTrainerOptions, checkZeroStage } from "./checks.ts";
@@ -89,6 +90,7 @@ export class Trainer {
    * when an option is out of its range. Nothing is allocated before `run` or `moments`.
    */
   constructor(model: GPT2, options: TrainerOptions = {}, group: Group = alone) {
+    requireModel(model);
     this.model = model;
     this.#group = group;
     this.#memory = new TensorScope(model.backend);
@@ -163,6 +165,11 @@ export class Trainer {
    * it adapts, by whose content it is known again, or its name on the hub. UsageError without `loraRank`.
    */
   async saveAdapter(folder: string, base: string): Promise<void> {
+    requireFolder("The folder", folder);
+    if (typeof base !== "string" || base === "")
+      throw new UsageError(
+        `The base is ${shown(base)}, expected the path of the model that is adapted, or its name on the hub.`,
+      );
     const adapter = await this.adapter();
     if (!adapter)
       throw new UsageError("This trainer trains weights, not an adapter: save the model, or give it loraRank.");
