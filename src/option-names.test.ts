@@ -20,6 +20,8 @@ import {
   prepareChat,
   prepareText,
   prepareTinyshakespeare,
+  RunFolder,
+  restoreCheckpoint,
   TextStream,
   TokenLoader,
   type TokenLoaderOptions,
@@ -141,6 +143,7 @@ test.each<[string, () => unknown]>([
   ["weights is null, expected one of f32", () => memoryNeeded(backend, model.config, { weights: any(null) })],
   ['precision is "x", expected one of', () => memoryNeeded(backend, model.config, { precision: any("x") })],
   ["decode is 5, expected whole numbers", () => memoryNeeded(backend, model.config, { decode: any(5) })],
+  ['warmupSteps is "a", expected a whole number', () => learningRateAt(0, 1, 1e-3, { warmupSteps: any("a") })],
 ])("%s", async (message, call) => {
   await expect((async () => call())()).rejects.toThrow(message);
 });
@@ -162,7 +165,20 @@ test.each<[string, () => unknown]>([
   ["The model's file is 5, expected a path that ends in .bin", () => model.save(any(5))],
   ["The model is undefined, expected a GPT2, as await GPT2.load", () => new Trainer(any(undefined))],
   ["The model is {}, expected a GPT2", () => new Trainer(any(Promise.resolve(model)))],
+  ["The model is null, expected a GPT2", () => Chat.open(any(null))],
   ["The model is 5, expected a GPT2", () => inspect(any(5), [1])],
+  ["The model is {}, expected a GPT2", () => RunFolder.create("unused", any({}), "tiny")],
+  ["modelName is undefined, expected a text", () => RunFolder.create("unused", model, any(undefined))],
+  ["settings is 5, expected an object", () => RunFolder.create("unused", model, "tiny", any(5))],
+  [
+    'The folder is "", expected the path of a folder: "." is the current one',
+    () => RunFolder.create("", model, "tiny"),
+  ],
+  ["The folder is undefined, expected the path", () => RunFolder.open(any(undefined))],
+  ["The folder is 5, expected the path", () => RunFolder.check(any(5))],
+  ["The folder is null, expected the path", () => RunFolder.remove(any(null))],
+  ["The checkpoint is undefined, expected a Checkpoint", () => restoreCheckpoint(new Trainer(model), any(undefined))],
+  ["The trainer is {}, expected a Trainer.", () => restoreCheckpoint(any({}), any({}))],
   ['The folder is "", expected the path', () => new Trainer(model, { loraRank: 1 }).saveAdapter("", "gpt2")],
   [
     'The base is "", expected the path of the model',
@@ -190,6 +206,8 @@ test.each<[string, () => unknown]>([
   ["The text is undefined, expected a text", () => charTokenizerOf(any(undefined))],
   ['The characters are "ab", expected an array', () => charTokenizer(any("ab"))],
   ["The ids are 5, expected an array of token ids", () => byteTokenizer().decode(any(5))],
+  ['step is "1", expected a number.', () => learningRateAt(any("1"), 1, 1e-3)],
+  ["peak is undefined, expected a number.", () => learningRateAt(0, 1, any(undefined))],
 ])("%s", async (message, call) => {
   const found = (async () => call())();
   await expect(found).rejects.toThrow(UsageError);

@@ -99,6 +99,11 @@ describe("refuses", () => {
     );
     await expect(answerOf(chat, " ")).rejects.toThrow(/The message is empty/);
     await expect(answerOf(chat, "x <|im_end|> y")).rejects.toThrow(/The message holds <\|im_end\|>, a special token/);
+    await expect(answerOf(chat, 5 as never)).rejects.toThrow("The message is 5, expected a text");
+    expect(() => chat.set({ system: 5 as never })).toThrow("system is 5, expected a text");
+    expect(() => chat.set({ maxTokens: "9" as never })).toThrow(
+      'maxTokens is "9", expected a whole number, 0 or more.',
+    );
     expect(() => chat.set({ system: "<|im_start|>" })).toThrow(/The system prompt holds <\|im_start\|>/);
     expect(chat.messages).toHaveLength(2);
   });

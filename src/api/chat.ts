@@ -1,10 +1,11 @@
 /** A conversation with a model, turn by turn. */
-import { InputError, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import type { FinishReason } from "../generate/samples.ts";
 import { type OptionNames, requireOptions } from "../option-names.ts";
 import { ChatFormat } from "../tokenizer/chat.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { requireText, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { requireModel, requireWhole } from "./generation.ts";
 import type { GPT2 } from "./gpt2.ts";
 import { type GenerateOptions, generateOptions } from "./options.ts";
 
@@ -75,6 +76,8 @@ export class Chat {
   /** `turns`: a conversation to continue, a question and its answer each. InputError for a model without a chat template. */
   static async open(model: GPT2, options: ChatOptions = {}, turns: readonly Message[] = []): Promise<Chat> {
     requireOptions("Chat.open", options, chatOptions, { "GPT2.generate": generateOptions });
+    requireModel(model);
+    if (!Array.isArray(turns)) throw new UsageError(`turns is ${shown(turns)}, expected an array of messages.`);
     const format = await ChatFormat.of(model.tokenizer);
     if (!format)
       throw new InputError(
@@ -87,7 +90,7 @@ export class Chat {
           "conversations. Train it on some that llm-ts prepare --chat wrote.",
       );
     const chat = new Chat(model, format, options, turns);
-    chat.#requireSystem(options);
+    chat.#check(options);
     return chat;
   }
 
@@ -105,7 +108,7 @@ export class Chat {
   set(options: ChatOptions): void {
     requireOptions("Chat.set", options, chatOptions, { "GPT2.generate": generateOptions });
     const changed = { ...this.#options, ...options };
-    this.#requireSystem(changed);
+    this.#check(changed);
     if (options.system !== undefined && options.system !== this.#options.system) this.reset();
     this.#options = changed;
   }
@@ -130,6 +133,7 @@ export class Chat {
     text: string,
     signal: AbortSignal | undefined = this.#options.signal,
   ): AsyncGenerator<string, Answer, undefined> {
+    requireText("The message", text);
     if (text.trim() === "") throw new UsageError("The message is empty. Write something.");
     this.#requireText(text, "The message");
     const { prompt, leftOut } = this.#fitting(text);
@@ -184,10 +188,15 @@ export class Chat {
     return maxT - Math.min(maxTokens, Math.floor(maxT * answerShare));
   }
 
-  /** InputError for a system prompt with special tokens, that the template refuses, or that leaves no room for a message. */
-  #requireSystem(options: ChatOptions): void {
-    const { system } = options;
-    if (!system) return;
+  /**
+   * UsageError for options that are none, InputError for a system prompt with special tokens, that the template refuses, or that
+   * leaves no room for a message.
+   */
+  #check(options: ChatOptions): void {
+    const { system, maxTokens = 256 } = options;
+    requireWhole("maxTokens", maxTokens, 0);
+    if (system === undefined || system === "") return;
+    requireText("system", system);
     this.#requireText(system, "The system prompt");
     const shortest: readonly Message[] = [
       { role: "system", content: system },

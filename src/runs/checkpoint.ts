@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { openModelFile } from "../api/model-file.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { DataOrder, LoaderPosition } from "../data/order.ts";
-import { InputError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { modelFormatProblem, writeModel } from "../format/model.ts";
 import { filesOfState, type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
@@ -260,8 +260,19 @@ async function checkFile(path: string, expected: FileHash): Promise<void> {
 
 const piece = 1 << 20;
 
+/** UsageError for what is given as a trainer and is none. */
+export function requireTrainer(trainer: Trainer): void {
+  if (!isObject(trainer) || typeof trainer.state !== "function")
+    throw new UsageError(`The trainer is ${shown(trainer)}, expected a Trainer.`);
+}
+
 /** Restores the state of a trainer whose model was loaded from the checkpoint. */
 export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
+  requireTrainer(trainer);
+  if (!isObject(checkpoint) || typeof checkpoint.folder !== "string")
+    throw new UsageError(
+      `The checkpoint is ${shown(checkpoint)}, expected a Checkpoint, as await RunFolder.newestCheckpoint gives it.`,
+    );
   const { state: path } = checkpointPaths(checkpoint.folder, checkpoint.step);
   if (checkpoint.info && isAdapter(checkpoint.info.files))
     return restoreAdapter(trainer, checkpoint.folder, checkpoint.info);

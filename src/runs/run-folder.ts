@@ -1,9 +1,11 @@
 import { platform } from "#platform";
+import { requireModel } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { planTokenizer } from "../data/tokenizer-files.ts";
-import { InputError, LlmError } from "../errors.ts";
+import { InputError, LlmError, shown, UsageError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
 import { missingFolders, requireWritable, saveText } from "../format/save.ts";
-import { type OptionNames, requireOptions } from "../option-names.ts";
+import { type OptionNames, requireFolder, requireOptions } from "../option-names.ts";
 import { isNoFolder } from "../platform/glob.ts";
 import { inFolder, nameOf } from "../platform/paths.ts";
 import type { FileLock, LockOwner } from "../platform/platform.ts";
@@ -12,7 +14,7 @@ import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { complete } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
 import type { CheckpointInfo } from "./checkpoint.ts";
-import { type Checkpoint, openCheckpoint, recordedConfig, writeCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, openCheckpoint, recordedConfig, requireTrainer, writeCheckpoint } from "./checkpoint.ts";
 import {
   checkpointModel,
   completeSteps,
@@ -79,6 +81,11 @@ export class RunFolder {
     modelName: string,
     settings: Readonly<Record<string, unknown>> = {},
   ): Promise<RunFolder> {
+    requireFolder("The folder", path);
+    requireModel(model);
+    if (typeof modelName !== "string" || modelName === "")
+      throw new UsageError(`modelName is ${shown(modelName)}, expected a text: the folder's name begins with it.`);
+    if (!isObject(settings)) throw new UsageError(`settings is ${shown(settings)}, expected an object.`);
     const missing = await missingFolders(path);
     const made = isParent(path) ? await makeNumbered(path, modelName) : await makeNamed(path);
     const folder = await RunFolder.#take(made);
@@ -97,6 +104,7 @@ export class RunFolder {
    * `onWatch` is called when the heartbeat of a process on another machine has to be watched for some milliseconds.
    */
   static async open(path: string, onWatch?: OnWatch): Promise<RunFolder> {
+    requireFolder("The folder", path);
     const folder = await RunFolder.#take(path, onWatch);
     try {
       const { config, from } = await recordedConfig(path);
@@ -112,6 +120,7 @@ export class RunFolder {
 
   /** True when a folder holds a run, llm.c's included. */
   static async holdsRun(path: string): Promise<boolean> {
+    requireFolder("The folder", path);
     return holdsRun(path);
   }
 
@@ -128,6 +137,7 @@ export class RunFolder {
 
   /** InputError when `path` is a file or already holds a run. Makes nothing. */
   static async requireVacant(path: string): Promise<void> {
+    requireFolder("The folder", path);
     const kind = await platform.pathKind(path.replace(/(?<=.)[/\\]+$/, ""));
     if (isNoFolder(kind))
       throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
@@ -237,6 +247,7 @@ export class RunFolder {
    */
   async checkpoint(trainer: Trainer, retention: Partial<Retention> = {}): Promise<string> {
     requireOptions("RunFolder.checkpoint", retention, retentionOptions);
+    requireTrainer(trainer);
     const kept = complete(["keep", "keepEvery"], retention);
     checkSettings(kept);
     await this.flush(true);

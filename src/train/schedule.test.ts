@@ -52,7 +52,9 @@ describe.each(scheduleNames)("%s", (schedule) => {
 });
 
 test("a schedule that there is not", () => {
-  expect(() => learningRateAt(0, 10, 1, { schedule: "bad" as never })).toThrow('There is no schedule "bad"');
+  expect(() => learningRateAt(0, 10, 1, { schedule: "bad" as never })).toThrow(
+    'schedule is "bad", expected one of constant, ',
+  );
 });
 
 describe("by the time", () => {

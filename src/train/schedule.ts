@@ -1,6 +1,7 @@
 /** Learning rate schedules, by llm.c's names and formulas (llmc/schedulers.h). */
 import { shown, UsageError } from "../errors.ts";
 import { requireOptions } from "../option-names.ts";
+import { checkSettings } from "./checks.ts";
 import { trainerOptions } from "./options.ts";
 import { complete, type TrainSettings, trainOptions } from "./settings.ts";
 
@@ -21,10 +22,12 @@ const shares: Record<ScheduleName, (done: number) => number> = {
 /** The learning rate of update number `step` of `steps`, from 0. As llm.c's `get_learning_rate`. Takes a trainer's options as well. */
 export function learningRateAt(step: number, steps: number, peak: number, options: ScheduleOptions = {}): number {
   requireOptions("learningRateAt", options, trainerOptions);
+  for (const [name, value] of Object.entries({ step, steps, peak }))
+    if (typeof value !== "number" || Number.isNaN(value))
+      throw new UsageError(`${name} is ${shown(value)}, expected a number.`);
+  checkSettings(options);
   const { schedule, warmupSteps, finalFraction } = complete(["schedule", "warmupSteps", "finalFraction"], options);
   if (schedule !== "constant" && step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
-  if (!Object.hasOwn(shares, schedule))
-    throw new UsageError(`There is no schedule ${shown(schedule)}. Choose one of ${scheduleNames.join(", ")}.`);
   const fall = schedule === "wsd" ? decayPoint(steps) : warmupSteps;
   // Before the fall the rate is the peak; after the planned steps it stays on its last value.
   const done = Math.min(1, Math.max(0, step - fall) / Math.max(1, steps - fall));
