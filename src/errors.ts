@@ -81,6 +81,7 @@ export function messageOf(error: unknown): string {
 /** A value of any type in a message: texts in quotes, so that an empty one is seen. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
+  if (value instanceof Promise) return "a promise that was not awaited";
   if (typeof value !== "string" && (typeof value !== "object" || value === null)) return String(value);
   const text = jsonOf(value) ?? "an object";
   return text.length > 60 ? `${text.slice(0, 60)} …` : text;
