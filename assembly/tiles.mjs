@@ -16,11 +16,11 @@
 // - exported, so that nothing inlines it.
 // `node --experimental-wasm-revectorize --trace-wasm-revectorize` prints the result for a function.
 //
-// And so is what keeps the instructions beside the multiply-adds few: 24 a step of the 6x16 tile, of which 12 multiply-add
-// and 8 load. A processor that issues six a cycle hides more, but not while another hyper-thread takes half of them.
+// It also keeps the instructions beside the multiply-adds few: 24 in a step of the 6x16 tile, of which 12 multiply and add
+// and 8 load. A core that issues six in a cycle has room for more, but not while another hyper-thread takes half of them.
 // - The first step stands before the loop: V8 computes the addresses of its splats (memory + 4 i) there, and keeps them in
 //   registers for all others. It also sees that no index needs to be extended to 64 bits.
-// - STEPS steps a round share the loop's check for interrupts and b's increment.
+// - The steps of a round share the loop's check for interrupts and b's increment.
 // - A way out between them, which also serves any k, ends a basic block: without it, V8 orders the steps of a round by
 //   element of c instead, and the operands no longer fit the registers.
 // - The end is an address: comparing and jumping is one instruction, counting down two.
@@ -32,7 +32,7 @@ const tiles = [
   [4, 8],
 ];
 
-/** Steps a round of the loop. */
+/** Steps in a round of the loop. */
 const STEPS = 8;
 
 /** AssemblyScript source of all tiles. */
