@@ -24,7 +24,7 @@ const KC = 384;
 const MC = 264; // divisible by 6 and 4; GPT-2's 4 x 64 rows are one block
 const B_COLUMNS = 192; // divisible by 16 and 8
 
-const ZEROS_BYTES = 16 * 4;
+const ZEROS_BYTES = 16 * 4; // a row of the widest tile
 const TILE_BYTES = 6 * 16 * 4;
 const B_BYTES = KC * B_COLUMNS * 4;
 const A_BYTES = KC * MC * 4;
@@ -234,10 +234,11 @@ function multiplyPanels(
       const from = fromC ? at : init;
       const fromStride = fromC ? stride : 0;
       const depth = min(k, terms + i + height - 1);
-      if (depth <= 0) {
-        // All of its terms are in the blocks before.
-      } else if (height == MR && width == NR) tile(depth, pa, b, from, fromStride, at, stride);
-      else edgeTile(height, width, depth, pa, b, from, fromStride, at, stride);
+      // 0 or less: all of its terms are in the blocks before.
+      if (depth > 0) {
+        if (height == MR && width == NR) tile(depth, pa, b, from, fromStride, at, stride);
+        else edgeTile(height, width, depth, pa, b, from, fromStride, at, stride);
+      }
       pa += panelA;
     }
     b += panelB;

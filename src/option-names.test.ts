@@ -148,7 +148,7 @@ test.each<[string, () => unknown]>([
   await expect((async () => call())()).rejects.toThrow(message);
 });
 
-/** So are values of arguments that are no options. Any promise is shown as {}. */
+/** So are values of arguments that are no options. */
 test.each<[string, () => unknown]>([
   ["The model is undefined, expected a path, URL, Blob or Uint8Array", () => GPT2.load(any(undefined))],
   ['The model is "", expected a path', () => GPT2.load("")],

@@ -67,7 +67,7 @@ export class WasmDevice {
   private disposal: Promise<void> | null = null;
   /** Bytes allocated before any tensor. */
   private readonly ownMemory: number;
-  /** Per-worker scratch memory: its address, and the longest row of attention (T) that it holds. */
+  /** Per-worker scratch memory: its block, and the bytes of it that each worker has. */
   private workerScratch: { readonly block: Block; readonly stride: number } | null = null;
   private isAlone = false; // while `alone` runs
   /** Scratch buffers shared by all workers: the output of one command that the next one reads. */
