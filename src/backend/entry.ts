@@ -116,7 +116,7 @@ export interface Survey {
   readonly candidates: readonly Candidate[];
   /** The kernel of "auto" from now on; undefined when none passes the check. */
   readonly chosen?: string;
-  /** The kernel that an earlier start has cached; undefined if there is none, or it has expired. */
+  /** The kernel that two earlier starts measured as fastest; undefined if there is none, or it has expired. */
   readonly kept?: string;
 }
 

@@ -10,7 +10,7 @@ import { candidatesOf, fewestOf, timeThreads } from "./thread-trial.ts";
 import { bySpeed, timeTiles } from "./trial.ts";
 import { type Code, codes, nameOf, tiles } from "./variants.ts";
 
-/** Measures and checks every variant, and caches the fastest for later starts. */
+/** Measures and checks every variant, and caches the fastest as a start does. */
 export async function surveyKernels(wanted?: number): Promise<Survey> {
   const config = threadConfig(undefined, wanted);
   const candidates: Candidate[] = [];
@@ -27,7 +27,7 @@ export async function surveyKernels(wanted?: number): Promise<Survey> {
   return { threads, threadSpeeds, memoryLimit: tensorLimit(), candidates, chosen, kept };
 }
 
-/** Speeds of one thread and of all numbers to choose from; the choice is kept for later starts. */
+/** Speeds of one thread and of all numbers to choose from; the choice is cached as a start does. */
 async function surveyThreads(
   code: Code,
   cores: number,

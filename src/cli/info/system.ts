@@ -34,8 +34,10 @@ function threadReasonOf({ threads, threadSpeeds = [] }: Survey): string {
 
 function reasonOf({ chosen, kept }: Survey): string {
   if (chosen === undefined) return "every kernel is out, as said below";
-  const before = kept === undefined ? "none was kept before" : `${kept} was used until now`;
-  return `best code that computes right here, and its fastest tile, measured now and kept for later starts; ${before}`;
+  const best = "best code that computes right here, and its fastest tile, measured now";
+  if (kept === chosen) return `${best}, as before; later starts use it without measuring`;
+  const before = kept === undefined ? "none is kept yet" : `${kept} was used until now`;
+  return `${best}; ${before}; kept once the next measurement agrees`;
 }
 
 /** Each backend, and why it is not available. */
