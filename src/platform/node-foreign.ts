@@ -7,7 +7,8 @@
  *     const library = foreign.load("libm.so.6");
  *     if (typeof library !== "string") library.declare<[number], number>("float cosf(float)")(0); // 1
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { BackendError, messageOf } from "../errors.ts";
 import { architecturesOf, HEADER_BYTES } from "./node-library-file.ts";
 import { importOptional } from "./node-optional.ts";
@@ -54,14 +55,14 @@ export async function openForeign(): Promise<ForeignLoader | string> {
     opened = loaderOf(koffi);
     return opened;
   } catch (error) {
-    return `the package koffi cannot be used: ${messageOf(error)}`;
+    return `the package koffi cannot be used: ${phraseOf(messageOf(error))}`;
   }
 }
 
 function loaderOf(koffi: Koffi): ForeignLoader {
   return {
     load(libraries, options = {}) {
-      const names = typeof libraries === "string" ? [libraries] : libraries;
+      const names = typeof libraries === "string" ? [libraries] : ofThisSystem(libraries);
       const problems: string[] = [];
       for (const name of names) {
         const found = loadOne(koffi, name, options);
@@ -74,12 +75,23 @@ function loaderOf(koffi: Koffi): ForeignLoader {
   };
 }
 
+/** The names for this system's loader; all, if none is. */
+function ofThisSystem(names: readonly string[]): readonly string[] {
+  const systemOf = (name: string) =>
+    /\.dll$/i.test(name) ? "win32" : /\.(dylib|framework)\b/.test(name) ? "darwin" : "";
+  const here = ["win32", "darwin"].includes(process.platform) ? process.platform : "";
+  const own = names.filter((name) => systemOf(name) === here);
+  return own.length > 0 ? own : names;
+}
+
 function loadOne(koffi: Koffi, name: string, { global = false, problemOf }: LoadOptions): ForeignLibrary | string {
   let library: ForeignLibrary;
   try {
     library = libraryOf(koffi.load(name, { global }), name);
   } catch (error) {
-    return problemOfFile(name) ?? problemOfLoading(name) ?? messageOf(error);
+    const path = process.platform === "win32" ? windowsPathOf(name) : name;
+    if (path === undefined) return "not found";
+    return problemOfFile(path) ?? problemOfLoading(name) ?? messageOf(error);
   }
   return problemOf?.(library) ?? library;
 }
@@ -142,18 +154,35 @@ function readHeader(path: string): Uint8Array {
   }
 }
 
+/** The first line, without the end of its sentence. */
+function phraseOf(message: string): string {
+  return message.replace(/[.?!]*\s*(\n.*)?$/s, "");
+}
+
+/**
+ * Where Windows finds a library: its own words, in the user's language, do not tell a library that is missing from one that
+ * needs another.
+ */
+function windowsPathOf(name: string): string | undefined {
+  if (/[\\/]/.test(name)) return name;
+  const { SystemRoot = "", PATH = "" } = process.env;
+  const folders = [dirname(process.execPath), join(SystemRoot, "System32"), SystemRoot, ...PATH.split(delimiter)];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
 /** The system's own words, which name a further library that is missing; koffi's leave that out. */
 function problemOfLoading(name: string): string | undefined {
   try {
     process.dlopen({ exports: {} }, name);
   } catch (error) {
-    const [message] = messageOf(error).split("\n");
+    const message = phraseOf(messageOf(error));
     const isMissing =
       message.startsWith(`${name}: cannot open shared object file: No such file`) ||
       (message.startsWith(`dlopen(${name}`) &&
         !/\((?!no such file)[^),]*\)/.test(message.replace(/^dlopen\(.*?\)/, "")));
     if (isMissing) return "not found";
-    if (!/did not self-register|Module did not/.test(message)) return message;
+    if (/did not self-register|Module did not/.test(message)) return undefined;
+    return process.platform === "win32" ? `Windows cannot load it, or a library that it needs: ${message}` : message;
   }
   return undefined;
 }
