@@ -11,8 +11,8 @@ import { sizeOf } from "../backend/shape.ts";
 import { MemoryError, shown, UsageError } from "../errors.ts";
 import { type OptionNames, requireOptions, requireType } from "../option-names.ts";
 import { type GPT2Config, presetConfig, presetNames, requireConfig } from "./config.ts";
-import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig } from "./lora.ts";
-import { allocMuonScratch, type Optimizer } from "./muon-memory.ts";
+import { allocAdapterTraining, allocAdapterWorkspace, type LoraConfig, type LoraTarget, loraTargets } from "./lora.ts";
+import { allocMuonScratch, type Optimizer, optimizers } from "./muon-memory.ts";
 import { allocPackedWorkspace } from "./packed.ts";
 import { parameterCount, parametersOf } from "./parameters.ts";
 import type { Share } from "./tensor-part.ts";
@@ -149,17 +149,32 @@ const partSizes = {
   inspect: ["T"],
 } as const satisfies Partial<Record<keyof MemoryPlan, readonly string[]>>;
 
+function isSize(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 1;
+}
+
 /** UsageError for values of a plan of which no number of bytes, or none that is right, would come. */
-function requirePlan({ weights = "f32", precision = "fp32", optimizer, ...plan }: MemoryPlan): void {
+function requirePlan(of: MemoryPlan): void {
+  const { weights = "f32", precision = "fp32", updates = "adamw", optimizer, lora, share, ...plan } = of;
   requireType("boolean", { optimizer });
+  const isTarget = (name: LoraTarget) => loraTargets.includes(name);
+  if (lora !== undefined && !(isSize(lora?.rank) && Array.isArray(lora.targets) && lora.targets.every(isTarget)))
+    throw new UsageError(
+      `lora is ${shown(lora)}, expected a rank of at least 1, alpha, and targets: some of ${loraTargets.join(", ")}.`,
+    );
+  if (share !== undefined && !(isSize(share?.size) && isSize(share.rank + 1) && share.rank < share.size))
+    throw new UsageError(
+      `share is ${shown(share)}, expected the size of a group and a rank in it, from 0 to size - 1.`,
+    );
   if (!weightTypes.includes(weights))
     throw new UsageError(`weights is ${shown(weights)}, expected one of ${weightTypes.join(", ")}.`);
   if (!Object.hasOwn(storageOf, precision))
     throw new UsageError(`precision is ${shown(precision)}, expected one of ${Object.keys(storageOf).join(", ")}.`);
+  if (!optimizers.includes(updates))
+    throw new UsageError(`updates is ${shown(updates)}, expected one of ${optimizers.join(", ")}.`);
   for (const name of Object.keys(partSizes) as (keyof typeof partSizes)[]) {
     const sizes: Readonly<Record<string, unknown>> = { ...plan[name] };
-    const isWhole = (size: string) => Number.isSafeInteger(sizes[size]) && Number(sizes[size]) >= 1;
-    if (plan[name] !== undefined && !partSizes[name].every(isWhole))
+    if (plan[name] !== undefined && !partSizes[name].every((size) => isSize(sizes[size])))
       throw new UsageError(
         `${name} is ${shown(plan[name])}, expected whole numbers of at least 1 for ${partSizes[name].join(" and ")}.`,
       );
