@@ -67,18 +67,26 @@ test("installing it warns of nothing and runs no script", () => {
 });
 
 test.each([
-  ["Node alone", ["ES2023"], ["node"]],
-  ["a page", ["ES2022", "DOM"], []],
-])("its types hold for TypeScript that knows of %s", (_name, lib, types) => {
-  const uses = `import { GPT2, type Backend } from "llm-ts";
+  ["Node alone", ["ES2023"], ["node"], {}],
+  ["a page", ["ES2022", "DOM"], [], {}],
+  [
+    "Node, where an option that is left out is not undefined",
+    ["ES2023"],
+    ["node"],
+    { exactOptionalPropertyTypes: true },
+  ],
+])("its types hold for TypeScript that knows of %s", (_name, lib, types, flags) => {
+  const uses = `import { GPT2, Trainer, type Backend, type TokenLoader } from "llm-ts";
     export const load: (path: string) => Promise<GPT2> = GPT2.load;
     export type Sizes = Backend["name"];
     // @ts-expect-error: not a promise of a string
-    export const wrong: (path: string) => Promise<string> = GPT2.load;`;
+    export const wrong: (path: string) => Promise<string> = GPT2.load;
+    export const train = (model: GPT2, loader: TokenLoader) =>
+      new Trainer(model, { learningRate: 1e-3, gradClip: 1, beta1: 0.9, schedule: "cosine" }).run(loader, { steps: 1, minutes: 0.5 });`;
   writeFileSync(join(project, "typed.ts"), uses);
   const compilerOptions = {
     ...{ lib, types, typeRoots: [join(root, "node_modules", "@types")] },
-    ...{ module: "nodenext", target: "es2023", strict: true, skipLibCheck: false, noEmit: true },
+    ...{ module: "nodenext", target: "es2023", strict: true, skipLibCheck: false, noEmit: true, ...flags },
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.ts"] }));
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");

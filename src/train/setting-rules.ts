@@ -13,7 +13,8 @@ export interface WholeRule {
 export interface RealRule {
   readonly kind: "real";
   readonly min: number;
-  readonly max?: number;
+  /** `undefined` as a value too: what `real` declares is a rule under a user's `exactOptionalPropertyTypes` as well. */
+  readonly max?: number | undefined;
   readonly unit?: string;
 }
 
