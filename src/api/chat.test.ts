@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { InputError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { withChat } from "../tokenizer/chat.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
@@ -22,7 +22,8 @@ function scripted(answers: readonly string[], maxT = 200) {
     async *generateSamples(prompt: readonly number[], options: SampleOptions) {
       asked.push({ prompt: tokenizer.decode(prompt), options });
       const text = answers[asked.length - 1] ?? "";
-      for (const word of text.split(/(?<= )/)) yield { type: "token", sample: 0, token: 0, text: word };
+      const words = options.signal?.aborted ? [] : text.split(/(?<= )/);
+      for (const word of words) yield { type: "token", sample: 0, token: 0, text: word };
       yield { type: "end", sample: 0, reason: options.signal?.aborted ? "interrupted" : "stop", text: "" };
     },
   };
@@ -58,8 +59,8 @@ test("each turn's prompt is the conversation so far, and it ends where the templ
       "<|im_start|>user\nGo<|im_end|>\n<|im_start|>assistant\n",
   ]);
   expect(asked.map(({ options }) => [options.stop, options.seed, options.temperature])).toEqual([
-    ["<|im_end|>", 7, 0.5],
-    ["<|im_end|>", 8, 0.5],
+    [["<|im_end|>", "<|endoftext|>", "<|im_start|>"], 7, 0.5],
+    [["<|im_end|>", "<|endoftext|>", "<|im_start|>"], 8, 0.5],
   ]);
   expect(chat.messages.map(({ role }) => role)).toEqual(["system", "user", "assistant", "user", "assistant"]);
 });
@@ -74,8 +75,8 @@ test("a conversation that grows too long loses whole turns, the oldest first, an
   for (let i = 0; i < 8; i++) leftOut.push((await answerOf(chat, `Question number ${i}, please`)).leftOut);
   // A turn has about 9 tokens, an answer 7, and a quarter of 80 positions is kept for the next one.
   expect(leftOut.slice(0, 2)).toEqual([0, 0]);
-  expect(leftOut.slice(2).every((count) => count === 0 || count === 2)).toBe(true);
-  expect(leftOut.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(6);
+  expect(leftOut).toEqual(leftOut.toSorted((a, b) => a - b));
+  expect(leftOut.at(-1)).toBeGreaterThan(6);
   const { prompt, options } = asked[7];
   expect(tokenizer.encode(prompt).length).toBeLessThanOrEqual(60);
   expect(options.maxTokens).toBe(80 - tokenizer.encode(prompt).length);
@@ -88,6 +89,15 @@ test("a conversation that grows too long loses whole turns, the oldest first, an
   chat.reset();
   expect(chat.messages).toHaveLength(1);
   expect((await answerOf(chat, "Again")).leftOut).toBe(0);
+});
+
+test("turns that were left out for a long message are in the prompt again once it was taken back", async () => {
+  const { chat, asked } = await opened(["One.", "Two.", "Three.", "Four."], {}, 100);
+  for (const message of ["First", "Second"]) await answerOf(chat, message);
+  expect((await answerOf(chat, "word ".repeat(60))).leftOut).toBe(4);
+  chat.takeBack();
+  expect((await answerOf(chat, "Short")).leftOut).toBe(0);
+  expect(asked[3].prompt).toContain("First");
 });
 
 describe("refuses", () => {
@@ -130,6 +140,63 @@ describe("refuses", () => {
     const small = { ...model, config: { ...model.config, V: 50257 } } as unknown as GPT2;
     await expect(Chat.open(small)).rejects.toThrow(/beyond the model's vocabulary of 50257/);
   });
+});
+
+test("turns to continue are questions and answers, and options are checked, both at once", async () => {
+  const { model, asked } = scripted(["Three."]);
+  const turns = [
+    { role: "user", content: "One?" },
+    { role: "assistant", content: "Two." },
+  ] as const;
+  const continued = await Chat.open(model, {}, turns);
+  await answerOf(continued, "Then?");
+  expect(asked[0].prompt).toContain("Two.<|im_end|>");
+  expect(await Chat.open(model, {}, continued.messages)).toBeDefined();
+  const [question, answer] = turns;
+  const refused: [unknown[], RegExp][] = [
+    [[question], /^turns ends with a question \(turns\[0\]\) that has no answer\./],
+    [[answer, question], /^turns\[0\]\.role is "assistant", expected "user"/],
+    [[question, { ...answer, role: "robot" }], /^turns\[1\]\.role is "robot", expected "assistant"/],
+    [[...turns, { role: "system", content: "Be kind." }], /^turns\[2\] is a system prompt\./],
+    [[question, { role: "assistant" }], /^turns\[1\]\.content is undefined, expected a text/],
+    [[question, "Two."], /^turns\[1\] is "Two\.", expected a message/],
+  ];
+  for (const [wrong, message] of refused) {
+    const opening = Chat.open(model, {}, wrong as never);
+    await expect(opening).rejects.toThrow(UsageError);
+    await expect(opening).rejects.toThrow(message);
+  }
+  const marked = [question, { role: "assistant", content: "x <|im_end|> y" }] as const;
+  await expect(Chat.open(model, {}, marked)).rejects.toThrow(
+    /^turns\[1\]\.content holds <\|im_end\|>, a special token/,
+  );
+  await expect(Chat.open(model, { temperature: "hot" as never })).rejects.toThrow(
+    'The temperature is "hot", expected 0',
+  );
+  await expect(Chat.open(model, { signal: {} as never })).rejects.toThrow("signal is {}, expected an AbortSignal.");
+  expect(() => continued.set({ temperature: -3 })).toThrow("The temperature is -3, expected 0");
+  expect(continued.options).toEqual({});
+});
+
+test("a question that was interrupted before its answer began is the one to take back", async () => {
+  const { chat, asked } = await opened(["Yes.", "", "No.", "", "Right."]);
+  await answerOf(chat, "First.");
+  const interrupted = async (message: string) =>
+    expect(await chat.send(message, AbortSignal.abort()).next()).toMatchObject({ value: { reason: "interrupted" } });
+  await interrupted("Second.");
+  expect(chat.messages).toHaveLength(2);
+  expect(chat.takeBack()).toBe("Second.");
+  expect((await answerOf(chat, "Second.")).text).toBe("No.");
+  expect(asked[2].prompt).toContain("Yes.<|im_end|>");
+  await interrupted("Third.");
+  await answerOf(chat, "Fourth.");
+  expect([chat.takeBack(), chat.takeBack(), chat.takeBack(), chat.takeBack()]).toEqual([
+    ...["Fourth.", "Second.", "First."],
+    undefined,
+  ]);
+  await interrupted("Fifth.");
+  chat.reset();
+  expect(chat.takeBack()).toBeUndefined();
 });
 
 test("an answer can be taken back, and one that was interrupted stays as far as it came", async () => {

@@ -1,11 +1,13 @@
 /** A conversation with a model, turn by turn. */
 import { InputError, shown, UsageError } from "../errors.ts";
+import { isObject } from "../format/json.ts";
+import { Sampler } from "../generate/sampler.ts";
 import type { FinishReason } from "../generate/samples.ts";
 import { type OptionNames, requireOptions } from "../option-names.ts";
 import { ChatFormat } from "../tokenizer/chat.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import { requireText, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import { requireModel, requireWhole } from "./generation.ts";
+import { requireModel, requireSignal, requireWhole } from "./generation.ts";
 import type { GPT2 } from "./gpt2.ts";
 import { type GenerateOptions, generateOptions } from "./options.ts";
 
@@ -24,7 +26,7 @@ export interface Answer {
   readonly reason: FinishReason;
   /** True if it was cut since the model's positions are full, false for maxTokens and every other end. */
   readonly full: boolean;
-  /** Turns that were left out, since the whole conversation does not fit the model's positions; of this answer alone. */
+  /** The oldest turns, which were left out of what this answer was given: the whole conversation does not fit the model's positions. */
   readonly leftOut: number;
 }
 
@@ -61,8 +63,8 @@ export class Chat {
   readonly #format: ChatFormat;
   #options: ChatOptions;
   #turns: Message[] = [];
-  /** Turns at the beginning that no longer fit. */
-  #leftOut = 0;
+  /** The last question, where it was interrupted before its answer began. */
+  #unanswered: string | undefined;
   /** Answers so far: each has a seed of its own. */
   #answers = 0;
 
@@ -73,11 +75,14 @@ export class Chat {
     this.#options = options;
   }
 
-  /** `turns`: a conversation to continue, a question and its answer each. InputError for a model without a chat template. */
+  /**
+   * `turns`: a conversation to continue, a question and its answer each. UsageError for options and turns that are none, InputError
+   * for turns with special tokens and a model without a chat template.
+   */
   static async open(model: GPT2, options: ChatOptions = {}, turns: readonly Message[] = []): Promise<Chat> {
     requireOptions("Chat.open", options, chatOptions, { "GPT2.generate": generateOptions });
     requireModel(model);
-    if (!Array.isArray(turns)) throw new UsageError(`turns is ${shown(turns)}, expected an array of messages.`);
+    requireTurns(turns);
     const format = await ChatFormat.of(model.tokenizer);
     if (!format)
       throw new InputError(
@@ -91,6 +96,7 @@ export class Chat {
       );
     const chat = new Chat(model, format, options, turns);
     chat.#check(options);
+    for (const [i, { content }] of turns.entries()) chat.#requireText(content, `turns[${i}].content`);
     return chat;
   }
 
@@ -116,13 +122,17 @@ export class Chat {
   /** Forgets the conversation, but for the system prompt. */
   reset(): void {
     this.#turns = [];
-    this.#leftOut = 0;
+    this.#unanswered = undefined;
   }
 
-  /** Takes the last answer back, and gives what it answered; undefined where there is none. */
+  /**
+   * Takes the last question and its answer back, and gives the question; undefined where there is none. A question that was
+   * interrupted before its answer began is the last one as well.
+   */
   takeBack(): string | undefined {
-    const [question] = this.#turns.splice(-2);
-    return question?.content;
+    const unanswered = this.#unanswered;
+    this.#unanswered = undefined;
+    return unanswered ?? this.#turns.splice(-2)[0]?.content;
   }
 
   /**
@@ -144,10 +154,9 @@ export class Chat {
       signal,
       seed: typeof seed === "bigint" ? seed + BigInt(this.#answers) : seed + this.#answers,
       maxTokens: Math.min(maxTokens, room),
-      stop: this.#format.tokenizer.decode([this.#format.turnEnd]),
+      stop: this.#format.marks,
     };
     this.#answers++;
-    this.#leftOut += leftOut;
     let written = "";
     let reason: FinishReason = "interrupted";
     try {
@@ -158,8 +167,9 @@ export class Chat {
       }
     } finally {
       // An answer of nothing that was interrupted was none.
-      if (written !== "" || reason !== "interrupted")
-        this.#turns.push({ role: "user", content: text }, { role: "assistant", content: written });
+      const isAnswered = written !== "" || reason !== "interrupted";
+      this.#unanswered = isAnswered ? undefined : text;
+      if (isAnswered) this.#turns.push({ role: "user", content: text }, { role: "assistant", content: written });
     }
     return { text: written, reason, full: reason === "length" && maxTokens > room, leftOut };
   }
@@ -170,16 +180,22 @@ export class Chat {
     const { system } = this.#options;
     const most = this.#longestPrompt(this.#options);
     const first = system ? [{ role: "system" as const, content: system }] : [];
-    for (let leftOut = 0; ; leftOut += 2) {
-      const turns = this.#turns.slice(this.#leftOut + leftOut);
-      const prompt = this.#format.prompt([...first, ...turns, { role: "user", content: text }]);
-      if (prompt.length <= most) return { prompt, leftOut };
-      if (turns.length === 0)
-        throw new InputError(
-          `The message${system ? " and the system prompt take" : " takes"} ${prompt.length} tokens, and of the model's ${maxT} ` +
-            `positions ${most} are left beside an answer. Write less.`,
-        );
+    const promptFrom = (leftOut: number) =>
+      this.#format.prompt([...first, ...this.#turns.slice(leftOut), { role: "user", content: text }]);
+    let leftOut = this.#turns.length;
+    let prompt = promptFrom(leftOut);
+    if (prompt.length > most)
+      throw new InputError(
+        `The message${system ? " and the system prompt take" : " takes"} ${prompt.length} tokens, and of the model's ${maxT} ` +
+          `positions ${most} are left beside an answer. Write less.`,
+      );
+    // From the newest turn back: a conversation may be much longer than what fits.
+    while (leftOut > 0) {
+      const longer = promptFrom(leftOut - 2);
+      if (longer.length > most) break;
+      [prompt, leftOut] = [longer, leftOut - 2];
     }
+    return { prompt, leftOut };
   }
 
   /** Tokens of a prompt at most, so that there is room for an answer. */
@@ -193,8 +209,11 @@ export class Chat {
    * leaves no room for a message.
    */
   #check(options: ChatOptions): void {
-    const { system, maxTokens = 256 } = options;
+    const { system, maxTokens = 256, signal, ...sampling } = options;
     requireWhole("maxTokens", maxTokens, 0);
+    requireSignal(signal);
+    // It checks its own options.
+    new Sampler(sampling);
     if (system === undefined || system === "") return;
     requireText("system", system);
     this.#requireText(system, "The system prompt");
@@ -216,4 +235,27 @@ export class Chat {
     if (mark !== undefined)
       throw new InputError(`${what} holds ${mark}, a special token, which would end or begin a turn. Leave it out.`);
   }
+}
+
+/** UsageError for turns that are no questions and answers in turn. */
+function requireTurns(turns: readonly Message[]): void {
+  if (!Array.isArray(turns)) throw new UsageError(`turns is ${shown(turns)}, expected an array of messages.`);
+  for (const [i, turn] of turns.entries()) {
+    if (!isObject(turn)) throw new UsageError(`turns[${i}] is ${shown(turn)}, expected a message: { role, content }.`);
+    const role = i % 2 === 0 ? "user" : "assistant";
+    if (turn.role === "system")
+      throw new UsageError(
+        `turns[${i}] is a system prompt. Leave it out of the turns, and give it as the option system.`,
+      );
+    if (turn.role !== role)
+      throw new UsageError(
+        `turns[${i}].role is ${shown(turn.role)}, expected "${role}": questions and answers take turns, a question first.`,
+      );
+    if (typeof turn.content !== "string")
+      throw new UsageError(`turns[${i}].content is ${shown(turn.content)}, expected a text (a string).`);
+  }
+  if (turns.length % 2 === 1)
+    throw new UsageError(
+      `turns ends with a question (turns[${turns.length - 1}]) that has no answer. Leave it out, and send it.`,
+    );
 }

@@ -20,16 +20,16 @@ export class ChatFormat {
   readonly template: ChatTemplate;
   /** The token that ends a turn. */
   readonly turnEnd: number;
-  readonly #names: Readonly<Record<string, string>>;
   /** Special tokens, which no content may hold. */
-  readonly #special: readonly string[];
+  readonly marks: readonly string[];
+  readonly #names: Readonly<Record<string, string>>;
 
   private constructor(tokenizer: Tokenizer, template: ChatTemplate, turnEnd: number) {
     this.tokenizer = tokenizer;
     this.template = template;
     this.turnEnd = turnEnd;
     this.#names = namesIn(tokenizer);
-    this.#special = (tokenizer.specialIds ?? []).map((id) => tokenizer.decode([id]));
+    this.marks = [...new Set([turnEnd, ...(tokenizer.specialIds ?? [])])].map((id) => tokenizer.decode([id]));
   }
 
   /**
@@ -101,7 +101,7 @@ export class ChatFormat {
 
   /** The special token that a content holds; undefined where there is none. */
   markIn(content: string): string | undefined {
-    return this.#special.find((name) => content.includes(name));
+    return this.marks.find((name) => content.includes(name));
   }
 }
 
