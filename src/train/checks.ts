@@ -88,11 +88,15 @@ export function checkPrecision(
 
 /** UsageError when a run's options are out of their ranges, or its batches too long for the model. */
 export function checkRun(config: GPT2Config, loader: BatchSource, options: CompleteRunOptions): void {
-  for (const source of [loader, options.valLoader])
-    if (source !== undefined && !isObject(source))
-      throw new UsageError(`A loader is ${shown(source)}, expected a source of batches.`);
   if (loader === undefined)
     throw new UsageError("Trainer.run needs a loader: a source of batches, such as a TokenLoader.");
+  requireSource("loader", loader, ["next"]);
+  if (options.valLoader !== undefined) requireSource("valLoader", options.valLoader, ["next", "reset"]);
+  if (options.valLoader === loader && options.steps > 0)
+    throw new UsageError(
+      "The loader is the valLoader as well. Each validation starts that over, so that the run would train on its first batches again " +
+        "and again. Open a second one for the validation.",
+    );
   const { valLoader, earlyStop, valEvery, valBatches, samplePrompt, checkpoint, signal } = options;
   if (samplePrompt !== undefined && typeof samplePrompt !== "string")
     throw new UsageError(`samplePrompt is ${shown(samplePrompt)}, expected a text.`);
@@ -112,6 +116,19 @@ export function checkRun(config: GPT2Config, loader: BatchSource, options: Compl
           "or less.",
       );
   }
+}
+
+/** UsageError for what is no source of batches, such as the promise of one. */
+function requireSource(name: string, source: BatchSource, needed: readonly ("next" | "reset")[]): void {
+  if (!isObject(source) || source instanceof Promise)
+    throw new UsageError(
+      `The ${name} is ${shown(source)}, expected a source of batches, as await TokenLoader.open gives it.`,
+    );
+  for (const method of needed)
+    if (typeof source[method] !== "function")
+      throw new UsageError(
+        `The ${name} has no function ${method}, and so is no source of batches. Give a TokenLoader, or a BatchSource of your own.`,
+      );
 }
 
 /** UsageError when the learning rate would never reach its peak in a run of `steps` updates. */

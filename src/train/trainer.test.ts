@@ -493,6 +493,43 @@ describe("options that nothing knows are refused, rather than their defaults tak
     await expect(collect(trainer.run(invalid(undefined), { steps: 1 }))).rejects.toThrow("needs a loader");
   });
 
+  test.each([
+    [
+      Promise.resolve(source()),
+      {},
+      "The loader is a promise that was not awaited, expected a source of batches, as await",
+    ],
+    [5, {}, "The loader is 5, expected a source of batches"],
+    [{ B: 1, T: 4 }, {}, "The loader has no function next, and so is no source of batches."],
+    [source(), { valLoader: Promise.resolve(source()) }, "The valLoader is a promise that was not awaited"],
+    [source(), { valLoader: { ...source(), next: source().next } }, "The valLoader has no function reset"],
+  ])("run(%o, %o)", async (loader, options, message) => {
+    const running = collect(new Trainer(model).run(invalid(loader), invalid({ steps: 1, ...options })));
+    await expect(running).rejects.toThrow(UsageError);
+    await expect(running).rejects.toThrow(message);
+  });
+
+  test("one loader to train and to validate on, which each validation would start over", async () => {
+    const loader = source();
+    const running = collect(new Trainer(model).run(loader, { steps: 1, valLoader: loader }));
+    await expect(running).rejects.toThrow(UsageError);
+    await expect(running).rejects.toThrow("The loader is the valLoader as well");
+    expect(await collect(new Trainer(model).run(loader, { steps: 0, valLoader: loader, valBatches: 1 }))).toHaveLength(
+      2,
+    );
+  });
+
+  test.each([
+    [undefined, "A batch is undefined, expected { inputs, targets }"],
+    [{}, "The inputs of a batch are undefined, expected { inputs, targets }"],
+    [{ inputs: new Int32Array(B * T), targets: new Uint16Array(B * T) }, "The targets of a batch are {"],
+  ])("a batch %o", async (batch, message) => {
+    const loader = { B, T, next: async () => invalid(batch), reset() {} };
+    const running = collect(new Trainer(model).run(loader, { steps: 1 }));
+    await expect(running).rejects.toThrow(InputError);
+    await expect(running).rejects.toThrow(message);
+  });
+
   test.each([null, {}, { ...alone, any: undefined }, { ...alone, rank: 2 }])("a group %o", (group) => {
     expect(() => new Trainer(model, {}, invalid(group))).toThrow(UsageError);
   });
