@@ -99,6 +99,20 @@ describe("saving and loading", () => {
       expect((await GPT2.load(input, reference)).config).toMatchObject({ L: 2, NH: 4, C: 32, maxT: 16, V: 101 });
   });
 
+  test("a URL is the path that it means: what lies beside the file is found", async () => {
+    const path = inFolder("by url", "model.bin");
+    await mkdir(inFolder("by url"));
+    await using made = await GPT2.create(small, { ...reference, tokenizer: byteTokenizer(), endTokens: [3] });
+    await made.save(path);
+    await using found = await GPT2.load(pathToFileURL(path), reference);
+    expect(found.tokenizer?.kind).toBe("byte");
+    await expect(GPT2.load(pathToFileURL(path).href, reference)).rejects.toThrow(
+      /is an address, where a path is expected/,
+    );
+    await writeFile(inFolder("by url", "generation_config.json"), '{ "eos_token_id": [3, 5] }');
+    expect((await GPT2.load(pathToFileURL(path), reference)).endTokens).toEqual([3, 5]);
+  });
+
   test("files that are no models say so", async () => {
     const whole = await readFile(fixturePath("gpt2_tiny.bin"));
     await writeFile(inFolder("short.bin"), whole.subarray(0, 5000));

@@ -1,3 +1,4 @@
+import { platform } from "#platform";
 import type { Backend } from "../backend/backend.ts";
 import { createBackend, requireBackend } from "../backend/registry.ts";
 import { endsOf } from "../data/tokenizer-files.ts";
@@ -89,13 +90,14 @@ export class GPT2 {
     requireOptions("GPT2.load", options, loadOptions, { "GPT2.create": createOptions });
     requireModelOptions(options);
     if (options.adapter !== undefined) requireFolder("adapter", options.adapter);
-    const isContent = input instanceof URL || input instanceof Blob || input instanceof Uint8Array;
-    if (!isContent && (typeof input !== "string" || input === ""))
+    const given = input instanceof URL ? platform.pathOf(input) : input;
+    const isContent = given instanceof Blob || given instanceof Uint8Array;
+    if (!isContent && (typeof given !== "string" || given === ""))
       throw new UsageError(`The model is ${shown(input)}, expected a path, URL, Blob or Uint8Array of its file.`);
-    const file = await openModelFile(input, options.config);
+    const file = await openModelFile(given, options.config);
     try {
       const model = options.adapter === undefined ? file : await adaptedBy(file, options.adapter);
-      const path = typeof input === "string" ? input : undefined;
+      const path = typeof given === "string" ? given : undefined;
       const { endTokens = file.endTokens } = options;
       const { V } = file.config;
       const { vocabSize = V } = options;

@@ -46,7 +46,7 @@ export interface ModelFile extends TensorStream {
  * that have no folder to find it in; `heads` the number of attention heads where there is none. InputError when it is none of these.
  */
 export async function openModelFile(
-  input: string | URL | Blob | Uint8Array,
+  input: string | Blob | Uint8Array,
   configFile?: Blob,
   heads?: number,
 ): Promise<ModelFile> {

@@ -5,6 +5,7 @@ import { isObject, parseObject } from "../format/json.ts";
 import { maskName } from "../format/loss-mask.ts";
 import { readSmallText, withSource } from "../format/source.ts";
 import { openTokenFile } from "../format/tokens.ts";
+import { requireFolder } from "../option-names.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
@@ -45,6 +46,7 @@ export const gpt2TokenizerFile = "gpt2_tokenizer.bin";
  * were being replaced when `prepare` was interrupted.
  */
 export async function readDataset(folder: string): Promise<Dataset | undefined> {
+  requireFolder("The folder", folder);
   const dataset = await readDatasetFile(folder);
   if (dataset) await requireComplete(folder);
   return dataset;
@@ -147,6 +149,8 @@ async function tokenCount(path: string): Promise<number> {
  * that does not. InputError where two fit that differ.
  */
 export async function findTokenizer(path: string, V?: number): Promise<Tokenizer | undefined> {
+  if (typeof path !== "string")
+    throw new UsageError(`The path is ${shown(path)}, expected that of a folder, or of a file in it.`);
   const folder = (await platform.pathKind(path)) === "folder" ? path : folderOf(path);
   const dataset = await readDataset(folder);
   const found = await tokenizersIn(folder, dataset?.tokenizer);

@@ -63,6 +63,7 @@ export const platform: Platform = {
   openSource: (input) => (isStored(input) ? files.openSource(input) : openSource(input)),
   openStream: (path) => (isStored(path) ? files.openStream(path) : openStream(path)),
   createSink: (path) => (isStored(path) ? createSink(path) : createDownload(path)),
+  pathOf: ({ href }) => href,
   // The files beside a URL cannot be listed.
   pathKind: async (path) => (isStored(path) ? files.pathKind(path) : undefined),
   listFiles,

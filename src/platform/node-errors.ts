@@ -2,7 +2,7 @@ import { InputError, LlmError } from "../errors.ts";
 
 /** Cause and remedy of the operating system's error codes, for the user of a terminal. */
 const explanations: Record<string, (path: string) => string> = {
-  ENOENT: (path) => `${path} does not exist. Check the path.`,
+  ENOENT: missing,
   ENOTDIR: (path) => `${path} cannot be: a part of the path is a file, not a folder. Check the path.`,
   EISDIR: (path) => `${path} is a folder, where a file is expected. Name a file in it.`,
   EACCES: (path) => `${path}: permission denied. Change its permissions, or use another path.`,
@@ -16,6 +16,18 @@ const explanations: Record<string, (path: string) => string> = {
   ELOOP: (path) => `${path}: its symbolic links lead in a circle. Use another path.`,
   EIO: (path) => `${path}: the disk failed while reading or writing. Copy what you can to another disk.`,
 };
+
+function missing(path: string): string {
+  const [, scheme] = /^([a-z][a-z\d+.-]+):\/\//i.exec(path) ?? [];
+  if (scheme === undefined) return `${path} does not exist. Check the path.`;
+  if (scheme.toLowerCase() !== "file") return isElsewhere(path);
+  return `${path} is an address, where a path is expected. Give it without file://.`;
+}
+
+/** Message about a URL of what is not a file here. */
+export function isElsewhere(url: string): string {
+  return `${url} is not on this machine. Download it, and give the path of the file.`;
+}
 
 /** Runs a file operation on `path`; what the system refuses becomes an InputError in plain words. */
 export async function explained<T>(path: string, operation: () => Promise<T>): Promise<T> {

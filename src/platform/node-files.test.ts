@@ -43,7 +43,14 @@ test("says what is wrong with a path that cannot be read", async () => {
   await expect(openStream(folder)).rejects.toThrow(/is a folder/);
   writeFileSync(join(folder, "file"), "");
   await expect(openSource(join(folder, "file", "x"))).rejects.toThrow(/part of the path is a file/);
-  await expect(openSource(new URL("https://example.org/x"))).rejects.toThrow(InputError);
+  for (const address of ["https://example.org/x", new URL("https://example.org/x")])
+    await expect(openSource(address)).rejects.toThrow(
+      new InputError("https://example.org/x is not on this machine. Download it, and give the path of the file."),
+    );
+  await expect(openSource("file:///none/x")).rejects.toThrow(
+    /^file:\/\/\/none\/x is an address.* without file:\/\/\.$/,
+  );
+  await expect(openSource(new URL("file:///a%2Fb"))).rejects.toThrow(InputError);
   await expect(makeFolder(join(folder, "file"))).rejects.toThrow(/is a file/);
 });
 

@@ -3,10 +3,10 @@ import { constants, type Dirent, openSync } from "node:fs";
 import { open, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { InputError } from "../errors.ts";
+import { InputError, messageOf } from "../errors.ts";
 import { openInMemory } from "./blob-source.ts";
 import { isNoFolder, matchGlob } from "./glob.ts";
-import { errorCode, explain, explained } from "./node-errors.ts";
+import { errorCode, explain, explained, isElsewhere } from "./node-errors.ts";
 import { fileInfo, pathKind, requireFile } from "./node-kinds.ts";
 import { readExactly, replace } from "./node-sink.ts";
 import type { ByteSource, ByteStream, Sha256 } from "./platform.ts";
@@ -18,7 +18,7 @@ export { createSink } from "./node-sink.ts";
 /** Opens a file, a Blob or bytes in memory for random access. */
 export async function openSource(input: string | URL | Blob | Uint8Array): Promise<ByteSource> {
   if (input instanceof Uint8Array || input instanceof Blob) return openInMemory(input);
-  const path = pathOf(input);
+  const path = typeof input === "string" ? input : pathOf(input);
   await requireFile(path);
   const handle = await explained(path, () => open(path, "r"));
   try {
@@ -35,10 +35,15 @@ export async function openSource(input: string | URL | Blob | Uint8Array): Promi
   }
 }
 
-function pathOf(input: string | URL): string {
-  if (typeof input !== "string" && input.protocol !== "file:")
-    throw new InputError(`${input.href} is not on this machine. Download it, and give the path of the file.`);
-  return typeof input === "string" ? input : fileURLToPath(input);
+export function pathOf(url: URL): string {
+  if (url.protocol !== "file:") throw new InputError(isElsewhere(url.href));
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new InputError(`${url.href} is no path on this machine: ${messageOf(error)}. Give the path of the file.`, {
+      cause: error,
+    });
+  }
 }
 
 const streamChunk = 1 << 16;

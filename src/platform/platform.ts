@@ -180,6 +180,8 @@ export interface Platform {
   createSink(path: string): Promise<ByteSink>;
   /** Opens a file for reading once, from the start; "-" is standard input. InputError as for `openSource`. */
   openStream(path: string): Promise<ByteStream>;
+  /** The path that a URL means: of a file, or in a browser the URL itself. InputError for a URL of anything else. */
+  pathOf(url: URL): string;
   /** Kind of a path; undefined if it does not exist. */
   pathKind(path: string): Promise<PathKind | undefined>;
   /**
