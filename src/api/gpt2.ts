@@ -300,10 +300,19 @@ export class GPT2 {
 }
 
 /** UsageError for values of a model's options that are none: before its file is opened. */
-function requireModelOptions({ backend, revectorize, onStart, config, tokenizer, endTokens }: ModelOptions): void {
-  if (backend !== undefined && typeof backend !== "string") requireBackend(backend);
+function requireModelOptions({ backend, config, tokenizer, endTokens, ...options }: ModelOptions): void {
+  const { threads, revectorize, kernel, blas, onStart } = options;
   requireType("boolean", { revectorize });
   requireType("function", { onStart });
+  if (backend !== undefined && typeof backend !== "string") {
+    requireBackend(backend);
+    for (const [name, value] of Object.entries({ threads, revectorize, kernel, blas, onStart }))
+      if (value !== undefined)
+        throw new UsageError(
+          `${name} is ${shown(value)}, which is for making a backend, and the one that is given is made already. Give it to ` +
+            "createBackend, or leave it out.",
+        );
+  }
   if (config !== undefined && !(config instanceof Blob))
     throw new UsageError(`config is ${shown(config)}, expected a Blob of config.json.`);
   if (tokenizer !== undefined) requireTokenizer(tokenizer);
