@@ -65,7 +65,17 @@ test("all solutions are right, in the reader's own folder", async () => {
   const [, steps] = /after (\d+) step/.exec(stopped.stderr) ?? [];
   expect(stopped.stdout).toMatch(new RegExp(`step ${steps}/90: loss \\d.*\n$`));
 
-  // So does a function that fails later.
+  // A reader of standard output that goes, such as head, ends nothing.
+  const unread = start(["learn", join(folder, "all"), "--train", "3"]);
+  const finished = result(unread);
+  await written(unread.stdout, "step 1/3");
+  unread.stdout.destroy();
+  const { code: exitCode, stderr } = await finished;
+  expect(stderr).toMatch(/standard output is closed: the training continues, and saves .*mine-3\.bin\n/);
+  expect(stderr).toMatch(/Saved .*mine-3\.bin after 3 steps\.\nIt writes: /);
+  expect(exitCode).toBe(1);
+
+  // A function that fails later ends it, with what was learned before.
   writeFileSync(
     fileOf("all", "14-adamw"),
     solved("14-adamw", language).replace(
@@ -76,7 +86,7 @@ test("all solutions are right, in the reader's own folder", async () => {
   const failed = await learn("all", "--train", "5");
   expect([failed.code, failed.stderr]).toEqual([
     1,
-    expect.stringMatching(/Saved .*mine-3\.bin after 1 step\.\n.*failed: Error: worn out\./s),
+    expect.stringMatching(/Saved .*mine-4\.bin after 1 step\.\n.*failed: Error: worn out\./s),
   ]);
 }, 240_000);
 

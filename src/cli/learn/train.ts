@@ -8,7 +8,7 @@ import type { Report, Task } from "../../learn/task.ts";
 import { trainExercise } from "../../learn/train-exercise.ts";
 import { parametersOf } from "../../model/parameters.ts";
 import { Interrupt } from "../interrupt.ts";
-import { print, say } from "../output.ts";
+import { outliveOutput, outputProblem, print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { defaultData } from "../train/default-data.ts";
 import { check } from "./check.ts";
@@ -46,6 +46,7 @@ export async function trainWithExercises(given: Exercises, steps = usualSteps): 
       say("Ending after this step. Ctrl-C again: at once, without it.");
     });
     const path = await freeFile(given.folder);
+    outliveOutput((problem) => say(`${problem}: the training continues, and saves ${path}`));
     const sizes = { B, T: maxT, L, NH, C, V, Vp, maxT };
     for await (const { step, weights: trained } of train(given, { weights, data, sizes, steps, stop })) {
       for (const { key, name, start } of places) await parameters.weights.write(backend, name, start, trained[key]);
@@ -54,6 +55,7 @@ export async function trainWithExercises(given: Exercises, steps = usualSteps): 
     }
     say(`It writes: ${suggestion("generate", "ROMEO:", "--model", path)}`);
     if (interrupt.exitCode !== undefined) process.exitCode = interrupt.exitCode;
+    else if (outputProblem() !== undefined) process.exitCode = 1;
   } finally {
     await model.dispose();
     interrupt.dispose();
