@@ -1,5 +1,5 @@
 /** `llm-ts learn` as a program: a reader's way through the exercises, and what readers do wrong. */
-import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { exercises, type Language, sourceOf } from "../src/learn/source.ts";
@@ -128,6 +128,21 @@ test("exercises may be done in the order of the chapters", async () => {
   expect((await learn("chapters", "--check")).stdout).toMatch(/\n→ 01-embedding/);
   writeFileSync(fileOf("chapters", ids[15]), "export const other = 1;\n");
   expect((await learn("chapters", "--check")).stdout).toMatch(/\n✗ 16-fast-matmul/);
+});
+
+test("the line of a syntax error in JavaScript is that of the error, or is not said", async () => {
+  mkdirSync(join(folder, "script"));
+  writeFileSync(join(folder, "script", "package.json"), '{ "type": "module" }');
+  const rest = "export function embedding() {\n  const a = 1;\n  const a = 2;\n}\n";
+  for (const [start, line] of [
+    ['import { sep } from "node:path";\n', " (line 4)"],
+    ['import {\n  sep,\n} from "node:path";\n', ""],
+    ["export { embedding };\n", ""],
+  ]) {
+    writeFileSync(join(folder, "script", "01-embedding.js"), `${start}${rest}`);
+    const { stdout } = await learn("script", "--check");
+    expect(stdout).toContain(`  SyntaxError: Identifier 'a' has already been declared${line}.\n`);
+  }
 });
 
 test("what a first function may do wrong is said", async () => {

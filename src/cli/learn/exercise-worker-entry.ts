@@ -33,22 +33,23 @@ function described(error: unknown): { message: string; line?: number } {
   if (!(error instanceof Error)) return { message: `it threw ${String(error)}` };
   const { message, line } = placed(error);
   return line === undefined && error instanceof SyntaxError
-    ? { message, line: lineOfSyntaxError() }
+    ? { message, line: lineOfSyntaxError(message) }
     : { message, line };
 }
 
 /**
  * The line of a SyntaxError in the reader's file: errors of modules do not say theirs, those of scripts do. As a script, the file
- * has no imports and exports. Undefined where it is TypeScript, or right as a script.
+ * has no imports and exports. Undefined where it is TypeScript, or has another error, or none, as a script.
  */
-function lineOfSyntaxError(): number | undefined {
+function lineOfSyntaxError(message: string): number | undefined {
   const source = readFileSync(new URL(url), "utf8");
   const script = source.replace(/^import .*$/gm, "").replace(/^export (?=(async )?function|const|let|class)/gm, "");
   try {
     new Script(script, { filename: new URL(url).pathname });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? placed(error).line : undefined;
+    const found = error instanceof Error ? placed(error) : undefined;
+    return found?.message === message ? found.line : undefined;
   }
 }
 
