@@ -8,7 +8,7 @@ import { shardsOf } from "../../test/llmc-shards.ts";
 import { writeTokens } from "../../test/run-cli.ts";
 import { GPT2 } from "../api/gpt2.ts";
 import { TokenLoader, type TokenLoaderOptions } from "../data/loader.ts";
-import { InputError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { tensorNames } from "../model/parameters.ts";
 import type { TrainEvent } from "../train/events.ts";
@@ -91,6 +91,32 @@ async function killedAt(path: string, name: string, step: number): Promise<strin
   for (const file of await readdir(path)) if (!later(file)) await copyFile(join(path, file), join(killed, file));
   return killed;
 }
+
+test("moments of another optimizer are refused, whether the checkpoint says whose they are or the run's settings do", async () => {
+  const muon = { ...options, optimizer: "muon" } as const;
+  const trainer = new Trainer(await freshModel(), muon);
+  const run = await RunFolder.create(join(folder, "muon"), trainer.model, "tiny", {});
+  await train(run, trainer, "file", 1);
+  const found = await run.newestCheckpoint(() => {});
+  if (!found?.info) throw new Error("there is no checkpoint");
+  await run.close();
+  await restoreCheckpoint(new Trainer(await freshModel(), muon), found);
+  const { optimizer, ...info } = found.info;
+  expect(optimizer).toBe("muon");
+  const ofRun = { ...info, config: { ...info.config, run: { optimizer } } };
+  const adamw = () => freshModel().then((model) => new Trainer(model, options));
+  for (const checkpoint of [found, { ...found, info: ofRun }]) {
+    const restoring = restoreCheckpoint(await adamw(), checkpoint);
+    await expect(restoring).rejects.toThrow(UsageError);
+    await expect(restoring).rejects.toThrow(/holds the moments of muon, and the trainer's optimizer is adamw\./);
+  }
+  // What is not known is not refused.
+  await restoreCheckpoint(await adamw(), { ...found, info });
+  const ofLlmc = { ...found, info: undefined };
+  await expect(restoreCheckpoint(new Trainer(await freshModel(), muon), ofLlmc)).rejects.toThrow(
+    /the moments of adamw/,
+  );
+});
 
 test("a model that llm.c's format cannot hold is kept as safetensors, and resumes as well", async () => {
   const other = makeConfig({ ...config, hidden: 16, epsilon: 1e-6, gelu: "erf" });

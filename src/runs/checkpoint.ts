@@ -13,6 +13,7 @@ import { readSmallText, withSource } from "../format/source.ts";
 import { streamOf } from "../format/tensors.ts";
 import { readAdapterState, readTrainedAdapter, writeAdapterState } from "../format/trained-adapter.ts";
 import type { GPT2Config } from "../model/config.ts";
+import type { Optimizer } from "../model/muon-memory.ts";
 import { inFolder, nameOf } from "../platform/paths.ts";
 import type { Appender, ByteSource } from "../platform/platform.ts";
 import { saveAdapter } from "../train/save-adapter.ts";
@@ -131,6 +132,7 @@ function describe(
     files,
     backend: { name, threads, fma: promises.fma, blas: blas?.description },
     trainer: state,
+    optimizer: trainer.options.optimizer,
     // The state file has the rest, but that of an adapter.
     loader: loader && loader.order !== "random" && !isAdapter(files) ? { order: loader.order } : loader,
     written: new Date().toISOString(),
@@ -273,6 +275,7 @@ export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint
     throw new UsageError(
       `The checkpoint is ${shown(checkpoint)}, expected a Checkpoint, as await RunFolder.newestCheckpoint gives it.`,
     );
+  requireSameOptimizer(trainer, checkpoint);
   const { state: path } = checkpointPaths(checkpoint.folder, checkpoint.step);
   if (checkpoint.info && isAdapter(checkpoint.info.files))
     return restoreAdapter(trainer, checkpoint.folder, checkpoint.info);
@@ -284,6 +287,20 @@ export async function restoreCheckpoint(trainer: Trainer, checkpoint: Checkpoint
   });
   await trainer.model.backend.sync();
 }
+
+/** UsageError where the moments of a checkpoint are another optimizer's, which would take them for its own. */
+function requireSameOptimizer({ options: { optimizer } }: Trainer, { folder, step, info }: Checkpoint): void {
+  const run = info?.config.run;
+  const ofRun = isObject(run) ? run.optimizer : undefined;
+  const before = info ? (info.optimizer ?? ofRun) : llmcOptimizer;
+  if (before === undefined || before === optimizer) return;
+  throw new UsageError(
+    `The checkpoint of ${step} updates in ${folder} holds the moments of ${before}, and the trainer's optimizer is ${optimizer}. ` +
+      `Make the Trainer with optimizer: "${before}", or train the checkpoint's model without restoring it.`,
+  );
+}
+
+const llmcOptimizer = "adamw";
 
 async function restoreAdapter(trainer: Trainer, folder: string, info: CheckpointInfo): Promise<void> {
   const { backend, config } = trainer.model;
@@ -333,6 +350,8 @@ export interface CheckpointInfo {
   };
   /** Without the loader's position. */
   readonly trainer: Omit<TrainerState, "loader">;
+  /** Whose moments the state file holds; older checkpoints do not say it. */
+  readonly optimizer?: Optimizer;
   /** Position in the data. The state file has the rest of llm.c's two orders; that of an adapter has none. */
   readonly loader?: { readonly order: DataOrder } | LoaderPosition;
   /** Time of writing, ISO 8601. Informational. */
