@@ -123,7 +123,7 @@ class Session {
     const { maxT } = this.#chat.model.config;
     if (leftOut > 0 && !this.#saidLeftOut) {
       say(
-        `note: the conversation no longer fits the model's ${maxT} positions: its oldest turns are left out from here on`,
+        `note: the conversation no longer fits the model's ${maxT} positions: its oldest turns are left out as long as they do not fit`,
       );
       this.#saidLeftOut = true;
     }
