@@ -2,12 +2,20 @@
 import { platform } from "#platform";
 import { InputError } from "../errors.ts";
 import { MaskWriter, maskName } from "../format/loss-mask.ts";
-import { inMadeFolder, requireWritable, saveText } from "../format/save.ts";
+import { requireWritable, saveText } from "../format/save.ts";
 import { TokenWriter } from "../format/tokens.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { ByteSink } from "../platform/platform.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, type DatasetSplit, datasetFile, progressFile, readDatasetFile } from "./dataset.ts";
+import {
+  type Dataset,
+  type DatasetSplit,
+  datasetFile,
+  isUnfinished,
+  progressFile,
+  readDatasetFile,
+} from "./dataset.ts";
+import { inLockedFolder, requireUnlocked } from "./folder-lock.ts";
 import { planDataTokenizer } from "./tokenizer-files.ts";
 
 /** The token files of a dataset while they are being written. */
@@ -33,7 +41,8 @@ type Fill = (writers: SplitWriters) => Promise<{ readonly facts: DatasetFacts; r
 /**
  * Writes a dataset's files into a folder: the token files of `tokenBytes` a token, which `fill` fills, the tokenizer and
  * dataset.json. They appear together at the end, in place of those of an earlier data set; if anything fails before,
- * the folder is unchanged, or not made. InputError for files of these names that are no data set's.
+ * the folder is unchanged, or not made. InputError for files of these names that are no data set's, and while another process
+ * writes there.
  */
 export async function writeDataset(
   folder: string,
@@ -41,7 +50,7 @@ export async function writeDataset(
   tokenBytes: 2 | 4,
   fill: Fill,
 ): Promise<Dataset> {
-  return inMadeFolder(folder, () => writeInto(folder, names, tokenBytes, fill));
+  return inLockedFolder(folder, (requireLock) => writeInto(folder, names, tokenBytes, fill, requireLock));
 }
 
 /** The names of the token files and masks. */
@@ -50,7 +59,13 @@ export function filesNamed({ train, val, masked }: DatasetNames): readonly strin
   return masked ? [...tokenFiles, ...tokenFiles.map(maskName)] : tokenFiles;
 }
 
-async function writeInto(folder: string, names: DatasetNames, tokenBytes: 2 | 4, fill: Fill): Promise<Dataset> {
+async function writeInto(
+  folder: string,
+  names: DatasetNames,
+  tokenBytes: 2 | 4,
+  fill: Fill,
+  requireLock: () => Promise<void>,
+): Promise<Dataset> {
   const written = filesNamed(names);
   await requireOwnFiles(folder, written);
   const sinks: ByteSink[] = [];
@@ -75,8 +90,13 @@ async function writeInto(folder: string, names: DatasetNames, tokenBytes: 2 | 4,
       ...(names.val !== undefined && val && { val: await finish(names.val, val, masks?.val) }),
     };
     const beside = await planDataTokenizer(folder, tokenizer);
+    await requireLock();
     await beginReplacing(folder);
-    for (const sink of sinks) await sink.commit();
+    for (const sink of sinks) {
+      await requireLock();
+      await sink.commit();
+    }
+    await requireLock();
     await beside.write();
     await completeReplacing(folder, dataset, written);
     return dataset;
@@ -105,6 +125,7 @@ export async function beginReplacing(folder: string, progress: object = {}): Pro
 /** InputError where the files of a data set cannot be written into a folder: worth knowing before long work. Makes nothing. */
 export async function requirePlace(folder: string, patterns: readonly string[]): Promise<void> {
   await requireWritable(folder);
+  await requireUnlocked(folder);
   await requireOwnFiles(folder, patterns);
 }
 
@@ -114,7 +135,7 @@ export async function requirePlace(folder: string, patterns: readonly string[]):
  */
 export async function requireOwnFiles(folder: string, patterns: readonly string[]): Promise<void> {
   // An interrupted one has replaced some of its files.
-  if ((await platform.pathKind(inFolder(folder, progressFile))) !== undefined) return;
+  if (await isUnfinished(folder)) return;
   const advice = "Move that file away, or write into another folder: llm-ts prepare -o FOLDER.";
   const earlier = await readDatasetFile(folder).catch((error: unknown) => {
     if (!(error instanceof InputError)) throw error;
@@ -123,6 +144,10 @@ export async function requireOwnFiles(folder: string, patterns: readonly string[
       { cause: error },
     );
   });
+  if ((await platform.pathKind(inFolder(folder, progressFile))) !== undefined)
+    throw new InputError(
+      `${inFolder(folder, progressFile)} would be replaced, and is none that llm-ts prepare wrote, or is damaged. ${advice}`,
+    );
   const own = earlier ? await filesOf(folder, earlier) : [];
   for (const name of await namesOf(folder, patterns))
     if (!own.includes(name))

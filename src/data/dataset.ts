@@ -10,6 +10,7 @@ import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import { findHuggingFaceTokenizer } from "../tokenizer/huggingface.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { fits, sameTokens, type Tokenizer, type TokenizerKind } from "../tokenizer/tokenizer.ts";
+import { requireUnlocked } from "./folder-lock.ts";
 
 /** One of the token files that `prepare` wrote. */
 export interface DatasetSplit {
@@ -54,13 +55,31 @@ export async function readDataset(folder: string): Promise<Dataset | undefined> 
 
 /** True for a folder in which `prepare` has written a data set, or has begun to. */
 export async function isPrepared(folder: string): Promise<boolean> {
-  const kinds = await Promise.all([datasetFile, progressFile].map((name) => platform.pathKind(inFolder(folder, name))));
-  return kinds.some((kind) => kind !== undefined);
+  return (await platform.pathKind(inFolder(folder, datasetFile))) !== undefined || isUnfinished(folder);
+}
+
+/** True for a folder in which `prepare` has begun to put files in place. A prepare.json that another program wrote says nothing. */
+export async function isUnfinished(folder: string): Promise<boolean> {
+  const path = inFolder(folder, progressFile);
+  if ((await platform.pathKind(path)) !== "file") return false;
+  const progress = parsed(await readSmallText(path));
+  if (!isObject(progress)) return false;
+  const isOfShards = typeof progress.plan === "string" && Array.isArray(progress.shards);
+  return isOfShards || Object.keys(progress).length === 0;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** InputError for a folder in which `prepare` has not finished. */
-async function requireComplete(folder: string): Promise<void> {
-  if ((await platform.pathKind(inFolder(folder, progressFile))) === undefined) return;
+export async function requireComplete(folder: string): Promise<void> {
+  if (!(await isUnfinished(folder))) return;
+  await requireUnlocked(folder);
   throw new InputError(
     `${folder}: llm-ts prepare has not finished there, so its files may be of different texts ` +
       `(${progressFile} says so). Give the same llm-ts prepare command once more: it completes them.`,

@@ -7,6 +7,7 @@ import { hasWildcard } from "../platform/glob.ts";
 import { nameOf } from "../platform/paths.ts";
 import type { ByteStream } from "../platform/platform.ts";
 import { datasetFile, progressFile } from "./dataset.ts";
+import { lockFileName } from "./folder-lock.ts";
 import { holdsItems } from "./items.ts";
 import { formatByExtension, isBin, likelyEncoding, whatItIs } from "./not-text.ts";
 
@@ -113,7 +114,7 @@ async function matching(pattern: string): Promise<string[]> {
 /** Bytes that identify the format of a file. */
 const beginning = 8192;
 
-const written: readonly string[] = [datasetFile, progressFile, ...hubTokenizerFiles];
+const written: readonly string[] = [datasetFile, progressFile, lockFileName, ...hubTokenizerFiles];
 
 /** Text has no zero bytes, but in UTF-16. What an earlier `prepare` wrote into the folder, tokenizers too, is not text either. */
 async function isText(file: string): Promise<boolean> {

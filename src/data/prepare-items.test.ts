@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { collect, fixturePath } from "../../test/fixtures.ts";
@@ -9,11 +11,13 @@ import { openSource } from "../platform/node-files.ts";
 import { gpt2Tokenizer } from "../tokenizer/gpt2.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readDataset } from "./dataset.ts";
+import { requirePlace } from "./dataset-writer.ts";
 import { hellaSwagExample } from "./hellaswag.ts";
 import { fieldsOf, readItems, readTexts } from "./items.ts";
 import { TokenLoader } from "./loader.ts";
 import { prepareText } from "./prepare.ts";
 import { type EncodeBatches, type ItemsPlan, prepareItems } from "./prepare-items.ts";
+import { writeTokenizer } from "./train-tokenizer.ts";
 
 let root: string;
 let folder: string;
@@ -148,7 +152,7 @@ test("damaged shards, and those of another plan, are rebuilt", async () => {
   for (const damage of [
     async () => writeFile(join(folder, "train_1.bin"), "short"),
     async () => rm(join(folder, "train_0.bin")),
-    async () => writeFile(join(folder, "prepare.json"), "{"),
+    async () => writeFile(join(folder, "prepare.json"), "{}"),
   ]) {
     folder = await mkdtemp(join(root, "damage-"));
     await expect(prepareItems(await planOf(), cut)).rejects.toThrow("cut");
@@ -196,6 +200,51 @@ test("shards that prepare did not write are not replaced", async () => {
     await expect(prepareItems(await planOf(), encode())).rejects.toThrow(`${name} would be replaced`);
     expect(await contents()).toEqual({ [name]: Buffer.from("mine").toString("base64") });
   }
+});
+
+test("of two that prepare into one folder at once, the second is refused", async () => {
+  await prepareItems(await planOf(), encode());
+  const whole = await contents();
+  folder = await mkdtemp(join(root, "both-"));
+  const plan = await planOf();
+  let refused = 0;
+  const second = async () => {
+    await expect(prepareItems({ ...plan, rule: "another" }, encode())).rejects.toThrow(
+      /prepare\.lock is held by process/,
+    );
+    await expect(prepareText([new Blob(["a text"])], folder, { tokenizer: "byte" })).rejects.toThrow(
+      /is held by process/,
+    );
+    await expect(writeTokenizer(folder, tokenizer)).rejects.toThrow(/prepare\.lock is held by process/);
+    await expect(requirePlace(folder, [])).rejects.toThrow(/prepare is writing there: process \d+ on /);
+    refused++;
+  };
+  await prepareItems(plan, async function* (batches) {
+    await second();
+    yield* encode()(batches);
+  });
+  expect(refused).toBe(1);
+  expect(await contents()).toEqual(whole);
+});
+
+test("one whose folder another has taken over puts no file there", async () => {
+  const another = { pid: 1, host: "elsewhere", started: "2024-04-08T10:00:00.000Z" };
+  const plan = await planOf();
+  const takenOver = prepareItems(plan, async function* (batches) {
+    writeFileSync(join(folder, "prepare.lock"), JSON.stringify(another));
+    yield* encode()(batches);
+  });
+  await expect(takenOver).rejects.toThrow(/prepare\.lock was taken over by process 1 on elsewhere/);
+  expect(await readdir(folder)).toEqual(["prepare.lock"]);
+});
+
+test("the lock of a killed process stops no other, and is no text", async () => {
+  const { pid } = spawnSync(process.execPath, ["-e", ""]);
+  const gone = { pid, host: hostname(), started: "2024-04-08T10:00:00.000Z" };
+  await writeFile(join(folder, "a.txt"), "Some words of a plain text. ".repeat(20));
+  await writeFile(join(folder, "prepare.lock"), JSON.stringify(gone));
+  expect((await prepareText([folder], folder, { tokenizer: "byte" })).documents).toBe(1);
+  expect(await readdir(folder)).not.toContain("prepare.lock");
 });
 
 test("files that dataset.json does not count are refused", async () => {

@@ -1,12 +1,12 @@
 /** Data sets of items (.jsonl, .parquet) to token files, as many shards as it takes. */
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
-import { inMadeFolder } from "../format/save.ts";
 import { readSmallText, sizeOf } from "../format/source.ts";
 import { inFolder } from "../platform/paths.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { type Dataset, progressFile } from "./dataset.ts";
+import { type Dataset, isUnfinished, progressFile } from "./dataset.ts";
 import { beginReplacing, completeReplacing, requireOwnFiles } from "./dataset-writer.ts";
+import { inLockedFolder } from "./folder-lock.ts";
 import { nameField, readItems, textField } from "./items.ts";
 import { hashOf, type Shard, ShardWriter, type TokenArray } from "./shards.ts";
 import { planDataTokenizer, tokenBytesOf, tokenizerFiles } from "./tokenizer-files.ts";
@@ -70,15 +70,16 @@ interface Progress {
 /**
  * Turns items into token files of `shardTokens` tokens each, with an end-of-text token before each document, as llm.c's
  * scripts do. The files depend on the data and the plan alone. Shards that an earlier run of the same plan has finished
- * are verified and kept. InputError when a file is damaged or lacks the field; what was finished before stays.
+ * are verified and kept. InputError when a file is damaged or lacks the field, where what was finished before stays; and while
+ * another process writes there.
  */
 export async function prepareItems(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
   const { folder, shardTokens } = plan;
   if (!(shardTokens >= 2)) throw new UsageError(`A shard of ${shardTokens} tokens is too small: expected 2 or more.`);
-  return inMadeFolder(folder, () => writeShards(plan, encode));
+  return inLockedFolder(folder, (requireLock) => writeShards(plan, encode, requireLock));
 }
 
-async function writeShards(plan: ItemsPlan, encode: EncodeBatches): Promise<Dataset> {
+async function writeShards(plan: ItemsPlan, encode: EncodeBatches, requireLock: () => Promise<void>): Promise<Dataset> {
   const { folder, files, shardTokens, outputs, tokenizer } = plan;
   await requireOwnFiles(folder, patternsOf(outputs));
   const beside = await planDataTokenizer(folder, tokenizer);
@@ -88,13 +89,17 @@ async function writeShards(plan: ItemsPlan, encode: EncodeBatches): Promise<Data
   const writers: ShardWriter[] = [];
   let marked = false;
   const beforeShard = async () => {
+    await requireLock();
     if (!marked) await keep();
     marked = true;
   };
   for (const [i, { nameOf }] of outputs.entries())
     writers.push(await ShardWriter.open({ folder, nameOf, shardTokens, tokenBytes, beforeShard }, finished[i] ?? []));
   const isWanted = ({ item, output }: Place) => item >= writers[output].firstItem;
-  const keep = () => beginReplacing(folder, progressOf(description, writers));
+  const keep = async () => {
+    await requireLock();
+    await beginReplacing(folder, progressOf(description, writers));
+  };
   const counter = { documents: 0, share: 0 };
   try {
     for await (const { places, tokens, lengths } of encode(textBatches(plan, isWanted, counter))) {
@@ -196,15 +201,9 @@ async function nameOf(tokenizer: Tokenizer): Promise<string> {
 }
 
 async function readProgress(folder: string, plan: string): Promise<readonly (readonly Shard[])[]> {
-  const path = inFolder(folder, progressFile);
-  if ((await platform.pathKind(path)) !== "file") return [];
-  try {
-    const progress: Progress = JSON.parse(await readSmallText(path));
-    return progress.plan === plan ? progress.shards : [];
-  } catch {
-    // It only saves work.
-    return [];
-  }
+  if (!(await isUnfinished(folder))) return [];
+  const progress: Progress = JSON.parse(await readSmallText(inFolder(folder, progressFile)));
+  return progress.plan === plan ? progress.shards : [];
 }
 
 function progressOf(plan: string, writers: readonly ShardWriter[]): Progress {

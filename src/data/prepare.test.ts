@@ -204,6 +204,7 @@ test.each([
   ["train.bin", /train\.bin would be replaced, and there is no dataset\.json beside it/],
   ["val.bin", /val\.bin would be replaced.*write into another folder: llm-ts prepare -o/],
   ["dataset.json", /dataset\.json would be replaced, and is none that llm-ts prepare wrote/],
+  ["prepare.json", /prepare\.json would be replaced, and is none that llm-ts prepare wrote/],
   ["tokenizer.bin", /tokenizer\.bin/],
 ])("a %s that prepare did not write is not replaced", async (name, message) => {
   const out = file("out");
@@ -215,6 +216,31 @@ test.each([
   await expect(prepared).rejects.toThrow(message);
   expect(readdirSync(out)).toEqual([name]);
   expect(readFileSync(join(out, name), "utf8")).toBe('{"mine": true}');
+});
+
+test("another program's prepare.json does not make a data set unfinished", async () => {
+  writeFileSync(file("text.txt"), "some text ".repeat(20));
+  const dataset = await prepareText([file("text.txt")], file("out"), { tokenizer: "byte" });
+  writeFileSync(file("out/prepare.json"), '{"mine": true}');
+  expect(await readDataset(file("out"))).toEqual(dataset);
+});
+
+test("one whose folder another has taken over puts no file there", async () => {
+  writeFileSync(file("text.txt"), "some text ".repeat(20));
+  await prepareText([file("text.txt")], file("out"), { tokenizer: "byte" });
+  const before = readFileSync(file("out/train.bin"));
+  const another = { pid: 1, host: "elsewhere", started: "2024-04-08T10:00:00.000Z" };
+  const takeOver = () => writeFileSync(file("out/prepare.lock"), JSON.stringify(another));
+  const prepared = prepareText([file("text.txt")], file("out"), { tokenizer: "char", onProgress: takeOver });
+  await expect(prepared).rejects.toThrow(/prepare\.lock was taken over by process 1 on elsewhere/);
+  expect(readFileSync(file("out/train.bin"))).toEqual(before);
+  expect(readdirSync(file("out")).sort()).toEqual([
+    "dataset.json",
+    "prepare.lock",
+    "tokenizer.bin",
+    "train.bin",
+    "val.bin",
+  ]);
 });
 
 test("beside a data set, a file that it does not name and another's tokenizer stay", async () => {

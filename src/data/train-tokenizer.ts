@@ -1,5 +1,4 @@
 /** Training a tokenizer of one's own on texts: files, folders, what a page was given, or documents from anywhere. */
-import { platform } from "#platform";
 import { InputError, shown, UsageError } from "../errors.ts";
 import { type OptionNames, requireFolder, requireOptions, requireType } from "../option-names.ts";
 import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
@@ -9,6 +8,7 @@ import { type PiecePattern, piecePatterns } from "../tokenizer/pieces.ts";
 import { requireTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type BpeVocabulary, trainBpe } from "../tokenizer/train-bpe.ts";
 import { type Document, findDocuments, requireInputs } from "./documents.ts";
+import { inLockedFolder } from "./folder-lock.ts";
 import { shakespeareDocument } from "./prepare.ts";
 import { readText, requireEncoding } from "./text.ts";
 import { dataTokenizer, planTokenizer } from "./tokenizer-files.ts";
@@ -89,10 +89,12 @@ export async function trainTokenizer(
 export async function writeTokenizer(folder: string, tokenizer: Tokenizer): Promise<readonly string[]> {
   requireFolder("The folder", folder);
   requireTokenizer(tokenizer);
-  const plan = await planTokenizer(folder, dataTokenizer(tokenizer), [], "none");
-  await platform.makeFolder(folder);
-  await plan.write();
-  return plan.names;
+  return inLockedFolder(folder, async (requireLock) => {
+    const plan = await planTokenizer(folder, dataTokenizer(tokenizer), [], "none");
+    await requireLock();
+    await plan.write();
+    return plan.names;
+  });
 }
 
 function check({

@@ -147,6 +147,21 @@ test("a lock that was taken over is noticed, and left to its new holder", async 
   expect(readFileSync(path, "utf8")).toBe(other);
 });
 
+test("a lock that is gone after a time without a heartbeat may have been another's", async () => {
+  const heartbeat = 10;
+  const lock = await lockFile(path, undefined, heartbeat);
+  rmSync(path);
+  // A process that is stopped, or whose machine sleeps, runs none of its timers.
+  const until = Date.now() + 5 * heartbeat;
+  while (Date.now() < until);
+  const check = () =>
+    expect(lock.check()).rejects.toThrow(/was taken over by another process while this process gave no sign/);
+  await check();
+  await wait(2 * heartbeat);
+  await check();
+  await lock.release();
+});
+
 describe("a holder that cannot be seen is known by its heartbeat", () => {
   const heartbeat = 20;
   const stale = 18 * heartbeat;

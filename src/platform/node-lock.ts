@@ -90,14 +90,19 @@ class HeldLock implements FileLock {
   readonly takenFrom: LockOwner | undefined;
   readonly #path: string;
   readonly #text: string;
+  readonly #heartbeat: number;
   readonly #timer: NodeJS.Timeout;
   readonly #handle: Promise<FileHandle | undefined>;
+  /** Time of the last heartbeat; and whether one came so late that another process may have had the lock meanwhile. */
+  #beaten = Date.now();
+  #wasSilent = false;
 
   constructor(path: string, text: string, heartbeat: number, takenFrom: LockOwner | undefined) {
     held.set(path, text);
     this.takenFrom = takenFrom;
     this.#path = path;
     this.#text = text;
+    this.#heartbeat = heartbeat;
     this.#handle = open(path, "r+").catch(() => undefined);
     this.#timer = setInterval(() => void this.#beat(), heartbeat);
     this.#timer.unref();
@@ -105,9 +110,9 @@ class HeldLock implements FileLock {
 
   async check(): Promise<void> {
     const found = await readText(this.#path);
-    // A lock whose file was removed is lost.
-    if (found === undefined || found === this.#text) return;
-    const owner = parseOwner(found);
+    // A lock whose file a person removed is lost; but another process that took it over may have released it by now.
+    if (found === this.#text || (found === undefined && !this.#isSilent())) return;
+    const owner = parseOwner(found ?? "");
     throw new LlmError(
       `${this.#path} was taken over by ${owner ? ownerOf(owner).who : "another process"} while this process gave no sign ` +
         "of life (a machine that slept?). This one writes nothing more there: end it.",
@@ -121,8 +126,14 @@ class HeldLock implements FileLock {
     if ((await readText(this.#path)) === this.#text) await explained(this.#path, () => rm(this.#path, { force: true }));
   }
 
+  #isSilent(): boolean {
+    return this.#wasSilent || Date.now() - this.#beaten > watchedBeats * this.#heartbeat;
+  }
+
   /** Writes one byte again, so that the file system's own clock gives the time. A lock that is another's now is spared. */
   async #beat(): Promise<void> {
+    this.#wasSilent = this.#isSilent();
+    this.#beaten = Date.now();
     try {
       const handle = await this.#handle;
       await handle?.write(this.#text.slice(0, 1), 0);
