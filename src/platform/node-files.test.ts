@@ -13,6 +13,7 @@ import {
   makeNewFolder,
   openSource,
   openStream,
+  pathKind,
   removeFile,
   renameFile,
 } from "./node-files.ts";
@@ -142,6 +143,12 @@ test("files of a folder are listed, renamed and removed; a text is added to", as
   await appendText(join(folder, ".hidden"), "");
   mkdirSync(join(folder, "inner"));
   expect(await listFolder(folder)).toEqual([".hidden", "b.txt"]);
+  const links = { linked: "b.txt", broken: "gone", circle: "circle", folder: "inner" };
+  for (const [name, target] of Object.entries(links)) symlinkSync(join(folder, target), join(folder, name));
+  expect(await listFolder(folder)).toEqual([".hidden", "b.txt", "linked"]);
+  expect(await listFiles("*", folder)).toEqual([`${folder}/b.txt`, `${folder}/linked`]);
+  expect(await pathKind(join(folder, "circle"))).toBeUndefined();
+  for (const name of Object.keys(links)) await removeFile(join(folder, name));
   await renameFile(join(folder, "b.txt"), join(folder, ".hidden"));
   expect(readFileSync(join(folder, ".hidden"), "utf8")).toBe("one\ntwo\n");
   await removeFile(join(folder, ".hidden"));

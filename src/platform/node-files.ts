@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { constants, type Dirent, openSync } from "node:fs";
 import { open, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { Socket } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError, messageOf } from "../errors.ts";
 import { openInMemory } from "./blob-source.ts";
@@ -120,10 +121,20 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
 }
 
 export async function listFolder(path: string): Promise<string[]> {
-  return (await entriesOf(path))
-    .filter((entry) => entry.isFile())
+  const entries = await entriesOf(path);
+  const isFile = await Promise.all(
+    entries.map((entry) => entry.isFile() || (entry.isSymbolicLink() && leadsToFile(join(path, entry.name)))),
+  );
+  return entries
+    .filter((_, at) => isFile[at])
     .map((entry) => entry.name)
     .sort();
+}
+
+/** False for a link that leads nowhere, or in a circle. */
+async function leadsToFile(link: string): Promise<boolean> {
+  const info = await stat(link).catch(() => undefined);
+  return info?.isFile() ?? false;
 }
 
 export async function appendText(path: string, text: string, flush = false): Promise<void> {

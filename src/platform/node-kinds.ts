@@ -14,7 +14,8 @@ export async function pathKind(path: string): Promise<PathKind | undefined> {
     if (info.isDirectory()) return "folder";
     return info.isFile() ? "file" : "special";
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "")) return undefined;
+    // A link that leads in a circle is like one that leads nowhere.
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errorCode(error) ?? "")) return undefined;
     throw explain(path, error);
   }
 }

@@ -194,7 +194,7 @@ export interface Platform {
   makeFolder(path: string): Promise<void>;
   /** The same, but false, without any effect, if the path exists already. */
   makeNewFolder(path: string): Promise<boolean>;
-  /** The names of the files in a folder, hidden ones included, in code-unit order; empty for a missing folder. */
+  /** The names of the files in a folder, hidden ones and links to files included, in code-unit order; empty for a missing folder. */
   listFolder(path: string): Promise<string[]>;
   /** Adds text to a file, all or nothing; the file is made where it is missing. `flush` waits until it is on disk. */
   appendText(path: string, text: string, flush?: boolean): Promise<void>;

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { withTimes } from "./node-run-list.ts";
+import { runFolders, runsIn, withTimes } from "./node-run-list.ts";
 import { readRun } from "./read-run.ts";
 
 let folder: string;
@@ -10,6 +10,19 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "llm-ts-run-list-"));
 });
 afterAll(() => rm(folder, { recursive: true }));
+
+test("links to runs are followed, and what is there under its own name is listed once", async () => {
+  const runs = join(folder, "runs");
+  for (const run of ["runs/one", "elsewhere/two"]) {
+    await mkdir(join(folder, run), { recursive: true });
+    await writeFile(join(folder, run, "metrics.jsonl"), "");
+  }
+  const links = { two: "elsewhere/two", latest: "runs/one", broken: "gone", circle: "runs/circle", up: "runs" };
+  for (const [name, target] of Object.entries(links)) await symlink(join(folder, target), join(runs, name));
+  expect(await runFolders(runs)).toEqual([join(runs, "one"), join(runs, "two")]);
+  expect((await runsIn(runs)).map((run) => run.folder).sort()).toEqual([join(runs, "one"), join(runs, "two")]);
+  expect(await runFolders(join(runs, "up"))).toEqual([join(runs, "up/one"), join(runs, "up/two")]);
+});
 
 test("a run that has not ended took the time of its starts, without the pauses between them", async () => {
   const metrics = join(folder, "metrics.jsonl");

@@ -1,20 +1,34 @@
 /** The runs of a folder, for the commands that list them or take the newest. */
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { metricsFile } from "./log.ts";
 import { type RunSummary, readRun } from "./read-run.ts";
 import { holdsRun } from "./run-config.ts";
 
-/** The folders in a folder that hold a run or, where it is a run's own, that one. */
+/** The folders in a folder, and links to some, that hold a run or, where it is a run's own, that one. */
 export async function runFolders(folder: string): Promise<string[]> {
   if ((await platform.pathKind(folder)) !== "folder") return [];
   if (await holdsRun(folder)) return [folder];
-  const entries = await readdir(folder, { withFileTypes: true });
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
-  const paths = folders.map(({ name }) => join(folder, name));
+  const paths = await foldersIn(folder);
   const found = await Promise.all(paths.map(holdsRun));
   return paths.filter((_, at) => found[at]);
+}
+
+/** The folders in a folder, by name, links followed. What a link as `latest` leads to is listed once, by its own name where it is there. */
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith("."));
+  const paths = new Map<string, string>();
+  const [links, others] = [true, false].map((isLink) => entries.filter((entry) => entry.isSymbolicLink() === isLink));
+  for (const { name } of [...others, ...links]) {
+    const path = join(folder, name);
+    // A link may lead nowhere, or in a circle.
+    const info = await stat(path).catch(() => undefined);
+    if (!info?.isDirectory()) continue;
+    const real = await realpath(path);
+    if (!paths.has(real)) paths.set(real, path);
+  }
+  return [...paths.values()].sort();
 }
 
 /** The runs in a folder, the newest first. */
