@@ -1,5 +1,14 @@
 /** What `info` and `runs` say of adapters, and of models in ONNX. */
-import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -22,6 +31,29 @@ beforeAll(async () => {
   const { code } = await llm("train", ...line, "--lora-rank", "4", "--lora-targets", "c_proj", "--lora-alpha", "6");
   expect(code).toBe(0);
   expect((await llm("convert", "base.bin", "onnx", "--to", "onnx")).code).toBe(0);
+});
+
+describe("a copy by a name of one's own is not the newest of a run", () => {
+  test("of its models", async () => {
+    const weights = (name: string) => {
+      mkdirSync(at("copies"), { recursive: true });
+      copyFileSync(at("base.bin"), at("copies", name));
+    };
+    weights("model_best.bin");
+    expect((await llm("eval", "train.bin", "-e", "copies")).stderr).toContain(
+      "Name the file, as copies/model_best.bin",
+    );
+    weights("model_00000004.bin");
+    weights("model_00000004_old.bin");
+    expect(await infoOf("copies")).toMatchObject({ weights: "copies/model_00000004.bin" });
+  });
+
+  test("of its adapters", async () => {
+    cpSync(at("lora"), at("more"), { recursive: true });
+    for (const name of ["best", "selected", "1"])
+      cpSync(at("lora/adapter_00000002"), at(`more/adapter_${name}`), { recursive: true });
+    expect(await infoOf("more")).toMatchObject({ newest: "more/adapter_00000002/adapter_model.safetensors" });
+  });
 });
 
 describe("an adapter", () => {

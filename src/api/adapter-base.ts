@@ -113,8 +113,9 @@ export const whatAdaptersAre =
 
 /** The newest adapter of a run; undefined where its folder has none. */
 export async function newestAdapter(run: string): Promise<string | undefined> {
-  // Eight digits each, so the last name is the newest.
-  return (await platform.listFiles(`adapter_*/${adapterFiles.weights}`, run)).sort().at(-1);
+  // Eight digits each, so the last name is the newest; a copy by another name is none of the run's.
+  const found = await platform.listFiles(`adapter_????????/${adapterFiles.weights}`, run);
+  return found.filter((path) => /adapter_\d{8}$/.test(folderOf(path))).at(-1);
 }
 
 /** True for a folder in PEFT's layout. */

@@ -64,19 +64,23 @@ export async function locateModel(path: string): Promise<string> {
     throw new InputError(
       `${path} is a folder of runs, and a model is expected: give one of its runs (the newest first): ${runs}.`,
     );
+  const [other] = await modelsIn(path, /^model_/);
   throw new InputError(
-    `${path} is a folder without a model_*.bin or model*.safetensors in it. Give a model file, or the folder of a run that ` +
-      "saved one.",
+    `${path} is a folder without a model by a name that says so: a run's (model_00000100.bin or .safetensors), model.bin, ` +
+      `model.safetensors or model.gguf. ${other === undefined ? "Give a model file, or the folder of a run that saved one." : `Name the file, as ${quoted(other)}`}`,
   );
 }
 
 /** The newest model that a run saved, or its newest adapter; undefined where its folder has none. */
 export async function newestModel(run: string): Promise<string | undefined> {
-  const models = await Promise.all(
-    ["bin", "safetensors"].map((ending) => platform.listFiles(`model_*.${ending}`, run)),
-  );
-  // Eight digits each, so the last name is the newest.
-  return models.flat().sort().at(-1) ?? (await newestAdapter(run));
+  // Eight digits each, so the last name is the newest; a copy by another name, such as model_best.bin, is none of the run's.
+  return (await modelsIn(run, /^model_\d{8}\./)).at(-1) ?? (await newestAdapter(run));
+}
+
+/** The model files in a folder whose names match, in order of these. */
+async function modelsIn(folder: string, pattern: RegExp): Promise<string[]> {
+  const names = (await platform.listFolder(folder)).filter((name) => pattern.test(name));
+  return names.filter((name) => /\.(bin|safetensors)$/.test(name)).map((name) => inFolder(folder, name));
 }
 
 /** Says where a run's newest model is not that of its last checkpoint, whose files were removed. */
