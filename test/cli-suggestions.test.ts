@@ -1,6 +1,6 @@
 /** Pastes every command that the program suggests into a shell, with paths that need quoting. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeHub } from "./fake-hub.ts";
@@ -100,6 +100,9 @@ test("where a run's config.json is damaged, edited or of another version", async
   const path = `${awkward} damaged`;
   const trained = await run(["train", ...tiny, "--vocab", "50257", "-x", "1", "-o", path], { cwd });
   expect(trained.code, trained.stderr).toBe(0);
+  writeFileSync(join(cwd, "text.txt"), "To be, or not to be. ".repeat(50));
+  const prepared = await run(["prepare", "text.txt", "-o", "DATA"], { cwd });
+  expect(prepared.code, prepared.stderr).toBe(0);
   const file = join(cwd, path, "config.json");
   const content = JSON.parse(readFileSync(file, "utf8"));
   const texts = [
@@ -113,7 +116,55 @@ test("where a run's config.json is damaged, edited or of another version", async
     expect(refused.code).toBe(1);
     expect(refused.stderr).not.toContain("SyntaxError");
     paste(refused.stderr, 1, "-x 1 -t 16 -b 1 -s 0 -v 0 -m 1");
+    const listed = await run(["runs", path, "--json"], { cwd });
+    const [{ reason = "" }] = JSON.parse(listed.stdout);
+    if (text.length < 3) expect(commandsIn(reason)).toEqual(commandsIn(refused.stderr));
+    expect((await run(["runs", path], { cwd })).stdout).not.toContain("llm-ts train");
   }
+  rmSync(file);
+  const resumed = await run(["train", "-o", path, "--resume", "-x", "2", "--force"], { cwd });
+  expect(resumed.stderr).toContain(`resuming ${path} after 1 update`);
+});
+
+test("where conversations have other tokens than the model", async () => {
+  writeFileSync(join(cwd, "TEXT"), "abcdefgh ".repeat(500));
+  const talk = await run(["prepare", "smalltalk", "--chat", "--tokenizer", "bpe:400", "-o", "talk"], { cwd });
+  expect(talk.code, talk.stderr).toBe(0);
+  const refusedFor = async (tokenizer: string) => {
+    const out = `of ${tokenizer}`;
+    await run(["prepare", "TEXT", "--tokenizer", tokenizer, "-o", out], { cwd });
+    const trained = await run(["train", ...tiny, "-i", out, "-x", "1", "-o", `model ${out}`], { cwd });
+    expect(trained.code, trained.stderr).toBe(0);
+    const { code, stderr } = await run(["train", "-e", `model ${out}`, "-i", "talk", "-t", "16"], { cwd });
+    expect(code).toBe(1);
+    return stderr;
+  };
+  const ofCharacters = await refusedFor("char");
+  expect(ofCharacters).toMatch(/tokenizer \(char\) has none/);
+  paste(ofCharacters, 1, "-x 1 -t 16 -b 1 -s 0 -v 0 -m 1");
+  const ofPieces = (await refusedFor("bpe:260"))
+    .replace("; or train", "\n; or train")
+    .replace("CONVERSATIONS", "smalltalk");
+  paste(ofPieces, 1);
+  const learned = await run(["train", "-e", "model of bpe:260", "-i", "FOLDER", "-t", "16", "-b", "1", "-x", "1"], {
+    cwd,
+  });
+  expect(learned.code, learned.stderr).toBe(0);
+});
+
+test("where the data of a run to be resumed was moved", async () => {
+  writeFileSync(join(cwd, "TEXT"), "abc ".repeat(500));
+  for (const out of ["one", "two"])
+    expect((await run(["prepare", "TEXT", "--tokenizer", "char", "-o", out], { cwd })).code).toBe(0);
+  const begun = await run(["train", ...tiny, "-i", "one", "-j", "two", "-x", "1", "-o", "far"], { cwd });
+  expect(begun.code, begun.stderr).toBe(0);
+  renameSync(join(cwd, "one"), join(cwd, "TRAIN"));
+  const refused = await run(["train", "-o", "far", "--resume"], { cwd });
+  expect(refused.stderr).toMatch(/^error: one, with which the run in far was trained, is not there\. Put it back/);
+  renameSync(join(cwd, "two"), join(cwd, "VAL"));
+  const both = await run(["train", "-o", "far", "--resume"], { cwd });
+  expect(both.stderr).toMatch(/one and two, .* are not there\. .* -i TRAIN -j VAL\n$/);
+  paste(both.stderr, 1, "-x 2 --force");
 });
 
 test("where a run is to be resumed on data of other tokens", async () => {

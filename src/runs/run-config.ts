@@ -51,7 +51,7 @@ export function placeOf(field: string, name: string): string {
 
 /** Advice for a run that cannot be resumed, with a command to paste. */
 export function orTrainElsewhere(remedy: string, folder: string): string {
-  return `${remedy}, or continue training its model in a new folder: llm-ts train --model ${quoted(folder)} -o runs/`;
+  return `${remedy}, or continue training its model on its data in a new folder: llm-ts train --model ${quoted(folder)} -i DATA -o runs/`;
 }
 
 /** A name of today that is there as well stands: then the former one is not a setting. */
@@ -70,7 +70,7 @@ export async function readRunConfig(folder: string): Promise<RunConfig | undefin
     parseObject(
       path,
       await readSmallText(path),
-      `The run cannot be resumed: ${orTrainElsewhere("correct it", folder)}`,
+      `The run cannot be resumed: ${orTrainElsewhere("correct it, or remove it (a checkpoint holds a copy, with which the run can be resumed)", folder)}`,
     ),
   );
   const { version, created } = content;

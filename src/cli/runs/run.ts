@@ -8,6 +8,7 @@ import { runsIn } from "../../runs/node-run-list.ts";
 import { duration, grouped, printable, short } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { print, say } from "../output.ts";
+import { asStarted } from "../suggest.ts";
 
 /** The options of `llm-ts runs`. */
 export interface RunsFlags {
@@ -21,11 +22,16 @@ export async function listRuns(folder: string, { json }: RunsFlags): Promise<voi
   if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where a folder with runs is expected.`);
   if (kind === undefined)
     throw new InputError(`There is no folder ${folder}. Make one with llm-ts train --model baby -o runs/`);
-  const runs = await runsIn(folder);
+  const runs = (await runsIn(folder)).map(withReason);
   // An empty list is a result like any other: scripts may ask before the first run.
   if (runs.length === 0) say(`${folder} holds no runs. Make one with llm-ts train --model baby -o runs/`);
   if (json) return print(`${JSON.stringify(runs)}\n`);
   if (runs.length > 0) await print(tableOf(runs, process.stdout.isTTY ? process.stdout.columns : undefined));
+}
+
+/** The reason for which a run cannot be read names commands as this process was started. */
+function withReason({ reason, ...run }: TimedRun): TimedRun {
+  return { ...run, ...(reason !== undefined && { reason: asStarted(reason) }) };
 }
 
 /** The columns, and how soon they are left out where a terminal is narrow: higher ranks first. */

@@ -27,10 +27,11 @@ export async function chooseData(
   const [dataTokens, modelTokens] = [data.tokenizer?.tokens(), model.tokenizer?.tokens()];
   // The special tokens of a chat are behind the model's own: it gets them.
   const grows = isChat && dataTokens && modelTokens && extendsTokens(dataTokens, modelTokens);
+  const file = model.file ?? flags.model ?? model.name;
   if (dataTokens && modelTokens && !grows && !sameTokens(dataTokens, modelTokens))
     throw new InputError(
-      `${data.name} was prepared with other tokens than ${model.name} was trained with. Prepare it with the model's: ` +
-        `${suggestion("prepare", "TEXT", "--tokenizer", model.file ?? flags.model ?? model.name, "-o", "FOLDER")}; or train a new model on it.`,
+      `${data.name} was prepared with other tokens than ${model.name} was trained with. ` +
+        (isChat ? adviceOnChat(data.train, model, file) : withTokensOf(file, "TEXT")),
     );
   if (data.tokenizer && V !== undefined) requireFit(data.tokenizer, V);
   // Of the same tokens, the model's own says more: it may have settings, or be the only one that can encode.
@@ -39,6 +40,21 @@ export async function chooseData(
   if (tokenizer) return { ...data, tokenizer };
   // llm.c's token files stand alone: they are GPT-2's unless something says otherwise.
   return V === undefined || isGpt2Vocabulary(V) ? { ...data, tokenizer: await gpt2Tokenizer() } : data;
+}
+
+/** Advice on conversations of other tokens than the model's. Only some tokenizers have special tokens, or may get them. */
+function adviceOnChat(data: string, { tokenizer }: ModelChoice, file: string): string {
+  if (tokenizer?.kind === "gpt2" || tokenizer?.kind === "huggingface")
+    return withTokensOf(file, "CONVERSATIONS", "--chat");
+  return (
+    `It holds conversations, whose turns special tokens mark, and the model's tokenizer (${tokenizer?.kind}) has none, so that no ` +
+    `prepared conversations fit it. Train a new model on them: ${suggestion("train", "--model", "baby", "-i", data, "-o", "runs/")}`
+  );
+}
+
+function withTokensOf(model: string, ...inputs: readonly string[]): string {
+  const command = suggestion("prepare", ...inputs, "--tokenizer", model, "-o", "FOLDER");
+  return `Prepare it with the model's: ${command}; or train a new model on it.`;
 }
 
 async function shakespeare(

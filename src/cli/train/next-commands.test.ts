@@ -18,6 +18,8 @@ test("a model is suggested to be written with only where a checkpoint was saved"
   );
   expect(nextCommands({ ...run, saved: false })).toEqual([]);
   expect(nextCommands({ ...run, saved: false, interrupted: true }).join("\n")).toMatch(/^resume it:\n {2}.* --resume$/);
+  const logged = nextCommands({ ...run, saved: false, interrupted: true, tensorboard: "my tb" });
+  expect(logged.join("\n")).toMatch(/ --resume --tensorboard 'my tb'$/);
   const launched = nextCommands({ ...run, saved: false, interrupted: true, launchedBy: "mpirun -np 2" });
   expect(launched.join("\n")).toMatch(
     /^resume it, with the launcher's other options as before:\n {2}mpirun -np 2 .* --resume$/,

@@ -130,6 +130,7 @@ async function settle(
     val: flags.val ?? (await locate(given.val, cwd)),
     model,
   };
+  await requireData(folder.path, paths, flags);
   return {
     flags: { ...flags, ...given, ...withoutDerived(run, given, changed), ...passing, ...paths, ...changed },
     given: { ...given, ...paths, ...changed, ...computingOf(flags) },
@@ -161,6 +162,25 @@ async function requireThere(folder: string, base: string, model: string | undefi
   );
 }
 
+/** InputError where data of a run is not there any more, by the name under which it was trained on. */
+async function requireData(folder: string, { train, val }: RunChoices, typed: TrainFlags): Promise<void> {
+  const named = [
+    ["-i", typed.train, train, "TRAIN"],
+    ["-j", typed.val, val, "VAL"],
+  ] as const;
+  const isGone = async (path: string | undefined) => path !== undefined && !(await leadsTo(path));
+  const gone = await Promise.all(named.map(([, now, before]) => now === undefined && isGone(before)));
+  const missing = named.filter((_, at) => gone[at]).map(([, , path]) => path);
+  if (missing.length === 0) return;
+  const options = named.flatMap(([option, now, , place], at) =>
+    gone[at] ? [option, place] : now ? [option, now] : [],
+  );
+  throw new InputError(
+    `${missing.join(" and ")}, with which the run in ${folder} was trained, ${missing.length > 1 ? "are" : "is"} not there. Put ` +
+      `${missing.length > 1 ? "them" : "it"} back, or say what the place is now: ${suggestion("train", "-o", folder, "--resume", ...options)}`,
+  );
+}
+
 /** The run's settings without those that were derived from one that is changed now: they are derived again. */
 function withoutDerived(run: TrainSettings, given: GivenOptions, changed: RunChoices): RunChoices {
   const isOutdated = (name: string) =>
@@ -171,10 +191,14 @@ function withoutDerived(run: TrainSettings, given: GivenOptions, changed: RunCho
 /** A path as it was typed in another folder; one that leads somewhere from here as well is taken as it is. */
 async function locate(path: string | undefined, cwd: string): Promise<string | undefined> {
   if (path === undefined || isAbsolute(path) || cwd === process.cwd()) return path;
-  const leadsTo = async (p: string) => (await platform.pathKind(p)) ?? (await platform.listFiles(p)).at(0);
   if (await leadsTo(path)) return path;
   const there = resolve(cwd, path);
   return (await leadsTo(there)) ? there : path;
+}
+
+/** True if a path, or a glob, leads to something. */
+async function leadsTo(path: string): Promise<boolean> {
+  return (await platform.pathKind(path)) !== undefined || (await platform.listFiles(path)).length > 0;
 }
 
 /** Remark on a run of which nothing is left to do. UsageError where settings were changed, which would have no effect. */

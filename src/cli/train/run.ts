@@ -171,6 +171,7 @@ async function trainOn(
       folder: folder?.path,
       saved,
       interrupted,
+      tensorboard,
       launchedBy,
     }),
   );
