@@ -1,6 +1,7 @@
 /** `llm-ts prepare` of documents with fields, as a program: own .jsonl and .parquet, and data sets of the hub. */
 import { execFileSync, execSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FakeHub, sha256 } from "./fake-hub.ts";
@@ -121,7 +122,30 @@ test("hellaswag, tinystories and fineweb get llm.c's names", async () => {
   expect(names.at(-1)).toBe("fineweb_val_000000.bin");
 });
 
+test("a folder that is not finished, or in which another process prepares, is neither read nor written to", async () => {
+  const out = inFolder("begun");
+  mkdirSync(out);
+  const writing = { pid: process.pid, host: hostname(), started: "2026-01-31T12:00:00.000Z" };
+  writeFileSync(join(out, "prepare.lock"), JSON.stringify(writing));
+  const isWriting = `process ${process.pid} on ${hostname()} is preparing data there, since 2026-01-31`;
+  expect((await run(["info", out])).stderr).toContain(isWriting);
+  const refused = await run(["prepare", inFolder("docs.jsonl"), "--tokenizer", "byte", "-o", out]);
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringContaining(`prepare.lock is held by process ${process.pid}`),
+  ]);
+  writeFileSync(join(out, "prepare.json"), "{}");
+  const readers = [
+    ["info", out],
+    ["train", "-e", "baby", "-i", out],
+  ];
+  for (const args of readers) expect((await run(args)).stderr).toContain(isWriting);
+  rmSync(join(out, "prepare.lock"));
+  for (const args of readers) expect((await run(args)).stderr).toContain("prepare has not finished there");
+});
+
 test.each<[string, string[], 1 | 2, RegExp]>([
+  ["standard input twice", ["-", "-"], 2, /"-"\) is named twice, and can be read once/],
   [
     "a mixture",
     ["docs.jsonl", "x.txt"],

@@ -62,6 +62,13 @@ export function requireInputs(what: string, inputs: readonly (string | Blob)[], 
   const isInput = (input: unknown) => (typeof input === "string" ? input !== "" : blobs && input instanceof Blob);
   if (!Array.isArray(inputs) || !inputs.every(isInput))
     throw new UsageError(`${what} are ${shown(inputs)}, expected a list of paths${blobs ? " or Blobs" : ""}.`);
+  requireStdinOnce(inputs);
+}
+
+/** UsageError for inputs that name standard input twice: the second would be empty. */
+export function requireStdinOnce(inputs: readonly (string | Blob)[]): void {
+  if (inputs.indexOf("-") < inputs.lastIndexOf("-"))
+    throw new UsageError('Standard input ("-") is named twice, and can be read once. Name it once.');
 }
 
 /** The plain texts that inputs name. InputError where there are files of documents with fields. */

@@ -29,6 +29,6 @@ export async function requireUnlocked(folder: string): Promise<void> {
   const owner = await platform.lockOwner(inFolder(folder, lockFileName));
   if (owner)
     throw new InputError(
-      `${folder}: llm-ts prepare is writing there: ${owner.who}, since ${owner.started}. Wait for it, or use another folder.`,
+      `${folder}: ${owner.who} is preparing data there, since ${owner.started}. Wait for it, or use another folder.`,
     );
 }

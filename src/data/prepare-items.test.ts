@@ -216,7 +216,7 @@ test("of two that prepare into one folder at once, the second is refused", async
       /is held by process/,
     );
     await expect(writeTokenizer(folder, tokenizer)).rejects.toThrow(/prepare\.lock is held by process/);
-    await expect(requirePlace(folder, [])).rejects.toThrow(/prepare is writing there: process \d+ on /);
+    await expect(requirePlace(folder, [])).rejects.toThrow(/process \d+ on \S+ is preparing data there/);
     refused++;
   };
   await prepareItems(plan, async function* (batches) {

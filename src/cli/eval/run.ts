@@ -1,11 +1,13 @@
 import { GPT2 } from "../../api/gpt2.ts";
 import type { WeightType } from "../../backend/backend.ts";
+import { requireStdinOnce } from "../../data/documents.ts";
 import { UsageError } from "../../errors.ts";
 import { evaluateLoss, type LossResult } from "../../eval/loss.ts";
 import { Scorer } from "../../eval/scorer.ts";
 import type { Share } from "../../eval/tasks.ts";
 import { evaluateHellaSwag, evaluateLambada, type HellaSwagResult, type LambadaResult } from "../../eval/tasks.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
+import type { HellaSwagExample } from "../../format/hellaswag.ts";
 import type { Rank } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
 import { startBackend } from "../backend.ts";
@@ -19,7 +21,7 @@ import type { GroupFlags } from "../options/group.ts";
 import { modelPath, remarkOnAdded } from "../options/model.ts";
 import { refuseIdle, type Typed } from "../options/typed.ts";
 import { print, say } from "../output.ts";
-import { hellaSwagExamples, lambadaTexts, openSequences, requireSameTokens } from "./data.ts";
+import { hellaSwagExamples, lambadaTexts, type OpenSequence, openSequences, requireSameTokens } from "./data.ts";
 
 /** The options of `llm-ts eval`. */
 export interface EvalFlags extends BackendFlags, GroupFlags {
@@ -51,6 +53,7 @@ export async function runEval(
   if (data.length === 0 && !flags.hellaswag && !flags.lambada)
     throw new UsageError("Nothing to score the model on. Name token files or texts, or give --hellaswag or --lambada.");
   if (data.length === 0) refuseIdle(typed, ofData, "only token files and texts are read so, and none was named.");
+  requireStdinOnce(data);
   const interrupt = new Interrupt();
   const { group } = member;
   const isFirst = group.rank === 0;
@@ -66,15 +69,18 @@ export async function runEval(
     const model = await together(group, () => GPT2.load(path, { backend, weights, adapter }));
     const scorer = new Scorer(model, undefined, group);
     member.watch();
-    const loss = data.length > 0 ? await scoreData(model, scorer, data, flags) : undefined;
-    if (loss && isFirst && !flags.json) await print(lossText(loss));
-    const hellaswag = flags.hellaswag ? await scoreHellaSwag(model, scorer, flags.hellaswag, flags) : undefined;
-    if (hellaswag && isFirst && !flags.json) {
-      await print(hellaSwagText(hellaswag));
-      say("published, of 10,042 examples: GPT-2 124M 0.2859 and 0.2955, GPT-2 XL 0.3842 and 0.4893");
-    }
-    const lambada = flags.lambada ? await scoreLambada(model, scorer, flags.lambada, flags) : undefined;
-    if (lambada && isFirst && !flags.json) await print(lambadaText(lambada));
+    const { loss, hellaswag, lambada } = await withFiles(model, data, flags, async ({ sequences, examples, texts }) => {
+      const loss = sequences && (await scoreData(model, scorer, sequences, flags));
+      if (loss && isFirst && !flags.json) await print(lossText(loss));
+      const hellaswag = examples && (await scoreHellaSwag(scorer, examples));
+      if (hellaswag && isFirst && !flags.json) {
+        await print(hellaSwagText(hellaswag));
+        say("published, of 10,042 examples: GPT-2 124M 0.2859 and 0.2955, GPT-2 XL 0.3842 and 0.4893");
+      }
+      const lambada = texts && (await scoreLambada(model, scorer, texts));
+      if (lambada && isFirst && !flags.json) await print(lambadaText(lambada));
+      return { loss, hellaswag, lambada };
+    });
     if (flags.json && isFirst) await print(`${JSON.stringify({ model: flags.model, loss, hellaswag, lambada })}\n`);
   } finally {
     await backend.dispose();
@@ -95,45 +101,55 @@ async function withProgress<T>(what: string, { rank }: Rank, work: (onProgress: 
   }
 }
 
-async function scoreData(
+/** What a model is scored on; undefined: not asked for. */
+interface EvalFiles {
+  readonly sequences?: readonly OpenSequence[];
+  readonly examples?: readonly HellaSwagExample[];
+  readonly texts?: readonly string[];
+}
+
+/** Reads all files before `score` takes long on the first, and closes them. */
+async function withFiles<T>(
   model: GPT2,
-  scorer: Scorer,
   data: readonly string[],
-  { block: T, stride, limit, headerless, field, encoding }: EvalFlags,
-): Promise<LossResult> {
+  { hellaswag, lambada, limit = Number.POSITIVE_INFINITY, headerless, field, encoding }: EvalFlags,
+  score: (files: EvalFiles) => Promise<T>,
+): Promise<T> {
+  const tokenizer = () => model.requireTokenizer();
   for (const input of data) await requireSameTokens(input, model.tokenizer);
-  const sequences = await openSequences(data, { headerless, field, encoding }, () => model.requireTokenizer()).catch(
+  const sequences = await openSequences(data, { headerless, field, encoding }, tokenizer).catch(
     async (error: unknown) => {
       throw await advised(error, process.argv.slice(2), false);
     },
   );
   try {
-    const options = { T, stride, limit, tokenizer: model.tokenizer };
-    return await withProgress("loss", scorer.group, (onProgress) =>
-      evaluateLoss(scorer, sequences, { ...options, onProgress }),
-    );
+    return await score({
+      sequences: data.length > 0 ? sequences : undefined,
+      examples: hellaswag ? await hellaSwagExamples(hellaswag, limit, tokenizer) : undefined,
+      texts: lambada ? await lambadaTexts(lambada, limit) : undefined,
+    });
   } finally {
     for (const sequence of sequences) await sequence.close();
   }
 }
 
-async function scoreHellaSwag(
-  model: GPT2,
+function scoreData(
+  { tokenizer }: GPT2,
   scorer: Scorer,
-  file: string | true,
-  { limit = Number.POSITIVE_INFINITY }: EvalFlags,
-): Promise<HellaSwagResult> {
-  const examples = await hellaSwagExamples(file, limit, () => model.requireTokenizer());
+  sequences: readonly OpenSequence[],
+  { block: T, stride, limit }: EvalFlags,
+): Promise<LossResult> {
+  const options = { T, stride, limit, tokenizer };
+  return withProgress("loss", scorer.group, (onProgress) =>
+    evaluateLoss(scorer, sequences, { ...options, onProgress }),
+  );
+}
+
+function scoreHellaSwag(scorer: Scorer, examples: readonly HellaSwagExample[]): Promise<HellaSwagResult> {
   return withProgress("HellaSwag", scorer.group, (onProgress) => evaluateHellaSwag(scorer, examples, { onProgress }));
 }
 
-async function scoreLambada(
-  model: GPT2,
-  scorer: Scorer,
-  file: string | true,
-  { limit = Number.POSITIVE_INFINITY }: EvalFlags,
-): Promise<LambadaResult> {
-  const texts = await lambadaTexts(file, limit);
+function scoreLambada(model: GPT2, scorer: Scorer, texts: readonly string[]): Promise<LambadaResult> {
   const tokenizer = model.requireTokenizer();
   return withProgress("LAMBADA", scorer.group, (onProgress) =>
     evaluateLambada(scorer, texts, tokenizer, { onProgress }),

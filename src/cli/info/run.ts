@@ -3,8 +3,9 @@ import { adapterWeights, baseOfAdapter, differenceFromBase, holdsAdapter } from 
 import { configBeside, openModelFile } from "../../api/model-file.ts";
 import { onnxFile } from "../../api/onnx-folder.ts";
 import { availableBackends, surveyBlas, surveyKernels } from "../../backend/registry.ts";
-import { datasetFile, findTokenizer, readDataset } from "../../data/dataset.ts";
+import { datasetFile, findTokenizer, readDataset, requireComplete } from "../../data/dataset.ts";
 import { describe, mergesFormat } from "../../data/describe.ts";
+import { requireUnlocked } from "../../data/folder-lock.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { adapterFiles, describeAdapter } from "../../format/adapter.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
@@ -131,6 +132,7 @@ async function folderFacts(path: string): Promise<Facts> {
   const dataset = await readDataset(path);
   if (dataset) return { format: "prepared data", ...dataset };
   if (await holdsRun(path)) return runFacts(path);
+  await requireComplete(path);
   const runs = await runFolders(path);
   if (runs.length > 0) return { format: "folder with runs", runs: runs.length, folders: runs.join(", ") };
   const names = await platform.listFolder(path);
@@ -141,6 +143,7 @@ async function folderFacts(path: string): Promise<Facts> {
   if (texts > 0) return { format: "folder with texts", texts, files: names.length };
   const tokenizer = await findTokenizer(path);
   if (tokenizer) return { format: "folder of a tokenizer", tokenizer: inShort(tokenizer), files: names.join(", ") };
+  await requireUnlocked(path);
   const found = names.length > 0 ? `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}` : "no files";
   throw new InputError(
     `${path} is a folder that is neither prepared data nor a run or model: it holds ${found}. Name the file to look at.`,

@@ -1,5 +1,5 @@
 /** `llm-ts tokenizer`: training a vocabulary, and comparing some. */
-import { findDocuments } from "../../data/documents.ts";
+import { findDocuments, requireStdinOnce } from "../../data/documents.ts";
 import { readTexts } from "../../data/items.ts";
 import { shakespeareDocument } from "../../data/prepare.ts";
 import { readText } from "../../data/text.ts";
@@ -97,6 +97,7 @@ interface Compared {
 
 export async function compare(inputs: readonly string[], flags: CompareFlags): Promise<void> {
   new Interrupt();
+  requireStdinOnce(inputs);
   const rows: Compared[] = [];
   const tokenizers = await Promise.all(flags.tokenizer.map(tokenizerNamed));
   for (const [i, name] of flags.tokenizer.entries()) {
