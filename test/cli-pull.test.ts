@@ -1,5 +1,5 @@
 /** `llm-ts pull`, and the commands that pull by themselves, against a hub on this machine. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -155,6 +155,93 @@ test("safetensors never come beside another model's tokenizer", async () => {
   expect(readdirSync(join(cwd, "here"))).toEqual(before);
   const again = ["pull", "someone/plain", "--format", "safetensors", "-o", "there"];
   for (let i = 0; i < 2; i++) expect((await run(again, { cwd, env })).code).toBe(0);
+});
+
+test("what exists and differs is kept without --force, and a second pull changes nothing", async () => {
+  const { cwd, env } = place();
+  hub.add("someone/first", hubModel());
+  hub.add("someone/second", hubModel({ V: 90 }));
+  hub.add("someone/third", hubModel({ dtype: "F16", prefix: "transformer." }));
+  const pull = (name: string, ...args: string[]) => run(["pull", `someone/${name}`, ...args], { cwd, env });
+  const contents = () => visible(join(cwd, "first")).map((name) => sha256(readFileSync(join(cwd, "first", name))));
+  for (const format of ["bin", "safetensors"]) {
+    expect((await pull("first", "--format", format)).code).toBe(0);
+    const again = await pull("first", "--format", format);
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stderr).toMatch(/first\S*(, first\S*)+ were there already, with the same content/);
+  }
+  const before = contents();
+  // The fine-tuned model of somebody, as it were: of another shape, and of the same with other bytes.
+  const other = await pull("second", "--format", "safetensors", "-o", "first");
+  expect(other.stderr).toMatch(/first.config\.json exists already, and is another file.*--force/s);
+  expect(other.code).toBe(2);
+  expect(hub.downloads("someone/second/model.safetensors")).toEqual([]);
+  const half = await pull("third", "--format", "safetensors", "-o", "first");
+  expect(half.stderr).toMatch(/first.model\.safetensors exists already, and is another file/);
+  expect(hub.downloads("someone/third/model.safetensors")).toEqual([]);
+  const forced = await pull("third", "--format", "safetensors", "-o", "first", "--force");
+  expect(forced.code, forced.stderr).toBe(0);
+  expect(forced.stderr).toMatch(/first.config\.json was there already/);
+  expect(contents()).not.toEqual(before);
+
+  // No model, one of another shape, and one of the same with another weight.
+  const bin = join(cwd, "first", "first.bin");
+  const whole = readFileSync(bin);
+  const changed = Buffer.from(whole);
+  changed[2000] ^= 1;
+  for (const content of ["mine", whole.subarray(0, 1024), changed]) {
+    writeFileSync(bin, content);
+    const refused = await pull("first");
+    expect(refused.stderr).toMatch(/first.first\.bin exists already, and is another file than the one to be written/);
+    expect(refused.code).toBe(2);
+    expect(readFileSync(bin)).toEqual(Buffer.from(content));
+  }
+  const replaced = await pull("first", "--force");
+  expect(replaced.code, replaced.stderr).toBe(0);
+  expect(readFileSync(bin)).toEqual(whole);
+});
+
+test("what is no model is refused before the weights are downloaded", async () => {
+  const { cwd, env } = place();
+  hub.add("someone/late", hubModel());
+  mkdirSync(join(cwd, "late"));
+  writeFileSync(join(cwd, "late", "late_bf16.bin"), "mine");
+  const refused = await run(["pull", "someone/late"], { cwd, env });
+  expect(refused.stderr).toMatch(/late.late_bf16\.bin exists already/);
+  expect(hub.downloads("someone/late/model.safetensors")).toEqual([]);
+  expect(visible(join(cwd, "late"))).toEqual(["late_bf16.bin"]);
+});
+
+test("files are copies: a change of one leaves the cache as it is", async () => {
+  const { cwd, home, env } = place();
+  hub.add("someone/mine", hubModel());
+  const pull = () => run(["pull", "someone/mine", "--format", "safetensors", "-o", "mine"], { cwd, env });
+  expect((await pull()).code).toBe(0);
+  const snapshot = join(home, "hub", "models--someone--mine", "snapshots", hub.commit);
+  for (const name of visible(join(cwd, "mine"))) {
+    const path = join(cwd, "mine", name);
+    const cached = readFileSync(join(snapshot, name));
+    expect(statSync(path).nlink).toBe(1);
+    expect(readFileSync(path)).toEqual(cached);
+    writeFileSync(path, "x", { flag: "r+" });
+    expect(readFileSync(join(snapshot, name))).toEqual(cached);
+  }
+});
+
+test("a model in parts does not come beside one in a single file, which would be read", async () => {
+  const { cwd, env } = place();
+  hub.add("someone/whole", hubModel());
+  hub.add("someone/pieces", hubModel({ parts: 2 }));
+  const pull = (name: string) =>
+    run(["pull", `someone/${name}`, "--format", "safetensors", "-o", "mix", "--force"], { cwd, env });
+  expect((await pull("whole")).code).toBe(0);
+  const before = visible(join(cwd, "mix"));
+  const refused = await pull("pieces");
+  expect(refused.stderr).toMatch(
+    /mix.model\.safetensors exists already, and would be read instead of the model in parts/,
+  );
+  expect(refused.code).toBe(2);
+  expect(visible(join(cwd, "mix"))).toEqual(before);
 });
 
 test("another architecture is named, and its weights are not downloaded", async () => {

@@ -15,7 +15,7 @@ import { isShardIndex, openShards } from "../format/safetensors-shards.ts";
 import { save, saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
-import type { GPT2Config } from "../model/config.ts";
+import { type GPT2Config, sameConfig } from "../model/config.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 import { quoted } from "../platform/quoted.ts";
@@ -223,7 +223,7 @@ export async function saveModelFile(path: string, model: TensorStream, options: 
 /** True for the config.json of a model of other sizes; a run's is none. */
 async function isOfOther(configPath: string, config: GPT2Config): Promise<boolean> {
   const found = await withSource(configPath, readHuggingFaceConfig).catch(() => undefined);
-  return found !== undefined && (Object.keys(config) as (keyof GPT2Config)[]).some((key) => found[key] !== config[key]);
+  return found !== undefined && !sameConfig(found, config);
 }
 
 function requireBinDType(path: string, dtype: FileDType): "f32" | "bf16" {

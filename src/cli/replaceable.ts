@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { InputError, UsageError } from "../errors.ts";
 import { withSource } from "../format/source.ts";
+import { inFolder } from "../platform/paths.ts";
 import type { ByteSource } from "../platform/platform.ts";
 
 /** InputError where a file at `path` would be lost that is none of those which the command writes. An empty one is none. */
@@ -15,7 +16,15 @@ export async function requireReplaceable(
     throw new InputError(`${path} exists already, and is no ${what}: it is not replaced. Write somewhere else.`);
 }
 
-/** The same for a picture in SVG. UsageError for the name of one in another format. */
+/** UsageError for the folder of a training run, where a model's config.json would replace that of the run. */
+export async function requireNoRun(folder: string): Promise<void> {
+  if ((await platform.pathKind(inFolder(folder, "metrics.jsonl"))) !== undefined)
+    throw new UsageError(
+      `${folder} is the folder of a training run, with a config.json of its own. Write somewhere else.`,
+    );
+}
+
+/** `requireReplaceable` for a picture in SVG. UsageError for the name of one in another format. */
 export async function requirePicture(path: string): Promise<void> {
   const [ending] = /\.(png|jpe?g|gif|webp|avif|bmp|tiff?|pdf|e?ps)$/i.exec(path) ?? [];
   if (ending !== undefined)

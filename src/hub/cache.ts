@@ -8,7 +8,8 @@
  *
  * Data sets are in datasets--USER--REPO, laid out alike.
  */
-import { copyFile, link, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, copyFile, link, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { errorCode, explained } from "../platform/node-errors.ts";
 import { makeFolder } from "../platform/node-folders.ts";
@@ -84,16 +85,24 @@ export class RepositoryCache {
         await symlink(relative(dirname(name), blob), temporary, "file");
       } catch (error) {
         if (!["EPERM", "EACCES", "ENOTSUP", "ENOSYS"].includes(errorCode(error) ?? "")) throw error;
-        await linkOrCopy(blob, temporary);
+        await link(blob, temporary).catch(() => copyFile(blob, temporary));
       }
     });
     return name;
   }
 }
 
-/** A second name for a file: it takes no space, and survives the removal of the first. A copy on another file system. */
-export async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(() => copyFile(from, to));
+/**
+ * Copies a file out of the cache: a link would let whoever changes it there change the cache of all programs. Where the file
+ * system copies on write, it takes no room.
+ */
+export async function copyOut(from: string, to: string): Promise<void> {
+  await appear(to, async (temporary) => {
+    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    // A cache that several people share may be read-only.
+    const { mode } = await stat(temporary);
+    if ((mode & 0o200) === 0) await chmod(temporary, mode | 0o200);
+  });
 }
 
 /** Makes a file under a temporary name and renames it: it appears whole or not at all. */

@@ -126,7 +126,11 @@ function mismatch({ url }: HubResponse, { path }: RemoteFile, what: string): Tem
  * The damage of a file's content; undefined when it is intact. A name of 64 digits is the content's sha256, one of
  * 40 the sha1 that git gives it; a mirror may have others, and then only the size can be checked.
  */
-async function verify({ etag, size }: RemoteFile, path: string, onBytes: OnBytes): Promise<string | undefined> {
+export async function verify(
+  { etag, size }: RemoteFile,
+  path: string,
+  onBytes: OnBytes = () => {},
+): Promise<string | undefined> {
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag)) return undefined;
   const hash = createHash(etag.length === 64 ? "sha256" : "sha1");
   if (etag.length === 40) hash.update(`blob ${size}\0`);

@@ -126,14 +126,18 @@ export async function cachedDataset(
 function chosen(names: readonly string[], repository: string): string[] {
   if (!names.includes("config.json"))
     throw new InputError(`${repository} has no config.json: it is not a transformers model. Give another repository.`);
-  const weights = weightsOf(names);
-  if (weights.length > 0) return [...described.filter((name) => names.includes(name)), ...weights];
+  if (weightsOf(names).length > 0) return modelFiles(names);
   const others = names.filter((name) => /\.(bin|h5|msgpack|gguf|onnx|pt)$/.test(name)).slice(0, 3);
   const has = others.length > 0 ? `, only ${others.join(", ")}` : "";
   throw new InputError(
     `${repository} has no ${weightsFile}${has}. llm-ts reads weights from safetensors alone: look for a revision that ` +
       "has them (often refs/pr/…), and give it to llm-ts pull --revision.",
   );
+}
+
+/** Of a repository's files those of its model, the weights last. */
+export function modelFiles(names: readonly string[]): string[] {
+  return [...described.filter((name) => names.includes(name)), ...weightsOf(names)];
 }
 
 /** The weights: one file or, in parts, an index and its parts, all of them; else nothing. */

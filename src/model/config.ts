@@ -69,6 +69,11 @@ const sizeNames: OptionNames<GPT2Config> = {
   positions: true,
 };
 
+/** True if two models have the same shape. */
+export function sameConfig(a: GPT2Config, b: GPT2Config): boolean {
+  return (Object.keys(sizeNames) as (keyof GPT2Config)[]).every((name) => a[name] === b[name]);
+}
+
 /** GPT-2's published sizes, by their Hugging Face names. */
 const pretrained = {
   gpt2: { L: 12, NH: 12, C: 768, file: "gpt2_124M.bin" },

@@ -7,6 +7,7 @@ import { onnxFile } from "../../api/onnx-folder.ts";
 import { UsageError } from "../../errors.ts";
 import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import { inFolder } from "../../platform/paths.ts";
+import { requireNoRun } from "../replaceable.ts";
 
 /** What --to says. */
 export type Format = "bin" | "safetensors" | "gguf" | "onnx";
@@ -61,10 +62,7 @@ export async function requireFree({ kind, path, model }: Target, from: string, f
   if ((await platform.pathKind(model)) !== undefined && (await realpath(model)) === (await realpath(from)))
     throw new UsageError(`${from} would be replaced by its own conversion. Write it somewhere else.`);
   const isFolder = kind === "folder" || kind === "onnx";
-  if (isFolder && (await platform.pathKind(inFolder(path, "metrics.jsonl"))) !== undefined)
-    throw new UsageError(
-      `${path} is the folder of a training run, with a config.json of its own. Write somewhere else.`,
-    );
+  if (isFolder) await requireNoRun(path);
   if (force) return;
   const files = isFolder ? [model, `${model}.index.json`, inFolder(path, "config.json")] : [model];
   for (const file of files)

@@ -19,6 +19,7 @@ export function addPull(program: Command): void {
         .choices(["bin", "safetensors"])
         .default("bin"),
     )
+    .option("-f, --force", "replace existing files")
     .option("--json", "print what was written as JSON")
     .addHelpText(
       "after",

@@ -1,6 +1,6 @@
+import { readdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { platform } from "#platform";
 import { DownloadError } from "../../errors.ts";
 import { requireGpt2 } from "../../format/huggingface-config.ts";
 import { withSource } from "../../format/source.ts";
@@ -11,6 +11,7 @@ import {
   cachedDataset,
   cachedSnapshot,
   fetchSnapshot,
+  modelFiles,
   type Plan,
   planDataset,
   planSnapshot,
@@ -29,15 +30,23 @@ export interface PulledModel {
   readonly revision: string;
   /** Its snapshot in the cache. */
   readonly folder: string;
+  /** The names of its files there. */
+  readonly files: readonly string[];
   /** Its model file: weights, or the index of weights in parts. */
   readonly weights: string;
 }
 
 /**
  * Downloads a model into the cache, after announcing what and how much. `fromCache`: a cached one is used without asking
- * for a newer one. DownloadError, InputError or UsageError otherwise.
+ * for a newer one. DownloadError, InputError or UsageError otherwise. `beforeWeights` may refuse a model by its config.json, which
+ * is there then, and its plan.
  */
-export async function pullModel(name: string, revision = "main", fromCache = false): Promise<PulledModel> {
+export async function pullModel(
+  name: string,
+  revision = "main",
+  fromCache = false,
+  beforeWeights: (plan: Plan) => Promise<void> = async () => {},
+): Promise<PulledModel> {
   const repository = repositoryOf(name);
   checkRevision(revision);
   const settings = await hubSettings(process.env);
@@ -51,8 +60,10 @@ export async function pullModel(name: string, revision = "main", fromCache = fal
   try {
     const plan = await planSnapshot(client, repository, revision);
     await download(client, name, plan, async (file, path) => {
+      if (file.path !== "config.json") return;
       // Another architecture is refused before its weights are downloaded.
-      if (file.path === "config.json") await withSource(path, requireGpt2);
+      await withSource(path, requireGpt2);
+      await beforeWeights(plan);
     });
     return await modelIn(plan.folder, repository, revision);
   } catch (error) {
@@ -103,8 +114,9 @@ function shortened(path: string): string {
 }
 
 async function modelIn(folder: string, repository: string, revision: string): Promise<PulledModel> {
-  const isWhole = (await platform.pathKind(join(folder, weightsFile))) === "file";
-  return { repository, revision, folder, weights: join(folder, isWhole ? weightsFile : weightsIndex) };
+  const files = modelFiles(await readdir(folder));
+  const weights = join(folder, files.includes(weightsFile) ? weightsFile : weightsIndex);
+  return { repository, revision, folder, files, weights };
 }
 
 /** A data set of the hub: where it is, and which of its files are wanted (those that the first pattern matches). */
