@@ -1,5 +1,5 @@
 /** `llm-ts convert` as a program. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -245,6 +245,28 @@ test("a folder for transformers.js has the graph, its configuration and the toke
   expect((await convert(tiny, "bf16", "--to", "onnx", "--dtype", "bf16")).stderr).toMatch(
     /ONNX is written in f32 alone/,
   );
+});
+
+test("a folder's other model keeps its config.json and tokenizer, and the same one stays beside it", async () => {
+  expect((await convert("own-run", "page", "--to", "onnx")).code).toBe(0);
+  const same = await convert("own-run", "page", "--force");
+  expect(same.code, same.stderr).toBe(0);
+  expect(readdirSync(place("page"))).toEqual(expect.arrayContaining(["model.safetensors", "onnx"]));
+  expect(json(place("page/config.json"))).toHaveProperty(["transformers.js_config", "dtype"], "fp32");
+  expect((await convert("own-run", "page", "--to", "onnx", "--force")).code).toBe(0);
+
+  mkdirSync(place("other"));
+  for (const file of ["config.json", "model.safetensors"])
+    writeFileSync(place("other", file), hubModel({ V: 300 })[file]);
+  const before = readdirSync(place("page")).map((name) => [name, statSync(place("page", name)).mtimeMs]);
+  for (const [model, ...to] of [[tiny], [tiny, "--to", "onnx"], ["other"], [tiny, "--to", "safetensors"]]) {
+    const refused = await convert(model, "page", ...to, "--force");
+    expect(refused.stderr).toMatch(/page holds another model, (onnx.)?model\.(onnx|safetensors), .*or remove page/);
+    expect(refused.code).toBe(2);
+  }
+  const single = await convert(tiny, "page/new.safetensors", "--force");
+  expect([single.code, single.stderr]).toEqual([2, expect.stringContaining("page holds another model")]);
+  expect(readdirSync(place("page")).map((name) => [name, statSync(place("page", name)).mtimeMs])).toEqual(before);
 });
 
 test("a vocabulary without an end of text says where llama.cpp ends", async () => {

@@ -2,8 +2,10 @@
 import { platform } from "#platform";
 import { planTokenizer, type TokenizerSet } from "../data/tokenizer-files.ts";
 import { huggingFaceConfig } from "../format/huggingface-config.ts";
+import { parseObject } from "../format/json.ts";
 import { writeOnnx } from "../format/onnx.ts";
 import { save, saveText } from "../format/save.ts";
+import { readSmallText } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
 import { inFolder } from "../platform/paths.ts";
 
@@ -14,9 +16,18 @@ export const onnxFile = "onnx/model.onnx";
 export async function saveOnnxFolder(folder: string, model: TensorStream, set: TokenizerSet): Promise<void> {
   await platform.makeFolder(inFolder(folder, "onnx"));
   await save(inFolder(folder, onnxFile), (sink) => writeOnnx(sink, model));
-  // Without it, a page asks for onnx/model_quantized.onnx.
-  const reader = { "transformers.js_config": { dtype: "fp32" } };
-  const config = { ...huggingFaceConfig(model.config, { endTokens: set.endTokens }), ...reader };
-  await saveText(inFolder(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  await saveConfig(folder, huggingFaceConfig(model.config, { endTokens: set.endTokens }));
   await (await planTokenizer(folder, set, [], "none")).write();
+}
+
+/** Completes the config.json of a folder's other model for transformers.js. */
+export async function addOnnxReader(folder: string): Promise<void> {
+  const path = inFolder(folder, "config.json");
+  await saveConfig(folder, parseObject(path, await readSmallText(path), "Write the model again."));
+}
+
+/** Without its own field, a page asks for onnx/model_quantized.onnx. */
+async function saveConfig(folder: string, config: Record<string, unknown>): Promise<void> {
+  const all = { ...config, "transformers.js_config": { dtype: "fp32" } };
+  await saveText(inFolder(folder, "config.json"), `${JSON.stringify(all, null, 2)}\n`);
 }

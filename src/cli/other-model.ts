@@ -33,7 +33,7 @@ export async function requireNoOtherModel(folder: string, written: readonly stri
         `${inFolder(folder, name)} exists already, and would be read instead of the model in parts. Write into another ` +
           "folder, or remove it.",
       );
-    const found = await descriptionIn(folder, name);
+    const found = await descriptionIn(folder);
     if (found && sameConfig(found.config, own.config) && isSame(found.tokenizer, own.tokenizer)) continue;
     throw new UsageError(
       `${folder} holds another model, ${name}, and the config.json and tokenizer there are its own. Write into another ` +
@@ -43,10 +43,10 @@ export async function requireNoOtherModel(folder: string, written: readonly stri
 }
 
 /** That of a folder; undefined where it has none, or one that cannot be read. */
-async function descriptionIn(folder: string, model: string): Promise<Description | undefined> {
+async function descriptionIn(folder: string): Promise<Description | undefined> {
   try {
     const config = await withSource(inFolder(folder, "config.json"), readHuggingFaceConfig);
-    return { config, tokenizer: await tokenizerOf(inFolder(folder, model), config.V) };
+    return { config, tokenizer: await tokenizerOf(folder, config.V) };
   } catch (error) {
     if (error instanceof InputError) return undefined;
     throw error;

@@ -1,6 +1,7 @@
 import { basename, dirname, isAbsolute } from "node:path";
+import { platform } from "#platform";
 import { adaptedBy, type ModelFile, openModelFile, saveModelFile } from "../../api/model-file.ts";
-import { saveOnnxFolder } from "../../api/onnx-folder.ts";
+import { addOnnxReader, onnxFile, saveOnnxFolder } from "../../api/onnx-folder.ts";
 import { endsOf, planTokenizer } from "../../data/tokenizer-files.ts";
 import { UsageError } from "../../errors.ts";
 import { generationConfig, generationConfigFile } from "../../format/generation-config.ts";
@@ -15,6 +16,7 @@ import { bytes } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { assumedText, locateModel, remarkOnAdapter, remarkOnAdded } from "../options/model.ts";
 import { tokenizerFor } from "../options/tokenizer.ts";
+import { type Description, requireNoOtherModel } from "../other-model.ts";
 import { print, say } from "../output.ts";
 import { suggestion } from "../suggest.ts";
 import { watchTensors } from "../watch-tensors.ts";
@@ -100,6 +102,13 @@ function requireType({ kind, path }: Target, dtype: GgmlType): void {
     throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf, or choose bf16.`);
 }
 
+/** UsageError where another model in the folder would get this one's config.json and tokenizer. A single file replaces them by force. */
+async function requireDescribed({ kind, path }: Target, own: Description, replace: boolean): Promise<void> {
+  if (kind === "onnx") await requireNoOtherModel(path, [onnxFile], own);
+  if (kind === "folder") await requireNoOtherModel(path, ["model.safetensors", "model.safetensors.index.json"], own);
+  if (kind === "safetensors" && replace) await requireNoOtherModel(dirname(path), [basename(path)], own);
+}
+
 /** Gives the paths of the files written. */
 async function write(
   target: Target,
@@ -115,6 +124,7 @@ async function write(
     const about = ggufRemark(tokenizer, endTokens);
     if (about !== undefined) remark(about);
   }
+  await requireDescribed(target, { config: file.config, tokenizer }, replace);
   const saveModel = (path: string) =>
     watchTensors(file, dtype, target.model, (model) =>
       saveModelFile(path, model, { dtype, assumed: file.assumed, tokenizer, endTokens, replace }),
@@ -131,7 +141,10 @@ async function write(
   const files = await wholeFolder(target.path, async (folder) => {
     if (target.kind === "onnx")
       await watchTensors(file, dtype, target.model, (model) => saveOnnxFolder(folder, model, set));
-    else await saveModel(inFolder(folder, "model.safetensors"));
+    else {
+      await saveModel(inFolder(folder, "model.safetensors"));
+      if ((await platform.pathKind(inFolder(target.path, onnxFile))) === "file") await addOnnxReader(folder);
+    }
     await saveText(inFolder(folder, generationConfigFile), generationConfig(endTokens));
   });
   await beside.removeOthers(files.map((path) => basename(path)));
