@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { platform } from "#platform";
 import { fixturePath } from "../../test/fixtures.ts";
 import { findTokenizer } from "./dataset.ts";
 import { trainTokenizer, writeTokenizer } from "./train-tokenizer.ts";
@@ -89,6 +90,19 @@ test("is written as the hub's files and llm.c's, and found again", async () => {
   await expect(writeTokenizer(out, other.tokenizer)).rejects.toThrow(/holds another tokenizer/);
 });
 
+test("a folder that was made for a tokenizer goes where the tokenizer cannot be written", async () => {
+  const { tokenizer } = await trainTokenizer(["tinyshakespeare"], { vocabSize: 270 });
+  const out = join(folder, "full/disk");
+  vi.spyOn(platform, "createSink").mockRejectedValueOnce(new Error("the disk is full"));
+  await expect(writeTokenizer(out, tokenizer)).rejects.toThrow("the disk is full");
+  expect(existsSync(join(folder, "full"))).toBe(false);
+});
+
+test("a special token may be one character that is no byte's", async () => {
+  const { tokenizer } = await trainTokenizer(["tinyshakespeare"], { vocabSize: 270, special: ["中"] });
+  expect(tokenizer.encode("a中b")[1]).toBe(0);
+});
+
 test("a text may give fewer tokens than the most", async () => {
   const some = [new Blob(["so little text"])];
   const { tokenizer } = await trainTokenizer(some, { vocabSize: 300, minFrequency: 5, orFewer: true });
@@ -108,6 +122,13 @@ describe("complaints", () => {
     ],
     [/special token "<a>" is there twice/, some, { vocabSize: 300, special: ["<a>", "<a>"] }],
     [/special token "" is empty/, some, { vocabSize: 300, special: [""] }],
+    [
+      /special token "¶" is also what vocab\.json calls another token.*like <\|¶\|>/,
+      some,
+      { vocabSize: 300, special: ["¶"] },
+    ],
+    [/special token "Ġ" is also/, some, { vocabSize: 300, special: ["<a>", "Ġ"] }],
+    [/special token "tex" is also/, some, { vocabSize: 265, special: ["tex"], minFrequency: 1 }],
     [/least frequency is 0/, some, { vocabSize: 300, minFrequency: 0 }],
     [/texts are empty/, [new Blob([""])], { vocabSize: 300 }],
     [/No encoding is called "klingon"/, some, { vocabSize: 300, encoding: "klingon" }],

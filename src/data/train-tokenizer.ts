@@ -2,10 +2,11 @@
 import { InputError, shown, UsageError } from "../errors.ts";
 import { type OptionNames, requireFolder, requireOptions, requireType } from "../option-names.ts";
 import { huggingFaceTokenizer } from "../tokenizer/huggingface.ts";
-import { trainedFiles } from "../tokenizer/huggingface-files.ts";
+import { trainedFiles, visible } from "../tokenizer/huggingface-files.ts";
 import { PieceCounts } from "../tokenizer/piece-counts.ts";
 import { type PiecePattern, piecePatterns } from "../tokenizer/pieces.ts";
 import { requireTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { byteAlphabet } from "../tokenizer/tokenizer-json.ts";
 import { type BpeVocabulary, trainBpe } from "../tokenizer/train-bpe.ts";
 import { type Document, findDocuments, requireInputs } from "./documents.ts";
 import { inLockedFolder } from "./folder-lock.ts";
@@ -77,6 +78,7 @@ export async function trainTokenizer(
     minFrequency,
     onProgress: (tokens) => onProgress?.("merging", (tokens - first) / (vocabSize - first)),
   });
+  requireDistinct(special, vocabulary.tokens.slice(special.length).map(visible));
   if (vocabulary.tokens.length < vocabSize && !options.orFewer)
     throw new InputError(
       `The text gives ${vocabulary.tokens.length} tokens, and ${vocabSize} were asked for: no other pair occurs ` +
@@ -120,6 +122,17 @@ function check({
   if (!Number.isInteger(minFrequency) || minFrequency < 1)
     throw new UsageError(`The least frequency is ${shown(minFrequency)}, expected a whole number from 1.`);
   if (encoding !== undefined) requireEncoding(encoding);
+  requireDistinct(special, [...byteAlphabet().keys()]);
+}
+
+/** UsageError for a special token that is one of these names of others: in the files it would be the same token. */
+function requireDistinct(special: readonly string[], others: readonly string[]): void {
+  const taken = special.find((token) => others.includes(token));
+  if (taken !== undefined)
+    throw new UsageError(
+      `The special token "${taken}" is also what vocab.json calls another token, which is made of text. Choose a name that ` +
+        `no text makes, like <|${taken}|>.`,
+    );
 }
 
 async function countPieces(

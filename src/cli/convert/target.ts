@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { platform } from "#platform";
 import { onnxFile } from "../../api/onnx-folder.ts";
 import { UsageError } from "../../errors.ts";
+import { inMadeFolder } from "../../format/save.ts";
 import { removeLeftovers, temporaryFor } from "../../platform/node-temporary.ts";
 import { inFolder } from "../../platform/paths.ts";
 import { requireNoRun } from "../replaceable.ts";
@@ -76,6 +77,11 @@ export async function requireFree({ kind, path, model }: Target, from: string, f
  */
 export async function wholeFolder(path: string, fill: (folder: string) => Promise<void>): Promise<string[]> {
   const target = resolve(path);
+  const names = await inMadeFolder(dirname(target), () => fillBeside(target, fill));
+  return names.map((name) => join(path, name));
+}
+
+async function fillBeside(target: string, fill: (folder: string) => Promise<void>): Promise<string[]> {
   await removeLeftovers(target);
   const temporary = temporaryFor(target);
   const remove = () => rmSync(temporary, { recursive: true, force: true });
@@ -94,7 +100,7 @@ export async function wholeFolder(path: string, fill: (folder: string) => Promis
         await platform.makeFolder(dirname(join(target, name)));
         await platform.renameFile(join(temporary, name), join(target, name));
       }
-    return names.map((name) => join(path, name));
+    return names;
   } finally {
     process.off("exit", remove);
     remove();

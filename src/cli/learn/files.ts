@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { access, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { platform } from "#platform";
 import { InputError, messageOf, UsageError } from "../../errors.ts";
+import { inMadeFolder } from "../../format/save.ts";
 import { exercises, type Language, sourceOf } from "../../learn/source.ts";
 
 /** True where this Node runs TypeScript itself: from 22.18 and 23.6 on. */
@@ -37,10 +37,12 @@ export async function findExercises(folder: string): Promise<Exercises | undefin
 export async function writeExercises({ folder, language }: Exercises): Promise<string[]> {
   const written: string[] = [];
   try {
-    await platform.makeFolder(folder);
-    for (const { id } of exercises)
-      if (await writeNew(join(folder, `${id}.${language}`), sourceOf(id, language))) written.push(`${id}.${language}`);
-    await writeNew(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+    await inMadeFolder(folder, async () => {
+      for (const { id } of exercises)
+        if (await writeNew(join(folder, `${id}.${language}`), sourceOf(id, language)))
+          written.push(`${id}.${language}`);
+      await writeNew(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+    });
   } catch (error) {
     throw new InputError(`The exercises cannot be written to ${folder}: ${messageOf(error)}. Give another folder.`, {
       cause: error,

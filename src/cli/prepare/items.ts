@@ -5,7 +5,7 @@ import { hellaSwagExample, hellaSwagFields } from "../../data/hellaswag.ts";
 import { readItems } from "../../data/items.ts";
 import { type EncodedBatch, type ItemsPlan, prepareItems, type TextBatch } from "../../data/prepare-items.ts";
 import { type HellaSwagExample, writeHellaSwag } from "../../format/hellaswag.ts";
-import { save } from "../../format/save.ts";
+import { inMadeFolder, save } from "../../format/save.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { ProgressLine } from "../display/progress-line.ts";
 import { short } from "../display/text.ts";
@@ -126,8 +126,7 @@ export async function prepareHellaSwag(folder: string, tokenizer: Tokenizer): Pr
   const examples: HellaSwagExample[] = [];
   for (const file of await datasetFiles(hubDatasets.hellaswag))
     for await (const item of readItems(file, hellaSwagFields)) examples.push(hellaSwagExample(item, tokenizer));
-  await platform.makeFolder(folder);
   const path = `${folder}/hellaswag_val.bin`;
-  await save(path, (sink) => writeHellaSwag(sink, examples));
+  await inMadeFolder(folder, () => save(path, (sink) => writeHellaSwag(sink, examples)));
   return path;
 }
