@@ -121,6 +121,15 @@ describe("GPT-2's own", () => {
     const templated = await with_({ post_processor: template });
     expect(templated.encode("Hello")).toEqual([15496]);
     expect(templated.encode("Hello", { prompt: true })).toEqual([50256, 15496]);
+    for (const parts of [["Hello"], ["He", "llo"], []]) {
+      const stream = templated.encodeStream({ prompt: true });
+      for (const round of [1, 2]) {
+        const ids = parts.flatMap((part) => [...stream.push(part)]);
+        expect([...ids, ...stream.end()], `${parts}, ${round}`).toEqual(
+          templated.encode(parts.join(""), { prompt: true }),
+        );
+      }
+    }
     const { model } = JSON.parse(files["tokenizer.json"]);
     const bytesOnly = await with_({ model: { ...model, merges: model.merges.slice(0, 1) } });
     expect(bytesOnly.encode("Hello")).toEqual([39, 68, 75, 75, 78]);

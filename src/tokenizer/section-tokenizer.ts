@@ -44,6 +44,8 @@ export interface Around {
   readonly after: readonly number[];
 }
 
+const nothing: Around = { before: [], after: [] };
+
 export class SectionTokenizer extends VocabularyTokenizer {
   readonly kind: TokenizerKind;
   override readonly specialIds?: readonly number[];
@@ -63,7 +65,7 @@ export class SectionTokenizer extends VocabularyTokenizer {
     this.turnEnd = turnEnd;
     this.files = files;
     this.#text = text;
-    this.#around = around ?? { before: [], after: [] };
+    this.#around = around ?? nothing;
     this.#added = new AddedTokens(added);
     this.#words = new AddedTokens(added.filter(({ special }) => !special));
   }
@@ -73,7 +75,7 @@ export class SectionTokenizer extends VocabularyTokenizer {
     requireText("The text", text);
     const { ordinary, prompt } = options;
     const ids = new IdBuffer();
-    const { before, after } = prompt ? this.#around : { before: [], after: [] };
+    const { before, after } = prompt ? this.#around : nothing;
     for (const id of before) ids.push(id);
     for (const { start, end, id } of this.#cutAt(ordinary).sections(text))
       if (id === undefined) encodeWhole(this.#text, text.slice(start, end), ids);
@@ -85,7 +87,8 @@ export class SectionTokenizer extends VocabularyTokenizer {
   override encodeStream(options: EncodeOptions = {}): EncodeStream {
     requireEncodeOptions(options);
     const added = this.#cutAt(options.ordinary);
-    if (this.#text.canStream && added.isLocal) return new SectionStream(added, this.#text);
+    if (this.#text.canStream && added.isLocal)
+      return new SectionStream(added, this.#text, options.prompt ? this.#around : nothing);
     // The encoding of a piece may depend on all that follows, so the text is held until its end.
     let whole = "";
     return {
@@ -123,17 +126,22 @@ const longestPiece = 1 << 20;
 class SectionStream implements EncodeStream {
   readonly #added: AddedTokens;
   readonly #text: TextEncoding;
+  readonly #around: Around;
   readonly #ids = new IdBuffer();
+  /** True once the tokens before a text are there. */
+  #isOpen = false;
   #rest = "";
   /** True if `#rest` continues a text whose beginning is encoded. */
   #hasBegun = false;
 
-  constructor(added: AddedTokens, text: TextEncoding) {
+  constructor(added: AddedTokens, text: TextEncoding, around: Around) {
     this.#added = added;
     this.#text = text;
+    this.#around = around;
   }
 
   push(text: string): Int32Array {
+    this.#open();
     const known = this.#rest + text;
     const settled = known.length - unsettled - this.#added.longest;
     this.#rest = "";
@@ -148,10 +156,18 @@ class SectionStream implements EncodeStream {
   }
 
   end(): Int32Array {
+    this.#open();
     const rest = this.#rest;
     for (const { start, end, id } of this.#added.sections(rest)) this.#encodeSection(rest.slice(start, end), id);
     this.#rest = "";
+    for (const id of this.#around.after) this.#ids.push(id);
+    this.#isOpen = false;
     return this.#ids.take();
+  }
+
+  #open(): void {
+    if (!this.#isOpen) for (const id of this.#around.before) this.#ids.push(id);
+    this.#isOpen = true;
   }
 
   #encodeSection(text: string, id: number | undefined): void {

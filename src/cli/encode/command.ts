@@ -28,7 +28,7 @@ async function encode(text: string, options: { tokenizer: string }): Promise<voi
   if (text !== "-") return print(`${tokenizer.encode(text, { prompt: true }).join(" ")}\n`);
   const { readText } = await import("../../data/text.ts");
   const { platform } = await import("#platform");
-  const stream = tokenizer.encodeStream();
+  const stream = tokenizer.encodeStream({ prompt: true });
   let separator = "";
   const printIds = async (ids: ArrayLike<number>) => {
     if (ids.length === 0) return;
