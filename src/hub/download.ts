@@ -106,7 +106,14 @@ async function startOf(response: HubResponse, file: RemoteFile, partial: Partial
     await partial.restart();
     throw refuse("no such part of it");
   }
-  if ((response.header("content-encoding") ?? "identity") !== "identity") throw refuse("it in another encoding");
+  const encoding = response.header("content-encoding") ?? "identity";
+  if (encoding !== "identity") {
+    response.body.destroy();
+    throw new DownloadError(
+      `${response.url.host} sends ${file.path} of ${file.repository} compressed (${encoding}), which llm-ts did not ask for. ` +
+        "Something on the way changes it (a proxy?): try without it (NO_PROXY), or another HF_ENDPOINT.",
+    );
+  }
   const range = response.header("content-range");
   if (status === 206) {
     const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];

@@ -146,6 +146,18 @@ test.each(lasting)("ends with an error and no file: %s", async (_, fault, messag
   expect(readFileSync(await download()).equals(weights)).toBe(true);
 });
 
+test("a compressed answer is refused at once: trying again would not help", async () => {
+  hub.fault = ({ host, method }) =>
+    host === "cdn" && method === "GET"
+      ? { kind: "status", status: 200, headers: { "content-encoding": "gzip" } }
+      : undefined;
+  await expect(download()).rejects.toThrow(
+    /127\.0\.0\.1:\d+ sends model\.safetensors of .* compressed \(gzip\), which llm-ts did not ask for\. .*a proxy/,
+  );
+  expect(retries).toEqual([]);
+  expect(readdirSync(blobs())).toEqual([]);
+});
+
 test("verifies small files by git's hash", async () => {
   hub.fault = ({ method, path }) => (method === "GET" && path.endsWith("long.json") ? { kind: "corrupt" } : undefined);
   hub.add(repository, { "long.json": `"${"x".repeat(200)}"` });

@@ -112,7 +112,9 @@ function problemsIn(
   return [...new Set([...required, ...Object.keys(settings)])].flatMap((name) => {
     const [rule, value] = [rules[name], settings[name]];
     if (!rule) return [`${placeOf(field, name)} is not a setting`];
-    return fits(rule, value) ? [] : [`${placeOf(field, name)} is ${shown(value)}, expected ${expectation(rule)}`];
+    return fits(rule, value)
+      ? []
+      : [`${placeOf(field, name)} is ${shown(value)}, expected ${expectation(rule, value)}`];
   });
 }
 

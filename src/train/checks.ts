@@ -24,7 +24,7 @@ const runRules = {
 };
 
 function check(name: string, value: unknown, rule: Rule): void {
-  if (!fits(rule, value)) throw new UsageError(`${name} is ${shown(value)}, expected ${expectation(rule)}.`);
+  if (!fits(rule, value)) throw new UsageError(`${name} is ${shown(value)}, expected ${expectation(rule, value)}.`);
 }
 
 /** UsageError when what was chosen of a run is out of its range: before anything is made of it. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { settingsOf } from "./resolve.ts";
-import { expectation, fits } from "./setting-rules.ts";
+import { expectation, fits, whole } from "./setting-rules.ts";
 import { settingNames, trainOptions } from "./settings.ts";
 
 test("every setting has a default, which keeps to its rule", () => {
@@ -31,4 +31,10 @@ test.each([
   for (const value of good) expect(fits(rule, value), String(value)).toBe(true);
   for (const value of bad) expect(fits(rule, value), String(value)).toBe(false);
   expect(expectation(rule)).toBe(expected);
+});
+
+test("the largest whole number is named to whoever is above it", () => {
+  expect(expectation(whole(0), 2 ** 53)).toBe("a whole number from 0 to 9007199254740991");
+  expect(expectation(whole(0), -1)).toBe("a whole number, 0 or more");
+  expect(expectation(trainOptions.steps, 2 ** 53)).toBe("a whole number of updates from -1 to 9007199254740991");
 });

@@ -119,12 +119,18 @@ export function fits(rule: Rule, value: unknown): boolean {
   return value <= (rule.max ?? value) && (rule.kind === "real" || Number.isSafeInteger(value));
 }
 
-/** Values that a rule allows, in words behind "expected": "a whole number of updates, 0 or more". */
-export function expectation(rule: Rule): string {
+/**
+ * Values that a rule allows, in words behind "expected": "a whole number of updates, 0 or more". The largest whole number that
+ * a program counts to is named where `value` is above it.
+ */
+export function expectation(rule: Rule, value?: unknown): string {
   if (rule.kind === "switch") return "true or false";
   if (rule.kind === "text") return "a name or path";
   if (rule.kind === "choice") return `one of ${rule.values.join(", ")}`;
   const { kind, unit, min, max = Number.MAX_SAFE_INTEGER } = rule;
   const number = `${kind === "whole" ? "a whole number" : "a number"}${unit === undefined ? "" : ` of ${unit}`}`;
-  return max === Number.MAX_SAFE_INTEGER ? `${number}, ${min} or more` : `${number} from ${min} to ${max}`;
+  const isTooLarge = kind === "whole" && typeof value === "number" && value > max;
+  return max === Number.MAX_SAFE_INTEGER && !isTooLarge
+    ? `${number}, ${min} or more`
+    : `${number} from ${min} to ${max}`;
 }

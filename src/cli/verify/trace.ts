@@ -130,7 +130,7 @@ function findingText({ name, shape, difference, reason, lacking }: Finding): str
   else if (reason) lines.push(`        Likely: ${reason.what}.`);
   else
     lines.push(
-      "        No known mistake gives these values. Compare your lines with src/backend/reference, an operation a file.",
+      "        No known mistake gives these values. Compare your lines with dist/backend/reference, an operation a file.",
     );
   if (lacking.length > 0 && !reason?.upstream)
     lines.push(`        Not in the dump: ${lacking.join(", ")}; the right values were taken for them.`);
