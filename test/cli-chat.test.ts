@@ -37,6 +37,7 @@ test("commands change the conversation, and mistakes in them end nothing", async
     "/retry",
     "/nothing",
     "/temperature hot",
+    "/top-p 0",
     "/temperature 0",
     "ping",
     "/retry",
@@ -52,6 +53,7 @@ test("commands change the conversation, and mistakes in them end nothing", async
   expect(stderr).toMatch(/no message yet to answer again/);
   expect(stderr).toMatch(/no command \/nothing/);
   expect(stderr).toMatch(/\/temperature hot: Expected a number/);
+  expect(stderr).toMatch(/\/top-p 0: Expected a number from 0\.000001 to 1/);
   expect(stderr).toMatch(/The message holds <\|im_end\|>/);
   const help = await chat([], "/temperature hot\n/temperature\n/help\n");
   expect(help.code).toBe(1);

@@ -1,5 +1,5 @@
 /** What commands refuse: nothing is left of it, and nothing that was there is lost. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
@@ -11,6 +11,9 @@ const words = (line: string) => line.split(" ");
 
 beforeAll(() => {
   writeTokens(join(cwd, "train.bin"), 400, 101);
+  const large = readFileSync(tiny);
+  large.writeFloatLE(70000, 1024);
+  writeFileSync(join(cwd, "large.bin"), large);
   const files = {
     "text.txt": "some text\n",
     "empty.txt": "",
@@ -58,6 +61,29 @@ test.each([
 });
 
 test.each([
+  "prepare text.txt -o -",
+  "tokenizer train text.txt --vocab 300 -o -",
+  "train -e baby -o -",
+  "pull gpt2 -o -",
+  `convert ${tiny} -`,
+  `trace -e ${tiny} -i train.bin --out -`,
+  `debug-state -e ${tiny} -i train.bin --out -`,
+])("%s is refused: no folder is named so by mistake", async (line) => {
+  const { code, stderr } = await run(words(line), { cwd });
+  expect([code, stderr]).toEqual([2, expect.stringContaining("Standard output does not take it: give a path; ./- is")]);
+  expect(readdirSync(cwd)).not.toContain("-");
+});
+
+test.each([
+  ["generate Hi --top-p 0", "--top-p <f>' argument '0' is invalid. Expected a number from 0.000001 to 1."],
+  ["chat --top-p 0", "--top-p <f>' argument '0' is invalid. Expected a number from 0.000001 to 1."],
+  ["generate Hi --seed 9007199254740993", "Expected a whole number from 0 to 9007199254740991."],
+])("%s is refused before anything is loaded", async (line, message) => {
+  const { code, stderr } = await run([...words(line), "-e", "nowhere.bin"], { cwd });
+  expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+});
+
+test.each([
   ["prepare binary.txt -o OUT", "is not valid UTF-8"],
   ["prepare empty.txt -o OUT", "the text is empty"],
   ["prepare text.txt -o OUT --val-fraction 0.99", "The text is too short"],
@@ -65,6 +91,7 @@ test.each([
   ["prepare other.jsonl -o OUT", 'the field "text" is missing'],
   ["prepare other.jsonl --chat -o OUT", 'there is neither "messages"'],
   ["tokenizer train text.txt --vocab 5000 --out OUT", "were asked for"],
+  ["convert large.bin OUT --dtype f16", "float16 holds numbers up to 65504"],
   [`convert ${tiny} OUT/x.bin --dtype q8_0`, "q8_0 is a type of GGUF alone"],
 ])("no folder is left of %s", async (line, message) => {
   const { code, stderr } = await run(words(line.replace("OUT", "one/inside/another")), { cwd });

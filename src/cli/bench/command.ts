@@ -4,7 +4,7 @@ import { addBackendOptions } from "../options/backend.ts";
 import { examples } from "../options/common.ts";
 import { addGroupOptions, groupOptions } from "../options/group.ts";
 import { refuseIdle, typedOptions } from "../options/typed.ts";
-import { whole } from "../options/values.ts";
+import { output, whole } from "../options/values.ts";
 import type { BenchFlags } from "./run.ts";
 
 export function addBench(program: Command): void {
@@ -30,8 +30,8 @@ export function addBench(program: Command): void {
       "openblas[:LIBRARY], llmc:PROGRAM, torch[:PYTHON], jax; openblas-avx2, torch-avx2, torch-tuned, torch-gpu",
     )
     .option("--contention", "also time the steps beside a busy neighbour: a thread that keeps one core busy")
-    .option("--json <file>", "write the full report")
-    .option("--svg <file>", "write a roofline plot")
+    .option("--json <file>", "write the full report", output)
+    .option("--svg <file>", "write a roofline plot", output)
     .option("--markdown-row", "with --backend webgpu: also print a row for the table of adapters in docs/webgpu.md");
   addGroupOptions(bench)
     .option(

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { adapterOption, examples } from "../options/common.ts";
-import { whole } from "../options/values.ts";
+import { output, whole } from "../options/values.ts";
 import type { ConvertFlags } from "./run.ts";
 import type { Format } from "./target.ts";
 
@@ -18,6 +18,7 @@ export function addConvert(program: Command): void {
     .argument(
       "<out>",
       "NAME.bin, NAME.safetensors, NAME.gguf, or a folder for all that transformers loads a model from",
+      output,
     )
     .addOption(new Option("--to <format>", "the format, where OUT's name does not determine it").choices(formats))
     .addOption(new Option("--format <format>").choices(formats).hideHelp())

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { trainOptions } from "../../train/settings.ts";
 import { examples, headerlessOption } from "../options/common.ts";
-import { numeric } from "../options/values.ts";
+import { numeric, output } from "../options/values.ts";
 import type { DebugStateFlags } from "./run.ts";
 
 export function addDebugState(program: Command): void {
@@ -15,7 +15,7 @@ export function addDebugState(program: Command): void {
     )
     .requiredOption("-e, --model <file>", "a model file, or a run folder: its newest model")
     .requiredOption("-i, --train <file>", "a token file, or a folder that prepare wrote")
-    .requiredOption("--out <file>", "the file to write, like gpt2_124M_debug_state.bin")
+    .requiredOption("--out <file>", "the file to write, like gpt2_124M_debug_state.bin", output)
     .option("-b, --batch <n>", "sequences in the batch", numeric(batch), batch.default)
     .option("-t, --block <n>", "tokens in a sequence", numeric(block), block.default)
     .addOption(headerlessOption())

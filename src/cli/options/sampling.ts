@@ -1,6 +1,6 @@
 /** The options that say how tokens are chosen. */
 import type { Command } from "commander";
-import { real, whole } from "./values.ts";
+import { real, topPValue, whole } from "./values.ts";
 
 export interface SamplingFlags {
   readonly temperature: number;
@@ -19,7 +19,7 @@ export function addSamplingOptions(command: Command, temperature: number): Comma
       temperature,
     )
     .option("--top-k <n>", "choose among the k most probable tokens only; 0: all", whole(0), 0)
-    .option("--top-p <f>", "choose among the most probable that together reach this", real(0, 1), 1)
+    .option("--top-p <f>", "choose among the most probable that together reach this", topPValue, 1)
     .option("--min-p <f>", "exclude tokens below this fraction of the highest probability", real(0, 1), 0)
     .option(
       "--repetition-penalty <f>",

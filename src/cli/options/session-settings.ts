@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { UsageError } from "../../errors.ts";
 import { wrap } from "../display/text.ts";
-import { real, whole } from "./values.ts";
+import { real, topPValue, whole } from "./values.ts";
 
 export const settings = {
   temperature: {
@@ -11,7 +11,7 @@ export const settings = {
     help: "0: always the most probable token; <1 sharpens, >1 flattens the distribution",
   },
   "top-k": { key: "topK", parse: whole(0), help: "choose among the k most probable; 0: all" },
-  "top-p": { key: "topP", parse: real(0, 1), help: "choose among the most probable that together reach this" },
+  "top-p": { key: "topP", parse: topPValue, help: "choose among the most probable that together reach this" },
   "min-p": { key: "minP", parse: real(0, 1), help: "leave out what is below this share of the most probable" },
   "repetition-penalty": { key: "repetitionPenalty", parse: real(0.001, 1000), help: "above 1: repeat less" },
   tokens: { key: "maxTokens", parse: whole(0), help: "the most tokens of the next piece" },

@@ -18,12 +18,18 @@ export function name(text: string): string {
   return within({ kind: "text" }, text);
 }
 
+/** The parser of an option that takes the path of what is written, which standard output cannot take. */
+export function output(text: string): string {
+  if (text !== "-") return name(text);
+  throw new InvalidArgumentError("Standard output does not take it: give a path; ./- is one of that name.");
+}
+
 /** The parser of an argument that takes any text, an empty one as well. */
 export const anyText = (text: string) => text;
 
 function within<T>(rule: Rule, value: T): T {
   if (fits(rule, value)) return value;
-  throw new InvalidArgumentError(`Expected ${expectation(rule)}.`);
+  throw new InvalidArgumentError(`Expected ${expectation(rule, value)}.`);
 }
 
 /** A parser for an option that takes a whole number from `min` to `max`. */
@@ -31,6 +37,9 @@ export const whole = (min: number, max?: number) => numeric(wholeRule(min, max))
 
 /** A parser for an option that takes a number from `min` to `max`. */
 export const real = (min: number, max?: number) => numeric(realRule(min, max));
+
+/** The parser of `--top-p`: at 0 no token would be left to choose. */
+export const topPValue = real(0.000001, 1);
 
 /** A parser for an option that takes numbers between commas, `most` at most. */
 export function reals(most: number): (text: string) => number[] {

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { examples } from "../options/common.ts";
 import { typedOptions } from "../options/typed.ts";
-import { real, whole } from "../options/values.ts";
+import { output, real, whole } from "../options/values.ts";
 import type { PrepareFlags } from "./run.ts";
 
 export function addPrepare(program: Command): void {
@@ -17,7 +17,7 @@ export function addPrepare(program: Command): void {
       "<text...>",
       'tinyshakespeare, tinystories, fineweb, hellaswag, files, folders, or "-" for standard input',
     )
-    .option("-o, --out <folder>", "where to write (default: a folder in data/, named after the text)")
+    .option("-o, --out <folder>", "where to write (default: a folder in data/, named after the text)", output)
     .option("--chat", "of .jsonl: conversations, of which the assistant's turns are learned")
     .option("--chat-template <file>", "with --chat: a Jinja template (default: the tokenizer's own, else ChatML)")
     .addOption(

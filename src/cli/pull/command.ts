@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { examples } from "../options/common.ts";
+import { output } from "../options/values.ts";
 import type { PullFlags } from "./run.ts";
 
 export function addPull(program: Command): void {
@@ -13,7 +14,11 @@ export function addPull(program: Command): void {
     )
     .argument("<model>", "gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2, or USER/REPO")
     .option("--revision <name>", "a branch, tag or commit", "main")
-    .option("-o, --out <folder>", "where to write (default: here; of USER/REPO and safetensors: a folder of its name)")
+    .option(
+      "-o, --out <folder>",
+      "where to write (default: here; of USER/REPO and safetensors: a folder of its name)",
+      output,
+    )
     .addOption(
       new Option("--format <kind>", "llm.c's .bin, or the original safetensors")
         .choices(["bin", "safetensors"])

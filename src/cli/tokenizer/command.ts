@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { examples } from "../options/common.ts";
 import { typedOptions } from "../options/typed.ts";
-import { whole } from "../options/values.ts";
+import { output, whole } from "../options/values.ts";
 import type { CompareFlags, TrainTokenizerFlags } from "./run.ts";
 
 export function addTokenizer(program: Command): void {
@@ -36,7 +36,7 @@ function addTrain(tokenizer: Command): void {
       "tokens of the vocabulary, the 256 bytes and special ones included",
       whole(257, 1 << 20),
     )
-    .option("-o, --out <folder>", "where to write (default: a folder in data/, named after text and size)")
+    .option("-o, --out <folder>", "where to write (default: a folder in data/, named after text and size)", output)
     .addOption(
       new Option("--pattern <name>", "split of the text, over which no token reaches: GPT-2's, or GPT-4's")
         .choices(["gpt2", "gpt4"])

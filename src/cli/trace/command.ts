@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { trainOptions } from "../../train/settings.ts";
 import { examples, headerlessOption } from "../options/common.ts";
 import { addUpdateOptions } from "../options/update.ts";
-import { numeric } from "../options/values.ts";
+import { numeric, output } from "../options/values.ts";
 import type { TraceFlags } from "./run.ts";
 
 export function addTrace(program: Command): void {
@@ -17,7 +17,7 @@ export function addTrace(program: Command): void {
     )
     .requiredOption("-e, --model <file>", "a model file, or a run folder: its newest model")
     .requiredOption("-i, --data <file>", "a token file, or a folder that prepare wrote")
-    .requiredOption("--out <file>", "the file to write, like trace.safetensors; the JSON is trace.json then")
+    .requiredOption("--out <file>", "the file to write, like trace.safetensors; the JSON is trace.json then", output)
     .option("-b, --batch <n>", "sequences in the batch", numeric(trainOptions.batch), 2)
     .option("-t, --block <n>", "tokens in a sequence", numeric(block), 8)
     .addOption(headerlessOption());

@@ -6,7 +6,7 @@ import type { TrainOption } from "../../train/setting-rules.ts";
 import { optionNamed, type RunChoices, sections } from "../../train/settings.ts";
 import { addBackendOptions, type BackendFlags } from "../options/backend.ts";
 import { addGroupOptions, type GroupFlags } from "../options/group.ts";
-import { numeric, toggle } from "../options/values.ts";
+import { numeric, output, toggle } from "../options/values.ts";
 
 /** The options of `llm-ts train` as they were given; what was not given is undefined. */
 export interface TrainFlags extends BackendFlags, GroupFlags, RunChoices {
@@ -80,6 +80,7 @@ export function addTrainOptions(command: Command): Command {
     .option(
       "-o, --out <dir>",
       "folder for checkpoints and logs; with a slash at its end, a new numbered one inside it",
+      output,
     );
   return addGroupOptions(
     addBackendOptions(
@@ -91,6 +92,7 @@ export function addTrainOptions(command: Command): Command {
         .option(
           "--tensorboard <dir>",
           "also write losses, rate and norms for TensorBoard, into a folder of the run's name",
+          output,
         ),
     ),
   );
