@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "./fixtures.ts";
+import { hubModel } from "./hub-model.ts";
 import { run, testFolder, writeTokens } from "./run-cli.ts";
 
 const folder = testFolder();
@@ -243,5 +244,77 @@ describe("ONNX", () => {
     truncateSync(at("cut.onnx"), 5000);
     const { stderr, code } = await llm("info", "cut.onnx");
     expect([code, stderr]).toEqual([1, expect.stringContaining("cut.onnx is damaged, or no model in ONNX")]);
+  });
+});
+
+describe("safetensors that are no whole model", () => {
+  const shard = "model-00001-of-00002.safetensors";
+
+  test("of a trace: the step and the model", async () => {
+    const traced = await llm(
+      "trace",
+      "-e",
+      "base.bin",
+      "-i",
+      "train.bin",
+      "-b",
+      "1",
+      "-t",
+      "4",
+      "--out",
+      "tr.safetensors",
+    );
+    expect(traced.code, traced.stderr).toBe(0);
+    const found = await infoOf("tr.safetensors");
+    expect(found).toMatchObject({
+      format: "trace of a training step",
+      B: 1,
+      T: 4,
+      L: 2,
+      C: 32,
+      update: { beta1: 0.9 },
+    });
+    expect(traced.stderr).toContain(`wrote tr.safetensors, ${found.tensors} tensors`);
+    expect((await llm("info", "tr.safetensors")).stdout).toMatch(/^update +learningRate /m);
+  });
+
+  test("of a part, and of the index of all", async () => {
+    mkdirSync(at("parts"));
+    for (const [file, content] of Object.entries(hubModel({ parts: 2 }))) writeFileSync(at("parts", file), content);
+    expect(await infoOf(`parts/${shard}`)).toMatchObject({
+      format: "part 1 of a safetensors model in 2 files",
+      dtype: "F32",
+      tensors: 14,
+    });
+    expect(await infoOf("parts/model.safetensors.index.json")).toMatchObject({
+      format: "index of a safetensors model in 2 files",
+      files: "model-00001-of-00002.safetensors, model-00002-of-00002.safetensors",
+      V: 101,
+      L: 2,
+    });
+    const refused = await llm("convert", `parts/${shard}`, "out.bin");
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /is part 1 of a model in 2 files\. Give their index, parts\/model\.safetensors\.index\.json, or/,
+      ),
+    ]);
+    expect((await llm("convert", "parts/model.safetensors.index.json", "out.bin")).code).toBe(0);
+    rmSync(at("parts", shard));
+    expect((await infoOf("parts/model.safetensors.index.json")).model).toMatch(
+      /^none: .*00001-of-00002.* does not exist/,
+    );
+  });
+
+  test("of anything else: its tensors, and why it is no model", async () => {
+    mkdirSync(at("llama"));
+    const files = hubModel({ config: { architectures: ["LlamaForCausalLM"], model_type: "llama" } });
+    for (const [file, content] of Object.entries(files)) writeFileSync(at("llama", file), content);
+    expect(await infoOf("llama/model.safetensors")).toMatchObject({
+      format: "safetensors",
+      tensors: 28,
+      names: expect.stringMatching(/^wte\.weight, wpe\.weight, .*, …$/),
+      model: expect.stringMatching(/^none: .*this is a LlamaForCausalLM/),
+    });
   });
 });

@@ -11,7 +11,7 @@ import { readModel, writeModel } from "../format/model.ts";
 import type { FileDType } from "../format/numbers.ts";
 import { readSafetensorsModel, writeSafetensors } from "../format/safetensors.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
-import { isShardIndex, openShards } from "../format/safetensors-shards.ts";
+import { isShardIndex, openShards, requireNoShard } from "../format/safetensors-shards.ts";
 import { save, saveText } from "../format/save.ts";
 import { withSource } from "../format/source.ts";
 import type { TensorStream } from "../format/tensors.ts";
@@ -83,6 +83,7 @@ async function openSafetensors(
   beside: string | Blob | undefined,
   heads: number | undefined,
 ): Promise<Opened> {
+  if (!knownHeader) requireNoShard(source.name);
   const header = knownHeader ?? (await readSafetensorsHeader(source));
   const model = await readSafetensorsModel(source, await configBeside(header, beside), header, heads);
   return { ...model, endTokens: await endTokensBeside(beside, [generationConfigFile, "config.json"]) };

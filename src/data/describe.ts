@@ -11,8 +11,9 @@ import { readMaskHeader } from "../format/loss-mask.ts";
 import { readModel } from "../format/model.ts";
 import { onnxParameters, readOnnx } from "../format/onnx-file.ts";
 import { readOptimizerHeader } from "../format/optimizer.ts";
-import { readSafetensorsModel } from "../format/safetensors.ts";
+import { readSafetensorsModel, type SafetensorsModel } from "../format/safetensors.ts";
 import { readSafetensorsHeader, type SafetensorsHeader } from "../format/safetensors-file.ts";
+import { shardOf } from "../format/safetensors-shards.ts";
 import { readVocabulary } from "../format/tokenizer.ts";
 import { headerlessHint, openTokenFile, type TokenFileOptions } from "../format/tokens.ts";
 import { isAdapterState } from "../format/trained-adapter.ts";
@@ -37,8 +38,8 @@ export interface FileDescription {
 }
 
 export interface DescribeOptions extends TokenFileOptions {
-  /** The model's config.json, for safetensors. */
-  readonly config?: GPT2Config;
+  /** Reads the config.json of a model in safetensors. */
+  readonly config?: (header: SafetensorsHeader) => Promise<GPT2Config | undefined>;
 }
 
 /** Identifies a file and checks its header; InputError when it is damaged or of an unknown format. */
@@ -177,12 +178,35 @@ async function describeModel(source: ByteSource) {
 async function describeSafetensors(source: ByteSource, { config }: DescribeOptions) {
   const header = await readSafetensorsHeader(source);
   if (isAdapterState(header)) return describeAdapterState(header);
-  const model = await readSafetensorsModel(source, config, header);
+  const shard = shardOf(source.name);
+  if (shard)
+    return { format: `part ${shard.part} of a safetensors model in ${shard.count} files`, ...contentOf(header) };
+  try {
+    return describeWeights(await readSafetensorsModel(source, await config?.(header), header));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { format: "safetensors", ...contentOf(header), model: `none: ${error.message}` };
+  }
+}
+
+function describeWeights(model: SafetensorsModel) {
   const dtypes = new Set([...model.tensors.values()].map(({ dtype }) => dtype));
   const { hidden, epsilon, gelu } = model.config;
   const assumed = model.assumed.length > 0 && { assumed: model.assumed.join(", ") };
   const facts = { dtype: [...dtypes].join(", "), tensors: model.tensors.size, ...sizes(model.config) };
   return { ...facts, hidden, epsilon, gelu, ...departures(model.config), ...assumed };
+}
+
+/** What can be said of any tensors. */
+function contentOf({ tensors }: SafetensorsHeader) {
+  const all = [...tensors.values()];
+  const names = all.slice(0, 5).map(({ name }) => name);
+  return {
+    dtype: [...new Set(all.map(({ dtype }) => dtype))].join(", ") || "none",
+    tensors: all.length,
+    numbers: all.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    names: `${names.join(", ") || "none"}${all.length > names.length ? ", …" : ""}`,
+  };
 }
 
 function describeAdapterState({ metadata, tensors }: SafetensorsHeader) {

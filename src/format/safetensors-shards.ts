@@ -25,6 +25,22 @@ export function isShardIndex(path: string): boolean {
   return path.endsWith(".safetensors.index.json");
 }
 
+/** Which part of a model a file is by its name, and of how many; undefined for a whole one. */
+export function shardOf(name: string): { readonly part: number; readonly count: number } | undefined {
+  const [, part, count] = /-(\d{5})-of-(\d{5})\.safetensors$/.exec(name) ?? [];
+  return Number(count) > 1 ? { part: Number(part), count: Number(count) } : undefined;
+}
+
+/** InputError for one part of a model that is given as the whole. */
+export function requireNoShard(name: string): void {
+  const shard = shardOf(name);
+  if (shard)
+    throw new InputError(
+      `${name} is part ${shard.part} of a model in ${shard.count} files. Give their index, ` +
+        `${name.replace(/-\d{5}-of-\d{5}(?=\.safetensors$)/, "")}.index.json, or their folder.`,
+    );
+}
+
 /** Paths of the files that an index names, sorted by name. InputError for a damaged index. */
 export async function shardFiles(indexPath: string): Promise<string[]> {
   const names = new Set((await readIndex(indexPath)).values());

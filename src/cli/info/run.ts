@@ -10,16 +10,17 @@ import { InputError, UsageError } from "../../errors.ts";
 import { adapterFiles, describeAdapter } from "../../format/adapter.ts";
 import type { HeaderlessType } from "../../format/headerless.ts";
 import { identify } from "../../format/identify.ts";
-import { readSafetensorsHeader } from "../../format/safetensors-file.ts";
-import { withSource } from "../../format/source.ts";
-import { isAdapterState } from "../../format/trained-adapter.ts";
+import { isShardIndex, shardFiles } from "../../format/safetensors-shards.ts";
+import { sizeOf, withSource } from "../../format/source.ts";
 import { parameterCount, weightBytes } from "../../model/parameters.ts";
 import { folderOf, inFolder, nameOf } from "../../platform/paths.ts";
+import type { ByteSource } from "../../platform/platform.ts";
 import { missingModelFiles } from "../../runs/checkpoint.ts";
 import { runFolders, withTimes } from "../../runs/node-run-list.ts";
 import { readRun } from "../../runs/read-run.ts";
 import { holdsRun } from "../../runs/run-config.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { isTrace, openDump } from "../../verify/trace-file.ts";
 import { duration } from "../display/text.ts";
 import { Interrupt } from "../interrupt.ts";
 import { locateModel, newestModel, remarkOnOlder, withoutModel } from "../options/model.ts";
@@ -88,12 +89,36 @@ async function factsOf(path: string, { headerless }: InfoFlags): Promise<Facts> 
   if (isAdapter) return adapterFacts(await adapterWeights(path));
   const folder = isFolder ? path : folderOf(path);
   if (isFolder || path.endsWith(datasetFile)) return folderFacts(folder);
+  if (isShardIndex(path)) return indexFacts(path);
   return withSource(path, async (source) => {
-    const header = (await identify(source)) === "safetensors" ? await readSafetensorsHeader(source) : undefined;
-    const config = header && !isAdapterState(header) ? await configBeside(header, path) : undefined;
-    const facts = await describe(source, { headerless, config });
+    if (!headerless && (await identify(source)) === "safetensors" && (await isTrace(source))) return traceFacts(source);
+    const facts = await describe(source, { headerless, config: (header) => configBeside(header, path) });
     return facts.format === mergesFormat ? { ...facts, vocabulary: await vocabularyBeside(path) } : facts;
   });
+}
+
+/** What `llm-ts trace` writes. */
+async function traceFacts(source: ByteSource): Promise<Facts> {
+  const { shapes, origin } = await openDump(source);
+  const { config, ...step } = origin ?? {};
+  return { format: "trace of a training step", bytes: source.size, tensors: shapes.size, ...step, ...config };
+}
+
+/** The index of a model in several files; of one that can be read, the model as well. */
+async function indexFacts(path: string): Promise<Facts> {
+  const files = await shardFiles(path);
+  const facts = {
+    format: `index of a safetensors model in ${files.length} ${files.length === 1 ? "file" : "files"}`,
+    bytes: await sizeOf(path),
+    files: files.map(nameOf).join(", "),
+  };
+  try {
+    const { bytes: total, ...model } = await weightsFacts(path);
+    return { ...facts, total, ...model };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { ...facts, model: `none: ${error.message}` };
+  }
 }
 
 /** Of merges.txt, which is no tokenizer without it. */
@@ -180,19 +205,21 @@ const inShort = ({ kind, vocabSize }: Tokenizer) => `${kind}, ${vocabSize} token
 /** A model with what belongs to it: what `convert` writes, and what the hub has. */
 async function modelFacts(path: string): Promise<Facts> {
   const weights = await locateModel(path);
+  const facts = await weightsFacts(weights);
+  const tokenizer = await findTokenizer(path);
+  return { format: "model folder", weights, ...facts, tokenizer: tokenizer ? inShort(tokenizer) : "none" };
+}
+
+async function weightsFacts(weights: string): Promise<Facts> {
   const { config, dtype, bytes, assumed, close } = await openModelFile(weights);
   await close();
-  const tokenizer = await findTokenizer(path);
   return {
-    format: "model folder",
-    weights,
     bytes,
     dtype,
     parameters: parameterCount(config),
     memory: weightBytes(config),
     ...config,
     ...(assumed.length > 0 && { assumed: assumed.join(", ") }),
-    tokenizer: tokenizer ? inShort(tokenizer) : "none",
   };
 }
 
