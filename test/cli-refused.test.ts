@@ -65,6 +65,7 @@ test.each([
   "tokenizer train text.txt --vocab 300 -o -",
   "train -e baby -o -",
   "pull gpt2 -o -",
+  "learn -",
   `convert ${tiny} -`,
   `trace -e ${tiny} -i train.bin --out -`,
   `debug-state -e ${tiny} -i train.bin --out -`,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { examples } from "../options/common.ts";
-import { whole } from "../options/values.ts";
+import { output, whole } from "../options/values.ts";
 import type { LearnFlags } from "./run.ts";
 
 export function addLearn(program: Command): void {
@@ -11,7 +11,7 @@ export function addLearn(program: Command): void {
       "Writes sixteen files into a folder, each a function of GPT-2 to fill in: its layers, their gradients, the update, a " +
         "training step of all of them, and a fast matmul. Files that are there stay as they are.",
     )
-    .argument("<folder>", "where the exercises are, or will be")
+    .argument("<folder>", "where the exercises are, or will be", output)
     .option("--check", "run those that you worked on, up to the first that is wrong, and say which is next")
     .option("--watch", "check again whenever a file is saved, until Ctrl-C")
     .option("--hint [n]", "a hint for the one at which --check ends; with 2, 3, … the next ones", whole(1, 9))
