@@ -1,5 +1,6 @@
 /** The checkpoints of a run folder, as files: listing, pruning, setting aside. */
 import { platform } from "#platform";
+import { InputError } from "../errors.ts";
 import { adapterFiles } from "../format/adapter.ts";
 import { readSmallText } from "../format/source.ts";
 import { folderOf, inFolder, nameOf } from "../platform/paths.ts";
@@ -110,14 +111,27 @@ export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Rete
 
 async function removeCheckpoint(folder: string, step: number): Promise<void> {
   const { done, model, safetensors, info, state } = checkpointPaths(folder, step);
-  const adapter = adapterPaths(folder, step);
   const isNeeded = (await platform.pathKind(keepMark(folder, step))) !== undefined;
-  const isOther = (name: string) => name.startsWith(`state_${digits(step)}_`) && inFolder(folder, name) !== state;
-  const others = (await platform.listFolder(folder)).filter(isOther).map((name) => inFolder(folder, name));
-  await platform.removeFile(done);
-  await platform.removeFolder(adapter.folder);
+  const others = await statesOfOthers(folder, step);
   const models = isNeeded ? [] : [model, safetensors];
-  for (const path of [...models, info, ...others, state, adapter.state]) await platform.removeFile(path);
+  await platform.removeFile(done);
+  await removeAdapter(folder, step);
+  for (const path of [...models, info, ...others, state, adapterPaths(folder, step).state])
+    await platform.removeFile(path);
+}
+
+/** The states of other processes beside rank 0's, in llm.c's runs. */
+async function statesOfOthers(folder: string, step: number): Promise<string[]> {
+  const pattern = new RegExp(`^state_${digits(step)}_\\d{5}\\.bin$`);
+  const states = (await platform.listFolder(folder)).filter((name) => pattern.test(name));
+  return states.map((name) => inFolder(folder, name)).filter((path) => path !== checkpointPaths(folder, step).state);
+}
+
+/** Removes the adapter of a checkpoint, and its folder unless something else is in it, such as files that were put aside. */
+export async function removeAdapter(folder: string, step: number): Promise<void> {
+  const adapter = adapterPaths(folder, step);
+  for (const path of [adapter.weights, adapter.config]) await platform.removeFile(path);
+  await platform.removeEmptyFolder(adapter.folder);
 }
 
 type Planned = Retention & Pick<TrainSettings, "checkpointEvery">;
@@ -140,15 +154,45 @@ function leastCommonMultiple(a: number, b: number): number {
 
 /**
  * Prepares a resume from `step`: later checkpoints, damaged or of updates that will be made again, get the ending
- * .damaged, and no longer count.
+ * .damaged (.damaged-2 where that is taken), and no longer count. DONE goes last: what a crash leaves is put aside by the
+ * next resume. InputError, before any change, where `keepModel` marked a model among them.
  */
 export async function putAsideAfter(folder: string, step: number): Promise<void> {
+  await requireUnmarkedAfter(folder, step);
   for (const later of (await completeSteps(folder)).filter((other) => other > step)) {
     const { done, model, safetensors, info, state } = checkpointPaths(folder, later);
     const adapter = adapterPaths(folder, later);
+    const others = await statesOfOthers(folder, later);
+    const files = [model, safetensors, ...others, state, info, adapter.weights, adapter.config, adapter.state];
+    await putAside(files, ".damaged");
     await platform.removeFile(done);
-    for (const path of [model, safetensors, info, state, adapter.weights, adapter.config, adapter.state])
-      if (await platform.pathKind(path)) await platform.renameFile(path, `${path}.damaged`);
+  }
+}
+
+/** Gives files, those of them that exist, an ending that no file has yet: a number follows it where some have. */
+export async function putAside(paths: readonly string[], ending: string): Promise<void> {
+  const existing = async (names: readonly string[]) => {
+    const kinds = await Promise.all(names.map((name) => platform.pathKind(name)));
+    return names.filter((_, at) => kinds[at] !== undefined);
+  };
+  const asideBy = (number: number) => (path: string) => `${path}${ending}${number === 1 ? "" : `-${number}`}`;
+  let number = 1;
+  while ((await existing(paths.map(asideBy(number)))).length > 0) number++;
+  for (const path of await existing(paths)) await platform.renameFile(path, asideBy(number)(path));
+}
+
+/** A model that an adapter needs keeps its name and content: updates that were made again would write it once more. */
+async function requireUnmarkedAfter(folder: string, step: number): Promise<void> {
+  const marked = stepsOf(await platform.listFolder(folder), /^KEEP_(\d{8})$/).filter((other) => other > step);
+  for (const later of marked) {
+    const model = await checkpointModel(folder, later);
+    if ((await platform.pathKind(model)) === undefined) continue;
+    const mark = keepMark(folder, later);
+    throw new InputError(
+      `${folder} cannot go back to update ${Math.max(step, 0)}: it would write ${nameOf(model)} once more, which an adapter needs ` +
+        `(${mark} says whose). Put back the files of that checkpoint that are missing or damaged, or resume in a copy of the ` +
+        `folder, from which ${nameOf(mark)} is removed.`,
+    );
   }
 }
 

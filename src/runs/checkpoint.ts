@@ -19,7 +19,14 @@ import type { Appender, ByteSource } from "../platform/platform.ts";
 import { saveAdapter } from "../train/save-adapter.ts";
 import { initialState, type TrainerState } from "../train/state.ts";
 import type { AdapterState, Trainer } from "../train/trainer.ts";
-import { adapterPaths, checkpointModel, checkpointPaths, completeSteps, stateOfRank } from "./checkpoint-list.ts";
+import {
+  adapterPaths,
+  checkpointModel,
+  checkpointPaths,
+  completeSteps,
+  removeAdapter,
+  stateOfRank,
+} from "./checkpoint-list.ts";
 import { baseOf } from "./lora-base.ts";
 import { isRunConfig, type RunConfig, readRunConfig, withCurrentNames } from "./run-config.ts";
 
@@ -71,13 +78,9 @@ async function writeFiles(
     return info;
   } catch (error) {
     // The first error matters more than one of the removal.
-    const adapter = adapterPaths(folder, step);
-    const files = [...Object.values(paths), adapter.state];
+    const files = [...Object.values(paths), adapterPaths(folder, step).state];
     if (!wasThere)
-      await Promise.allSettled([
-        ...files.map((path) => platform.removeFile(path)),
-        platform.removeFolder(adapter.folder),
-      ]);
+      await Promise.allSettled([...files.map((path) => platform.removeFile(path)), removeAdapter(folder, step)]);
     throw error;
   }
 }
