@@ -11,6 +11,14 @@ export class InputError extends LlmError {
   override name = "InputError";
 }
 
+/**
+ * The system could not open, read or write a file: permissions, limits, the disk. That says nothing of its content, as a
+ * missing or damaged file does.
+ */
+export class SystemError extends InputError {
+  override name = "SystemError";
+}
+
 /** Facts about a file that should be text. */
 export interface NotText {
   readonly name: string;

@@ -353,7 +353,7 @@ test("an older model, where that of the last checkpoint was removed, is named", 
   }
 });
 
-test("of checkpoints that cannot be used it is said what is missing and what is damaged, and --force starts over", async () => {
+test("of checkpoints that cannot be used it is said what is missing and what is damaged, and nothing is lost with --force", async () => {
   await train(...tiny, "-x", "4", "-n", "2", "-s", "0", "-o", "gone");
   const last = join("gone", "model_00000004.bin");
   rmSync(join(folder, last));
@@ -365,19 +365,39 @@ test("of checkpoints that cannot be used it is said what is missing and what is 
   );
   writeFileSync(join(folder, "gone", "model_00000002.bin"), "damaged");
   rmSync(join(folder, last));
-  const none = await train("-o", "gone", "-y");
-  expect([none.code, none.stderr]).toEqual([
-    1,
-    expect.stringMatching(
-      /error: gone: none of its 2 checkpoints can be used\. Of the newest: gone.model_00000004\.bin is missing\. Put the files back/,
-    ),
-  ]);
-  expect(none.stderr).toMatch(/checkpoint of step 2 cannot be used: gone.model_00000002\.bin has 7 bytes/);
+  const content = () =>
+    readdirSync(join(folder, "gone")).map((name) => [name, readFileSync(join(folder, "gone", name), "utf8")]);
+  const before = content();
+  for (const force of [[], ["-x", "6", "--force"]]) {
+    const none = await train("-o", "gone", "-y", ...force);
+    expect([none.code, none.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /error: gone: none of its 2 checkpoints can be used\. Step 4: gone.model_00000004\.bin is missing\. Step 2: gone.model_00000002\.bin has 7 bytes.* Put the files back/,
+      ),
+    ]);
+    expect(none.stderr).toMatch(/^ {2}(mv|move) gone gone\.kept$/m);
+    expect(content()).toEqual(before);
+  }
   rmSync(join(folder, "gone", "DONE_00000002"));
-  const only = await train("-o", "gone", "-y");
-  expect(only.stderr).toMatch(/gone: its only checkpoint cannot be used\. gone.model_00000004\.bin is missing\. Put/);
-  const over = await train("-o", "gone", "-y", "--force");
-  expect(over.code, over.stderr).toBe(0);
+  mkdirSync(join(folder, "gone.kept"));
+  const only = await train("-o", "gone", "-y", "--force");
+  expect(only.stderr).toMatch(
+    /gone: its only checkpoint cannot be used\. Step 4: gone.model_00000004\.bin is missing\. Put.* gone gone\.kept-2$/ms,
+  );
+});
+
+test("a run without a checkpoint begins again, and its logs are kept", async () => {
+  await train(...tiny, "-x", "2", "-s", "0", "-o", "early");
+  const at = (name: string) => join(folder, "early", name);
+  for (const name of readdirSync(join(folder, "early"))) if (/00000002/.test(name)) rmSync(at(name));
+  const logs = ["metrics.jsonl", "main.log"];
+  const before = logs.map((name) => readFileSync(at(name), "utf8"));
+  const { code, stderr } = await train("-o", "early", "-y", "-x", "3", "--force");
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain("early has no checkpoint to resume from: the run begins again");
+  expect(logs.map((name) => readFileSync(at(`${name}.earlier`), "utf8"))).toEqual(before);
+  expect(losses("early").map(([step]) => step)).toEqual([0, 1, 2]);
 });
 
 test("an option without effect is refused, unless the run was begun with it", async () => {

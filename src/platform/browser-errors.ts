@@ -1,4 +1,4 @@
-import { InputError, LlmError } from "../errors.ts";
+import { InputError, LlmError, SystemError } from "../errors.ts";
 
 const full = (path: string) =>
   `${path}: the storage that the browser gives to this page is full. Remove runs or files that are no longer needed, or ` +
@@ -26,6 +26,9 @@ const explanations: Record<string, (path: string) => string> = {
   InvalidStateError: busy,
 };
 
+/** Errors about paths that lead to nothing, or to something of another kind. */
+const ofPaths = ["NotFoundError", "TypeMismatchError"];
+
 /** Runs an operation on `path`; what the browser refuses becomes an InputError in plain words. */
 export async function explained<T>(path: string, operation: () => T | Promise<T>): Promise<T> {
   try {
@@ -38,7 +41,8 @@ export async function explained<T>(path: string, operation: () => T | Promise<T>
 export function explain(path: string, error: unknown): unknown {
   if (error instanceof LlmError || !(error instanceof DOMException)) return error;
   const explanation = explanations[error.name];
-  return new InputError(explanation ? explanation(path) : `${path}: ${error.message}`, { cause: error });
+  const Kind = ofPaths.includes(error.name) ? InputError : SystemError;
+  return new Kind(explanation ? explanation(path) : `${path}: ${error.message}`, { cause: error });
 }
 
 export function isDomError(error: unknown, ...names: readonly string[]): boolean {

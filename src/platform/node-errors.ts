@@ -1,4 +1,4 @@
-import { InputError, LlmError } from "../errors.ts";
+import { InputError, LlmError, SystemError } from "../errors.ts";
 
 /** Cause and remedy of the operating system's error codes, for the user of a terminal. */
 const explanations: Record<string, (path: string) => string> = {
@@ -29,6 +29,9 @@ export function isElsewhere(url: string): string {
   return `${url} is not on this machine. Download it, and give the path of the file.`;
 }
 
+/** Codes of paths that lead to nothing, or to something of another kind. */
+const ofPaths = ["ENOENT", "ENOTDIR", "EISDIR"];
+
 /** Runs a file operation on `path`; what the system refuses becomes an InputError in plain words. */
 export async function explained<T>(path: string, operation: () => Promise<T>): Promise<T> {
   try {
@@ -43,7 +46,8 @@ export function explain(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (code === undefined) return error;
   const explanation = explanations[code];
-  return new InputError(explanation ? explanation(path) : `${path}: ${error.message}.`, { cause: error });
+  const Kind = ofPaths.includes(code) ? InputError : SystemError;
+  return new Kind(explanation ? explanation(path) : `${path}: ${error.message}.`, { cause: error });
 }
 
 export function errorCode(error: unknown): string | undefined {

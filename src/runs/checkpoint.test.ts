@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { platform } from "#platform";
 import { bits, readSet } from "../../test/fixtures.ts";
 import { shardsOf } from "../../test/llmc-shards.ts";
 import { writeTokens } from "../../test/run-cli.ts";
@@ -11,6 +12,7 @@ import { TokenLoader, type TokenLoaderOptions } from "../data/loader.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { makeConfig } from "../model/config.ts";
 import { tensorNames } from "../model/parameters.ts";
+import { explain } from "../platform/node-errors.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type Checkpoint, openCheckpoint, restoreCheckpoint } from "./checkpoint.ts";
@@ -238,8 +240,35 @@ describe("damage", () => {
     const hash = createHash("sha256").update(JSON.stringify(later)).digest("hex");
     await writeFile(info, JSON.stringify({ sha256: hash, ...later }));
     expect(hash).not.toBe(sha256);
-    await expect(openCheckpoint(path, 1)).rejects.toThrow(/"version" is 2, expected 1.*Another version of llm-ts/);
+    const message = /"version" is 2, expected 1.*Another version of llm-ts/;
+    await expect(openCheckpoint(path, 1)).rejects.toThrow(message);
+    const run = await RunFolder.open(path);
+    await expect(run.newestCheckpoint(() => {})).rejects.toThrow(message);
+    await run.close();
   });
+});
+
+test("a file that the system does not read is no damage: nothing is resumed, and nothing changes", async () => {
+  const { path } = await whole("unread", "file", 3);
+  await rm(join(path, "config.json"));
+  const before = await readdir(path);
+  const open = platform.openSource;
+  const failing = (pattern: RegExp) =>
+    vi.spyOn(platform, "openSource").mockImplementation(async (input) => {
+      if (pattern.test(String(input))) throw explain(String(input), Object.assign(new Error(), { code: "EACCES" }));
+      return open(input);
+    });
+  problems.length = 0;
+  const ofStates = failing(/state_00000003/);
+  await expect(resume(path)).rejects.toThrow(/state_00000003_00000\.bin: permission denied/);
+  ofStates.mockRestore();
+  // Held by the attempt until its process ends.
+  await rm(join(path, "run.lock"));
+  const ofRecords = failing(/checkpoint_00000003/);
+  await expect(RunFolder.open(path)).rejects.toThrow(/checkpoint_00000003\.json: permission denied/);
+  ofRecords.mockRestore();
+  expect(problems).toEqual([]);
+  expect(await readdir(path)).toEqual(before);
 });
 
 async function flipBit(path: string, position: number): Promise<void> {

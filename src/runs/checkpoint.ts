@@ -3,7 +3,7 @@ import { platform } from "#platform";
 import { openModelFile } from "../api/model-file.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { DataOrder, LoaderPosition } from "../data/order.ts";
-import { InputError, shown, UsageError } from "../errors.ts";
+import { InputError, LlmError, SystemError, shown, UsageError } from "../errors.ts";
 import { isObject, parseObject } from "../format/json.ts";
 import { modelFormatProblem, writeModel } from "../format/model.ts";
 import { filesOfState, type OptimizerStateFile, readOptimizerState, writeOptimizerState } from "../format/optimizer.ts";
@@ -167,7 +167,10 @@ interface Stored<Name> {
   write(be: Backend, name: Name, start: number, data: Float32Array): Promise<void>;
 }
 
-/** Opens a checkpoint and compares its files with their sha256. InputError says what is damaged or missing. */
+/**
+ * Opens a checkpoint and compares its files with their sha256. InputError says what is damaged or missing; SystemError where
+ * a file cannot be read, LlmError where a later version wrote it.
+ */
 export async function openCheckpoint(folder: string, step: number): Promise<Checkpoint> {
   const paths = checkpointPaths(folder, step);
   const info = await readInfo(paths.info);
@@ -244,12 +247,17 @@ export async function recordedConfig(folder: string): Promise<{ config?: RunConf
   for (const from of await completeSteps(folder)) {
     const info = await readInfo(checkpointPaths(folder, from).info).catch((error: unknown) => {
       // A damaged checkpoint is reported where it is opened.
-      if (!(error instanceof InputError)) throw error;
+      if (!isDamage(error)) throw error;
       return undefined;
     });
     if (info && isRunConfig(info.config)) return { config: info.config, from };
   }
   return {};
+}
+
+/** True for an error of a checkpoint that is damaged or incomplete, not for one of the system, or of a later version's. */
+export function isDamage(error: unknown): error is InputError {
+  return error instanceof InputError && !(error instanceof SystemError);
 }
 
 async function checkFile(path: string, expected: FileHash): Promise<void> {
@@ -368,13 +376,13 @@ async function formatCheckpointInfo(info: CheckpointInfo): Promise<string> {
   return `${JSON.stringify({ sha256: await hashOf(content), ...content }, null, 2)}\n`;
 }
 
-/** InputError when the text is damaged, or of a version that this program does not know. */
+/** InputError when the text is damaged, LlmError when it is of a version that this program does not know. */
 async function parseCheckpointInfo(path: string, text: string): Promise<CheckpointInfo> {
   const { sha256, ...content } = parseObject(path, text, "The checkpoint is damaged: use another one.");
   const isIntact = sha256 === (await hashOf(content));
   // An intact file of a later version is not damaged.
   if (content.version !== version && isIntact)
-    throw new InputError(
+    throw new LlmError(
       `${path}: "version" is ${JSON.stringify(content.version)}, expected ${version}. Another version of llm-ts wrote ` +
         "it: continue with that one, or take the model alone (llm-ts train --model FILE).",
     );

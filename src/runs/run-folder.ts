@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { requireModel } from "../api/generation.ts";
 import type { GPT2 } from "../api/gpt2.ts";
 import { planTokenizer } from "../data/tokenizer-files.ts";
-import { InputError, LlmError, shown, UsageError } from "../errors.ts";
+import { InputError, shown, UsageError } from "../errors.ts";
 import { isObject } from "../format/json.ts";
 import { missingFolders, requireWritable, saveText } from "../format/save.ts";
 import { type OptionNames, requireFolder, requireOptions } from "../option-names.ts";
@@ -14,11 +14,19 @@ import { type TrainEvent, toJsonLine, toLogLine } from "../train/events.ts";
 import { complete } from "../train/settings.ts";
 import type { Trainer } from "../train/trainer.ts";
 import type { CheckpointInfo } from "./checkpoint.ts";
-import { type Checkpoint, openCheckpoint, recordedConfig, requireTrainer, writeCheckpoint } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  isDamage,
+  openCheckpoint,
+  recordedConfig,
+  requireTrainer,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 import {
   checkpointModel,
   completeSteps,
   pruneCheckpoints,
+  putAside,
   putAsideAfter,
   type Retention,
   removeTemporaries,
@@ -256,13 +264,16 @@ export class RunFolder {
     return checkpointModel(this.path, this.#newest.step);
   }
 
-  /** The newest checkpoint that is whole; `onUnusable` is called for newer ones that are not. */
+  /**
+   * The newest checkpoint that is whole; `onUnusable` is called for newer ones that are not. LlmError where that cannot be
+   * known: a file cannot be read, or a later version wrote it.
+   */
   async newestCheckpoint(onUnusable: (step: number, problem: string) => void): Promise<Checkpoint | undefined> {
     for (const step of await completeSteps(this.path)) {
       try {
         return await openCheckpoint(this.path, step);
       } catch (error) {
-        if (!(error instanceof LlmError)) throw error;
+        if (!isDamage(error)) throw error;
         onUnusable(step, error.message);
       }
     }
@@ -270,15 +281,17 @@ export class RunFolder {
   }
 
   /**
-   * Takes the folder back to a checkpoint, or to before the first one: later checkpoints are put aside, and later lines of
-   * the logs removed. `state` is that of the resumed trainer.
+   * Takes the folder back to a checkpoint: later ones are put aside, and later lines of the logs removed. Without one the run
+   * begins again, and its logs are put aside as well. `state` is that of the resumed trainer.
    */
   async goBackTo(checkpoint: Checkpoint | undefined, state?: Checkpointed): Promise<void> {
     await putAsideAfter(this.path, checkpoint?.step ?? -1);
-    const from = state ?? { step: 0 };
-    await keepLines(this.file(metricsFile), keptMetrics(from));
-    await keepLines(this.file(logFile), keptLog(from));
+    const logs = [this.file(metricsFile), this.file(logFile)] as const;
     this.#newest = checkpoint?.info;
+    if (!checkpoint) return putAside(logs, ".earlier");
+    const from = state ?? { step: checkpoint.step };
+    await keepLines(logs[0], keptMetrics(from));
+    await keepLines(logs[1], keptLog(from));
   }
 
   /**

@@ -104,7 +104,7 @@ describe("a run with a time budget", () => {
   }
 
   const reopened = async (): Promise<Continuation> => ({
-    ...(await openResumable(out, () => {})),
+    ...(await openResumable(out, () => {}, "")),
     changes: [],
     otherData: "",
   });

@@ -53,13 +53,13 @@ export interface Resumable {
 
 /**
  * Locks the folder of a run and finds its newest whole checkpoint. InputError when another process has it, its config.json
- * is damaged or was edited, or no checkpoint is whole; with `force`, the run then starts over in this folder. The record is
- * one for the processes of `group`.
+ * is damaged or was edited, or none of its checkpoints is whole, with `advice` at the end; LlmError when they cannot be read.
+ * The record is one for the processes of `group`.
  */
 export async function openResumable(
   path: string,
   remark: Remark,
-  force = false,
+  advice: string,
   group: Rank = alone,
 ): Promise<Resumable> {
   const folder = await RunFolder.open(path, ({ who }, ms) =>
@@ -67,7 +67,7 @@ export async function openResumable(
   );
   try {
     const { config, configFrom } = folder;
-    const checkpoint = await newestCheckpoint(folder, remark, force);
+    const checkpoint = await newestCheckpoint(folder, remark, advice);
     if (!config) return { folder, checkpoint };
     if (configFrom !== undefined)
       remark(`${path} has no config.json: its settings are those that the checkpoint of step ${configFrom} recorded`);
@@ -82,20 +82,18 @@ export async function openResumable(
   }
 }
 
-async function newestCheckpoint(folder: RunFolder, remark: Remark, force: boolean): Promise<Checkpoint | undefined> {
-  const problems: string[] = [];
-  const checkpoint = await folder.newestCheckpoint((step, problem) => {
-    problems.push(problem);
-    remark(`the checkpoint of step ${step} cannot be used: ${problem}`);
-  });
-  const { length: count } = problems;
-  if (!checkpoint && count > 0 && !force)
-    throw new InputError(
-      `${folder.path}: ${count === 1 ? "its only checkpoint cannot" : `none of its ${count} checkpoints can`} be used. ` +
-        `${count === 1 ? "" : "Of the newest: "}${problems[0]} Put the files back if there are copies of them, or start the ` +
-        "run over in this folder with --force: what is left is kept.",
-    );
-  return checkpoint;
+async function newestCheckpoint(folder: RunFolder, remark: Remark, advice: string): Promise<Checkpoint | undefined> {
+  const found: { readonly step: number; readonly problem: string }[] = [];
+  const checkpoint = await folder.newestCheckpoint((step, problem) => void found.push({ step, problem }));
+  if (checkpoint || found.length === 0) {
+    for (const { step, problem } of found) remark(`the checkpoint of step ${step} cannot be used: ${problem}`);
+    return checkpoint;
+  }
+  const none = found.length === 1 ? "its only checkpoint cannot" : `none of its ${found.length} checkpoints can`;
+  const problems = found.map(({ step, problem }) => `Step ${step}: ${problem}`).join(" ");
+  throw new InputError(
+    `${folder.path}: ${none} be used. ${problems} Put the files back if there are copies of them. ${advice}`,
+  );
 }
 
 /** Source of a run's model: a file, or a configuration for fresh weights. */

@@ -66,7 +66,7 @@ export async function resumeRun(
   context: StartContext,
   decideResumed: (before: BackendName) => Promise<Decision>,
 ): Promise<SessionParts & { readonly data: Prepared }> {
-  const resumable = await openResumable(path, context.remark, true);
+  const resumable = await openResumable(path, context.remark, "Otherwise start another run.");
   try {
     const { record, checkpoint } = resumable;
     if (!record) throw new InputError(`${path} has no config.json: resume it with llm-ts train --resume.`);

@@ -98,15 +98,14 @@ export async function remarkOnOlder(run: string, model: string): Promise<void> {
 /** Says of a run without a model why that is, and what to do. */
 export async function withoutModel(run: string): Promise<string> {
   const missing = await missingModelFiles(run);
+  if (missing.length > 0)
+    return (
+      `${run} is a run that has no checkpoint left: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} gone. Put that back, or ` +
+      "give another run."
+    );
   // The settings of llm.c's runs are not recorded.
   const isOurs = (await recordedConfig(run).catch(() => ({ config: undefined }))).config !== undefined;
-  const folder = quoted(run);
-  if (missing.length === 0)
-    return `${run} is a run that has saved no model yet. Give another run${isOurs ? `, or resume this one: llm-ts train -o ${folder} --resume` : "."}`;
-  return (
-    `${run} is a run that has no checkpoint left: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} gone. Put that back, or give ` +
-    `another run${isOurs ? `; this trains it once more from its beginning: llm-ts train -o ${folder} --resume --force` : "."}`
-  );
+  return `${run} is a run that has saved no model yet. Give another run${isOurs ? `, or resume this one: llm-ts train -o ${quoted(run)} --resume` : "."}`;
 }
 
 /** Says which model an adapter is added to. */

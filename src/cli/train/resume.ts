@@ -6,6 +6,7 @@ import { InputError, UsageError } from "../../errors.ts";
 import type { Rank } from "../../group/group.ts";
 import { pretrainedFile } from "../../model/config.ts";
 import { isNoFolder } from "../../platform/glob.ts";
+import { quoted } from "../../platform/quoted.ts";
 import { recordedConfig } from "../../runs/checkpoint.ts";
 import { namesOfRuns, runsIn, shortList } from "../../runs/node-run-list.ts";
 import { type Computing, type GivenOptions, readRecord } from "../../runs/record.ts";
@@ -42,7 +43,7 @@ export async function openRun(flags: TrainFlags, group: Rank, remark: Remark): P
     remark(`there is no run in ${path} to resume: starting one${others && ` (beside it there are ${others})`}`);
     return undefined;
   }
-  const resumable = await openResumable(path, remark, flags.force, group);
+  const resumable = await openResumable(path, remark, await toBeginAgain(path), group);
   const { folder, checkpoint } = resumable;
   const { takenFrom } = folder;
   if (takenFrom) remark(`${takenFrom.who}, which had ${path} since ${takenFrom.started}, is gone`);
@@ -58,6 +59,17 @@ export async function openRun(flags: TrainFlags, group: Rank, remark: Remark): P
     await folder.close();
     throw error;
   }
+}
+
+/** How to begin the run in a folder again with nothing lost, if it has no whole checkpoint. */
+async function toBeginAgain(path: string): Promise<string> {
+  let kept = `${path}.kept`;
+  for (let number = 2; (await platform.pathKind(kept)) !== undefined; number++) kept = `${path}.kept-${number}`;
+  const move = process.platform === "win32" ? "move" : "mv";
+  return (
+    "Otherwise the run can only begin again: move what is left of it away, which loses nothing, then repeat the command that " +
+    `began it:\n  ${move} ${quoted(path)} ${quoted(kept)}`
+  );
 }
 
 /** Backend, kernel and BLAS that were chosen for the run in `out`, read before it is opened; none where there is no run yet. */
