@@ -264,6 +264,52 @@ test("a folder of runs is refused with their names, with or without a slash", as
   expect(readdirSync(join(folder, "numbered"))).toEqual(["gpt2_tiny-001"]);
 });
 
+test("a folder of runs becomes no run itself, which would hide them", async () => {
+  await train(...tiny, "-x", "1", "-s", "0", "-o", "several/one");
+  const { code, stderr } = await train(...tiny, "-x", "1", "-o", "several");
+  expect(stderr).toContain(
+    `several is a folder of runs: ${join("several", "one")}. End the path in a slash to get a new numbered folder inside it (-o several/)`,
+  );
+  expect(code).toBe(2);
+  expect(readdirSync(join(folder, "several"))).toEqual(["one"]);
+});
+
+test("a new run writes nothing among models and checkpoints, and complete ones of them are resumed", async () => {
+  const copied = (to: string, pattern: RegExp) => {
+    mkdirSync(join(folder, to));
+    const names = readdirSync(join(folder, "whole")).filter((name) => pattern.test(name));
+    for (const name of names) copyFileSync(join(folder, "whole", name), join(folder, to, name));
+    return names;
+  };
+  const names = copied("models", /^(model_00000006|tokenizer)/);
+  for (const resume of [[], ["-y"]]) {
+    const refused = await train(
+      "-e",
+      "models/model_00000006.bin",
+      ...tiny.slice(2),
+      "-x",
+      "2",
+      "-o",
+      "models",
+      ...resume,
+    );
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/models holds model_00000006\.bin, and a run would write .* To resume .* and DONE_…\./),
+    ]);
+  }
+  expect(readdirSync(join(folder, "models"))).toEqual(names);
+  copied("copies", /_0000000[68]/);
+  const refused = await train(...tiny, "-x", "2", "-o", "copies");
+  expect(refused.stderr).toMatch(/copies already holds a run \(DONE_0000000\d is there\)\. Continue it with --resume/);
+  const summary = await run(["runs", "copies", "--json"], { cwd: folder });
+  expect(JSON.parse(summary.stdout)).toMatchObject([{ folder: "copies", status: "cut off", checkpoint: 8 }]);
+  const resumed = await train("-o", "copies", "-y", "-x", "10", "--force");
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(resumed.stderr).toMatch(/resuming copies after 8 updates/);
+  expect(config("copies").run).toMatchObject({ steps: 10, order: "shuffle" });
+});
+
 test("a run that --early-stop ended says how to train on, and does that when pasted", async () => {
   await train(...tiny, "-x", "6", "-l", "0", "--early-stop", "1", "-v", "1", "-s", "0", "-o", "stopped");
   const complete = "The run in stopped is complete: 1 update was made, and --early-stop 1 ended it.";

@@ -83,6 +83,17 @@ export async function checkpointModel(folder: string, step: number): Promise<str
   return (await platform.pathKind(safetensors)) === undefined ? model : safetensors;
 }
 
+const fileOfCheckpoint =
+  /^(model_\d{8}\.(bin|safetensors)|state_\d{8}(_\d{5}\.bin|\.safetensors)|checkpoint_\d{8}\.json|DONE_\d{8})$/;
+
+/** The name of a file or adapter in a folder that a checkpoint could write once more; undefined where there is none. */
+export async function checkpointFileIn(folder: string): Promise<string | undefined> {
+  const name = (await platform.listFolder(folder)).find((other) => fileOfCheckpoint.test(other));
+  if (name !== undefined) return name;
+  const [weights] = await platform.listFiles(`adapter_????????/${adapterFiles.weights}`, folder);
+  return weights && nameOf(folderOf(weights));
+}
+
 /** The steps of the complete checkpoints in a folder, the newest first. */
 export async function completeSteps(folder: string): Promise<number[]> {
   return stepsOf(await platform.listFolder(folder), /^DONE_(\d+)$/);

@@ -131,11 +131,12 @@ function append(points: Point[], step: number, value: number | undefined): void 
   if (value !== undefined && Number.isFinite(value)) points.push({ step, value });
 }
 
-/** The file with a run's events; undefined before the first. InputError for a folder that holds no run. */
+/** The file with a run's events; undefined before the first, or where only its checkpoints were copied. InputError for a folder that holds no run. */
 export async function logPath(folder: string): Promise<string | undefined> {
   const path = await logIn(folder);
   if (path !== undefined) return path;
   if ((await platform.pathKind(`${folder}/${configFile}`)) === "file") return undefined;
+  if ((await completeSteps(folder)).length > 0) return undefined;
   const kind = await platform.pathKind(folder);
   if (isNoFolder(kind)) throw new InputError(`${folder} is a file, where the folder of a run is expected.`);
   if (kind === undefined) throw new InputError(`${folder} does not exist. Give the folder of a run.`);

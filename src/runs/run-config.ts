@@ -6,6 +6,7 @@ import { inFolder } from "../platform/paths.ts";
 import { quoted } from "../platform/quoted.ts";
 import type { TrainOption } from "../train/setting-rules.ts";
 import { optionNamed, trainOptions } from "../train/settings.ts";
+import { completeSteps } from "./checkpoint-list.ts";
 import { logIn } from "./log.ts";
 
 /** Content of config.json: its version, and all that is needed to repeat the run. */
@@ -86,9 +87,12 @@ export async function readRunConfig(folder: string): Promise<RunConfig | undefin
   );
 }
 
-/** True when a folder holds a run: its logs, or a config.json that a run wrote, not transformers or another program. */
+/**
+ * True when a folder holds a run: its logs, a complete checkpoint, or a config.json that a run wrote, not transformers or
+ * another program.
+ */
 export async function holdsRun(folder: string): Promise<boolean> {
-  if ((await logIn(folder)) !== undefined) return true;
+  if ((await logIn(folder)) !== undefined || (await completeSteps(folder)).length > 0) return true;
   const path = inFolder(folder, "config.json");
   if ((await platform.pathKind(path)) !== "file") return false;
   try {

@@ -23,6 +23,7 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import {
+  checkpointFileIn,
   checkpointModel,
   completeSteps,
   pruneCheckpoints,
@@ -143,7 +144,7 @@ export class RunFolder {
     }
   }
 
-  /** InputError when `path` is a file or already holds a run. Makes nothing. */
+  /** InputError when `path` is a file, or already holds a run or files that one would replace. Makes nothing. */
   static async requireVacant(path: string): Promise<void> {
     requireFolder("The folder", path);
     const kind = await platform.pathKind(path.replace(/(?<=.)[/\\]+$/, ""));
@@ -151,16 +152,19 @@ export class RunFolder {
       throw new InputError(`${path} is a file, where a run folder is expected. Choose another name.`);
     const name = isParent(path) ? undefined : await runFileIn(path);
     if (name === undefined) return;
+    const elsewhere = "another folder, or end the path in a slash to get a new numbered folder inside it.";
     if (!(await holdsRun(path)))
       throw new InputError(
-        `${path} holds a ${name} that no run wrote, and a run would replace it. Choose another folder, or end the path in a slash ` +
-          "to get a new numbered folder inside it.",
+        runFiles.includes(name)
+          ? `${path} holds a ${name} that no run wrote, and a run would replace it. Choose ${elsewhere}`
+          : `${path} holds ${name}, and a run would write files of such names beside it, or over it. Choose ${elsewhere} ` +
+              "To resume from a checkpoint (-y), all its files must be there: model_…, state_…, checkpoint_… and DONE_….",
       );
     const owner = await platform.lockOwner(inFolder(path, lockName));
     const whose = owner ? `, which ${owner.who} has since ${owner.started}` : "";
     throw new InputError(
       `${path} already holds a run (${name} is there)${whose}. ${owner ? "Choose" : "Continue it with --resume (-y), choose"} ` +
-        "another folder, or end the path in a slash to get a new numbered folder inside it.",
+        elsewhere,
     );
   }
 
@@ -320,9 +324,10 @@ export const lockName = "run.lock";
 
 const isParent = (path: string) => /[/\\]$/.test(path);
 
+/** The name of a file that a new run in a folder would replace, or would be mistaken for its own. */
 async function runFileIn(path: string): Promise<string | undefined> {
   for (const name of runFiles) if (await platform.pathKind(inFolder(path, name))) return name;
-  return undefined;
+  return checkpointFileIn(path);
 }
 
 async function makeNamed(path: string): Promise<string> {

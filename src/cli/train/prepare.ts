@@ -7,7 +7,9 @@ import type { Group } from "../../group/group.ts";
 import { type GPT2Config, withVocabulary } from "../../model/config.ts";
 import { adapterCount } from "../../model/lora.ts";
 import { parameterCount } from "../../model/parameters.ts";
+import { quoted } from "../../platform/quoted.ts";
 import { checkpointsKept, completeSteps } from "../../runs/checkpoint-list.ts";
+import { runsIn, shortList } from "../../runs/node-run-list.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { type PreparedRun, prepareRun, type RunRequest } from "../../runs/start.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
@@ -42,7 +44,7 @@ export async function prepare(
       "--force has no effect here: it is for --resume (-y), to which it allows other settings or data, and a new run replaces " +
         "no other. Leave it out.",
     );
-  if (out !== undefined && !resumed) await RunFolder.requireVacant(out);
+  if (out !== undefined && !resumed) await requireNewFolder(out);
   if (!headerless)
     for (const path of [flags.train, flags.val]) if (path !== undefined) await requireTokens(path, flags.model);
   await refuseWithoutEffect(typed, flags, resumed?.record?.given, group, display.remark);
@@ -84,6 +86,17 @@ export async function prepare(
     );
   if (out !== undefined) await requireCheckpointRoom(out, trained, settings, display.remark);
   return { run, kind: data.kind };
+}
+
+/** InputError for a folder that is taken, UsageError for one of runs: a run's own files in it would hide them. */
+async function requireNewFolder(out: string): Promise<void> {
+  await RunFolder.requireVacant(out);
+  const runs = /[/\\]$/.test(out) ? [] : await runsIn(out);
+  if (runs.length > 0)
+    throw new UsageError(
+      `${out} is a folder of runs: ${shortList(runs)}. End the path in a slash to get a new numbered folder inside it ` +
+        `(-o ${quoted(`${out}/`)}), or choose another folder.`,
+    );
 }
 
 /**
