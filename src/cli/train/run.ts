@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import type { Backend } from "../../backend/backend.ts";
 import { fastestOf } from "../../backend/entry.ts";
 import { defaultBackend, recallBlas, surveyBlas } from "../../backend/registry.ts";
-import { InputError, LlmError, UsageError } from "../../errors.ts";
+import { InputError, LlmError, messageOf, UsageError } from "../../errors.ts";
 import type { Group } from "../../group/group.ts";
 import { together } from "../../group/together.ts";
 import { memoryNeeded, memoryParts } from "../../model/memory.ts";
@@ -30,6 +30,7 @@ import { type Membership, oncePerMachine } from "../group.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { BackendFlags } from "../options/backend.ts";
 import { outliveOutput, outputProblem, say } from "../output.ts";
+import { suggestion } from "../suggest.ts";
 import { defaultData, type Kind } from "./default-data.ts";
 import { nextCommands } from "./next-commands.ts";
 import type { TrainFlags } from "./options.ts";
@@ -157,10 +158,16 @@ async function trainOn(
     if (note !== undefined) display.remark(note);
     last = event;
   };
-  for await (const event of events) {
-    const path = event.type === "done" ? await saveIfUnsaved(run, trainer, saver) : undefined;
-    if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
-    await report(event);
+  try {
+    for await (const event of events) {
+      const path = event.type === "done" ? await saveIfUnsaved(run, trainer, saver) : undefined;
+      if (path !== undefined) await report({ type: "checkpoint", step: event.step, path });
+      await report(event);
+    }
+  } catch (error) {
+    if (error instanceof InputError && folder && run.group.size === 1)
+      await saveBeforeEnd(folder, started, report, display.remark);
+    throw error;
   }
   const interrupted = last?.type === "done" && last.interrupted;
   const saved = folder !== undefined && (await completeSteps(folder.path)).length > 0;
@@ -181,6 +188,30 @@ async function trainOn(
   const exitCode = Math.max(...(await run.group.gather(interrupt.exitCode ?? 0)));
   if (interrupted && exitCode > 0) process.exitCode = exitCode;
   else if (outputProblem() !== undefined) process.exitCode = 1;
+}
+
+/**
+ * Saves the updates of a run that its data ends, as an interruption does. Not those before a loss or gradient that is not
+ * finite: from there it would be the same at any learning rate, and an earlier checkpoint is the one to resume from.
+ */
+async function saveBeforeEnd(
+  folder: RunFolder,
+  { trainer, settings: { keep, keepEvery } }: StartedRun,
+  report: (event: TrainEvent) => Promise<void>,
+  remark: (text: string) => void,
+): Promise<void> {
+  const { step } = trainer;
+  try {
+    if (step === 0 || (await completeSteps(folder.path)).includes(step)) return;
+    const path = await folder.checkpoint(trainer, { keep, keepEvery });
+    await report({ type: "checkpoint", step, path });
+    remark(
+      `step ${step} was saved before the run ended. Once the cause is mended, resume it: ${suggestion("train", "-o", folder.path, "--resume")}`,
+    );
+  } catch (error) {
+    // What ended the run matters more.
+    remark(`step ${step} could not be saved: ${messageOf(error)}`);
+  }
 }
 
 /** Without an update (-x 0) the model is saved as it was made: as a start for another program. */
