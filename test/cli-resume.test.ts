@@ -222,6 +222,35 @@ test("a run folder of llm.c's resumes with the given options", async () => {
   expect(config("llmc").run.order).toBe("shuffle");
 });
 
+test("of a run folder of llm.c's all checkpoints are kept, unless --keep says how many", async () => {
+  await train(...tiny, "-x", "4", "-n", "1", "--keep", "0", "-s", "0", "-o", "llmc-kept");
+  const path = join(folder, "llmc-kept");
+  for (const file of readdirSync(path)) if (/^(config|metrics|checkpoint)/.test(file)) rmSync(join(path, file));
+  const done = () => readdirSync(path).filter((name) => name.startsWith("DONE_")).length;
+  const { stderr } = await train(...tiny, "-x", "6", "-n", "1", "-s", "0", "-o", "llmc-kept", "-y");
+  expect(stderr).toContain("all of its checkpoints are kept, and those to come: --keep 2 keeps the last two");
+  expect([done(), config("llmc-kept").run.keep]).toEqual([6, 0]);
+  await train("-x", "7", "-o", "llmc-kept", "-y", "--force");
+  expect(done()).toBe(7);
+  await train("-x", "8", "--keep", "2", "-o", "llmc-kept", "-y", "--force");
+  expect(done()).toBe(2);
+});
+
+test("a run that only its time ends does not become endless", async () => {
+  await train(...tiny, "-s", "0", "-v", "0", "--minutes", "0.02", "-o", "timed");
+  const before = readFileSync(join(folder, "timed", "config.json"), "utf8");
+  const endless = await train("-o", "timed", "-y", "--minutes", "0", "--force");
+  expect([endless.code, endless.stderr]).toEqual([
+    2,
+    expect.stringContaining("Only --minutes ends the run in timed, and it is turned off. Say after how many updates"),
+  ]);
+  expect(readFileSync(join(folder, "timed", "config.json"), "utf8")).toBe(before);
+  const steps = losses("timed").length + 2;
+  const { code, stderr } = await train("-o", "timed", "-y", "--minutes", "0", "-x", `${steps}`, "--force");
+  expect(code, stderr).toBe(0);
+  expect(losses("timed")).toHaveLength(steps);
+});
+
 test("a run of several processes of llm.c's resumes with as many times the rows, and says so", async () => {
   await train(...tiny, "-x", "4", "-o", "llmc-8");
   for (const file of ["config.json", "metrics.jsonl", "checkpoint_00000004.json"]) rmSync(join(folder, "llmc-8", file));
@@ -262,6 +291,14 @@ test("a folder of runs is refused with their names, with or without a slash", as
     expect(code).toBe(2);
   }
   expect(readdirSync(join(folder, "numbered"))).toEqual(["gpt2_tiny-001"]);
+});
+
+test("a numbered folder has the name of its model's folder, however that was written", async () => {
+  for (const model of ["whole/", "./whole/."])
+    expect((await train("-e", model, ...tiny.slice(2), "-x", "1", "-s", "0", "-o", "on/")).code).toBe(0);
+  const inside = ["-e", ".", "-i", "../train.bin", "-b", "2", "-t", "8", "-x", "1", "-s", "0", "-o", "../on/"];
+  expect((await run(["train", ...inside], { cwd: join(folder, "whole") })).code).toBe(0);
+  expect(readdirSync(join(folder, "on"))).toEqual(["whole-001", "whole-002", "whole-003"]);
 });
 
 test("a folder of runs becomes no run itself, which would hide them", async () => {

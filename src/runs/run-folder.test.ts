@@ -108,9 +108,10 @@ test("a file in the way is refused", async () => {
 test("a path that ends in a slash gets numbered folders, named after the model", async () => {
   const runs = join(folder, "deep", "runs");
   const paths = [];
-  for (const name of ["baby", "baby", "models/gpt2_124M.bin"])
+  for (const name of ["baby", "baby", "models/gpt2_124M.bin", "models/small//", "../.."])
     paths.push((await RunFolder.create(`${runs}/`, model, name)).path);
-  expect(paths).toEqual([`${runs}/baby-001`, `${runs}/baby-002`, `${runs}/gpt2_124M-001`]);
+  const names = ["baby-001", "baby-002", "gpt2_124M-001", "small-001", "model-001"];
+  expect(paths).toEqual(names.map((name) => `${runs}/${name}`));
 });
 
 test.skipIf(process.platform === "win32" || process.getuid?.() === 0)("a read-only folder is refused", async () => {
@@ -149,6 +150,30 @@ test("a run is removed, unless it still runs; another folder is not", async () =
   await writeFile(join(path, "letter.txt"), "dear");
   await expect(RunFolder.remove(path)).rejects.toThrow(InputError);
   expect(await readdir(path)).toEqual(["letter.txt"]);
+});
+
+test("a folder that was closed is written to no more, and one that is not there is named", async () => {
+  const path = join(folder, "closed");
+  const run = await RunFolder.create(path, model, "small");
+  const trainer = new Trainer(model);
+  await run.close();
+  await run.close();
+  const before = await readdir(path);
+  const other = await RunFolder.open(path);
+  const event = { type: "val", step: 0, loss: 5 } as const;
+  const writes = [
+    () => run.checkpoint(trainer),
+    () => run.record(event),
+    () => run.flush(),
+    () => run.writeConfig(model, "small", {}),
+    () => run.changeConfig({}),
+    () => run.goBackTo(undefined),
+    () => run.discard(),
+  ];
+  for (const write of writes) await expect(write()).rejects.toThrow(/^The run folder .*closed was closed\. Open it/);
+  await other.close();
+  expect(await readdir(path)).toEqual(before);
+  await expect(RunFolder.open("nope")).rejects.toThrow(/^nope does not exist/);
 });
 
 test("a run whose folder another process has taken over writes nothing more, and ends", async () => {

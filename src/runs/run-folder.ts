@@ -73,6 +73,7 @@ export class RunFolder {
   #madeFolders: readonly string[] = [];
   /** The checkpoint that the trainer stands at. */
   #newest: CheckpointInfo | undefined;
+  #isClosed = false;
 
   private constructor(path: string, lock: FileLock) {
     this.path = path;
@@ -114,6 +115,9 @@ export class RunFolder {
    */
   static async open(path: string, onWatch?: OnWatch): Promise<RunFolder> {
     requireFolder("The folder", path);
+    const kind = await platform.pathKind(path);
+    if (kind === undefined) throw new InputError(`${path} does not exist. Give the folder of a run.`);
+    if (isNoFolder(kind)) throw new InputError(`${path} is a file, where the folder of a run is expected.`);
     const folder = await RunFolder.#take(path, onWatch);
     try {
       const { config, from } = await recordedConfig(path);
@@ -200,6 +204,7 @@ export class RunFolder {
 
   /** Writes config.json and the tokenizer: of a new run, or of a resumed one, whose settings may have changed. */
   async writeConfig(model: GPT2, modelName: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#requireOpen();
     const { backend, config, tokenizer, endTokens } = model;
     const { name, threads, promises, description, blas } = backend;
     const content: RunConfig = {
@@ -219,6 +224,7 @@ export class RunFolder {
 
   /** Writes config.json with other values of some fields. */
   async changeConfig(fields: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#requireOpen();
     if (this.#config) await this.#saveConfig({ ...this.#config, ...fields });
   }
 
@@ -229,6 +235,7 @@ export class RunFolder {
 
   /** Writes an event down: a step soon, everything else, and all before it, at once. One call after the other. */
   async record(event: TrainEvent): Promise<void> {
+    this.#requireOpen();
     this.#metrics += toJsonLine(event);
     this.#log += toLogLine(event) ?? "";
     const wait = Math.max(WRITE_EVERY_MS, WRITE_PAUSE * this.#msOfWriting);
@@ -240,6 +247,7 @@ export class RunFolder {
    * next call tries again. LlmError when another process has taken the folder over.
    */
   async flush(toDisk = false): Promise<void> {
+    this.#requireOpen();
     const start = performance.now();
     this.#written = start;
     const [metrics, log] = [this.#metrics, this.#log];
@@ -260,6 +268,7 @@ export class RunFolder {
   async checkpoint(trainer: Trainer, retention: Partial<Retention> = {}): Promise<string> {
     requireOptions("RunFolder.checkpoint", retention, retentionOptions);
     requireTrainer(trainer);
+    this.#requireOpen();
     const kept = complete(["keep", "keepEvery"], retention);
     checkSettings(kept);
     await this.flush(true);
@@ -289,6 +298,7 @@ export class RunFolder {
    * begins again, and its logs are put aside as well. `state` is that of the resumed trainer.
    */
   async goBackTo(checkpoint: Checkpoint | undefined, state?: Checkpointed): Promise<void> {
+    this.#requireOpen();
     await putAsideAfter(this.path, checkpoint?.step ?? -1);
     const logs = [this.file(metricsFile), this.file(logFile)] as const;
     this.#newest = checkpoint?.info;
@@ -303,6 +313,7 @@ export class RunFolder {
    * refused before its first checkpoint: other files stay.
    */
   async discard(): Promise<void> {
+    this.#requireOpen();
     [this.#metrics, this.#log] = ["", ""];
     await this.#lock.check();
     for (const name of [...runFiles, ...this.#madeFiles]) await platform.removeFile(this.file(name));
@@ -310,13 +321,21 @@ export class RunFolder {
     for (const folder of this.#madeFolders) if (!(await platform.removeEmptyFolder(folder))) break;
   }
 
-  /** Writes pending lines, and releases the folder. */
+  /** Writes pending lines, and releases the folder. A second call does nothing. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
     try {
       await this.flush();
     } finally {
+      this.#isClosed = true;
       await this.#lock.release();
     }
+  }
+
+  /** UsageError after `close`: the folder may be another's by now. */
+  #requireOpen(): void {
+    if (this.#isClosed)
+      throw new UsageError(`The run folder ${this.path} was closed. Open it again with RunFolder.open to write there.`);
   }
 }
 
@@ -337,7 +356,9 @@ async function makeNamed(path: string): Promise<string> {
 }
 
 async function makeNumbered(parent: string, modelName: string): Promise<string> {
-  const name = nameOf(modelName).replace(/\.(bin|safetensors)$/, "");
+  const last = nameOf(modelName.replace(/[/\\]+$/, "")).replace(/\.(bin|safetensors)$/, "");
+  // Dots alone are a folder's name for itself, or hide what they begin.
+  const name = /^\.*$/.test(last) ? "model" : last;
   const folder = parent.replace(/[/\\]+$/, "");
   for (let number = 1; number <= mostNumbered; number++) {
     const path = `${folder}/${name}-${String(number).padStart(3, "0")}`;

@@ -49,7 +49,12 @@ export async function chooseModel(flags: TrainFlags): Promise<ModelChoice> {
     throw new UsageError(
       `--${given} makes a new model, but ${model} is a trained one. Use --model custom, or a preset such as baby.`,
     );
-  return fileModel(model, await (isPretrained ? pretrainedPath(model, placesOf(flags)) : modelPath(model)));
+  return fileModel(nameFor(model), await (isPretrained ? pretrainedPath(model, placesOf(flags)) : modelPath(model)));
+}
+
+/** A model as it was named; the folder's own name for "." and the like, and for one with a slash at its end. */
+function nameFor(model: string): string {
+  return /(^|[/\\])\.{0,2}$/.test(model) ? nameOf(resolve(model)) : model;
 }
 
 /** UsageError for a name that is neither a model's nor a file's, InputError for the path of a file that does not exist. */

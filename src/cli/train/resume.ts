@@ -14,7 +14,7 @@ import { isOver, isStopped } from "../../runs/restore.ts";
 import { RunFolder } from "../../runs/run-folder.ts";
 import { openResumable, type PreparedRun, type Resumable } from "../../runs/start.ts";
 import { derivedFrom } from "../../train/resolve.ts";
-import type { RunChoices, TrainSettings } from "../../train/settings.ts";
+import { type RunChoices, type TrainSettings, unlimitedSteps } from "../../train/settings.ts";
 import { suggestion } from "../suggest.ts";
 import { describe, differingFlags, isSetting, refuse } from "./differing-flags.ts";
 import { computingOf, type TrainFlags, typedOf } from "./options.ts";
@@ -121,8 +121,11 @@ async function settle(
           `one with ${processes} times the rows${shuffled ? "; all rows follow rank 0's order, where llm.c gave each its own" : ""}`,
       );
     const order = shuffled ? "shuffle" : "file";
+    // llm.c removes none of its own unless it is asked to.
+    const keepsAll = flags.keep === undefined && flags.keepEvery === undefined;
+    if (keepsAll) remark("all of its checkpoints are kept, and those to come: --keep 2 keeps the last two");
     return {
-      flags: { order, ...flags },
+      flags: { order, ...(keepsAll && { keep: 0 }), ...flags },
       given: typedOf(flags),
       modelName: flags.model ?? "llm.c's model",
       modelFile: checkpoint?.model,
@@ -133,6 +136,10 @@ async function settle(
   const found = differingFlags(flags, record, folder.config?.model);
   refuse(folder.path, found, flags.force ?? false);
   const changed = Object.fromEntries(found.map(({ name, now }) => [name, now]));
+  if (changed.minutes === 0 && run.steps === unlimitedSteps && changed.steps === undefined)
+    throw new UsageError(
+      `Only --minutes ends the run in ${folder.path}, and it is turned off. Say after how many updates the run ends: --steps (-x).`,
+    );
   const passing = Object.fromEntries(Object.entries(flags).filter(([name]) => !isSetting(name, record)));
   const model = (base && flags.model) ?? (await locate(given.model, cwd));
   const baseFile = base && flags.model === undefined ? await recordedBase(base, folder.path, model, remark) : undefined;
