@@ -475,17 +475,17 @@ test("a run that its data ends saves its updates first, and resumes from there",
   // In the sixth batch of 2 * 8 tokens, which is read during the fifth update; behind a header of 1024 bytes.
   bad.writeUInt16LE(999, 1024 + 2 * (5 * 16 + 3));
   writeFileSync(join(folder, "bad.bin"), bad);
-  const line = [...tiny.map((arg) => (arg === "train.bin" ? "bad.bin" : arg)), "-v", "0", "-s", "0", "-o", "ended"];
+  const line = [...tiny.map((arg) => (arg === "train.bin" ? "bad.bin" : arg)), "-v", "0", "-s", "0", "-o", "bad-data"];
   const { code, stderr } = await train(...line, "-x", "8");
   expect(code).toBe(1);
-  expect(stderr).toMatch(/step 4 was saved before the run ended\. .* train -o ended --resume\n.*error: .*999/s);
+  expect(stderr).toMatch(/step 4 was saved before the run ended\. .* train -o bad-data --resume\n.*error: .*999/s);
   copyFileSync(join(folder, "train.bin"), join(folder, "bad.bin"));
-  const resumed = await train("-o", "ended", "-y", "--force");
+  const resumed = await train("-o", "bad-data", "-y", "--force");
   expect(resumed.code, resumed.stderr).toBe(0);
-  expect(resumed.stderr).toContain("resuming ended after 4 updates");
-  expect(losses("ended").map(([step]) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-  await train(...line.slice(0, -1), "never ended", "-x", "8");
-  expect(losses("ended")).toEqual(losses("never ended"));
+  expect(resumed.stderr).toContain("resuming bad-data after 4 updates");
+  expect(losses("bad-data").map(([step]) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  await train(...line.slice(0, -1), "good-data", "-x", "8");
+  expect(losses("bad-data")).toEqual(losses("good-data"));
 
   // A folder stands where the model belongs.
   mkdirSync(join(folder, "unsaved", "model_00000004.bin"), { recursive: true });
