@@ -96,7 +96,7 @@ export async function checkpointFileIn(folder: string): Promise<string | undefin
 
 /** The steps of the complete checkpoints in a folder, the newest first. */
 export async function completeSteps(folder: string): Promise<number[]> {
-  return stepsOf(await platform.listFolder(folder), /^DONE_(\d+)$/);
+  return stepsOf(await platform.listFolder(folder), /^DONE_(\d{8})$/);
 }
 
 function stepsOf(names: readonly string[], pattern: RegExp): number[] {
@@ -108,15 +108,14 @@ export type Retention = Pick<TrainSettings, "keep" | "keepEvery">;
 
 /**
  * Removes the checkpoints that are older than those to keep, and what is left of any that were never completed; models that
- * `keepModel` marked stay. A crash
- * in between leaves no checkpoint that seems complete and is not: DONE goes first. The state goes last, so that a second
- * attempt finds the rest.
+ * `keepModel` marked stay. A crash in between leaves no checkpoint that seems complete and is not: DONE goes first. The state
+ * goes last, so that a second attempt finds the rest.
  */
 export async function pruneCheckpoints(folder: string, { keep, keepEvery }: Retention): Promise<void> {
   const complete = await completeSteps(folder);
   const kept = complete.filter((step, age) => keep === 0 || age < keep || (keepEvery > 0 && step % keepEvery === 0));
   // A model without a state is not a checkpoint's: it stays.
-  const withState = stepsOf(await platform.listFolder(folder), /^state_(\d+)(?:_00000\.bin|\.safetensors)$/);
+  const withState = stepsOf(await platform.listFolder(folder), /^state_(\d{8})(?:_00000\.bin|\.safetensors)$/);
   for (const step of withState) if (!kept.includes(step)) await removeCheckpoint(folder, step);
 }
 
@@ -216,7 +215,7 @@ export async function removeTemporaries(folder: string): Promise<void> {
       )
     )
       await platform.removeFile(inFolder(folder, name));
-  for (const step of stepsOf(await platform.listFolder(folder), /^state_(\d+)\.safetensors$/)) {
+  for (const step of stepsOf(await platform.listFolder(folder), /^state_(\d{8})\.safetensors$/)) {
     const adapter = adapterPaths(folder, step).folder;
     for (const name of await platform.listFolder(adapter))
       if (/^\.adapter_.*\.[0-9a-f]{8}\.tmp$/.test(name)) await platform.removeFile(inFolder(adapter, name));
