@@ -12,12 +12,10 @@ export class InputError extends LlmError {
 }
 
 /**
- * The system could not open, read or write a file: permissions, limits, the disk. That says nothing of its content, as a
- * missing or damaged file does.
+ * An InputError, by its name too: the system could not open, read or write a file, for its permissions, limits or the disk. That says
+ * nothing of its content, as a missing or damaged file does.
  */
-export class SystemError extends InputError {
-  override name = "SystemError";
-}
+export class SystemError extends InputError {}
 
 /** Facts about a file that should be text. */
 export interface NotText {

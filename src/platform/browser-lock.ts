@@ -6,7 +6,7 @@ import { InputError } from "../errors.ts";
 import { explain, isDomError } from "./browser-errors.ts";
 import { createSink } from "./browser-file-sink.ts";
 import { openSource, removeFile } from "./browser-files.ts";
-import { namesIn, placeOf } from "./browser-storage.ts";
+import { isInMemory, namesIn, placeOf } from "./browser-storage.ts";
 import type { FileLock, LockOwner } from "./platform.ts";
 
 /** A worker that is ended while it computes lives on for two seconds in Chromium. */
@@ -60,8 +60,9 @@ async function heldLocks(): Promise<readonly LockInfo[]> {
 /** The same for every way to write the path. */
 const lockName = (path: string) => `llm-ts opfs:/${namesIn(path).join("/")}`;
 
-/** Holds the browser's lock until the function that this gives is called. */
+/** Holds the browser's lock until the function that this gives is called; none where no other tab has the files. */
 async function take(path: string): Promise<() => Promise<void>> {
+  if (isInMemory) return async () => {};
   const locks = lockManager();
   if (!locks)
     throw new InputError(

@@ -38,9 +38,13 @@ async function storage(): Promise<FileSystemDirectoryHandle> {
   return root;
 }
 
-/** Replaces the storage, for instance by one in memory. */
-export function forgetStorage(): void {
+/** True where the files are in this worker's memory, which no other tab has. */
+export let isInMemory = false;
+
+/** Looks `navigator.storage` up once more, which is one in this worker's memory now. */
+export function useMemory(): void {
   root = undefined;
+  isInMemory = true;
 }
 
 export async function findFolder(names: readonly string[]): Promise<FileSystemDirectoryHandle | undefined> {

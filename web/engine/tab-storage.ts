@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { InputError } from "../../src/errors.ts";
-import { forgetStorage, isStored } from "../../src/platform/browser-storage.ts";
+import { isStored, useMemory } from "../../src/platform/browser-storage.ts";
 import { inFolder } from "../../src/platform/paths.ts";
 import type { StorageInfo } from "./protocol.ts";
 
@@ -33,7 +33,7 @@ export class TabStorage {
     if (place === "browser") return place;
     const { storageFactory } = await import("opfs-mock");
     Object.defineProperty(navigator, "storage", { configurable: true, value: storageFactory({ quota: memoryQuota }) });
-    forgetStorage();
+    useMemory();
     await platform.makeFolder(this.#root);
     return place;
   }
