@@ -7,6 +7,8 @@ export default defineConfig({
     root: fileURLToPath(new URL("../..", import.meta.url)),
     include: ["test/browser/**/*.test.ts"],
     pool: "forks",
+    // On two cores one at a time would be the default: but a page waits for much of its time.
+    maxWorkers: 2,
     testTimeout: 300_000,
     hookTimeout: 120_000,
     // As in vitest.config.ts.
