@@ -12,8 +12,8 @@ export class InputError extends LlmError {
 }
 
 /**
- * An InputError, by its name too: the system could not open, read or write a file, for its permissions, limits or the disk. That says
- * nothing of its content, as a missing or damaged file does.
+ * An InputError, by its name too: the system could not open, read or write a file, for its permissions, limits or the disk.
+ * That says nothing of its content, as a missing or damaged file does.
  */
 export class SystemError extends InputError {}
 

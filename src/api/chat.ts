@@ -26,7 +26,7 @@ export interface Answer {
   readonly reason: FinishReason;
   /** True if it was cut since the model's positions are full, false for maxTokens and every other end. */
   readonly full: boolean;
-  /** The oldest turns, which were left out of what this answer was given: the whole conversation does not fit the model's positions. */
+  /** The oldest turns, left out of what this answer was given: the whole conversation does not fit the model's positions. */
   readonly leftOut: number;
 }
 

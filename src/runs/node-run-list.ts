@@ -15,7 +15,10 @@ export async function runFolders(folder: string): Promise<string[]> {
   return paths.filter((_, at) => found[at]);
 }
 
-/** The folders in a folder, by name, links followed. What a link as `latest` leads to is listed once, by its own name where it is there. */
+/**
+ * The folders in a folder, by name, links followed. What a link such as `latest` leads to is listed once, by its own name
+ * where it is there.
+ */
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith("."));
   const paths = new Map<string, string>();

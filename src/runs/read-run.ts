@@ -131,7 +131,10 @@ function append(points: Point[], step: number, value: number | undefined): void 
   if (value !== undefined && Number.isFinite(value)) points.push({ step, value });
 }
 
-/** The file with a run's events; undefined before the first, or where only its checkpoints were copied. InputError for a folder that holds no run. */
+/**
+ * The file with a run's events; undefined before the first, or where only its checkpoints were copied. InputError for a folder
+ * that holds no run.
+ */
 export async function logPath(folder: string): Promise<string | undefined> {
   const path = await logIn(folder);
   if (path !== undefined) return path;

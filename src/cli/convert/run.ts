@@ -102,7 +102,10 @@ function requireType({ kind, path }: Target, dtype: GgmlType): void {
     throw new UsageError(`${path}: q8_0 is a type of GGUF alone. Name the file NAME.gguf, or choose bf16.`);
 }
 
-/** UsageError where another model in the folder would get this one's config.json and tokenizer. A single file replaces them by force. */
+/**
+ * UsageError where another model in the folder would get this one's config.json and tokenizer. A single file replaces them
+ * by force.
+ */
 async function requireDescribed({ kind, path }: Target, own: Description, replace: boolean): Promise<void> {
   if (kind === "onnx") await requireNoOtherModel(path, [onnxFile], own);
   if (kind === "folder") await requireNoOtherModel(path, ["model.safetensors", "model.safetensors.index.json"], own);

@@ -124,7 +124,10 @@ async function writeLlmcFiles(
   }
 }
 
-/** Writes wanted files into a folder, which is made where it is missing. The largest comes first: if it has no room, none is there. */
+/**
+ * Writes wanted files into a folder, which is made where it is missing. The largest comes first: if it has no room, none is
+ * there.
+ */
 async function writeAll(folder: string, files: readonly WantedFile[]): Promise<void> {
   await inMadeFolder(folder, async () => {
     for (const file of files.toSorted((a, b) => b.bytes - a.bytes)) await file.write();
