@@ -122,7 +122,7 @@ const signals = (mpi: Mpi): readonly Fault[] => [
         lab,
         mpi,
         (run) => run.kill(number % processes, "SIGSTOP"),
-        (stderr) => assert.match(stderr, /error: waited 8 s for the other processes \(--group-timeout\), for the /),
+        (stderr) => assert.match(stderr, /error: waited 8 s for the other processes \(--group-timeout\), for \S/),
       ),
   },
 ];
