@@ -250,19 +250,7 @@ describe("safetensors that are no whole model", () => {
   const shard = "model-00001-of-00002.safetensors";
 
   test("of a trace: the step and the model", async () => {
-    const traced = await llm(
-      "trace",
-      "-e",
-      "base.bin",
-      "-i",
-      "train.bin",
-      "-b",
-      "1",
-      "-t",
-      "4",
-      "--out",
-      "tr.safetensors",
-    );
+    const traced = await llm(..."trace -e base.bin -i train.bin -b 1 -t 4 --out tr.safetensors".split(" "));
     expect(traced.code, traced.stderr).toBe(0);
     const found = await infoOf("tr.safetensors");
     expect(found).toMatchObject({

@@ -162,7 +162,10 @@ function requirePlan(of: MemoryPlan): void {
     throw new UsageError(
       `lora is ${shown(lora)}, expected a rank of at least 1, alpha, and targets: some of ${loraTargets.join(", ")}.`,
     );
-  if (share !== undefined && !(isSize(share?.size) && isSize(share.rank + 1) && share.rank < share.size))
+  if (
+    share !== undefined &&
+    !(isSize(share?.size) && (share.rank === 0 || isSize(share.rank)) && share.rank < share.size)
+  )
     throw new UsageError(
       `share is ${shown(share)}, expected the size of a group and a rank in it, from 0 to size - 1.`,
     );
